@@ -1,0 +1,78 @@
+"""The live link between a Python process and a browser: RPC, publish/subscribe and binary over one WebSocket.
+
+Names are imported on first use, so that `import wslink` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from wslink.version import __version__
+
+if TYPE_CHECKING:
+    from wslink.errors import (
+        AuthenticationError,
+        CallError,
+        ConnectionClosed,
+        InvalidParams,
+        MethodError,
+        NotSerializable,
+        UsageError,
+        WslinkError,
+    )
+    from wslink.hub.topics import Subscription, Topic
+    from wslink.server.app import App
+    from wslink.server.server import Server
+    from wslink.session.calls import Call
+    from wslink.wire.limits import Limits
+
+__license__ = "BSD-3-Clause"
+
+_HOMES = {
+    "App": "wslink.server.app",
+    "AuthenticationError": "wslink.errors",
+    "Call": "wslink.session.calls",
+    "CallError": "wslink.errors",
+    "ConnectionClosed": "wslink.errors",
+    "InvalidParams": "wslink.errors",
+    "Limits": "wslink.wire.limits",
+    "MethodError": "wslink.errors",
+    "NotSerializable": "wslink.errors",
+    "Server": "wslink.server.server",
+    "Subscription": "wslink.hub.topics",
+    "Topic": "wslink.hub.topics",
+    "UsageError": "wslink.errors",
+    "WslinkError": "wslink.errors",
+}
+
+__all__ = [
+    "App",
+    "AuthenticationError",
+    "Call",
+    "CallError",
+    "ConnectionClosed",
+    "InvalidParams",
+    "Limits",
+    "MethodError",
+    "NotSerializable",
+    "Server",
+    "Subscription",
+    "Topic",
+    "UsageError",
+    "WslinkError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'wslink' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

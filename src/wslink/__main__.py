@@ -1,0 +1,5 @@
+import sys
+
+from wslink.server.cli import main
+
+sys.exit(main())

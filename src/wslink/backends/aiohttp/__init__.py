@@ -1,0 +1,1 @@
+"""The aiohttp engine: HTTP and WebSocket on one port."""

@@ -1,0 +1,133 @@
+"""A WebSocket of aiohttp's as a session's connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import WSMsgType, web
+
+from wslink.backends.aiohttp.private import compress_per_message
+from wslink.backends.heartbeat import Heartbeat
+from wslink.wire.frames import Frame
+
+if TYPE_CHECKING:
+    from wslink.session.session import Session
+
+HIGH_WATER = 256 * 1024
+"""Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one may replace them."""
+CLOSE_TIMEOUT = 5.0
+"""Seconds that a peer has to take what was sent and to answer the closing handshake."""
+COMPRESS_ABOVE = 1024
+"""Smaller frames are not worth compressing."""
+MAX_CLOSE_REASON = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes 2
+
+
+class AiohttpConnection:
+    """Carries a session over an upgraded aiohttp WebSocket (session.session.Connection)."""
+
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request, heartbeat: float) -> None:
+        self._socket = socket
+        self._transport = request.transport
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(HIGH_WATER)
+        self._compress = compress_per_message(socket)
+        self._heartbeat = Heartbeat(heartbeat, self._ping, self.abort)
+        self._queue: deque[Callable[[], Awaitable[None]]] = deque()
+        self._queued = 0
+        self._wake = asyncio.Event()
+        self._closing = False
+
+    # session.session.Connection
+
+    @property
+    def writable(self) -> bool:
+        return self._queued < HIGH_WATER
+
+    def send(self, frame: Frame) -> None:
+        if self._closing:
+            return
+        self._queued += frame.size
+
+        async def write() -> None:
+            try:
+                await self._write_frame(frame)
+            finally:
+                self._queued -= frame.size
+
+        self._enqueue(write)
+
+    def close(self, code: int, reason: str) -> None:
+        if self._closing:
+            return
+        message = reason.encode()[:MAX_CLOSE_REASON].decode(errors="ignore").encode()
+
+        async def close() -> None:
+            await self._socket.close(code=code, message=message)
+
+        self._enqueue(close)
+        self._closing = True
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    # Running
+
+    async def run(self, session: Session) -> None:
+        """Carry `session` until the connection ends."""
+        writer = asyncio.get_running_loop().create_task(self._write(session))
+        try:
+            await self._read(session)
+        finally:
+            self._closing = True
+            self._heartbeat.stop()
+            session.closed()
+            if self._socket.closed:
+                writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({writer}, timeout=CLOSE_TIMEOUT)
+            writer.cancel()
+
+    async def _read(self, session: Session) -> None:
+        while True:
+            message = await self._socket.receive()
+            self._heartbeat.heard()
+            if message.type is WSMsgType.BINARY:
+                session.receive(True, message.data)
+            elif message.type is WSMsgType.TEXT:
+                session.receive(False, message.data)
+            elif message.type is WSMsgType.PING:
+                payload = message.data
+                self._enqueue(lambda payload=payload: self._socket.pong(payload))  # type: ignore[misc]
+            elif message.type is not WSMsgType.PONG:
+                return
+
+    async def _write(self, session: Session) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                while self._queue:
+                    await self._queue.popleft()()
+                    if self.writable:
+                        session.resume()
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _write_frame(self, frame: Frame) -> None:
+        opcode = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT
+        squeeze = self._compress and not frame.dense and frame.size >= COMPRESS_ABOVE
+        await self._socket.send_frame(bytes(frame.joined()), opcode, self._compress if squeeze else 0)
+
+    def _enqueue(self, write: Callable[[], Awaitable[None]]) -> None:
+        if not self._closing:
+            self._queue.append(write)
+            self._wake.set()
+
+    def _ping(self) -> None:
+        self._enqueue(self._socket.ping)

@@ -1,0 +1,142 @@
+"""Every error of wslink, in one tree.
+
+WslinkError
+├── PeerError                the peer sent something this side refuses; becomes a failure message
+│   ├── ParseError           -32700  a frame or message cannot be decoded
+│   ├── InvalidRequest       -32600  it decodes, but is not a message this side accepts
+│   ├── MethodNotFound       -32601  no such method
+│   ├── InvalidParams        -32602  arguments, a filter or a topic are refused
+│   ├── AuthenticationError  -32000  wrong secret, or anything but hello before a good hello
+│   └── LimitExceeded        -32003  a named limit was reached
+├── MethodError              raised by a method to fail with a message and data of its own
+├── NotSerializable          a value cannot be encoded; names its type
+├── UsageError               this side called the library wrongly
+└── LinkError                what a client sees
+    ├── CallError            the server answered with a failure
+    ├── ConnectionClosed     the connection ended, or could not be made
+    └── SubscriptionOverflow a subscriber was too slow for its buffer
+
+The codes are those of docs/protocol/messages.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+AUTHENTICATION_ERROR = -32000
+EXCEPTION_ERROR = -32001
+RESULT_SERIALIZE_ERROR = -32002
+LIMIT_ERROR = -32003
+CLIENT_ERROR = -32099
+
+
+class WslinkError(Exception):
+    """Base of every error of this package."""
+
+
+class PeerError(WslinkError):
+    """The peer's fault. Carries what the peer is told.
+
+    Attributes:
+        code: the error code of the failure message.
+        message: the sentence sent to the peer.
+        data: sent beside it where it is not None.
+    """
+
+    code = INVALID_REQUEST
+
+    def __init__(self, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+
+
+class ParseError(PeerError):
+    code = PARSE_ERROR
+
+
+class InvalidRequest(PeerError):
+    code = INVALID_REQUEST
+
+
+class MethodNotFound(PeerError):
+    code = METHOD_NOT_FOUND
+
+
+class InvalidParams(PeerError):
+    code = INVALID_PARAMS
+
+
+class AuthenticationError(PeerError):
+    code = AUTHENTICATION_ERROR
+
+
+class LimitExceeded(PeerError):
+    code = LIMIT_ERROR
+
+
+class MethodError(WslinkError):
+    """Raise it in a method to choose what its caller is told (ERR-3).
+
+    Args:
+        message: the sentence that the caller reads.
+        data: any encodable value beside it; None sends none.
+        code: the error code; -32001 unless given.
+    """
+
+    def __init__(self, message: str, data: Any = None, code: int = EXCEPTION_ERROR) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data = data
+        self.code = code
+
+
+class NotSerializable(WslinkError, TypeError):
+    """A value cannot be encoded for the wire. The message names its type."""
+
+
+class UsageError(WslinkError, ValueError):
+    """This side used the library wrongly. The message says what is allowed."""
+
+
+class LinkError(WslinkError):
+    """Base of what a client may see."""
+
+
+class CallError(LinkError):
+    """The server answered a call with a failure.
+
+    Attributes:
+        code: see docs/protocol/messages.md.
+        message: the server's sentence.
+        data: what the server sent beside it, or None.
+    """
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        detail = data.get("exception") if isinstance(data, dict) else None
+        super().__init__(f"{message}: {detail} ({code})" if detail else f"{message} ({code})")
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class ConnectionClosed(LinkError, ConnectionError):
+    """The connection ended, or could not be made.
+
+    Attributes:
+        code: the WebSocket close code, 1006 where none was received.
+        reason: what the other side said, or why it could not be reached.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"connection closed: {reason or 'no reason given'} ({code})")
+        self.code = code
+        self.reason = reason
+
+
+class SubscriptionOverflow(LinkError):
+    """A subscriber did not take its messages while its link had to go on; the subscription has ended."""

@@ -1,0 +1,1 @@
+"""All peers together: topics, filters, and fan-out that encodes once."""

@@ -1,0 +1,129 @@
+"""Filters of subscriptions (SUB-8 to SUB-11): checked once, then evaluated against the tags of each publication."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, Union
+
+from wslink.errors import InvalidParams, UsageError
+from wslink.wire.limits import Limits
+
+Tag = Union[str, int, float, bool]
+Tags = Mapping[str, Tag]
+Predicate = Callable[[Tags], bool]
+
+_ORDERED: dict[str, Callable[[Any, Any], bool]] = {
+    "gte": operator.ge,
+    "gt": operator.gt,
+    "lte": operator.le,
+    "lt": operator.lt,
+}
+OPERATORS = (*_ORDERED, "ne")
+
+
+def check_tags(tags: Any) -> dict[str, Tag]:
+    """`tags` as a plain map.
+
+    Raises:
+        UsageError: naming the tag that is not a string, number or boolean.
+    """
+    if not isinstance(tags, Mapping):
+        raise UsageError(f"tags must be a mapping from names to strings, numbers or booleans, not {type(tags).__name__}")
+    plain = {name: _plain_tag(value) for name, value in tags.items()}
+    for name, value in plain.items():
+        if not isinstance(name, str) or _kind(value) is None:
+            raise UsageError(f"tag {name!r} is {value!r}: a tag has a string for a name and a string, number or boolean for a value")
+    return plain
+
+
+def compile_filter(definition: Any, limits: Limits) -> Predicate:
+    """A predicate over tags.
+
+    Raises:
+        InvalidParams: saying what is wrong with the filter and what is allowed.
+    """
+    if definition is None:
+        return _everything
+    if not isinstance(definition, Mapping):
+        raise InvalidParams(f"a filter must be a map from tag names to conditions, not {type(definition).__name__}")
+    if len(definition) > limits.max_filter_conditions:
+        raise InvalidParams(f"a filter of {len(definition)} conditions is over max_filter_conditions ({limits.max_filter_conditions})")
+    if not definition:
+        return _everything
+    conditions = [(name, _condition(name, condition, limits)) for name, condition in definition.items()]
+
+    def matches(tags: Tags) -> bool:
+        return all(name in tags and holds(tags[name]) for name, holds in conditions)
+
+    return matches
+
+
+def _everything(tags: Tags) -> bool:
+    return True
+
+
+def _condition(name: Any, condition: Any, limits: Limits) -> Callable[[Any], bool]:
+    if not isinstance(name, str):
+        raise InvalidParams(f"filter: a tag's name must be a string, not {name!r}")
+    if isinstance(condition, (list, tuple)):
+        return _one_of(name, condition, limits)
+    if isinstance(condition, Mapping):
+        return _bounds(name, condition)
+    return _equal_to(_operand(name, condition))
+
+
+def _operand(name: str, value: Any) -> Tag:
+    if _kind(value) is None or value != value:
+        raise InvalidParams(
+            f"filter on '{name}': {value!r} is not allowed; a condition is a string, number or boolean, a list of these, "
+            f"or a map with any of {', '.join(OPERATORS)}"
+        )
+    return value  # type: ignore[no-any-return]
+
+
+def _equal_to(operand: Tag) -> Callable[[Any], bool]:
+    kind = _kind(operand)
+    return lambda value: value == operand and _kind(value) is kind
+
+
+def _one_of(name: str, values: Any, limits: Limits) -> Callable[[Any], bool]:
+    if len(values) > limits.max_filter_values:
+        raise InvalidParams(f"filter on '{name}': {len(values)} values are over max_filter_values ({limits.max_filter_values})")
+    allowed = {(_kind(_operand(name, value)), value) for value in values}
+    return lambda value: (_kind(value), value) in allowed
+
+
+def _bounds(name: str, bounds: Mapping[Any, Any]) -> Callable[[Any], bool]:
+    if not bounds or not all(key in OPERATORS for key in bounds):
+        raise InvalidParams(f"filter on '{name}': {dict(bounds)!r} must have one or more of {', '.join(OPERATORS)}, and no other key")
+    tests = [_bound(key, _operand(name, operand)) for key, operand in bounds.items()]
+    return lambda value: all(test(value) for test in tests)
+
+
+def _bound(key: str, operand: Tag) -> Callable[[Any], bool]:
+    if key == "ne":
+        equal = _equal_to(operand)
+        return lambda value: not equal(value)
+    compare, kind = _ORDERED[key], _kind(operand)
+    if kind is bool:
+        return lambda value: False  # SUB-10: booleans have no order
+    return lambda value: _kind(value) is kind and compare(value, operand)
+
+
+def _kind(value: Any) -> type | None:
+    """str, float (for every number), bool, or None for what cannot be a tag."""
+    if isinstance(value, bool):
+        return bool
+    if isinstance(value, (int, float)):
+        return float
+    return str if isinstance(value, str) else None
+
+
+def _plain_tag(value: Any) -> Any:
+    """NumPy scalars as Python's: an index taken from an array is a natural tag."""
+    if type(value) in (str, int, float, bool):
+        return value
+    item = getattr(value, "item", None)
+    return item() if item is not None and not math.prod(getattr(value, "shape", ())) > 1 else value

@@ -1,0 +1,210 @@
+"""All sessions of one server: who is connected, who may come in, what they may call and what they are sent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from wslink.errors import InvalidParams, LimitExceeded, UsageError
+from wslink.hub.filters import compile_filter
+from wslink.hub.topics import IMPLIED, Delivery, Handler, Subscription, Topic
+from wslink.session.calls import AnswerFirst, current_call
+from wslink.session.hello import Hello
+from wslink.session.methods import Methods
+from wslink.session.session import Session
+from wslink.wire.limits import Limits
+
+logger = logging.getLogger("wslink")
+
+Authenticator = Callable[[Hello, Session], "bool | Awaitable[bool]"]
+ClientHandler = Callable[[str], "None | Awaitable[None]"]
+
+
+class Hub:
+    """The part of a server that does no I/O.
+
+    Args:
+        owner: what `Call.app` is.
+        authenticate: decides on each hello.
+        limits: see Limits.
+        debug: whether failures carry stack traces (ERR-2).
+    """
+
+    def __init__(self, owner: Any, authenticate: Authenticator, limits: Limits, *, debug: bool = False) -> None:
+        self.owner = owner
+        self.limits = limits
+        self.debug = debug
+        self.methods = Methods()
+        self.topics: dict[str, Topic] = {}
+        self.ordering = AnswerFirst()
+        self.sessions: dict[str, Session] = {}
+        """Sessions that have authenticated, by client id."""
+        self.on_connect: list[ClientHandler] = []
+        self.on_disconnect: list[ClientHandler] = []
+        self._authenticate = authenticate
+        # By the client's number; those that a released client has by implication, by the topic's name.
+        self._subscriptions: dict[Session, dict[int | str, Subscription]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+        self._pool: ThreadPoolExecutor | None = None
+
+    # Life -------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bind to the running event loop and its thread."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+
+    async def stop(self, grace: float = 1.0) -> None:
+        """Close every session with 1001, give calls under way `grace` seconds, then cancel them."""
+        for session in list(self.sessions.values()):
+            session.close(1001, "the server stops")
+        tasks = {task for task in self._tasks if task is not asyncio.current_task()}
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    # Host of sessions (session.session.Host) ----------------------------------
+
+    def authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]:
+        return self._authenticate(hello, session)
+
+    def welcome(self, session: Session) -> None:
+        self.sessions[session.client_id] = session
+        self._subscriptions[session] = {}
+        logger.info("client %s connected", session.client_id)
+        if not session.subscribing:
+            for topic in self.topics.values():
+                self._imply(session, topic)
+        self._tell(self.on_connect, session)
+
+    def farewell(self, session: Session) -> None:
+        subscriptions = self._subscriptions.pop(session, None)
+        if subscriptions is None:
+            return
+        del self.sessions[session.client_id]
+        logger.info("client %s disconnected", session.client_id)
+        for subscription in subscriptions.values():
+            subscription.topic.remove(subscription)
+        self._tell(self.on_disconnect, session)
+
+    def subscribe(self, session: Session, id_: Any, topic: Any, definition: Any) -> Callable[[], None]:
+        found, id_ = self._find_topic(topic), _subscription_id(id_)
+        matches = compile_filter(definition, self.limits)
+        mine = self._subscriptions[session]
+        old = mine.get(id_)
+        if old is not None and old.topic is not found:
+            raise InvalidParams(f"subscription {id_} is to topic '{old.topic.name}', and cannot change to '{found.name}'")
+        if old is None and len(mine) >= self.limits.max_subscriptions:
+            raise LimitExceeded(f"over max_subscriptions ({self.limits.max_subscriptions}) subscriptions")
+        mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
+        if old is not None:
+            old.active = False
+        found.add(new, replaces=old)
+        return lambda: found.announce(new)
+
+    def unsubscribe(self, session: Session, id_: Any) -> None:
+        subscription = self._subscriptions[session].pop(_subscription_id(id_), None)
+        if subscription is None:
+            raise InvalidParams(f"there is no subscription {id_}")
+        subscription.topic.remove(subscription)
+
+    def delivery(self, topic: str) -> str:
+        return self.topics[topic].delivery
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def run_in_thread(self, function: Callable[[], Any]) -> Awaitable[Any]:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(thread_name_prefix="wslink")
+        context = contextvars.copy_context()
+        return asyncio.get_running_loop().run_in_executor(self._pool, context.run, function)
+
+    # Topics, and host of topics (hub.topics.TopicHost) ------------------------
+
+    def topic(self, name: str, delivery: Delivery = "reliable") -> Topic:
+        """The topic `name`, made if there is none.
+
+        Raises:
+            UsageError: if it exists with another delivery.
+        """
+        topic = self.topics.get(name)
+        if topic is None:
+            topic = self.topics[name] = Topic(name, delivery, self)
+            for session in self.sessions.values():
+                if not session.subscribing:
+                    self._imply(session, topic)
+        elif topic.delivery != delivery:
+            raise UsageError(f"topic {name!r} exists with delivery {topic.delivery!r}")
+        return topic
+
+    @property
+    def max_frame(self) -> int:
+        return self.limits.max_msg_size
+
+    def submit(self, deliver: Callable[[], None]) -> None:
+        if threading.get_ident() == self._thread:
+            self.ordering.submit(deliver)
+        elif self._loop is not None:
+            self._loop.call_soon_threadsafe(self.ordering.submit, deliver, context=contextvars.Context())
+
+    def run_handler(self, handler: Handler, subscription: Subscription) -> None:
+        self._run(handler, subscription)
+
+    # Parts --------------------------------------------------------------------
+
+    def _run(self, handler: Callable[[Any], None | Awaitable[None]], argument: Any) -> None:
+        """Run an application's handler, sync or async; what it raises is logged, and nobody else's concern."""
+        token = current_call.set(None)
+        try:
+            outcome = handler(argument)
+            if inspect.isawaitable(outcome):
+                self.spawn(self._await(outcome, handler))
+        except Exception:
+            logger.exception("%r raised", handler)
+        finally:
+            current_call.reset(token)
+
+    async def _await(self, outcome: Awaitable[None], handler: object) -> None:
+        try:
+            await outcome
+        except Exception:
+            logger.exception("%r raised", handler)
+
+    def _imply(self, session: Session, topic: Topic) -> None:
+        """Subscribe a released client, which cannot do so itself, to all of a topic (ORD-4)."""
+        subscription = Subscription(IMPLIED, session, topic, {}, lambda tags: True)
+        self._subscriptions[session][topic.name] = subscription
+        topic.add(subscription)
+        topic.announce(subscription)
+
+    def _find_topic(self, name: Any) -> Topic:
+        if isinstance(name, str) and name in self.topics:
+            return self.topics[name]
+        known = ", ".join(sorted(self.topics)[:20]) or "none"
+        raise InvalidParams(f"there is no topic {name!r}; topics: {known}")
+
+    def _tell(self, handlers: list[ClientHandler], session: Session) -> None:
+        for handler in handlers:
+            self._run(handler, session.client_id)
+
+
+def _subscription_id(id_: Any) -> int:
+    if type(id_) is not int or not 0 < id_ < 2**32:
+        raise InvalidParams(f"a subscription's id must be an integer from 1 to 2^32-1, not {id_!r}")
+    return id_

@@ -1,0 +1,196 @@
+"""Topics: what is published, who has subscribed to it, and fan-out that encodes once."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Literal, Protocol, TypeVar, Union
+
+from wslink.errors import UsageError
+from wslink.hub.filters import Predicate, Tag, Tags, check_tags
+from wslink.session.session import Session
+from wslink.wire.codecs import Encoder
+from wslink.wire.envelope import is_topic
+from wslink.wire.frames import Message
+
+logger = logging.getLogger("wslink")
+
+Delivery = Literal["reliable", "latest"]
+DELIVERIES = ("reliable", "latest")
+
+Handler = Callable[["Subscription"], Union[None, Awaitable[None]]]
+HandlerT = TypeVar("HandlerT", bound=Handler)
+
+IMPLIED = 0
+"""The id of the subscription to everything that a released client has of every topic (ORD-4)."""
+
+
+class Subscription:
+    """One client's subscription to one topic.
+
+    Attributes:
+        id: the client's number for it; 0 for the one that a released client, which cannot subscribe, has of every topic.
+        client_id: the client, 32 hexadecimal digits.
+        topic: the Topic.
+        filter: the filter as the client sent it; {} for everything.
+        active: false once it has ended.
+    """
+
+    def __init__(self, id_: int, session: Session, topic: Topic, definition: dict[str, Any], matches: Predicate) -> None:
+        self.id = id_
+        self.client_id = session.client_id
+        self.topic = topic
+        self.filter = definition
+        self.active = True
+        self._session = session
+        self._matches = matches if definition else None
+
+    def matches(self, tags: Tags) -> bool:
+        """Whether a publication with `tags` is sent to it."""
+        return self._matches is None or self._matches(tags)
+
+    def __repr__(self) -> str:
+        return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
+
+
+Targets = list[tuple[Session, Union[tuple[int, ...], None]]]
+
+
+class TopicHost(Protocol):
+    """What a topic asks of its server."""
+
+    def run_handler(self, handler: Handler, subscription: Subscription) -> None: ...
+
+    def submit(self, deliver: Callable[[], None]) -> None:
+        """Run `deliver` in the order of publishing, on the event loop's thread."""
+
+    @property
+    def max_frame(self) -> int: ...
+
+
+class Topic:
+    """A topic that clients may subscribe to. Made by `App.topic`.
+
+    Attributes:
+        name: dot-separated words.
+        delivery: "reliable" (every publication waits its turn) or "latest" (per client, only the newest of each key waits).
+    """
+
+    def __init__(self, name: str, delivery: Delivery, host: TopicHost) -> None:
+        if not is_topic(name):
+            raise UsageError(f"topic name {name!r}: dot-separated words of letters, digits and _")
+        if delivery not in DELIVERIES:
+            raise UsageError(f"delivery {delivery!r}: one of {', '.join(DELIVERIES)}")
+        self.name = name
+        self.delivery: Delivery = delivery
+        self._host = host
+        # Replaced, never changed: any thread may read it while the event loop's thread subscribes clients.
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._numbers = itertools.count()
+        self._on_subscribe: list[Handler] = []
+        self._on_unsubscribe: list[Handler] = []
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """Those that are active now. Safe to read from any thread."""
+        return self._subscriptions
+
+    def wants(self, tags: Tags | None = None) -> bool:
+        """Whether anybody would be sent a publication with `tags`: what nobody wants need not be computed."""
+        plain = check_tags(tags) if tags else {}
+        return any(subscription.matches(plain) for subscription in self._subscriptions)
+
+    def on_subscribe(self, handler: HandlerT) -> HandlerT:
+        """Decorator: call `handler(subscription)`, sync or async, when a client has subscribed or has replaced its filter."""
+        self._on_subscribe.append(handler)
+        return handler
+
+    def on_unsubscribe(self, handler: HandlerT) -> HandlerT:
+        """Decorator: call `handler(subscription)`, sync or async, when a subscription has ended, by the client's wish or with its connection."""
+        self._on_unsubscribe.append(handler)
+        return handler
+
+    def publish(
+        self,
+        payload: Any,
+        tags: Tags | None = None,
+        *,
+        key: Hashable = None,
+        to: str | None = None,
+        exclude: str | None = None,
+    ) -> int:
+        """Send `payload` to the clients whose filter its tags match. From any thread; returns at once.
+
+        The payload is encoded before this returns, at most once per generation, so it may be changed afterwards. Read-only buffers and arrays (`array.flags.writeable
+        = False`) of 64 KiB or more are sent from where they are, without a copy, and must stay as they are.
+
+        Args:
+            payload: None, booleans, numbers, strings, bytes, bytearray, memoryview, NumPy arrays and scalars, and lists, tuples and maps of these.
+            tags: names to strings, numbers or booleans, which filters see; they are not sent.
+            key: with "latest" delivery, what the payload is a newer version of; its tags unless given.
+            to: send it to this client id only.
+            exclude: send it to everyone but this client id.
+
+        Returns:
+            The number of clients it is sent to.
+
+        Raises:
+            UsageError: for tags that are not allowed.
+            NotSerializable: naming the type that cannot be sent; nobody is sent anything then.
+        """
+        plain = check_tags(tags) if tags else {}
+        targets = self._targets(plain, to, exclude)
+        if not targets:
+            return 0
+        packed: dict[Encoder, Any] = {}
+        for session, _ in targets:
+            if session.encoder not in packed:
+                packed[session.encoder] = session.encoder.pack(payload)
+        slot = self._slot(plain, key)
+        self._host.submit(lambda: self._deliver(packed, targets, slot))
+        return len(targets)
+
+    def _targets(self, tags: dict[str, Tag], to: str | None, exclude: str | None) -> Targets:
+        """The clients to send to, each with its subscriptions that match; None for a released client (SUB-6)."""
+        matching: dict[Session, list[int]] = {}
+        for subscription in self._subscriptions:
+            if (to is None or subscription.client_id == to) and subscription.client_id != exclude and subscription.matches(tags):
+                matching.setdefault(subscription._session, []).append(subscription.id)
+        return [(session, tuple(sorted(ids)) if session.subscribing else None) for session, ids in matching.items()]
+
+    def _slot(self, tags: dict[str, Tag], key: Hashable) -> Hashable:
+        """What a waiting publication is known by if a newer one may take its place (SUB-13)."""
+        if self.delivery == "reliable":
+            return None
+        return (self.name, tuple(sorted(tags.items())) if key is None else key)
+
+    def _deliver(self, packed: dict[Encoder, Any], targets: Targets, slot: Hashable) -> None:
+        id_ = f"publish:{self.name}:{next(self._numbers)}"
+        messages: dict[tuple[Encoder, tuple[int, ...] | None], Message] = {}
+        for session, ids in targets:
+            message = messages.get((session.encoder, ids))
+            if message is None:
+                encoder: Any = session.encoder
+                message = encoder.publication(id_, packed[encoder], ids, self._host.max_frame)
+                messages[encoder, ids] = message
+            session.send(message, slot)
+
+    # Called by the hub, on the event loop's thread.
+
+    def add(self, subscription: Subscription, replaces: Subscription | None = None) -> None:
+        """Let `subscription` take effect, in place of the one it replaces."""
+        others = tuple(s for s in self._subscriptions if s is not replaces)
+        self._subscriptions = (*others, subscription)
+
+    def announce(self, subscription: Subscription) -> None:
+        """Tell the publisher of a new subscription."""
+        for handler in self._on_subscribe:
+            self._host.run_handler(handler, subscription)
+
+    def remove(self, subscription: Subscription) -> None:
+        """End `subscription` and tell the publisher."""
+        subscription.active = False
+        self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+        for handler in self._on_unsubscribe:
+            self._host.run_handler(handler, subscription)

@@ -1,0 +1,1 @@
+"""The server of an application: HTTP, options, static files, TLS, signals, command line."""

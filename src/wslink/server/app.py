@@ -1,0 +1,150 @@
+"""App: what an application writes against."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import secrets
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from wslink.backends.origin import is_loopback
+from wslink.hub.hub import ClientHandler, Hub
+from wslink.hub.topics import Delivery, Topic
+from wslink.server.options import Options, limits_from_environment
+from wslink.server.server import Server
+from wslink.session.hello import Hello
+from wslink.session.methods import Method
+from wslink.session.session import Session
+from wslink.wire.limits import Limits
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+HandlerT = TypeVar("HandlerT", bound=ClientHandler)
+
+
+class App:
+    """An application: methods that clients call and topics that they subscribe to.
+
+    Args:
+        secret: what clients need to come in. Unless given it is random, and pages that this server serves to its own machine need none.
+        limits: bounds on what clients may make grow; `Limits()` unless given, with `WSLINK_MAX_MSG_SIZE`, `WSLINK_MSG_OVERHEAD` and `WSLINK_AUTH_MSG_SIZE` read from
+            the environment when it is served.
+
+    Attributes:
+        secret: the secret.
+    """
+
+    def __init__(self, *, secret: str | None = None, limits: Limits | None = None) -> None:
+        if secret is not None and (not isinstance(secret, str) or not secret):
+            raise TypeError("secret must be a string that is not empty, or None for a random one")
+        self.secret = secret or secrets.token_urlsafe(32)
+        self._pages_need_secret = secret is not None
+        self._limits = limits
+        self._hub = Hub(self, self._authenticate, limits or Limits())
+        self._server: Server | None = None
+        self.method("application.exit")(self._exit)
+        self.method("application.exit.later")(self._exit_later)
+
+    # What clients may do ------------------------------------------------------
+
+    def method(self, name: str, *, thread: bool = False) -> Callable[[FunctionT], FunctionT]:
+        """Decorator: let clients call a function, sync or async.
+
+        An async function runs beside others. A sync one runs on the event loop's thread, where VTK and most native libraries need to be, and holds up
+        everything else meanwhile; `thread=True` runs it in a pool instead. Arguments are checked against the type hints and converted (a list to a tuple, a map to a
+        dataclass). A parameter annotated `Call` receives the call. What it returns is the result; MethodError chooses the failure.
+
+        Args:
+            name: dot-separated; each part matches `^[a-z][a-z0-9_]*$`.
+            thread: run it in a thread pool.
+
+        Raises:
+            UsageError: for a bad name, one that is taken, or thread=True on an async function.
+        """
+
+        def decorate(function: FunctionT) -> FunctionT:
+            self._hub.methods.add(Method(name, function, thread=thread))
+            return function
+
+        return decorate
+
+    def topic(self, name: str, *, delivery: Delivery = "reliable") -> Topic:
+        """The topic `name`, made if there is none.
+
+        Args:
+            name: dot-separated words.
+            delivery: "reliable": every publication waits its turn, and a client with more than `Limits.max_outbox` bytes waiting is disconnected. "latest": per client
+                only the newest publication of each key waits.
+
+        Raises:
+            UsageError: for a bad name or delivery, or a topic that exists with another delivery.
+        """
+        return self._hub.topic(name, delivery)
+
+    def on_connect(self, handler: HandlerT) -> HandlerT:
+        """Decorator: call `handler(client_id)`, sync or async, when a client has come in."""
+        self._hub.on_connect.append(handler)
+        return handler
+
+    def on_disconnect(self, handler: HandlerT) -> HandlerT:
+        """Decorator: call `handler(client_id)`, sync or async, when a client that had come in has gone."""
+        self._hub.on_disconnect.append(handler)
+        return handler
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """The ids of the clients that are connected, oldest first."""
+        return tuple(self._hub.sessions)
+
+    # Serving ------------------------------------------------------------------
+
+    async def serve(self, **settings: Any) -> Server:
+        """Serve inside the running event loop; returns once the port accepts.
+
+        Args:
+            settings: as in docs/settings.md: host="localhost", port=8080 (0 picks one), content="" (folder of static files), timeout=0, ws="ws", ssl="", origins="", ...
+
+        Raises:
+            OSError: if the port cannot be had.
+            UsageError: for a setting that is unknown or cannot be followed.
+        """
+        options = Options.from_environment(**settings)
+        self._hub.limits = self._limits or limits_from_environment()
+        self._hub.debug = options.debug
+        if options.debug:
+            logging.getLogger("wslink").setLevel(logging.DEBUG)
+        self._pages_need_secret = self._pages_need_secret or not is_loopback(options.host)
+        server = Server(self._hub, options, self.secret if self._pages_need_secret else None)
+        await server.start()
+        self._server = server
+        return server
+
+    def run(self, **settings: Any) -> None:
+        """Serve until a signal, the idle timeout or a client's `application.exit` ends it. See `serve` for the settings and what it raises."""
+        asyncio.run(self._run(settings))
+
+    async def _run(self, settings: dict[str, Any]) -> None:
+        server = await self.serve(**settings)
+        sys.stdout.write(f"wslink: serving on {server.url}\n")
+        sys.stdout.flush()
+        await server.wait_closed()
+
+    # What every server does -----------------------------------------------------
+
+    def _authenticate(self, hello: Hello, session: Session) -> bool:
+        if not hello.has_secret:  # HELLO-7
+            return hello.same_origin and not self._pages_need_secret
+        if not isinstance(hello.secret, str):  # HELLO-3
+            return False
+        return hmac.compare_digest(hello.secret.encode(errors="surrogatepass"), self.secret.encode())
+
+    def _exit(self) -> None:
+        """Stop the server."""
+        if self._server is not None:
+            self._server.stop_soon()
+
+    def _exit_later(self, secondsLater: float = 60) -> None:  # noqa: N803 - the wire's name
+        """Stop the server after some seconds."""
+        asyncio.get_running_loop().call_later(max(secondsLater, 0), self._exit)

@@ -1,0 +1,58 @@
+"""The command line: `wslink serve module:app`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from wslink.errors import UsageError
+from wslink.server.app import App
+from wslink.server.options import add_options
+from wslink.version import __version__
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    arguments = vars(_parser().parse_args(argv))
+    del arguments["command"]
+    target = arguments.pop("app")
+    logging.basicConfig(level=logging.DEBUG if arguments.get("debug") else logging.WARNING)
+    try:
+        load(target).run(**arguments)
+    except (UsageError, OSError) as error:
+        sys.stderr.write(f"wslink: {error}\n")
+        return 1
+    return 0
+
+
+def load(target: str) -> App:
+    """The App that "module:attribute" names.
+
+    Raises:
+        UsageError: if there is no such module or attribute, or it is not an App.
+    """
+    module_name, _, attribute = target.partition(":")
+    sys.path.insert(0, "")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name != module_name:
+            raise
+        raise UsageError(f"there is no module {module_name!r} here") from error
+    app = getattr(module, attribute or "app", None)
+    if not isinstance(app, App):
+        raise UsageError(f"{target!r}: module {module_name!r} has no App called {attribute or 'app'!r}")
+    return app
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="wslink", description="The live link between a Python process and a browser.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="serve an application")
+    serve.add_argument("app", help="module:attribute of an App, such as myproject.viewer:app")
+    add_options(serve)
+    return parser

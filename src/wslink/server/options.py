@@ -1,0 +1,108 @@
+"""Every setting of a server, declared once: the command line, the environment and docs/settings.md derive from here."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wslink.errors import UsageError
+from wslink.wire.limits import Limits
+
+
+def _option(default: Any, help_: str, *, flags: Sequence[str] = (), env: str = "", metavar: str = "") -> Any:
+    metadata = {"help": help_, "flags": tuple(flags), "env": env, "metavar": metavar}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an application is served. `App.run` and `App.serve` take these as keywords."""
+
+    host: str = _option("localhost", "interface to listen on; 0.0.0.0 for all", flags=("-i", "--host"))
+    port: int = _option(8080, "port to listen on; 0 picks a free one", flags=("-p", "--port"))
+    timeout: float = _option(0, "seconds without a client after which the server stops; 0 never", flags=("-t", "--timeout"))
+    content: str = _option("", "folder of static files to serve at /", flags=("-c", "--content"), metavar="DIR")
+    fs_endpoints: str = _option("", "more folders of static files: a=PATH|b=PATH", flags=("--fs-endpoints",))
+    ws: str = _option("ws", "route of the WebSocket", flags=("-ws", "--ws-endpoint"), metavar="ROUTE")
+    ssl: str = _option("", "serve over TLS: cert,key (PEM files) or adhoc for a self-signed certificate", flags=("--ssl",))
+    origins: str = _option(
+        "", "pages that may connect beside the server's own: origins separated by commas; * for all",
+        flags=("--origins",), env="WSLINK_ORIGINS",
+    )  # fmt: skip
+    debug: bool = _option(False, "log debugging messages, and send stack traces to clients", flags=("-d", "--debug"))
+    handle_signals: bool = _option(True, "stop at SIGINT and SIGTERM", flags=("-s", "--nosignalhandlers"))
+    heart_beat: float = _option(30, "seconds between heartbeats; below 1 turns them off", env="WSLINK_HEART_BEAT")
+    ws_compress: bool = _option(
+        True, "compress what gets smaller by it, where the client offers it", flags=("--no-ws-compress",), env="WSLINK_WS_COMPRESS"
+    )
+    ready_msg: str = _option(
+        "wslink: Starting factory", "line printed to stdout once the port accepts; empty prints nothing", env="WSLINK_READY_MSG"
+    )
+    http_headers: str = _option("", "JSON file of response headers for static files", env="WSLINK_HTTP_HEADERS", metavar="FILE")
+    follow_symlinks: bool = _option(False, "let static files be symbolic links", env="WSLINK_FOLLOW_SYMLINKS")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ, **settings: Any) -> Options:
+        """`settings`, with the environment's values and then the defaults for what they leave out.
+
+        Raises:
+            UsageError: naming the setting that is unknown or malformed, and what is allowed.
+        """
+        names = {option.name for option in dataclasses.fields(cls)}
+        for name in settings:
+            if name not in names:
+                raise UsageError(f"unknown setting {name!r}; settings: {', '.join(sorted(names))}")
+        for option in dataclasses.fields(cls):
+            variable = option.metadata["env"]
+            if option.name not in settings and environment.get(variable):
+                settings[option.name] = _parse(variable, environment[variable], type(option.default))
+            elif option.name == "ready_msg" and variable in environment:
+                settings.setdefault("ready_msg", environment[variable])
+        return cls(**settings)
+
+
+def limits_from_environment(environment: Mapping[str, str] = os.environ) -> Limits:
+    """The limits, with those that have an environment variable read from it. Raises UsageError."""
+    chosen = {}
+    for name in ("max_msg_size", "msg_overhead", "auth_msg_size"):
+        variable = f"WSLINK_{name.upper()}"
+        if environment.get(variable):
+            chosen[name] = _parse(variable, environment[variable], int)
+    if chosen.get("max_msg_size", 64) < 64:
+        raise UsageError(f"WSLINK_MAX_MSG_SIZE is {chosen['max_msg_size']}: at least 64 bytes")
+    return dataclasses.replace(Limits(), **chosen)
+
+
+def _parse(name: str, text: str, kind: type) -> Any:
+    if kind is bool:
+        return text.strip().lower() not in ("0", "false", "no", "off")
+    if kind is str:
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        raise UsageError(f"{name} is {text!r}: a number is needed") from None
+    return int(number) if kind is int or number.is_integer() else number
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add a flag for every option that has one. What is not given is absent from the result."""
+    for option in dataclasses.fields(Options):
+        flags, metavar = option.metadata["flags"], option.metadata["metavar"]
+        if not flags:
+            continue
+        common: dict[str, Any] = {"dest": option.name, "default": argparse.SUPPRESS, "help": _help(option)}
+        if isinstance(option.default, bool):
+            parser.add_argument(*flags, action="store_false" if option.default else "store_true", **common)
+        else:
+            parser.add_argument(*flags, type=type(option.default), metavar=metavar or option.name.upper(), **common)
+
+
+def _help(option: dataclasses.Field[Any]) -> str:
+    if isinstance(option.default, bool):
+        return f"do not {option.metadata['help']}" if option.default else str(option.metadata["help"])
+    return f"{option.metadata['help']} (default: {option.default if option.default != '' else 'none'})"

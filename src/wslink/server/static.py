@@ -1,0 +1,66 @@
+"""Static files over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from aiohttp import web
+
+from wslink.errors import UsageError
+
+
+class StaticFiles:
+    """Serves the files below a folder. A folder is served as its index.html.
+
+    Args:
+        root: the folder.
+        headers: added to every response.
+        follow_symlinks: whether a symbolic link may lead out of `root`.
+
+    Raises:
+        UsageError: if `root` is not a folder.
+    """
+
+    def __init__(self, root: str | Path, headers: dict[str, str] | None = None, follow_symlinks: bool = False) -> None:
+        self._root = Path(root).resolve()
+        if not self._root.is_dir():
+            raise UsageError(f"static files: {str(root)!r} is not a folder")
+        self._headers = headers or {}
+        self._follow_symlinks = follow_symlinks
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request whose route ends in `{path:.*}`."""
+        path = self._find(request.match_info["path"])
+        if path is None:
+            raise web.HTTPNotFound
+        if path.name == "index.html" and not request.path.endswith(("/", "index.html")):
+            raise web.HTTPMovedPermanently(request.rel_url.with_path(request.path + "/"))
+        return web.FileResponse(path, headers={"Cache-Control": "no-cache", **self._headers})
+
+    def _find(self, relative: str) -> Path | None:
+        if "\0" in relative:
+            return None
+        path = Path(os.path.normpath(self._root / relative.lstrip("/")))
+        if path.is_dir():
+            path /= "index.html"
+        inside = path if self._follow_symlinks else path.resolve()
+        return path if inside.is_relative_to(self._root) and path.is_file() else None
+
+
+def read_headers(path: str) -> dict[str, str]:
+    """The response headers in a JSON file; {} if `path` is empty.
+
+    Raises:
+        UsageError: if it cannot be read or is not a map from strings to strings.
+    """
+    if not path:
+        return {}
+    try:
+        headers = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"http headers: {path}: {error}") from error
+    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+        raise UsageError(f"http headers: {path} must hold a JSON object whose values are strings")
+    return headers

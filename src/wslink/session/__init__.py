@@ -1,0 +1,1 @@
+"""One peer as the server sees it: hello, dispatch of calls, subscriptions, and the bounded outbox."""

@@ -1,0 +1,65 @@
+"""A call under way, and the order of what it publishes (ORD-2, ORD-3)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from typing import Any
+
+
+class Call:
+    """The call that a method is answering. A parameter annotated with this class receives it.
+
+    Attributes:
+        client_id: the caller's id, 32 hexadecimal digits.
+        method: the method's name.
+        app: the App (or the server protocol) that the caller is connected to.
+    """
+
+    __slots__ = ("answered", "app", "client_id", "id", "method")
+
+    def __init__(self, client_id: str, method: str, app: Any, id_: str) -> None:
+        self.client_id = client_id
+        self.method = method
+        self.app = app
+        self.id = id_
+        self.answered = False
+
+    def __repr__(self) -> str:
+        return f"<Call {self.id} of {self.method}>"
+
+
+current_call: contextvars.ContextVar[Call | None] = contextvars.ContextVar("wslink_current_call", default=None)
+"""The call whose method is running in this context, or None."""
+
+
+class AnswerFirst:
+    """Holds back what a running call publishes until it has answered or suspended.
+
+    A method runs in steps on the event loop; within one step nothing else runs. So whatever the running call publishes is held, and let
+    go by the first of: its answer (ORD-2), anything else that publishes, and the loop's next turn, by when the step has ended (ORD-3).
+    """
+
+    def __init__(self) -> None:
+        self._held: list[Callable[[], None]] = []
+        self._holder: Call | None = None
+
+    def submit(self, deliver: Callable[[], None]) -> None:
+        """Run `deliver` now, or once the running call has answered or suspended. Call it on the event loop's thread."""
+        call = current_call.get()
+        if call is not self._holder:
+            self.release()
+        if call is None or call.answered:
+            deliver()
+            return
+        if not self._held:
+            self._holder = call
+            asyncio.get_running_loop().call_soon(self.release)
+        self._held.append(deliver)
+
+    def release(self) -> None:
+        """Let go of what is held."""
+        held, self._held, self._holder = self._held, [], None
+        for deliver in held:
+            deliver()

@@ -1,0 +1,62 @@
+"""What a client says of itself in hello, and the features it may be granted (HELLO, EXT)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from wslink.errors import InvalidParams
+from wslink.wire.envelope import CallEnvelope
+
+SUBSCRIBE = "subscribe"
+ARRAYS = "arrays"
+
+_GENERATIONS = {SUBSCRIBE: (1, 2), ARRAYS: (2,)}
+"""The features of this server, and the generations in which each exists."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """A client's hello.
+
+    Attributes:
+        secret: what it sent as its secret, of any type; None where it sent none.
+        has_secret: whether it sent one at all (HELLO-7).
+        features: the features it announced (EXT-1).
+        client: what it says of itself, for logs; may be empty.
+        same_origin: whether it is a page that this server's own origin vouches for.
+    """
+
+    secret: Any
+    has_secret: bool
+    features: tuple[str, ...] = ()
+    client: dict[str, Any] = field(default_factory=dict)
+    same_origin: bool = False
+
+    @property
+    def announces(self) -> bool:
+        """Whether it speaks extensions at all (EXT-2)."""
+        return bool(self.features or self.client)
+
+
+def parse_hello(envelope: CallEnvelope, same_origin: bool) -> Hello:
+    """Read a hello.
+
+    Raises:
+        InvalidParams: if its one argument is not a map, or its features are not a list of strings.
+    """
+    token = envelope.args[0] if envelope.args else {}
+    if not isinstance(token, dict):
+        raise InvalidParams("wslink.hello takes one map, such as {'secret': '...'}", envelope.method)
+    features = token.get("features") or []
+    if not isinstance(features, list) or not all(isinstance(name, str) for name in features):
+        raise InvalidParams("wslink.hello: 'features' must be a list of strings", envelope.method)
+    client = token.get("client")
+    return Hello(
+        token.get("secret"), "secret" in token, tuple(features), client if isinstance(client, dict) else {}, same_origin
+    )
+
+
+def granted(hello: Hello, generation: int) -> tuple[str, ...]:
+    """The announced features that this server accepts on a connection of `generation` (EXT-2)."""
+    return tuple(name for name in hello.features if generation in _GENERATIONS.get(name, ()))

@@ -1,0 +1,80 @@
+"""What waits to be sent to one client, in order and within a bound."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Hashable
+
+from wslink.errors import LimitExceeded
+from wslink.wire.frames import Frame, Message
+
+
+class _Slot:
+    """A place in the queue. What stands in it may be replaced until it begins to be sent (SUB-13)."""
+
+    __slots__ = ("key", "message")
+
+    def __init__(self, message: Message, key: Hashable) -> None:
+        self.message = message
+        self.key = key
+
+
+class Outbox:
+    """A queue of messages, bounded in bytes.
+
+    Args:
+        limit: the bytes that may wait (LIM-6). One message larger than that is accepted while nothing else waits.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._slots: deque[_Slot] = deque()
+        self._latest: dict[Hashable, _Slot] = {}
+        self._frames: deque[Frame] = deque()  # what is left of the message that is being sent
+        self.waiting = 0
+        """Bytes that wait."""
+        self.dropped = 0
+        """Messages that a newer one replaced."""
+
+    def __len__(self) -> int:
+        return len(self._slots) + bool(self._frames)
+
+    def put(self, message: Message, key: Hashable = None) -> None:
+        """Queue `message`. With a `key`, it takes the place of the waiting message that has the same key.
+
+        Raises:
+            LimitExceeded: if it does not fit; it is not queued then.
+        """
+        slot = self._latest.get(key) if key is not None else None
+        waiting = self.waiting - (slot.message.size if slot else 0)
+        if waiting and waiting + message.size > self._limit:
+            raise LimitExceeded(f"over max_outbox ({self._limit} bytes) wait: the client reads too slowly")
+        self.waiting = waiting + message.size
+        if slot is not None:
+            slot.message = message
+            self.dropped += 1
+            return
+        slot = _Slot(message, key)
+        self._slots.append(slot)
+        if key is not None:
+            self._latest[key] = slot
+
+    def next(self) -> Frame | None:
+        """Take the next frame to be sent; None if nothing waits."""
+        if not self._frames:
+            if not self._slots:
+                return None
+            slot = self._slots.popleft()
+            if slot.key is not None:
+                del self._latest[slot.key]
+            self._frames.extend(slot.message.frames)
+        frame = self._frames.popleft()
+        self.waiting -= frame.size
+        return frame
+
+    def clear(self) -> None:
+        """Forget all that waits."""
+        self._slots.clear()
+        self._latest.clear()
+        self._frames.clear()
+        self.waiting = 0

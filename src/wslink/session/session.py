@@ -1,0 +1,353 @@
+"""A client's session: from its first frame to the end of its connection."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import functools
+import inspect
+import logging
+import traceback
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from wslink import errors
+from wslink.errors import (
+    AuthenticationError,
+    InvalidParams,
+    InvalidRequest,
+    LimitExceeded,
+    MethodError,
+    MethodNotFound,
+    NotSerializable,
+    ParseError,
+    PeerError,
+)
+from wslink.session.calls import AnswerFirst, Call, current_call
+from wslink.session.hello import ARRAYS, SUBSCRIBE, Hello, granted, parse_hello
+from wslink.session.methods import Method, Methods
+from wslink.session.outbox import Outbox
+from wslink.version import __version__
+from wslink.wire import envelope as wire
+from wslink.wire.codecs import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
+from wslink.wire.envelope import CallEnvelope
+from wslink.wire.frames import Buffer, Frame, Message
+from wslink.wire.limits import Limits
+from wslink.wire.second import INCOMPLETE
+
+logger = logging.getLogger("wslink")
+
+
+class Connection(Protocol):
+    """What carries a session's frames. Backends implement it; all of it is called on the event loop's thread.
+
+    `send` takes a frame at any time and never raises: on a dead connection it does nothing. While `writable` is false, the session
+    keeps frames in its own outbox; the connection calls `Session.resume` when it becomes true again.
+    """
+
+    @property
+    def writable(self) -> bool: ...
+
+    def send(self, frame: Frame) -> None: ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close once what was sent has gone out; `reason` is cut to 123 bytes (RFC 6455, 5.5)."""
+
+
+class Host(Protocol):
+    """What a session asks of the server it belongs to."""
+
+    limits: Limits
+    methods: Methods
+    ordering: AnswerFirst
+    debug: bool
+    owner: Any
+
+    def authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]: ...
+
+    def welcome(self, session: Session) -> None:
+        """`session` has authenticated, and has been told so."""
+
+    def farewell(self, session: Session) -> None:
+        """`session` has ended; called for every session, once."""
+
+    def subscribe(self, session: Session, id_: Any, topic: Any, definition: Any) -> Callable[[], None]:
+        """Add or change a subscription; returns what to do once the client knows. Raises PeerError."""
+
+    def unsubscribe(self, session: Session, id_: Any) -> None:
+        """End a subscription. Raises PeerError."""
+
+    def delivery(self, topic: str) -> str: ...
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None: ...
+
+    def run_in_thread(self, function: Callable[[], Any]) -> Awaitable[Any]: ...
+
+
+class State(enum.Enum):
+    """NEW --good hello--> OPEN; either --connection ends--> CLOSED."""
+
+    NEW = "new"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Session:
+    """One client.
+
+    Args:
+        host: the server it belongs to.
+        connection: what carries its frames.
+        same_origin: whether the connection comes from a page of the server's own origin (HELLO-7).
+        client_id: 32 hexadecimal digits; a new random id unless given.
+    """
+
+    def __init__(
+        self, host: Host, connection: Connection, *, same_origin: bool = False, client_id: str | None = None
+    ) -> None:
+        self.client_id = client_id or uuid.uuid4().hex
+        self.state = State.NEW
+        self.subscribing = False
+        """Whether it subscribes explicitly (SUB-1); a released client is sent everything (ORD-4)."""
+        self.outbox = Outbox(host.limits.max_outbox)
+        self.encoder: Encoder = SECOND_WITH_ARRAYS
+        self._decoder: Decoder | None = None
+        self._host = host
+        self._connection = connection
+        self._same_origin = same_origin
+        self._calls = 0
+        self._malformed = 0
+        self._hello_timer = asyncio.get_running_loop().call_later(host.limits.hello_timeout, self._hello_late)
+
+    # Incoming ---------------------------------------------------------------
+
+    def receive(self, binary: bool, data: Buffer | str) -> None:
+        """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5)."""
+        if self.state is State.CLOSED:
+            return
+        if self.state is State.NEW and len(data) > self._host.limits.auth_msg_size + 12:
+            self.close(1009, f"a message before hello is at most auth_msg_size ({self._host.limits.auth_msg_size}) bytes")
+            return
+        if self._decoder is None:
+            self.encoder, self._decoder = detect(binary, self._host.limits)
+        message: Any = None
+        try:
+            message = self._decoder.receive(binary, data)
+            if message is INCOMPLETE:
+                return
+            call = wire.parse_call(message)
+        except PeerError as error:
+            self._refuse(wire.answerable_id(message), error)
+            return
+        self._handle(call)
+
+    def _refuse(self, id_: str, error: PeerError) -> None:
+        self._malformed += 1
+        self._fail(id_, error.code, error.message, error.data)
+        if isinstance(error, (ParseError, InvalidRequest)):
+            logger.warning("client %s: %s", self.client_id, error.message)
+        if self._malformed > self._host.limits.max_malformed:
+            self.close(1008, f"over max_malformed ({self._host.limits.max_malformed}) malformed messages")
+
+    def _handle(self, call: CallEnvelope) -> None:
+        logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
+        try:
+            if call.id.startswith("system:"):
+                self._handle_system(call)
+            elif self.state is not State.OPEN:
+                raise AuthenticationError("Unauthorized: Skip message processing")
+            else:
+                self._start(self._host.methods.find(call.method), call)
+        except PeerError as error:
+            self._fail(call.id, error.code, error.message, error.data)
+
+    def _handle_system(self, call: CallEnvelope) -> None:
+        if call.method == wire.HELLO:
+            self._handle_hello(call)
+        elif self.state is not State.OPEN:
+            raise AuthenticationError("Unauthorized: Skip message processing")
+        elif call.method == wire.SUBSCRIBE and self.subscribing:
+            request = _one_map(call)
+            announce = self._host.subscribe(self, request.get("subscription"), request.get("topic"), request.get("filter"))
+            self._result(call.id, {"delivery": self._host.delivery(request["topic"])})
+            announce()
+        elif call.method == wire.UNSUBSCRIBE and self.subscribing:
+            self._host.unsubscribe(self, _one_map(call).get("subscription"))
+            self._result(call.id, None)
+        else:
+            raise MethodNotFound("Unknown system method called", call.method)
+
+    # Hello ------------------------------------------------------------------
+
+    def _handle_hello(self, call: CallEnvelope) -> None:
+        hello = parse_hello(call, self._same_origin)
+        verdict = self._host.authenticate(hello, self)
+        if isinstance(verdict, bool):
+            self._finish_hello(call.id, hello, verdict)
+        else:
+            self._host.spawn(self._await_hello(call.id, hello, verdict))
+
+    async def _await_hello(self, id_: str, hello: Hello, verdict: Awaitable[bool]) -> None:
+        try:
+            accepted = bool(await verdict)
+        except Exception:
+            logger.exception("client %s: the check of its secret failed", self.client_id)
+            accepted = False
+        self._finish_hello(id_, hello, accepted)
+
+    def _finish_hello(self, id_: str, hello: Hello, accepted: bool) -> None:
+        if self.state is State.CLOSED:
+            return
+        if not accepted:
+            self._fail(id_, errors.AUTHENTICATION_ERROR, "Authentication failed")
+            return
+        answer: dict[str, Any] = {"clientID": f"c{self.client_id}"}
+        if self.encoder.generation == 2:
+            answer["maxMsgSize"] = self._host.limits.max_msg_size
+        features = granted(hello, self.encoder.generation)
+        if hello.announces:
+            answer.update(features=list(features), server={"name": "wslink", "version": __version__})
+        self._result(id_, answer)
+        if self.state is State.NEW:
+            self._open(features)
+
+    def _open(self, features: tuple[str, ...]) -> None:
+        assert self._decoder is not None
+        self.state = State.OPEN
+        self._hello_timer.cancel()
+        self._decoder.raise_limits(self._host.limits.max_message)
+        self.subscribing = SUBSCRIBE in features
+        if ARRAYS in features:
+            self.encoder = SECOND_WITH_ARRAYS
+            self._decoder.accept_arrays()
+        self._host.welcome(self)
+
+    def _hello_late(self) -> None:
+        self.close(1008, f"no good hello within hello_timeout ({self._host.limits.hello_timeout:g} s)")
+
+    # Calls ------------------------------------------------------------------
+
+    def _start(self, method: Method, envelope: CallEnvelope) -> None:
+        """Run a method's first step, which for most is all of it."""
+        if self._calls >= self._host.limits.max_calls:
+            raise LimitExceeded(f"over max_calls ({self._host.limits.max_calls}) calls are under way", method.name)
+        call = Call(self.client_id, method.name, self._host.owner, envelope.id)
+        args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
+        token = current_call.set(call)
+        try:
+            if method.thread:
+                result: Any = self._host.run_in_thread(functools.partial(method.function, *args, **kwargs))
+            else:
+                result = method.function(*args, **kwargs)
+            if inspect.isawaitable(result):
+                self._calls += 1
+                self._host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
+                return
+        except Exception as error:
+            self._failed(call, error)
+            return
+        finally:
+            current_call.reset(token)
+        self._answer(call, result)
+
+    async def _finish(self, call: Call, awaitable: Awaitable[Any]) -> None:
+        try:
+            self._answer(call, await awaitable)
+        except asyncio.CancelledError:
+            self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", {"method": call.method, "exception": "cancelled"})
+        except Exception as error:
+            self._failed(call, error)
+        finally:
+            self._calls -= 1
+
+    def _answer(self, call: Call, result: Any) -> None:
+        call.answered = True
+        self._result(call.id, result, call.method)
+        self._host.ordering.release()
+
+    def _failed(self, call: Call, error: Exception) -> None:
+        call.answered = True
+        if isinstance(error, (MethodError, PeerError)):
+            self._fail(call.id, error.code, error.message, error.data)
+        else:
+            logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
+            data = {"method": call.method, "exception": _safe_repr(error)}
+            if self._host.debug:  # ERR-2
+                data["trace"] = "".join(traceback.format_exception(error))
+            self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
+        self._host.ordering.release()
+
+    # Outgoing ---------------------------------------------------------------
+
+    def _result(self, id_: str, result: Any, method: str | None = None) -> None:
+        try:
+            message = self.encoder.result(id_, result, self._host.limits.max_msg_size)
+        except NotSerializable as error:
+            logger.error("the result of %s cannot be sent: %s", method, error)  # noqa: TRY400
+            self._fail(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
+            return
+        self.send(message)
+
+    def _fail(self, id_: str, code: int, message: str, data: Any = None) -> None:
+        error: dict[str, Any] = {"code": code, "message": message}
+        if data is not None:
+            error["data"] = data
+        limit = self._host.limits.max_msg_size
+        try:
+            self.send(self.encoder.failure(id_, error, limit))
+        except NotSerializable:
+            self.send(self.encoder.failure(id_, {"code": code, "message": ascii(message)}, limit))
+
+    def send(self, message: Message, key: Any = None) -> None:
+        """Send `message` as soon as the connection takes it; see Outbox.put for `key`. A client over its bound is disconnected (LIM-6)."""
+        if self.state is State.CLOSED:
+            return
+        try:
+            self.outbox.put(message, key)
+        except LimitExceeded as error:
+            self.close(1008, error.message)
+            return
+        self.resume()
+
+    def resume(self) -> None:
+        """Hand frames to the connection for as long as it is writable."""
+        connection, outbox = self._connection, self.outbox
+        while connection.writable and (frame := outbox.next()) is not None:
+            connection.send(frame)
+
+    # End --------------------------------------------------------------------
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session and close its connection. What waits in the outbox is dropped unless the code is 1000 or 1001."""
+        if self.state is State.CLOSED:
+            return
+        if code in (1000, 1001):
+            while (frame := self.outbox.next()) is not None:
+                self._connection.send(frame)
+        if code not in (1000, 1001):
+            logger.warning("client %s is disconnected: %s", self.client_id, reason)
+        self._connection.close(code, reason)
+        self.closed()
+
+    def closed(self) -> None:
+        """The connection has ended. Safe to call more than once."""
+        if self.state is State.CLOSED:
+            return
+        self.state = State.CLOSED
+        self._hello_timer.cancel()
+        self.outbox.clear()
+        self._host.farewell(self)
+
+
+def _one_map(call: CallEnvelope) -> dict[str, Any]:
+    if len(call.args) != 1 or not isinstance(call.args[0], dict):
+        raise InvalidParams(f"{call.method} takes one map", call.method)
+    return call.args[0]
+
+
+def _safe_repr(error: Exception) -> str:
+    try:
+        return repr(error)
+    except Exception:
+        return f"<{type(error).__name__}>"

@@ -1,0 +1,124 @@
+"""Typed arrays on the wire (docs/protocol/extensions.md, ARR) and the buffers of application values.
+
+NumPy is never imported to send, and to receive only once an array has arrived.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from wslink.errors import NotSerializable, ParseError
+from wslink.wire.frames import Buffer
+
+if TYPE_CHECKING:
+    import numpy
+
+EXT_TYPE = 1  # ARR-1
+ALIGN_ABOVE = 1024  # ARR-4
+ALIGNMENT = 16
+ALIGNED_OFFSET = 4
+MAX_DIMENSIONS = 32
+
+ITEM_SIZES = {f"{'|' if size == 1 else '<'}{kind}{size}": size for kind, size in (
+    ("b", 1), ("i", 1), ("u", 1), ("i", 2), ("u", 2), ("f", 2), ("i", 4), ("u", 4), ("f", 4),
+    ("i", 8), ("u", 8), ("f", 8), ("c", 8), ("c", 16),
+)}  # fmt: skip
+"""Bytes per element of every dtype of ARR-3."""
+
+
+class RawArray(NamedTuple):
+    """An array that arrived where NumPy is not installed.
+
+    Attributes:
+        dtype: as in NumPy's `dtype.str`, such as "<f4".
+        shape: the dimensions.
+        data: the elements, C order, little-endian.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: memoryview
+
+
+def is_array(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def frozen(value: Buffer) -> Buffer:
+    """`value` as bytes that the application cannot change while they wait to be sent; copied only if it could."""
+    if type(value) is bytes:
+        return value
+    view = memoryview(value)
+    if view.readonly and view.c_contiguous:
+        return view if view.format == "B" and view.ndim == 1 else view.cast("B")
+    return view.tobytes()
+
+
+def array_bytes(array: numpy.ndarray[Any, Any]) -> tuple[str, memoryview]:
+    """The dtype and the elements of `array` in C order, as bytes that the application cannot change.
+
+    A read-only C-ordered array is not copied; any other is, once.
+
+    Raises:
+        NotSerializable: if its dtype is not one of ARR-3.
+    """
+    import numpy
+
+    plain = numpy.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+    if plain.dtype.str not in ITEM_SIZES:
+        raise NotSerializable(f"an array of dtype {array.dtype} cannot be sent; allowed: {', '.join(ITEM_SIZES)}")
+    if plain is array and array.flags.writeable:
+        plain = array.copy(order="C")
+    if plain.size == 0:
+        return plain.dtype.str, memoryview(b"")
+    return plain.dtype.str, memoryview(plain.reshape(-1).view(numpy.uint8)).toreadonly()
+
+
+def array_head(dtype: str, shape: tuple[int, ...]) -> bytes:
+    """The head of the extension's payload (ARR-2): its length, then dtype and dimensions."""
+    head = msgspec.msgpack.encode([dtype, *shape])
+    return bytes((len(head),)) + head
+
+
+def padding(offset: int) -> bytes:
+    """The zeros that bring elements at `offset` in the message to their alignment (ARR-4)."""
+    return bytes((ALIGNED_OFFSET - offset) % ALIGNMENT)
+
+
+def unpack_array(payload: memoryview) -> Any:
+    """The array in an extension's payload: a view of it as `numpy.ndarray`, or a RawArray where there is no NumPy.
+
+    Raises:
+        ParseError: if the payload breaks ARR-2, ARR-3 or ARR-5.
+    """
+    dtype, shape = _parse_head(payload)
+    size = math.prod(shape) * ITEM_SIZES[dtype]
+    room = len(payload) - 1 - payload[0] - size
+    if not 0 <= room < ALIGNMENT:
+        raise ParseError(f"an array of shape {list(shape)} and dtype {dtype} does not fit its {len(payload)} bytes")
+    data = payload[len(payload) - size :]
+    try:
+        import numpy
+    except ImportError:
+        return RawArray(dtype, shape, data)
+    if size == 0:
+        return numpy.empty(shape, dtype)
+    return numpy.frombuffer(data, dtype).reshape(shape)
+
+
+def _parse_head(payload: memoryview) -> tuple[str, tuple[int, ...]]:
+    try:
+        head = msgspec.msgpack.decode(payload[1 : 1 + payload[0]])
+    except (msgspec.DecodeError, IndexError, UnicodeDecodeError, RecursionError):
+        head = None
+    if not isinstance(head, list) or not head or head[0] not in ITEM_SIZES:
+        raise ParseError(f"an array must begin with a list of its dtype and shape; dtypes: {', '.join(ITEM_SIZES)}")
+    dtype, *shape = head
+    if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < 2**32 for n in shape):
+        raise ParseError(f"an array has at most {MAX_DIMENSIONS} dimensions, each from 0 to 2^32-1")
+    return dtype, tuple(shape)

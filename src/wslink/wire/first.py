@@ -1,0 +1,191 @@
+"""The first generation: JSON text and binary attachments (docs/protocol/first-generation.md)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from wslink.errors import InvalidRequest, NotSerializable, ParseError
+from wslink.wire import arrays
+from wslink.wire.frames import Buffer, Frame, Message, message, text_frame
+from wslink.wire.limits import Limits
+from wslink.wire.plain import to_plain
+from wslink.wire.second import INCOMPLETE
+
+ATTACHMENT = "wslink.binary.attachment"
+_KEY = re.compile(r"wslink_bin\d+", re.ASCII)
+_BINARY = (bytes, bytearray, memoryview)
+
+# G1-7. One sequence for the process, so that one encoded publication serves every client.
+_keys = itertools.count()
+
+
+class PackedText(NamedTuple):
+    """An encoded value and the attachments that it names."""
+
+    text: str
+    attachments: Sequence[tuple[str, Buffer]]
+
+
+class FirstEncoder:
+    """Encodes values and messages. Safe to use from several threads."""
+
+    generation = 1
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        # NaN and the infinities stay bare literals (G1-2): this is why the encoder is the standard library's.
+        self._encoder = json.JSONEncoder(default=self._hook, ensure_ascii=False, separators=(",", ":"))
+
+    def pack(self, value: Any) -> PackedText:
+        """Encode a value.
+
+        Raises:
+            NotSerializable: naming the type that cannot be sent, or the reason.
+        """
+        attachments: list[tuple[str, Buffer]] = []
+        self._local.attachments = attachments
+        try:
+            return PackedText(self._encoder.encode(value), attachments)
+        except NotSerializable:
+            raise
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise NotSerializable(str(error)) from error
+
+    def _hook(self, value: Any) -> Any:
+        if isinstance(value, _BINARY):
+            return self._attach(arrays.frozen(value))
+        if arrays.is_array(value):
+            return self._attach(arrays.array_bytes(value)[1])
+        return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=True, enc_hook=_plain_or_bytes)
+
+    def _attach(self, data: Buffer) -> str:
+        key = f"wslink_bin{next(_keys)}"
+        self._local.attachments.append((key, data))
+        return key
+
+    def result(self, id_: str, value: Any, max_frame: int) -> Message:
+        """A call's result. Raises NotSerializable."""
+        return _compose(id_, "result", self.pack(value))
+
+    def failure(self, id_: str, error: dict[str, Any], max_frame: int) -> Message:
+        """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
+        return _compose(id_, "error", self.pack(error))
+
+    def publication(
+        self, id_: str, packed: PackedText, subscriptions: tuple[int, ...] | None, max_frame: int
+    ) -> Message:
+        """A publication of a packed payload; `subscriptions` is None for a peer that did not announce them (SUB-6)."""
+        tail = "" if subscriptions is None else f',"subscriptions":[{",".join(map(str, subscriptions))}]'
+        return _compose(id_, "result", packed, tail)
+
+
+def _plain_or_bytes(value: Any) -> Any:
+    return arrays.array_bytes(value)[1] if arrays.is_array(value) else to_plain(value)
+
+
+def _compose(id_: str, kind: str, packed: PackedText, tail: str = "") -> Message:
+    try:
+        text = f'{{"wslink":"1.0","id":"{id_}","{kind}":{packed.text}{tail}}}'.encode()
+    except UnicodeEncodeError as error:
+        raise NotSerializable(str(error)) from error
+    frames: list[Frame] = []
+    for key, data in packed.attachments:
+        header = f'{{"wslink":"1.0","method":"{ATTACHMENT}","args":["{key}"]}}'.encode()
+        frames += (text_frame(header), Frame(True, (data,), len(data), True))
+    return message([*frames, text_frame(text)])
+
+
+class FirstDecoder:
+    """Turns the frames of one connection into decoded messages. Attachments stay on their connection (G1-8)."""
+
+    generation = 1
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._announced: deque[str] = deque()
+        self._attachments: dict[str, bytes] = {}
+        self._held = 0
+
+    def raise_limits(self, max_message: int) -> None:
+        """Nothing to raise: a message is one frame here, and frames have a limit of their own (LIM-1)."""
+
+    def accept_arrays(self) -> None:
+        """Arrays are an extension of the second generation (ARR-1)."""
+
+    def receive(self, binary: bool, data: Buffer | str) -> Any:
+        """Take one frame: the decoded message it completes, or `INCOMPLETE`.
+
+        Raises:
+            ParseError: for malformed JSON, or bytes that no header announced (DET-2).
+            InvalidRequest: for a malformed attachment header.
+        """
+        if binary:
+            self._keep(bytes(cast(Buffer, data)))
+            return INCOMPLETE
+        envelope = _parse(data)
+        if isinstance(envelope, dict) and "id" not in envelope and envelope.get("method") == ATTACHMENT:
+            self._announce(envelope.get("args"))
+            return INCOMPLETE
+        return self._with_attachments(envelope) if self._attachments else envelope
+
+    def _announce(self, keys: Any) -> None:
+        if not isinstance(keys, list) or not keys or not all(isinstance(k, str) and _KEY.fullmatch(k) for k in keys):
+            raise InvalidRequest("an attachment header's 'args' must be a list of keys such as 'wslink_bin1'")
+        if len(self._announced) + len(keys) > self._limits.max_attachments:
+            raise InvalidRequest(f"over max_attachments ({self._limits.max_attachments}) attachments are announced")
+        self._announced.extend(keys)
+
+    def _keep(self, data: bytes) -> None:
+        if not self._announced:
+            raise ParseError("a binary frame arrived that no attachment header announced")
+        self._drop(self._announced[0])
+        self._attachments[self._announced.popleft()] = data
+        self._held += len(data)
+        while len(self._attachments) > self._limits.max_attachments or self._held > self._limits.max_attachment_bytes:
+            self._drop(next(iter(self._attachments)))
+
+    def _drop(self, key: str) -> None:
+        self._held -= len(self._attachments.pop(key, b""))
+
+    def _with_attachments(self, envelope: Any) -> Any:
+        used: set[str] = set()
+        if isinstance(envelope, dict):
+            envelope = {
+                key: self._replace(value, used) if key in ("args", "kwargs", "result") else value
+                for key, value in envelope.items()
+            }
+        for key in used:
+            self._drop(key)
+        return envelope
+
+    def _replace(self, value: Any, used: set[str]) -> Any:
+        """`value` with every whole string that names an attachment replaced by its bytes (G1-6)."""
+        if isinstance(value, str):
+            if value in self._attachments:
+                used.add(value)
+                return self._attachments[value]
+        elif isinstance(value, list):
+            return [self._replace(item, used) for item in value]
+        elif isinstance(value, dict):
+            return {key: self._replace(item, used) for key, item in value.items()}
+        return value
+
+
+def _parse(data: Buffer | str) -> Any:
+    """Decode JSON, with the bare literals of G1-2."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return json.loads(data if isinstance(data, str) else bytes(data))
+    except (ValueError, RecursionError) as error:
+        raise ParseError(f"malformed JSON: {error}") from error

@@ -1,0 +1,44 @@
+"""Frames and messages as the wire layer hands them to a connection: buffers to send in order, never joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Union
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+
+class Frame(NamedTuple):
+    """One WebSocket data frame.
+
+    Attributes:
+        binary: whether it is a binary frame; a text frame otherwise.
+        parts: its payload, to be sent back to back. Every part is bytes or a one-dimensional view of bytes.
+        size: bytes in all parts.
+        dense: whether most of it is binary data of the application, which seldom compresses.
+    """
+
+    binary: bool
+    parts: tuple[Buffer, ...]
+    size: int
+    dense: bool
+
+    def joined(self) -> Buffer:
+        """The payload as one buffer: copied only if it has several parts."""
+        return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+
+
+class Message(NamedTuple):
+    """One encoded message: the frames that carry it, in order, and their bytes."""
+
+    frames: tuple[Frame, ...]
+    size: int
+
+
+def message(frames: Sequence[Frame]) -> Message:
+    """Bundle `frames` into a Message."""
+    return Message(tuple(frames), sum(frame.size for frame in frames))
+
+
+def text_frame(payload: bytes) -> Frame:
+    return Frame(False, (payload,), len(payload), False)

@@ -1,0 +1,48 @@
+"""The bounds on everything that a peer can make grow, as docs/protocol/limits.md numbers them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Named limits of one server or client. Sizes are bytes, times seconds."""
+
+    max_msg_size: int = 4 * MIB
+    """LIM-1: largest frame sent, chunk header included; with `msg_overhead`, the largest received."""
+    msg_overhead: int = 4096
+    """LIM-1: allowance over `max_msg_size` in a received frame."""
+    auth_msg_size: int = 65536
+    """LIM-2: largest message before a good hello."""
+    max_message: int = 1024 * MIB
+    """LIM-3: largest message, and the most that all partial messages of a connection hold together."""
+    max_partial: int = 64
+    """LIM-4: messages under way in chunks per connection."""
+    max_attachments: int = 1024
+    """LIM-5: attachments that wait for their message per connection."""
+    max_attachment_bytes: int = 1024 * MIB
+    """LIM-5: their bytes."""
+    max_outbox: int = 64 * MIB
+    """LIM-6: bytes that wait for one client."""
+    max_subscriptions: int = 1024
+    """LIM-7: subscriptions per client."""
+    max_filter_conditions: int = 32
+    """LIM-7: conditions in a filter."""
+    max_filter_values: int = 4096
+    """LIM-7: values in a list of a filter."""
+    hello_timeout: float = 10.0
+    """LIM-8: time from the connection to a good hello."""
+    max_malformed: int = 100
+    """LIM-9: malformed messages per connection."""
+    max_calls: int = 1024
+    """LIM-10: calls under way per client."""
+    max_clients: int = 10_000
+    """LIM-11: connections per server."""
+
+    @property
+    def max_frame(self) -> int:
+        """Largest WebSocket frame that is accepted, in bytes (LIM-1)."""
+        return self.max_msg_size + self.msg_overhead

@@ -1,0 +1,240 @@
+"""The second generation: chunked MessagePack (docs/protocol/second-generation.md)."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.msgpack import Ext
+
+from wslink.errors import NotSerializable, ParseError
+from wslink.wire import arrays
+from wslink.wire.chunks import Unchunker, cut
+from wslink.wire.envelope import VERSION
+from wslink.wire.frames import Buffer, Message
+from wslink.wire.limits import Limits
+from wslink.wire.plain import to_plain
+
+SPLICE_ABOVE = 64 * 1024
+"""Binary values of this many bytes or more are sent from where they are; smaller ones are copied into the message."""
+SEARCH_NODES = 512
+"""Values that are looked at for large binary ones. Beyond that they are copied, which is correct, only slower."""
+
+# A value that is sent from where it is leaves this mark in the encoded text: an extension no peer can know, nor forge.
+_MARK_CODE, _MARK_TOKEN = 127, os.urandom(16)
+_MARK = msgspec.msgpack.encode(Ext(_MARK_CODE, _MARK_TOKEN))
+
+_ENVELOPE = msgspec.msgpack.encode({"wslink": VERSION, "id": ""})[1:-1]
+_RESULT, _ERROR, _METHOD, _ARGS, _KWARGS, _SUBSCRIPTIONS = (
+    msgspec.msgpack.encode(key) for key in ("result", "error", "method", "args", "kwargs", "subscriptions")
+)
+_MAP3, _MAP4, _MAP5 = b"\x83", b"\x84", b"\x85"
+
+_encode = msgspec.msgpack.encode
+
+
+class _Large(NamedTuple):
+    """A large binary value on its way to the encoder."""
+
+    data: Buffer
+
+
+class _Splice(NamedTuple):
+    """A large binary value and the head of its extension, or None for plain `bin`."""
+
+    head: bytes | None
+    data: Buffer
+
+
+class Packed(NamedTuple):
+    """An encoded value: text between splices. `texts` has one more entry than `splices`."""
+
+    texts: Sequence[bytes]
+    splices: Sequence[_Splice]
+
+
+class SecondEncoder:
+    """Encodes values and messages. Safe to use from several threads.
+
+    Args:
+        arrays: whether the peer accepted typed arrays (ARR-1).
+    """
+
+    generation = 2
+
+    def __init__(self, arrays: bool = False) -> None:
+        self._arrays = arrays
+        self._local = threading.local()
+        self._encoder = msgspec.msgpack.Encoder(enc_hook=self._hook)
+
+    def pack(self, value: Any) -> Packed:
+        """Encode a value.
+
+        Raises:
+            NotSerializable: naming the type that cannot be sent, or the reason.
+        """
+        splices: list[_Splice] = []
+        self._local.splices = splices
+        try:
+            text = self._encoder.encode(_mark_large(value))
+        except NotSerializable:
+            raise
+        except (TypeError, ValueError, OverflowError, RecursionError, BufferError) as error:
+            raise NotSerializable(str(error)) from error
+        return Packed(text.split(_MARK) if splices else (text,), splices)
+
+    def _hook(self, value: Any) -> Any:
+        if type(value) is _Large:
+            return self._splice(None, value.data)
+        if not arrays.is_array(value):
+            return to_plain(value)
+        dtype, data = arrays.array_bytes(value)
+        head = arrays.array_head(dtype, value.shape) if self._arrays else None
+        if len(data) >= arrays.ALIGN_ABOVE:
+            return self._splice(head, data)
+        return data if head is None else Ext(arrays.EXT_TYPE, head + data)
+
+    def _splice(self, head: bytes | None, data: Buffer) -> Ext:
+        self._local.splices.append(_Splice(head, data))
+        return Ext(_MARK_CODE, _MARK_TOKEN)
+
+    def result(self, id_: str, value: Any, max_frame: int) -> Message:
+        """A call's result. Raises NotSerializable."""
+        return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _RESULT)), self.pack(value), b"", max_frame)
+
+    def failure(self, id_: str, error: dict[str, Any], max_frame: int) -> Message:
+        """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
+        return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _ERROR)), self.pack(error), b"", max_frame)
+
+    def publication(self, id_: str, packed: Packed, subscriptions: tuple[int, ...] | None, max_frame: int) -> Message:
+        """A publication of a packed payload; `subscriptions` is None for a peer that did not announce them (SUB-6)."""
+        if subscriptions is None:
+            return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _RESULT)), packed, b"", max_frame)
+        tail = _SUBSCRIPTIONS + _encode(subscriptions)
+        return _compose(b"".join((_MAP4, _ENVELOPE, _encode(id_), _RESULT)), packed, tail, max_frame)
+
+    def call(self, id_: str, method: str, args: Sequence[Any], kwargs: dict[str, Any], max_frame: int) -> Message:
+        """A call. Raises NotSerializable."""
+        prefix = b"".join((_MAP5, _ENVELOPE, _encode(id_), _METHOD, _encode(method), _ARGS))
+        packed_args, packed_kwargs = self.pack(args), self.pack(kwargs)
+        texts = [*packed_args.texts[:-1], packed_args.texts[-1] + _KWARGS + packed_kwargs.texts[0], *packed_kwargs.texts[1:]]
+        return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
+
+
+def _mark_large(value: Any) -> Any:
+    """`value` with its large binary values wrapped; `value` itself if there are none."""
+    budget = SEARCH_NODES
+
+    def search(node: Any) -> Any:
+        nonlocal budget
+        budget -= 1
+        kind = type(node)
+        if kind is bytes or kind is bytearray or kind is memoryview:
+            size = node.nbytes if kind is memoryview else len(node)
+            return _Large(arrays.frozen(node)) if size >= SPLICE_ABOVE else node
+        if kind is dict and budget > 0:
+            changed = {key: new for key, old in node.items() if budget > 0 and (new := search(old)) is not old}
+            return {**node, **changed} if changed else node
+        if (kind is list or kind is tuple) and 0 < len(node) <= budget:
+            new_items = [search(item) for item in node]
+            return new_items if any(map(_is_not, new_items, node)) else node
+        return node
+
+    return search(value)
+
+
+def _is_not(a: Any, b: Any) -> bool:
+    return a is not b
+
+
+def _compose(prefix: bytes, packed: Packed, tail: bytes, max_frame: int) -> Message:
+    """Put a message together and cut it into chunks. Array padding is settled here, where offsets are known (ARR-4)."""
+    if not packed.splices:
+        text = b"".join((prefix, packed.texts[0], tail))
+        return cut((text,), len(text), max_frame, False)
+    parts: list[Buffer] = []
+    total = spliced = 0
+    pending = prefix + packed.texts[0]
+    for splice, text in zip(packed.splices, packed.texts[1:], strict=True):
+        pending += _splice_header(splice, total + len(pending))
+        parts += (pending, splice.data)
+        total += len(pending) + len(splice.data)
+        spliced += len(splice.data)
+        pending = text
+    pending += tail
+    if pending:
+        parts.append(pending)
+    total += len(pending)
+    return cut(parts, total, max_frame, 2 * spliced > total)
+
+
+_BIN32 = struct.Struct(">BI")
+_EXT32 = struct.Struct(">BIb")
+
+
+def _splice_header(splice: _Splice, offset: int) -> bytes:
+    """What stands before a large value's bytes, when it begins at `offset` in the message."""
+    if splice.head is None:
+        return _BIN32.pack(0xC6, len(splice.data))
+    pad = arrays.padding(offset + _EXT32.size + len(splice.head))
+    return _EXT32.pack(0xC9, len(splice.head) + len(pad) + len(splice.data), arrays.EXT_TYPE) + splice.head + pad
+
+
+class SecondDecoder:
+    """Turns the frames of one connection into decoded messages."""
+
+    generation = 2
+
+    def __init__(self, limits: Limits, max_message: int | None = None) -> None:
+        self._unchunker = Unchunker(limits, max_message)
+        self._decoder = _PLAIN_DECODER
+
+    def raise_limits(self, max_message: int) -> None:
+        """Accept messages of up to `max_message` bytes from now on (G2-10)."""
+        self._unchunker.max_message = max_message
+
+    def accept_arrays(self) -> None:
+        """Decode extension 1 as arrays from now on (ARR-1)."""
+        self._decoder = _ARRAY_DECODER
+
+    def receive(self, binary: bool, data: Buffer | str) -> Any:
+        """Take one frame: the decoded message it completes, or `INCOMPLETE`.
+
+        Raises:
+            ParseError: for a text frame (DET-2), a malformed chunk or malformed MessagePack.
+            LimitExceeded: for a message over a limit.
+        """
+        if not binary or isinstance(data, str):
+            raise ParseError("a text frame arrived on a connection that speaks the second generation")
+        text = self._unchunker.receive(data)
+        if text is None:
+            return INCOMPLETE
+        try:
+            return self._decoder.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise ParseError(f"malformed MessagePack: {error}") from error
+
+
+class _Incomplete:
+    def __repr__(self) -> str:
+        return "INCOMPLETE"
+
+
+INCOMPLETE = _Incomplete()
+"""What a decoder returns for a frame that completes no message."""
+
+
+def _keep_ext(code: int, data: memoryview) -> Ext:
+    return Ext(code, bytes(data))
+
+
+def _unpack_ext(code: int, data: memoryview) -> Any:
+    return arrays.unpack_array(data) if code == arrays.EXT_TYPE else _keep_ext(code, data)
+
+
+_PLAIN_DECODER = msgspec.msgpack.Decoder(ext_hook=_keep_ext)
+_ARRAY_DECODER = msgspec.msgpack.Decoder(ext_hook=_unpack_ext)
