@@ -1,0 +1,11 @@
+// Fails where the browser bundle is larger than it may be. Pages load it before anything else, so its size is part of its tests.
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const LIMIT = 9_000;
+const bundle = fileURLToPath(new URL("../dist/client.js", import.meta.url));
+if (!existsSync(bundle)) throw new Error("dist/client.js is missing: npm run build");
+const size = gzipSync(readFileSync(bundle), { level: 9 }).length;
+console.log(`client.js: ${size} bytes minified and gzipped, of ${LIMIT} allowed`);
+if (size > LIMIT) process.exitCode = 1;

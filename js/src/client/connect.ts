@@ -1,0 +1,63 @@
+import { AuthenticationError, TimeoutError } from "../errors.js";
+import { type WaitOptions, giveUpAfter } from "../session/deadline.js";
+import type { Transport } from "../transports/transport.js";
+import { type WebSocketConstructor, openWebSocket } from "../transports/websocket.js";
+import { type Limits, withDefaults } from "../wire/limits.js";
+import { Link } from "./link.js";
+import { type Page, defaultUrl, forgetSecret, pageSecret, socketUrl } from "./page.js";
+
+/** Options of {@link connect}. */
+export interface ConnectOptions extends Partial<Limits>, WaitOptions {
+  /** The server's secret. Default: none, or what the page's URL holds; see {@link connect}. */
+  readonly secret?: string | undefined;
+  /** Gives up connecting after so many milliseconds, with a TimeoutError. Default: 10,000. 0 waits for ever. */
+  readonly timeout?: number | undefined;
+  /** Gives up connecting when it aborts, with its reason. It has no effect on a connection that is open. */
+  readonly signal?: AbortSignal | undefined;
+  /** The `timeout` of calls that give none, in milliseconds. Default: they wait until the connection ends. */
+  readonly callTimeout?: number | undefined;
+  /** What opens the connection. Default: the platform's WebSocket; in Node 20, the one of the package `ws`. */
+  readonly WebSocket?: WebSocketConstructor | undefined;
+}
+
+/**
+ * Connects to a server and says hello.
+ *
+ * Without a target it connects to the server that the page, or this module, came from. It then takes the secret from the page's
+ * URL (`?secret=...`), removes it from the address bar and keeps it in `sessionStorage`; a page that has none tries without.
+ *
+ * @param target - a `ws:`, `wss:`, `http:` or `https:` URL, relative to the page if need be, or a transport that is open.
+ * @throws AuthenticationError where the server refuses the secret.
+ * @throws ConnectionError where no connection can be made, or the server closes it.
+ * @throws TimeoutError where all this takes longer than `timeout`.
+ *
+ * @example
+ * const link = await connect();
+ * const light = await link.call("terrain.light", [315], { altitude: 30 });
+ */
+export async function connect(target?: string | URL | Transport, options: ConnectOptions = {}): Promise<Link> {
+  const limits = withDefaults(options);
+  const { signal, timeout = 10_000, callTimeout } = options;
+  const page = globalThis as Page;
+  const url = target === undefined ? defaultUrl(import.meta.url, page) : target;
+  const secret = options.secret ?? (target === undefined ? pageSecret(String(url), page) : undefined);
+  const attempt = new AbortController();
+  const late = (): Error => new TimeoutError("connect", timeout);
+  const disarm = giveUpAfter({ timeout, signal }, late, (reason) => attempt.abort(reason));
+  try {
+    signal?.throwIfAborted();
+    const transport = await openTransport(url, options, attempt.signal);
+    return await Link.open(transport, { secret, callTimeout, limits, signal: attempt.signal });
+  } catch (error) {
+    if (error instanceof AuthenticationError && target === undefined) forgetSecret(String(url), page);
+    throw error;
+  } finally {
+    disarm();
+  }
+}
+
+async function openTransport(target: string | URL | Transport, options: ConnectOptions, signal: AbortSignal): Promise<Transport> {
+  if (typeof target !== "string" && !(target instanceof URL)) return target;
+  const url = socketUrl(target, (globalThis as Page).location?.href);
+  return openWebSocket(url, options.WebSocket, signal);
+}

@@ -1,0 +1,148 @@
+import { ConnectionError } from "../errors.js";
+import type { WaitOptions } from "../session/deadline.js";
+import { Session, type Welcome } from "../session/session.js";
+import type { Callback, Filter, Subscription } from "../session/subscriptions.js";
+import type { Transport } from "../transports/transport.js";
+import type { Limits } from "../wire/limits.js";
+
+/** How a connection ended. */
+export interface CloseInfo {
+  /** The WebSocket close code: 1000 for a close that was asked for, 1006 for a connection that broke. */
+  readonly code: number;
+  /** The reason that the closing side gave; may be empty. */
+  readonly reason: string;
+}
+
+export type LinkState = "open" | "closing" | "closed";
+
+/** Options of one call. */
+export type CallOptions = WaitOptions;
+
+/** Options of one subscription. */
+export interface SubscribeOptions {
+  /** Which publications to send, by their tags. Default: all of the topic. */
+  readonly filter?: Filter | null | undefined;
+}
+
+/** What a link needs to begin. */
+export interface LinkOptions extends WaitOptions {
+  readonly secret: string | undefined;
+  readonly callTimeout: number | undefined;
+  readonly limits: Limits;
+}
+
+/** A connection to a server, from {@link connect}. */
+export class Link {
+  /** Resolves when the connection has ended, for whatever reason; never rejects. */
+  readonly closed: Promise<CloseInfo>;
+
+  readonly #transport: Transport;
+  readonly #session: Session;
+  readonly #callTimeout: number | undefined;
+  #state: LinkState = "open";
+  #welcome: Welcome = { clientId: "", features: [], server: undefined };
+
+  private constructor(transport: Transport, { limits, callTimeout }: LinkOptions) {
+    this.#transport = transport;
+    this.#callTimeout = callTimeout;
+    this.#session = new Session((frame) => transport.send(frame), limits);
+    this.closed = new Promise((resolve) => {
+      transport.listen({
+        frame: (frame) => this.#session.receive(frame),
+        closed: (code, reason) => {
+          this.#end("closed", code, reason);
+          resolve({ code, reason });
+        },
+      });
+    });
+  }
+
+  /**
+   * Says hello over a transport that is open.
+   *
+   * @internal
+   */
+  static async open(transport: Transport, options: LinkOptions): Promise<Link> {
+    const link = new Link(transport, options);
+    try {
+      link.#welcome = await link.#session.hello(options.secret, options);
+      return link;
+    } catch (error) {
+      void link.close();
+      throw error;
+    }
+  }
+
+  /** This client's id, which the server gave it: "c" and 32 hexadecimal digits. */
+  get clientId(): string {
+    return this.#welcome.clientId;
+  }
+
+  /** The extensions that the server accepted, `"subscribe"` and `"arrays"`: none where it is a released 2.x. */
+  get features(): readonly string[] {
+    return this.#welcome.features;
+  }
+
+  /** The server's name and version; undefined where it is a released 2.x. */
+  get server(): { readonly name: string; readonly version: string } | undefined {
+    return this.#welcome.server;
+  }
+
+  /** `closing` from {@link Link.close} until the server has closed too. */
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /**
+   * Calls a method of the server. Calls are sent in the order in which they are made; answers come as the server has them.
+   *
+   * @typeParam T - what the method returns; it is not checked.
+   * @param args - positional arguments: plain values, `ArrayBuffer`s, typed arrays, {@link NDArray}s, `Blob`s, `Date`s, nested at will.
+   *   They are copied at once.
+   * @param kwargs - arguments by name; those that are undefined are left out.
+   * @throws CallError where the server answers with a failure; `code` and `data` tell which.
+   * @throws TimeoutError after `timeout` milliseconds (default: `callTimeout` of {@link connect}); the server is not told.
+   * @throws ConnectionError where the connection ends before the answer.
+   * @throws UsageError for arguments that cannot be sent.
+   */
+  async call<T = unknown>(
+    method: string,
+    args: readonly unknown[] = [],
+    kwargs?: Readonly<Record<string, unknown>>,
+    options: CallOptions = {},
+  ): Promise<T> {
+    const { timeout = this.#callTimeout, signal } = options;
+    return (await this.#session.call(method, args, kwargs, { timeout, signal })) as T;
+  }
+
+  /**
+   * Subscribes to a topic. Several subscriptions to one topic, with filters of their own, stand side by side.
+   *
+   * @typeParam T - what the topic carries; it is not checked.
+   * @param callback - called with each publication that matches, in the order in which they were published. Bytes and arrays in
+   *   the payload are views of the message they came in; subscriptions that get the same publication share one payload.
+   * @returns at once; await its `ready` to know that the subscription is in effect.
+   */
+  subscribe<T = unknown>(topic: string, callback: Callback<T>, options: SubscribeOptions = {}): Subscription {
+    return this.#session.subscribe(topic, callback as Callback, options.filter);
+  }
+
+  /**
+   * Closes the connection. Calls that wait reject with a ConnectionError at once, and no callback is called any more.
+   *
+   * @returns what {@link Link.closed} resolves to.
+   */
+  close(): Promise<CloseInfo> {
+    if (this.#state === "open") {
+      this.#end("closing", 1000, "closed by this client");
+      this.#transport.close(1000, "");
+    }
+    return this.closed;
+  }
+
+  #end(state: LinkState, code: number, reason: string): void {
+    this.#state = state;
+    const message = `the connection to ${this.#transport.name} is closed (${reason ? `${code}, ${reason}` : code})`;
+    this.#session.end(new ConnectionError(message, code, reason));
+  }
+}

@@ -1,0 +1,70 @@
+import { UsageError } from "../errors.js";
+
+/** What this module uses of the page it runs in; all of it is missing in Node. */
+export interface Page {
+  readonly location?: { readonly href: string };
+  readonly history?: { readonly state: unknown; replaceState(state: unknown, unused: string, url: string): void };
+  readonly sessionStorage?: Pick<Storage, "getItem" | "setItem" | "removeItem">;
+}
+
+/**
+ * The server's WebSocket: `../ws` of where it serves this client, which holds behind proxies too, or `/ws` of the page's origin.
+ *
+ * @param moduleUrl - where this module was loaded from.
+ * @throws UsageError outside a page.
+ */
+export function defaultUrl(moduleUrl: string, page: Page): string {
+  if (/\/wslink\/client\.js$/.test(withoutQuery(moduleUrl))) return socketUrl("../ws", moduleUrl);
+  if (!page.location) throw new UsageError("connect() needs a URL outside a page");
+  return socketUrl("/ws", page.location.href);
+}
+
+/** An absolute WebSocket URL: relative ones are resolved, and http becomes ws. */
+export function socketUrl(url: string | URL, base?: string): string {
+  try {
+    const absolute = new URL(url, base);
+    absolute.protocol = absolute.protocol.replace(/^http/, "ws");
+    return absolute.href;
+  } catch {
+    throw new UsageError(`"${String(url)}" is not a URL`);
+  }
+}
+
+/**
+ * The secret in the page's own URL, `?secret=`. It is taken out of the address bar, where it would be copied, bookmarked and
+ * logged, and kept for reloads of this tab.
+ *
+ * @param url - the server's WebSocket: several servers may share one origin.
+ */
+export function pageSecret(url: string, page: Page): string | undefined {
+  const storage = storageOf(page);
+  const given = page.location && new URL(page.location.href);
+  const secret = given?.searchParams.get("secret");
+  if (!given || !secret) return storage?.getItem(storageKey(url)) ?? undefined;
+  storage?.setItem(storageKey(url), secret);
+  given.searchParams.delete("secret");
+  page.history?.replaceState(page.history.state, "", given.href);
+  return secret;
+}
+
+/** Forgets a secret that the server refused. */
+export function forgetSecret(url: string, page: Page): void {
+  storageOf(page)?.removeItem(storageKey(url));
+}
+
+function storageKey(url: string): string {
+  return `wslink-secret ${url}`;
+}
+
+/** A page in a sandbox may not even look at its storage. */
+function storageOf(page: Page): Page["sessionStorage"] {
+  try {
+    return page.sessionStorage;
+  } catch {
+    return undefined;
+  }
+}
+
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*/, "");
+}

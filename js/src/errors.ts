@@ -1,0 +1,116 @@
+/*
+ * Every error that this package raises:
+ *
+ *   WslinkError
+ *   ├── CallError               the server answered a call with a failure
+ *   │   └── AuthenticationError   ... because of the secret
+ *   ├── TimeoutError            no answer, or no connection, in time
+ *   ├── ConnectionError         the connection is closed, or was never opened
+ *   ├── ProtocolError           the server sent what docs/protocol does not allow
+ *   ├── UnsupportedError        the server, or the platform, lacks a feature
+ *   └── UsageError              this side was asked for something that cannot be done
+ */
+
+/** The codes of failures, as in docs/protocol/messages.md. A method may fail with a code of its own. */
+export const ErrorCode = {
+  /** A frame or message cannot be decoded. */
+  parse: -32700,
+  /** It decodes, but is not a message. */
+  invalidRequest: -32600,
+  /** The server has no such method. */
+  methodNotFound: -32601,
+  /** Arguments, a filter or a topic are refused. */
+  invalidParams: -32602,
+  /** Wrong secret, or no good hello yet. */
+  authentication: -32000,
+  /** The method raised. */
+  exception: -32001,
+  /** The method's result cannot be encoded. */
+  notSerializable: -32002,
+  /** A limit of docs/protocol/limits.md was reached. */
+  limit: -32003,
+} as const;
+
+/** The base of every error that this package raises. */
+export class WslinkError extends Error {
+  override name = "WslinkError";
+}
+
+/** The server answered a call with a failure. The message says what went wrong; a raised exception's text is part of it. */
+export class CallError extends WslinkError {
+  override name = "CallError";
+
+  constructor(
+    /** The method that was called. */
+    readonly method: string,
+    /** One of {@link ErrorCode}, or the method's own. */
+    readonly code: number,
+    message: string,
+    /** What the server added: `{ method, exception }` for -32001, often the method's name otherwise. */
+    readonly data?: unknown,
+  ) {
+    super(`${method}: ${message}${exceptionText(data)}`);
+  }
+}
+
+/** The server refused the secret, or has not accepted one yet (-32000). */
+export class AuthenticationError extends CallError {
+  override name = "AuthenticationError";
+}
+
+/** No answer, or no connection, within the time given. The server may still do what it was asked. */
+export class TimeoutError extends WslinkError {
+  override name = "TimeoutError";
+
+  constructor(
+    what: string,
+    /** The time that was given, in milliseconds. */
+    readonly timeout: number,
+  ) {
+    super(`${what}: no answer within ${timeout} ms`);
+  }
+}
+
+/** The connection is closed, or could not be opened. Every call that waits for an answer rejects with it. */
+export class ConnectionError extends WslinkError {
+  override name = "ConnectionError";
+
+  constructor(
+    message: string,
+    /** The WebSocket close code; 1006 when the connection broke or was never opened. */
+    readonly code: number,
+    /** The reason that the closing side gave; may be empty. */
+    readonly reason: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The server sent what docs/protocol does not allow. Only the message at fault is lost; the connection goes on. */
+export class ProtocolError extends WslinkError {
+  override name = "ProtocolError";
+
+  constructor(
+    /** -32700, -32600 or -32003 of {@link ErrorCode}. */
+    readonly code: number,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** The server, or the platform, at hand does not have the feature: a released 2.x server knows no filters, for example. */
+export class UnsupportedError extends WslinkError {
+  override name = "UnsupportedError";
+}
+
+/** This side was asked for something that cannot be done, such as sending a function. */
+export class UsageError extends WslinkError {
+  override name = "UsageError";
+}
+
+function exceptionText(data: unknown): string {
+  const exception = (data as { exception?: unknown } | null | undefined)?.exception;
+  return typeof exception === "string" ? `: ${exception}` : "";
+}

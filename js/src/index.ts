@@ -1,0 +1,32 @@
+/**
+ * The browser's, and Node's, end of a wslink connection.
+ *
+ * @packageDocumentation
+ */
+export { connect, type ConnectOptions } from "./client/connect.js";
+export type { CallOptions, CloseInfo, Link, LinkState, SubscribeOptions } from "./client/link.js";
+export {
+  AuthenticationError,
+  CallError,
+  ConnectionError,
+  ErrorCode,
+  ProtocolError,
+  TimeoutError,
+  UnsupportedError,
+  UsageError,
+  WslinkError,
+} from "./errors.js";
+export type {
+  Bounds,
+  Callback,
+  Condition,
+  Delivery,
+  Filter,
+  PublicationInfo,
+  Subscription,
+  TagValue,
+} from "./session/subscriptions.js";
+export type { Transport, TransportEvents } from "./transports/transport.js";
+export type { WebSocketConstructor, WebSocketEvent, WebSocketLike } from "./transports/websocket.js";
+export { NDArray, type DType, type DTypes, type HalfArray } from "./wire/ndarray.js";
+export { VERSION } from "./version.js";

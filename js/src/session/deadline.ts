@@ -1,0 +1,30 @@
+/** Options of everything that takes a while. */
+export interface WaitOptions {
+  /** Gives up after so many milliseconds, with a TimeoutError; 0 or Infinity waits for ever. */
+  readonly timeout?: number | undefined;
+  /** Gives up when it aborts, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The longest delay that timers know, in milliseconds; longer ones would fire at once. */
+const LONGEST_DELAY = 2 ** 31 - 1;
+
+/**
+ * Calls `giveUp` with a reason when the time is over or the signal aborts, whichever comes first.
+ *
+ * @param late - makes the reason for when the time is over.
+ * @returns a function that calls it off.
+ */
+export function giveUpAfter(
+  { timeout = 0, signal }: WaitOptions,
+  late: (timeout: number) => Error,
+  giveUp: (reason: unknown) => void,
+): () => void {
+  const aborted = (): void => giveUp(signal?.reason);
+  const timer = timeout > 0 && timeout <= LONGEST_DELAY ? setTimeout(() => giveUp(late(timeout)), timeout) : undefined;
+  signal?.addEventListener("abort", aborted, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", aborted);
+  };
+}

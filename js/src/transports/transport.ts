@@ -1,0 +1,19 @@
+/** What a connection tells its owner. Calls come one at a time, frames in the order in which they were sent. */
+export interface TransportEvents {
+  /** A frame arrived. The receiver may keep it. */
+  frame(frame: Uint8Array | string): void;
+  /** The connection is closed; called once, and nothing after it. */
+  closed(code: number, reason: string): void;
+}
+
+/** An open connection that carries frames both ways: a WebSocket, a Jupyter comm, a pair of queues. */
+export interface Transport {
+  /** Where it leads, for error messages; without secrets. */
+  readonly name: string;
+  /** Begins to deliver; called once, in the same turn in which the transport was handed out, before anything is lost. */
+  listen(events: TransportEvents): void;
+  /** Sends a binary frame, after those before it. Does nothing once the connection is closing. */
+  send(frame: Uint8Array): void;
+  /** Begins to close; `closed` follows. */
+  close(code: number, reason: string): void;
+}

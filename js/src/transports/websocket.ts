@@ -1,0 +1,98 @@
+import { ConnectionError, UnsupportedError } from "../errors.js";
+import type { Transport, TransportEvents } from "./transport.js";
+
+/** What a WebSocket's events may hold. */
+export interface WebSocketEvent {
+  readonly data?: unknown;
+  readonly code?: number;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+/** The part of the standard WebSocket that this package uses. */
+export interface WebSocketLike {
+  binaryType: string;
+  send(data: Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: "open" | "message" | "close" | "error", listener: (event: WebSocketEvent) => void): void;
+}
+
+/** The largest frame that is received where this package opens the socket itself, in bytes; browsers have no such limit. */
+const MAX_FRAME = 2 ** 30;
+
+/** Opens a connection, as the standard WebSocket's constructor does. */
+export type WebSocketConstructor = new (url: string) => WebSocketLike;
+
+/**
+ * Opens a WebSocket.
+ *
+ * @param signal - gives up when it aborts, with its reason.
+ * @throws ConnectionError where no connection can be made.
+ */
+export async function openWebSocket(url: string, chosen: WebSocketConstructor | undefined, signal: AbortSignal): Promise<Transport> {
+  const Constructor = chosen ?? (await findWebSocket());
+  signal.throwIfAborted();
+  const socket = new Constructor(url);
+  socket.binaryType = "arraybuffer";
+  return new Promise((resolve, reject) => {
+    const name = withoutQuery(url);
+    let details = "";
+    socket.addEventListener("open", () => resolve(new WebSocketTransport(name, socket)));
+    // A browser says nothing here, on purpose; Node's implementations tell why.
+    socket.addEventListener("error", ({ message }) => (details = message ? ` (${message})` : ""));
+    socket.addEventListener("close", ({ code = 1006, reason = "" }) => {
+      reject(new ConnectionError(`cannot connect to ${name}${details}`, code, reason));
+    });
+    signal.addEventListener("abort", () => {
+      reject(signal.reason as Error);
+      socket.close();
+    });
+  });
+}
+
+class WebSocketTransport implements Transport {
+  readonly #socket: WebSocketLike;
+
+  constructor(
+    readonly name: string,
+    socket: WebSocketLike,
+  ) {
+    this.#socket = socket;
+  }
+
+  listen(events: TransportEvents): void {
+    this.#socket.addEventListener("message", ({ data }) => {
+      events.frame(typeof data === "string" ? data : new Uint8Array(data as ArrayBuffer));
+    });
+    this.#socket.addEventListener("close", ({ code = 1006, reason = "" }) => events.closed(code, reason));
+  }
+
+  send(frame: Uint8Array): void {
+    this.#socket.send(frame as Uint8Array<ArrayBuffer>);
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+}
+
+async function findWebSocket(): Promise<WebSocketConstructor> {
+  return globalThis.WebSocket ?? (await importWebSocket("ws"));
+}
+
+/** Node 20 has no WebSocket of its own. The name is a parameter so that no bundler resolves it: browsers never come here. */
+async function importWebSocket(name: string): Promise<WebSocketConstructor> {
+  const { WebSocket } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch((cause: unknown) => {
+    throw new UnsupportedError(`there is no WebSocket here; in Node before 22, install the package "${name}"`, { cause });
+  })) as { WebSocket: new (url: string, options: object) => WebSocketLike };
+  return class extends WebSocket {
+    constructor(url: string) {
+      // One message per turn of the event loop, as in browsers: a result reaches who awaits it before the publications behind it (ORD-2).
+      super(url, { allowSynchronousEvents: false, maxPayload: MAX_FRAME, perMessageDeflate: false });
+    }
+  };
+}
+
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*/, "");
+}

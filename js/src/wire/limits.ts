@@ -1,0 +1,31 @@
+import { UsageError } from "../errors.js";
+
+/** The bytes in front of every chunk (G2-2), and the room that is left in front of a message (G2-9). */
+export const HEADER_LENGTH = 12;
+
+/** The largest frame, header included, until hello tells the server's, in bytes (G2-5). */
+export const DEFAULT_FRAME_SIZE = 524_288;
+
+/** How deep lists and maps may nest in one message, both ways. */
+export const MAX_DEPTH = 512;
+
+/** What a server can make this side keep. */
+export interface Limits {
+  /** The most bytes in one message, and in all partial messages together (LIM-3). Default: 1 GiB. */
+  readonly maxMessage: number;
+  /** The most messages under way in chunks (LIM-4). Default: 64. */
+  readonly maxPartial: number;
+}
+
+/** The limits that `chosen` sets, and the defaults of docs/protocol/limits.md for the rest. */
+export function withDefaults(chosen: { readonly [name in keyof Limits]?: number | undefined }): Limits {
+  return {
+    maxMessage: positive("maxMessage", chosen.maxMessage ?? 2 ** 30),
+    maxPartial: positive("maxPartial", chosen.maxPartial ?? 64),
+  };
+}
+
+function positive(name: string, value: number): number {
+  if (!(value > 0)) throw new UsageError(`${name} must be a positive number, not ${value}`);
+  return value;
+}

@@ -1,0 +1,90 @@
+import { ErrorCode, ProtocolError } from "../errors.js";
+import type { Decoded, Decoder } from "./decoder.js";
+import { parseId } from "./ids.js";
+
+/** What a client sends. */
+export interface CallMessage {
+  readonly wslink: "1.0";
+  readonly id: string;
+  readonly method: string;
+  readonly args: readonly unknown[];
+  readonly kwargs?: object | undefined;
+}
+
+export interface Result {
+  readonly kind: "result";
+  readonly id: string;
+  readonly result: unknown;
+}
+
+export interface Failure {
+  readonly kind: "failure";
+  readonly id: string;
+  readonly code: number;
+  readonly message: string;
+  readonly data: unknown;
+}
+
+export interface Publication {
+  readonly kind: "publication";
+  readonly topic: string;
+  readonly number: number;
+  readonly payload: unknown;
+  /** Which subscriptions it matches, where the server keeps them (SUB-6). */
+  readonly subscriptions: readonly number[] | undefined;
+}
+
+/** A message that could not be read. */
+export interface Unreadable {
+  readonly kind: "unreadable";
+  /** The id that it carries, where that could be read: the call it was to answer. */
+  readonly id: string | undefined;
+  readonly error: ProtocolError;
+}
+
+/** What a server sends. */
+export type ServerMessage = Result | Failure | Publication | Unreadable;
+
+/** Decodes and checks a message from the server. */
+export function readMessage(decoder: Decoder, bytes: Uint8Array): ServerMessage {
+  let envelope: unknown;
+  try {
+    envelope = decoder.decode(bytes);
+    return parse(envelope);
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    const read = (envelope ?? decoder.outermost) as Decoded | null | undefined;
+    return { kind: "unreadable", id: parseId(read?.id) && (read?.id as string), error };
+  }
+}
+
+function parse(envelope: unknown): ServerMessage {
+  if (!isMap(envelope)) throw invalid("it is not a map");
+  const id = parseId(envelope.id);
+  if (!id) throw invalid(`id is not "<kind>:<name>:<number>"`);
+  if ("error" in envelope) return parseFailure(envelope.id as string, envelope.error);
+  if (!("result" in envelope)) throw invalid("it has neither result nor error");
+  if (id.kind !== "publish") return { kind: "result", id: envelope.id as string, result: envelope.result };
+  const { result: payload, subscriptions } = envelope;
+  if (subscriptions !== undefined && !isNumberList(subscriptions)) throw invalid("subscriptions is not a list of integers");
+  return { kind: "publication", topic: id.name, number: id.number, payload, subscriptions };
+}
+
+function parseFailure(id: string, error: unknown): Failure {
+  if (!isMap(error)) throw invalid("error is not a map");
+  const { code, message, data } = error;
+  if (!Number.isInteger(code) || typeof message !== "string") throw invalid("error has no code and message");
+  return { kind: "failure", id, code: code as number, message, data };
+}
+
+function isMap(value: unknown): value is Decoded {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+function isNumberList(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every(Number.isInteger);
+}
+
+function invalid(why: string): ProtocolError {
+  return new ProtocolError(ErrorCode.invalidRequest, `a message from the server is not one: ${why}`);
+}
