@@ -55,6 +55,10 @@ class Server:
         query = f"?secret={quote(self._secret_in_url)}" if self._secret_in_url else ""
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/{query}"
 
+    @property
+    def stopped(self) -> bool:
+        return self._closed.is_set()
+
     async def start(self) -> None:
         """Listen. Returns once the port accepts.
 
