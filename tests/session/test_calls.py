@@ -52,6 +52,10 @@ def describe(app: App) -> None:
         return object()
 
 
+def _client_and_more(call: Call, **more: Any) -> list[Any]:
+    return [call.client_id, more]
+
+
 @both
 async def test_a_call_has_its_result(app: App, serve: Serve, peers: Open, generation: int) -> None:
     describe(app)
@@ -83,6 +87,29 @@ async def test_wrong_arguments_are_named(
     assert error["message"].startswith("test.light: ")
     assert says in error["message"]
     assert error["data"] == "test.light"
+
+
+@both
+async def test_a_client_cannot_send_the_call(app: App, serve: Serve, peers: Open, generation: int) -> None:
+    app.method("test.keywords")(_client_and_more)
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    error = (await peer.call("test.keywords", call={"client_id": "another"}))["error"]
+    assert (error["code"], error["message"][:39]) == (-32602, "test.keywords: unknown argument 'call';")
+
+
+async def test_the_call_stands_where_the_signature_has_it(app: App, serve: Serve, peers: Open) -> None:
+    @app.method("test.rest")
+    def rest(first: int, call: Call, *others: int) -> list[Any]:
+        return [first, call.method, *others]
+
+    @app.method("test.only")
+    def only(call: Call, value: int, /) -> list[Any]:
+        return [call.method, value]
+
+    peer = await peers(await serve(app), hello=HELLO)
+    assert (await peer.call("test.rest", 1, 2, 3))["result"] == [1, "test.rest", 2, 3]
+    assert (await peer.call("test.rest", 1))["result"] == [1, "test.rest"]
+    assert (await peer.call("test.only", 7))["result"] == ["test.only", 7]
 
 
 @both
