@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy
@@ -128,6 +128,54 @@ async def test_each_failure_has_its_code(
     assert raised == {"code": -32001, "message": "Exception raised", "data": data}
     assert chosen == {"code": 7, "message": "too steep", "data": {"max": 30}}
     assert unsendable == {"code": -32002, "message": "Method result cannot be serialized", "data": "test.object"}
+
+
+class Picky(Mapping[str, int]):
+    """A map of the application's whose iteration fails."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise LookupError("no keys today")
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, key: str) -> int:
+        return 1
+
+
+@dataclasses.dataclass
+class Small:
+    value: int
+
+    def __post_init__(self) -> None:
+        {0: "zero"}[self.value]
+
+
+@both
+async def test_whatever_an_application_raises_ends_nobodys_connection(
+    app: App, serve: Serve, peers: Open, generation: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.method("test.small")
+    def small(value: Small) -> int:
+        return value.value
+
+    @app.method("test.cancelled")
+    def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    @app.method("test.picky")
+    def picky() -> Any:
+        return Picky()
+
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    with caplog.at_level(logging.CRITICAL, "wslink"):
+        for method, args, code in (
+            ("test.small", [{"value": 1}], -32001),
+            ("test.cancelled", [], -32001),
+            ("test.picky", [], -32002),
+        ):
+            assert (await peer.call(method, *args))["error"]["code"] == code
+    assert (await peer.call("test.small", {"value": 0}))["result"] == 0
 
 
 async def test_stack_traces_are_sent_in_debug_mode_only(app: App, serve: Serve, peers: Open) -> None:

@@ -238,9 +238,9 @@ class Session:
         if self._calls >= self._host.limits.max_calls:
             raise LimitExceeded(f"over max_calls ({self._host.limits.max_calls}) calls are under way", method.name)
         call = Call(self.client_id, method.name, self._host.owner, envelope.id)
-        args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
         token = current_call.set(call)
         try:
+            args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
             if method.thread:
                 result: Any = self._host.run_in_thread(functools.partial(method.function, *args, **kwargs))
             else:
@@ -249,6 +249,9 @@ class Session:
                 self._calls += 1
                 self._host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
+        except asyncio.CancelledError:
+            self._cancelled(call)
+            return
         except Exception as error:
             self._failed(call, error)
             return
@@ -260,9 +263,7 @@ class Session:
         try:
             self._answer(call, await awaitable)
         except asyncio.CancelledError:
-            self._fail(
-                call.id, errors.EXCEPTION_ERROR, "Exception raised", {"method": call.method, "exception": "cancelled"}
-            )
+            self._cancelled(call)
         except Exception as error:
             self._failed(call, error)
         finally:
@@ -283,6 +284,12 @@ class Session:
             if self._host.debug:  # ERR-2
                 data["trace"] = "".join(traceback.format_exception(error))
             self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
+        self._host.ordering.release()
+
+    def _cancelled(self, call: Call) -> None:
+        call.answered = True
+        data = {"method": call.method, "exception": "cancelled"}
+        self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
         self._host.ordering.release()
 
     # Outgoing ---------------------------------------------------------------

@@ -56,8 +56,8 @@ class FirstEncoder:
             return PackedText(self._encoder.encode(value), attachments)
         except NotSerializable:
             raise
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise NotSerializable(str(error)) from error
+        except Exception as error:  # a property or an iterator of the application's may raise anything
+            raise NotSerializable(str(error) or repr(error)) from error
 
     def _hook(self, value: Any) -> Any:
         if isinstance(value, _BINARY):

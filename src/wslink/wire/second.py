@@ -86,8 +86,8 @@ class SecondEncoder:
             text = self._encoder.encode(_mark_large(value))
         except NotSerializable:
             raise
-        except (TypeError, ValueError, OverflowError, RecursionError, BufferError) as error:
-            raise NotSerializable(str(error)) from error
+        except Exception as error:  # a property or an iterator of the application's may raise anything
+            raise NotSerializable(str(error) or repr(error)) from error
         return Packed(text.split(_MARK) if splices else (text,), splices)
 
     def _hook(self, value: Any) -> Any:
