@@ -30,7 +30,7 @@ _keys = itertools.count()
 class PackedText(NamedTuple):
     """An encoded value and the attachments that it names."""
 
-    text: str
+    text: bytes
     attachments: Sequence[tuple[str, Buffer]]
 
 
@@ -53,7 +53,7 @@ class FirstEncoder:
         attachments: list[tuple[str, Buffer]] = []
         self._local.attachments = attachments
         try:
-            return PackedText(self._encoder.encode(value), attachments)
+            return PackedText(self._encoder.encode(value).encode(), attachments)
         except NotSerializable:
             raise
         except Exception as error:  # a property or an iterator of the application's may raise anything
@@ -92,10 +92,7 @@ def _plain_or_bytes(value: Any) -> Any:
 
 
 def _compose(id_: str, kind: str, packed: PackedText, tail: str = "") -> Message:
-    try:
-        text = f'{{"wslink":"1.0","id":"{id_}","{kind}":{packed.text}{tail}}}'.encode()
-    except UnicodeEncodeError as error:
-        raise NotSerializable(str(error)) from error
+    text = b"".join((f'{{"wslink":"1.0","id":"{id_}","{kind}":'.encode(), packed.text, tail.encode(), b"}"))
     frames: list[Frame] = []
     for key, data in packed.attachments:
         header = f'{{"wslink":"1.0","method":"{ATTACHMENT}","args":["{key}"]}}'.encode()
