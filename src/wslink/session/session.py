@@ -117,6 +117,7 @@ class Session:
         self._host = host
         self._connection = connection
         self._same_origin = same_origin
+        self._features: tuple[str, ...] = ()
         self._calls = 0
         self._malformed = 0
         self._hello_timer = asyncio.get_running_loop().call_later(host.limits.hello_timeout, self._hello_late)
@@ -211,6 +212,8 @@ class Session:
         if self.encoder.generation == 2:
             answer["maxMsgSize"] = self._host.limits.max_msg_size
         features = granted(hello, self.encoder.generation)
+        if self.state is State.OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
+            features = tuple(name for name in features if name in self._features)
         if hello.announces:
             answer.update(features=list(features), server={"name": "wslink", "version": __version__})
         self._result(id_, answer)
@@ -222,6 +225,7 @@ class Session:
         self.state = State.OPEN
         self._hello_timer.cancel()
         self._decoder.raise_limits(self._host.limits.max_message)
+        self._features = features
         self.subscribing = SUBSCRIBE in features
         if ARRAYS in features:
             self.encoder = SECOND_WITH_ARRAYS
