@@ -77,7 +77,7 @@ class WebSocketTransport implements Transport {
 }
 
 async function findWebSocket(): Promise<WebSocketConstructor> {
-  return globalThis.WebSocket ?? (await importWebSocket("ws"));
+  return (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket ?? (await importWebSocket("ws"));
 }
 
 /** Node 20 has no WebSocket of its own. The name is a parameter so that no bundler resolves it: browsers never come here. */

@@ -196,7 +196,7 @@ export class Encoder {
     if (Array.isArray(value)) return this.#list(value, depth);
     if (Object.getPrototypeOf(value) === Object.prototype) return this.#record(value as Record<string, unknown>, depth);
     if (ArrayBuffer.isView(value)) return this.#typedArray(value);
-    if (value instanceof NDArray) return this.#array(value);
+    if (value instanceof NDArray) return this.#array(value as NDArray);
     // By their tags, since an object may come from another frame or realm, where `instanceof` fails.
     switch (Object.prototype.toString.call(value)) {
       case "[object ArrayBuffer]":

@@ -1,9 +1,9 @@
 import { UsageError } from "../errors.js";
 
 /** `Float16Array` where the TypeScript library in use has it; raw half-precision bits where the runtime lacks it. */
-export type HalfArray =
-  | (typeof globalThis extends { Float16Array: { readonly prototype: infer Float16Array } } ? Float16Array : never)
-  | Uint16Array;
+export type HalfArray = typeof globalThis extends { Float16Array: { readonly prototype: infer Float16Array } }
+  ? Float16Array | Uint16Array
+  : Uint16Array;
 
 /** The element types that travel (ARR-3), written as NumPy's `dtype.str`, and the typed array that holds each. */
 export interface DTypes {
