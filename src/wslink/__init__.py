@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from wslink.version import __version__
 
 if TYPE_CHECKING:
+    from wslink.client.connect import connect
+    from wslink.client.link import Link
+    from wslink.client.subscription import ClientSubscription
     from wslink.errors import (
         AuthenticationError,
         CallError,
@@ -34,9 +37,11 @@ _HOMES = {
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.session.calls",
     "CallError": "wslink.errors",
+    "ClientSubscription": "wslink.client.subscription",
     "ConnectionClosed": "wslink.errors",
     "InvalidParams": "wslink.errors",
     "Limits": "wslink.wire.limits",
+    "Link": "wslink.client.link",
     "MethodError": "wslink.errors",
     "NotSerializable": "wslink.errors",
     "Server": "wslink.server.server",
@@ -44,6 +49,7 @@ _HOMES = {
     "Topic": "wslink.hub.topics",
     "UsageError": "wslink.errors",
     "WslinkError": "wslink.errors",
+    "connect": "wslink.client.connect",
 }
 
 __all__ = [
@@ -51,9 +57,11 @@ __all__ = [
     "AuthenticationError",
     "Call",
     "CallError",
+    "ClientSubscription",
     "ConnectionClosed",
     "InvalidParams",
     "Limits",
+    "Link",
     "MethodError",
     "NotSerializable",
     "Server",
@@ -62,6 +70,7 @@ __all__ = [
     "UsageError",
     "WslinkError",
     "__version__",
+    "connect",
 ]
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 class Heartbeat:
     """Pings a peer every `interval` seconds and calls `dead` once it has been silent for two of them.
 
-    Busy is not dead: silence counts only while the event loop was free to hear. A tick that comes late (a method kept the loop for itself) starts
+    Busy is not dead: silence counts only while the event loop was free to hear. A tick that comes late (a method kept
+    the loop for itself) starts
     the count afresh.
 
     Args:

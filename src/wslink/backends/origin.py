@@ -1,4 +1,5 @@
-"""Which web pages may open a connection. A page of another origin must not drive a server that only its user's browser can reach."""
+"""Which web pages may open a connection. A page of another origin must not drive a server that only its user's
+browser can reach."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ Address = tuple[str, int]
 def is_allowed(headers: Mapping[str, str], allowed: Iterable[str]) -> bool:
     """Whether a handshake with these `headers` may go on.
 
-    A client that is not a browser sends no Origin and is let through: it needs the secret. A page needs to be of the server's own origin, as the
-    browser or the proxy in front names it, or in `allowed`: origins such as "https://example.org", with "*" for any port ("http://localhost:*"), or
-    "*" alone for every page.
+    A client that is not a browser sends no Origin and is let through: it needs the secret. A page needs to be of the
+    server's own origin, as the browser or the proxy in front names it, or in `allowed`: origins such as
+    "https://example.org", with "*" for any port ("http://localhost:*"), or "*" alone for every page.
     """
     origin = headers.get("Origin")
     return origin is None or is_same_origin(headers) or any(_matches(origin, pattern) for pattern in allowed)
@@ -25,7 +26,8 @@ def is_allowed(headers: Mapping[str, str], allowed: Iterable[str]) -> bool:
 def is_same_origin(headers: Mapping[str, str]) -> bool:
     """Whether the Origin's host and port are those that the client asked for, here or at a proxy in front.
 
-    A page cannot set X-Forwarded-Host or Forwarded on a handshake, so they may be believed for this. The scheme is not compared: behind a proxy that ends TLS
+    A page cannot set X-Forwarded-Host or Forwarded on a handshake, so they may be believed for this. The scheme is not
+    compared: behind a proxy that ends TLS
     it differs.
     """
     origin = _split(headers.get("Origin", ""))
@@ -35,7 +37,8 @@ def is_same_origin(headers: Mapping[str, str]) -> bool:
 def is_local_page(headers: Mapping[str, str]) -> bool:
     """Whether it is a page of this server under a loopback name, directly.
 
-    The name matters: a foreign page whose name was made to resolve to 127.0.0.1 has the same origin too, but not a loopback name.
+    The name matters: a foreign page whose name was made to resolve to 127.0.0.1 has the same origin too, but not a
+    loopback name.
     """
     origin = _split(headers.get("Origin", ""))
     if origin is None or "X-Forwarded-Host" in headers or "Forwarded" in headers or "X-Forwarded-For" in headers:
@@ -81,5 +84,9 @@ def _matches(origin: str, pattern: str) -> bool:
         return True
     if pattern.endswith(":*"):
         split, wanted = _split(origin), _split(pattern[:-2])
-        return split is not None and wanted is not None and (split.scheme, split.hostname) == (wanted.scheme, wanted.hostname)
+        return (
+            split is not None
+            and wanted is not None
+            and (split.scheme, split.hostname) == (wanted.scheme, wanted.hostname)
+        )
     return False

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, Union
+from typing import Any
 
 from wslink.errors import InvalidParams, UsageError
 from wslink.wire.limits import Limits
 
-Tag = Union[str, int, float, bool]
+Tag = str | int | float | bool
 Tags = Mapping[str, Tag]
 Predicate = Callable[[Tags], bool]
 
@@ -30,11 +30,15 @@ def check_tags(tags: Any) -> dict[str, Tag]:
         UsageError: naming the tag that is not a string, number or boolean.
     """
     if not isinstance(tags, Mapping):
-        raise UsageError(f"tags must be a mapping from names to strings, numbers or booleans, not {type(tags).__name__}")
+        raise UsageError(
+            f"tags must be a mapping from names to strings, numbers or booleans, not {type(tags).__name__}"
+        )
     plain = {name: _plain_tag(value) for name, value in tags.items()}
     for name, value in plain.items():
         if not isinstance(name, str) or _kind(value) is None:
-            raise UsageError(f"tag {name!r} is {value!r}: a tag has a string for a name and a string, number or boolean for a value")
+            raise UsageError(
+                f"tag {name!r} is {value!r}: a tag has a string for a name and a string, number or boolean for a value"
+            )
     return plain
 
 
@@ -49,7 +53,9 @@ def compile_filter(definition: Any, limits: Limits) -> Predicate:
     if not isinstance(definition, Mapping):
         raise InvalidParams(f"a filter must be a map from tag names to conditions, not {type(definition).__name__}")
     if len(definition) > limits.max_filter_conditions:
-        raise InvalidParams(f"a filter of {len(definition)} conditions is over max_filter_conditions ({limits.max_filter_conditions})")
+        raise InvalidParams(
+            f"a filter of {len(definition)} conditions is over max_filter_conditions ({limits.max_filter_conditions})"
+        )
     if not definition:
         return _everything
     conditions = [(name, _condition(name, condition, limits)) for name, condition in definition.items()]
@@ -77,8 +83,8 @@ def _condition(name: Any, condition: Any, limits: Limits) -> Callable[[Any], boo
 def _operand(name: str, value: Any) -> Tag:
     if _kind(value) is None or value != value:
         raise InvalidParams(
-            f"filter on '{name}': {value!r} is not allowed; a condition is a string, number or boolean, a list of these, "
-            f"or a map with any of {', '.join(OPERATORS)}"
+            f"filter on '{name}': {value!r} is not allowed; a condition is a string, number or boolean, a list of "
+            f"these, or a map with any of {', '.join(OPERATORS)}"
         )
     return value  # type: ignore[no-any-return]
 
@@ -90,14 +96,18 @@ def _equal_to(operand: Tag) -> Callable[[Any], bool]:
 
 def _one_of(name: str, values: Any, limits: Limits) -> Callable[[Any], bool]:
     if len(values) > limits.max_filter_values:
-        raise InvalidParams(f"filter on '{name}': {len(values)} values are over max_filter_values ({limits.max_filter_values})")
+        raise InvalidParams(
+            f"filter on '{name}': {len(values)} values are over max_filter_values ({limits.max_filter_values})"
+        )
     allowed = {(_kind(_operand(name, value)), value) for value in values}
     return lambda value: (_kind(value), value) in allowed
 
 
 def _bounds(name: str, bounds: Mapping[Any, Any]) -> Callable[[Any], bool]:
     if not bounds or not all(key in OPERATORS for key in bounds):
-        raise InvalidParams(f"filter on '{name}': {dict(bounds)!r} must have one or more of {', '.join(OPERATORS)}, and no other key")
+        raise InvalidParams(
+            f"filter on '{name}': {dict(bounds)!r} must have one or more of {', '.join(OPERATORS)}, and no other key"
+        )
     tests = [_bound(key, _operand(name, operand)) for key, operand in bounds.items()]
     return lambda value: all(test(value) for test in tests)
 

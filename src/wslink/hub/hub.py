@@ -23,7 +23,7 @@ from wslink.wire.limits import Limits
 logger = logging.getLogger("wslink")
 
 Authenticator = Callable[[Hello, Session], "bool | Awaitable[bool]"]
-ClientHandler = Callable[[str], "None | Awaitable[None]"]
+ClientHandler = Callable[[str], "Awaitable[None] | None"]
 
 
 class Hub:
@@ -106,7 +106,9 @@ class Hub:
         mine = self._subscriptions[session]
         old = mine.get(id_)
         if old is not None and old.topic is not found:
-            raise InvalidParams(f"subscription {id_} is to topic '{old.topic.name}', and cannot change to '{found.name}'")
+            raise InvalidParams(
+                f"subscription {id_} is to topic '{old.topic.name}', and cannot change to '{found.name}'"
+            )
         if old is None and len(mine) >= self.limits.max_subscriptions:
             raise LimitExceeded(f"over max_subscriptions ({self.limits.max_subscriptions}) subscriptions")
         mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
@@ -168,7 +170,7 @@ class Hub:
 
     # Parts --------------------------------------------------------------------
 
-    def _run(self, handler: Callable[[Any], None | Awaitable[None]], argument: Any) -> None:
+    def _run(self, handler: Callable[[Any], Awaitable[None] | None], argument: Any) -> None:
         """Run an application's handler, sync or async; what it raises is logged, and nobody else's concern."""
         token = current_call.set(None)
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, Literal, Protocol, TypeVar, Union
+from typing import Any, Literal, Protocol, TypeVar
 
 from wslink.errors import UsageError
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
@@ -19,7 +19,7 @@ logger = logging.getLogger("wslink")
 Delivery = Literal["reliable", "latest"]
 DELIVERIES = ("reliable", "latest")
 
-Handler = Callable[["Subscription"], Union[None, Awaitable[None]]]
+Handler = Callable[["Subscription"], Awaitable[None] | None]
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 IMPLIED = 0
@@ -30,14 +30,17 @@ class Subscription:
     """One client's subscription to one topic.
 
     Attributes:
-        id: the client's number for it; 0 for the one that a released client, which cannot subscribe, has of every topic.
+        id: the client's number for it; 0 for the one that a released client, which cannot subscribe, has of every
+            topic.
         client_id: the client, 32 hexadecimal digits.
         topic: the Topic.
         filter: the filter as the client sent it; {} for everything.
         active: false once it has ended.
     """
 
-    def __init__(self, id_: int, session: Session, topic: Topic, definition: dict[str, Any], matches: Predicate) -> None:
+    def __init__(
+        self, id_: int, session: Session, topic: Topic, definition: dict[str, Any], matches: Predicate
+    ) -> None:
         self.id = id_
         self.client_id = session.client_id
         self.topic = topic
@@ -54,7 +57,7 @@ class Subscription:
         return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
 
 
-Targets = list[tuple[Session, Union[tuple[int, ...], None]]]
+Targets = list[tuple[Session, tuple[int, ...] | None]]
 
 
 class TopicHost(Protocol):
@@ -74,7 +77,8 @@ class Topic:
 
     Attributes:
         name: dot-separated words.
-        delivery: "reliable" (every publication waits its turn) or "latest" (per client, only the newest of each key waits).
+        delivery: "reliable" (every publication waits its turn) or "latest" (per client, only the newest of each key
+            waits).
     """
 
     def __init__(self, name: str, delivery: Delivery, host: TopicHost) -> None:
@@ -102,12 +106,14 @@ class Topic:
         return any(subscription.matches(plain) for subscription in self._subscriptions)
 
     def on_subscribe(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(subscription)`, sync or async, when a client has subscribed or has replaced its filter."""
+        """Decorator: call `handler(subscription)`, sync or async, when a client has subscribed or has replaced its
+        filter."""
         self._on_subscribe.append(handler)
         return handler
 
     def on_unsubscribe(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(subscription)`, sync or async, when a subscription has ended, by the client's wish or with its connection."""
+        """Decorator: call `handler(subscription)`, sync or async, when a subscription has ended, by the client's
+        wish or with its connection."""
         self._on_unsubscribe.append(handler)
         return handler
 
@@ -122,11 +128,13 @@ class Topic:
     ) -> int:
         """Send `payload` to the clients whose filter its tags match. From any thread; returns at once.
 
-        The payload is encoded before this returns, at most once per generation, so it may be changed afterwards. Read-only buffers and arrays (`array.flags.writeable
+        The payload is encoded before this returns, at most once per generation, so it may be changed afterwards.
+        Read-only buffers and arrays (`array.flags.writeable
         = False`) of 64 KiB or more are sent from where they are, without a copy, and must stay as they are.
 
         Args:
-            payload: None, booleans, numbers, strings, bytes, bytearray, memoryview, NumPy arrays and scalars, and lists, tuples and maps of these.
+            payload: None, booleans, numbers, strings, bytes, bytearray, memoryview, NumPy arrays and scalars, and
+                lists, tuples and maps of these.
             tags: names to strings, numbers or booleans, which filters see; they are not sent.
             key: with "latest" delivery, what the payload is a newer version of; its tags unless given.
             to: send it to this client id only.
@@ -155,7 +163,11 @@ class Topic:
         """The clients to send to, each with its subscriptions that match; None for a released client (SUB-6)."""
         matching: dict[Session, list[int]] = {}
         for subscription in self._subscriptions:
-            if (to is None or subscription.client_id == to) and subscription.client_id != exclude and subscription.matches(tags):
+            if (
+                (to is None or subscription.client_id == to)
+                and subscription.client_id != exclude
+                and subscription.matches(tags)
+            ):
                 matching.setdefault(subscription._session, []).append(subscription.id)
         return [(session, tuple(sorted(ids)) if session.subscribing else None) for session, ids in matching.items()]
 

@@ -28,8 +28,10 @@ class App:
     """An application: methods that clients call and topics that they subscribe to.
 
     Args:
-        secret: what clients need to come in. Unless given it is random, and pages that this server serves to its own machine need none.
-        limits: bounds on what clients may make grow; `Limits()` unless given, with `WSLINK_MAX_MSG_SIZE`, `WSLINK_MSG_OVERHEAD` and `WSLINK_AUTH_MSG_SIZE` read from
+        secret: what clients need to come in. Unless given it is random, and pages that this server serves to its own
+            machine need none.
+        limits: bounds on what clients may make grow; `Limits()` unless given, with `WSLINK_MAX_MSG_SIZE`,
+            `WSLINK_MSG_OVERHEAD` and `WSLINK_AUTH_MSG_SIZE` read from
             the environment when it is served.
 
     Attributes:
@@ -52,9 +54,12 @@ class App:
     def method(self, name: str, *, thread: bool = False) -> Callable[[FunctionT], FunctionT]:
         """Decorator: let clients call a function, sync or async.
 
-        An async function runs beside others. A sync one runs on the event loop's thread, where VTK and most native libraries need to be, and holds up
-        everything else meanwhile; `thread=True` runs it in a pool instead. Arguments are checked against the type hints and converted (a list to a tuple, a map to a
-        dataclass). A parameter annotated `Call` receives the call. What it returns is the result; MethodError chooses the failure.
+        An async function runs beside others. A sync one runs on the event loop's thread, where VTK and most native
+        libraries need to be, and holds up
+        everything else meanwhile; `thread=True` runs it in a pool instead. Arguments are checked against the type
+        hints and converted (a list to a tuple, a map to a
+        dataclass). A parameter annotated `Call` receives the call. What it returns is the result; MethodError chooses
+        the failure.
 
         Args:
             name: dot-separated; each part matches `^[a-z][a-z0-9_]*$`.
@@ -75,7 +80,8 @@ class App:
 
         Args:
             name: dot-separated words.
-            delivery: "reliable": every publication waits its turn, and a client with more than `Limits.max_outbox` bytes waiting is disconnected. "latest": per client
+            delivery: "reliable": every publication waits its turn, and a client with more than `Limits.max_outbox`
+                bytes waiting is disconnected. "latest": per client
                 only the newest publication of each key waits.
 
         Raises:
@@ -104,7 +110,8 @@ class App:
         """Serve inside the running event loop; returns once the port accepts.
 
         Args:
-            settings: as in docs/settings.md: host="localhost", port=8080 (0 picks one), content="" (folder of static files), timeout=0, ws="ws", ssl="", origins="", ...
+            settings: as in docs/settings.md: host="localhost", port=8080 (0 picks one), content="" (folder of static
+                files), timeout=0, ws="ws", ssl="", origins="", ...
 
         Raises:
             OSError: if the port cannot be had.
@@ -122,7 +129,8 @@ class App:
         return server
 
     def run(self, **settings: Any) -> None:
-        """Serve until a signal, the idle timeout or a client's `application.exit` ends it. See `serve` for the settings and what it raises."""
+        """Serve until a signal, the idle timeout or a client's `application.exit` ends it. See `serve` for the
+        settings and what it raises."""
         asyncio.run(self._run(settings))
 
     async def _run(self, settings: dict[str, Any]) -> None:
@@ -145,6 +153,6 @@ class App:
         if self._server is not None:
             self._server.stop_soon()
 
-    def _exit_later(self, secondsLater: float = 60) -> None:  # noqa: N803 - the wire's name
+    def _exit_later(self, secondsLater: float = 60) -> None:
         """Stop the server after some seconds."""
         asyncio.get_running_loop().call_later(max(secondsLater, 0), self._exit)

@@ -49,7 +49,7 @@ def _bind_all(sockets: list[socket.socket], host: str, port: int) -> None:
         except OSError:
             one.close()
             # A machine may name an address (::1) that it does not have; one that is taken is an error.
-            if family == socket.AF_INET6 and sockets and not _is_taken(address[0], chosen):
+            if family == socket.AF_INET6 and sockets and not _is_here(str(address[0])):
                 continue
             raise
         sockets.append(one)
@@ -57,7 +57,8 @@ def _bind_all(sockets: list[socket.socket], host: str, port: int) -> None:
         raise OSError(0, "the host has no address")
 
 
-def _is_taken(address: str, port: int) -> bool:
+def _is_here(address: str) -> bool:
+    """Whether this machine has `address` at all."""
     with socket.socket(socket.AF_INET6) as probe:
         try:
             probe.bind((address, 0))

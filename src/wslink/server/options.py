@@ -24,11 +24,15 @@ class Options:
 
     host: str = _option("localhost", "interface to listen on; 0.0.0.0 for all", flags=("-i", "--host"))
     port: int = _option(8080, "port to listen on; 0 picks a free one", flags=("-p", "--port"))
-    timeout: float = _option(0, "seconds without a client after which the server stops; 0 never", flags=("-t", "--timeout"))
+    timeout: float = _option(
+        0, "seconds without a client after which the server stops; 0 never", flags=("-t", "--timeout")
+    )
     content: str = _option("", "folder of static files to serve at /", flags=("-c", "--content"), metavar="DIR")
     fs_endpoints: str = _option("", "more folders of static files: a=PATH|b=PATH", flags=("--fs-endpoints",))
     ws: str = _option("ws", "route of the WebSocket", flags=("-ws", "--ws-endpoint"), metavar="ROUTE")
-    ssl: str = _option("", "serve over TLS: cert,key (PEM files) or adhoc for a self-signed certificate", flags=("--ssl",))
+    ssl: str = _option(
+        "", "serve over TLS: cert,key (PEM files) or adhoc for a self-signed certificate", flags=("--ssl",)
+    )
     origins: str = _option(
         "", "pages that may connect beside the server's own: origins separated by commas; * for all",
         flags=("--origins",), env="WSLINK_ORIGINS",
@@ -37,12 +41,19 @@ class Options:
     handle_signals: bool = _option(True, "stop at SIGINT and SIGTERM", flags=("-s", "--nosignalhandlers"))
     heart_beat: float = _option(30, "seconds between heartbeats; below 1 turns them off", env="WSLINK_HEART_BEAT")
     ws_compress: bool = _option(
-        True, "compress what gets smaller by it, where the client offers it", flags=("--no-ws-compress",), env="WSLINK_WS_COMPRESS"
+        True,
+        "compress what gets smaller by it, where the client offers it",
+        flags=("--no-ws-compress",),
+        env="WSLINK_WS_COMPRESS",
     )
     ready_msg: str = _option(
-        "wslink: Starting factory", "line printed to stdout once the port accepts; empty prints nothing", env="WSLINK_READY_MSG"
+        "wslink: Starting factory",
+        "line printed to stdout once the port accepts; empty prints nothing",
+        env="WSLINK_READY_MSG",
     )
-    http_headers: str = _option("", "JSON file of response headers for static files", env="WSLINK_HTTP_HEADERS", metavar="FILE")
+    http_headers: str = _option(
+        "", "JSON file of response headers for static files", env="WSLINK_HTTP_HEADERS", metavar="FILE"
+    )
     follow_symlinks: bool = _option(False, "let static files be symbolic links", env="WSLINK_FOLLOW_SYMLINKS")
 
     @classmethod

@@ -18,7 +18,8 @@ def ssl_context(setting: str, host: str) -> ssl.SSLContext | None:
     """The context for a `--ssl` setting: "cert,key", "adhoc", or "" for none.
 
     Raises:
-        UsageError: for anything else, for files that cannot be loaded, and for adhoc without the `cryptography` package.
+        UsageError: for anything else, for files that cannot be loaded, and for adhoc without the `cryptography`
+            package.
     """
     if not setting:
         return None
@@ -39,7 +40,8 @@ def ssl_context(setting: str, host: str) -> ssl.SSLContext | None:
 
 
 def write_self_signed(host: str, folder: Path) -> tuple[Path, Path]:
-    """Write cert.pem and key.pem of a self-signed certificate for `host` and the loopback names; only the owner can read the key."""
+    """Write cert.pem and key.pem of a self-signed certificate for `host` and the loopback names; only the owner can
+    read the key."""
     try:
         from cryptography import x509
         from cryptography.hazmat.primitives import hashes, serialization
@@ -70,8 +72,6 @@ def write_self_signed(host: str, folder: Path) -> tuple[Path, Path]:
     cert_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_path.touch(mode=0o600)
     key_path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return cert_path, key_path

@@ -37,8 +37,10 @@ current_call: contextvars.ContextVar[Call | None] = contextvars.ContextVar("wsli
 class AnswerFirst:
     """Holds back what a running call publishes until it has answered or suspended.
 
-    A method runs in steps on the event loop; within one step nothing else runs. So whatever the running call publishes is held, and let
-    go by the first of: its answer (ORD-2), anything else that publishes, and the loop's next turn, by when the step has ended (ORD-3).
+    A method runs in steps on the event loop; within one step nothing else runs. So whatever the running call publishes
+    is held, and let
+    go by the first of: its answer (ORD-2), anything else that publishes, and the loop's next turn, by when the step
+    has ended (ORD-3).
     """
 
     def __init__(self) -> None:

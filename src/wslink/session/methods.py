@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import types
 import typing
@@ -33,7 +34,9 @@ class Method:
 
     def __init__(self, name: str, function: Callable[..., Any], *, thread: bool = False, checked: bool = True) -> None:
         if not is_method_name(name):
-            raise UsageError(f"method name {name!r}: dot-separated parts, each of a-z, 0-9 and _ and beginning with a letter")
+            raise UsageError(
+                f"method name {name!r}: dot-separated parts, each of a-z, 0-9 and _ and beginning with a letter"
+            )
         if thread and inspect.iscoroutinefunction(function):
             raise UsageError(f"method {name!r} is async: thread=True is for functions that block")
         self.name = name
@@ -74,7 +77,7 @@ class _Signature:
         try:
             checked = msgspec.convert(values, self._struct, dec_hook=_keep_instance, str_keys=False)
         except msgspec.ValidationError as error:
-            raise InvalidParams(f"{self._name}: {_explain(error)}", self._name) from None
+            raise self._refuse(_explain(error)) from None
         fields = {name: getattr(checked, name) for name in self._struct.__struct_fields__}
         if self._call_name is not None:
             fields[self._call_name] = call
@@ -89,7 +92,7 @@ class _Signature:
         extra = args[len(self._positional) :]
         if extra and not self._var_positional:
             raise self._refuse(f"takes at most {len(self._positional)} positional arguments, got {len(args)}")
-        values = dict(zip(self._positional, args))
+        values = dict(zip(self._positional, args, strict=False))
         for name, value in kwargs.items():
             if name in values:
                 raise self._refuse(f"argument '{name}' was given twice")
@@ -123,9 +126,13 @@ def _struct(name: str, parameters: list[inspect.Parameter], hints: dict[str, Any
         if parameter.default is _Kind.empty:
             fields.append((parameter.name, hint))
         else:
-            default = parameter.default
-            fields.append((parameter.name, hint, msgspec.field(default_factory=lambda default=default: default)))
+            default = functools.partial(_identity, parameter.default)
+            fields.append((parameter.name, hint, msgspec.field(default_factory=default)))
     return msgspec.defstruct(name.replace(".", "_"), fields, kw_only=True)
+
+
+def _identity(value: Any) -> Any:
+    return value
 
 
 def _checkable(hint: Any) -> Any:
@@ -149,7 +156,11 @@ def _keep_instance(expected: type, value: Any) -> Any:
 
 def _explain(error: msgspec.ValidationError) -> str:
     text = str(error)
-    return text.replace("Object missing required field", "missing argument").replace("$.", "").replace("`$`", "the arguments")
+    return (
+        text.replace("Object missing required field", "missing argument")
+        .replace("$.", "")
+        .replace("`$`", "the arguments")
+    )
 
 
 class Methods(Mapping[str, Method]):

@@ -42,7 +42,8 @@ logger = logging.getLogger("wslink")
 class Connection(Protocol):
     """What carries a session's frames. Backends implement it; all of it is called on the event loop's thread.
 
-    `send` takes a frame at any time and never raises: on a dead connection it does nothing. While `writable` is false, the session
+    `send` takes a frame at any time and never raises: on a dead connection it does nothing. While `writable` is false,
+    the session
     keeps frames in its own outbox; the connection calls `Session.resume` when it becomes true again.
     """
 
@@ -127,7 +128,9 @@ class Session:
         if self.state is State.CLOSED:
             return
         if self.state is State.NEW and len(data) > self._host.limits.auth_msg_size + 12:
-            self.close(1009, f"a message before hello is at most auth_msg_size ({self._host.limits.auth_msg_size}) bytes")
+            self.close(
+                1009, f"a message before hello is at most auth_msg_size ({self._host.limits.auth_msg_size}) bytes"
+            )
             return
         if self._decoder is None:
             self.encoder, self._decoder = detect(binary, self._host.limits)
@@ -169,7 +172,9 @@ class Session:
             raise AuthenticationError("Unauthorized: Skip message processing")
         elif call.method == wire.SUBSCRIBE and self.subscribing:
             request = _one_map(call)
-            announce = self._host.subscribe(self, request.get("subscription"), request.get("topic"), request.get("filter"))
+            announce = self._host.subscribe(
+                self, request.get("subscription"), request.get("topic"), request.get("filter")
+            )
             self._result(call.id, {"delivery": self._host.delivery(request["topic"])})
             announce()
         elif call.method == wire.UNSUBSCRIBE and self.subscribing:
@@ -255,7 +260,9 @@ class Session:
         try:
             self._answer(call, await awaitable)
         except asyncio.CancelledError:
-            self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", {"method": call.method, "exception": "cancelled"})
+            self._fail(
+                call.id, errors.EXCEPTION_ERROR, "Exception raised", {"method": call.method, "exception": "cancelled"}
+            )
         except Exception as error:
             self._failed(call, error)
         finally:
@@ -284,7 +291,7 @@ class Session:
         try:
             message = self.encoder.result(id_, result, self._host.limits.max_msg_size)
         except NotSerializable as error:
-            logger.error("the result of %s cannot be sent: %s", method, error)  # noqa: TRY400
+            logger.error("the result of %s cannot be sent: %s", method, error)
             self._fail(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
             return
         self.send(message)
@@ -300,7 +307,8 @@ class Session:
             self.send(self.encoder.failure(id_, {"code": code, "message": ascii(message)}, limit))
 
     def send(self, message: Message, key: Any = None) -> None:
-        """Send `message` as soon as the connection takes it; see Outbox.put for `key`. A client over its bound is disconnected (LIM-6)."""
+        """Send `message` as soon as the connection takes it; see Outbox.put for `key`. A client over its bound is
+        disconnected (LIM-6)."""
         if self.state is State.CLOSED:
             return
         try:
@@ -319,7 +327,8 @@ class Session:
     # End --------------------------------------------------------------------
 
     def close(self, code: int, reason: str) -> None:
-        """End the session and close its connection. What waits in the outbox is dropped unless the code is 1000 or 1001."""
+        """End the session and close its connection. What waits in the outbox is dropped unless the code is 1000 or
+        1001."""
         if self.state is State.CLOSED:
             return
         if code in (1000, 1001):

@@ -72,11 +72,11 @@ def array_bytes(array: numpy.ndarray[Any, Any]) -> tuple[str, memoryview]:
     plain = numpy.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
     if plain.dtype.str not in ITEM_SIZES:
         raise NotSerializable(f"an array of dtype {array.dtype} cannot be sent; allowed: {', '.join(ITEM_SIZES)}")
-    if plain is array and array.flags.writeable:
-        plain = array.copy(order="C")
+    if array.flags.writeable and numpy.may_share_memory(plain, array):
+        plain = plain.copy()
     if plain.size == 0:
         return plain.dtype.str, memoryview(b"")
-    return plain.dtype.str, memoryview(plain.reshape(-1).view(numpy.uint8)).toreadonly()
+    return plain.dtype.str, plain.reshape(-1).view(numpy.uint8).data.toreadonly()
 
 
 def array_head(dtype: str, shape: tuple[int, ...]) -> bytes:

@@ -73,28 +73,41 @@ class _Partial:
 
     def __init__(self, total: int) -> None:
         self.total = total
-        self.head = bytearray()
+        self._buffer = bytearray(HEADER_LENGTH)  # room as for a header, for the alignment of arrays (G2-9)
         self.stray: dict[int, memoryview] = {}
-        self._offsets: list[int] = []
+        self._offsets: list[int] = []  # of the stray chunks, ascending
+
+    @property
+    def reached(self) -> int:
+        """Bytes that have arrived without a gap, from the start of the message."""
+        return len(self._buffer) - HEADER_LENGTH
+
+    @property
+    def arrived(self) -> int:
+        """Bytes that have arrived."""
+        return self.reached + sum(len(chunk) for chunk in self.stray.values())
+
+    def message(self) -> memoryview:
+        return memoryview(self._buffer)[HEADER_LENGTH:]
 
     def add(self, offset: int, chunk: memoryview) -> None:
         self._refuse_overlap(offset, len(chunk))
-        if offset != len(self.head):
+        if offset != self.reached:
             if len(self.stray) == MAX_STRAY_CHUNKS:
                 raise LimitExceeded(f"over {MAX_STRAY_CHUNKS} chunks of a message wait for an earlier one")
             self.stray[offset] = chunk
             self._offsets.insert(bisect_right(self._offsets, offset), offset)
             return
-        self.head += chunk
-        while (following := self.stray.pop(len(self.head), None)) is not None:
+        self._buffer += chunk
+        while (following := self.stray.pop(self.reached, None)) is not None:
             self._offsets.pop(0)
-            self.head += following
+            self._buffer += following
 
     def _refuse_overlap(self, offset: int, length: int) -> None:
         index = bisect_right(self._offsets, offset)
         before = self._offsets[index - 1] if index else None
         after = self._offsets[index] if index < len(self._offsets) else self.total
-        floor = len(self.head) if before is None else before + len(self.stray[before])
+        floor = self.reached if before is None else before + len(self.stray[before])
         if offset < floor or offset + length > after:
             raise ParseError(f"a chunk of bytes {offset} to {offset + length} overlaps another of its message")
 
@@ -149,11 +162,11 @@ class Unchunker:
             raise LimitExceeded(f"messages under way hold more than max_message ({self.max_message}) bytes")
         partial.add(offset, chunk)
         self._arrived += len(chunk)
-        if len(partial.head) < total:
+        if partial.reached < total:
             return None
         self._arrived -= total
         del self._partial[id_]
-        return memoryview(partial.head)
+        return partial.message()
 
     def _begin(self, id_: int, total: int) -> _Partial:
         if total > self.max_message:
@@ -165,9 +178,8 @@ class Unchunker:
     def _refuse(self, id_: int, total: int, arrived: int) -> None:
         partial = self._partial.pop(id_, None)
         if partial is not None:
-            held = len(partial.head) + sum(len(chunk) for chunk in partial.stray.values())
-            self._arrived -= held
-            arrived += held
+            self._arrived -= partial.arrived
+            arrived += partial.arrived
         if arrived < total:
             if len(self._refused) >= self._max_partial:
                 del self._refused[next(iter(self._refused))]

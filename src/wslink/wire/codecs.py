@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Union
-
 from wslink.wire.first import FirstDecoder, FirstEncoder
 from wslink.wire.limits import Limits
 from wslink.wire.second import SecondDecoder, SecondEncoder
 
-Encoder = Union[FirstEncoder, SecondEncoder]
-Decoder = Union[FirstDecoder, SecondDecoder]
+Encoder = FirstEncoder | SecondEncoder
+Decoder = FirstDecoder | SecondDecoder
 
 FIRST = FirstEncoder()
 SECOND = SecondEncoder()

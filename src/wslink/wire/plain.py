@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wslink.errors import NotSerializable
@@ -18,8 +18,9 @@ def to_plain(value: Any) -> Any:
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
         return value.item()
-    for base in (str, int, float, list, tuple):
-        if isinstance(value, base):
+    bases: tuple[Callable[[Any], Any], ...] = (str, int, float, list, tuple)
+    for base in bases:
+        if isinstance(value, base):  # type: ignore[arg-type]
             return base(value)
     if isinstance(value, Mapping):
         return dict(value)

@@ -37,10 +37,13 @@ _MAP3, _MAP4, _MAP5 = b"\x83", b"\x84", b"\x85"
 _encode = msgspec.msgpack.encode
 
 
-class _Large(NamedTuple):
-    """A large binary value on its way to the encoder."""
+class _Large:
+    """A large binary value on its way to the encoder, which hands over what it does not know (a tuple it would)."""
 
-    data: Buffer
+    __slots__ = ("data",)
+
+    def __init__(self, data: Buffer) -> None:
+        self.data = data
 
 
 class _Splice(NamedTuple):
@@ -121,7 +124,11 @@ class SecondEncoder:
         """A call. Raises NotSerializable."""
         prefix = b"".join((_MAP5, _ENVELOPE, _encode(id_), _METHOD, _encode(method), _ARGS))
         packed_args, packed_kwargs = self.pack(args), self.pack(kwargs)
-        texts = [*packed_args.texts[:-1], packed_args.texts[-1] + _KWARGS + packed_kwargs.texts[0], *packed_kwargs.texts[1:]]
+        texts = [
+            *packed_args.texts[:-1],
+            packed_args.texts[-1] + _KWARGS + packed_kwargs.texts[0],
+            *packed_kwargs.texts[1:],
+        ]
         return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from wslink.session.session import Session
 
 HIGH_WATER = 256 * 1024
-"""Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one may replace them."""
+"""Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one
+may replace them."""
 CLOSE_TIMEOUT = 5.0
 """Seconds that a peer has to take what was sent and to answer the closing handshake."""
 COMPRESS_ABOVE = 1024

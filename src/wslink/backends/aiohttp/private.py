@@ -1,4 +1,5 @@
-"""The one place that uses names which aiohttp does not promise. tests/backends/test_private.py notices when they move."""
+"""The one place that uses names which aiohttp does not promise. tests/backends/test_private.py notices when they
+move."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ from aiohttp import web
 
 
 def compress_per_message(socket: web.WebSocketResponse) -> int:
-    """Let `socket` compress only the frames that ask for it; returns what they ask with, or 0 if nothing was negotiated.
+    """Let `socket` compress only the frames that ask for it; returns what they ask with, or 0 if nothing was
+    negotiated.
 
     aiohttp compresses all frames of a connection or none, images included.
     """

@@ -1,0 +1,1 @@
+"""The Python client: calls and subscriptions over asyncio."""

@@ -1,0 +1,94 @@
+"""Making a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl as ssl_module
+from collections.abc import Generator, Mapping
+from types import TracebackType
+from typing import Any, cast
+
+import aiohttp
+
+from wslink.client.link import Link
+from wslink.errors import ConnectionClosed, UsageError
+from wslink.wire.limits import Limits
+
+
+class Connecting:
+    """What `connect` returns: `await` it for a Link, or use it with `async with`, which closes the Link at the end."""
+
+    def __init__(self, url: str, secret: str | None, timeout: float, limits: Limits, options: dict[str, Any]) -> None:
+        self._url = url
+        self._secret = secret
+        self._timeout = timeout
+        self._limits = limits
+        self._options = options
+        self._link: Link | None = None
+
+    def __await__(self) -> Generator[Any, None, Link]:
+        return self._connect().__await__()
+
+    async def __aenter__(self) -> Link:
+        self._link = await self._connect()
+        return self._link
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._link is not None
+        await self._link.close()
+
+    async def _connect(self) -> Link:
+        try:
+            return await asyncio.wait_for(self._open(), self._timeout)
+        except asyncio.TimeoutError as error:
+            raise ConnectionClosed(1006, f"{self._url} did not answer within {self._timeout:g} s") from error
+
+    async def _open(self) -> Link:
+        session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
+        try:
+            # Frames are bounded by the server, and messages by max_message: a server may use larger frames than we do.
+            socket = await session.ws_connect(self._url, max_msg_size=self._limits.max_message, **self._options)
+        except (aiohttp.ClientError, OSError) as error:
+            await session.close()
+            raise ConnectionClosed(1006, f"{self._url}: {error}") from error
+        except BaseException:
+            await session.close()
+            raise
+        link = Link(session, cast("aiohttp.ClientWebSocketResponse[Any]", socket), self._limits)
+        try:
+            await link.hello(self._secret)
+        except BaseException:
+            await link.close()
+            raise
+        return link
+
+
+def connect(
+    url: str,
+    *,
+    secret: str | None = None,
+    timeout: float = 10.0,
+    ssl: ssl_module.SSLContext | bool = True,
+    headers: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+) -> Connecting:
+    """Connect to a server: `async with wslink.connect(url, secret=s) as link`, or `link = await wslink.connect(...)`.
+
+    Args:
+        url: of the WebSocket, such as "ws://localhost:8080/ws".
+        secret: the server's secret.
+        timeout: seconds for connecting and hello together.
+        ssl: a context for wss, or False to accept any certificate.
+        headers: added to the handshake.
+        limits: bounds on what the server may make grow (`max_message`, `max_partial`); `Limits()` unless given.
+
+    Raises (when awaited or entered):
+        AuthenticationError: the server refused the secret.
+        ConnectionClosed: the server cannot be reached, does not answer, or closed the connection.
+        UsageError: the URL is not ws:// or wss://.
+    """
+    if not url.startswith(("ws://", "wss://")):
+        raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
+    return Connecting(url, secret, timeout, limits or Limits(), {"ssl": ssl, "headers": headers})

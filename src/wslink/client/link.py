@@ -1,0 +1,278 @@
+"""The client's end of a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+
+from wslink.client.subscription import ClientSubscription
+from wslink.errors import (
+    CLIENT_ERROR,
+    AuthenticationError,
+    CallError,
+    ConnectionClosed,
+    PeerError,
+    UsageError,
+)
+from wslink.session.hello import ARRAYS, SUBSCRIBE
+from wslink.version import __version__
+from wslink.wire import envelope as wire
+from wslink.wire.codecs import SECOND, SECOND_WITH_ARRAYS
+from wslink.wire.limits import Limits
+from wslink.wire.second import INCOMPLETE, SecondDecoder, SecondEncoder
+
+logger = logging.getLogger("wslink.client")
+
+FIRST_FRAME_SIZE = 512 * 1024  # G2-5: until hello tells the server's
+KEEP_ALIVE = 10.0
+"""Seconds between signs of life while reading is paused for a slow subscriber."""
+
+
+class Link:
+    """An open, authenticated connection to a server. Made by `connect`; usable as an async context manager, which
+    closes it.
+
+    Attributes:
+        client_id: the id that the server gave, as it stands in `Call.client_id`.
+        server: what the server says of itself: {"name", "version"}; {} for released servers.
+        features: the extensions that the server accepted.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, limits: Limits) -> None:
+        self.client_id = ""
+        self.server: dict[str, Any] = {}
+        self.features: tuple[str, ...] = ()
+        self._session = session
+        self._socket = socket
+        self._encoder: SecondEncoder = SECOND
+        self._decoder = SecondDecoder(limits)
+        self._max_frame = FIRST_FRAME_SIZE
+        self._numbers = itertools.count()
+        self._subscription_ids = itertools.count(1)
+        self._pending: dict[str, asyncio.Future[Any]] = {}
+        self._subscriptions: dict[int, ClientSubscription] = {}
+        self._room = asyncio.Event()
+        self._ended: ConnectionClosed | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reader = asyncio.get_running_loop().create_task(self._read())
+
+    # Calls ------------------------------------------------------------------
+
+    async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call `method` and return its result. Use `asyncio.timeout` or `asyncio.wait_for` to bound the wait.
+
+        Arguments may hold bytes and NumPy arrays anywhere.
+
+        Raises:
+            CallError: the server answered with a failure.
+            ConnectionClosed: the connection is closed, or closed before the answer.
+            NotSerializable: an argument cannot be sent.
+        """
+        return await self._request(f"rpc:c{self.client_id}:{next(self._numbers)}", method, args, kwargs)
+
+    async def _request(self, id_: str, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
+        if self._ended is not None:
+            raise self._ended
+        message = self._encoder.call(id_, method, args, kwargs, self._max_frame)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._pending[id_] = answer
+        self._room.set()  # a result must be read past a full subscription
+        try:
+            for frame in message.frames:
+                await self._send(bytes(frame.joined()))
+            return await answer
+        finally:
+            self._pending.pop(id_, None)
+
+    async def _send(self, data: bytes) -> None:
+        try:
+            await self._socket.send_bytes(data)
+        except ConnectionError as error:
+            raise self._ended or ConnectionClosed(1006, str(error)) from error
+
+    async def _system(self, method: str, argument: dict[str, Any]) -> Any:
+        return await self._request(f"system:{method}:{next(self._numbers)}", method, [argument], {})
+
+    async def hello(self, secret: str | None) -> None:
+        """Authenticate (HELLO-1, EXT-1). Raises AuthenticationError."""
+        token: dict[str, Any] = {} if secret is None else {"secret": secret}
+        token.update(features=[SUBSCRIBE, ARRAYS], client={"name": "wslink-python", "version": __version__})
+        try:
+            answer = await self._request(wire.HELLO_ID, wire.HELLO, [token], {})
+        except CallError as error:
+            raise AuthenticationError(f"{error.message}: the server refused the secret") from error
+        self.client_id = str(answer["clientID"]).removeprefix("c")
+        self._max_frame = int(answer.get("maxMsgSize", self._max_frame))
+        self.features = tuple(answer.get("features", ()))
+        self.server = answer.get("server", {})
+        if ARRAYS in self.features:
+            self._encoder = SECOND_WITH_ARRAYS
+            self._decoder.accept_arrays()
+
+    # Subscriptions ------------------------------------------------------------
+
+    def subscribe(self, topic: str, *, filter: Mapping[str, Any] | None = None, buffer: int = 32) -> ClientSubscription:
+        """Subscribe to a topic; iterate over what is returned.
+
+        Args:
+            topic: its name.
+            filter: only publications whose tags match; a mapping from tag names to a value, a list of values, or a
+                mapping with any of gte, gt, lte, lt, ne.
+            buffer: payloads that may wait for a slow subscriber before the link stops reading.
+        """
+        if buffer < 1:
+            raise UsageError("buffer must be at least 1")
+        subscription = ClientSubscription(self, next(self._subscription_ids), topic, buffer)
+        self._subscriptions[subscription.id] = subscription
+        self._keep(asyncio.get_running_loop().create_task(self._subscribe(subscription, filter)))
+        return subscription
+
+    async def _subscribe(self, subscription: ClientSubscription, filter: Mapping[str, Any] | None) -> None:
+        try:
+            await self._announce(subscription, filter)
+        except (CallError, ConnectionClosed) as error:
+            self._subscriptions.pop(subscription.id, None)
+            subscription.end(error)
+        else:
+            if not subscription.ready.done():
+                subscription.ready.set_result(None)
+
+    async def _announce(self, subscription: ClientSubscription, filter: Mapping[str, Any] | None) -> None:
+        if SUBSCRIBE in self.features:
+            request = {"subscription": subscription.id, "topic": subscription.topic, "filter": dict(filter or {})}
+            await self._system(wire.SUBSCRIBE, request)
+        elif filter:
+            raise CallError(CLIENT_ERROR, "this server has no filters: it did not accept the feature 'subscribe'")
+
+    async def update_subscription(self, subscription: ClientSubscription, filter: Mapping[str, Any] | None) -> None:
+        """See ClientSubscription.update."""
+        await self._announce(subscription, filter)
+
+    async def cancel_subscription(self, subscription: ClientSubscription) -> None:
+        """See ClientSubscription.cancel."""
+        known = self._subscriptions.pop(subscription.id, None)
+        self._room.set()
+        if known is not None and SUBSCRIBE in self.features and self._ended is None:
+            with contextlib.suppress(CallError, ConnectionClosed):
+                await self._system(wire.UNSUBSCRIBE, {"subscription": subscription.id})
+
+    # End ------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close the connection; pending calls raise ConnectionClosed, iterations stop. Safe to call more than once."""
+        self._finish(ConnectionClosed(1000, "closed by this side"), orderly=True)
+        await self._socket.close()
+        self._reader.cancel()
+        await asyncio.gather(self._reader, *self._tasks, return_exceptions=True)
+        await self._session.close()
+
+    async def wait_closed(self) -> ConnectionClosed:
+        """Wait for the connection's end; how it ended."""
+        await asyncio.wait({self._reader})
+        assert self._ended is not None
+        return self._ended
+
+    async def __aenter__(self) -> Link:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _finish(self, end: ConnectionClosed, orderly: bool = False) -> None:
+        if self._ended is not None:
+            return
+        self._ended = end
+        for answer in self._pending.values():
+            if not answer.done():
+                answer.set_exception(end)
+        for subscription in self._subscriptions.values():
+            subscription.end(None if orderly else end)
+        self._subscriptions.clear()
+
+    # Reading ----------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        end = ConnectionClosed(1006, "the connection was lost")
+        try:
+            while True:
+                frame = await self._socket.receive()
+                if frame.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
+                    self._receive(frame.type is aiohttp.WSMsgType.BINARY, frame.data)
+                    await self._wait_for_room()
+                elif frame.type is aiohttp.WSMsgType.CLOSE:
+                    end = ConnectionClosed(frame.data, str(frame.extra or ""))
+                    return
+                elif frame.type in (aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
+                    return
+                elif frame.type is aiohttp.WSMsgType.ERROR:
+                    end = ConnectionClosed(1006, str(frame.data))
+                    return
+        finally:
+            self._finish(end)
+
+    async def _wait_for_room(self) -> None:
+        """Stop reading while a subscriber is behind, unless somebody waits for a result."""
+        while self._ended is None and not self._pending and any(s.full for s in self._subscriptions.values()):
+            self._room.clear()
+            try:
+                await asyncio.wait_for(self._room.wait(), KEEP_ALIVE)
+            except asyncio.TimeoutError:
+                with contextlib.suppress(ConnectionError):
+                    await self._socket.pong()
+
+    def made_room(self) -> None:
+        """A subscriber took a payload."""
+        self._room.set()
+
+    def _receive(self, binary: bool, data: Any) -> None:
+        try:
+            message = self._decoder.receive(binary, data)
+        except PeerError as error:
+            logger.warning("the server sent a malformed message: %s", error.message)
+            return
+        if message is INCOMPLETE:
+            return
+        id_ = message.get("id") if isinstance(message, dict) else None
+        if not isinstance(id_, str) or (match := wire.match_id(id_)) is None:
+            logger.warning("the server sent a message without a proper id")
+        elif match[1] == "publish":
+            self._publish(match[2], message)
+        else:
+            self._settle(id_, message)
+
+    def _settle(self, id_: str, message: dict[str, Any]) -> None:
+        answer = self._pending.get(id_)
+        error = message.get("error")
+        if answer is None or answer.done():
+            if error:
+                logger.warning("the server reports an error: %s", error)
+        elif isinstance(error, dict):
+            code, text = error.get("code"), error.get("message")
+            answer.set_exception(
+                CallError(code if isinstance(code, int) else CLIENT_ERROR, str(text), error.get("data"))
+            )
+        else:
+            answer.set_result(message.get("result"))
+
+    def _publish(self, topic: str, message: dict[str, Any]) -> None:
+        payload = message.get("result")
+        ids = message.get("subscriptions")
+        if isinstance(ids, list):
+            chosen = [self._subscriptions[id_] for id_ in ids if id_ in self._subscriptions]
+        else:  # a server without explicit subscriptions sends everything
+            chosen = [subscription for subscription in self._subscriptions.values() if subscription.topic == topic]
+        for subscription in chosen:
+            subscription.put(payload)
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,166 @@
+"""A client of either generation, written against docs/protocol/ with other libraries than the package's own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections import deque
+from typing import Any
+
+import aiohttp
+import msgpack
+
+HEADER = struct.Struct("<III")
+
+
+class Peer:
+    """A raw WebSocket client. `attachments` resolves first-generation keys in what it receives."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, generation: int
+    ) -> None:
+        self.session = session
+        self.socket = socket
+        self.generation = generation
+        self.client_id = "c0"
+        self.publications: deque[dict[str, Any]] = deque()
+        self._number = 0
+        self._announced: deque[str] = deque()
+        self._attachments: dict[str, bytes] = {}
+        self._partial: dict[int, dict[int, bytes]] = {}
+
+    @classmethod
+    async def open(cls, url: str, generation: int = 2, **options: Any) -> Peer:
+        session = aiohttp.ClientSession()
+        try:
+            socket = await session.ws_connect(url, max_msg_size=0, **options)
+        except BaseException:
+            await session.close()
+            raise
+        return cls(session, socket, generation)
+
+    async def close(self) -> None:
+        await self.socket.close()
+        await self.session.close()
+
+    async def __aenter__(self) -> Peer:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # Sending
+
+    async def send(self, envelope: Any, max_frame: int = 512 * 1024) -> None:
+        if self.generation == 1:
+            await self.socket.send_str(json.dumps(envelope))
+            return
+        text = msgpack.packb(envelope)
+        self._number += 1
+        for offset in range(0, len(text), max_frame - 12):
+            chunk = text[offset : offset + max_frame - 12]
+            await self.socket.send_bytes(HEADER.pack(self._number, offset, len(text)) + chunk)
+
+    async def attach(self, key: str, data: bytes) -> str:
+        await self.socket.send_str(json.dumps({"wslink": "1.0", "method": "wslink.binary.attachment", "args": [key]}))
+        await self.socket.send_bytes(data)
+        return key
+
+    async def hello(self, secret: Any = "secret", **extra: Any) -> dict[str, Any]:
+        token = {"secret": secret, **extra} if secret is not ... else extra
+        await self.send({"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [token], "kwargs": {}})
+        answer = await self.receive()
+        if "result" in answer:
+            self.client_id = answer["result"]["clientID"]
+        return answer
+
+    async def call(self, method: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The answer's envelope; publications that come before it are kept in `publications`."""
+        id_ = await self.start(method, *args, **kwargs)
+        return await self.answer(id_)
+
+    async def start(self, method: str, *args: Any, **kwargs: Any) -> str:
+        self._number += 1
+        id_ = f"rpc:{self.client_id}:{self._number}"
+        await self.send({"wslink": "1.0", "id": id_, "method": method, "args": list(args), "kwargs": kwargs})
+        return id_
+
+    async def system(self, method: str, argument: Any) -> dict[str, Any]:
+        self._number += 1
+        id_ = f"system:test:{self._number}"
+        await self.send({"wslink": "1.0", "id": id_, "method": method, "args": [argument]})
+        return await self.answer(id_)
+
+    async def subscribe(self, number: int, topic: str, definition: Any = None) -> dict[str, Any]:
+        return await self.system("wslink.subscribe", {"subscription": number, "topic": topic, "filter": definition})
+
+    # Receiving
+
+    async def receive(self) -> dict[str, Any]:
+        """The next message."""
+        async with asyncio.timeout(15) if hasattr(asyncio, "timeout") else aiohttp.helpers.timeout(15):  # type: ignore[attr-defined]
+            while True:
+                frame = await self.socket.receive()
+                if frame.type is aiohttp.WSMsgType.TEXT:
+                    message = self._receive_text(frame.data)
+                elif frame.type is aiohttp.WSMsgType.BINARY:
+                    message = self._receive_binary(frame.data)
+                else:
+                    raise ConnectionError(f"closed {self.socket.close_code} {frame.extra}")
+                if message is not None:
+                    return message
+
+    async def answer(self, id_: str) -> dict[str, Any]:
+        while True:
+            message = await self.receive()
+            if message.get("id", "").startswith("publish:"):
+                self.publications.append(message)
+            if message.get("id") == id_:
+                return message
+
+    async def publication(self) -> dict[str, Any]:
+        if self.publications:
+            return self.publications.popleft()
+        while True:
+            message = await self.receive()
+            if message["id"].startswith("publish:"):
+                return message
+
+    async def closed(self) -> tuple[int | None, str]:
+        """Read until the connection closes; its code and reason."""
+        while True:
+            frame = await asyncio.wait_for(self.socket.receive(), 15)
+            if frame.type is aiohttp.WSMsgType.CLOSE:
+                return frame.data, str(frame.extra or "")
+            if frame.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
+                return self.socket.close_code, ""
+
+    def _receive_text(self, text: str) -> dict[str, Any] | None:
+        message = json.loads(text)
+        if message.get("method") == "wslink.binary.attachment":
+            self._announced.extend(message["args"])
+            return None
+        return self._resolve(message)  # type: ignore[no-any-return]
+
+    def _receive_binary(self, data: bytes) -> dict[str, Any] | None:
+        if self.generation == 1:
+            self._attachments[self._announced.popleft()] = data
+            return None
+        id_, offset, total = HEADER.unpack_from(data)
+        chunks = self._partial.setdefault(id_, {})
+        chunks[offset] = data[12:]
+        if sum(map(len, chunks.values())) < total:
+            return None
+        del self._partial[id_]
+        text = b"".join(chunks[key] for key in sorted(chunks))
+        return msgpack.unpackb(text, strict_map_key=False)  # type: ignore[no-any-return]
+
+    def _resolve(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._attachments.get(value, value)
+        if isinstance(value, list):
+            return [self._resolve(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self._resolve(item) for key, item in value.items()}
+        return value
