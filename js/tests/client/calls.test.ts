@@ -238,6 +238,14 @@ describe("when the connection ends", () => {
     expect(link.state).toBe("closed");
   });
 
+  test("close does not wait for ever for a server that does not answer it", async () => {
+    const { link, peer } = await linked();
+    peer.socket.pause();
+    expect(await link.close()).toEqual({ code: 1006, reason: "the server did not answer the close" });
+    expect(link.state).toBe("closed");
+    peer.socket.terminate();
+  });
+
   test("while a Blob is read, its call rejects", async () => {
     const { link } = await linked();
     const result = link.call("upload", [new Blob(["x"])]);
