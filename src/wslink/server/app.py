@@ -122,7 +122,10 @@ class App:
         self._hub.debug = options.debug
         if options.debug:
             logging.getLogger("wslink").setLevel(logging.DEBUG)
-        self._pages_need_secret = self._pages_need_secret or not is_loopback(options.host)
+        if options.secret:
+            self.secret = options.secret
+        needed = self._pages_need_secret or bool(options.secret) or not is_loopback(options.host)
+        self._pages_need_secret = needed
         server = Server(self._hub, options, self.secret if self._pages_need_secret else None)
         await server.start()
         self._server = server

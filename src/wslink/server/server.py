@@ -118,14 +118,18 @@ class Server:
     def _application(self) -> web.Application:
         options = self._options
         application = web.Application()
-        origins = tuple(origin.strip() for origin in options.origins.split(",") if origin.strip())
-        endpoint = Endpoint(self._hub, EndpointOptions(origins, options.heart_beat, options.ws_compress))
-        application.router.add_get("/" + options.ws.strip("/"), endpoint.handler)
+        if options.ws_endpoint:
+            application.router.add_get("/" + options.ws.strip("/"), self._endpoint().handler)
         headers = read_headers(options.http_headers)
         for route, folder in self._folders():
             files = StaticFiles(folder, headers, options.follow_symlinks or folder == str(CLIENT))
             application.router.add_get(f"{route.rstrip('/')}/{{path:.*}}", files.handle)
         return application
+
+    def _endpoint(self) -> Endpoint:
+        options = self._options
+        origins = tuple(origin.strip() for origin in options.origins.split(",") if origin.strip())
+        return Endpoint(self._hub, EndpointOptions(origins, options.heart_beat, options.ws_compress))
 
     def _folders(self) -> list[tuple[str, str]]:
         """Routes and folders of static files, the more specific first."""
