@@ -23,9 +23,8 @@ class Peer:
         self.session = session
         self.socket = socket
         self.generation = generation
-        self.client_id = ""
+        self.client_id = "c0"
         self.publications: deque[dict[str, Any]] = deque()
-        self.frames: list[tuple[str, Any]] = []
         self._number = 0
         self._announced: deque[str] = deque()
         self._attachments: dict[str, bytes] = {}
@@ -104,10 +103,8 @@ class Peer:
             while True:
                 frame = await self.socket.receive()
                 if frame.type is aiohttp.WSMsgType.TEXT:
-                    self.frames.append(("text", frame.data))
                     message = self._receive_text(frame.data)
                 elif frame.type is aiohttp.WSMsgType.BINARY:
-                    self.frames.append(("binary", frame.data))
                     message = self._receive_binary(frame.data)
                 else:
                     raise ConnectionError(f"closed {self.socket.close_code} {frame.extra}")
@@ -134,8 +131,10 @@ class Peer:
         """Read until the connection closes; its code and reason."""
         while True:
             frame = await asyncio.wait_for(self.socket.receive(), 15)
-            if frame.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
-                return self.socket.close_code, str(frame.extra or "")
+            if frame.type is aiohttp.WSMsgType.CLOSE:
+                return frame.data, str(frame.extra or "")
+            if frame.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
+                return self.socket.close_code, ""
 
     def _receive_text(self, text: str) -> dict[str, Any] | None:
         message = json.loads(text)
@@ -153,7 +152,8 @@ class Peer:
         chunks[offset] = data[12:]
         if sum(map(len, chunks.values())) < total:
             return None
-        text = b"".join(self._partial.pop(id_)[key] for key in sorted(chunks))
+        del self._partial[id_]
+        text = b"".join(chunks[key] for key in sorted(chunks))
         return msgpack.unpackb(text, strict_map_key=False)  # type: ignore[no-any-return]
 
     def _resolve(self, value: Any) -> Any:

@@ -1,5 +1,5 @@
 import { UsageError } from "../errors.js";
-import { ARRAY_TYPE, MAX_PADDING, TIMESTAMP_TYPE, paddingFor } from "./extensions.js";
+import { ALIGN_ABOVE, ARRAY_TYPE, TIMESTAMP_TYPE, paddingAt } from "./extensions.js";
 import { HEADER_LENGTH, MAX_DEPTH } from "./limits.js";
 import { NDArray, dtypeOf } from "./ndarray.js";
 
@@ -18,6 +18,9 @@ export interface Encoded {
 
 /** The most bytes that an encoder keeps from one message to the next. */
 const SCRATCH_SIZE = 65_536;
+
+/** The bytes before the payload of an extension whose size is counted in four bytes. */
+const EXT32_LENGTH = 6;
 
 /** Up to this many ASCII characters are copied one by one, which is faster than to call a TextEncoder. */
 const SHORT_TEXT = 48;
@@ -268,16 +271,16 @@ export class Encoder {
     const elements = bytesOf(array.data);
     if (!this.arrays) return this.#bin(elements);
     const head = arrayHead(array);
-    const size = head.length + elements.length;
-    const wide = size + MAX_PADDING > 0xffff;
-    const padding = paddingFor(elements.length, this.#position - HEADER_LENGTH + (wide ? 6 : 4) + head.length);
-    this.#extension(ARRAY_TYPE, size + padding, wide);
+    // Arrays that are aligned count their bytes in four, as the count's own length must not depend on the padding.
+    const wide = elements.length >= ALIGN_ABOVE;
+    const padding = wide ? paddingAt(this.#position - HEADER_LENGTH + EXT32_LENGTH + head.length) : 0;
+    this.#extension(ARRAY_TYPE, head.length + padding + elements.length, wide);
     this.#raw(head);
     this.#raw(new Uint8Array(padding));
     this.#raw(elements);
   }
 
-  #extension(type: number, size: number, wide = size > 0xffff): void {
+  #extension(type: number, size: number, wide = false): void {
     const fixed = [1, 2, 4, 8, 16].indexOf(size);
     if (fixed >= 0) this.#byte(0xd4 + fixed);
     else if (wide) this.#signed(0xc9, 4, size | 0);

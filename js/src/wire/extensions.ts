@@ -1,5 +1,5 @@
 import { ErrorCode, ProtocolError } from "../errors.js";
-import { type DType, MAX_DIMENSIONS, NDArray, layoutOf, sizeOf } from "./ndarray.js";
+import { type DType, NDArray, isShape, layoutOf, sizeOf } from "./ndarray.js";
 
 /** The MessagePack extension type of arrays (ARR-1). */
 export const ARRAY_TYPE = 1;
@@ -8,14 +8,14 @@ export const ARRAY_TYPE = 1;
 export const TIMESTAMP_TYPE = -1;
 
 /** The most padding bytes before an array's elements (ARR-2). */
-export const MAX_PADDING = 15;
+const MAX_PADDING = 15;
 
 /** Arrays of so many bytes or more are aligned when they are sent (ARR-4). */
-const ALIGN_ABOVE = 1024;
+export const ALIGN_ABOVE = 1024;
 
 /** How many padding bytes bring elements that would start at `offset` of the message to 4 modulo 16 (ARR-4). */
-export function paddingFor(byteLength: number, offset: number): number {
-  return byteLength < ALIGN_ABOVE ? 0 : (20 - (offset % 16)) % 16;
+export function paddingAt(offset: number): number {
+  return (20 - (offset % 16)) % 16;
 }
 
 /**
@@ -34,7 +34,6 @@ export function readArray(payload: Uint8Array, head: unknown, headEnd: number): 
   const size = sizeOf(shape);
   const start = payload.length - size * layout.itemSize;
   if (!(start >= headEnd && start <= headEnd + MAX_PADDING)) throw malformed("its shape does not fit its bytes");
-  if (payload.subarray(headEnd, start).some((byte) => byte !== 0)) throw malformed("its padding is not zero");
   const elements = aligned(payload.subarray(start), layout.array.BYTES_PER_ELEMENT);
   const data = new layout.array(elements.buffer, elements.byteOffset, size * layout.entries);
   return new NDArray(data, shape, dtype as DType);
@@ -52,11 +51,6 @@ export function readTimestamp(payload: Uint8Array): Date {
 
 function timestamp(seconds: number, nanoseconds: number): Date {
   return new Date(seconds * 1000 + Math.floor(nanoseconds / 1_000_000));
-}
-
-function isShape(shape: readonly unknown[]): shape is readonly number[] {
-  const isDimension = (size: unknown): boolean => Number.isInteger(size) && (size as number) >= 0 && (size as number) < 2 ** 32;
-  return shape.length <= MAX_DIMENSIONS && shape.every(isDimension);
 }
 
 /** The same bytes at a multiple of `alignment` in their buffer: a copy where they are not at one. */

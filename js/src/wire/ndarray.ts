@@ -28,7 +28,7 @@ export interface DTypes {
 export type DType = keyof DTypes;
 
 /** The most dimensions that an array may have (ARR-5). */
-export const MAX_DIMENSIONS = 32;
+const MAX_DIMENSIONS = 32;
 
 /** What the wire layer needs to know of an element type. */
 export interface Layout {
@@ -73,7 +73,7 @@ export class NDArray<D extends DType = DType> {
     this.data = data;
     this.shape = shape ?? [data.length / layout.entries];
     this.dtype = found;
-    if (this.shape.length > MAX_DIMENSIONS || sizeOf(this.shape) * layout.entries !== data.length) {
+    if (!isShape(this.shape) || sizeOf(this.shape) * layout.entries !== data.length) {
       throw new UsageError(`${data.length} entries do not fill the shape [${this.shape.join(", ")}] of ${found}`);
     }
   }
@@ -118,6 +118,11 @@ export function dtypeOf(data: unknown): DType | undefined {
     if (array.name === name && entries === 1) return dtype as DType;
   }
   return undefined;
+}
+
+/** Whether `sizes` are the lengths of dimensions (ARR-5). */
+export function isShape(sizes: readonly unknown[]): sizes is readonly number[] {
+  return sizes.length <= MAX_DIMENSIONS && sizes.every((size) => (size as number) >>> 0 === size);
 }
 
 /** How many elements a shape holds. */

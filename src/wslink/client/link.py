@@ -208,8 +208,10 @@ class Link:
                 if frame.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
                     self._receive(frame.type is aiohttp.WSMsgType.BINARY, frame.data)
                     await self._wait_for_room()
-                elif frame.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
-                    end = ConnectionClosed(self._socket.close_code or 1006, str(frame.extra or ""))
+                elif frame.type is aiohttp.WSMsgType.CLOSE:
+                    end = ConnectionClosed(frame.data, str(frame.extra or ""))
+                    return
+                elif frame.type in (aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
                     return
                 elif frame.type is aiohttp.WSMsgType.ERROR:
                     end = ConnectionClosed(1006, str(frame.data))

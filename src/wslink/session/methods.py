@@ -77,7 +77,7 @@ class _Signature:
         try:
             checked = msgspec.convert(values, self._struct, dec_hook=_keep_instance, str_keys=False)
         except msgspec.ValidationError as error:
-            raise InvalidParams(f"{self._name}: {_explain(error)}", self._name) from None
+            raise self._refuse(_explain(error)) from None
         fields = {name: getattr(checked, name) for name in self._struct.__struct_fields__}
         if self._call_name is not None:
             fields[self._call_name] = call

@@ -1,0 +1,79 @@
+import { describe, expect, test } from "vitest";
+import { ErrorCode, ProtocolError, UsageError } from "../../src/errors.js";
+import { Assembler } from "../../src/wire/assembler.js";
+import { chunk } from "../../src/wire/chunks.js";
+import { withDefaults } from "../../src/wire/limits.js";
+import { hex, readVectors, unhex } from "../support/vectors.js";
+
+interface Case {
+  readonly name: string;
+  readonly limits?: { readonly max_message: number; readonly max_partial: number };
+  readonly frames: string[];
+  readonly outcomes: unknown[];
+}
+
+const { cases } = readVectors<{ cases: Case[] }>("chunks");
+
+function outcome(assembler: Assembler, frame: string): unknown {
+  try {
+    const message = assembler.add(unhex(frame));
+    return message ? { message: hex(message) } : null;
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    return { error: error.code === ErrorCode.limit ? "limit" : "malformed" };
+  }
+}
+
+test.each(cases)("vector: $name", ({ limits, frames, outcomes }) => {
+  const assembler = new Assembler(withDefaults({ maxMessage: limits?.max_message, maxPartial: limits?.max_partial }));
+  expect(frames.map((frame) => outcome(assembler, frame))).toEqual(outcomes);
+});
+
+function frameOf(id: number, offset: number, total: number, length: number): Uint8Array {
+  const frame = new Uint8Array(12 + length);
+  new Uint32Array(frame.buffer, 0, 3).set([id, offset, total]);
+  return frame;
+}
+
+describe("an assembler", () => {
+  test("hands out a message of one frame without copying it", () => {
+    const [frame] = [...chunk(new Uint8Array(12 + 100), 1)] as [Uint8Array];
+    const message = new Assembler(withDefaults({})).add(frame);
+    expect(message?.buffer).toBe(frame.buffer);
+    expect(message?.byteOffset).toBe(12);
+  });
+
+  test("joins chunks 12 bytes into its buffer (G2-9)", () => {
+    const assembler = new Assembler(withDefaults({}));
+    const outcomes = [...chunk(new Uint8Array(12 + 100), 1, 50)].map((frame) => assembler.add(frame));
+    expect(outcomes.at(-1)?.byteOffset).toBe(12);
+  });
+
+  test("defect 6: a header alone reserves nothing", () => {
+    const assembler = new Assembler(withDefaults({}));
+    const before = process.memoryUsage().arrayBuffers;
+    for (let id = 0; id < 64; id++) assembler.add(frameOf(id, 0, 2 ** 30, 1));
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
+  });
+
+  test("takes 100,000 chunks in reverse order in no time", () => {
+    const assembler = new Assembler(withDefaults({}));
+    const total = 100_000;
+    const start = performance.now();
+    let message: Uint8Array | undefined;
+    for (let offset = total - 1; offset >= 0; offset--) message = assembler.add(frameOf(1, offset, total, 1));
+    expect(message?.length).toBe(total);
+    expect(performance.now() - start).toBeLessThan(3000);
+  });
+
+  test("remembers no more refused messages than partial ones", () => {
+    const assembler = new Assembler(withDefaults({ maxMessage: 10, maxPartial: 2 }));
+    for (let id = 0; id < 4; id++) expect(() => assembler.add(frameOf(id, 0, 100, 5))).toThrow(ProtocolError);
+    expect(() => assembler.add(frameOf(0, 5, 100, 5))).toThrow(ProtocolError); // forgotten: refused once more
+    expect(assembler.add(frameOf(3, 5, 100, 5))).toBeUndefined(); // skipped in silence
+  });
+
+  test.each([{ maxMessage: 0 }, { maxPartial: -1 }, { maxMessage: NaN }])("refuses the limits %o", (limits) => {
+    expect(() => withDefaults(limits)).toThrow(UsageError);
+  });
+});

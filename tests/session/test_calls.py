@@ -1,0 +1,292 @@
+"""Calls and their answers, over real sockets, in both generations."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import pytest
+
+from tests.conftest import Open, Serve
+from wslink import App, Call, InvalidParams, Limits, MethodError
+
+HELLO = {"secret": "secret"}
+both = pytest.mark.parametrize("generation", [1, 2])
+
+
+@dataclasses.dataclass
+class Light:
+    azimuth: float
+    altitude: float = 45.0
+
+
+def describe(app: App) -> None:
+    @app.method("test.light")
+    def light(azimuth: float, altitude: float = 45.0, *, mode: str = "soft") -> dict[str, Any]:
+        return {"azimuth": azimuth, "altitude": altitude, "mode": mode}
+
+    @app.method("test.shape")
+    async def shape(light: Light, points: list[tuple[float, float]]) -> list[Any]:
+        return [type(light).__name__, light.altitude, type(points[0]).__name__]
+
+    @app.method("test.echo")
+    def echo(value: Any = None) -> Any:
+        return value
+
+    @app.method("test.who")
+    def who(call: Call) -> list[Any]:
+        return [call.client_id, call.method, call.app is app]
+
+    @app.method("test.fail")
+    def fail(how: str) -> None:
+        raise {"value": ValueError("no"), "method": MethodError("too steep", {"max": 30}, code=7)}[how]
+
+    @app.method("test.object")
+    def an_object() -> object:
+        return object()
+
+
+@both
+async def test_a_call_has_its_result(app: App, serve: Serve, peers: Open, generation: int) -> None:
+    describe(app)
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    assert (await peer.call("test.light", 315))["result"] == {"azimuth": 315.0, "altitude": 45.0, "mode": "soft"}
+    assert (await peer.call("test.light", 1, mode="hard", altitude=2))["result"]["mode"] == "hard"
+    assert (await peer.call("test.shape", {"azimuth": 1}, [[1, 2]]))["result"] == ["Light", 45.0, "tuple"]
+    assert (await peer.call("test.who"))["result"] == [peer.client_id.removeprefix("c"), "test.who", True]
+
+
+@both
+@pytest.mark.parametrize(
+    ("args", "kwargs", "says"),
+    [
+        ([], {}, "missing argument `azimuth`; its arguments: azimuth, altitude, mode"),
+        (["x"], {}, "Expected `float`, got `str` - at `azimuth`"),
+        ([1, 2, 3], {}, "takes at most 2 positional arguments, got 3"),
+        ([1], {"azimuth": 1}, "argument 'azimuth' was given twice"),
+        ([1], {"colour": 1}, "unknown argument 'colour'"),
+    ],
+)
+async def test_wrong_arguments_are_named(
+    app: App, serve: Serve, peers: Open, generation: int, args: list[Any], kwargs: dict[str, Any], says: str
+) -> None:
+    describe(app)
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    error = (await peer.call("test.light", *args, **kwargs))["error"]
+    assert error["code"] == -32602
+    assert error["message"].startswith("test.light: ")
+    assert says in error["message"]
+    assert error["data"] == "test.light"
+
+
+@both
+async def test_each_failure_has_its_code(
+    app: App, serve: Serve, peers: Open, generation: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    describe(app)
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    with caplog.at_level(logging.CRITICAL, "wslink"):
+        unknown = (await peer.call("test.nothing"))["error"]
+        raised = (await peer.call("test.fail", "value"))["error"]
+        chosen = (await peer.call("test.fail", "method"))["error"]
+        unsendable = (await peer.call("test.object"))["error"]
+    assert unknown == {"code": -32601, "message": "Unregistered method called", "data": "test.nothing"}
+    data = {"method": "test.fail", "exception": "ValueError('no')"}
+    assert raised == {"code": -32001, "message": "Exception raised", "data": data}
+    assert chosen == {"code": 7, "message": "too steep", "data": {"max": 30}}
+    assert unsendable == {"code": -32002, "message": "Method result cannot be serialized", "data": "test.object"}
+
+
+async def test_stack_traces_are_sent_in_debug_mode_only(app: App, serve: Serve, peers: Open) -> None:
+    describe(app)
+    peer = await peers(await serve(app, debug=True), hello=HELLO)
+    error = (await peer.call("test.fail", "value"))["error"]
+    assert "Traceback" in error["data"]["trace"]
+    logging.getLogger("wslink").setLevel(logging.NOTSET)
+
+
+@both
+async def test_values_survive_both_ways(app: App, serve: Serve, peers: Open, generation: int) -> None:
+    describe(app)
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    value = {"list": [1, -2.5, True, None, "ü ∞"], "map": {"deep": [{"er": []}]}}
+    assert (await peer.call("test.echo", value))["result"] == value
+    numbers = (await peer.call("test.echo", [math.nan, math.inf, -math.inf]))["result"]
+    assert [str(number) for number in numbers] == ["nan", "inf", "-inf"]
+
+
+async def test_binary_travels_both_ways_in_the_second_generation(app: App, serve: Serve, peers: Open) -> None:
+    describe(app)
+    peer = await peers(await serve(app), hello=HELLO)
+    data = bytes(range(256)) * 40_000  # more than one frame each way
+    assert (await peer.call("test.echo", {"a": [data, b"x"]}))["result"] == {"a": [data, b"x"]}
+
+
+async def test_binary_travels_both_ways_in_the_first_generation(app: App, serve: Serve, peers: Open) -> None:
+    describe(app)
+    peer = await peers(await serve(app), 1, hello=HELLO)
+    data = bytes(range(256)) * 10_000
+    key = await peer.attach("wslink_bin1", data)
+    assert (await peer.call("test.echo", {"a": [key, "wslink_bin1x"]}))["result"] == {"a": [data, "wslink_bin1x"]}
+    await peer.attach("wslink_bin2", b"whole")
+    assert (await peer.call("test.echo", "wslink_bin2"))["result"] == b"whole"
+
+
+@both
+async def test_an_array_is_plain_bytes_for_a_client_that_knows_no_arrays(
+    app: App, serve: Serve, peers: Open, generation: int
+) -> None:
+    array = numpy.arange(6, dtype="<f4").reshape(2, 3)
+    app.method("test.array")(lambda: {"small": array, "large": numpy.zeros(100_000, "u1")})
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    result = (await peer.call("test.array"))["result"]
+    assert result == {"small": array.tobytes(), "large": bytes(100_000)}
+
+
+async def test_a_slow_async_method_delays_nobody(app: App, serve: Serve, peers: Open) -> None:
+    describe(app)
+    gate = asyncio.Event()
+
+    @app.method("test.slow")
+    async def slow() -> str:
+        await gate.wait()
+        return "slow"
+
+    peer = await peers(await serve(app), hello=HELLO)
+    slow_id = await peer.start("test.slow")
+    assert (await peer.call("test.echo", "quick"))["result"] == "quick"
+    gate.set()
+    assert (await peer.answer(slow_id))["result"] == "slow"
+
+
+async def test_sync_methods_run_on_the_event_loops_thread_and_others_in_a_pool(
+    app: App, serve: Serve, peers: Open
+) -> None:
+    app.method("test.here")(lambda: threading.current_thread() is threading.main_thread())
+    app.method("test.there", thread=True)(lambda: threading.current_thread().name.startswith("wslink"))
+    peer = await peers(await serve(app), hello=HELLO)
+    assert (await peer.call("test.here"))["result"] is True
+    assert (await peer.call("test.there"))["result"] is True
+
+
+@both
+@pytest.mark.parametrize(
+    ("envelope", "code", "says"),
+    [
+        (7, -32600, "a message must be a map, not a number"),
+        ({"id": 7, "method": "test.echo"}, -32600, "'id' must be a string"),
+        ({"id": "rpc:x"}, -32600, "'id' must be a string"),
+        ({"id": "rpc:c1:1"}, -32600, "'method' must be a string, not null"),
+        ({"id": "rpc:c1:1", "method": "test.echo", "args": 3}, -32600, "'args' must be a list, not a number"),
+        ({"id": "rpc:c1:1", "method": "test.echo", "kwargs": [1]}, -32600, "'kwargs' must be a map"),
+    ],
+)
+async def test_malformed_messages_are_answered_and_the_connection_goes_on(
+    app: App, serve: Serve, peers: Open, generation: int, envelope: Any, code: int, says: str
+) -> None:
+    describe(app)
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    await peer.send(envelope)
+    answer = await peer.receive()
+    given = envelope.get("id") if isinstance(envelope, dict) else None
+    assert answer["id"] == (given if given == "rpc:c1:1" else "system:malformed:0")
+    assert answer["error"]["code"] == code
+    assert says in answer["error"]["message"]
+    assert (await peer.call("test.echo", 1))["result"] == 1
+
+
+@pytest.mark.parametrize(
+    ("generation", "send"),
+    [
+        (2, lambda socket: socket.send_bytes(b"abc")),
+        (2, lambda socket: socket.send_bytes(bytes(12) + b"")),
+        (2, lambda socket: socket.send_bytes(b"\x01\0\0\0\0\0\0\0\x01\0\0\0\xc1")),
+        (2, lambda socket: socket.send_str("text")),
+        (2, lambda socket: socket.send_bytes(b"\x01\0\0\0\0\0\0\0\x50\xc3\0\0" + b"\x91" * 50_000)),
+        (1, lambda socket: socket.send_str("{")),
+        (1, lambda socket: socket.send_bytes(b"bytes")),
+        (1, lambda socket: socket.send_str("[" * 100_000)),
+    ],
+)
+async def test_frames_that_cannot_be_decoded_are_answered_and_the_connection_goes_on(
+    app: App, serve: Serve, peers: Open, generation: int, send: Callable[[Any], Any]
+) -> None:
+    describe(app)
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    await send(peer.socket)
+    answer = await peer.receive()
+    assert answer["id"] == "system:malformed:0"
+    assert answer["error"]["code"] in (-32700, -32600)
+    assert (await peer.call("test.echo", 1))["result"] == 1
+
+
+async def test_too_many_malformed_messages_end_the_connection(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(max_malformed=3))
+    peer = await peers(await serve(app), hello=HELLO)
+    for _ in range(4):
+        await peer.socket.send_bytes(b"abc")
+    assert await peer.closed() == (1008, "over max_malformed (3) malformed messages")
+
+
+async def test_calls_under_way_are_bounded(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(max_calls=2))
+    gate = asyncio.Event()
+    app.method("test.wait")(gate.wait)
+    peer = await peers(await serve(app), hello=HELLO)
+    waiting = [await peer.start("test.wait") for _ in range(2)]
+    error = (await peer.call("test.wait"))["error"]
+    assert (error["code"], error["message"]) == (-32003, "over max_calls (2) calls are under way")
+    gate.set()
+    assert (await peer.answer(waiting[1]))["result"] is True
+
+
+async def test_a_message_over_max_message_is_refused_alone(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(max_message=100_000))
+    describe(app)
+    peer = await peers(await serve(app), hello=HELLO)
+    await peer.send({"id": "rpc:c1:1", "method": "test.echo", "args": [bytes(600_000)]}, max_frame=50_000)
+    answer = await peer.receive()
+    assert answer["error"]["code"] == -32003
+    assert "max_message (100000)" in answer["error"]["message"]
+    assert (await peer.call("test.echo", 1))["result"] == 1
+
+
+async def test_one_clients_close_does_not_end_what_others_wait_for(app: App, serve: Serve, peers: Open) -> None:
+    gate = asyncio.Event()
+    app.method("test.wait")(gate.wait)
+    url = await serve(app)
+    leaving, staying = await peers(url, hello=HELLO), await peers(url, hello=HELLO)
+    await leaving.start("test.wait")
+    waiting = await staying.start("test.wait")
+    await leaving.close()
+    gate.set()
+    assert (await staying.answer(waiting))["result"] is True
+
+
+def test_a_bad_registration_is_refused() -> None:
+    app = App()
+
+    async def job() -> None: ...
+
+    with pytest.raises(ValueError, match="method name 'Bad'"):
+        app.method("Bad")(job)
+    with pytest.raises(ValueError, match="thread=True"):
+        app.method("a.b", thread=True)(job)
+    app.method("a.b")(job)
+    with pytest.raises(ValueError, match="registered already"):
+        app.method("a.b")(job)
+
+
+async def test_an_error_of_the_library_raised_by_a_method_keeps_its_code(app: App, serve: Serve, peers: Open) -> None:
+    @app.method("test.params")
+    def params() -> None:
+        raise InvalidParams("row must be below 10")
+
+    peer = await peers(await serve(app), hello=HELLO)
+    assert (await peer.call("test.params"))["error"] == {"code": -32602, "message": "row must be below 10"}
