@@ -119,8 +119,8 @@ class Server:
         options = self._options
         application = web.Application()
         origins = tuple(origin.strip() for origin in options.origins.split(",") if origin.strip())
-        endpoint = Endpoint(self._hub, EndpointOptions(origins, options.heart_beat, options.ws_compress))
-        application.router.add_get("/" + options.ws.strip("/"), endpoint.handler)
+        endpoint = Endpoint(self._hub, EndpointOptions(origins, options.heart_beat, options.ws_compress, options.engine))
+        endpoint.add_to(application, "/" + options.ws.strip("/"))
         headers = read_headers(options.http_headers)
         for route, folder in self._folders():
             files = StaticFiles(folder, headers, options.follow_symlinks or folder == str(CLIENT))
