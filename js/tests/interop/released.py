@@ -4,8 +4,9 @@ import argparse
 import asyncio
 import sys
 
-from wslink import register, server
 from wslink.websocket import LinkProtocol, ServerProtocol
+
+from wslink import register, server
 
 
 class Methods(LinkProtocol):
