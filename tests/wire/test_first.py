@@ -23,7 +23,9 @@ def call(*args: Any) -> str:
 
 @pytest.fixture
 def decoder() -> FirstDecoder:
-    return FirstDecoder(Limits(max_attachments=3, max_attachment_bytes=100))
+    decoder = FirstDecoder(Limits(max_attachments=3, max_attachment_bytes=100, auth_msg_size=10))
+    decoder.raise_limits(0)
+    return decoder
 
 
 def attach(decoder: FirstDecoder, key: str, data: bytes) -> None:
@@ -64,6 +66,13 @@ def test_attachments_that_nobody_collects_are_bounded(decoder: FirstDecoder) -> 
     attach(decoder, "wslink_bin7", b"x" * 60)
     attach(decoder, "wslink_bin8", b"y" * 60)
     assert decoder.receive(False, call("wslink_bin7", "wslink_bin8"))["args"] == ["wslink_bin7", b"y" * 60]
+
+
+def test_before_hello_attachments_are_small() -> None:
+    decoder = FirstDecoder(Limits(auth_msg_size=10))
+    attach(decoder, "wslink_bin1", b"x" * 8)
+    attach(decoder, "wslink_bin2", b"y" * 8)
+    assert decoder.receive(False, call("wslink_bin1", "wslink_bin2"))["args"] == ["wslink_bin1", b"y" * 8]
 
 
 def test_bytes_without_a_header_are_malformed(decoder: FirstDecoder) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from wslink.backends.origin import is_loopback
+from wslink.errors import UsageError
 from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
 from wslink.server.options import Options, limits_from_environment
@@ -115,8 +116,10 @@ class App:
 
         Raises:
             OSError: if the port cannot be had.
-            UsageError: for a setting that is unknown or cannot be followed.
+            UsageError: for a setting that is unknown or cannot be followed, and while it is being served already.
         """
+        if self._server is not None and not self._server.stopped:
+            raise UsageError(f"this App is being served already, on port {self._server.port}")
         options = Options.from_environment(**settings)
         self._hub.limits = self._limits or limits_from_environment()
         self._hub.debug = options.debug
