@@ -58,9 +58,7 @@ def table(workload: Workload, results: Results) -> str:
                 continue
             ratios = [ratio(results, peer, against, metric) for against in ("raw", "2.6.0", "1.12.4")]
             cells = "".join(f"{'' if r is None else f'{r:.2f}':>9}" for r in ratios)
-            lines.append(
-                f"    {peer:<34}{results[peer][metric.key]:>12,.2f}{cells}   {verdict(results, peer, metric)}"
-            )
+            lines.append(f"    {peer:<34}{results[peer][metric.key]:>12,.2f}{cells}   {verdict(results, peer, metric)}")
     return "\n".join(lines)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import common
-from wslink import register, server
 from wslink.websocket import LinkProtocol, ServerProtocol
+
+from wslink import register, server
 
 options = common.options()
 

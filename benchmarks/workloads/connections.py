@@ -37,7 +37,5 @@ WORKLOADS = (
     Workload(
         "idle", f"{IDLE} idle connections", PEERS, (Metric("kib", "KiB each", targets=(("", 12.0),)),), idle, rounds=2
     ),
-    Workload(
-        "hello", "connect and hello", PEERS, (Metric("cpu_us", "server us", targets=(("2.6.0", 0.65),)),), hello
-    ),
+    Workload("hello", "connect and hello", PEERS, (Metric("cpu_us", "server us", targets=(("2.6.0", 0.65),)),), hello),
 )
