@@ -139,7 +139,10 @@ class FirstDecoder:
         if isinstance(envelope, dict) and "id" not in envelope and envelope.get("method") == ATTACHMENT:
             self._announce(envelope.get("args"))
             return INCOMPLETE
-        return self._with_attachments(envelope) if self._attachments else envelope
+        try:
+            return self._with_attachments(envelope) if self._attachments else envelope
+        except RecursionError as error:
+            raise ParseError("a message is nested too deeply") from error
 
     def _announce(self, keys: Any) -> None:
         if not isinstance(keys, list) or not keys or not all(isinstance(k, str) and _KEY.fullmatch(k) for k in keys):

@@ -84,7 +84,7 @@ class PicowsConnection(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._ws = transport
         self._transport = transport.underlying_transport
-        self._transport.set_write_buffer_limits(high=0)
+        self._transport.set_write_buffer_limits(high=1, low=0)  # asyncio's TLS is always over 0
         self._heartbeat = Heartbeat(self._carriage.heartbeat, self._ping, self.abort)
         self._session = self._carriage.opened(self)
 
