@@ -48,6 +48,10 @@ class Options:
         flags=("--no-ws-compress",),
         env="WSLINK_WS_COMPRESS",
     )
+    engine: str = _option(
+        "auto", "what carries the frames: picows, aiohttp, or auto for the faster one that is installed",
+        env="WSLINK_ENGINE",
+    )  # fmt: skip
     ready_msg: str = _option(
         "wslink: Starting factory",
         "line printed to stdout once the port accepts; empty prints nothing",

@@ -123,7 +123,7 @@ class Server:
         options = self._options
         application = web.Application()
         if options.ws_endpoint:
-            application.router.add_get("/" + options.ws.strip("/"), self._endpoint().handler)
+            self._endpoint().add_to(application, "/" + options.ws.strip("/"))
         headers = read_headers(options.http_headers)
         for route, folder in self._folders():
             files = StaticFiles(folder, headers, options.follow_symlinks or folder == str(CLIENT))
@@ -133,7 +133,7 @@ class Server:
     def _endpoint(self) -> Endpoint:
         options = self._options
         origins = tuple(origin.strip() for origin in options.origins.split(",") if origin.strip())
-        return Endpoint(self._hub, EndpointOptions(origins, options.heart_beat, options.ws_compress))
+        return Endpoint(self._hub, EndpointOptions(origins, options.heart_beat, options.ws_compress, options.engine))
 
     def _folders(self) -> list[tuple[str, str]]:
         """Routes and folders of static files, the more specific first."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from aiohttp import WSMsgType, web
 
 from wslink.backends.aiohttp.private import compress_per_message
+from wslink.backends.deflate import worth_compressing
+from wslink.backends.engine import CLOSE_TIMEOUT, Carriage, close_reason
 from wslink.backends.heartbeat import Heartbeat
 from wslink.wire.frames import Frame
 
@@ -20,11 +22,20 @@ if TYPE_CHECKING:
 HIGH_WATER = 256 * 1024
 """Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one
 may replace them."""
-CLOSE_TIMEOUT = 5.0
-"""Seconds that a peer has to take what was sent and to answer the closing handshake."""
-COMPRESS_ABOVE = 1024
-"""Smaller frames are not worth compressing."""
-MAX_CLOSE_REASON = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes 2
+
+
+async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
+    """Upgrade and carry until the connection ends (engine.Carry)."""
+    socket = web.WebSocketResponse(
+        autoping=False, compress=carriage.compress, max_msg_size=carriage.max_frame, timeout=1.0
+    )
+    await socket.prepare(request)
+    connection = AiohttpConnection(socket, request, carriage.heartbeat)
+    try:
+        await connection.run(carriage.opened(connection))
+    finally:
+        carriage.ended(connection)
+    return socket
 
 
 class AiohttpConnection:
@@ -64,7 +75,7 @@ class AiohttpConnection:
     def close(self, code: int, reason: str) -> None:
         if self._closing:
             return
-        message = reason.encode()[:MAX_CLOSE_REASON].decode(errors="ignore").encode()
+        message = close_reason(reason)
 
         async def close() -> None:
             await self._socket.close(code=code, message=message)
@@ -99,7 +110,7 @@ class AiohttpConnection:
     async def _read(self, session: Session) -> None:
         while True:
             message = await self._socket.receive()
-            self._heartbeat.heard()
+            self._heartbeat.heard = True
             if message.type is WSMsgType.BINARY:
                 session.receive(True, message.data)
             elif message.type is WSMsgType.TEXT:
@@ -122,7 +133,7 @@ class AiohttpConnection:
 
     async def _write_frame(self, frame: Frame) -> None:
         opcode = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT
-        squeeze = self._compress and not frame.dense and frame.size >= COMPRESS_ABOVE
+        squeeze = self._compress and worth_compressing(frame)
         await self._socket.send_frame(bytes(frame.joined()), opcode, self._compress if squeeze else 0)
 
     def _enqueue(self, write: Callable[[], Awaitable[None]]) -> None:
