@@ -22,6 +22,8 @@ from wslink.wire.limits import Limits
 
 logger = logging.getLogger("wslink")
 
+STOPS = "the server stops"
+
 Authenticator = Callable[[Hello, Session], "bool | Awaitable[bool]"]
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
 
@@ -53,6 +55,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
+        self._stopping = False
         self._pool: ThreadPoolExecutor | None = None
 
     # Life -------------------------------------------------------------------
@@ -61,11 +64,14 @@ class Hub:
         """Bind to the running event loop and its thread."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        self._stopping = False
 
     async def stop(self, grace: float = 1.0) -> None:
-        """Close every session with 1001, give calls under way `grace` seconds, then cancel them."""
+        """Close every session with 1001, also those that come in from now on; give calls under way `grace` seconds,
+        then cancel them."""
+        self._stopping = True
         for session in list(self.sessions.values()):
-            session.close(1001, "the server stops")
+            session.close(1001, STOPS)
         tasks = {task for task in self._tasks if task is not asyncio.current_task()}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace)
@@ -82,6 +88,9 @@ class Hub:
         return self._authenticate(hello, session)
 
     def welcome(self, session: Session) -> None:
+        if self._stopping:
+            session.close(1001, STOPS)
+            return
         self.sessions[session.client_id] = session
         self._subscriptions[session] = {}
         logger.info("client %s connected", session.client_id)
