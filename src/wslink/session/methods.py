@@ -7,7 +7,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -44,7 +44,7 @@ class Method:
         self.thread = thread
         self._signature = _Signature(name, function) if checked else None
 
-    def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[list[Any], dict[str, Any]]:
+    def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
         """The arguments to call `function` with.
 
         Raises:
@@ -71,8 +71,21 @@ class _Signature:
         self._positional_only = sum(p.kind is _Kind.POSITIONAL_ONLY for p in named)
         self._names = frozenset(p.name for p in named)
         self._struct = _struct(name, named, hints)
+        self._row = self._make_row(named, hints)
 
-    def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[list[Any], dict[str, Any]]:
+    def _make_row(self, named: list[inspect.Parameter], hints: dict[str, Any]) -> type[msgspec.Struct] | None:
+        """What checks positional arguments alone, which most calls have; None where that is not enough."""
+        positional = [p for p in named if p.kind is not _Kind.KEYWORD_ONLY]
+        if any(p.kind is _Kind.KEYWORD_ONLY and p.default is _Kind.empty for p in named):
+            return None
+        return _struct(self._name, positional, hints, array_like=True)
+
+    def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
+        if not kwargs and self._row is not None and len(args) <= len(self._positional):
+            with contextlib.suppress(msgspec.ValidationError):  # said below, with the argument's name
+                row = msgspec.convert(args, self._row, dec_hook=_keep_instance, str_keys=False)
+                named = {} if self._call_name is None else {self._call_name: call}
+                return msgspec.structs.astuple(row), named
         values, extra = self._spread(args, kwargs)
         try:
             checked = msgspec.convert(values, self._struct, dec_hook=_keep_instance, str_keys=False)
@@ -118,7 +131,9 @@ def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
     return hints
 
 
-def _struct(name: str, parameters: list[inspect.Parameter], hints: dict[str, Any]) -> type[msgspec.Struct]:
+def _struct(
+    name: str, parameters: list[inspect.Parameter], hints: dict[str, Any], array_like: bool = False
+) -> type[msgspec.Struct]:
     """A struct with a field per parameter, by which msgspec checks and converts arguments."""
     fields: list[Any] = []
     for parameter in parameters:
@@ -128,7 +143,7 @@ def _struct(name: str, parameters: list[inspect.Parameter], hints: dict[str, Any
         else:
             default = functools.partial(_identity, parameter.default)
             fields.append((parameter.name, hint, msgspec.field(default_factory=default)))
-    return msgspec.defstruct(name.replace(".", "_"), fields, kw_only=True)
+    return msgspec.defstruct(name.replace(".", "_"), fields, kw_only=not array_like, array_like=array_like)
 
 
 def _identity(value: Any) -> Any:
