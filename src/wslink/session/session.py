@@ -166,7 +166,8 @@ class Session:
             self.close(1008, f"over max_malformed ({self._host.limits.max_malformed}) malformed messages")
 
     def _handle(self, call: CallEnvelope) -> None:
-        logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
         try:
             if call.id.startswith("system:"):
                 self._handle_system(call)

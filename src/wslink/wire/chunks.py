@@ -136,6 +136,8 @@ class Unchunker:
             raise ParseError(f"a frame has at least {HEADER_LENGTH} bytes, this one {len(frame)}")
         id_, offset, total = HEADER.unpack_from(frame)
         chunk = memoryview(frame)[HEADER_LENGTH:]
+        if len(chunk) == total <= self.max_message and not (offset or self._partial or self._refused):
+            return chunk
         if self._skips(id_, len(chunk)):
             return None
         if offset == 0 and len(chunk) == total and id_ not in self._partial:

@@ -53,7 +53,14 @@ class _Splice(NamedTuple):
     data: Buffer
 
 
-class Packed(NamedTuple):
+class _Result(msgspec.Struct, tag_field="wslink", tag=VERSION):
+    """A call's result (MSG-1)."""
+
+    id: str
+    result: Any
+
+
+class Packed(msgspec.Struct):
     """An encoded value: text between splices. `texts` has one more entry than `splices`."""
 
     texts: Sequence[bytes]
@@ -80,10 +87,13 @@ class SecondEncoder:
         Raises:
             NotSerializable: naming the type that cannot be sent, or the reason.
         """
+        return self._pack(_marked(value))
+
+    def _pack(self, value: Any) -> Packed:
         splices: list[_Splice] = []
         self._local.splices = splices
         try:
-            text = self._encoder.encode(value if type(value) in _FLAT else _mark_large(value))
+            text = self._encoder.encode(value)
         except NotSerializable:
             raise
         except (TypeError, ValueError, OverflowError, RecursionError, BufferError) as error:
@@ -107,7 +117,7 @@ class SecondEncoder:
 
     def result(self, id_: str, value: Any, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
-        return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _RESULT)), self.pack(value), b"", max_frame)
+        return _compose(b"", self._pack(_Result(id_, _marked(value))), b"", max_frame)
 
     def failure(self, id_: str, error: dict[str, Any], max_frame: int) -> Message:
         """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
@@ -132,8 +142,12 @@ class SecondEncoder:
         return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
 
 
-def _mark_large(value: Any) -> Any:
+def _marked(value: Any) -> Any:
     """`value` with its large binary values wrapped; `value` itself if there are none."""
+    return value if type(value) in _FLAT else _mark_large(value)
+
+
+def _mark_large(value: Any) -> Any:
     budget = SEARCH_NODES
 
     def search(node: Any) -> Any:

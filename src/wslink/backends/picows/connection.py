@@ -144,15 +144,17 @@ class PicowsConnection(WSListener):
     def send(self, frames: Sequence[Frame]) -> None:
         if self._closing:
             return
-        if len(frames) == 1 and not (self._slices or self._bits or self._corked):
-            (frame,) = frames
-            if frame.size <= SMALL:
-                parts = frame.parts
-                data = parts[0] if len(parts) == 1 else b"".join(parts)
-                self._ws.send(_BINARY if frame.binary else _TEXT, data)
+        frame = frames[0]
+        if len(frames) == 1 and frame.size <= SMALL and not self._bits and (self._corked or not self._slices):
+            parts, kind = frame.parts, _BINARY if frame.binary else _TEXT
+            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            if not self._corked:
+                self._ws.send(kind, data)
                 return
-        for frame in frames:
-            self._queue(frame)
+            self._slices.append(frame_head(kind, frame.size) + data)
+        else:
+            for frame in frames:
+                self._queue(frame)
         if not self._corked or len(self._slices) > CORK or frames[-1].size > SMALL:
             self._pump()
 
