@@ -85,10 +85,10 @@ class Hub:
         self.sessions[session.client_id] = session
         self._subscriptions[session] = {}
         logger.info("client %s connected", session.client_id)
-        if not session.subscribing:
-            for topic in self.topics.values():
-                self._imply(session, topic)
         self._tell(self.on_connect, session)
+        if not session.subscribing:
+            for topic in list(self.topics.values()):  # a handler may make another
+                self._imply(session, topic)
 
     def farewell(self, session: Session) -> None:
         subscriptions = self._subscriptions.pop(session, None)
@@ -148,7 +148,7 @@ class Hub:
         topic = self.topics.get(name)
         if topic is None:
             topic = self.topics[name] = Topic(name, delivery, self)
-            for session in self.sessions.values():
+            for session in list(self.sessions.values()):
                 if not session.subscribing:
                     self._imply(session, topic)
         elif topic.delivery != delivery:
@@ -190,8 +190,10 @@ class Hub:
 
     def _imply(self, session: Session, topic: Topic) -> None:
         """Subscribe a released client, which cannot do so itself, to all of a topic (ORD-4)."""
-        subscription = Subscription(IMPLIED, session, topic, {}, lambda tags: True)
-        self._subscriptions[session][topic.name] = subscription
+        mine = self._subscriptions.get(session)
+        if mine is None:  # disconnected by what a handler published
+            return
+        subscription = mine[topic.name] = Subscription(IMPLIED, session, topic, {}, lambda tags: True)
         topic.add(subscription)
         topic.announce(subscription)
 

@@ -63,12 +63,13 @@ class _Signature:
         hints = _type_hints(function)
         parameters = list(inspect.signature(function).parameters.values())
         self._call_name = next((p.name for p in parameters if hints.get(p.name) is Call), None)
+        self._in_place = [p.name for p in parameters if p.kind in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD)]
+        self._positional_only = any(p.kind is _Kind.POSITIONAL_ONLY for p in parameters)
         parameters = [p for p in parameters if p.name != self._call_name]
         self._var_positional = any(p.kind is _Kind.VAR_POSITIONAL for p in parameters)
         self._var_keyword = any(p.kind is _Kind.VAR_KEYWORD for p in parameters)
         named = [p for p in parameters if p.kind not in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)]
         self._positional = [p.name for p in named if p.kind is not _Kind.KEYWORD_ONLY]
-        self._positional_only = sum(p.kind is _Kind.POSITIONAL_ONLY for p in named)
         self._names = frozenset(p.name for p in named)
         self._struct = _struct(name, named, hints)
         self._row = self._make_row(named, hints)
@@ -83,9 +84,8 @@ class _Signature:
     def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
         if not kwargs and self._row is not None and len(args) <= len(self._positional):
             with contextlib.suppress(msgspec.ValidationError):  # said below, with the argument's name
-                row = msgspec.convert(args, self._row, dec_hook=_keep_instance, str_keys=False)
-                named = {} if self._call_name is None else {self._call_name: call}
-                return msgspec.structs.astuple(row), named
+                row = msgspec.structs.astuple(msgspec.convert(args, self._row, dec_hook=_keep_instance, str_keys=False))
+                return self._with_call(row, call) if self._call_name is not None else (row, {})
         values, extra = self._spread(args, kwargs)
         try:
             checked = msgspec.convert(values, self._struct, dec_hook=_keep_instance, str_keys=False)
@@ -96,9 +96,15 @@ class _Signature:
             fields[self._call_name] = call
         positional = list(extra)
         if extra or self._positional_only:
-            positional = [fields.pop(name) for name in self._positional] + positional
+            positional = [fields.pop(name) for name in self._in_place] + positional
         fields.update((key, value) for key, value in kwargs.items() if key not in self._names)
         return positional, fields
+
+    def _with_call(self, row: tuple[Any, ...], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
+        if self._call_name not in self._in_place:
+            return row, {str(self._call_name): call}
+        index = self._in_place.index(self._call_name)
+        return (*row[:index], call, *row[index:]), {}
 
     def _spread(self, args: list[Any], kwargs: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
         """Arguments by name, and those beyond the named positional ones."""
@@ -111,7 +117,7 @@ class _Signature:
                 raise self._refuse(f"argument '{name}' was given twice")
             if name in self._names:
                 values[name] = value
-            elif not self._var_keyword:
+            elif name == self._call_name or not self._var_keyword:
                 raise self._refuse(f"unknown argument '{name}'")
         return values, extra
 

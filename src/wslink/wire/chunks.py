@@ -42,8 +42,8 @@ def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool, messag
     room = max(max_frame - HEADER_LENGTH, 1)
     if total <= room:
         size = HEADER_LENGTH + total
-        pieces = (HEADER.pack(id_, 0, total), *parts)
-        return Message((Frame(True, (b"".join(pieces),) if size < JOIN_BELOW else pieces, size, dense),), size)
+        whole = (HEADER.pack(id_, 0, total), *parts)
+        return Message((Frame(True, (b"".join(whole),) if size < JOIN_BELOW else whole, size, dense),), size)
     frames = []
     for offset, pieces in _slices(parts, room):
         size = sum(len(piece) for piece in pieces)
