@@ -111,6 +111,11 @@ class Session:
         client_id: 32 hexadecimal digits; a new random id unless given.
     """
 
+    __slots__ = (
+        "_calls", "_connection", "_decoder", "_features", "_hello_timer", "_host", "_malformed", "_same_origin",
+        "client_id", "encoder", "outbox", "state", "subscribing", "__weakref__",
+    )  # fmt: skip
+
     def __init__(
         self, host: Host, connection: Connection, *, same_origin: bool = False, client_id: str | None = None
     ) -> None:

@@ -225,6 +225,7 @@ class SecondDecoder:
         calls: whether what has the shape of a call is decoded as a CallEnvelope.
     """
 
+    __slots__ = ("_call_decoder", "_decoder", "_unchunker")
     generation = 2
 
     def __init__(self, limits: Limits, max_message: int | None = None, calls: bool = False) -> None:

@@ -75,6 +75,11 @@ class PicowsConnection(WSListener):
         bits: the window bits of permessage-deflate; 0 if it was not negotiated.
     """
 
+    __slots__ = (
+        "_bits", "_carriage", "_close_timer", "_closing", "_corkable_from", "_corked", "_fragments", "_heartbeat",
+        "_held", "_inbox", "_paused", "_session", "_slices", "_task", "_transport", "_ws", "writable",
+    )  # fmt: skip
+
     def __init__(self, carriage: Carriage, bits: int) -> None:
         self.writable = True
         self._carriage = carriage
@@ -83,7 +88,7 @@ class PicowsConnection(WSListener):
         self._closing = False
         self._corked = False
         self._corkable_from = 0.0
-        self._slices: deque[Buffer] = deque()  # of frames that have begun to be sent, and control frames after them
+        self._slices: list[Buffer] = []  # of frames that have begun to be sent, and control frames after them
         self._held: deque[Frame | bytes] | None = None  # what waits for a frame that is being compressed
         self._fragments: _Fragments | None = None
         self._inbox: deque[tuple[WSMsgType, bytes, bool]] | None = None  # what waits for one that is being expanded
@@ -214,7 +219,7 @@ class PicowsConnection(WSListener):
         """Give slices to the transport until it has to keep one for later."""
         slices = self._slices
         while slices and not self._paused:
-            piece = slices.popleft()
+            piece = slices.pop(0)
             if slices and len(piece) <= SMALL:
                 piece = self._gather(piece)
             self._transport.write(piece)
@@ -224,7 +229,7 @@ class PicowsConnection(WSListener):
         """`piece` and what is small after it, to be written together."""
         pieces, size = [piece], len(piece)
         while self._slices and size < GATHER and len(self._slices[0]) <= SMALL:
-            pieces.append(self._slices.popleft())
+            pieces.append(self._slices.pop(0))
             size += len(pieces[-1])
         return b"".join(pieces)
 
