@@ -9,7 +9,7 @@ import inspect
 import logging
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from wslink import errors
@@ -30,6 +30,7 @@ from wslink.session.methods import Method, Methods
 from wslink.session.outbox import Outbox
 from wslink.version import __version__
 from wslink.wire import envelope as wire
+from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codecs import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
 from wslink.wire.envelope import CallEnvelope
 from wslink.wire.frames import Buffer, Frame, Message
@@ -38,11 +39,14 @@ from wslink.wire.second import INCOMPLETE
 
 logger = logging.getLogger("wslink")
 
+SEND_AT_ONCE = 64 * 1024
+"""Bytes of a message up to which all its frames are handed over together when nothing waits."""
+
 
 class Connection(Protocol):
     """What carries a session's frames. Backends implement it; all of it is called on the event loop's thread.
 
-    `send` takes a frame at any time and never raises: on a dead connection it does nothing. While `writable` is false,
+    `send` takes frames at any time and never raises: on a dead connection it does nothing. While `writable` is false,
     the session
     keeps frames in its own outbox; the connection calls `Session.resume` when it becomes true again.
     """
@@ -50,7 +54,7 @@ class Connection(Protocol):
     @property
     def writable(self) -> bool: ...
 
-    def send(self, frame: Frame) -> None: ...
+    def send(self, frames: Sequence[Frame]) -> None: ...
 
     def close(self, code: int, reason: str) -> None:
         """Close once what was sent has gone out; `reason` is cut to 123 bytes (RFC 6455, 5.5)."""
@@ -86,6 +90,9 @@ class Host(Protocol):
     def run_in_thread(self, function: Callable[[], Any]) -> Awaitable[Any]: ...
 
 
+_NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
+
+
 class State(enum.Enum):
     """NEW --good hello--> OPEN; either --connection ends--> CLOSED."""
 
@@ -103,6 +110,23 @@ class Session:
         same_origin: whether the connection comes from a page of the server's own origin (HELLO-7).
         client_id: 32 hexadecimal digits; a new random id unless given.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_calls",
+        "_connection",
+        "_decoder",
+        "_features",
+        "_hello_timer",
+        "_host",
+        "_malformed",
+        "_same_origin",
+        "client_id",
+        "encoder",
+        "outbox",
+        "state",
+        "subscribing",
+    )  # fmt: skip
 
     def __init__(
         self, host: Host, connection: Connection, *, same_origin: bool = False, client_id: str | None = None
@@ -126,18 +150,11 @@ class Session:
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5)."""
-        if self.state is State.CLOSED:
+        if self.state is not State.OPEN and not self._admit(binary, data):
             return
-        if self.state is State.NEW and len(data) > self._host.limits.auth_msg_size + 12:
-            self.close(
-                1009, f"a message before hello is at most auth_msg_size ({self._host.limits.auth_msg_size}) bytes"
-            )
-            return
-        if self._decoder is None:
-            self.encoder, self._decoder = detect(binary, self._host.limits)
         message: Any = None
         try:
-            message = self._decoder.receive(binary, data)
+            message = self._decoder.receive(binary, data)  # type: ignore[union-attr]
             if message is INCOMPLETE:
                 return
             call = wire.parse_call(message)
@@ -145,6 +162,18 @@ class Session:
             self._refuse(wire.answerable_id(message), error)
             return
         self._handle(call)
+
+    def _admit(self, binary: bool, data: Buffer | str) -> bool:
+        """Whether to look at a frame that comes before a good hello, or after the end."""
+        if self.state is State.CLOSED:
+            return False
+        limit = self._host.limits.auth_msg_size
+        if len(data) > limit + HEADER_LENGTH:
+            self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
+            return False
+        if self._decoder is None:
+            self.encoder, self._decoder = detect(binary, self._host.limits)
+        return True
 
     def _refuse(self, id_: str, error: PeerError) -> None:
         self._malformed += 1
@@ -155,7 +184,8 @@ class Session:
             self.close(1008, f"over max_malformed ({self._host.limits.max_malformed}) malformed messages")
 
     def _handle(self, call: CallEnvelope) -> None:
-        logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
         try:
             if call.id.startswith("system:"):
                 self._handle_system(call)
@@ -249,7 +279,7 @@ class Session:
                 result: Any = self._host.run_in_thread(functools.partial(method.function, *args, **kwargs))
             else:
                 result = method.function(*args, **kwargs)
-            if inspect.isawaitable(result):
+            if type(result) not in _NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._calls += 1
                 self._host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
@@ -322,6 +352,9 @@ class Session:
         disconnected (LIM-6)."""
         if self.state is State.CLOSED:
             return
+        if not self.outbox.waiting and self._connection.writable and message.size <= SEND_AT_ONCE:
+            self._connection.send(message.frames)
+            return
         try:
             self.outbox.put(message, key)
         except LimitExceeded as error:
@@ -333,7 +366,7 @@ class Session:
         """Hand frames to the connection for as long as it is writable."""
         connection, outbox = self._connection, self.outbox
         while connection.writable and (frame := outbox.next()) is not None:
-            connection.send(frame)
+            connection.send((frame,))
 
     # End --------------------------------------------------------------------
 
@@ -344,7 +377,7 @@ class Session:
             return
         if code in (1000, 1001):
             while (frame := self.outbox.next()) is not None:
-                self._connection.send(frame)
+                self._connection.send((frame,))
         if code not in (1000, 1001):
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
         self._connection.close(code, reason)
