@@ -1,0 +1,235 @@
+"""wslink.server.start in a process of its own: options, signals, the ready message."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+
+import aiohttp
+import pytest
+
+from .package import GENERATIONS, second_generation, since_2
+from .peer import SECRET, Closed
+from .serving import Process, Running, free_port, write_site
+
+#: Prints its port when it accepts and the configuration that it was given; goes on after the server has stopped.
+PROGRAM = """
+import sys
+from wslink import register, server
+from wslink.websocket import LinkProtocol, ServerProtocol
+
+class Echo(LinkProtocol):
+    @register("test.echo")
+    def echo(self, value=None):
+        return value
+
+class App(ServerProtocol):
+    key = None
+
+    @staticmethod
+    def configure(args):
+        App.key = args.authKey
+        print("configured", args.authKey, flush=True)
+
+    def initialize(self):
+        self.registerLinkProtocol(Echo())
+        self.updateSecret(App.key)
+
+    def port_callback(self, port):
+        print("port", port, "end", flush=True)
+
+server.start(protocol=App, description="a test")
+print("went on", flush=True)
+"""
+
+#: A protocol that knows nothing: no configure, no callbacks.
+BARE = "from wslink import server; server.start(); print('went on', flush=True)"
+
+
+def port_of(process):
+    output = process.wait_for(" end")
+    return int(output.split("port ")[1].split()[0])
+
+
+async def connected(port, secret=SECRET, generation=GENERATIONS[-1]):
+    session = aiohttp.ClientSession()
+    peer = await Running(None, port, session).dial(generation)
+    try:
+        await peer.hello(secret)
+        return await peer.call("test.echo", 1)
+    finally:
+        await session.close()
+
+
+def test_a_server_by_command_line():
+    with Process(PROGRAM, "--port", "0", "--authKey", "a key", "--host", "127.0.0.1") as process:
+        port = port_of(process)
+        assert "configured a key" in process.output.decode()
+        for generation in GENERATIONS:
+            assert asyncio.run(connected(port, "a key", generation)) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_server_and_the_program_goes_on(number):
+    with Process(PROGRAM, "--port", "0") as process:
+        port_of(process)
+        process.wait_for("wslink: Starting factory")
+        process.process.send_signal(number)
+        code, output = process.end()
+        assert (code, "went on" in output, "Traceback" in output) == (0, True, False)
+
+
+def test_without_signal_handlers_a_signal_is_pythons():
+    with Process(PROGRAM, "--port", "0", "--nosignalhandlers") as process:
+        port_of(process)
+        process.wait_for("wslink: Starting factory")
+        process.process.send_signal(signal.SIGTERM)
+        assert process.end()[0] == -signal.SIGTERM
+
+
+def test_the_idle_timeout_ends_the_program():
+    with Process(PROGRAM, "--port", "0", "--timeout", "1") as process:
+        port_of(process)
+        code, output = process.end()
+        assert (code, "went on" in output) == (0, True)
+
+
+def test_the_ready_message_comes_once_the_port_accepts():
+    port = free_port()
+    with Process(BARE, "--port", str(port), "--host", "127.0.0.1") as process:
+        process.wait_for("wslink: Starting factory")
+        socket.create_connection(("127.0.0.1", port)).close()
+
+
+def test_another_ready_message():
+    with Process(BARE, "--port", "0", environment={"WSLINK_READY_MSG": "here I am"}) as process:
+        assert "wslink: Starting factory" not in process.wait_for("here I am")
+
+
+def test_no_ready_message():
+    with Process(PROGRAM, "--port", "0", "--timeout", "1", environment={"WSLINK_READY_MSG": ""}) as process:
+        code, output = process.end()
+        assert code == 0 and "Starting factory" not in output
+
+
+def test_the_ready_message_comes_after_the_port_callback():
+    with Process(PROGRAM, "--port", "0") as process:
+        output = process.wait_for("wslink: Starting factory")
+        assert output.index("port ") < output.index("wslink: Starting factory")
+
+
+def test_static_files(tmp_path):
+    write_site(tmp_path / "www")
+
+    async def fetch(port):
+        async with aiohttp.ClientSession() as session, Running(None, port, session).get("deep/page.txt") as response:
+            return await response.text()
+
+    with Process(PROGRAM, "--port", "0", "--content", str(tmp_path / "www")) as process:
+        assert asyncio.run(fetch(port_of(process))) == "page"
+
+
+def test_a_taken_port_ends_the_program_with_an_error():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        with Process(BARE, "--port", str(listener.getsockname()[1]), "--host", "127.0.0.1") as process:
+            code, output = process.end()
+    assert code != 0 and "error while attempting to bind" in output
+
+
+def test_help_names_every_option():
+    run = subprocess.run([sys.executable, "-c", BARE, "--help"], capture_output=True, text=True)
+    assert run.returncode == 0
+    for option in "--port --host --timeout --content --authKey --ws-endpoint --no-ws-endpoint --fs-endpoints --reverse-url --ssl".split():
+        assert option in run.stdout
+
+
+def test_the_module_itself_can_be_run():
+    with Process(["-m", "wslink.server"], "--port", "0", "--timeout", "1") as process:
+        assert process.end()[0] == 0
+
+
+def test_a_server_in_a_thread_without_signal_handlers():
+    program = """
+import threading
+from wslink import server
+from wslink.websocket import ServerProtocol
+
+class App(ServerProtocol):
+    def port_callback(self, port):
+        print("port", port, "end", flush=True)
+        self.stopServer()
+
+import asyncio
+def run():
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    server.start(["--port", "0", "--nosignalhandlers"], App)
+    print("thread ends", flush=True)
+
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+    with Process(program) as process:
+        code, output = process.end()
+        assert code == 0 and "thread ends" in output
+
+
+async def settings_of(port, secret):
+    """What a server's behaviour says of its settings."""
+    session = aiohttp.ClientSession()
+    peer = await Running(None, port, session).dial("second")
+    result = await peer.hello(secret)
+    await session.close()
+    return result["maxMsgSize"]
+
+
+@second_generation
+def test_max_msg_size_from_the_environment():
+    with Process(PROGRAM, "--port", "0", environment={"WSLINK_MAX_MSG_SIZE": "100000"}) as process:
+        assert asyncio.run(settings_of(port_of(process), SECRET)) == 100000
+
+
+@second_generation
+def test_the_frame_limit_is_max_msg_size_and_an_allowance():
+    async def send(port, size):
+        async with aiohttp.ClientSession() as session:
+            peer = await Running(None, port, session).connect("second")
+            peer.chunk_size = size
+            return await peer.call("test.echo", "x" * (size - 100))
+
+    with Process(PROGRAM, "--port", "0", environment={"WSLINK_MAX_MSG_SIZE": "100000"}) as process:
+        port = port_of(process)
+        assert len(asyncio.run(send(port, 104_000))) == 103_900
+        with pytest.raises(Closed, match="1009"):
+            asyncio.run(send(port, 105_000))
+
+
+@since_2
+@pytest.mark.parametrize(
+    ("environment", "arguments", "offered"),
+    [({}, [], True), ({"WSLINK_WS_COMPRESS": "0"}, [], False), ({}, ["--no-ws-compress"], False)],
+)
+def test_compression_is_accepted_unless_told(environment, arguments, offered):
+    async def extensions(port):
+        async with aiohttp.ClientSession() as session:
+            url = Running(None, port, session).url()
+            async with session.ws_connect(url, compress=15) as frames:
+                return bool(frames.compress)
+
+    with Process(PROGRAM, "--port", "0", *arguments, environment=environment) as process:
+        assert asyncio.run(extensions(port_of(process))) is offered
+
+
+def test_the_heartbeat_pings():
+    """A peer that does not answer pings is dropped."""
+
+    async def beat(port):
+        async with aiohttp.ClientSession() as session:
+            async with session.ws_connect(f"ws://127.0.0.1:{port}/ws", autoping=False) as frames:
+                return (await asyncio.wait_for(frames.receive(), 5)).type
+
+    with Process(PROGRAM, "--port", "0", environment={"WSLINK_HEART_BEAT": "1"}) as process:
+        assert asyncio.run(beat(port_of(process))) is aiohttp.WSMsgType.PING
