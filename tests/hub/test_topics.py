@@ -83,8 +83,7 @@ async def test_nothing_comes_after_unsubscribing(app: App, serve: Serve, peers: 
         ({"subscription": True, "topic": "test.tile"}, "an integer from 1 to 2^32-1, not True"),
         ({"topic": "test.tile"}, "an integer from 1 to 2^32-1, not None"),
         ({"subscription": 1, "topic": "test.tile", "filter": 3}, "a filter must be a map"),
-        ({"subscription": 1, "topic": "test.tile", "filter": {"a": {"near": 1}}}, "one or more of gte, gt, lte, lt,
-        ne"),
+        ({"subscription": 1, "topic": "test.tile", "filter": {"a": {"near": 1}}}, "one or more of gte, gt,"),
         ({"subscription": 9, "topic": "test.other"}, "subscription 9 is to topic 'test.tile', and cannot change"),
     ],
 )

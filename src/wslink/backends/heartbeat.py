@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+MIN_INTERVAL = 1.0
+"""Seconds; a shorter interval means no heartbeat (WSLINK_HEART_BEAT)."""
+
 
 class Heartbeat:
     """Pings a peer every `interval` seconds and calls `dead` once it has been silent for two of them.
@@ -26,7 +29,7 @@ class Heartbeat:
         self._loop = asyncio.get_running_loop()
         self._heard = self._due = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
-        if interval >= 1:
+        if interval >= MIN_INTERVAL:
             self._schedule()
 
     def heard(self) -> None:

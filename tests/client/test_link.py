@@ -1,0 +1,262 @@
+"""The Python client against the server, over real sockets, and against a hostile server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgpack
+import numpy
+import pytest
+from aiohttp import web
+
+import wslink
+from tests.conftest import Serve
+from tests.peers import HEADER
+from wslink import App, AuthenticationError, CallError, ConnectionClosed, UsageError
+from wslink.errors import SubscriptionOverflow
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_calls_with_everything_in_them(app: App, serve: Serve) -> None:
+    app.method("test.echo")(lambda value=None, **more: [value, more])
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        assert link.client_id in app.clients
+        assert link.server["name"] == "wslink"
+        assert await link.call("test.echo", {"a": [1, b"b", None]}, c=2.5) == [{"a": [1, b"b", None]}, {"c": 2.5}]
+        array = numpy.arange(3_000_000, dtype=numpy.float64).reshape(3, -1)
+        [echoed], _ = await link.call("test.echo", [array])
+        assert echoed.dtype == array.dtype
+        assert echoed.flags.aligned
+        assert (echoed == array).all()
+
+
+async def test_link_can_be_awaited_and_closed(app: App, serve: Serve) -> None:
+    link = await wslink.connect(await serve(app), secret="secret")
+    await link.close()
+    await link.close()
+    assert (await link.wait_closed()).code == 1000
+    with pytest.raises(ConnectionClosed):
+        await link.call("test.echo")
+
+
+async def test_failures_are_call_errors(app: App, serve: Serve) -> None:
+    @app.method("test.fail")
+    async def fail() -> None:
+        raise ValueError("no")
+
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        with pytest.raises(CallError, match=r"Exception raised: ValueError\('no'\) \(-32001\)") as raised:
+            await link.call("test.fail")
+        assert raised.value.data == {"method": "test.fail", "exception": "ValueError('no')"}
+        with pytest.raises(CallError) as unknown:
+            await link.call("test.nothing")
+        assert (unknown.value.code, unknown.value.data) == (-32601, "test.nothing")
+        with pytest.raises(wslink.NotSerializable, match="object"):
+            await link.call("test.fail", object())
+
+
+async def test_a_wrong_secret_is_an_authentication_error(app: App, serve: Serve) -> None:
+    url = await serve(app)
+    for secret in ("wrong", None):
+        with pytest.raises(AuthenticationError):
+            await wslink.connect(url, secret=secret)
+    with pytest.raises(UsageError, match="not a ws:// or wss:// URL"):
+        wslink.connect("http://localhost")
+    with pytest.raises(ConnectionClosed, match="Cannot connect"):
+        await wslink.connect("ws://127.0.0.1:1/ws", secret="x")
+
+
+async def test_pending_calls_end_with_the_connection(app: App, serve: Serve) -> None:
+    gate = asyncio.Event()
+    app.method("test.wait")(gate.wait)
+    link = await wslink.connect(await serve(app), secret="secret")
+    calls = [asyncio.create_task(link.call("test.wait")) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    await link.close()
+    for outcome in await asyncio.gather(*calls, return_exceptions=True):
+        assert isinstance(outcome, ConnectionClosed)
+
+
+async def test_a_call_that_is_given_up_leaves_the_link_usable(app: App, serve: Serve) -> None:
+    gate = asyncio.Event()
+    app.method("test.wait")(gate.wait)
+    app.method("test.one")(lambda: 1)
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(link.call("test.wait"), 0.05)
+        gate.set()
+        assert await link.call("test.one") == 1
+
+
+async def test_subscriptions_with_filters(app: App, serve: Serve) -> None:
+    tiles = app.topic("test.tile")
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        async with link.subscribe("test.tile", filter={"row": [3, 4]}) as subscription:
+            for row in range(10):
+                tiles.publish({"row": row}, tags={"row": row})
+            assert [await anext(subscription) for _ in range(2)] == [{"row": 3}, {"row": 4}]
+            await subscription.update({"row": 7})
+            assert [tiles.publish({"row": row}, tags={"row": row}) for row in (3, 7)] == [0, 1]
+            assert await anext(subscription) == {"row": 7}
+        assert tiles.subscriptions == ()
+        with pytest.raises(StopAsyncIteration):
+            await anext(subscription)
+
+
+async def test_a_refused_subscription_says_why(app: App, serve: Serve) -> None:
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        with pytest.raises(CallError, match="there is no topic 'test.tile'"):
+            await link.subscribe("test.tile").ready
+        with pytest.raises(CallError, match="there is no topic"):
+            await anext(link.subscribe("test.tile"))
+        with pytest.raises(UsageError):
+            link.subscribe("test.tile", buffer=0)
+
+
+async def test_iteration_ends_with_the_connection(app: App, serve: Serve) -> None:
+    topic = app.topic("test.topic")
+    url = await serve(app)
+    link = await wslink.connect(url, secret="secret")
+    closing, lost = link.subscribe("test.topic"), await wslink.connect(url, secret="secret")
+    losing = lost.subscribe("test.topic")
+    await asyncio.gather(closing.ready, losing.ready)
+    await link.close()
+    assert [item async for item in closing] == []
+    topic.publish("last")
+    lost._socket._response.connection.transport.abort()  # type: ignore[union-attr]
+    with pytest.raises(ConnectionClosed):
+        while True:
+            await anext(losing)
+    await lost.close()
+
+
+async def test_a_slow_subscriber_of_a_latest_topic_skips_to_the_newest(app: App, serve: Serve) -> None:
+    frames = app.topic("test.frame", delivery="latest")
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        subscription = link.subscribe("test.frame", buffer=2)
+        await subscription.ready
+        for n in range(200):
+            frames.publish({"n": n, "pixels": bytes(1_000_000)})
+            await asyncio.sleep(0)
+        seen = [(await anext(subscription))["n"]]
+        while seen[-1] < 199:
+            seen.append((await anext(subscription))["n"])
+        assert seen == sorted(seen)
+        assert len(seen) < 100
+
+
+async def test_a_call_inside_an_iteration_is_answered_past_what_waits(app: App, serve: Serve) -> None:
+    topic = app.topic("test.topic")
+    app.method("test.one")(lambda: 1)
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        subscription = link.subscribe("test.topic", buffer=2)
+        await subscription.ready
+        for n in range(10):
+            topic.publish(n)
+        async for n in subscription:
+            assert await link.call("test.one") == 1
+            if n == 9:
+                break
+
+
+async def test_a_subscription_far_over_its_buffer_ends_with_an_error(app: App, serve: Serve) -> None:
+    topic = app.topic("test.topic")
+    gate = asyncio.Event()
+    app.method("test.wait")(gate.wait)
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        subscription = link.subscribe("test.topic", buffer=1)
+        await subscription.ready
+        waiting = asyncio.create_task(link.call("test.wait"))
+        await asyncio.sleep(0)
+        for n in range(9):
+            topic.publish(n)
+        await until(lambda: topic.subscriptions == ())
+        gate.set()
+        assert await waiting is True
+        with pytest.raises(SubscriptionOverflow):
+            while True:
+                await anext(subscription)
+
+
+# A hostile server: the case cannot be had from a real one.
+
+Script = Callable[[web.WebSocketResponse, dict[str, Any]], Any]
+
+
+def packed(message: Any, id_: int = 1) -> bytes:
+    text = msgpack.packb(message)
+    return HEADER.pack(id_, 0, len(text)) + text
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[Callable[[Script], Any]]:
+    runners = []
+
+    async def start(script: Script) -> str:
+        async def handle(request: web.Request) -> web.WebSocketResponse:
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            async for frame in socket:
+                call = msgpack.unpackb(frame.data[12:])
+                if call["method"] == "wslink.hello":
+                    await socket.send_bytes(packed({"id": call["id"], "result": {"clientID": "c1"}}))
+                else:
+                    await script(socket, call)
+            return socket
+
+        application = web.Application()
+        application.router.add_get("/ws", handle)
+        runner = web.AppRunner(application, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        runners.append(runner)
+        return f"ws://127.0.0.1:{runner.addresses[0][1]}/ws"
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+async def test_garbage_from_a_server_does_not_end_the_link(scripted: Callable[[Script], Any]) -> None:
+    async def script(socket: web.WebSocketResponse, call: dict[str, Any]) -> None:
+        await socket.send_bytes(b"abc")
+        await socket.send_str("text")
+        for message in (7, {}, {"id": 7}, {"id": "publish:a.b:1"}, {"id": "rpc:c1:99", "result": 1}):
+            await socket.send_bytes(packed(message))
+        await socket.send_bytes(packed({"id": call["id"], "error": {"code": "x"}}))
+
+    async with wslink.connect(await scripted(script)) as link:
+        with pytest.raises(CallError):
+            await link.call("test.any")
+        with pytest.raises(CallError, match="this server has no filters"):
+            await link.subscribe("a.b", filter={"row": 1}).ready
+
+
+async def test_a_close_in_the_middle_of_a_call_is_told_with_its_reason(scripted: Callable[[Script], Any]) -> None:
+    async def script(socket: web.WebSocketResponse, call: dict[str, Any]) -> None:
+        await socket.close(code=4321, message=b"enough")
+
+    async with wslink.connect(await scripted(script)) as link:
+        with pytest.raises(ConnectionClosed) as closed:
+            await link.call("test.any")
+        assert (closed.value.code, closed.value.reason) == (4321, "enough")
+
+
+async def test_a_server_that_never_answers_times_out() -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with pytest.raises(ConnectionClosed, match="did not answer within 0.2 s"):
+        await wslink.connect(f"ws://127.0.0.1:{port}/ws", timeout=0.2)
+    server.close()

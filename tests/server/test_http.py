@@ -1,0 +1,139 @@
+"""HTTP beside the WebSocket: static files, the client, health probes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.conftest import Open, Serve
+from wslink import App, UsageError
+
+
+@pytest.fixture
+def www(tmp_path: Path) -> Path:
+    root = tmp_path / "www"
+    (root / "sub").mkdir(parents=True)
+    (root / "index.html").write_text("<h1>home</h1>")
+    (root / "sub" / "index.html").write_text("sub")
+    (root / "a file.txt").write_text("text")
+    (tmp_path / "private.txt").write_text("private")
+    (root / "leak.txt").symlink_to(tmp_path / "private.txt")
+    return root
+
+
+async def get(url: str, path: str) -> tuple[int, str, str]:
+    """The path is sent as it is: `aiohttp` would tidy up `..`."""
+    import yarl
+
+    address = yarl.URL(url.replace("ws://", "http://").removesuffix("/ws") + path, encoded=True)
+    async with aiohttp.ClientSession() as session, session.get(address) as response:
+        return response.status, response.content_type, await response.text()
+
+
+async def test_static_files(app: App, serve: Serve, www: Path) -> None:
+    url = await serve(app, content=str(www), fs_endpoints=f"data={www / 'sub'}|more/data={www}")
+    assert await get(url, "/") == (200, "text/html", "<h1>home</h1>")
+    assert await get(url, "/a%20file.txt") == (200, "text/plain", "text")
+    assert (await get(url, "/sub"))[2] == "sub"
+    assert (await get(url, "/data/"))[2] == "sub"
+    assert (await get(url, "/more/data/a%20file.txt"))[2] == "text"
+    assert (await get(url, "/nothing.txt"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../private.txt",
+        "/sub/../../private.txt",
+        "/%2e%2e/private.txt",
+        "/..%2fprivate.txt",
+        "//private.txt",
+        "/leak.txt",
+        "/%00",
+    ],
+)
+async def test_nothing_outside_of_the_folder_is_served(app: App, serve: Serve, www: Path, path: str) -> None:
+    assert (await get(await serve(app, content=str(www)), path))[0] in (400, 404)
+
+
+async def test_symbolic_links_are_followed_where_that_is_asked_for(app: App, serve: Serve, www: Path) -> None:
+    assert (await get(await serve(app, content=str(www), follow_symlinks=True), "/leak.txt"))[2] == "private"
+
+
+async def test_headers_for_static_files_come_from_a_file(
+    app: App, serve: Serve, www: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "headers.json").write_text(json.dumps({"Cross-Origin-Opener-Policy": "same-origin"}))
+    monkeypatch.setenv("WSLINK_HTTP_HEADERS", str(tmp_path / "headers.json"))
+    url = await serve(app, content=str(www))
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(url.replace("ws://", "http://").removesuffix("ws")) as page,
+    ):
+        assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("text", ["[", "[1]", '{"a": 1}', None])
+async def test_bad_headers_are_named(app: App, serve: Serve, tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "headers.json").write_text(text)
+    with pytest.raises(UsageError, match=r"headers\.json"):
+        await serve(app, http_headers=str(tmp_path / "headers.json"))
+
+
+async def test_settings_that_cannot_be_followed_are_named(app: App, serve: Serve) -> None:
+    with pytest.raises(UsageError, match="'/no/such' is not a folder"):
+        await serve(app, content="/no/such")
+    with pytest.raises(UsageError, match="unknown setting 'prot'; settings: content, debug"):
+        await serve(app, prot=8080)
+    with pytest.raises(UsageError, match="'a' is not of the form route=FOLDER"):
+        await serve(app, fs_endpoints="a")
+
+
+async def test_the_client_is_served_with_its_source_map(app: App, serve: Serve) -> None:
+    url = await serve(app)
+    status, kind, text = await get(url, "/wslink/client.js")
+    assert (status, kind.partition("/")[2]) == (200, "javascript")
+    assert "sourceMappingURL=client.js.map" in text
+    sources = json.loads((await get(url, "/wslink/client.js.map"))[2])
+    assert sources["sourcesContent"]
+    assert not any(source.startswith("/") for source in sources["sources"])
+
+
+async def test_a_plain_get_of_the_websocket_route_leaves_no_trace(app: App, serve: Serve, peers: Open) -> None:
+    url = await serve(app)
+    assert (await get(url, "/ws"))[0] == 426
+    assert app.clients == ()
+    assert "result" in await (await peers(url)).hello("secret")
+
+
+async def test_the_route_of_the_websocket_can_be_chosen(app: App, serve: Serve, peers: Open) -> None:
+    url = await serve(app, ws="/deep/link")
+    assert "result" in await (await peers(url.removesuffix("ws") + "deep/link")).hello("secret")
+
+
+async def test_a_frame_over_the_limit_closes_with_1009(
+    app: App, serve: Serve, peers: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSLINK_MAX_MSG_SIZE", "100000")
+    peer = await peers(await serve(app))
+    assert (await peer.hello("secret"))["result"]["maxMsgSize"] == 100_000
+    await peer.socket.send_bytes(bytes(105_000))
+    assert (await peer.closed())[0] == 1009
+
+
+async def test_messages_to_clients_keep_to_the_frame_size(
+    app: App, serve: Serve, peers: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSLINK_MAX_MSG_SIZE", "5000")
+    app.method("test.bytes")(lambda: bytes(20_000))
+    peer = await peers(await serve(app), hello={"secret": "secret"})
+    sizes = []
+    receive = peer._receive_binary
+    peer._receive_binary = lambda data: sizes.append(len(data)) or receive(data)  # type: ignore[method-assign, func-returns-value]
+    assert (await peer.call("test.bytes"))["result"] == bytes(20_000)
+    assert max(sizes) == 5000
+    assert len(sizes) == 5

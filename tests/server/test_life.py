@@ -1,0 +1,189 @@
+"""From start to stop: ports, the ready line, the idle timeout, signals, TLS, the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import wslink
+from tests.conftest import Open, Serve
+from wslink import App
+from wslink.backends.heartbeat import Heartbeat
+
+HELLO = {"secret": "secret"}
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Path:
+    (tmp_path / "viewer.py").write_text(
+        textwrap.dedent("""
+            from wslink import App
+            app = App(secret="secret")
+            other = 7
+
+            @app.method("test.one")
+            def one() -> int:
+                return 1
+        """)
+    )
+    return tmp_path
+
+
+@contextlib.contextmanager
+def command(folder: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wslink", *arguments],
+        cwd=folder, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def lines_until_serving(process: subprocess.Popen[str]) -> tuple[list[str], str]:
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if match := re.search(r"http(s?)://([^/]+)/", line):
+            return lines, f"ws{match[1]}://{match[2]}/ws"
+    raise AssertionError(f"{lines} {process.stderr.read() if process.stderr else ''}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_the_command_line_serves_until_a_signal(module: Path, number: signal.Signals) -> None:
+    with command(module, "serve", "viewer:app", "--port", "0") as process:
+        lines, url = await asyncio.to_thread(lines_until_serving, process)
+        assert lines[0] == "wslink: Starting factory"
+        async with wslink.connect(url, secret="secret") as link:
+            assert await link.call("test.one") == 1
+            process.send_signal(number)
+            end = await asyncio.wait_for(link.wait_closed(), 10)
+            assert (end.code, end.reason) == (1001, "the server stops")
+        assert await asyncio.to_thread(process.wait, 10) == 0
+
+
+async def test_the_ready_line_can_be_changed_and_turned_off(module: Path) -> None:
+    for text in ("ready now", ""):
+        with command(module, "serve", "viewer:app", "-p", "0", WSLINK_READY_MSG=text) as process:
+            lines, _ = await asyncio.to_thread(lines_until_serving, process)
+            assert lines[:-1] == [text][: len(text)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["serve", "nothing:app"], "there is no module 'nothing' here"),
+        (["serve", "viewer:other"], "module 'viewer' has no App called 'other'"),
+        (["serve", "viewer:app", "-c", "nowhere"], "'nowhere' is not a folder"),
+        (["serve", "viewer:app", "--ssl", "x"], "either 'adhoc', or two PEM files"),
+    ],
+)
+def test_the_command_line_names_what_is_wrong(module: Path, arguments: list[str], says: str) -> None:
+    with command(module, *arguments) as process:
+        _, errors = process.communicate(timeout=20)
+        assert process.returncode == 1
+        assert says in errors
+        assert "Traceback" not in errors
+
+
+async def test_a_taken_port_is_the_callers_error(app: App, serve: Serve) -> None:
+    url = await serve(app)
+    port = int(url.split(":")[2].split("/")[0])
+    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
+        await serve(App(), port=port)
+
+
+async def test_localhost_is_one_port_on_every_address(app: App, peers: Open) -> None:
+    async with await app.serve(host="localhost", port=0, handle_signals=False, ready_msg="") as server:
+        assert server.url == f"http://localhost:{server.port}/?secret=secret"
+        await peers(f"ws://127.0.0.1:{server.port}/ws", hello=HELLO)
+
+
+async def test_stopping_twice_and_a_second_server_on_the_same_port(app: App) -> None:
+    server = await app.serve(port=0, handle_signals=False, ready_msg="")
+    await asyncio.gather(server.stop(), server.stop())
+    await server.stop()
+    again = await App().serve(port=server.port, handle_signals=False, ready_msg="")
+    await again.stop()
+
+
+async def test_the_server_stops_when_nobody_has_been_there_for_a_while(app: App, peers: Open) -> None:
+    server = await app.serve(host="127.0.0.1", port=0, timeout=0.3, handle_signals=False, ready_msg="")
+    url = f"ws://127.0.0.1:{server.port}/ws"
+    silent = await peers(url)  # never says hello, and so does not count
+    peer = await peers(url, hello=HELLO)
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(server.wait_closed(), 0.6)
+    await peer.close()
+    await asyncio.wait_for(server.wait_closed(), 5)
+    await silent.close()
+
+
+async def test_a_client_may_end_the_server(app: App, peers: Open) -> None:
+    server = await app.serve(host="127.0.0.1", port=0, handle_signals=False, ready_msg="")
+    peer = await peers(f"ws://127.0.0.1:{server.port}/ws", hello=HELLO)
+    assert (await peer.call("application.exit.later", 0.05))["result"] is None
+    assert (await peer.closed())[0] == 1001
+    await asyncio.wait_for(server.wait_closed(), 5)
+
+
+async def test_tls_with_a_certificate_made_for_the_occasion(app: App, serve: Serve) -> None:
+    app.method("test.one")(lambda: 1)
+    url = (await serve(app, ssl="adhoc")).replace("ws://", "wss://")
+    async with wslink.connect(url, secret="secret", ssl=False) as link:
+        assert await link.call("test.one") == 1
+    with pytest.raises(wslink.ConnectionClosed, match="certificate"):
+        await wslink.connect(url, secret="secret")
+
+
+async def test_tls_with_files(app: App, serve: Serve, tmp_path: Path) -> None:
+    from wslink.server.tls import write_self_signed
+
+    cert, key = write_self_signed("127.0.0.1", tmp_path)
+    assert key.stat().st_mode & 0o077 == 0
+    url = (await serve(app, ssl=f"{cert},{key}")).replace("ws://", "wss://")
+    async with wslink.connect(url, secret="secret", ssl=ssl.create_default_context(cafile=str(cert))) as link:
+        assert link.client_id in app.clients
+
+
+async def test_a_heartbeat_ends_what_is_silent_and_spares_what_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wslink.backends.heartbeat.MIN_INTERVAL", 0.01)
+    pings: list[float] = []
+    dead = asyncio.Event()
+    beat = Heartbeat(0.05, lambda: pings.append(time.monotonic()), dead.set)
+    for _ in range(6):
+        await asyncio.sleep(0.03)
+        beat.heard()
+    assert len(pings) >= 2
+    time.sleep(0.3)  # a method keeps the loop for itself
+    await asyncio.sleep(0.06)
+    assert not dead.is_set()
+    await asyncio.wait_for(dead.wait(), 2)
+
+
+async def test_a_client_that_answers_no_ping_is_dropped(app: App, serve: Serve, peers: Open) -> None:
+    peer = await peers(await serve(app, heart_beat=1), hello=HELLO, autoping=False)
+    while app.clients:
+        await asyncio.sleep(0.05)
+    assert (await peer.closed())[0] == 1006
+
+
+async def test_importing_stays_light() -> None:
+    code = "import sys, wslink; print([m for m in ('aiohttp', 'asyncio', 'msgspec', 'numpy') if m in sys.modules])"
+    done = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
