@@ -30,6 +30,14 @@ class Closed(Exception):
     """The connection ended while a message was awaited."""
 
 
+async def soon(awaitable, what, seconds=1):
+    """The awaitable's value; a failed test if it takes longer, which says what did not happen."""
+    try:
+        return await asyncio.wait_for(asyncio.ensure_future(awaitable), seconds)
+    except asyncio.TimeoutError:
+        raise AssertionError(f"not within {seconds} s: {what}") from None
+
+
 class Peer:
     """One connection. Subclasses encode and decode a generation; connect() makes them."""
 
@@ -120,6 +128,7 @@ class FirstGeneration(Peer):
     def __init__(self, frames):
         super().__init__(frames)
         self.keys = 0
+        self.attachments_seen = 0
 
     async def send(self, message):
         attachments = {}
@@ -142,6 +151,7 @@ class FirstGeneration(Peer):
             data = await self.frame()
             if isinstance(data, bytes):
                 attachments[expected.pop(0)] = data
+                self.attachments_seen += 1
                 continue
             message = json.loads(data)
             if message.get("method") != "wslink.binary.attachment":
@@ -172,6 +182,45 @@ class SecondGeneration(Peer):
                 return msgpack.unpackb(b"".join(parts[at] for at in sorted(parts)), strict_map_key=False)
 
 
+class RawSocket:
+    """A websocket by hand, to see frames as they are: compressed or not."""
+
+    @classmethod
+    async def dial(cls, port, *headers):
+        self = cls()
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port, limit=2**26)
+        lines = [
+            "GET /ws HTTP/1.1",
+            f"Host: 127.0.0.1:{port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
+            *headers,
+        ]
+        self.writer.write("\r\n".join([*lines, "", ""]).encode())
+        self.answer = (await self.reader.readuntil(b"\r\n\r\n")).decode()
+        return self
+
+    def send_frame(self, first_byte, payload):
+        """A masked frame; the mask is zero, so the payload goes as it is."""
+        size = len(payload)
+        length = bytes([0x80 | size]) if size < 126 else struct.pack("!BH", 0x80 | 126, size)
+        self.writer.write(bytes([first_byte]) + length + bytes(4) + payload)
+
+    async def frame(self):
+        """The first byte (FIN, RSV1 to 3, opcode) and the payload of the next frame."""
+        first, length = await asyncio.wait_for(self.reader.readexactly(2), PATIENCE)
+        if length == 126:
+            (length,) = struct.unpack("!H", await self.reader.readexactly(2))
+        elif length == 127:
+            (length,) = struct.unpack("!Q", await self.reader.readexactly(8))
+        return first, await asyncio.wait_for(self.reader.readexactly(length), PATIENCE)
+
+    def close(self):
+        self.writer.transport.abort()
+
+
 PEERS = {"first": FirstGeneration, "second": SecondGeneration}
 
 
@@ -179,8 +228,8 @@ def envelope(call_id, method, args, kwargs):
     return {"wslink": "1.0", "id": call_id, "method": method, "args": args, "kwargs": kwargs}
 
 
-def header(key):
-    return {"wslink": "1.0", "method": "wslink.binary.attachment", "args": [key]}
+def header(*keys):
+    return {"wslink": "1.0", "method": "wslink.binary.attachment", "args": list(keys)}
 
 
 def result_of(message):

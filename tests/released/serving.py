@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -87,7 +88,7 @@ async def started(server):
 async def stopped(server, task):
     if not task.done():
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(server.stop(), 5)
+            await asyncio.wait_for(server.stop(), 2)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
@@ -137,8 +138,6 @@ class Process:
 
 
 def free_port():
-    import socket
-
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]

@@ -14,6 +14,7 @@ from wslink.websocket import ServerProtocol
 
 from .package import RELEASED, VERSION, since_2
 from .peer import SECRET
+from .programs import options
 from .serving import Protocol, Running, free_port
 
 DEFAULTS = {
@@ -30,12 +31,6 @@ DEFAULTS = {
     "reverse_url": None,
     "ssl": "",
 }
-
-
-def options(*arguments, **more):
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    wslink_server.add_arguments(parser)
-    return argparse.Namespace(**{**vars(parser.parse_args(arguments)), "port": 0, "nosignalhandlers": True, **more})
 
 
 class TestAddArguments:
