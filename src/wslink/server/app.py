@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from wslink import environment
 from wslink.backends.origin import is_loopback
 from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
-from wslink.server.options import Options, limits_from_environment
+from wslink.server.options import Options
 from wslink.server.server import Server
 from wslink.session.hello import Hello
 from wslink.session.methods import Method
@@ -118,7 +119,7 @@ class App:
             UsageError: for a setting that is unknown or cannot be followed.
         """
         options = Options.from_environment(**settings)
-        self._hub.limits = self._limits or limits_from_environment()
+        self._hub.limits = self._limits or environment.limits()
         self._hub.debug = options.debug
         if options.debug:
             logging.getLogger("wslink").setLevel(logging.DEBUG)

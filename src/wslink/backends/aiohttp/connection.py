@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from aiohttp import WSMsgType, web
+from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
 from wslink.backends.aiohttp.private import compress_per_message
 from wslink.backends.heartbeat import Heartbeat
@@ -16,6 +16,8 @@ from wslink.wire.frames import Frame
 
 if TYPE_CHECKING:
     from wslink.session.session import Session
+
+Socket = web.WebSocketResponse | ClientWebSocketResponse
 
 HIGH_WATER = 256 * 1024
 """Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one
@@ -30,9 +32,9 @@ MAX_CLOSE_REASON = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, of whi
 class AiohttpConnection:
     """Carries a session over an upgraded aiohttp WebSocket (session.session.Connection)."""
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, heartbeat: float) -> None:
-        self._socket = socket
-        self._transport = request.transport
+    def __init__(self, socket: Socket, transport: asyncio.BaseTransport | None, heartbeat: float) -> None:
+        self.socket = socket
+        self._transport = cast("asyncio.Transport | None", transport)
         if self._transport is not None:
             self._transport.set_write_buffer_limits(HIGH_WATER)
         self._compress = compress_per_message(socket)
@@ -48,7 +50,7 @@ class AiohttpConnection:
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
 
-    def send(self, frame: Frame) -> None:
+    def send(self, frame: Frame, written: Callable[[], None] | None = None) -> None:
         if self._closing:
             return
         self._queued += frame.size
@@ -58,6 +60,8 @@ class AiohttpConnection:
                 await self._write_frame(frame)
             finally:
                 self._queued -= frame.size
+            if written is not None:
+                written()
 
         self._enqueue(write)
 
@@ -67,7 +71,7 @@ class AiohttpConnection:
         message = reason.encode()[:MAX_CLOSE_REASON].decode(errors="ignore").encode()
 
         async def close() -> None:
-            await self._socket.close(code=code, message=message)
+            await self.socket.close(code=code, message=message)
 
         self._enqueue(close)
         self._closing = True
@@ -90,7 +94,7 @@ class AiohttpConnection:
             self._closing = True
             self._heartbeat.stop()
             session.closed()
-            if self._socket.closed:
+            if self.socket.closed:
                 writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({writer}, timeout=CLOSE_TIMEOUT)
@@ -98,7 +102,7 @@ class AiohttpConnection:
 
     async def _read(self, session: Session) -> None:
         while True:
-            message = await self._socket.receive()
+            message = await self.socket.receive()
             self._heartbeat.heard()
             if message.type is WSMsgType.BINARY:
                 session.receive(True, message.data)
@@ -106,7 +110,7 @@ class AiohttpConnection:
                 session.receive(False, message.data)
             elif message.type is WSMsgType.PING:
                 payload = message.data
-                self._enqueue(lambda payload=payload: self._socket.pong(payload))  # type: ignore[misc]
+                self._enqueue(lambda payload=payload: self.socket.pong(payload))  # type: ignore[misc]
             elif message.type is not WSMsgType.PONG:
                 return
 
@@ -123,7 +127,7 @@ class AiohttpConnection:
     async def _write_frame(self, frame: Frame) -> None:
         opcode = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT
         squeeze = self._compress and not frame.dense and frame.size >= COMPRESS_ABOVE
-        await self._socket.send_frame(bytes(frame.joined()), opcode, self._compress if squeeze else 0)
+        await self.socket.send_frame(bytes(frame.joined()), opcode, self._compress if squeeze else 0)
 
     def _enqueue(self, write: Callable[[], Awaitable[None]]) -> None:
         if not self._closing:
@@ -131,4 +135,4 @@ class AiohttpConnection:
             self._wake.set()
 
     def _ping(self) -> None:
-        self._enqueue(self._socket.ping)
+        self._enqueue(self.socket.ping)

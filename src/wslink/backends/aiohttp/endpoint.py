@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
 from wslink.backends import origin
 from wslink.backends.aiohttp.connection import AiohttpConnection
-from wslink.session.session import Host, Session
+from wslink.session.contracts import Host
+from wslink.session.session import Session
 
-logger = logging.getLogger("wslink")
+logger = logging.getLogger("wslink.backends.aiohttp")
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,18 @@ class EndpointOptions:
 
 
 class Endpoint:
-    """Handles the WebSocket route of one host."""
+    """Handles the WebSocket route of one host.
 
-    def __init__(self, host: Host, options: EndpointOptions) -> None:
+    Args:
+        host: the host.
+        options: see EndpointOptions.
+        route: what sessions that come in here carry as `Session.route`.
+    """
+
+    def __init__(self, host: Host, options: EndpointOptions, route: Any = None) -> None:
         self._host = host
         self._options = options
+        self._route = route
         self._connections: set[AiohttpConnection] = set()
 
     @property
@@ -50,19 +59,25 @@ class Endpoint:
         if refusal is not None:
             return refusal
         await socket.prepare(request)
-        connection = AiohttpConnection(socket, request, self._options.heartbeat)
+        connection = AiohttpConnection(socket, request.transport, self._options.heartbeat)
         self._connections.add(connection)
         try:
-            await connection.run(Session(self._host, connection, same_origin=origin.is_local_page(request.headers)))
+            await connection.run(self._session(connection, request))
         finally:
             self._connections.discard(connection)
         return socket
+
+    def _session(self, connection: AiohttpConnection, request: web.Request) -> Session:
+        same_origin = origin.is_local_page(request.headers)
+        session = Session(self._host, connection, same_origin=same_origin, request=request, route=self._route)
+        logger.info("client %s: a connection from %s", session.client_id, request.remote)
+        return session
 
     def _refusal(self, request: web.Request, socket: web.WebSocketResponse) -> web.Response | None:
         if not socket.can_prepare(request):
             return web.Response(status=426, text="This is a WebSocket endpoint.\n", headers={"Upgrade": "websocket"})
         if not origin.is_allowed(request.headers, self._options.origins):
-            logger.warning("a page of origin %s was refused", request.headers.get("Origin"))
+            logger.warning("a page of %s was refused: name it in WSLINK_ORIGINS", request.headers.get("Origin"))
             return web.Response(status=403, text="Pages of this origin may not connect.\n")
         if len(self._connections) >= self._host.limits.max_clients:
             return web.Response(status=503, text=f"max_clients ({self._host.limits.max_clients}) are connected.\n")

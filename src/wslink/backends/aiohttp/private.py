@@ -3,10 +3,10 @@ move."""
 
 from __future__ import annotations
 
-from aiohttp import web
+from aiohttp import ClientWebSocketResponse, web
 
 
-def compress_per_message(socket: web.WebSocketResponse) -> int:
+def compress_per_message(socket: web.WebSocketResponse | ClientWebSocketResponse) -> int:
     """Let `socket` compress only the frames that ask for it; returns what they ask with, or 0 if nothing was
     negotiated.
 

@@ -25,9 +25,14 @@ def listening_sockets(host: str, port: int) -> list[socket.socket]:
                 one.close()
             if port == 0 and sockets and attempt < ATTEMPTS - 1:
                 continue
-            raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+            raise OSError(error.errno, _explain(host, port, error)) from error
         return sockets
     raise AssertionError("unreachable")
+
+
+def _explain(host: str, port: int, error: OSError) -> str:
+    # The second part is asyncio's sentence, which software looks for.
+    return f"cannot listen on {host}:{port}: error while attempting to bind on address: {error.strerror or error}"
 
 
 def _bind_all(sockets: list[socket.socket], host: str, port: int) -> None:
