@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from wslink.errors import UsageError
@@ -44,3 +46,34 @@ def limits(environment: Mapping[str, str] | None = None) -> Limits:
     if chosen["max_msg_size"] < MIN_MSG_SIZE:
         raise UsageError(f"WSLINK_MAX_MSG_SIZE is {chosen['max_msg_size']}: at least {MIN_MSG_SIZE} bytes")
     return dataclasses.replace(defaults, **chosen)
+
+
+def limits_with(max_msg_size: int, msg_overhead: int) -> Limits:
+    """The limits, with these two given. Raises UsageError."""
+    return dataclasses.replace(limits(), max_msg_size=max_msg_size, msg_overhead=msg_overhead)
+
+
+def origins() -> tuple[str, ...]:
+    """The pages that WSLINK_ORIGINS lets connect, beside those of the server's own origin."""
+    return split_origins(os.environ.get("WSLINK_ORIGINS", ""))
+
+
+def split_origins(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
+def read_headers(path: str) -> dict[str, str]:
+    """The response headers in a JSON file; {} if `path` is empty.
+
+    Raises:
+        UsageError: if it cannot be read or is not a map from strings to strings.
+    """
+    if not path:
+        return {}
+    try:
+        headers = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"http headers: {path}: {error}") from error
+    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+        raise UsageError(f"http headers: {path} must hold a JSON object whose values are strings")
+    return headers

@@ -152,7 +152,7 @@ async def test_tls_with_a_certificate_made_for_the_occasion(app: App, serve: Ser
 
 
 async def test_tls_with_files(app: App, serve: Serve, tmp_path: Path) -> None:
-    from wslink.server.tls import write_self_signed
+    from wslink.tls import write_self_signed
 
     cert, key = write_self_signed("127.0.0.1", tmp_path)
     assert key.stat().st_mode & 0o077 == 0

@@ -8,14 +8,15 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from wslink import environment
 from wslink.backends.aiohttp.endpoint import Endpoint, EndpointOptions
 from wslink.backends.aiohttp.site import Site
 from wslink.errors import UsageError
 from wslink.hub.hub import Hub
 from wslink.hub.life import Life, announce
 from wslink.server.options import Options
-from wslink.server.static import StaticFiles, read_headers
-from wslink.server.tls import ssl_context
+from wslink.server.static import StaticFiles
+from wslink.tls import ssl_context
 
 CLIENT = Path(__file__).parent.parent / "static"
 """The folder of the JavaScript client that matches this server."""
@@ -89,10 +90,10 @@ class Server:
     def _application(self) -> web.Application:
         options = self._options
         application = web.Application()
-        origins = tuple(origin.strip() for origin in options.origins.split(",") if origin.strip())
+        origins = environment.split_origins(options.origins)
         endpoint = Endpoint(self._hub, EndpointOptions(origins, options.heart_beat, options.ws_compress))
         application.router.add_get("/" + options.ws.strip("/"), endpoint.handler)
-        headers = read_headers(options.http_headers)
+        headers = environment.read_headers(options.http_headers)
         for route, folder in self._folders():
             files = StaticFiles(folder, headers, options.follow_symlinks or folder == str(CLIENT))
             application.router.add_get(f"{route.rstrip('/')}/{{path:.*}}", files.handle)

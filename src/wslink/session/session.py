@@ -107,11 +107,17 @@ class Session:
             return
         if self._decoder is None:
             self.encoder, self._decoder = detect(binary, self._host.limits)
-        message: Any = None
         try:
             message = self._decoder.receive(binary, data)
-            if message is INCOMPLETE:
-                return
+        except PeerError as error:
+            self._refuse(wire.MALFORMED_ID, error)
+            return
+        if message is not INCOMPLETE:
+            self.take(message)
+
+    def take(self, message: Any) -> None:
+        """Take one decoded message. Never raises, as `receive`."""
+        try:
             call = wire.parse_call(message)
         except PeerError as error:
             self._refuse(wire.answerable_id(message), error)
