@@ -5,5 +5,7 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     exclude: ["tests/interop/**", "node_modules/**"],
     testTimeout: 10_000,
+    // The released clients say so whenever they are told to end.
+    onConsoleLog: (log) => !log.startsWith("instance deleted"),
   },
 });

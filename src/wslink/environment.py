@@ -17,7 +17,7 @@ MIN_MSG_SIZE = 64
 
 
 def parse(name: str, text: str, kind: type) -> Any:
-    """The value of the variable `name`, as `kind` (bool, str, int or float; a float without a fraction becomes an int).
+    """The value of the variable `name`, as `kind`: bool, str, int or float.
 
     Raises:
         UsageError: naming the variable, if a number is needed and `text` is none.
@@ -30,7 +30,7 @@ def parse(name: str, text: str, kind: type) -> Any:
         number = float(text)
     except ValueError:
         raise UsageError(f"{name} is {text!r}: a number is needed") from None
-    return int(number) if kind is int or number.is_integer() else number
+    return int(number) if kind is int else number
 
 
 def read(name: str, kind: type, default: Any, environment: Mapping[str, str] | None = None) -> Any:

@@ -18,6 +18,7 @@ from wslink.pump import PumpedConnection
 from wslink.session.session import Session, State
 from wslink.websocket import ServerProtocol
 from wslink.wire.envelope import VERSION
+from wslink.wire.frames import Buffer, Frame, message, text_frame
 from wslink.wire.limits import MIB, Limits
 
 METHOD_NOT_FOUND = errors.METHOD_NOT_FOUND
@@ -143,6 +144,26 @@ class AbstractWebApp:
             future.set_result(outcome)
 
 
+class SessionSocket:
+    """A session in the shape of a WebSocket, for software that looks into `WslinkHandler.connections`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def closed(self) -> bool:
+        return self._session.state is State.CLOSED
+
+    async def send_bytes(self, data: Buffer) -> None:
+        self._session.send(message([Frame(True, (data,), len(data), False)]))
+
+    async def send_str(self, data: str) -> None:
+        self._session.send(message([text_frame(data.encode())]))
+
+    async def close(self, *, code: int = 1000, message: bytes = b"") -> None:
+        self._session.close(code, message.decode(errors="replace"))
+
+
 class WslinkHandler:
     """An endpoint: the connections of one route to one ServerProtocol.
 
@@ -263,7 +284,7 @@ class WslinkHandler:
     def attach(self, session: Session) -> None:
         """Called by the host: a session has begun."""
         self._sessions[session.client_id] = session
-        self.connections.setdefault(session.client_id, getattr(session.connection, "socket", None))
+        self.connections.setdefault(session.client_id, SessionSocket(session))
 
     def detach(self, session: Session) -> None:
         """Called by the host: a session has ended."""

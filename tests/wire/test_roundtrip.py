@@ -8,13 +8,14 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from wslink.errors import NotSerializable
+from wslink.errors import NotSerializable, ParseError
 from wslink.wire import arrays, second
 from wslink.wire.codecs import FIRST, SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.first import FirstDecoder
@@ -198,6 +199,13 @@ def deliver_arrays(message: Message) -> list[Any]:
     decoder = SecondDecoder(LIMITS)
     decoder.accept_arrays()
     return deliver(decoder, list(message.frames))
+
+
+@pytest.mark.parametrize("dtype", [[1], {"a": 1}, None, 7, "<f3"])
+def test_an_array_whose_dtype_is_no_name_of_one_is_malformed(dtype: Any) -> None:
+    head = msgspec.msgpack.encode([dtype, 1])
+    with pytest.raises(ParseError, match="must begin with a list of its dtype"):
+        arrays.unpack_array(memoryview(bytes((len(head),)) + head))
 
 
 def test_first_generation_text_is_json() -> None:

@@ -2,12 +2,12 @@ import { AuthenticationError, TimeoutError } from "../errors.js";
 import { type WaitOptions, giveUpAfter } from "../session/deadline.js";
 import type { Transport } from "../transports/transport.js";
 import { type WebSocketConstructor, openWebSocket } from "../transports/websocket.js";
-import { type Limits, withDefaults } from "../wire/limits.js";
+import { withDefaults } from "../wire/limits.js";
 import { Link } from "./link.js";
 import { type Page, defaultUrl, forgetSecret, pageSecret, socketUrl } from "./page.js";
 
 /** Options of {@link connect}. */
-export interface ConnectOptions extends Partial<Limits>, WaitOptions {
+export interface ConnectOptions extends WaitOptions {
   /** The server's secret. Default: none, or what the page's URL holds; see {@link connect}. */
   readonly secret?: string | undefined;
   /** Gives up connecting after so many milliseconds, with a TimeoutError. Default: 10,000. 0 waits for ever. */
@@ -16,6 +16,10 @@ export interface ConnectOptions extends Partial<Limits>, WaitOptions {
   readonly signal?: AbortSignal | undefined;
   /** The `timeout` of calls that give none, in milliseconds. Default: they wait until the connection ends. */
   readonly callTimeout?: number | undefined;
+  /** The most bytes in one message, and in all messages under way together; larger ones are skipped. Default: 1 GiB. */
+  readonly maxMessage?: number | undefined;
+  /** The most messages under way in chunks; more are skipped. Default: 64. */
+  readonly maxPartial?: number | undefined;
   /** What opens the connection. Default: the platform's WebSocket; in Node 20, the one of the package `ws`. */
   readonly WebSocket?: WebSocketConstructor | undefined;
 }
@@ -38,18 +42,18 @@ export interface ConnectOptions extends Partial<Limits>, WaitOptions {
 export async function connect(target?: string | URL | Transport, options: ConnectOptions = {}): Promise<Link> {
   const limits = withDefaults(options);
   const { signal, timeout = 10_000, callTimeout } = options;
-  const page = globalThis as Page;
-  const url = target === undefined ? defaultUrl(import.meta.url, page) : target;
-  const secret = options.secret ?? (target === undefined ? pageSecret(String(url), page) : undefined);
+  const page: Page = globalThis;
+  const own = target === undefined ? defaultUrl(import.meta.url, page) : undefined;
+  const secret = options.secret ?? (own && pageSecret(own, page));
   const attempt = new AbortController();
   const late = (): Error => new TimeoutError("connect", timeout);
   const disarm = giveUpAfter({ timeout, signal }, late, (reason) => attempt.abort(reason));
   try {
     signal?.throwIfAborted();
-    const transport = await openTransport(url, options, attempt.signal);
+    const transport = await openTransport(own ?? target ?? "", options, attempt.signal);
     return await Link.open(transport, { secret, callTimeout, limits, signal: attempt.signal });
   } catch (error) {
-    if (error instanceof AuthenticationError && target === undefined) forgetSecret(String(url), page);
+    if (own && error instanceof AuthenticationError) forgetSecret(own, page);
     throw error;
   } finally {
     disarm();

@@ -14,7 +14,7 @@ export interface Page {
  * @throws UsageError outside a page.
  */
 export function defaultUrl(moduleUrl: string, page: Page): string {
-  if (/\/wslink\/client\.js$/.test(withoutQuery(moduleUrl))) return socketUrl("../ws", moduleUrl);
+  if (withoutQuery(moduleUrl).endsWith("/wslink/client.js")) return socketUrl("../ws", moduleUrl);
   if (!page.location) throw new UsageError("connect() needs a URL outside a page");
   return socketUrl("/ws", page.location.href);
 }

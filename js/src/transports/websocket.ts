@@ -20,6 +20,9 @@ export interface WebSocketLike {
 /** The largest frame that is received where this package opens the socket itself, in bytes; browsers have no such limit. */
 const MAX_FRAME = 2 ** 30;
 
+/** How long this side waits for the server to close too, in milliseconds. */
+const CLOSE_TIMEOUT = 2000;
+
 /** Opens a connection, as the standard WebSocket's constructor does. */
 export type WebSocketConstructor = new (url: string) => WebSocketLike;
 
@@ -52,6 +55,7 @@ export async function openWebSocket(url: string, chosen: WebSocketConstructor | 
 
 class WebSocketTransport implements Transport {
   readonly #socket: WebSocketLike;
+  #closed: TransportEvents["closed"] = () => undefined;
 
   constructor(
     readonly name: string,
@@ -64,7 +68,11 @@ class WebSocketTransport implements Transport {
     this.#socket.addEventListener("message", ({ data }) => {
       events.frame(typeof data === "string" ? data : new Uint8Array(data as ArrayBuffer));
     });
-    this.#socket.addEventListener("close", ({ code = 1006, reason = "" }) => events.closed(code, reason));
+    this.#closed = (code, reason) => {
+      this.#closed = () => undefined;
+      events.closed(code, reason);
+    };
+    this.#socket.addEventListener("close", ({ code = 1006, reason = "" }) => this.#closed(code, reason));
   }
 
   send(frame: Uint8Array): void {
@@ -73,11 +81,14 @@ class WebSocketTransport implements Transport {
 
   close(code: number, reason: string): void {
     this.#socket.close(code, reason);
+    // Platforms wait for the other side's answer for up to half a minute; a released server that runs a method gives none.
+    const timer = setTimeout(() => this.#closed(1006, "the server did not answer the close"), CLOSE_TIMEOUT);
+    this.#socket.addEventListener("close", () => clearTimeout(timer));
   }
 }
 
 async function findWebSocket(): Promise<WebSocketConstructor> {
-  return globalThis.WebSocket ?? (await importWebSocket("ws"));
+  return (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket ?? (await importWebSocket("ws"));
 }
 
 /** Node 20 has no WebSocket of its own. The name is a parameter so that no bundler resolves it: browsers never come here. */
@@ -88,7 +99,8 @@ async function importWebSocket(name: string): Promise<WebSocketConstructor> {
   return class extends WebSocket {
     constructor(url: string) {
       // One message per turn of the event loop, as in browsers: a result reaches who awaits it before the publications behind it (ORD-2).
-      super(url, { allowSynchronousEvents: false, maxPayload: MAX_FRAME, perMessageDeflate: false });
+      const closeTimeout = CLOSE_TIMEOUT;
+      super(url, { allowSynchronousEvents: false, maxPayload: MAX_FRAME, perMessageDeflate: false, closeTimeout });
     }
   };
 }

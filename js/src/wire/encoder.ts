@@ -16,6 +16,8 @@ export interface Encoded {
   readonly blobs: readonly BlobSlot[];
 }
 
+const INITIAL_SIZE = 2048;
+
 /** The most bytes that an encoder keeps from one message to the next. */
 const SCRATCH_SIZE = 65_536;
 
@@ -40,7 +42,7 @@ export class Encoder {
   /** Whether the server takes arrays with their type and shape: `arrays` is accepted (ARR-1). */
   arrays = false;
 
-  #bytes: Uint8Array = new Uint8Array(2048);
+  #bytes: Uint8Array = new Uint8Array(INITIAL_SIZE);
   #view: DataView = new DataView(this.#bytes.buffer);
   #position = HEADER_LENGTH;
   #blobs: BlobSlot[] = [];
@@ -53,15 +55,18 @@ export class Encoder {
   encode(value: unknown): Encoded {
     this.#position = HEADER_LENGTH;
     this.#blobs = [];
-    this.#value(value, 0);
-    return { bytes: this.#take(), blobs: this.#blobs };
+    try {
+      this.#value(value, 0);
+      return { bytes: this.#take(), blobs: this.#blobs };
+    } finally {
+      if (this.#bytes.length > SCRATCH_SIZE) this.#use(new Uint8Array(INITIAL_SIZE));
+    }
   }
 
+  /** What was written: the buffer itself where that is not kept, a copy otherwise. */
   #take(): Uint8Array {
-    if (this.#position <= SCRATCH_SIZE) return this.#bytes.slice(0, this.#position);
-    const taken = this.#bytes.subarray(0, this.#position);
-    this.#use(new Uint8Array(2048));
-    return taken;
+    const written = this.#bytes.subarray(0, this.#position);
+    return this.#bytes.length > SCRATCH_SIZE ? written : written.slice();
   }
 
   #use(bytes: Uint8Array): void {
@@ -196,7 +201,7 @@ export class Encoder {
     if (Array.isArray(value)) return this.#list(value, depth);
     if (Object.getPrototypeOf(value) === Object.prototype) return this.#record(value as Record<string, unknown>, depth);
     if (ArrayBuffer.isView(value)) return this.#typedArray(value);
-    if (value instanceof NDArray) return this.#array(value);
+    if (value instanceof NDArray) return this.#array(value as NDArray);
     // By their tags, since an object may come from another frame or realm, where `instanceof` fails.
     switch (Object.prototype.toString.call(value)) {
       case "[object ArrayBuffer]":

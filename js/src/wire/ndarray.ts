@@ -1,9 +1,9 @@
 import { UsageError } from "../errors.js";
 
 /** `Float16Array` where the TypeScript library in use has it; raw half-precision bits where the runtime lacks it. */
-export type HalfArray =
-  | (typeof globalThis extends { Float16Array: { readonly prototype: infer Float16Array } } ? Float16Array : never)
-  | Uint16Array;
+export type HalfArray = typeof globalThis extends { Float16Array: { readonly prototype: infer Float16Array } }
+  ? Float16Array | Uint16Array
+  : Uint16Array;
 
 /** The element types that travel (ARR-3), written as NumPy's `dtype.str`, and the typed array that holds each. */
 export interface DTypes {
@@ -67,8 +67,8 @@ export class NDArray<D extends DType = DType> {
   constructor(data: DTypes[D], shape?: readonly number[], dtype?: D) {
     const found = dtype ?? (dtypeOf(data) as D | undefined);
     const layout = found && layoutOf(found);
-    if (!layout || dtypeName(data) !== layout.array.name) {
-      throw new UsageError(`${dtypeName(data) ?? typeof data} does not hold elements of type ${String(found)}`);
+    if (!layout || !holds(layout, data)) {
+      throw new UsageError(`${className(data) ?? typeof data} does not hold elements of type ${String(found)}`);
     }
     this.data = data;
     this.shape = shape ?? [data.length / layout.entries];
@@ -112,12 +112,17 @@ export function layoutOf(dtype: unknown): Layout | undefined {
 
 /** The element type that a typed array suggests; undefined where `data` is not a typed array. */
 export function dtypeOf(data: unknown): DType | undefined {
-  const name = dtypeName(data);
+  const name = className(data);
   if (name === "Uint8Array") return "|u1";
   for (const [dtype, { array, entries }] of LAYOUTS) {
     if (array.name === name && entries === 1) return dtype as DType;
   }
   return undefined;
+}
+
+function holds({ array }: Layout, data: unknown): boolean {
+  const name = className(data);
+  return name === array.name || (array === half && name === "Uint16Array");
 }
 
 /** Whether `sizes` are the lengths of dimensions (ARR-5). */
@@ -131,6 +136,6 @@ export function sizeOf(shape: readonly number[]): number {
 }
 
 /** The class of a typed array, also of one that another frame or realm made. */
-function dtypeName(data: unknown): string | undefined {
+function className(data: unknown): string | undefined {
   return ArrayBuffer.isView(data) ? (data as Partial<Uint8Array>)[Symbol.toStringTag] : undefined;
 }

@@ -68,8 +68,8 @@ const value = fc.letrec((tie) => ({
   any: fc.oneof(leaf, fc.array(tie("any")), fc.dictionary(fc.string(), tie("any"), { noNullPrototype: true })),
 })).any;
 
-/** What @msgpack/msgpack cannot carry: it has either no BigInts or no large integers. */
-const plain = fc.jsonValue({ noUnicodeString: false } as object);
+/** What @msgpack/msgpack can carry: it has either no BigInts or no large integers, and refuses one key. */
+const plain = fc.jsonValue().filter((message) => !JSON.stringify(message).includes("__proto__"));
 
 describe("any message", () => {
   test("survives encode, chunk, shuffle and decode", () => {

@@ -7,34 +7,38 @@ from collections.abc import Callable
 
 MIN_INTERVAL = 1.0
 """Seconds; a shorter interval means no heartbeat (WSLINK_HEART_BEAT)."""
+MAX_SILENT = 2
+"""Intervals without a sign of life after which a peer is dead."""
 
 
 class Heartbeat:
     """Pings a peer every `interval` seconds and calls `dead` once it has been silent for two of them.
 
-    Busy is not dead: silence counts only while the event loop was free to hear. A tick that comes late (a method kept
-    the loop for itself) starts
-    the count afresh.
+    Busy is not dead: an interval counts only if the event loop was free to hear. After a tick that comes late (a
+    method kept the loop for itself) the count starts afresh.
 
     Args:
         interval: seconds; below 1 there is no heartbeat.
         ping: sends a ping.
         dead: called once.
+
+    Attributes:
+        heard: set it to True when something arrives from the peer.
     """
 
+    __slots__ = ("_dead", "_due", "_interval", "_loop", "_ping", "_silent", "_timer", "heard")
+
     def __init__(self, interval: float, ping: Callable[[], None], dead: Callable[[], None]) -> None:
+        self.heard = True
         self._interval = interval
         self._ping = ping
         self._dead = dead
         self._loop = asyncio.get_running_loop()
-        self._heard = self._due = self._loop.time()
+        self._silent = 0
+        self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
         if interval >= MIN_INTERVAL:
             self._schedule()
-
-    def heard(self) -> None:
-        """Something arrived from the peer."""
-        self._heard = self._loop.time()
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -45,10 +49,10 @@ class Heartbeat:
         self._timer = self._loop.call_at(self._due, self._tick)
 
     def _tick(self) -> None:
-        now = self._loop.time()
-        if now - self._due > self._interval / 2:
-            self._heard = now
-        if now - self._heard >= 2 * self._interval:
+        late = self._loop.time() - self._due > self._interval / 2
+        self._silent = 0 if self.heard or late else self._silent + 1
+        self.heard = False
+        if self._silent >= MAX_SILENT:
             self._dead()
             return
         self._ping()

@@ -56,6 +56,10 @@ class Life:
         """Whether it has begun to end."""
         return self._ending is not None
 
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
     def await_client(self) -> None:
         """Stop after `timeout`, unless a client comes."""
         if self.timeout > 0 and self._timer is None and not self.ending:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from wslink import environment
 from wslink.backends.origin import is_loopback
+from wslink.errors import UsageError
 from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
 from wslink.server.options import Options
@@ -116,14 +117,19 @@ class App:
 
         Raises:
             OSError: if the port cannot be had.
-            UsageError: for a setting that is unknown or cannot be followed.
+            UsageError: for a setting that is unknown or cannot be followed, and while it is being served already.
         """
+        if self._server is not None and not self._server.stopped:
+            raise UsageError(f"this App is being served already, on port {self._server.port}")
         options = Options.from_environment(**settings)
         self._hub.limits = self._limits or environment.limits()
         self._hub.debug = options.debug
         if options.debug:
             logging.getLogger("wslink").setLevel(logging.DEBUG)
-        self._pages_need_secret = self._pages_need_secret or not is_loopback(options.host)
+        if options.secret:
+            self.secret = options.secret
+        needed = self._pages_need_secret or bool(options.secret) or not is_loopback(options.host)
+        self._pages_need_secret = needed
         server = Server(self._hub, options, self.secret if self._pages_need_secret else None)
         await server.start()
         self._server = server

@@ -25,11 +25,13 @@ class Options:
     host: str = _option("localhost", "interface to listen on; 0.0.0.0 for all", flags=("-i", "--host"))
     port: int = _option(8080, "port to listen on; 0 picks a free one", flags=("-p", "--port"))
     timeout: float = _option(
-        0, "seconds without a client after which the server stops; 0 never", flags=("-t", "--timeout")
+        0.0, "seconds without a client after which the server stops; 0 never", flags=("-t", "--timeout")
     )
     content: str = _option("", "folder of static files to serve at /", flags=("-c", "--content"), metavar="DIR")
     fs_endpoints: str = _option("", "more folders of static files: a=PATH|b=PATH", flags=("--fs-endpoints",))
+    secret: str = _option("", "what clients need to come in; instead of the App's own", flags=("-a", "--authKey"))
     ws: str = _option("ws", "route of the WebSocket", flags=("-ws", "--ws-endpoint"), metavar="ROUTE")
+    ws_endpoint: bool = _option(True, "accept WebSockets", flags=("--no-ws-endpoint",))
     ssl: str = _option(
         "", "serve over TLS: cert,key (PEM files) or adhoc for a self-signed certificate", flags=("--ssl",)
     )
@@ -39,13 +41,17 @@ class Options:
     )  # fmt: skip
     debug: bool = _option(False, "log debugging messages, and send stack traces to clients", flags=("-d", "--debug"))
     handle_signals: bool = _option(True, "stop at SIGINT and SIGTERM", flags=("-s", "--nosignalhandlers"))
-    heart_beat: float = _option(30, "seconds between heartbeats; below 1 turns them off", env="WSLINK_HEART_BEAT")
+    heart_beat: float = _option(30.0, "seconds between heartbeats; below 1 turns them off", env="WSLINK_HEART_BEAT")
     ws_compress: bool = _option(
         True,
         "compress what gets smaller by it, where the client offers it",
         flags=("--no-ws-compress",),
         env="WSLINK_WS_COMPRESS",
     )
+    engine: str = _option(
+        "auto", "what carries the frames: picows, aiohttp, or auto for the faster one that is installed",
+        env="WSLINK_ENGINE",
+    )  # fmt: skip
     ready_msg: str = _option(
         "wslink: Starting factory",
         "line printed to stdout once the port accepts; empty prints nothing",
@@ -89,7 +95,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(*flags, type=type(option.default), metavar=metavar or option.name.upper(), **common)
 
 
+def _shown(default: Any) -> str:
+    return f"{default:g}" if isinstance(default, float) else str(default) or "none"
+
+
 def _help(option: dataclasses.Field[Any]) -> str:
     if isinstance(option.default, bool):
         return f"do not {option.metadata['help']}" if option.default else str(option.metadata["help"])
-    return f"{option.metadata['help']} (default: {option.default if option.default != '' else 'none'})"
+    return f"{option.metadata['help']} (default: {_shown(option.default)})"

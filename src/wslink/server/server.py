@@ -45,6 +45,10 @@ class Server:
         query = f"?secret={quote(self._secret_in_url)}" if self._secret_in_url else ""
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/{query}"
 
+    @property
+    def stopped(self) -> bool:
+        return self._life.ended
+
     async def start(self) -> None:
         """Listen. Returns once the port accepts.
 
@@ -90,14 +94,18 @@ class Server:
     def _application(self) -> web.Application:
         options = self._options
         application = web.Application()
-        origins = environment.split_origins(options.origins)
-        endpoint = Endpoint(self._hub, EndpointOptions(origins, options.heart_beat, options.ws_compress))
-        application.router.add_get("/" + options.ws.strip("/"), endpoint.handler)
+        if options.ws_endpoint:
+            self._endpoint().add_to(application, "/" + options.ws.strip("/"))
         headers = environment.read_headers(options.http_headers)
         for route, folder in self._folders():
             files = StaticFiles(folder, headers, options.follow_symlinks or folder == str(CLIENT))
             application.router.add_get(f"{route.rstrip('/')}/{{path:.*}}", files.handle)
         return application
+
+    def _endpoint(self) -> Endpoint:
+        options = self._options
+        origins = environment.split_origins(options.origins)
+        return Endpoint(self._hub, EndpointOptions(origins, options.heart_beat, options.ws_compress, options.engine))
 
     def _folders(self) -> list[tuple[str, str]]:
         """Routes and folders of static files, the more specific first."""

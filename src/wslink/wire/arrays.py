@@ -116,7 +116,7 @@ def _parse_head(payload: memoryview) -> tuple[str, tuple[int, ...]]:
         head = msgspec.msgpack.decode(payload[1 : 1 + payload[0]])
     except (msgspec.DecodeError, IndexError, UnicodeDecodeError, RecursionError):
         head = None
-    if not isinstance(head, list) or not head or head[0] not in ITEM_SIZES:
+    if not isinstance(head, list) or not head or not isinstance(head[0], str) or head[0] not in ITEM_SIZES:
         raise ParseError(f"an array must begin with a list of its dtype and shape; dtypes: {', '.join(ITEM_SIZES)}")
     dtype, *shape = head
     if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < 2**32 for n in shape):

@@ -110,12 +110,17 @@ class FirstDecoder:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._max_held = limits.auth_msg_size
         self._announced: deque[str] = deque()
         self._attachments: dict[str, bytes] = {}
         self._held = 0
 
     def raise_limits(self, max_message: int) -> None:
-        """Nothing to raise: a message is one frame here, and frames have a limit of their own (LIM-1)."""
+        """Keep attachments of up to LIM-5 from now on; until hello they had to fit into LIM-2.
+
+        Messages need no raise: each is one frame here, and frames have a limit of their own (LIM-1).
+        """
+        self._max_held = self._limits.max_attachment_bytes
 
     def accept_arrays(self) -> None:
         """Arrays are an extension of the second generation (ARR-1)."""
@@ -134,7 +139,10 @@ class FirstDecoder:
         if isinstance(envelope, dict) and "id" not in envelope and envelope.get("method") == ATTACHMENT:
             self._announce(envelope.get("args"))
             return INCOMPLETE
-        return self._with_attachments(envelope) if self._attachments else envelope
+        try:
+            return self._with_attachments(envelope) if self._attachments else envelope
+        except RecursionError as error:
+            raise ParseError("a message is nested too deeply") from error
 
     def _announce(self, keys: Any) -> None:
         if not isinstance(keys, list) or not keys or not all(isinstance(k, str) and _KEY.fullmatch(k) for k in keys):
@@ -149,7 +157,7 @@ class FirstDecoder:
         self._drop(self._announced[0])
         self._attachments[self._announced.popleft()] = data
         self._held += len(data)
-        while len(self._attachments) > self._limits.max_attachments or self._held > self._limits.max_attachment_bytes:
+        while len(self._attachments) > self._limits.max_attachments or self._held > self._max_held:
             self._drop(next(iter(self._attachments)))
 
     def _drop(self, key: str) -> None:

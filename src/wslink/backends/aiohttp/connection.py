@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
 from wslink.backends.aiohttp.private import compress_per_message
+from wslink.backends.deflate import worth_compressing
+from wslink.backends.engine import CLOSE_TIMEOUT, Carriage, close_reason
 from wslink.backends.heartbeat import Heartbeat
 from wslink.wire.frames import Frame
 
@@ -22,18 +24,33 @@ Socket = web.WebSocketResponse | ClientWebSocketResponse
 HIGH_WATER = 256 * 1024
 """Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one
 may replace them."""
-CLOSE_TIMEOUT = 5.0
-"""Seconds that a peer has to take what was sent and to answer the closing handshake."""
-COMPRESS_ABOVE = 1024
-"""Smaller frames are not worth compressing."""
-MAX_CLOSE_REASON = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes 2
+
+
+async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
+    """Upgrade and carry until the connection ends (engine.Carry)."""
+    socket = web.WebSocketResponse(
+        autoping=False, compress=carriage.compress, max_msg_size=carriage.max_frame, timeout=1.0
+    )
+    await socket.prepare(request)
+    connection = AiohttpConnection(socket, request.transport, carriage.heartbeat)
+    try:
+        await connection.run(carriage.opened(connection))
+    finally:
+        carriage.ended(connection)
+    return socket
 
 
 class AiohttpConnection:
-    """Carries a session over an upgraded aiohttp WebSocket (session.session.Connection)."""
+    """Carries a session over a WebSocket of aiohttp's (session.contracts.Connection).
+
+    Args:
+        socket: the WebSocket, connected; ours as a server or, in a reverse connection, as a client.
+        transport: what it writes to.
+        heartbeat: seconds between pings; below 1 there are none.
+    """
 
     def __init__(self, socket: Socket, transport: asyncio.BaseTransport | None, heartbeat: float) -> None:
-        self.socket = socket
+        self._socket = socket
         self._transport = cast("asyncio.Transport | None", transport)
         if self._transport is not None:
             self._transport.set_write_buffer_limits(HIGH_WATER)
@@ -44,7 +61,7 @@ class AiohttpConnection:
         self._wake = asyncio.Event()
         self._closing = False
 
-    # session.session.Connection
+    # session.contracts.Connection
 
     @property
     def writable(self) -> bool:
@@ -68,10 +85,10 @@ class AiohttpConnection:
     def close(self, code: int, reason: str) -> None:
         if self._closing:
             return
-        message = reason.encode()[:MAX_CLOSE_REASON].decode(errors="ignore").encode()
+        message = close_reason(reason)
 
         async def close() -> None:
-            await self.socket.close(code=code, message=message)
+            await self._socket.close(code=code, message=message)
 
         self._enqueue(close)
         self._closing = True
@@ -94,7 +111,7 @@ class AiohttpConnection:
             self._closing = True
             self._heartbeat.stop()
             session.closed()
-            if self.socket.closed:
+            if self._socket.closed:
                 writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({writer}, timeout=CLOSE_TIMEOUT)
@@ -102,15 +119,15 @@ class AiohttpConnection:
 
     async def _read(self, session: Session) -> None:
         while True:
-            message = await self.socket.receive()
-            self._heartbeat.heard()
+            message = await self._socket.receive()
+            self._heartbeat.heard = True
             if message.type is WSMsgType.BINARY:
                 session.receive(True, message.data)
             elif message.type is WSMsgType.TEXT:
                 session.receive(False, message.data)
             elif message.type is WSMsgType.PING:
                 payload = message.data
-                self._enqueue(lambda payload=payload: self.socket.pong(payload))  # type: ignore[misc]
+                self._enqueue(lambda payload=payload: self._socket.pong(payload))  # type: ignore[misc]
             elif message.type is not WSMsgType.PONG:
                 return
 
@@ -126,8 +143,8 @@ class AiohttpConnection:
 
     async def _write_frame(self, frame: Frame) -> None:
         opcode = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT
-        squeeze = self._compress and not frame.dense and frame.size >= COMPRESS_ABOVE
-        await self.socket.send_frame(bytes(frame.joined()), opcode, self._compress if squeeze else 0)
+        squeeze = self._compress and worth_compressing(frame)
+        await self._socket.send_frame(bytes(frame.joined()), opcode, self._compress if squeeze else 0)
 
     def _enqueue(self, write: Callable[[], Awaitable[None]]) -> None:
         if not self._closing:
@@ -135,4 +152,4 @@ class AiohttpConnection:
             self._wake.set()
 
     def _ping(self) -> None:
-        self._enqueue(self.socket.ping)
+        self._enqueue(self._socket.ping)

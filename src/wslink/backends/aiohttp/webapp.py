@@ -33,7 +33,8 @@ class AioHttpWsHandler(WslinkHandler):
         super().__init__(protocol, web_app, environment.limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD))
         origins = environment.origins() + (origin.LOOPBACK_PAGES if origin.is_loopback(web_app.host) else ())
         options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress)
-        self.handleWsRequest = Endpoint(self.hub, options, route=self).handler
+        self.endpoint = Endpoint(self.hub, options, route=self)
+        self.handleWsRequest = self.endpoint.handler
 
 
 @web.middleware
@@ -65,7 +66,7 @@ class WebAppServer(AbstractWebApp):
         for route, protocol in (server_config.get("ws") or {}).items():
             handler = AioHttpWsHandler(protocol, self)
             self._ws_handlers.append(handler)
-            application.router.add_get(_path(route), handler.handleWsRequest)
+            handler.endpoint.add_to(application, _path(route))
 
     @property
     def runner(self) -> web.AppRunner | None:

@@ -1,0 +1,36 @@
+"""A virtual environment per library, under .cache/bench. Made on first use; the load and the raw engine share one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache" / "bench"
+
+REQUIREMENTS = {
+    "load": ["picows==2.3.1", "msgspec==0.22.0"],
+    "ours": ["-e", str(ROOT), "numpy"],
+    "wslink-1.12.4": ["wslink==1.12.4", "aiohttp"],
+    "wslink-2.6.0": ["wslink==2.6.0", "aiohttp", "numpy"],
+    "socketio": ["python-socketio==5.18.0", "aiohttp"],
+    "aiohttp": ["aiohttp"],
+    "websockets": ["websockets"],
+}
+
+
+def python(environment: str) -> Path:
+    """The interpreter of `environment`, which is made if there is none."""
+    folder = CACHE / environment
+    interpreter, stamp = folder / "bin" / "python", folder / ".ready"
+    wanted = " ".join(REQUIREMENTS[environment])
+    if environment == "ours":
+        wanted += (ROOT / "pyproject.toml").read_text()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print(f"bench: making {folder.relative_to(ROOT)}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        pip = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *REQUIREMENTS[environment]], check=True)
+        stamp.write_text(wanted)
+    return interpreter

@@ -1,0 +1,143 @@
+"""Pre-built frames of what each peer speaks, so that the load spends its time on sockets and not on encoding."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+HEADER = struct.Struct("<III")
+CLIENT_FRAME = 4 * 1024 * 1024  # what servers of the second generation announce as maxMsgSize
+SECRET = "wslink-secret"
+
+FrameOut = tuple[bool, bytes]
+"""Whether it is binary, and its payload."""
+
+
+class Dialect:
+    """How to talk to a peer. `completes` tells the frames that end a message from those that come before."""
+
+    path = "/ws"
+
+    def hello(self) -> list[FrameOut]:
+        return self.call("wslink.hello", [{"secret": SECRET}], id_="system:c0:0")
+
+    def call(self, method: str, args: Sequence[Any], id_: str = "rpc:c0:1") -> list[FrameOut]:
+        raise NotImplementedError
+
+    def completes(self, binary: bool, payload: memoryview) -> bool:
+        return True
+
+
+class First(Dialect):
+    """The first generation: JSON text; a bytes argument travels as an attachment."""
+
+    _numbers = itertools.count(1)
+
+    def call(self, method: str, args: Sequence[Any], id_: str = "rpc:c0:1") -> list[FrameOut]:
+        frames: list[FrameOut] = []
+        plain = [self._attach(arg, frames) if isinstance(arg, bytes) else arg for arg in args]
+        envelope = {"wslink": "1.0", "id": id_, "method": method, "args": plain, "kwargs": {}}
+        return [*frames, (False, json.dumps(envelope).encode())]
+
+    def _attach(self, data: bytes, frames: list[FrameOut]) -> str:
+        key = f"wslink_bin{next(self._numbers)}"
+        header = {"wslink": "1.0", "method": "wslink.binary.attachment", "args": [key]}
+        frames += [(False, json.dumps(header).encode()), (True, data)]
+        return key
+
+    def completes(self, binary: bool, payload: memoryview) -> bool:
+        return not binary and b"wslink.binary.attachment" not in bytes(payload[:80])
+
+
+class Second(Dialect):
+    """The second generation: chunked MessagePack. `features` are announced in hello."""
+
+    def __init__(self, *features: str, frame: int = CLIENT_FRAME) -> None:
+        self._features = features
+        self._frame = frame
+
+    def hello(self) -> list[FrameOut]:
+        token: dict[str, Any] = {"secret": SECRET}
+        if self._features:
+            token["features"] = list(self._features)
+        return self.call("wslink.hello", [token], id_="system:c0:0")
+
+    def call(self, method: str, args: Sequence[Any], id_: str = "rpc:c0:1") -> list[FrameOut]:
+        text = msgspec.msgpack.encode({"wslink": "1.0", "id": id_, "method": method, "args": args, "kwargs": {}})
+        message_id = int.from_bytes(os.urandom(4), "little")
+        room = self._frame - HEADER.size
+        return [
+            (True, HEADER.pack(message_id, offset, len(text)) + text[offset : offset + room])
+            for offset in range(0, len(text), room)
+        ]
+
+    def completes(self, binary: bool, payload: memoryview) -> bool:
+        _, offset, total = HEADER.unpack_from(payload)
+        return bool(offset + len(payload) - HEADER.size >= total)
+
+
+class PlainJson(Dialect):
+    """An echo server without a protocol: {"args": [...]} and {"result": ...}."""
+
+    def hello(self) -> list[FrameOut]:
+        return []
+
+    def call(self, method: str, args: Sequence[Any], id_: str = "rpc:c0:1") -> list[FrameOut]:
+        return [(False, json.dumps({"id": id_, "method": method, "args": args}).encode())]
+
+
+class SocketIo(Dialect):
+    """Socket.IO 5 over Engine.IO 4, WebSocket from the start; calls are events with an acknowledgement."""
+
+    path = "/socket.io/?EIO=4&transport=websocket"
+
+    def hello(self) -> list[FrameOut]:
+        return [(False, b"40")]
+
+    def call(self, method: str, args: Sequence[Any], id_: str = "1") -> list[FrameOut]:
+        return [(False, f"421{json.dumps([method.replace('.', '_'), *args])}".encode())]
+
+    def completes(self, binary: bool, payload: memoryview) -> bool:
+        return bytes(payload[:2]) in (b"40", b"43")
+
+
+class Peer(NamedTuple):
+    """A column of the table.
+
+    Attributes:
+        name: the column's head.
+        environment: the virtual environment it runs in (environments.py).
+        server: the script in servers/ and its arguments.
+        dialect: how to talk to it.
+    """
+
+    name: str
+    environment: str
+    server: tuple[str, ...]
+    dialect: Dialect
+
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer("ours g1", "ours", ("app.py",), First()),
+        Peer("ours g2", "ours", ("app.py",), Second()),
+        Peer("ours g1 aiohttp", "ours", ("app.py", "--engine=aiohttp"), First()),
+        Peer("ours g2 aiohttp", "ours", ("app.py", "--engine=aiohttp"), Second()),
+        Peer("released API g1", "ours", ("released.py",), First()),
+        Peer("released API g2", "ours", ("released.py",), Second()),
+        Peer("raw g1", "load", ("raw.py",), First()),
+        Peer("raw g2", "load", ("raw.py",), Second(frame=64 * 1024 * 1024)),
+        Peer("1.12.4", "wslink-1.12.4", ("released.py",), First()),
+        Peer("2.6.0", "wslink-2.6.0", ("released.py",), Second()),
+        Peer("socket.io", "socketio", ("socketio_.py",), SocketIo()),
+        Peer("aiohttp", "aiohttp", ("aiohttp_.py",), PlainJson()),
+        Peer("websockets", "websockets", ("websockets_.py",), PlainJson()),
+    )
+}

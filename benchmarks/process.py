@@ -1,0 +1,101 @@
+"""A server in a process of its own, on a core of its own, and what it costs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from benchmarks import environments
+from benchmarks.frames import Peer
+
+SERVERS = Path(__file__).parent / "servers"
+SERVER_CORE, LOAD_CORE = 0, 1
+START_TIMEOUT = 20.0
+
+
+def pin(core: int) -> None:
+    """Keep this process to one core, where the machine has more than one."""
+    if (os.cpu_count() or 1) > 1:
+        os.sched_setaffinity(0, {core})
+
+
+class Server:
+    """A running server; use it with `with`."""
+
+    def __init__(self, peer: Peer, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        self.peer = peer
+        self.port = _free_port()
+        script, *more = peer.server
+        self._process = subprocess.Popen(
+            [environments.python(peer.environment), SERVERS / script, f"--port={self.port}", *more, *arguments],
+            env={**os.environ, **(environment or {})},
+            preexec_fn=lambda: pin(SERVER_CORE),
+            stdout=subprocess.DEVNULL,
+            stderr=None if os.environ.get("BENCH_VERBOSE") else subprocess.DEVNULL,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}{self.peer.dialect.path}"
+
+    def wait_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                time.sleep(0.1)
+                return
+        raise TimeoutError(f"{self.peer.name} does not listen")
+
+    def __enter__(self) -> Server:
+        try:
+            self.wait_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    # Readings
+
+    def cpu(self) -> float:
+        """Seconds on a core so far, user and system, of all threads."""
+        tasks = Path(f"/proc/{self.pid}/task")
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+
+    def memory(self) -> int:
+        """Bytes resident now."""
+        return self._status("VmRSS")
+
+    def peak_memory(self) -> int:
+        """Most bytes resident since `reset_peak`."""
+        return self._status("VmHWM")
+
+    def reset_peak(self) -> None:
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def _status(self, key: str) -> int:
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(f"{key}:"):
+                return int(line.split()[1]) * 1024
+        raise KeyError(key)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,72 @@
+"""Our App."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import common
+
+from wslink import App
+
+options = common.options()
+app = App(secret=common.SECRET)
+topic = app.topic(common.TOPIC, delivery=options.delivery)
+
+
+@app.method("bench.add")
+def add(a: int, b: int, c: int) -> int:
+    return a + b + c
+
+
+@app.method("bench.publish")
+async def publish(size: int, count: int = 1) -> None:
+    payload = common.binary(size)
+    for _ in range(count):
+        topic.publish(payload)
+        await asyncio.sleep(0)
+
+
+@app.method("bench.array")
+async def array(size: int, count: int = 1) -> None:
+    import numpy
+
+    values = numpy.frombuffer(common.binary(size), "<f4")
+    for _ in range(count):
+        topic.publish(values)
+        await asyncio.sleep(0)
+
+
+@app.method("bench.stream")
+async def stream(size: int, rate: float, count: int) -> None:
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    for index in range(count):
+        topic.publish(common.binary(size))
+        await asyncio.sleep(max(0.0, begin + (index + 1) / rate - loop.time()))
+
+
+@app.method("bench.binary")
+def result_binary(size: int) -> bytes:
+    return common.binary(size)
+
+
+@app.method("bench.text")
+def result_text(size: int) -> str:
+    return common.text(size)
+
+
+@app.method("bench.take")
+def take(data: bytes) -> int:
+    return len(data)
+
+
+def settings() -> dict[str, object]:
+    chosen: dict[str, object] = {"port": options.port, "host": "127.0.0.1", "ws_compress": options.compress}
+    if options.engine != "auto":
+        chosen["engine"] = options.engine
+    return chosen
+
+
+with contextlib.suppress(KeyboardInterrupt):
+    app.run(**settings())

@@ -1,0 +1,37 @@
+"""What every server of the benchmarks offers, whatever library it stands on. Standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+
+SECRET = "wslink-secret"
+TOPIC = "bench.topic"
+
+arguments = argparse.ArgumentParser()
+arguments.add_argument("--port", type=int, required=True)
+arguments.add_argument("--engine", default="auto")
+arguments.add_argument("--compress", action="store_true")
+arguments.add_argument("--delivery", default="reliable")
+arguments.add_argument("--hold", type=int, default=0, help="bytes of payload to make before the measurement begins")
+
+
+@functools.lru_cache(maxsize=4)
+def binary(size: int) -> bytes:
+    """Incompressible bytes."""
+    return os.urandom(size)
+
+
+@functools.lru_cache(maxsize=4)
+def text(size: int) -> str:
+    """Text as scientific applications send it: names and numbers."""
+    line = "temperature: 293.15, pressure: 101325.0, velocity: [0.5, 1.25, -3.75]; "
+    return (line * (size // len(line) + 1))[:size]
+
+
+def options() -> argparse.Namespace:
+    chosen = arguments.parse_args()
+    if chosen.hold:
+        binary(chosen.hold)
+    return chosen

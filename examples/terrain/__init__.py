@@ -1,0 +1,1 @@
+"""An interactive hill-shading viewer of a real elevation model: `python -m examples.terrain`."""

@@ -1,0 +1,5 @@
+"""`python -m examples.terrain`: see README.md."""
+
+from .server import main
+
+main()

@@ -1,0 +1,72 @@
+import eslint from "@eslint/js";
+import tseslint from "typescript-eslint";
+
+/*
+ * Imports go down only: index > client > session, transports > wire > errors. Each entry names what a folder must not import.
+ * src/legacy, the released API, will stand above client.
+ */
+const LAYERS = {
+  wire: ["session", "transports", "client", "legacy", "index"],
+  session: ["transports", "client", "legacy", "index"],
+  transports: ["wire", "session", "client", "legacy", "index"],
+  client: ["legacy", "index"],
+};
+
+function layer([folder, forbidden]) {
+  const message = `src/${folder} must not import from above, or beside, its layer`;
+  return {
+    files: [`src/${folder}/**/*.ts`],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        { patterns: [{ regex: `^\\.\\./(${forbidden.join("|")})(/|\\.js$)`, message }, { regex: "^[^.]", message: "no dependencies: see README.md" }] },
+      ],
+    },
+  };
+}
+
+export default tseslint.config(
+  { ignores: ["dist/"] },
+  eslint.configs.recommended,
+  tseslint.configs.strictTypeChecked,
+  tseslint.configs.stylisticTypeChecked,
+  {
+    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ["eslint.config.js", "scripts/*.mjs"] } } },
+    rules: {
+      "@typescript-eslint/no-explicit-any": "error",
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      "@typescript-eslint/explicit-module-boundary-types": "error",
+      "@typescript-eslint/no-confusing-void-expression": "off",
+      // It asks for the assertions that no-non-null-assertion forbids.
+      "@typescript-eslint/non-nullable-type-assertion-style": "off",
+      "max-lines": ["error", 400],
+      "max-lines-per-function": ["error", { max: 40, skipComments: true }],
+    },
+  },
+  ...Object.entries(LAYERS).map(layer),
+  {
+    files: ["src/wire/**/*.ts"],
+    rules: {
+      // The wire layer has no I/O, clock, environment or logging.
+      "no-restricted-globals": ["error", "console", "fetch", "performance", "process", "setTimeout", "WebSocket", "window", "reportError"],
+    },
+  },
+  {
+    files: ["tests/**", "type-tests/**"],
+    rules: { "max-lines-per-function": "off", "@typescript-eslint/no-unnecessary-type-parameters": "off" },
+  },
+  {
+    files: ["type-tests/**"],
+    rules: {
+      "@typescript-eslint/no-unused-vars": "off",
+      "@typescript-eslint/no-unused-expressions": "off",
+      "@typescript-eslint/no-meaningless-void-operator": "off",
+    },
+  },
+  {
+    files: ["**/*.js", "**/*.mjs"],
+    extends: [tseslint.configs.disableTypeChecked],
+    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
+    rules: { "@typescript-eslint/explicit-module-boundary-types": "off" },
+  },
+);

@@ -1,0 +1,125 @@
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, test } from "vitest";
+import { AuthenticationError, ConnectionError, ProtocolError, TimeoutError, UsageError, VERSION, connect } from "../../src/index.js";
+import { CLIENT_ID, WELCOME, WELCOME_WITH_FEATURES } from "../support/peer.js";
+import { linked, nextConnection, url } from "../support/linked.js";
+import { readVectors } from "../support/vectors.js";
+
+interface HelloCase {
+  readonly name: string;
+  readonly request: { readonly args: [{ readonly secret?: string; readonly client: object }] };
+  readonly answer: { readonly error?: object };
+  readonly ours?: boolean;
+}
+
+const hellos = readVectors<{ cases: HelloCase[] }>("hello").cases.filter(({ ours }) => ours);
+
+describe("hello", () => {
+  test.each(hellos)("vector: $name", async ({ request, answer }) => {
+    const [{ secret }] = request.args;
+    const linking = connect(await url(), { secret });
+    const peer = await nextConnection();
+    const hello = await peer.next();
+    const expected = JSON.parse(JSON.stringify(request).replace("0.0.0", VERSION)) as unknown;
+    expect(hello).toEqual(expected);
+    if (answer.error) {
+      peer.fail(hello, answer.error);
+      await expect(linking).rejects.toBeInstanceOf(AuthenticationError);
+    } else {
+      peer.answer(hello, WELCOME_WITH_FEATURES);
+      expect((await linking).features).toEqual(["subscribe", "arrays"]);
+    }
+  });
+
+  test("tells who the server is", async () => {
+    const { link } = await linked();
+    expect(link).toMatchObject({ clientId: CLIENT_ID, state: "open", server: { name: "scripted", version: "1.0" } });
+  });
+
+  test("is content with a released server's answer", async () => {
+    const { link } = await linked(WELCOME);
+    expect(link).toMatchObject({ clientId: CLIENT_ID, features: [], server: undefined });
+  });
+
+  test("the version is the package's", () => {
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+    expect(VERSION).toBe(version);
+  });
+
+  test.each([null, 7, {}, { clientID: 7 }, { clientID: "a:b" }, { clientID: "c0", maxMsgSize: 12 }, { clientID: "c0", features: "all" }, { clientID: "c0", features: [1] }])(
+    "refuses the answer %o",
+    async (answer) => {
+      const linking = connect(await url());
+      await (await nextConnection()).welcome(answer);
+      await expect(linking).rejects.toBeInstanceOf(ProtocolError);
+    },
+  );
+
+  test("closes the connection after a refusal", async () => {
+    const linking = connect(await url(), { secret: "wrong" });
+    const peer = await nextConnection();
+    peer.fail(await peer.next(), { code: -32000, message: "Authentication failed" });
+    await expect(linking).rejects.toMatchObject({ name: "AuthenticationError", code: -32000, method: "wslink.hello" });
+    await new Promise((resolve) => peer.socket.once("close", resolve));
+  });
+
+  test("a close instead of an answer tells code and reason", async () => {
+    const linking = connect(await url());
+    const peer = await nextConnection();
+    await peer.next();
+    peer.socket.close(1008, "no good hello");
+    await expect(linking).rejects.toMatchObject({ name: "ConnectionError", code: 1008, reason: "no good hello" });
+  });
+});
+
+describe("connecting", () => {
+  test("fails where nobody listens", async () => {
+    await expect(connect("ws://127.0.0.1:1/ws")).rejects.toMatchObject({ name: "ConnectionError", code: 1006 });
+  });
+
+  test("fails where no WebSocket is served, and keeps the query out of the message", async () => {
+    const http = createServer((_, response) => response.writeHead(403).end()).listen(0, "127.0.0.1");
+    await new Promise((resolve) => http.once("listening", resolve));
+    const { port } = http.address() as AddressInfo;
+    const error: unknown = await connect(`http://127.0.0.1:${port}/ws?token=hidden`).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(String(error)).toContain(`ws://127.0.0.1:${port}/ws`);
+    expect(String(error)).not.toContain("hidden");
+    http.close();
+  });
+
+  test("fails without a URL outside a page", async () => {
+    await expect(connect()).rejects.toBeInstanceOf(UsageError);
+  });
+
+  test("fails for what is not a URL", async () => {
+    await expect(connect("::")).rejects.toBeInstanceOf(UsageError);
+  });
+
+  test("gives up when there is no answer to hello in time", async () => {
+    const linking = connect(await url(), { timeout: 50 });
+    const peer = await nextConnection();
+    const closed = new Promise((resolve) => peer.socket.once("close", resolve));
+    await expect(linking).rejects.toMatchObject({ name: "TimeoutError", timeout: 50 });
+    await expect(linking).rejects.toBeInstanceOf(TimeoutError);
+    await closed;
+  });
+
+  test("gives up when its signal aborts, with the signal's reason", async () => {
+    const abort = new AbortController();
+    const linking = connect(await url(), { signal: abort.signal });
+    await nextConnection();
+    abort.abort("changed my mind");
+    await expect(linking).rejects.toBe("changed my mind");
+    await expect(connect(await url(), { signal: abort.signal })).rejects.toBe("changed my mind");
+  });
+
+  test("an abort after it has connected changes nothing", async () => {
+    const abort = new AbortController();
+    const { link } = await linked(undefined, { signal: abort.signal });
+    abort.abort();
+    expect(link.state).toBe("open");
+  });
+});

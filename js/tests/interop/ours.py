@@ -1,0 +1,81 @@
+"""The server of this project, with the methods that server.test.ts calls. Prints its port."""
+
+import asyncio
+import sys
+
+import numpy
+
+from wslink import App
+
+app = App(secret="s3cret")
+numbers = app.topic("test.numbers")
+tiles = app.topic("test.tiles")
+newest = app.topic("test.newest", delivery="latest")
+
+
+@app.method("test.add")
+def add(a, b=1):
+    return a + b
+
+
+@app.method("test.echo")
+def echo(value):
+    return value
+
+
+@app.method("test.fail")
+def fail():
+    raise ValueError("no way")
+
+
+@app.method("test.unserializable")
+def unserializable():
+    return object()
+
+
+@app.method("test.zeros")
+def zeros(size):
+    return bytes(size)
+
+
+@app.method("test.length")
+def length(data):
+    return len(data)
+
+
+@app.method("test.sleep")
+async def sleep(seconds):
+    await asyncio.sleep(seconds)
+
+
+@app.method("test.publish")
+def publish(count, size=0):
+    for number in range(count):
+        numbers.publish({"number": number, "data": bytes(size)})
+    return "published"
+
+
+@app.method("test.publish_tiles")
+def publish_tiles(rows):
+    for row in range(rows):
+        tiles.publish({"row": row}, tags={"row": row})
+
+
+@app.method("test.grid")
+def grid(dtype, shape):
+    return numpy.arange(int(numpy.prod(shape))).astype(dtype).reshape(shape)
+
+
+@app.method("test.describe")
+def describe(array):
+    return [array.dtype.str, list(array.shape), array.ravel().tolist()]
+
+
+async def main():
+    server = await app.serve(port=0)
+    sys.stdout.write(f"port {server.port}\n")
+    sys.stdout.flush()
+    await server.wait_closed()
+
+
+asyncio.run(main())

@@ -1,0 +1,116 @@
+// This client against Python servers: the released one, and this project's.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Link, connect } from "../../src/index.js";
+import { PythonServer, type ServerName } from "./python.js";
+
+const MIB = 2 ** 20;
+
+/** Resolves with the first `count` payloads of a topic. */
+async function take<T>(link: Link, topic: string, count: number, begin: () => Promise<unknown>): Promise<T[]> {
+  const payloads: T[] = [];
+  let enough: () => void = () => undefined;
+  const taken = new Promise<void>((resolve) => (enough = resolve));
+  const subscription = link.subscribe<T>(topic, (payload) => {
+    payloads.push(payload);
+    if (payloads.length === count) enough();
+  });
+  await subscription.ready;
+  await begin();
+  await taken;
+  await subscription.cancel();
+  return payloads;
+}
+
+describe.each<[ServerName]>([["released"], ["ours"]])("the server %s", (name) => {
+  let server: PythonServer;
+  let link: Link;
+
+  beforeAll(async () => {
+    server = await PythonServer.start(name);
+    link = await connect(server.url, { secret: "s3cret" });
+  });
+
+  afterAll(async () => {
+    await link.close();
+    await server.stop();
+  });
+
+  test("hello", () => {
+    expect(link.clientId).toMatch(/^c[0-9a-f]{32}$/);
+    expect(link.features).toEqual(name === "ours" ? ["subscribe", "arrays"] : []);
+  });
+
+  test.each([{ secret: "wrong" }, {}, { secret: "" }])("refuses %o", async (options) => {
+    await expect(connect(server.url, options)).rejects.toMatchObject({ name: "AuthenticationError", code: -32000 });
+  });
+
+  test("call, with args and kwargs", async () => {
+    expect(await link.call("test.add", [40], { b: 2 })).toBe(42);
+    expect(await link.call("test.add", [41])).toBe(42);
+  });
+
+  test("unknown method", async () => {
+    await expect(link.call("test.nothing")).rejects.toMatchObject({ name: "CallError", code: -32601, data: "test.nothing" });
+  });
+
+  test("exception", async () => {
+    const data = { method: "test.fail", exception: "ValueError('no way')" };
+    await expect(link.call("test.fail")).rejects.toMatchObject({ code: -32001, data, message: "test.fail: Exception raised: ValueError('no way')" });
+  });
+
+  test("result that cannot be encoded", async () => {
+    await expect(link.call("test.unserializable")).rejects.toMatchObject({ code: -32002, data: "test.unserializable" });
+  });
+
+  test.each([
+    [[null, true, 0, -1, 1.5, "naïve 🌍", "\ufeffmark", 2 ** 40, -(2 ** 40)]],
+    [[NaN, Infinity, -Infinity]],
+    [[2n ** 53n, 2n ** 64n - 1n, -(2n ** 63n)]],
+    [{ nested: [{ deeply: new Uint8Array([0, 255]) }], empty: [{}, [], new Uint8Array(0), ""] }],
+    [{ "": 1, "a b": 2, __proto__x: 3, zeta: 4, alpha: 5 }],
+    ["x".repeat(100_000)],
+  ])("echo %#", async (value) => {
+    expect(await link.call("test.echo", [value])).toEqual(value);
+  });
+
+  test.each([8, 64])("%i MiB both ways", async (size) => {
+    const data = new Uint8Array(size * MIB);
+    for (let index = 0; index < data.length; index += 4093) data[index] = index;
+    const echoed = await link.call<Uint8Array>("test.echo", [data]);
+    expect(Buffer.compare(echoed, data)).toBe(0);
+  });
+
+  test("a Blob", async () => {
+    expect(await link.call("test.length", [new Blob([new Uint8Array(3 * MIB)])])).toBe(3 * MIB);
+  });
+
+  test("publications, in order", async () => {
+    const payloads = await take<{ number: number }>(link, "test.numbers", 100, () => link.call("test.publish", [100]));
+    expect(payloads.map(({ number }) => number)).toEqual([...Array(100).keys()]);
+  });
+
+  test("large publications", async () => {
+    const payloads = await take<{ data: Uint8Array }>(link, "test.numbers", 5, () => link.call("test.publish", [5, 9 * MIB]));
+    expect(payloads.map(({ data }) => data.length)).toEqual(Array(5).fill(9 * MIB));
+  });
+
+  test("the result of a call comes before what it publishes (ORD-2)", async () => {
+    const order: unknown[] = [];
+    await take(link, "test.numbers", 3, async () => order.push(await link.call("test.publish", [3])));
+    expect(order).toEqual(["published"]);
+  });
+
+  test("many calls at once", async () => {
+    const results = await Promise.all(Array.from({ length: 500 }, (_, n) => link.call("test.add", [n, n])));
+    expect(results).toEqual(Array.from({ length: 500 }, (_, n) => 2 * n));
+  });
+
+  test("close during a call", async () => {
+    const other = await connect(server.url, { secret: "s3cret" });
+    const sleeping = other.call("test.sleep", [30]);
+    const closing = other.close();
+    await expect(sleeping).rejects.toMatchObject({ name: "ConnectionError" });
+    // Defect 3: the released server does not notice before the call has ended.
+    expect(await closing).toMatchObject({ code: name === "released" ? 1006 : 1000 });
+  });
+});

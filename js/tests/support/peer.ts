@@ -1,0 +1,130 @@
+// A server that does what a test tells it to, right or wrong. It shares no code with the client: @msgpack/msgpack writes what it sends.
+import { once } from "node:events";
+import type { AddressInfo, Socket } from "node:net";
+import { decode, encode } from "@msgpack/msgpack";
+import { type WebSocket, WebSocketServer } from "ws";
+
+export const CLIENT_ID = `c${"0".repeat(32)}`;
+
+export interface Envelope {
+  readonly id: string;
+  readonly method: string;
+  readonly args: unknown[];
+  readonly kwargs?: Record<string, unknown>;
+}
+
+export type Answer = Readonly<Record<string, unknown>>;
+
+/** A frame of the second generation. */
+export function frame(body: Uint8Array, { id = 1, offset = 0, total = body.length } = {}): Uint8Array {
+  const bytes = Buffer.alloc(12 + body.length);
+  bytes.writeUInt32LE(id, 0);
+  bytes.writeUInt32LE(offset, 4);
+  bytes.writeUInt32LE(total, 8);
+  bytes.set(body, 12);
+  return bytes;
+}
+
+export function message(envelope: object): Uint8Array {
+  return frame(encode({ wslink: "1.0", ...envelope }));
+}
+
+export const WELCOME = { clientID: CLIENT_ID, maxMsgSize: 4_194_304 };
+export const WELCOME_WITH_FEATURES = { ...WELCOME, features: ["subscribe", "arrays"], server: { name: "scripted", version: "1.0" } };
+
+/** One client's connection, on the server's side. */
+export class Connection {
+  /** Every frame that came from the client. */
+  readonly frames: { readonly data: Uint8Array; readonly binary: boolean }[] = [];
+  readonly #calls: Envelope[] = [];
+  #waiting: ((call: Envelope) => void) | undefined;
+  #partial: Uint8Array[] = [];
+
+  constructor(readonly socket: WebSocket) {
+    socket.on("message", (data, binary) => {
+      const bytes = new Uint8Array(data as Buffer);
+      this.frames.push({ data: bytes, binary });
+      if (binary) this.#take(bytes);
+    });
+    socket.on("error", () => undefined);
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.#partial.push(bytes.subarray(12));
+    const joined = new Uint8Array(Buffer.concat(this.#partial));
+    if (joined.length < Buffer.from(bytes).readUInt32LE(8)) return;
+    this.#partial = [];
+    const call = decode(joined, { useBigInt64: true }) as Envelope;
+    if (!this.#waiting) this.#calls.push(call);
+    else this.#waiting(call);
+    this.#waiting = undefined;
+  }
+
+  /** The next message from the client. */
+  next(): Promise<Envelope> {
+    const call = this.#calls.shift();
+    return call ? Promise.resolve(call) : new Promise((resolve) => (this.#waiting = resolve));
+  }
+
+  send(data: Uint8Array | string): void {
+    this.socket.send(data);
+  }
+
+  answer({ id }: Envelope, result: unknown): void {
+    this.send(message({ id, result }));
+  }
+
+  fail({ id }: Envelope, error: unknown): void {
+    this.send(message({ id, error }));
+  }
+
+  publish(topic: string, payload: unknown, more: object = {}): void {
+    this.send(message({ id: `publish:${topic}:0`, result: payload, ...more }));
+  }
+
+  /** Makes what `send` sends arrive at once, in one packet. */
+  together(send: () => void): void {
+    const { _socket: socket } = this.socket as unknown as { _socket: Socket };
+    socket.cork();
+    send();
+    socket.uncork();
+  }
+
+  /** Answers the client's hello. */
+  async welcome(result: unknown = WELCOME_WITH_FEATURES): Promise<Envelope> {
+    const hello = await this.next();
+    this.answer(hello, result);
+    return hello;
+  }
+}
+
+export class ScriptedServer {
+  readonly #server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false });
+  readonly #connections: Connection[] = [];
+  #waiting: ((connection: Connection) => void) | undefined;
+
+  constructor() {
+    this.#server.on("connection", (socket) => {
+      const connection = new Connection(socket);
+      if (!this.#waiting) this.#connections.push(connection);
+      else this.#waiting(connection);
+      this.#waiting = undefined;
+    });
+  }
+
+  async url(): Promise<string> {
+    if (!this.#server.address()) await once(this.#server, "listening");
+    return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}/ws`;
+  }
+
+  /** The next client to connect. */
+  connection(): Promise<Connection> {
+    const connection = this.#connections.shift();
+    return connection ? Promise.resolve(connection) : new Promise((resolve) => (this.#waiting = resolve));
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.#server.clients) client.terminate();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}

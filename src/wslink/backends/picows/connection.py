@@ -1,0 +1,315 @@
+"""A WebSocket of picows's as a session's connection."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import zlib
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+
+from wslink.backends import deflate
+from wslink.backends.engine import CLOSE_TIMEOUT, Carriage, close_reason
+from wslink.backends.heartbeat import Heartbeat
+from wslink.errors import LimitExceeded
+from wslink.wire.frames import Buffer, Frame
+
+if TYPE_CHECKING:
+    from wslink.session.session import Session
+
+SMALL = 8192
+"""Bytes up to which a frame is copied and sent at once, instead of in slices from where it is."""
+SLICE = 256 * 1024
+"""Bytes that are given to the transport at a time. It may copy what the kernel does not take at once, and so never
+copies more than this."""
+
+_TEXT, _BINARY, _PING, _PONG, _CLOSE = (
+    WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE,
+)  # fmt: skip
+_FIN, _RSV1 = 0x80, 0x40
+_OPCODES = {_TEXT: 1, _BINARY: 2, _CLOSE: 8, _PING: 9, _PONG: 10}
+_LENGTH16, _LENGTH64 = struct.Struct(">BBH"), struct.Struct(">BBQ")
+
+
+def frame_head(kind: WSMsgType, size: int, compressed: bool = False) -> bytes:
+    """The head of a frame from the server (RFC 6455, 5.2)."""
+    first = _FIN | _OPCODES[kind] | (_RSV1 if compressed else 0)
+    if size < 126:
+        return bytes((first, size))
+    return _LENGTH16.pack(first, 126, size) if size < 65536 else _LENGTH64.pack(first, 127, size)
+
+
+class _Fragments:
+    """A message that comes in fragments."""
+
+    def __init__(self, kind: WSMsgType, compressed: bool) -> None:
+        self.kind = kind
+        self.compressed = compressed
+        self.parts: list[bytes] = []
+        self.size = 0
+
+
+class PicowsConnection(WSListener):
+    """Carries a session over an upgraded connection (session.contracts.Connection).
+
+    Small frames go straight to the socket. Large ones are cut into slices, of which one at a time is given to the
+    transport; while one waits, the connection is not writable and frames stay in the session's outbox, where a newer
+    one may take their place.
+
+    Args:
+        carriage: see Carriage.
+        bits: the window bits of permessage-deflate; 0 if it was not negotiated.
+    """
+
+    def __init__(self, carriage: Carriage, bits: int) -> None:
+        self.writable = True
+        self._carriage = carriage
+        self._bits = bits
+        self._paused = False
+        self._closing = False
+        self._slices: deque[Buffer] = deque()  # of frames that have begun to be sent, and control frames after them
+        self._held: deque[Frame | bytes] | None = None  # what waits for a frame that is being compressed
+        self._unwritten: list[Callable[[], None]] = []
+        self._fragments: _Fragments | None = None
+        self._inbox: deque[tuple[WSMsgType, bytes, bool]] | None = None  # what waits for one that is being expanded
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._ws: WSTransport
+        self._transport: asyncio.Transport
+        self._session: Session
+        self._heartbeat: Heartbeat
+
+    # picows.WSListener
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._ws = transport
+        self._transport = transport.underlying_transport
+        self._transport.set_write_buffer_limits(high=1, low=0)  # asyncio's TLS is always over 0
+        self._heartbeat = Heartbeat(self._carriage.heartbeat, self._ping, self.abort)
+        self._session = self._carriage.opened(self)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self._heartbeat.heard = True
+        kind = frame.msg_type
+        if (kind is _TEXT or kind is _BINARY) and frame.fin and not frame.rsv1 and self._inbox is None:
+            if self._fragments is None:
+                self._session.receive(kind is _BINARY, frame.get_payload_as_bytes())
+            else:
+                self._fail(WSCloseCode.PROTOCOL_ERROR, "a message began within another")
+        elif kind is _PING:
+            self._control(_PONG, frame.get_payload_as_bytes())
+        elif kind is _CLOSE:
+            self._close_received(frame)
+        elif kind is not _PONG:
+            self._receive_part(kind, frame)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._closing = True
+        self.writable = False
+        self._slices.clear()
+        self._held = self._inbox = None
+        self._heartbeat.stop()
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._session.closed()
+        self._carriage.ended(self)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._pump()
+        if not self._slices:
+            self._went_out()
+
+    # session.contracts.Connection
+
+    def send(self, frame: Frame, written: Callable[[], None] | None = None) -> None:
+        if self._closing:
+            return
+        if self._held is not None:
+            self._held.append(frame)
+        elif self._bits and deflate.worth_compressing(frame):
+            self._send_compressed(frame)
+        else:
+            self._send_parts(_BINARY if frame.binary else _TEXT, frame.parts, frame.size)
+        if written is not None:
+            self._unwritten.append(written)
+            if len(self._unwritten) == 1:
+                asyncio.get_running_loop().call_soon(self._tell_written)
+
+    def close(self, code: int, reason: str) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._close_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
+        message = struct.pack(">H", code) + close_reason(reason)
+        if self._held is not None:
+            self._held.append(message)
+        else:
+            self._control(_CLOSE, message)
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self._closing = True
+        self._transport.abort()
+
+    # Sending
+
+    def _send_parts(self, kind: WSMsgType, parts: tuple[Buffer, ...], size: int, compressed: bool = False) -> None:
+        if size <= SMALL and not self._slices:
+            self._ws.send(kind, parts[0] if len(parts) == 1 else b"".join(parts), True, compressed)
+            return
+        pending = bytearray(frame_head(kind, size, compressed))  # with it go the small parts, such as chunk headers
+        for part in parts:
+            if len(part) <= SMALL:
+                pending += part
+                continue
+            self._slices.append(bytes(pending))
+            pending.clear()
+            view = memoryview(part)
+            self._slices.extend(view[start : start + SLICE] for start in range(0, len(view), SLICE))
+        if pending:
+            self._slices.append(bytes(pending))
+        self._pump()
+
+    def _pump(self) -> None:
+        """Give slices to the transport until it has to keep one for later."""
+        slices, transport = self._slices, self._transport
+        while slices and not self._paused:
+            transport.write(slices.popleft())
+        self.writable = not (slices or self._paused or self._held is not None)
+
+    def _control(self, kind: WSMsgType, payload: bytes) -> None:
+        self._slices.append(frame_head(kind, len(payload)) + payload)
+        self._pump()
+
+    def _ping(self) -> None:
+        if not self._paused:
+            self._control(_PING, b"")
+
+    def _went_out(self) -> None:
+        if self.writable:
+            self._tell_written()
+            self._session.resume()
+
+    def _tell_written(self) -> None:
+        if self.writable and self._unwritten:
+            unwritten, self._unwritten = self._unwritten, []
+            for written in unwritten:
+                written()
+
+    # Compressing
+
+    def _send_compressed(self, frame: Frame) -> None:
+        if frame.size > deflate.THREAD_ABOVE:
+            self._held = deque()
+            self.writable = False
+            self._task = asyncio.get_running_loop().create_task(self._compress(frame))
+        else:
+            self._send_smaller(frame, deflate.deflater.small(frame, self._bits))
+
+    async def _compress(self, frame: Frame) -> None:
+        payload = await deflate.deflater.large(frame, self._bits)
+        held, self._held = self._held, None
+        if held is None:  # disconnected
+            return
+        self._send_smaller(frame, payload)
+        self._pump()
+        self._send_held(held)
+        self._went_out()
+
+    def _send_smaller(self, frame: Frame, payload: Buffer) -> None:
+        kind = _BINARY if frame.binary else _TEXT
+        if len(payload) < frame.size:
+            self._send_parts(kind, (payload,), len(payload), True)
+        else:
+            self._send_parts(kind, frame.parts, frame.size)
+
+    def _send_held(self, held: deque[Frame | bytes]) -> None:
+        """Send what was handed over meanwhile: frames, and at last the close frame."""
+        for item in held:
+            if self._held is not None:
+                self._held.append(item)
+            elif isinstance(item, bytes):
+                self._control(_CLOSE, item)
+            elif self._bits and deflate.worth_compressing(item):
+                self._send_compressed(item)
+            else:
+                self._send_parts(_BINARY if item.binary else _TEXT, item.parts, item.size)
+
+    # Receiving
+
+    def _receive_part(self, kind: WSMsgType, frame: WSFrame) -> None:
+        """Take a fragment, or a compressed message."""
+        fragments = self._fragments
+        if (fragments is None) is (kind is WSMsgType.CONTINUATION) or (frame.rsv1 and not self._bits):
+            self._fail(WSCloseCode.PROTOCOL_ERROR, "a frame that has no place here")
+            return
+        if fragments is None:
+            fragments = self._fragments = _Fragments(kind, frame.rsv1)
+        fragments.size += frame.payload_size
+        if fragments.size > self._carriage.max_frame:
+            self._fail(WSCloseCode.MESSAGE_TOO_BIG, f"a message is at most {self._carriage.max_frame} bytes")
+            return
+        fragments.parts.append(frame.get_payload_as_bytes())
+        if frame.fin:
+            self._fragments = None
+            self._receive_message(fragments.kind, b"".join(fragments.parts), fragments.compressed)
+
+    def _receive_message(self, kind: WSMsgType, data: bytes, compressed: bool) -> None:
+        if self._inbox is not None:
+            self._inbox.append((kind, data, compressed))
+        elif not compressed:
+            self._session.receive(kind is _BINARY, data)
+        elif len(data) <= deflate.THREAD_ABOVE // 16:
+            self._expanded(kind, data)
+        else:
+            self._inbox = deque()
+            self._transport.pause_reading()
+            self._task = asyncio.get_running_loop().create_task(self._expand(kind, data))
+
+    def _expanded(self, kind: WSMsgType, data: bytes) -> None:
+        try:
+            self._session.receive(kind is _BINARY, deflate.inflate(data, self._carriage.max_frame))
+        except (LimitExceeded, zlib.error) as error:
+            self._refuse(error)
+
+    async def _expand(self, kind: WSMsgType, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            message = await loop.run_in_executor(None, deflate.inflate, data, self._carriage.max_frame)
+        except (LimitExceeded, zlib.error) as error:
+            self._refuse(error)
+            return
+        inbox, self._inbox = self._inbox, None
+        if inbox is None:  # disconnected
+            return
+        self._session.receive(kind is _BINARY, message)
+        for item in inbox:
+            self._receive_message(*item)
+        if self._inbox is None:
+            self._transport.resume_reading()
+
+    def _refuse(self, error: Exception) -> None:
+        if isinstance(error, LimitExceeded):
+            self._fail(WSCloseCode.MESSAGE_TOO_BIG, str(error))
+        else:
+            self._fail(WSCloseCode.INVALID_TEXT, "malformed compressed data")
+
+    # Closing
+
+    def _fail(self, code: WSCloseCode, reason: str) -> None:
+        """The peer broke the WebSocket protocol, or a limit of it."""
+        self._session.close(code.value, reason)
+
+    def _close_received(self, frame: WSFrame) -> None:
+        """Answer the peer's close, unless it is itself the answer to ours, and end the connection."""
+        if not self._closing:
+            self._closing = True
+            self._slices.clear() if self._paused else self._control(_CLOSE, frame.get_payload_as_bytes()[:2])
+        self._ws.disconnect()
