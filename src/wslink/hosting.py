@@ -177,10 +177,10 @@ class ProtocolHost:
             return self._is_secret(hello.secret)
         return self.validate(hello.secret, session.client_id) if hello.has_secret else False
 
-    def _opened(self, session: Session) -> None:
+    def _opened(self, session: Session, request: Any) -> None:
         session.route.attach(session)
         for protocol in self.protocols:
-            protocol.onConnect(session.request, session.client_id)
+            protocol.onConnect(request, session.client_id)
 
     def _closed(self, session: Session) -> None:
         try:

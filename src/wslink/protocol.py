@@ -242,15 +242,33 @@ class WslinkHandler:
 
     async def onConnect(self, request: Any, client_id: str) -> None:
         """A connection of the subclass's own is open: that in `connections` under `client_id`."""
+        self.connected(request, client_id)
+
+    async def onMessage(self, is_binary: bool, msg: Any, client_id: str) -> None:
+        """A frame has arrived on a connection of the subclass's own: `msg.data`."""
+        self.received(is_binary, msg.data, client_id)
+
+    async def onClose(self, client_id: str) -> None:
+        """A connection of the subclass's own has ended."""
+        self.ended(client_id)
+
+    def connected(self, request: Any, client_id: str) -> None:
+        """As `onConnect`."""
         connection = PumpedConnection(self.connections.get(client_id))
         session = Session(self.hub, connection, client_id=client_id, request=request, route=self)
         connection.resume = session.resume
 
-    async def onMessage(self, is_binary: bool, msg: Any, client_id: str) -> None:
-        """A frame has arrived on a connection of the subclass's own: `msg.data`."""
+    def received(self, is_binary: bool, data: Any, client_id: str) -> None:
+        """As `onMessage`, with the data itself."""
         session = self._sessions.get(client_id)
         if session is not None:
-            session.receive(is_binary, msg.data)
+            session.receive(is_binary, data)
+
+    def ended(self, client_id: str) -> None:
+        """As `onClose`."""
+        session = self._sessions.get(client_id)
+        if session is not None:
+            session.closed()
 
     async def onCompleteMessage(self, rpc: Any, client_id: str) -> None:
         """A decoded message has arrived."""
@@ -264,12 +282,6 @@ class WslinkHandler:
             return False
         await self.onCompleteMessage({"wslink": VERSION, "id": rpcid, "method": method, "args": args}, client_id)
         return True
-
-    async def onClose(self, client_id: str) -> None:
-        """A connection of the subclass's own has ended."""
-        session = self._sessions.get(client_id)
-        if session is not None:
-            session.closed()
 
     async def disconnectClients(self) -> None:
         """Close every connection with 1001, and end the calls under way."""

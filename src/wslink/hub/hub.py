@@ -63,8 +63,8 @@ class Hub:
         """Sessions that have authenticated, by client id."""
         self.connected: set[Session] = set()
         """All that have a connection, authenticated or not."""
-        self.on_open: list[SessionHandler] = []
-        """Called when a connection is open, before hello. One that raises ends the connection."""
+        self.on_open: list[Callable[[Session, Any], None]] = []
+        """Called with what opened a connection when it is open, before hello. One that raises ends the connection."""
         self.on_close: list[SessionHandler] = []
         """Called when a connection has ended, whether or not its client had authenticated."""
         self.on_connect: list[ClientHandler] = []
@@ -105,13 +105,13 @@ class Hub:
     def authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]:
         return self._authenticate(hello, session)
 
-    def opened(self, session: Session) -> None:
+    def opened(self, session: Session, request: Any) -> None:
         if self._loop is not asyncio.get_running_loop():
             self.start()
         self.connected.add(session)
         try:
             for handler in self.on_open:
-                handler(session)
+                handler(session, request)
         except Exception:
             logger.exception("client %s: what handles new connections raised", session.client_id)
             session.close(1011, "the server failed to take the connection")

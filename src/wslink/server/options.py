@@ -11,6 +11,7 @@ from typing import Any
 
 from wslink import environment as environment_variables
 from wslink.errors import UsageError
+from wslink.hub.life import READY_MSG
 
 
 def _option(default: Any, help_: str, *, flags: Sequence[str] = (), env: str = "", metavar: str = "") -> Any:
@@ -53,7 +54,7 @@ class Options:
         env="WSLINK_ENGINE",
     )  # fmt: skip
     ready_msg: str = _option(
-        "wslink: Starting factory",
+        READY_MSG,
         "line printed to stdout once the port accepts; empty prints nothing",
         env="WSLINK_READY_MSG",
     )

@@ -9,11 +9,24 @@ from wslink.session.calls import AnswerFirst
 from wslink.session.hello import Hello
 from wslink.session.methods import Methods
 from wslink.wire.envelope import CallEnvelope
-from wslink.wire.frames import Frame
+from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
 
 if TYPE_CHECKING:
     from wslink.session.session import Session
+
+
+class Carriable(Protocol):
+    """What a connection carries: a session, or several in turn."""
+
+    def receive(self, binary: bool, data: Buffer | str) -> None:
+        """Take one data frame from the connection. Never raises."""
+
+    def resume(self) -> None:
+        """The connection is writable again."""
+
+    def closed(self) -> None:
+        """The connection has ended. Safe to call more than once."""
 
 
 class Connection(Protocol):
@@ -58,8 +71,8 @@ class Host(Protocol):
     owner: Any
     watch: Watch | None
 
-    def opened(self, session: Session) -> None:
-        """`session` has a connection; called for every session, once."""
+    def opened(self, session: Session, request: Any) -> None:
+        """`session` has a connection, which `request` opened; called for every session, once."""
 
     def authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]: ...
 

@@ -55,8 +55,8 @@ class Session:
         connection: what carries its frames.
         same_origin: whether the connection comes from a page of the server's own origin (HELLO-7).
         client_id: 32 hexadecimal digits; a new random id unless given.
-        request: what opened the connection, such as an HTTP request; None if nothing did.
-        route: what the connection came in by. The session keeps it for its owner, as it does `request`.
+        request: what opened the connection, such as an HTTP request; the host is told of it.
+        route: what the connection came in by. The session keeps it for its host.
         hello_timeout: whether the client has to say hello in time (LIM-8).
     """
 
@@ -73,7 +73,6 @@ class Session:
     ) -> None:
         self.client_id = client_id or uuid.uuid4().hex
         self.connection = connection
-        self.request = request
         self.route = route
         self.state = State.NEW
         self.subscribing = False
@@ -92,7 +91,7 @@ class Session:
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
             self._hello_timer = asyncio.get_running_loop().call_later(host.limits.hello_timeout, self._hello_late)
-        host.opened(self)
+        host.opened(self, request)
 
     # Incoming ---------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
@@ -14,10 +14,8 @@ from wslink.backends.aiohttp.private import compress_per_message
 from wslink.backends.deflate import worth_compressing
 from wslink.backends.engine import CLOSE_TIMEOUT, Carriage, close_reason
 from wslink.backends.heartbeat import Heartbeat
+from wslink.session.contracts import Carriable
 from wslink.wire.frames import Frame
-
-if TYPE_CHECKING:
-    from wslink.session.session import Session
 
 Socket = web.WebSocketResponse | ClientWebSocketResponse
 
@@ -50,6 +48,8 @@ class AiohttpConnection:
     """
 
     def __init__(self, socket: Socket, transport: asyncio.BaseTransport | None, heartbeat: float) -> None:
+        self.on_ping: Callable[[bytes], None] | None = None
+        """Called with the payload of each ping."""
         self._socket = socket
         self._transport = cast("asyncio.Transport | None", transport)
         if self._transport is not None:
@@ -102,7 +102,7 @@ class AiohttpConnection:
 
     # Running
 
-    async def run(self, session: Session) -> None:
+    async def run(self, session: Carriable) -> None:
         """Carry `session` until the connection ends."""
         writer = asyncio.get_running_loop().create_task(self._write(session))
         try:
@@ -117,7 +117,7 @@ class AiohttpConnection:
                 await asyncio.wait({writer}, timeout=CLOSE_TIMEOUT)
             writer.cancel()
 
-    async def _read(self, session: Session) -> None:
+    async def _read(self, session: Carriable) -> None:
         while True:
             message = await self._socket.receive()
             self._heartbeat.heard = True
@@ -127,11 +127,13 @@ class AiohttpConnection:
                 session.receive(False, message.data)
             elif message.type is WSMsgType.PING:
                 payload = message.data
+                if self.on_ping is not None:
+                    self.on_ping(payload)
                 self._enqueue(lambda payload=payload: self._socket.pong(payload))  # type: ignore[misc]
             elif message.type is not WSMsgType.PONG:
                 return
 
-    async def _write(self, session: Session) -> None:
+    async def _write(self, session: Carriable) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
                 while self._queue:

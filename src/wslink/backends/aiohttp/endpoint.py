@@ -72,7 +72,8 @@ class Endpoint:
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
-        return await self._carry(request, self._carriage(lambda connection: self._opened(connection, request)))
+        opening = [request]  # taken out once used: a connection may outlive its request by days
+        return await self._carry(request, self._carriage(lambda connection: self._opened(connection, opening.pop())))
 
     def _carriage(self, opened: Callable[[Carried], Session]) -> Carriage:
         options = self._options

@@ -3,6 +3,8 @@ move."""
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import ClientWebSocketResponse, web
 
 
@@ -17,3 +19,9 @@ def compress_per_message(socket: web.WebSocketResponse | ClientWebSocketResponse
     if negotiated and writer is not None:
         writer.compress = 0
     return int(negotiated)
+
+
+def client_transport(socket: ClientWebSocketResponse) -> asyncio.BaseTransport | None:
+    """What a WebSocket that we dialed writes to."""
+    connection = socket._response.connection
+    return connection.transport if connection is not None else None

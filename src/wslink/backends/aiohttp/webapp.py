@@ -15,7 +15,7 @@ from wslink.backends import aiohttp as settings
 from wslink.backends import origin
 from wslink.backends.aiohttp.endpoint import Endpoint, EndpointOptions
 from wslink.backends.aiohttp.site import Site
-from wslink.hub.life import announce
+from wslink.hub.life import READY_MSG, announce
 from wslink.protocol import AbstractWebApp, WslinkHandler
 from wslink.websocket import ServerProtocol
 
@@ -23,7 +23,6 @@ logger = logging.getLogger("wslink.backends.aiohttp")
 
 STATE_KEY: web.AppKey[dict[str, Any]] = web.AppKey("state", dict)
 """Where software may keep what belongs to a server: `server.app[STATE_KEY]`."""
-READY_MSG = "wslink: Starting factory"
 
 
 class AioHttpWsHandler(WslinkHandler):
