@@ -124,10 +124,10 @@ class Hub:
                 for topic in self.topics.values():
                     self._imply(session, topic)
         logger.info("client %s connected", session.client_id)
-        if not session.subscribing:
-            for subscription in list(self._subscriptions[session].values()):
-                subscription.topic.announce(subscription)
         self._tell(self.on_connect, session)
+        if not session.subscribing:
+            for subscription in list(self._subscriptions.get(session, {}).values()):  # a handler may end the session
+                subscription.topic.announce(subscription)
 
     def farewell(self, session: Session) -> None:
         self.connected.discard(session)

@@ -63,12 +63,13 @@ class _Signature:
         hints = _type_hints(function)
         parameters = list(inspect.signature(function).parameters.values())
         self._call_name = next((p.name for p in parameters if hints.get(p.name) is Call), None)
+        self._in_place = [p.name for p in parameters if p.kind in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD)]
+        self._positional_only = any(p.kind is _Kind.POSITIONAL_ONLY for p in parameters)
         parameters = [p for p in parameters if p.name != self._call_name]
         self._var_positional = any(p.kind is _Kind.VAR_POSITIONAL for p in parameters)
         self._var_keyword = any(p.kind is _Kind.VAR_KEYWORD for p in parameters)
         named = [p for p in parameters if p.kind not in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)]
         self._positional = [p.name for p in named if p.kind is not _Kind.KEYWORD_ONLY]
-        self._positional_only = sum(p.kind is _Kind.POSITIONAL_ONLY for p in named)
         self._names = frozenset(p.name for p in named)
         self._struct = _struct(name, named, hints)
 
@@ -83,7 +84,7 @@ class _Signature:
             fields[self._call_name] = call
         positional = list(extra)
         if extra or self._positional_only:
-            positional = [fields.pop(name) for name in self._positional] + positional
+            positional = [fields.pop(name) for name in self._in_place] + positional
         fields.update((key, value) for key, value in kwargs.items() if key not in self._names)
         return positional, fields
 
@@ -98,7 +99,7 @@ class _Signature:
                 raise self._refuse(f"argument '{name}' was given twice")
             if name in self._names:
                 values[name] = value
-            elif not self._var_keyword:
+            elif name == self._call_name or not self._var_keyword:
                 raise self._refuse(f"unknown argument '{name}'")
         return values, extra
 

@@ -85,6 +85,7 @@ class Session:
         another, a hello is the next one's first word."""
         self._host = host
         self._same_origin = same_origin
+        self._features: tuple[str, ...] = ()
         self._calls = 0
         self._malformed = 0
         self._unsettled = 0
@@ -199,6 +200,8 @@ class Session:
         if self.encoder.generation == 2:
             answer["maxMsgSize"] = self._host.limits.max_msg_size
         features = granted(hello, self.encoder.generation)
+        if self.state is State.OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
+            features = tuple(name for name in features if name in self._features)
         if hello.announces:
             answer.update(features=list(features), server={"name": "wslink", "version": __version__})
         self._result(id_, answer)
@@ -210,6 +213,7 @@ class Session:
         self.state = State.OPEN
         self._cancel_hello_timer()
         self._decoder.raise_limits(self._host.limits.max_message)
+        self._features = features
         self.subscribing = SUBSCRIBE in features
         if ARRAYS in features:
             self.encoder = SECOND_WITH_ARRAYS
@@ -226,9 +230,9 @@ class Session:
         if self._calls >= self._host.limits.max_calls:
             raise LimitExceeded(f"over max_calls ({self._host.limits.max_calls}) calls are under way", method.name)
         call = Call(self.client_id, method.name, self._host.owner, envelope.id)
-        args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
         token = current_call.set(call)
         try:
+            args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
             if method.thread:
                 result: Any = self._host.run_in_thread(functools.partial(method.function, *args, **kwargs))
             else:
@@ -237,7 +241,10 @@ class Session:
                 self._calls += 1
                 self._host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
-        except (Exception, asyncio.CancelledError) as error:
+        except asyncio.CancelledError:
+            self._cancelled(call)
+            return
+        except Exception as error:
             self._failed(call, error)
             return
         finally:
@@ -248,9 +255,7 @@ class Session:
         try:
             self._answer(call, await awaitable)
         except asyncio.CancelledError:
-            self._fail(
-                call.id, errors.EXCEPTION_ERROR, "Exception raised", {"method": call.method, "exception": "cancelled"}
-            )
+            self._cancelled(call)
         except Exception as error:
             self._failed(call, error)
         finally:
@@ -261,7 +266,7 @@ class Session:
         self._result(call.id, result, call.method)
         self._host.ordering.release()
 
-    def _failed(self, call: Call, error: BaseException) -> None:
+    def _failed(self, call: Call, error: Exception) -> None:
         call.answered = True
         if isinstance(error, (MethodError, PeerError)):
             self._fail(call.id, error.code, error.message, error.data)
@@ -271,6 +276,12 @@ class Session:
             if self._host.debug:  # ERR-2
                 data["trace"] = "".join(traceback.format_exception(error))
             self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
+        self._host.ordering.release()
+
+    def _cancelled(self, call: Call) -> None:
+        call.answered = True
+        data = {"method": call.method, "exception": "cancelled"}
+        self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
         self._host.ordering.release()
 
     # Outgoing ---------------------------------------------------------------
@@ -359,7 +370,7 @@ def _one_map(call: CallEnvelope) -> dict[str, Any]:
     return call.args[0]
 
 
-def _safe_repr(error: BaseException) -> str:
+def _safe_repr(error: Exception) -> str:
     try:
         return repr(error)
     except Exception:

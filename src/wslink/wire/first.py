@@ -30,7 +30,7 @@ _keys = itertools.count()
 class PackedText(NamedTuple):
     """An encoded value and the attachments that it names."""
 
-    text: str
+    text: bytes
     attachments: Sequence[tuple[str, Buffer]]
 
 
@@ -53,18 +53,27 @@ class FirstEncoder:
         attachments: list[tuple[str, Buffer]] = []
         self._local.attachments = attachments
         try:
-            return PackedText(self._encoder.encode(value), attachments)
+            return PackedText(self._text(value, attachments).encode(), attachments)
         except NotSerializable:
             raise
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise NotSerializable(str(error)) from error
+        except Exception as error:  # a property or an iterator of the application's may raise anything
+            raise NotSerializable(str(error) or repr(error)) from error
+
+    def _text(self, value: Any, attachments: list[tuple[str, Buffer]]) -> str:
+        try:
+            return self._encoder.encode(value)
+        except NotSerializable:
+            raise
+        except TypeError:  # a key, such as a NumPy integer or an Enum, that only the slower way makes text of
+            attachments.clear()
+            return self._encoder.encode(_builtins(value))
 
     def _hook(self, value: Any) -> Any:
         if isinstance(value, _BINARY):
             return self._attach(arrays.frozen(value))
         if arrays.is_array(value):
             return self._attach(arrays.array_bytes(value)[1])
-        return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=True, enc_hook=_plain_or_bytes)
+        return _builtins(value)
 
     def _attach(self, data: Buffer) -> str:
         key = f"wslink_bin{next(_keys)}"
@@ -87,15 +96,16 @@ class FirstEncoder:
         return _compose(id_, "result", packed, tail)
 
 
+def _builtins(value: Any) -> Any:
+    return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=True, enc_hook=_plain_or_bytes)
+
+
 def _plain_or_bytes(value: Any) -> Any:
     return arrays.array_bytes(value)[1] if arrays.is_array(value) else to_plain(value)
 
 
 def _compose(id_: str, kind: str, packed: PackedText, tail: str = "") -> Message:
-    try:
-        text = f'{{"wslink":"1.0","id":"{id_}","{kind}":{packed.text}{tail}}}'.encode()
-    except UnicodeEncodeError as error:
-        raise NotSerializable(str(error)) from error
+    text = b"".join((f'{{"wslink":"1.0","id":"{id_}","{kind}":'.encode(), packed.text, tail.encode(), b"}"))
     frames: list[Frame] = []
     for key, data in packed.attachments:
         header = f'{{"wslink":"1.0","method":"{ATTACHMENT}","args":["{key}"]}}'.encode()

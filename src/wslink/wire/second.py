@@ -19,7 +19,7 @@ from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
 from wslink.wire.plain import to_plain
 
-SPLICE_ABOVE = 64 * 1024
+SPLICE_ABOVE = arrays.SHARE_ABOVE
 """Binary values of this many bytes or more are sent from where they are; smaller ones are copied into the message."""
 SEARCH_NODES = 512
 """Values that are looked at for large binary ones. Beyond that they are copied, which is correct, only slower."""
@@ -86,8 +86,8 @@ class SecondEncoder:
             text = self._encoder.encode(_mark_large(value))
         except NotSerializable:
             raise
-        except (TypeError, ValueError, OverflowError, RecursionError, BufferError) as error:
-            raise NotSerializable(str(error)) from error
+        except Exception as error:  # a property or an iterator of the application's may raise anything
+            raise NotSerializable(str(error) or repr(error)) from error
         return Packed(text.split(_MARK) if splices else (text,), splices)
 
     def _hook(self, value: Any) -> Any:
@@ -140,9 +140,10 @@ def _mark_large(value: Any) -> Any:
         nonlocal budget
         budget -= 1
         kind = type(node)
-        if kind is bytes or kind is bytearray or kind is memoryview:
-            size = node.nbytes if kind is memoryview else len(node)
-            return _Large(arrays.frozen(node)) if size >= SPLICE_ABOVE else node
+        if kind is bytes or kind is bytearray:
+            return _Large(arrays.frozen(node)) if len(node) >= SPLICE_ABOVE else node
+        if kind is memoryview:
+            return _Large(arrays.frozen(node)) if node.nbytes >= SPLICE_ABOVE or not node.c_contiguous else node
         if kind is dict and budget > 0:
             changed = {key: new for key, old in node.items() if budget > 0 and (new := search(old)) is not old}
             return {**node, **changed} if changed else node
