@@ -12,9 +12,10 @@ from .serving import Process, free_port
 
 
 class Relay:
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, environment=None):
         self.port = free_port()
-        self.process = Process(["-m", "wslink.relay", "--host", "127.0.0.1", "--port", str(self.port)], *arguments)
+        command = ["-m", "wslink.relay", "--host", "127.0.0.1", "--port", str(self.port)]
+        self.process = Process(command, *arguments, environment=environment)
 
     async def __aenter__(self):
         self.process.__enter__()

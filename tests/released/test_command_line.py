@@ -14,6 +14,7 @@ from .peer import SECRET, Closed
 from .programs import BARE, PROGRAM, port_of
 from .serving import Process, Running, free_port, write_site
 
+
 async def connected(port, secret=SECRET, generation=GENERATIONS[-1]):
     session = aiohttp.ClientSession()
     peer = await Running(None, port, session).dial(generation)
@@ -104,7 +105,9 @@ def test_a_taken_port_ends_the_program_with_an_error():
 def test_help_names_every_option():
     run = subprocess.run([sys.executable, "-c", BARE, "--help"], capture_output=True, text=True)
     assert run.returncode == 0
-    for option in "--port --host --timeout --content --authKey --ws-endpoint --no-ws-endpoint --fs-endpoints --reverse-url --ssl".split():
+    for option in (
+        "--port --host --timeout --content --authKey --ws-endpoint --no-ws-endpoint --fs-endpoints --reverse-url --ssl"
+    ).split():
         assert option in run.stdout
 
 
@@ -165,7 +168,7 @@ def test_the_frame_limit_is_max_msg_size_and_an_allowance():
     with Process(PROGRAM, "--port", "0", environment={"WSLINK_MAX_MSG_SIZE": "100000"}) as process:
         port = port_of(process)
         assert len(asyncio.run(send(port, 104_000))) == 103_900
-        with pytest.raises(Closed, match="1009"):
+        with pytest.raises(Closed, match=r"1009|1006"):  # the second when the reset overtakes the close
             asyncio.run(send(port, 105_000))
 
 

@@ -24,7 +24,7 @@ async def test_start_tells_the_port_it_got_once_it_accepts():
     accepted = asyncio.get_running_loop().create_future()
 
     async def probe(port):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.close()
         accepted.set_result(port)
 

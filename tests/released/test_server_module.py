@@ -269,9 +269,7 @@ async def test_content_and_more_folders(recorder, tmp_path):
     for name in ("www", "data", "images"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "index.html").write_text(name)
-    given = options(
-        "--content", str(tmp_path / "www"), "--fs-endpoints", f"data={tmp_path}/data|deep/images={tmp_path}/images"
-    )
+    given = options("--content", str(tmp_path / "www"), "--fs-endpoints", f"data={tmp_path}/data|deep/images={tmp_path}/images")
     async with Session(*recorder, given) as running:
         for path, text in [("index.html", "www"), ("data/index.html", "data"), ("deep/images/index.html", "images")]:
             async with running.get(path) as response:
