@@ -12,17 +12,12 @@ import pytest
 from .package import GENERATIONS, second_generation, since_2
 from .peer import SECRET, Closed
 from .programs import BARE, PROGRAM, port_of
-from .serving import Process, Running, free_port, write_site
+from .serving import Process, Visit, free_port, write_site
 
 
 async def connected(port, secret=SECRET, generation=GENERATIONS[-1]):
-    session = aiohttp.ClientSession()
-    peer = await Running(None, port, session).dial(generation)
-    try:
-        await peer.hello(secret)
-        return await peer.call("test.echo", 1)
-    finally:
-        await session.close()
+    async with Visit(port) as visit:
+        return await (await visit.connect(generation, secret=secret)).call("test.echo", 1)
 
 
 def test_a_server_by_command_line():
@@ -86,7 +81,7 @@ def test_static_files(tmp_path):
     write_site(tmp_path / "www")
 
     async def fetch(port):
-        async with aiohttp.ClientSession() as session, Running(None, port, session).get("deep/page.txt") as response:
+        async with Visit(port) as visit, visit.get("deep/page.txt") as response:
             return await response.text()
 
     with Process(PROGRAM, "--port", "0", "--content", str(tmp_path / "www")) as process:
@@ -144,11 +139,8 @@ thread.join()
 
 async def settings_of(port, secret):
     """What a server's behaviour says of its settings."""
-    session = aiohttp.ClientSession()
-    peer = await Running(None, port, session).dial("second")
-    result = await peer.hello(secret)
-    await session.close()
-    return result["maxMsgSize"]
+    async with Visit(port) as visit:
+        return (await (await visit.dial("second")).hello(secret))["maxMsgSize"]
 
 
 @second_generation
@@ -160,8 +152,8 @@ def test_max_msg_size_from_the_environment():
 @second_generation
 def test_the_frame_limit_is_max_msg_size_and_an_allowance():
     async def send(port, size):
-        async with aiohttp.ClientSession() as session:
-            peer = await Running(None, port, session).connect("second")
+        async with Visit(port) as visit:
+            peer = await visit.connect("second")
             peer.chunk_size = size
             return await peer.call("test.echo", "x" * (size - 100))
 
@@ -179,10 +171,8 @@ def test_the_frame_limit_is_max_msg_size_and_an_allowance():
 )
 def test_compression_is_accepted_unless_told(environment, arguments, offered):
     async def extensions(port):
-        async with aiohttp.ClientSession() as session:
-            url = Running(None, port, session).url()
-            async with session.ws_connect(url, compress=15) as frames:
-                return bool(frames.compress)
+        async with Visit(port) as visit:
+            return bool((await visit.dial(compress=15)).frames.compress)
 
     with Process(PROGRAM, "--port", "0", *arguments, environment=environment) as process:
         assert asyncio.run(extensions(port_of(process))) is offered
@@ -192,9 +182,9 @@ def test_the_heartbeat_pings():
     """A peer that does not answer pings is dropped."""
 
     async def beat(port):
-        async with aiohttp.ClientSession() as session:
-            async with session.ws_connect(f"ws://127.0.0.1:{port}/ws", autoping=False) as frames:
-                return (await asyncio.wait_for(frames.receive(), 5)).type
+        async with Visit(port) as visit:
+            frames = (await visit.dial(autoping=False)).frames
+            return (await asyncio.wait_for(frames.receive(), 5)).type
 
     with Process(PROGRAM, "--port", "0", environment={"WSLINK_HEART_BEAT": "1"}) as process:
         assert asyncio.run(beat(port_of(process))) is aiohttp.WSMsgType.PING

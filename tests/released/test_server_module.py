@@ -6,7 +6,6 @@ import inspect
 import logging
 import socket
 
-import aiohttp
 import pytest
 
 from wslink import server as wslink_server
@@ -15,7 +14,7 @@ from wslink.websocket import ServerProtocol
 from .package import RELEASED, VERSION, since_2
 from .peer import SECRET
 from .programs import options
-from .serving import Protocol, Running, free_port
+from .serving import Protocol, Visit, free_port
 
 DEFAULTS = {
     "debug": False,
@@ -239,11 +238,11 @@ class Session:
         waiting.cancel()
         if self.task.done():
             self.task.result()
-        self.session = aiohttp.ClientSession()
-        return Running(self.made[-1].server, self.made[-1].port, self.session)
+        self.visit = Visit(self.made[-1].port)
+        return await self.visit.__aenter__()
 
     async def __aexit__(self, *_):
-        await self.session.close()
+        await self.visit.__aexit__()
         await self.made[-1].server.stop()
         await self.task
 
