@@ -17,7 +17,6 @@ def headers(tmp_path, monkeypatch):
     path = tmp_path / "headers.json"
     path.write_text(json.dumps({"X-One": "1", "Cross-Origin-Opener-Policy": "same-origin"}))
     monkeypatch.setenv("WSLINK_HTTP_HEADERS", str(path))
-    monkeypatch.setattr(backend, "HTTP_HEADERS", getattr(backend, "HTTP_HEADERS", None))
     return path
 
 

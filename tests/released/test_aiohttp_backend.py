@@ -144,11 +144,6 @@ class TestHeaders:
 class TestSettings:
     """Module globals that a reload reads from the environment."""
 
-    @pytest.fixture(autouse=True)
-    def restored(self, monkeypatch):
-        for name in ("MAX_MSG_SIZE", "MSG_OVERHEAD", "HEART_BEAT", "WS_COMPRESS", "HTTP_HEADERS"):
-            monkeypatch.setattr(backend, name, getattr(backend, name))
-
     def test_defaults(self):
         module = importlib.import_module("wslink.backends.aiohttp")
         assert (module.MAX_MSG_SIZE, module.MSG_OVERHEAD, module.HEART_BEAT) == (4194304, 4096, 30)

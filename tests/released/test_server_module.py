@@ -264,6 +264,18 @@ async def test_no_endpoint(recorder, tmp_path):
         assert response.status == 404
 
 
+@since_2
+@pytest.mark.parametrize(
+    ("environment", "arguments", "accepted"),
+    [({}, [], True), ({"WSLINK_WS_COMPRESS": "0"}, [], False), ({}, ["--no-ws-compress"], False)],
+)
+async def test_compression_is_accepted_unless_told(recorder, monkeypatch, environment, arguments, accepted):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    async with Session(*recorder, options(*arguments)) as visit:
+        assert bool((await visit.dial(compress=15)).frames.compress) is accepted
+
+
 async def test_content_and_more_folders(recorder, tmp_path):
     for name in ("www", "data", "images"):
         (tmp_path / name).mkdir()
