@@ -2,14 +2,12 @@
 
 import asyncio
 
-import aiohttp
-
 from wslink import register
 from wslink.websocket import LinkProtocol
 
 from ..released.package import defect
 from ..released.peer import soon
-from ..released.serving import Protocol, Running, serving
+from ..released.serving import Protocol, serving
 
 FRAMES, SIZE = 40, 2**20
 
@@ -18,11 +16,6 @@ class Frames(LinkProtocol):
     @register("frames.alive")
     def alive(self):
         return True
-
-
-async def stalled(running, generation, session):
-    """An authenticated client that never reads again."""
-    return await Running(running.server, running.port, session).connect(generation)
 
 
 async def flood(link):
@@ -34,22 +27,22 @@ async def flood(link):
 
 @defect(1)
 async def test_publications_go_on(generation):
-    async with serving(Protocol(link := Frames())) as running, aiohttp.ClientSession() as session:
-        still = await stalled(running, generation, session)
+    async with serving(Protocol(link := Frames())) as running:
+        stalled = await running.connect(generation)
         healthy = await running.connect(generation)
         publishing = asyncio.create_task(flood(link))
         frames = [await soon(healthy.publication("a.frame"), "a publication to the healthy client", 2) for _ in range(FRAMES)]
         assert [frame["number"] for frame in frames] == list(range(FRAMES))
         await publishing
-        assert not still.frames.closed
+        assert not stalled.frames.closed
 
 
 @defect(1, released=("2.6.0",))
 async def test_replies_go_on(generation):
-    async with serving(Protocol(link := Frames())) as running, aiohttp.ClientSession() as session:
-        still = await stalled(running, generation, session)
+    async with serving(Protocol(link := Frames())) as running:
+        stalled = await running.connect(generation)
         await flood(link)
         late = await running.dial(generation)
         await soon(late.hello(), "an answer to a healthy client", 2)
         assert await late.call("frames.alive") is True
-        assert not still.frames.closed
+        assert not stalled.frames.closed

@@ -15,7 +15,7 @@ async def test_publications_without_clients_leave_nothing_behind():
     async with serving(Protocol(link := LinkProtocol())):
         tracemalloc.start()
         try:
-            for number in range(20):
+            for _ in range(20):
                 link.publish("a.frame", {"image": link.addAttachment(bytes(10**6))})
                 await asyncio.sleep(0)
             await asyncio.sleep(0.01)

@@ -1,13 +1,12 @@
 """Defect 9: a broadcast stops at the first dead socket."""
 
-import asyncio
 import inspect
 
 from wslink.server import create_webserver
 from wslink.websocket import LinkProtocol
 
 from ..released.package import GENERATIONS, defect
-from ..released.peer import soon, PEERS
+from ..released.peer import PEERS, soon
 from ..released.pipes import Pipe
 from ..released.serving import Protocol
 

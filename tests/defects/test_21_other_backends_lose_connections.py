@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 
-import aiohttp
 import pytest
 
 from wslink import register
@@ -12,7 +11,7 @@ from wslink.websocket import LinkProtocol
 
 from ..released.package import GENERATIONS, defect
 from ..released.peer import soon
-from ..released.serving import Protocol, Running, free_port
+from ..released.serving import Protocol, Visit, free_port
 
 
 class Hearing(LinkProtocol):
@@ -49,8 +48,8 @@ async def test_the_tornado_backend_speaks():
     port = free_port()
     server = create_webserver({"port": port, "ws": {"ws": Protocol(hearing := Hearing())}}, backend="tornado")
     task = asyncio.create_task(server.start(None))
-    async with aiohttp.ClientSession() as session:
-        peer = await Running(server, port, session).connect(GENERATIONS[-1])
+    async with Visit(port) as visit:
+        peer = await visit.connect()
         assert await peer.call("test.echo", [1]) == [1]
         hearing.publish("a.topic", 2)
         assert await peer.publication("a.topic") == 2

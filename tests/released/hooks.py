@@ -7,6 +7,7 @@ import os
 import pytest
 
 import wslink
+from wslink.backends import aiohttp as backend
 
 from .package import GENERATIONS, VERSION
 
@@ -35,10 +36,12 @@ def pytest_report_header():
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
-    """No server of this process prints its ready message, and none finds settings from outside."""
+    """No server of this process prints its ready message, and none finds settings that others left behind."""
     for name in [name for name in os.environ if name.startswith("WSLINK_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("WSLINK_READY_MSG", "")
+    for name in ("MAX_MSG_SIZE", "MSG_OVERHEAD", "HEART_BEAT", "WS_COMPRESS", "HTTP_HEADERS"):
+        monkeypatch.setattr(backend, name, getattr(backend, name, None), raising=False)
 
 
 @pytest.fixture(params=GENERATIONS)

@@ -13,7 +13,7 @@ from .serving import Process, free_port
 APPLICATION = "import sys, time; print('started with', *sys.argv[1:], flush=True); print('now ready', flush=True); time.sleep(60)"
 
 
-def configuration(folder, port, first=19001, count=2, **more):
+def configuration(folder, port, first=19001, count=2, apps=(), properties=(), **more):
     return {
         "configuration": {
             "host": "127.0.0.1",
@@ -27,12 +27,13 @@ def configuration(folder, port, first=19001, count=2, **more):
             **more,
         },
         "resources": [{"host": "127.0.0.1", "port_range": [first, first + count - 1]}],
-        "properties": {"python": sys.executable, "program": APPLICATION},
+        "properties": {"python": sys.executable, "program": APPLICATION, **dict(properties)},
         "sessionData": {"greeting": "hello ${name}"},
         "apps": {
             "open": {"cmd": ["${python}", "-c", "${program}", "--port", "$port", "$name"], "ready_line": "now ready"},
             "closed": {"cmd": ["${python}", "-c", "${program}", "${secret}"], "ready_line": "now ready"},
-            "broken": {"cmd": ["/does/not/exist"], "ready_line": "now ready"},
+            "broken": {"cmd": ["/does/not/exist", "${secret}"], "ready_line": "now ready"},
+            **dict(apps),
         },
     }
 
@@ -41,7 +42,9 @@ class Launcher:
     def __init__(self, folder, environment=None, **more):
         self.port, self.folder = free_port(), folder
         folder.mkdir(exist_ok=True)
-        (folder / "config.json").write_text("// ours\n" + json.dumps(configuration(folder, self.port, **more)))
+        config = configuration(folder, self.port, **more)
+        self.endpoint = "/" + config["configuration"]["endpoint"].strip("/")
+        (folder / "config.json").write_text("// ours\n" + json.dumps(config))
         self.process = Process(["-m", "wslink.launcher", str(folder / "config.json")], environment=environment)
 
     def __enter__(self):
@@ -63,13 +66,13 @@ class Launcher:
         finally:
             self.process.__exit__()
 
-    def ask(self, method, path="", payload=None):
+    def ask(self, method, path="", payload=None, kind="application/json"):
         body = None if payload is None else json.dumps(payload).encode()
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/sessions/{path}",
+            f"http://127.0.0.1:{self.port}{self.endpoint}/{path}",
             data=body,
             method=method,
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": kind},
         )
         try:
             with urllib.request.urlopen(request, timeout=15) as response:

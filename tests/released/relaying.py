@@ -3,22 +3,22 @@
 import asyncio
 import contextlib
 
-import aiohttp
 from aiohttp import web
 
 from .package import GENERATIONS
 from .peer import PEERS
-from .serving import Process, free_port
+from .serving import Process, Visit, free_port
 
 
 class Relay:
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, environment=None):
         self.port = free_port()
-        self.process = Process(["-m", "wslink.relay", "--host", "127.0.0.1", "--port", str(self.port)], *arguments)
+        command = ["-m", "wslink.relay", "--host", "127.0.0.1", "--port", str(self.port)]
+        self.process = Process(command, *arguments, environment=environment)
 
     async def __aenter__(self):
         self.process.__enter__()
-        self.session = aiohttp.ClientSession()
+        self.visit = await Visit(self.port).__aenter__()
         while True:
             with contextlib.suppress(OSError):
                 (await asyncio.open_connection("127.0.0.1", self.port))[1].close()
@@ -27,18 +27,14 @@ class Relay:
             await asyncio.sleep(0.02)
 
     async def __aexit__(self, *_):
-        await self.session.close()
+        await self.visit.__aexit__()
         self.process.__exit__()
 
-    def url(self, path, scheme="ws"):
-        return f"{scheme}://127.0.0.1:{self.port}/{path}"
+    def url(self, path):
+        return self.visit.url(path)
 
     async def dial(self, path, generation=GENERATIONS[-1]):
-        return PEERS[generation](await self.session.ws_connect(self.url(path), max_msg_size=0))
-
-    async def status(self, path):
-        async with self.session.get(self.url(path, "http")) as response:
-            return response.status
+        return await self.visit.dial(generation, path)
 
 
 class Meeting:

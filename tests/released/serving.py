@@ -31,18 +31,29 @@ class Protocol(ServerProtocol):
         self.updateSecret(self.first_secret)
 
 
-class Running:
-    """A server that accepts connections, and the peers that a test connects to it."""
+class Visit:
+    """Connections to the server at a port of this machine; they end with the block."""
 
-    def __init__(self, server, port, session):
-        self.server, self.port, self.session = server, port, session
+    def __init__(self, port, scheme=""):
+        self.port, self.secure, self.open = port, scheme, []
+
+    async def __aenter__(self):
+        self.session = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(self, *_):
+        for frames in self.open:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(frames.close(), 0.5)
+        await self.session.close()
 
     def url(self, path="ws", scheme="ws"):
-        return f"{scheme}://127.0.0.1:{self.port}/{path}"
+        return f"{scheme}{self.secure}://127.0.0.1:{self.port}/{path}"
 
     async def dial(self, generation=GENERATIONS[-1], route="ws", **options):
         """A connection that has not said hello yet."""
         frames = await self.session.ws_connect(self.url(route), max_msg_size=0, **options)
+        self.open.append(frames)
         return PEERS[generation](frames)
 
     async def connect(self, generation=GENERATIONS[-1], route="ws", secret=SECRET, **options):
@@ -53,6 +64,14 @@ class Running:
 
     def get(self, path, **options):
         return self.session.get(self.url(path, "http"), allow_redirects=False, **options)
+
+
+class Running(Visit):
+    """A visit to a server of this process, and the task that runs it."""
+
+    def __init__(self, server, port, task, scheme=""):
+        super().__init__(port, scheme)
+        self.server, self.task = server, task
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +88,7 @@ async def serving(protocol=None, prepare=None, **config):
 
 
 @contextlib.asynccontextmanager
-async def started(server):
+async def started(server, scheme=""):
     """Start a server in a task and stop it at the end, if the test has not done so."""
     port = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(server.start(port.set_result))
@@ -77,9 +96,7 @@ async def started(server):
     if not port.done():
         await task
     try:
-        async with aiohttp.ClientSession() as session:
-            running = Running(server, port.result(), session)
-            running.task = task
+        async with Running(server, port.result(), task, scheme) as running:
             yield running
     finally:
         await stopped(server, task)

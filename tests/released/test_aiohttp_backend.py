@@ -18,7 +18,7 @@ def site(tmp_path):
     return write_site(tmp_path / "www")
 
 
-def test_create_webserver_makes_a_web_app_server():
+async def test_create_webserver_makes_a_web_app_server():
     server = create_webserver({"port": 0})
     assert type(server) is backend.WebAppServer
     assert isinstance(server, AbstractWebApp)
@@ -144,11 +144,6 @@ class TestHeaders:
 class TestSettings:
     """Module globals that a reload reads from the environment."""
 
-    @pytest.fixture(autouse=True)
-    def restored(self, monkeypatch):
-        for name in ("MAX_MSG_SIZE", "MSG_OVERHEAD", "HEART_BEAT", "WS_COMPRESS", "HTTP_HEADERS"):
-            monkeypatch.setattr(backend, name, getattr(backend, name))
-
     def test_defaults(self):
         module = importlib.import_module("wslink.backends.aiohttp")
         assert (module.MAX_MSG_SIZE, module.MSG_OVERHEAD, module.HEART_BEAT) == (4194304, 4096, 30)
@@ -169,7 +164,7 @@ class TestSettings:
         backend.reload_settings()
         assert backend.HEART_BEAT is None
 
-    def test_making_a_server_reloads(self, monkeypatch):
+    async def test_making_a_server_reloads(self, monkeypatch):
         monkeypatch.setenv("WSLINK_MAX_MSG_SIZE", "2000")
         create_webserver({"port": 0})
         assert backend.MAX_MSG_SIZE == 2000
@@ -182,10 +177,10 @@ class TestSettings:
             assert await peer.ended() == 1009
 
     @pytest.mark.parametrize(("config", "compress"), [({}, True), ({"ws_compress": False}, False), ({"ws_compress": True}, True)])
-    def test_compression(self, config, compress):
+    async def test_compression(self, config, compress):
         assert create_webserver({"port": 0, **config}).ws_compress is compress
 
-    def test_configuration_wins_over_the_environment(self, monkeypatch):
+    async def test_configuration_wins_over_the_environment(self, monkeypatch):
         monkeypatch.setenv("WSLINK_WS_COMPRESS", "0")
         assert create_webserver({"port": 0}).ws_compress is False
         assert create_webserver({"port": 0, "ws_compress": True}).ws_compress is True

@@ -108,7 +108,7 @@ def test_pending_messages_can_be_released(unchunker):
 
 def test_the_stream_unchunker_wants_order():
     receiver = StreamUnChunker()
-    first, second, third = generate_chunks(msgpack.packb("abcdefgh"), 15)
+    first, _, third = generate_chunks(msgpack.packb("abcdefgh"), 15)
     receiver.process_chunk(first)
     with pytest.raises(ValueError):
         receiver.process_chunk(third)

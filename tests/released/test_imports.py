@@ -13,7 +13,7 @@ from .package import since_2
 NAMES = {
     "wslink": "register schedule_callback schedule_coroutine __license__",
     "wslink.websocket": "LinkProtocol ServerProtocol",
-    "wslink.protocol": "AbstractWebApp WslinkHandler METHOD_NOT_FOUND AUTHENTICATION_ERROR EXCEPTION_ERROR RESULT_SERIALIZE_ERROR CLIENT_ERROR",
+    "wslink.protocol": "AbstractWebApp WslinkHandler",
     "wslink.publish": "PublishManager publishManager",
     "wslink.server": "add_arguments start start_webserver stop_webserver create_webserver get_port",
     "wslink.uri": "checkURI",
@@ -22,7 +22,7 @@ NAMES = {
     "wslink.backends.aiohttp": "WebAppServer ReverseWebAppServer create_webserver MAX_MSG_SIZE HEART_BEAT",
     "wslink.backends.generic": "create_webserver startWebServer",
     "wslink.backends.generic.core": "GenericServer WsEndpoint WsConnection create_webserver",
-    "wslink.launcher": "startWebServer start add_arguments parseConfig SessionManager ProcessManager ResourceManager ProxyMappingManagerTXT",
+    "wslink.launcher": "startWebServer start add_arguments parseConfig SessionManager ResourceManager ProxyMappingManagerTXT",
     "wslink.relay": "main",
     "wslink.backends.aiohttp.launcher": "startWebServer LauncherResource",
     "wslink.backends.aiohttp.relay": "main WsHandler",

@@ -13,6 +13,7 @@ from wslink import launcher
 from .launching import Launcher, configuration
 from .serving import write_site
 
+
 class TestPieces:
     def test_comments_are_removed(self):
         text = '{"a": "http://x", // one\n "b": /* two\n lines */ 1}'

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import re
+import subprocess
+import sys
 
 import aiohttp
 import pytest
@@ -24,7 +27,7 @@ async def test_start_tells_the_port_it_got_once_it_accepts():
     accepted = asyncio.get_running_loop().create_future()
 
     async def probe(port):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.close()
         accepted.set_result(port)
 
@@ -89,9 +92,23 @@ async def test_the_task_of_start_may_be_cancelled_before_it_runs():
 
 
 @since_2
-async def test_a_server_can_be_built_without_a_running_loop():
-    server = await asyncio.to_thread(create_webserver, config(ws={"ws": Protocol()}))
-    assert server.get_app() is server.app
+def test_a_server_can_be_built_before_a_loop_runs():
+    program = """
+import asyncio, warnings
+warnings.simplefilter("ignore")
+from wslink.server import create_webserver
+from wslink.websocket import ServerProtocol
+
+async def stop(port):
+    print("accepts", port != 0)
+    await server.stop()
+
+server = create_webserver({"port": 0, "ws": {"ws": ServerProtocol()}, "handle_signals": False})
+asyncio.get_event_loop().run_until_complete(server.start(lambda port: asyncio.ensure_future(stop(port))))
+print("ended")
+"""
+    output = subprocess.check_output([sys.executable, "-c", program], text=True, env={**os.environ, "WSLINK_READY_MSG": ""})
+    assert output.split() == ["accepts", "True", "ended"]
 
 
 async def test_a_server_without_clients_stops_after_its_timeout():

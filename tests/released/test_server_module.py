@@ -6,7 +6,6 @@ import inspect
 import logging
 import socket
 
-import aiohttp
 import pytest
 
 from wslink import server as wslink_server
@@ -15,7 +14,7 @@ from wslink.websocket import ServerProtocol
 from .package import RELEASED, VERSION, since_2
 from .peer import SECRET
 from .programs import options
-from .serving import Protocol, Running, free_port
+from .serving import Protocol, Visit, free_port
 
 DEFAULTS = {
     "debug": False,
@@ -239,11 +238,11 @@ class Session:
         waiting.cancel()
         if self.task.done():
             self.task.result()
-        self.session = aiohttp.ClientSession()
-        return Running(self.made[-1].server, self.made[-1].port, self.session)
+        self.visit = Visit(self.made[-1].port)
+        return await self.visit.__aenter__()
 
     async def __aexit__(self, *_):
-        await self.session.close()
+        await self.visit.__aexit__()
         await self.made[-1].server.stop()
         await self.task
 
@@ -265,13 +264,23 @@ async def test_no_endpoint(recorder, tmp_path):
         assert response.status == 404
 
 
+@since_2
+@pytest.mark.parametrize(
+    ("environment", "arguments", "accepted"),
+    [({}, [], True), ({"WSLINK_WS_COMPRESS": "0"}, [], False), ({}, ["--no-ws-compress"], False)],
+)
+async def test_compression_is_accepted_unless_told(recorder, monkeypatch, environment, arguments, accepted):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    async with Session(*recorder, options(*arguments)) as visit:
+        assert bool((await visit.dial(compress=15)).frames.compress) is accepted
+
+
 async def test_content_and_more_folders(recorder, tmp_path):
     for name in ("www", "data", "images"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "index.html").write_text(name)
-    given = options(
-        "--content", str(tmp_path / "www"), "--fs-endpoints", f"data={tmp_path}/data|deep/images={tmp_path}/images"
-    )
+    given = options("--content", str(tmp_path / "www"), "--fs-endpoints", f"data={tmp_path}/data|deep/images={tmp_path}/images")
     async with Session(*recorder, given) as running:
         for path, text in [("index.html", "www"), ("data/index.html", "data"), ("deep/images/index.html", "images")]:
             async with running.get(path) as response:

@@ -2,8 +2,8 @@
 
 import asyncio
 import ssl
+from pathlib import Path
 
-import aiohttp
 import pytest
 
 from wslink import ssl_context
@@ -11,7 +11,7 @@ from wslink.server import create_webserver
 
 from .peer import SECRET
 from .programs import PROGRAM, port_of
-from .serving import Process, Protocol, Running, started
+from .serving import Process, Protocol, Visit, started
 
 pytest.importorskip("cryptography")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -30,8 +30,8 @@ def trusting():
 
 def test_a_pair_is_two_files(pair):
     certificate, key = pair
-    assert "BEGIN CERTIFICATE" in open(certificate).read()
-    assert "PRIVATE KEY" in open(key).read()
+    assert "BEGIN CERTIFICATE" in Path(certificate).read_text()
+    assert "PRIVATE KEY" in Path(key).read_text()
 
 
 def test_a_context_for_servers(pair):
@@ -45,17 +45,14 @@ async def test_a_server_with_tls(pair):
     config = {"host": "127.0.0.1", "port": 0, "handle_signals": False, "ws": {"ws": Protocol()}, "ssl": context}
     server = create_webserver(config)
     assert server.ssl_context is context
-    async with started(server) as running:
-        running.url = lambda path="ws", scheme="ws": f"wss://127.0.0.1:{running.port}/{path}"
+    async with started(server, "s") as running:
         assert await running.connect(ssl=trusting())
 
 
 def connect(port):
     async def hello():
-        async with aiohttp.ClientSession() as session:
-            running = Running(None, port, session)
-            running.url = lambda path="ws", scheme="ws": f"wss://127.0.0.1:{port}/{path}"
-            return await running.connect(secret=SECRET, ssl=trusting())
+        async with Visit(port, "s") as visit:
+            return await visit.connect(secret=SECRET, ssl=trusting())
 
     return asyncio.run(hello())
 

@@ -2,12 +2,11 @@
 
 import asyncio
 
-import aiohttp
 import pytest
 
 from wslink.server import create_webserver
 
-from .serving import Protocol, Running, free_port, write_site
+from .serving import Protocol, Visit, free_port, write_site
 
 pytest.importorskip("tornado")
 
@@ -17,9 +16,8 @@ async def test_static_files(tmp_path):
     config = {"port": port, "ws": {"ws": Protocol()}, "static": {"/": str(write_site(tmp_path / "www"))}}
     server = create_webserver(config, backend="tornado")
     task = asyncio.create_task(server.start(None))
-    async with aiohttp.ClientSession() as session:
-        async with Running(server, port, session).get("deep/page.txt") as response:
-            assert (response.status, await response.text()) == (200, "page")
+    async with Visit(port) as visit, visit.get("deep/page.txt") as response:
+        assert (response.status, await response.text()) == (200, "page")
     await server.stop()
     await task
 
