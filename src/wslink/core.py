@@ -31,9 +31,7 @@ def register(uri: str) -> Callable[[FunctionT], FunctionT]:
     return decorate
 
 
-def schedule_callback(
-    delay: float, callback: Callable[..., Any], *args: Any, **kwargs: Any
-) -> asyncio.TimerHandle:
+def schedule_callback(delay: float, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
     """Call `callback(*args, **kwargs)` in `delay` seconds, once the event loop runs; `cancel()` of the result prevents
     that."""
     return event_loop().call_later(delay, lambda: callback(*args, **kwargs))

@@ -1,4 +1,4 @@
-"""A ServerProtocol as the core sees it. Everything that the released API and the core disagree about is settled here."""
+"""A ServerProtocol as the core sees it: all that the released API and the core disagree about is settled here."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def host_of(protocol: ServerProtocol) -> ProtocolHost:
     host = protocol.__dict__.get("_wslink_host")
     if host is None:
         host = protocol.__dict__["_wslink_host"] = ProtocolHost(protocol)
-    return host  # type: ignore[no-any-return]
+    return host
 
 
 def without_secrets(payload: dict[str, Any]) -> dict[str, Any]:

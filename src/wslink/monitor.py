@@ -25,7 +25,7 @@ class NetworkMonitor:
         self._ids = itertools.count(2)
         self._listeners: dict[int, tuple[Listener, Listener]] = {}
 
-    def add_listener(self, enter: Listener, exit: Listener) -> int:  # noqa: A002 - released so
+    def add_listener(self, enter: Listener, exit: Listener) -> int:
         """Call `enter()` when something becomes pending and `exit()` when nothing is any more; an id to remove them
         by."""
         id_ = next(self._ids)

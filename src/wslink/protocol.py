@@ -167,9 +167,9 @@ class SessionSocket:
 class WslinkHandler:
     """An endpoint: the connections of one route to one ServerProtocol.
 
-    Backends of the core attach their sessions. A subclass may carry connections of its own: put an object with
-    `send_bytes`, `send_str` and `close` into `connections` under its id, then call `onConnect`, `onMessage` for each frame, and
-    `onClose`.
+    Backends of the core attach their sessions. A subclass may carry connections of its own: it puts an object with
+    `send_bytes`, `send_str` and `close` into `connections` under an id, then calls `onConnect`, `onMessage` for each
+    frame, and `onClose`.
 
     Attributes:
         serverProtocol: the ServerProtocol.

@@ -20,7 +20,8 @@ class PumpedConnection:
     """Carries a session (session.contracts.Connection) over `socket`.
 
     Args:
-        socket: has the coroutines `send_bytes(bytes)`, `send_str(str)` and `close(code=, message=)`; None if it is gone.
+        socket: has the coroutines `send_bytes(bytes)`, `send_str(str)` and `close(code=, message=)`; None
+            if it is gone.
     """
 
     def __init__(self, socket: Any) -> None:
@@ -51,9 +52,7 @@ class PumpedConnection:
         if self._task is not None and self._task is not asyncio.current_task():
             await asyncio.shield(self._task)
 
-    def _enqueue(
-        self, write: Callable[[], Awaitable[Any]], size: int, written: Callable[[], None] | None
-    ) -> None:
+    def _enqueue(self, write: Callable[[], Awaitable[Any]], size: int, written: Callable[[], None] | None) -> None:
         self._queue.append((write, size, written))
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._pump())

@@ -238,7 +238,7 @@ class Recorder:
         self.receive({"id": "system:c0:0", "method": "wslink.hello", "args": [token]})
         self.writable = not stuck
 
-    def send(self, frame: Frame) -> None:
+    def send(self, frame: Frame, written: object = None) -> None:
         self.messages.append(json.loads(bytes(frame.joined())))
 
     def close(self, code: int, reason: str) -> None:

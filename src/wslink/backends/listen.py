@@ -51,6 +51,7 @@ def _bind_all(sockets: list[socket.socket], host: str, port: int) -> None:
         try:
             one.bind((address[0], chosen, *address[2:]))
             one.listen(128)
+            one.setblocking(False)
         except OSError:
             one.close()
             # A machine may name an address (::1) that it does not have; one that is taken is an error.

@@ -66,7 +66,7 @@ class Hub:
         self.on_open: list[Callable[[Session, Any], None]] = []
         """Called with what opened a connection when it is open, before hello. One that raises ends the connection."""
         self.on_close: list[SessionHandler] = []
-        """Called when a connection has ended, whether or not its client had authenticated."""
+        """Called when a connection has ended, whether or not its client had authenticated. They must not raise."""
         self.on_connect: list[ClientHandler] = []
         self.on_disconnect: list[ClientHandler] = []
         self._authenticate = authenticate
@@ -134,10 +134,7 @@ class Hub:
         if session in self._subscriptions:
             self._part(session)
         for handler in self.on_close:
-            try:
-                handler(session)
-            except Exception:
-                logger.exception("%r raised", handler)
+            handler(session)
 
     def _part(self, session: Session) -> None:
         with self._lock:
@@ -204,7 +201,9 @@ class Hub:
     def open_topic(self, name: str) -> Topic:
         """The topic `name`, of any delivery, made if there is none. From any thread."""
         topic = self.topics.get(name)
-        return topic if topic is not None and topic.declared else self.topic(name, topic.delivery if topic else "reliable")
+        if topic is not None and topic.declared:
+            return topic
+        return self.topic(name)
 
     def _make_topic(self, name: str, delivery: Delivery) -> Topic:
         topic = self.topics.get(name)

@@ -82,7 +82,7 @@ class Life:
             task.add_done_callback(self._tasks.discard)
 
     async def end(self, shut_down: Callable[[], Awaitable[None]]) -> None:
-        """Run `shut_down`, the first time; later calls wait for it. A caller that is cancelled does not interrupt it."""
+        """Run `shut_down`, the first time; later calls wait for it. Cancelling a caller does not interrupt it."""
         if self._ending is None:
             self._ending = asyncio.get_running_loop().create_task(self._end(shut_down))
         await asyncio.shield(self._ending)

@@ -205,7 +205,7 @@ class Topic:
 
     def _remaining(self, targets: Targets) -> Targets:
         """`targets` without the subscriptions that have ended since it was published (SUB-5)."""
-        known = {(subscription._session, subscription.id) for subscription in self._subscriptions}
+        known = {(subscription.session, subscription.id) for subscription in self._subscriptions}
         remaining: Targets = []
         for session, ids in targets:
             named = ids and tuple(id_ for id_ in ids if (session, id_) in known)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wslink import environment as environment_variables
+from wslink import environment as variables
 from wslink.errors import UsageError
 from wslink.hub.life import READY_MSG
 
@@ -77,7 +77,7 @@ class Options:
         for option in dataclasses.fields(cls):
             variable = option.metadata["env"]
             if option.name not in settings and environment.get(variable):
-                settings[option.name] = environment_variables.parse(variable, environment[variable], type(option.default))
+                settings[option.name] = variables.parse(variable, environment[variable], type(option.default))
             elif option.name == "ready_msg" and variable in environment:
                 settings.setdefault("ready_msg", environment[variable])
         return cls(**settings)

@@ -353,7 +353,6 @@ class Session:
             self._settle()
         self._host.farewell(self)
 
-
     def _cancel_hello_timer(self) -> None:
         if self._hello_timer is not None:
             self._hello_timer.cancel()

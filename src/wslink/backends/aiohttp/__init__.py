@@ -16,7 +16,6 @@ from wslink import environment
 from wslink.wire.limits import MIB
 
 if TYPE_CHECKING:
-    from wslink.backends.aiohttp.launcher import startWebServer  # type: ignore[import-not-found]
     from wslink.backends.aiohttp.reverse import ReverseWebAppServer
     from wslink.backends.aiohttp.webapp import STATE_KEY, AioHttpWsHandler, WebAppServer, http_headers
 

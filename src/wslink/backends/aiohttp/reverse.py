@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 
@@ -99,9 +99,10 @@ class ReverseWebAppServer(AbstractWebApp):
         limit = self._ws_handler.hub.limits.max_frame
         async with (
             aiohttp.ClientSession() as http,
-            http.ws_connect(self._url, autoping=False, max_msg_size=limit, compress=0) as socket,
+            http.ws_connect(self._url, autoping=False, max_msg_size=limit, compress=0) as dialed,
         ):
             announce(os.environ.get("WSLINK_READY_MSG", READY_MSG))
+            socket = cast("aiohttp.ClientWebSocketResponse[Any]", dialed)
             connection = AiohttpConnection(socket, client_transport(socket), settings.HEART_BEAT or 0)
             sessions = SuccessiveSessions(lambda: self._session(connection))
             connection.on_ping = lambda payload: sessions.next_client() if payload == NEW_PEER else None
@@ -111,9 +112,7 @@ class ReverseWebAppServer(AbstractWebApp):
         handler = self._ws_handler
         id_ = handler.reverse_connection_client_id
         # Its client may come long after the connection does: no hello_timeout.
-        return Session(
-            handler.hub, connection, client_id=id_, request=self._url, route=handler, hello_timeout=False
-        )
+        return Session(handler.hub, connection, client_id=id_, request=self._url, route=handler, hello_timeout=False)
 
     async def _shut_down(self) -> None:
         await self._ws_handler.disconnectClients()

@@ -126,12 +126,12 @@ class WebAppServer(AbstractWebApp):
     def _add_static_routes(self) -> None:
         """The longest first."""
         static = self.config.get("static") or {}
-        follow = bool(self.config.get("static_follow_symlinks") or environment.read("WSLINK_FOLLOW_SYMLINKS", bool, False))
+        follow = self.config.get("static_follow_symlinks") or environment.read("WSLINK_FOLLOW_SYMLINKS", bool, False)
         if static:
             self.app.router.add_get("/", _to_index)
         for route in sorted(static, key=len, reverse=True):
             self.app.router.add_static(
-                _path(route), path=static[route], append_version=True, follow_symlinks=follow
+                _path(route), path=static[route], append_version=True, follow_symlinks=bool(follow)
             )
 
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from IPython import get_ipython  # type: ignore[attr-defined]
+from IPython import get_ipython
 
 from wslink.backends.generic.core import GenericServer, WsConnection, startWebServer
 
-__all__ = ["JUPYTER_COMM", "JupyterGenericServer", "WsJupyterComm", "create_webserver", "get_jupyter_comm", "startWebServer"]
+__all__ = ["JUPYTER_COMM", "JupyterGenericServer", "WsJupyterComm", "create_webserver", "startWebServer"]
 
 COMM_TARGET = "wslink_comm"
 
@@ -23,7 +23,7 @@ def get_jupyter_comm(kernel: Any = None) -> WsJupyterComm:
     """The one WsJupyterComm of this process, made at the first call, for `kernel` or the running one."""
     global JUPYTER_COMM
     if JUPYTER_COMM is None:
-        JUPYTER_COMM = WsJupyterComm(kernel or get_ipython().kernel)  # type: ignore[no-untyped-call]
+        JUPYTER_COMM = WsJupyterComm(kernel or get_ipython().kernel)
     return JUPYTER_COMM
 
 
