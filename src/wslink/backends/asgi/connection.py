@@ -34,7 +34,7 @@ class AsgiSocket:
         await self._emit({"type": "websocket.close", "code": code, "reason": message.decode()})
 
     async def read(self, carried: Carriable, max_frame: int) -> tuple[int, str]:
-        """Hand what arrives to `carried` until the connection ends. The close code and reason it needs; (0, "") for none.
+        """Hand what arrives to `carried` until the connection ends. The close code and reason it needs, or (0, "").
 
         Args:
             carried: the session.
