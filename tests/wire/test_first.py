@@ -83,7 +83,15 @@ def test_bytes_without_a_header_are_malformed(decoder: FirstDecoder) -> None:
 
 
 @pytest.mark.parametrize(
-    "keys", [[], ["other"], ["wslink_bin1x"], [1], ["wslink_bin1", "wslink_bin2", "wslink_bin3", "wslink_bin4"]]
+    "keys",
+    [
+        [],
+        ["other"],
+        ["wslink_bin1x"],
+        ["wslink_bin" + "1" * 33],
+        [1],
+        ["wslink_bin1", "wslink_bin2", "wslink_bin3", "wslink_bin4"],
+    ],
 )
 def test_a_malformed_header_is_refused(decoder: FirstDecoder, keys: list[Any]) -> None:
     with pytest.raises(InvalidRequest):

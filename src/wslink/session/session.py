@@ -129,9 +129,7 @@ class Session:
         if self.state is State.CLOSED:
             return
         if self.state is State.NEW and len(data) > self._host.limits.auth_msg_size + 12:
-            self.close(
-                1009, f"a message before hello is at most auth_msg_size ({self._host.limits.auth_msg_size}) bytes"
-            )
+            self._close_early()
             return
         if self._decoder is None:
             self.encoder, self._decoder = detect(binary, self._host.limits)
@@ -141,10 +139,20 @@ class Session:
             if message is INCOMPLETE:
                 return
             call = wire.parse_call(message)
+        except LimitExceeded as error:
+            if self.state is State.NEW:  # LIM-2
+                self._close_early()
+            else:
+                self._refuse(wire.answerable_id(message), error)
+            return
         except PeerError as error:
             self._refuse(wire.answerable_id(message), error)
             return
         self._handle(call)
+
+    def _close_early(self) -> None:
+        limit = self._host.limits.auth_msg_size
+        self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
 
     def _refuse(self, id_: str, error: PeerError) -> None:
         self._malformed += 1
