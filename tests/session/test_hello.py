@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -54,8 +55,13 @@ async def test_null_does_not_open_a_server_whose_secret_is_random(serve: Serve, 
 async def test_everything_but_hello_is_refused_before_it(app: App, serve: Serve, peers: Open) -> None:
     topic = app.topic("test.topic")
     peer = await peers(await serve(app))
-    for id_, method in (("rpc:c0:1", "test.echo"), ("system:c0:1", "wslink.subscribe")):
-        await peer.send({"id": id_, "method": method, "args": [{}]})
+    for id_, method in (
+        ("rpc:c0:1", "test.echo"),
+        ("rpc:c0:1", "wslink.hello"),
+        ("system:c0:1", "wslink.subscribe"),
+        ("system:c0:1", "wslink.unsubscribe"),
+    ):
+        await peer.send({"id": id_, "method": method, "args": [{"secret": "secret"}]})
         assert (await peer.receive())["error"] == {"code": -32000, "message": "Unauthorized: Skip message processing"}
     assert topic.publish("secret news") == 0
 
@@ -104,6 +110,14 @@ async def test_a_client_that_never_says_hello_is_disconnected(serve: Serve, peer
     app = App(secret="secret", limits=Limits(hello_timeout=0.2))
     peer = await peers(await serve(app))
     assert await peer.closed() == (1008, "no good hello within hello_timeout (0.2 s)")
+
+
+async def test_a_client_that_said_hello_stays(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(hello_timeout=0.2))
+    app.method("test.one")(lambda: 1)
+    peer = await peers(await serve(app), hello={"secret": "secret"})
+    await asyncio.sleep(0.4)
+    assert (await peer.call("test.one"))["result"] == 1
 
 
 async def test_clients_are_known_from_hello_to_close(app: App, serve: Serve, peers: Open) -> None:
