@@ -154,6 +154,18 @@ async def test_a_slow_subscriber_of_a_latest_topic_skips_to_the_newest(app: App,
         assert len(seen) < 100
 
 
+async def test_a_slow_subscriber_is_not_taken_for_dead(app: App, serve: Serve) -> None:
+    topic = app.topic("test.topic")
+    async with wslink.connect(await serve(app, heart_beat=1), secret="secret") as link:
+        subscription = link.subscribe("test.topic", buffer=1)
+        await subscription.ready
+        for n in range(3):
+            topic.publish(n)
+        await asyncio.sleep(3.5)
+        assert app.clients == (link.client_id,)
+        assert [await anext(subscription) for _ in range(3)] == [0, 1, 2]
+
+
 async def test_a_call_inside_an_iteration_is_answered_past_what_waits(app: App, serve: Serve) -> None:
     topic = app.topic("test.topic")
     app.method("test.one")(lambda: 1)

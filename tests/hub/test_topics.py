@@ -91,6 +91,10 @@ async def test_nothing_comes_after_unsubscribing(app: App, serve: Serve, peers: 
         ({"topic": "test.tile"}, "an integer from 1 to 2^32-1, not None"),
         ({"subscription": 1, "topic": "test.tile", "filter": 3}, "a filter must be a map"),
         ({"subscription": 1, "topic": "test.tile", "filter": {"a": {"near": 1}}}, "one or more of gte, gt,"),
+        (
+            {"subscription": 1, "topic": "test.tile", "filter": {"a": list(range(4097))}},
+            "filter on 'a': 4097 values are over max_filter_values (4096)",
+        ),
         ({"subscription": 9, "topic": "test.other"}, "subscription 9 is to topic 'test.tile', and cannot change"),
     ],
 )

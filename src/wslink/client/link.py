@@ -36,8 +36,8 @@ logger = logging.getLogger("wslink.client")
 FIRST_FRAME_SIZE = 512 * 1024  # G2-5: until hello tells the server's
 CLOSE_TIMEOUT = 2.0
 """Seconds that the server has to answer the closing handshake."""
-KEEP_ALIVE = 10.0
-"""Seconds between signs of life while reading is paused for a slow subscriber."""
+KEEP_ALIVE = 1.0
+"""Seconds between signs of life while reading is paused for a slow subscriber: what the fastest heartbeat needs."""
 
 
 class Link:
