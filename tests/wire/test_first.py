@@ -70,6 +70,12 @@ def test_attachments_that_nobody_collects_are_bounded(decoder: FirstDecoder) -> 
     assert decoder.receive(False, call("wslink_bin7", "wslink_bin8"))["args"] == ["wslink_bin7", b"y" * 60]
 
 
+def test_what_a_message_has_collected_makes_room(decoder: FirstDecoder) -> None:
+    for n in range(3):
+        attach(decoder, f"wslink_bin{n}", b"x" * 60)
+        assert decoder.receive(False, call(f"wslink_bin{n}"))["args"] == [b"x" * 60]
+
+
 def test_before_hello_attachments_are_small() -> None:
     decoder = FirstDecoder(Limits(auth_msg_size=10))
     attach(decoder, "wslink_bin1", b"x" * 8)
