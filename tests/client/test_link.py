@@ -154,6 +154,19 @@ async def test_a_slow_subscriber_of_a_latest_topic_skips_to_the_newest(app: App,
         assert len(seen) < 100
 
 
+async def test_a_call_is_answered_past_a_subscriber_that_takes_nothing(app: App, serve: Serve) -> None:
+    topic = app.topic("test.topic")
+    app.method("test.one")(lambda: 1)
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        subscription = link.subscribe("test.topic", buffer=2)
+        await subscription.ready
+        for n in range(4):
+            topic.publish(n)
+        await until(lambda: subscription.full)
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(link.call("test.one"), 0.5) == 1
+
+
 async def test_a_slow_subscriber_is_not_taken_for_dead(app: App, serve: Serve) -> None:
     topic = app.topic("test.topic")
     async with wslink.connect(await serve(app, heart_beat=1), secret="secret") as link:
@@ -320,10 +333,15 @@ async def test_garbage_from_a_server_does_not_end_the_link(scripted: Callable[[S
         await socket.send_str("text")
         for message in (7, {}, {"id": 7}, {"id": "publish:a.b:1"}, {"id": "rpc:c1:99", "result": 1}):
             await socket.send_bytes(packed(message))
+        array = msgpack.ExtType(1, b"\x06\x92\xa3|u1\x02ab")
+        await socket.send_bytes(packed({"id": "rpc:c1:99", "error": array}))
+        await socket.send_bytes(packed({"id": "rpc:c1:99", "error": {"data": {"exception": array}}}))
         await socket.send_bytes(packed({"id": "publish:a.b:1", "result": 1, "subscriptions": [[1], {}, 7]}))
-        await socket.send_bytes(packed({"id": call["id"], "error": "x" if call["args"] else {"code": "x"}}))
+        await socket.send_bytes(
+            packed({"id": call["id"], "error": "x" if call["args"] else {"data": {"exception": array}}})
+        )
 
-    async with wslink.connect(await scripted(script)) as link:
+    async with wslink.connect(await scripted(script, {"clientID": "c1", "features": ["arrays"]})) as link:
         with pytest.raises(CallError):
             await link.call("test.any")
         with pytest.raises(CallError):

@@ -280,7 +280,7 @@ class Link:
         answer = self._pending.get(id_)
         error = message.get("error")
         if answer is None or answer.done():
-            if error:
+            if error is not None:
                 logger.warning("the server reports an error: %s", error)
         elif error is not None and not isinstance(error, dict):
             answer.set_exception(CallError(CLIENT_ERROR, f"the server sent an error that is no map: {error!r:.200}"))
