@@ -73,6 +73,17 @@ async def test_a_second_hello_that_fails_takes_nothing_away(app: App, serve: Ser
     assert (await peer.call("test.one"))["result"] == 1
 
 
+@both
+@pytest.mark.parametrize("features", ["subscribe", 7, [1], [["subscribe"]], {"subscribe": 1}])
+async def test_features_that_are_no_list_of_names_are_refused(
+    app: App, serve: Serve, peers: Open, generation: int, features: Any
+) -> None:
+    peer = await peers(await serve(app), generation)
+    error = (await peer.hello("secret", features=features))["error"]
+    assert (error["code"], error["message"]) == (-32602, "wslink.hello: 'features' must be a list of strings")
+    assert "features" not in (await peer.hello("secret", features=None))["result"]
+
+
 async def test_a_second_hello_is_granted_what_the_first_one_was(app: App, serve: Serve, peers: Open) -> None:
     peer = await peers(await serve(app), hello={"secret": "secret", "features": ["subscribe", "subscribe"]})
     for asked, granted in (
