@@ -128,7 +128,10 @@ class Session:
         try:
             message = self._decoder.receive(binary, data)  # type: ignore[union-attr]
         except PeerError as error:
-            self._refuse(wire.MALFORMED_ID, error)
+            if isinstance(error, LimitExceeded) and self.state is State.NEW:  # LIM-2
+                self._close_early()
+            else:
+                self._refuse(wire.MALFORMED_ID, error)
             return
         if message is not INCOMPLETE:
             self.take(message)
@@ -146,13 +149,16 @@ class Session:
         """Whether to look at a frame that comes before a good hello, or after the end."""
         if self.state is State.CLOSED:
             return False
-        limit = self._host.limits.auth_msg_size
-        if len(data) > limit + HEADER_LENGTH:
-            self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
+        if len(data) > self._host.limits.auth_msg_size + HEADER_LENGTH:
+            self._close_early()
             return False
         if self._decoder is None:
             self.encoder, self._decoder = detect(binary, self._host.limits)
         return True
+
+    def _close_early(self) -> None:
+        limit = self._host.limits.auth_msg_size
+        self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
 
     def _refuse(self, id_: str, error: PeerError) -> None:
         self._malformed += 1
