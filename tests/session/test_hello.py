@@ -67,6 +67,17 @@ async def test_a_second_hello_that_fails_takes_nothing_away(app: App, serve: Ser
     assert (await peer.call("test.one"))["result"] == 1
 
 
+async def test_a_second_hello_is_granted_what_the_first_one_was(app: App, serve: Serve, peers: Open) -> None:
+    peer = await peers(await serve(app), hello={"secret": "secret", "features": ["subscribe", "subscribe"]})
+    for asked, granted in (
+        (["arrays", "subscribe"], ["subscribe"]),
+        (["arrays"], []),
+        (["subscribe"] * 2, ["subscribe"]),
+    ):
+        assert (await peer.hello("secret", features=asked))["result"]["features"] == granted
+    assert (await peer.system("wslink.subscribe", {}))["error"]["code"] == -32602
+
+
 async def test_an_unknown_system_method_is_not_found(app: App, serve: Serve, peers: Open) -> None:
     peer = await peers(await serve(app), hello={"secret": "secret"})
     for method in ("wslink.other", "wslink.subscribe"):  # not announced, so it does not exist

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -92,6 +94,14 @@ def test_a_malformed_header_is_refused(decoder: FirstDecoder, keys: list[Any]) -
 def test_malformed_json_is_refused(decoder: FirstDecoder, text: str) -> None:
     with pytest.raises(ParseError):
         decoder.receive(False, text)
+
+
+@pytest.mark.parametrize("deep", [sys.getrecursionlimit() - 300, 2 * sys.getrecursionlimit()])
+def test_nesting_that_is_too_deep_for_attachments_is_refused(decoder: FirstDecoder, deep: int) -> None:
+    attach(decoder, "wslink_bin1", b"one")
+    with contextlib.suppress(ParseError):  # which depth is too deep depends on the version of Python
+        decoder.receive(False, call("wslink_bin1").replace('"wslink_bin1"', "[" * deep + "]" * deep))
+    assert decoder.receive(False, call("wslink_bin1"))["args"] == [b"one"]
 
 
 def test_bare_literals_are_numbers(decoder: FirstDecoder) -> None:

@@ -105,6 +105,7 @@ export class Session {
   end(error: ConnectionError): void {
     this.#ended ??= error;
     this.#calls.rejectAll(this.#ended);
+    this.#subscriptions.end(this.#ended);
   }
 
   async #request(
@@ -168,8 +169,17 @@ function readWelcome(answer: unknown): Welcome & { readonly maxMsgSize: number |
   const { clientID, maxMsgSize, features = [], server } = (answer ?? {}) as Record<string, unknown>;
   if (typeof clientID !== "string" || !/^\w+$/.test(clientID)) throw badWelcome("clientID");
   if (maxMsgSize !== undefined && !(typeof maxMsgSize === "number" && maxMsgSize > HEADER_LENGTH)) throw badWelcome("maxMsgSize");
-  if (!Array.isArray(features)) throw badWelcome("features");
-  return { clientId: clientID, maxMsgSize, features, server: server as Welcome["server"] };
+  if (!Array.isArray(features) || !features.every(isText)) throw badWelcome("features");
+  return { clientId: clientID, maxMsgSize, features, server: readServer(server) };
+}
+
+function readServer(server: unknown): Welcome["server"] {
+  const { name, version } = (server ?? {}) as Record<string, unknown>;
+  return isText(name) && isText(version) ? { name, version } : undefined;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 function badWelcome(key: string): ProtocolError {

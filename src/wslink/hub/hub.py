@@ -22,6 +22,8 @@ from wslink.wire.limits import Limits
 
 logger = logging.getLogger("wslink")
 
+STOPS = "the server stops"
+
 Authenticator = Callable[[Hello, Session], "bool | Awaitable[bool]"]
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
 
@@ -53,6 +55,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
+        self._stopping = False
         self._pool: ThreadPoolExecutor | None = None
 
     # Life -------------------------------------------------------------------
@@ -61,11 +64,14 @@ class Hub:
         """Bind to the running event loop and its thread."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        self._stopping = False
 
     async def stop(self, grace: float = 1.0) -> None:
-        """Close every session with 1001, give calls under way `grace` seconds, then cancel them."""
+        """Close every session with 1001, also those that come in from now on; give calls under way `grace` seconds,
+        then cancel them."""
+        self._stopping = True
         for session in list(self.sessions.values()):
-            session.close(1001, "the server stops")
+            session.close(1001, STOPS)
         tasks = {task for task in self._tasks if task is not asyncio.current_task()}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace)
@@ -82,13 +88,16 @@ class Hub:
         return self._authenticate(hello, session)
 
     def welcome(self, session: Session) -> None:
+        if self._stopping:
+            session.close(1001, STOPS)
+            return
         self.sessions[session.client_id] = session
         self._subscriptions[session] = {}
         logger.info("client %s connected", session.client_id)
-        if not session.subscribing:
-            for topic in self.topics.values():
-                self._imply(session, topic)
         self._tell(self.on_connect, session)
+        if not session.subscribing:
+            for topic in list(self.topics.values()):  # a handler may make another
+                self._imply(session, topic)
 
     def farewell(self, session: Session) -> None:
         subscriptions = self._subscriptions.pop(session, None)
@@ -148,7 +157,7 @@ class Hub:
         topic = self.topics.get(name)
         if topic is None:
             topic = self.topics[name] = Topic(name, delivery, self)
-            for session in self.sessions.values():
+            for session in list(self.sessions.values()):
                 if not session.subscribing:
                     self._imply(session, topic)
         elif topic.delivery != delivery:
@@ -190,8 +199,10 @@ class Hub:
 
     def _imply(self, session: Session, topic: Topic) -> None:
         """Subscribe a released client, which cannot do so itself, to all of a topic (ORD-4)."""
-        subscription = Subscription(IMPLIED, session, topic, {}, lambda tags: True)
-        self._subscriptions[session][topic.name] = subscription
+        mine = self._subscriptions.get(session)
+        if mine is None:  # disconnected by what a handler published
+            return
+        subscription = mine[topic.name] = Subscription(IMPLIED, session, topic, {}, lambda tags: True)
         topic.add(subscription)
         topic.announce(subscription)
 

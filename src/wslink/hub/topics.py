@@ -148,7 +148,8 @@ class Topic:
             NotSerializable: naming the type that cannot be sent; nobody is sent anything then.
         """
         plain = check_tags(tags) if tags else {}
-        targets = self._targets(plain, to, exclude)
+        subscriptions = self._subscriptions
+        targets = self._targets(subscriptions, plain, to, exclude)
         if not targets:
             return 0
         packed: dict[Encoder, Any] = {}
@@ -156,13 +157,15 @@ class Topic:
             if session.encoder not in packed:
                 packed[session.encoder] = session.encoder.pack(payload)
         slot = self._slot(plain, key)
-        self._host.submit(lambda: self._deliver(packed, targets, slot))
+        self._host.submit(lambda: self._deliver(packed, targets, subscriptions, slot))
         return len(targets)
 
-    def _targets(self, tags: dict[str, Tag], to: str | None, exclude: str | None) -> Targets:
+    def _targets(
+        self, subscriptions: tuple[Subscription, ...], tags: dict[str, Tag], to: str | None, exclude: str | None
+    ) -> Targets:
         """The clients to send to, each with its subscriptions that match; None for a released client (SUB-6)."""
         matching: dict[Session, list[int]] = {}
-        for subscription in self._subscriptions:
+        for subscription in subscriptions:
             if (
                 (to is None or subscription.client_id == to)
                 and subscription.client_id != exclude
@@ -175,9 +178,19 @@ class Topic:
         """What a waiting publication is known by if a newer one may take its place (SUB-13)."""
         if self.delivery == "reliable":
             return None
-        return (self.name, tuple(sorted(tags.items())) if key is None else key)
+        if key is None:
+            return (self.name, tuple(sorted((name, isinstance(value, bool), value) for name, value in tags.items())))
+        try:
+            hash(key)
+        except TypeError:
+            raise UsageError(f"key {key!r} is not hashable: use a string, a number or a tuple of these") from None
+        return (self.name, key)
 
-    def _deliver(self, packed: dict[Encoder, Any], targets: Targets, slot: Hashable) -> None:
+    def _deliver(
+        self, packed: dict[Encoder, Any], targets: Targets, subscriptions: tuple[Subscription, ...], slot: Hashable
+    ) -> None:
+        if subscriptions is not self._subscriptions:
+            targets = self._remaining(targets)
         id_ = f"publish:{self.name}:{next(self._numbers)}"
         messages: dict[tuple[Encoder, tuple[int, ...] | None], Message] = {}
         for session, ids in targets:
@@ -188,6 +201,16 @@ class Topic:
                 messages[encoder, ids] = message
             session.send(message, slot)
 
+    def _remaining(self, targets: Targets) -> Targets:
+        """`targets` without the subscriptions that have ended since it was published (SUB-5)."""
+        known = {(subscription._session, subscription.id) for subscription in self._subscriptions}
+        remaining: Targets = []
+        for session, ids in targets:
+            named = ids and tuple(id_ for id_ in ids if (session, id_) in known)
+            if named or ids is None:
+                remaining.append((session, named))
+        return remaining
+
     # Called by the hub, on the event loop's thread.
 
     def add(self, subscription: Subscription, replaces: Subscription | None = None) -> None:
@@ -196,9 +219,10 @@ class Topic:
         self._subscriptions = (*others, subscription)
 
     def announce(self, subscription: Subscription) -> None:
-        """Tell the publisher of a new subscription."""
+        """Tell the publisher of a new subscription, unless it has ended already."""
         for handler in self._on_subscribe:
-            self._host.run_handler(handler, subscription)
+            if subscription.active:
+                self._host.run_handler(handler, subscription)
 
     def remove(self, subscription: Subscription) -> None:
         """End `subscription` and tell the publisher."""

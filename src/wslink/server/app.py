@@ -130,8 +130,12 @@ class App:
         needed = self._pages_need_secret or bool(options.secret) or not is_loopback(options.host)
         self._pages_need_secret = needed
         server = Server(self._hub, options, self.secret if self._pages_need_secret else None)
-        await server.start()
-        self._server = server
+        before, self._server = self._server, server
+        try:
+            await server.start()
+        except BaseException:
+            self._server = before
+            raise
         return server
 
     def run(self, **settings: Any) -> None:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from aiohttp import web
+from yarl import URL
 
 from wslink.errors import UsageError
 
@@ -36,7 +37,8 @@ class StaticFiles:
         if path is None:
             raise web.HTTPNotFound
         if path.name == "index.html" and not request.path.endswith(("/", "index.html")):
-            raise web.HTTPMovedPermanently(request.rel_url.with_path(request.path + "/"))
+            # One slash before the path: with two, a browser would take what follows for a host.
+            raise web.HTTPMovedPermanently(URL.build(path=f"/{request.path.strip('/')}/", query=request.query))
         return web.FileResponse(path, headers={"Cache-Control": "no-cache", **self._headers})
 
     def _find(self, relative: str) -> Path | None:

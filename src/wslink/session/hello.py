@@ -59,4 +59,4 @@ def parse_hello(envelope: CallEnvelope, same_origin: bool) -> Hello:
 
 def granted(hello: Hello, generation: int) -> tuple[str, ...]:
     """The announced features that this server accepts on a connection of `generation` (EXT-2)."""
-    return tuple(name for name in hello.features if generation in _GENERATIONS.get(name, ()))
+    return tuple(name for name in dict.fromkeys(hello.features) if generation in _GENERATIONS.get(name, ()))

@@ -9,7 +9,7 @@ import inspect
 import logging
 import traceback
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from wslink import errors
@@ -30,6 +30,7 @@ from wslink.session.methods import Method, Methods
 from wslink.session.outbox import Outbox
 from wslink.version import __version__
 from wslink.wire import envelope as wire
+from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codecs import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
 from wslink.wire.envelope import CallEnvelope
 from wslink.wire.frames import Buffer, Frame, Message
@@ -38,11 +39,14 @@ from wslink.wire.second import INCOMPLETE
 
 logger = logging.getLogger("wslink")
 
+SEND_AT_ONCE = 64 * 1024
+"""Bytes of a message up to which all its frames are handed over together when nothing waits."""
+
 
 class Connection(Protocol):
     """What carries a session's frames. Backends implement it; all of it is called on the event loop's thread.
 
-    `send` takes a frame at any time and never raises: on a dead connection it does nothing. While `writable` is false,
+    `send` takes frames at any time and never raises: on a dead connection it does nothing. While `writable` is false,
     the session
     keeps frames in its own outbox; the connection calls `Session.resume` when it becomes true again.
     """
@@ -50,7 +54,7 @@ class Connection(Protocol):
     @property
     def writable(self) -> bool: ...
 
-    def send(self, frame: Frame) -> None: ...
+    def send(self, frames: Sequence[Frame]) -> None: ...
 
     def close(self, code: int, reason: str) -> None:
         """Close once what was sent has gone out; `reason` is cut to 123 bytes (RFC 6455, 5.5)."""
@@ -86,6 +90,9 @@ class Host(Protocol):
     def run_in_thread(self, function: Callable[[], Any]) -> Awaitable[Any]: ...
 
 
+_NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
+
+
 class State(enum.Enum):
     """NEW --good hello--> OPEN; either --connection ends--> CLOSED."""
 
@@ -104,6 +111,23 @@ class Session:
         client_id: 32 hexadecimal digits; a new random id unless given.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_calls",
+        "_connection",
+        "_decoder",
+        "_features",
+        "_hello_timer",
+        "_host",
+        "_malformed",
+        "_same_origin",
+        "client_id",
+        "encoder",
+        "outbox",
+        "state",
+        "subscribing",
+    )  # fmt: skip
+
     def __init__(
         self, host: Host, connection: Connection, *, same_origin: bool = False, client_id: str | None = None
     ) -> None:
@@ -117,6 +141,7 @@ class Session:
         self._host = host
         self._connection = connection
         self._same_origin = same_origin
+        self._features: tuple[str, ...] = ()
         self._calls = 0
         self._malformed = 0
         self._hello_timer = asyncio.get_running_loop().call_later(host.limits.hello_timeout, self._hello_late)
@@ -125,18 +150,11 @@ class Session:
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5)."""
-        if self.state is State.CLOSED:
+        if self.state is not State.OPEN and not self._admit(binary, data):
             return
-        if self.state is State.NEW and len(data) > self._host.limits.auth_msg_size + 12:
-            self.close(
-                1009, f"a message before hello is at most auth_msg_size ({self._host.limits.auth_msg_size}) bytes"
-            )
-            return
-        if self._decoder is None:
-            self.encoder, self._decoder = detect(binary, self._host.limits)
         message: Any = None
         try:
-            message = self._decoder.receive(binary, data)
+            message = self._decoder.receive(binary, data)  # type: ignore[union-attr]
             if message is INCOMPLETE:
                 return
             call = wire.parse_call(message)
@@ -144,6 +162,18 @@ class Session:
             self._refuse(wire.answerable_id(message), error)
             return
         self._handle(call)
+
+    def _admit(self, binary: bool, data: Buffer | str) -> bool:
+        """Whether to look at a frame that comes before a good hello, or after the end."""
+        if self.state is State.CLOSED:
+            return False
+        limit = self._host.limits.auth_msg_size
+        if len(data) > limit + HEADER_LENGTH:
+            self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
+            return False
+        if self._decoder is None:
+            self.encoder, self._decoder = detect(binary, self._host.limits)
+        return True
 
     def _refuse(self, id_: str, error: PeerError) -> None:
         self._malformed += 1
@@ -154,7 +184,8 @@ class Session:
             self.close(1008, f"over max_malformed ({self._host.limits.max_malformed}) malformed messages")
 
     def _handle(self, call: CallEnvelope) -> None:
-        logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
         try:
             if call.id.startswith("system:"):
                 self._handle_system(call)
@@ -211,6 +242,8 @@ class Session:
         if self.encoder.generation == 2:
             answer["maxMsgSize"] = self._host.limits.max_msg_size
         features = granted(hello, self.encoder.generation)
+        if self.state is State.OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
+            features = tuple(name for name in features if name in self._features)
         if hello.announces:
             answer.update(features=list(features), server={"name": "wslink", "version": __version__})
         self._result(id_, answer)
@@ -222,6 +255,7 @@ class Session:
         self.state = State.OPEN
         self._hello_timer.cancel()
         self._decoder.raise_limits(self._host.limits.max_message)
+        self._features = features
         self.subscribing = SUBSCRIBE in features
         if ARRAYS in features:
             self.encoder = SECOND_WITH_ARRAYS
@@ -238,17 +272,20 @@ class Session:
         if self._calls >= self._host.limits.max_calls:
             raise LimitExceeded(f"over max_calls ({self._host.limits.max_calls}) calls are under way", method.name)
         call = Call(self.client_id, method.name, self._host.owner, envelope.id)
-        args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
         token = current_call.set(call)
         try:
+            args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
             if method.thread:
                 result: Any = self._host.run_in_thread(functools.partial(method.function, *args, **kwargs))
             else:
                 result = method.function(*args, **kwargs)
-            if inspect.isawaitable(result):
+            if type(result) not in _NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._calls += 1
                 self._host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
+        except asyncio.CancelledError:
+            self._cancelled(call)
+            return
         except Exception as error:
             self._failed(call, error)
             return
@@ -260,9 +297,7 @@ class Session:
         try:
             self._answer(call, await awaitable)
         except asyncio.CancelledError:
-            self._fail(
-                call.id, errors.EXCEPTION_ERROR, "Exception raised", {"method": call.method, "exception": "cancelled"}
-            )
+            self._cancelled(call)
         except Exception as error:
             self._failed(call, error)
         finally:
@@ -283,6 +318,12 @@ class Session:
             if self._host.debug:  # ERR-2
                 data["trace"] = "".join(traceback.format_exception(error))
             self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
+        self._host.ordering.release()
+
+    def _cancelled(self, call: Call) -> None:
+        call.answered = True
+        data = {"method": call.method, "exception": "cancelled"}
+        self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
         self._host.ordering.release()
 
     # Outgoing ---------------------------------------------------------------
@@ -311,6 +352,9 @@ class Session:
         disconnected (LIM-6)."""
         if self.state is State.CLOSED:
             return
+        if not self.outbox.waiting and self._connection.writable and message.size <= SEND_AT_ONCE:
+            self._connection.send(message.frames)
+            return
         try:
             self.outbox.put(message, key)
         except LimitExceeded as error:
@@ -322,7 +366,7 @@ class Session:
         """Hand frames to the connection for as long as it is writable."""
         connection, outbox = self._connection, self.outbox
         while connection.writable and (frame := outbox.next()) is not None:
-            connection.send(frame)
+            connection.send((frame,))
 
     # End --------------------------------------------------------------------
 
@@ -333,7 +377,7 @@ class Session:
             return
         if code in (1000, 1001):
             while (frame := self.outbox.next()) is not None:
-                self._connection.send(frame)
+                self._connection.send((frame,))
         if code not in (1000, 1001):
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
         self._connection.close(code, reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
@@ -59,9 +59,12 @@ class AiohttpConnection:
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
 
-    def send(self, frame: Frame) -> None:
-        if self._closing:
-            return
+    def send(self, frames: Sequence[Frame]) -> None:
+        if not self._closing:
+            for frame in frames:
+                self._send(frame)
+
+    def _send(self, frame: Frame) -> None:
         self._queued += frame.size
 
         async def write() -> None:
