@@ -7,8 +7,8 @@ import enum
 import functools
 import inspect
 import logging
+import secrets
 import traceback
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -119,7 +119,7 @@ class Session:
     def __init__(
         self, host: Host, connection: Connection, *, same_origin: bool = False, client_id: str | None = None
     ) -> None:
-        self.client_id = client_id or uuid.uuid4().hex
+        self.client_id = client_id or secrets.token_hex(16)
         self.state = State.NEW
         self.subscribing = False
         """Whether it subscribes explicitly (SUB-1); a released client is sent everything (ORD-4)."""
@@ -137,7 +137,10 @@ class Session:
     # Incoming ---------------------------------------------------------------
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5)."""
+        """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5).
+
+        A memoryview needs to be valid until this returns, not longer.
+        """
         if self.state is not State.OPEN and not self._admit(binary, data):
             return
         message: Any = None
