@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SMALL = 8192
 """Bytes up to which a frame is copied and sent at once, instead of in slices from where it is."""
-SLICE = 256 * 1024
+SLICE = 2 * 1024 * 1024
 """Bytes that are given to the transport at a time. It may copy what the kernel does not take at once, and so never
 copies more than this."""
 
