@@ -7,8 +7,8 @@ import enum
 import functools
 import inspect
 import logging
+import secrets
 import traceback
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -97,7 +97,7 @@ class Session:
         route: Any = None,
         hello_timeout: bool = True,
     ) -> None:
-        self.client_id = client_id or uuid.uuid4().hex
+        self.client_id = client_id or secrets.token_hex(16)
         self.connection = connection
         self.route = route
         self.state = State.NEW
@@ -122,7 +122,10 @@ class Session:
     # Incoming ---------------------------------------------------------------
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5)."""
+        """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5).
+
+        A memoryview needs to be valid until this returns, not longer.
+        """
         if self.state is not State.OPEN and not self._admit(binary, data):
             return
         try:
