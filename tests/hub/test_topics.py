@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import numpy
@@ -243,8 +243,8 @@ class Recorder:
         self.receive({"id": "system:c0:0", "method": "wslink.hello", "args": [token]})
         self.writable = not stuck
 
-    def send(self, frame: Frame) -> None:
-        self.messages.append(json.loads(bytes(frame.joined())))
+    def send(self, frames: Sequence[Frame]) -> None:
+        self.messages += [json.loads(bytes(frame.joined())) for frame in frames]
 
     def close(self, code: int, reason: str) -> None:
         pass

@@ -152,13 +152,15 @@ async def test_who_comes_while_the_server_stops_is_told_so_and_calls_nothing(app
 
     server = await app.serve(host="127.0.0.1", port=0, handle_signals=False, ready_msg="")
     url = f"ws://127.0.0.1:{server.port}/ws"
-    early, late = await peers(url, hello=HELLO), await peers(url)
+    early, silent = await peers(url, hello=HELLO), await peers(url)
     await early.start("test.wait")
     while not called:
         await asyncio.sleep(0.01)
     stopping = asyncio.create_task(server.stop())
-    assert (await early.closed())[0] == 1001
-    await late.hello("secret")
+    for peer in (early, silent):
+        assert await peer.closed() == (1001, "the server stops")
+    late = await peers(url)
+    await late.send({"id": "system:c0:0", "method": "wslink.hello", "args": [HELLO]})
     await late.start("test.wait")
     assert await late.closed() == (1001, "the server stops")
     await stopping
@@ -195,7 +197,7 @@ async def test_tls_with_a_certificate_made_for_the_occasion(app: App, serve: Ser
 
 
 async def test_tls_with_files(app: App, serve: Serve, tmp_path: Path) -> None:
-    from wslink.server.tls import write_self_signed
+    from wslink.tls import write_self_signed
 
     cert, key = write_self_signed("127.0.0.1", tmp_path)
     assert key.stat().st_mode & 0o077 == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -52,20 +51,3 @@ class StaticFiles:
             return path if inside.is_relative_to(self._root) and path.is_file() else None
         except OSError:  # no file has so long a name
             return None
-
-
-def read_headers(path: str) -> dict[str, str]:
-    """The response headers in a JSON file; {} if `path` is empty.
-
-    Raises:
-        UsageError: if it cannot be read or is not a map from strings to strings.
-    """
-    if not path:
-        return {}
-    try:
-        headers = json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"http headers: {path}: {error}") from error
-    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
-        raise UsageError(f"http headers: {path} must hold a JSON object whose values are strings")
-    return headers
