@@ -7,8 +7,8 @@ import enum
 import functools
 import inspect
 import logging
+import secrets
 import traceback
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -97,7 +97,7 @@ class Session:
         route: Any = None,
         hello_timeout: bool = True,
     ) -> None:
-        self.client_id = client_id or uuid.uuid4().hex
+        self.client_id = client_id or secrets.token_hex(16)
         self.connection = connection
         self.route = route
         self.state = State.NEW
@@ -122,7 +122,10 @@ class Session:
     # Incoming ---------------------------------------------------------------
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5)."""
+        """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5).
+
+        A memoryview needs to be valid until this returns, not longer.
+        """
         if self.state is not State.OPEN and not self._admit(binary, data):
             return
         try:
@@ -145,10 +148,6 @@ class Session:
             return
         self._handle(call)
 
-    def _close_early(self) -> None:
-        limit = self._host.limits.auth_msg_size
-        self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
-
     def _admit(self, binary: bool, data: Buffer | str) -> bool:
         """Whether to look at a frame that comes before a good hello, or after the end."""
         if self.state is State.CLOSED:
@@ -159,6 +158,10 @@ class Session:
         if self._decoder is None:
             self.encoder, self._decoder = detect(binary, self._host.limits)
         return True
+
+    def _close_early(self) -> None:
+        limit = self._host.limits.auth_msg_size
+        self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
 
     def _refuse(self, id_: str, error: PeerError) -> None:
         self._malformed += 1
