@@ -338,6 +338,24 @@ async def test_a_server_that_stops_sends_what_waits_and_one_at_its_bound_forgets
     assert dropped.results == called == []
 
 
+async def test_a_check_of_the_secret_that_raises_lets_nobody_in(caplog: pytest.LogCaptureFixture) -> None:
+    def raises(hello: Any, session: Any) -> bool:
+        raise LookupError("no such user")
+
+    async def raises_later(hello: Any, session: Any) -> bool:
+        return raises(hello, session)
+
+    for check in (raises, raises_later):
+        hub = Hub(None, check, Limits())
+        hub.start()
+        client = Recorder(hub)
+        await asyncio.sleep(0.01)
+        assert client.messages[0]["error"] == {"code": -32000, "message": "Authentication failed"}
+        assert not hub.sessions
+        client.session.close(1000, "")
+        await hub.stop()
+
+
 async def test_the_latest_of_a_number_is_not_the_latest_of_a_flag(hub: Hub) -> None:
     topic = hub.topic("test.topic", "latest")
     client = Recorder(hub, stuck=True)

@@ -342,8 +342,10 @@ async def test_arrays_are_malformed_where_a_message_has_none(app: App, serve: Se
 async def test_too_many_malformed_messages_end_the_connection(serve: Serve, peers: Open) -> None:
     app = App(secret="secret", limits=Limits(max_malformed=3))
     peer = await peers(await serve(app), hello=HELLO)
-    for _ in range(4):
+    for _ in range(3):
         await peer.socket.send_bytes(b"abc")
+    assert (await peer.call("application.none"))["error"]["code"] == -32601  # three are allowed
+    await peer.socket.send_bytes(b"abc")
     assert await peer.closed() == (1008, "over max_malformed (3) malformed messages")
 
 
