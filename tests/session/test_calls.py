@@ -400,6 +400,15 @@ def test_a_bad_registration_is_refused() -> None:
         app.method("a.b")(job)
 
 
+async def test_a_failure_whose_data_cannot_be_sent_is_told_without_it(app: App, serve: Serve, peers: Open) -> None:
+    @app.method("test.data")
+    def data() -> None:
+        raise MethodError("steep \ud800", object(), code=7)
+
+    peer = await peers(await serve(app), hello=HELLO)
+    assert (await peer.call("test.data"))["error"] == {"code": 7, "message": "'steep \\ud800'"}
+
+
 async def test_an_error_of_the_library_raised_by_a_method_keeps_its_code(app: App, serve: Serve, peers: Open) -> None:
     @app.method("test.params")
     def params() -> None:
