@@ -175,4 +175,3 @@ PLACES: dict[str, Callable[[Protocol], AbstractAsyncContextManager[Place]]] = {
 
 SHARED = [name for name in PLACES if name != "reverse"]
 """Those that several clients can use at a time."""
-
