@@ -53,7 +53,15 @@ async def running(config: dict[str, Any], backend: str) -> AsyncIterator[Any]:
 @asynccontextmanager
 async def over_http(protocol: Protocol, backend: str) -> AsyncIterator[Place]:
     async with running({"ws": {"ws": protocol}}, backend) as server, aiohttp.ClientSession() as session:
-        yield Place(server, lambda: session.ws_connect(f"http://127.0.0.1:{server.get_port()}/ws", max_msg_size=0))
+        opened: list[aiohttp.ClientWebSocketResponse] = []
+
+        async def dial() -> aiohttp.ClientWebSocketResponse:
+            opened.append(await session.ws_connect(f"http://127.0.0.1:{server.get_port()}/ws", max_msg_size=0))
+            return opened[-1]
+
+        yield Place(server, dial)
+        for socket in opened:
+            await socket.close()
 
 
 @asynccontextmanager
