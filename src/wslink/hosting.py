@@ -146,10 +146,17 @@ class ProtocolHost:
         call = current_call.get()
         exclude = call.client_id if skip_last_active_client and call is not None else None
         try:
-            self.hub.open_topic(topic).publish(data, to=client_id, exclude=exclude)
+            if self.hub.open_topic(topic).publish(data, to=client_id, exclude=exclude):
+                self._pending_for_a_turn()
         except (WslinkError, TypeError) as error:
             logger.error("what is published on %r cannot be sent: %s", topic, error)
             self.emit("error", f"what is published on {topic!r} cannot be sent: {error}")
+
+    def _pending_for_a_turn(self) -> None:
+        """Released servers send a publication in the event loop's next turn: until then it counts as pending."""
+        if self.hub.on_its_thread:
+            self.queued()
+            asyncio.get_running_loop().call_soon(self.settled)
 
     # Watch (session.contracts.Watch) --------------------------------------------------
 

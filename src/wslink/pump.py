@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from wslink.wire.frames import Frame
@@ -28,7 +29,7 @@ class PumpedConnection:
         self.socket = socket
         self.resume: Callable[[], None] = lambda: None
         """Called when more may be sent."""
-        self._queue: deque[tuple[Callable[[], Awaitable[Any]], int, Callable[[], None] | None]] = deque()
+        self._queue: deque[tuple[Callable[[], Awaitable[Any]], int]] = deque()
         self._queued = 0
         self._task: asyncio.Task[None] | None = None
         self._closing = socket is None
@@ -37,36 +38,35 @@ class PumpedConnection:
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
 
-    def send(self, frame: Frame, written: Callable[[], None] | None = None) -> None:
+    def send(self, frames: Sequence[Frame]) -> None:
         if not self._closing:
-            self._queued += frame.size
-            self._enqueue(lambda: self._write(frame), frame.size, written)
+            for frame in frames:
+                self._queued += frame.size
+                self._enqueue(functools.partial(self._write, frame), frame.size)
 
     def close(self, code: int, reason: str) -> None:
         if not self._closing:
             self._closing = True
-            self._enqueue(lambda: self.socket.close(code=code, message=reason.encode()), 0, None)
+            self._enqueue(lambda: self.socket.close(code=code, message=reason.encode()), 0)
 
     async def flushed(self) -> None:
         """Wait until what was sent is written. At once in what `socket` itself runs: it would wait for itself."""
         if self._task is not None and self._task is not asyncio.current_task():
             await asyncio.shield(self._task)
 
-    def _enqueue(self, write: Callable[[], Awaitable[Any]], size: int, written: Callable[[], None] | None) -> None:
-        self._queue.append((write, size, written))
+    def _enqueue(self, write: Callable[[], Awaitable[Any]], size: int) -> None:
+        self._queue.append((write, size))
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._pump())
 
     async def _pump(self) -> None:
         while self._queue:
-            write, size, written = self._queue.popleft()
+            write, size = self._queue.popleft()
             try:
                 await write()
             except Exception:
                 logger.exception("a connection failed to send")
             self._queued -= size
-            if written is not None:
-                written()
             self.resume()
 
     async def _write(self, frame: Frame) -> None:

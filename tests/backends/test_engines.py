@@ -155,6 +155,35 @@ async def test_a_message_over_the_limit_closes_1009(
     assert await socket.ended()
 
 
+@pytest.mark.parametrize("last", [PING, PONG, TEXT])
+async def test_calls_that_arrive_together(engine: str, last: int, echo: App, serve: Serve, sockets: Connect) -> None:
+    topic = echo.topic("later")
+    socket = await sockets(await serve(echo, engine=engine))
+    for number in range(3):
+        socket.send(TEXT, call("echo", number, number=number))
+    socket.send(last, call("echo", "last") if last == TEXT else b"")
+    answers = [json.loads((await socket.receive()).payload)["result"] for _ in range(3)]
+    assert answers == [0, 1, 2]
+    if last != PONG:
+        assert (await socket.receive()).opcode == (PONG if last == PING else TEXT)
+    topic.publish("later")
+    assert b"later" in (await socket.receive(2)).payload
+
+
+async def test_a_slow_call_does_not_hold_the_answers_before_it(
+    engine: str, echo: App, serve: Serve, sockets: Connect
+) -> None:
+    echo.method("slow")(lambda: time.sleep(0.3))
+    socket = await sockets(await serve(echo, engine=engine))
+    for _ in range(2):  # what is slow is known once it has been called
+        socket.send(TEXT, call("echo", "quick"))
+        socket.send(TEXT, call("slow"))
+        await socket.receive()
+        start = time.monotonic()
+        await socket.receive()
+    assert time.monotonic() - start < 0.4
+
+
 # Closing
 
 

@@ -10,7 +10,9 @@ import urllib.request
 from .serving import Process, free_port
 
 #: An application: says what it was started with, and that it is ready.
-APPLICATION = "import sys, time; print('started with', *sys.argv[1:], flush=True); print('now ready', flush=True); time.sleep(60)"
+APPLICATION = (
+    "import sys, time; print('started with', *sys.argv[1:], flush=True); print('now ready', flush=True); time.sleep(60)"
+)
 
 
 def configuration(folder, port, first=19001, count=2, apps=(), properties=(), **more):
@@ -66,13 +68,13 @@ class Launcher:
         finally:
             self.process.__exit__()
 
-    def ask(self, method, path="", payload=None, kind="application/json"):
+    def ask(self, method, path="", payload=None, kind="application/json", **headers):
         body = None if payload is None else json.dumps(payload).encode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{self.endpoint}/{path}",
             data=body,
             method=method,
-            headers={"Content-Type": kind},
+            headers={"Content-Type": kind, **headers},
         )
         try:
             with urllib.request.urlopen(request, timeout=15) as response:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgpack
 import numpy
 import pytest
 
@@ -95,6 +96,25 @@ async def test_a_client_cannot_send_the_call(app: App, serve: Serve, peers: Open
     peer = await peers(await serve(app), generation, hello=HELLO)
     error = (await peer.call("test.keywords", call={"client_id": "another"}))["error"]
     assert (error["code"], error["message"][:39]) == (-32602, "test.keywords: unknown argument 'call';")
+
+
+ONLY_FOR_THE_TYPE_CHECKER = """
+def plain(call: "Call"): return call.method
+def qualified(call: "wslink.Call"): return call.method
+def optional(call: "Call | None" = None): return call.method
+"""
+
+
+async def test_the_call_is_passed_though_its_class_is_imported_for_the_type_checker_only(
+    app: App, serve: Serve, peers: Open
+) -> None:
+    functions: dict[str, Any] = {}
+    exec(ONLY_FOR_THE_TYPE_CHECKER, functions)
+    peer = await peers(await serve(app), hello=HELLO)
+    for name in ("plain", "qualified", "optional"):
+        app.method(f"test.{name}")(functions[name])
+        assert (await peer.call(f"test.{name}"))["result"] == f"test.{name}"
+        assert (await peer.call(f"test.{name}", {"method": "forged"}))["error"]["code"] == -32602
 
 
 async def test_the_call_stands_where_the_signature_has_it(app: App, serve: Serve, peers: Open) -> None:
@@ -301,6 +321,24 @@ async def test_frames_that_cannot_be_decoded_are_answered_and_the_connection_goe
     assert (await peer.call("test.echo", 1))["result"] == 1
 
 
+async def test_arrays_are_malformed_where_a_message_has_none(app: App, serve: Serve, peers: Open) -> None:
+    describe(app)
+    peer = await peers(await serve(app), hello={**HELLO, "features": ["subscribe", "arrays"]})
+    dtype = msgpack.packb(["|u1", 2])
+    array = msgpack.ExtType(1, bytes((len(dtype),)) + dtype + b"ab")
+    token = {"secret": "secret", "features": array}
+    for message, code in (
+        ({"args": array}, -32600),
+        ({"kwargs": array}, -32600),
+        ({"method": array}, -32600),
+        ({"id": "system:c0:0", "method": "wslink.hello", "args": [token]}, -32602),
+        ({"id": "system:c0:1", "method": "wslink.subscribe", "args": [{"subscription": array}]}, -32602),
+    ):
+        await peer.send({"id": "rpc:c1:1", "method": "test.echo", **message})
+        assert (await peer.receive())["error"]["code"] == code
+    assert (await peer.call("test.echo", 1))["result"] == 1
+
+
 async def test_too_many_malformed_messages_end_the_connection(serve: Serve, peers: Open) -> None:
     app = App(secret="secret", limits=Limits(max_malformed=3))
     peer = await peers(await serve(app), hello=HELLO)
@@ -319,6 +357,8 @@ async def test_calls_under_way_are_bounded(serve: Serve, peers: Open) -> None:
     assert (error["code"], error["message"]) == (-32003, "over max_calls (2) calls are under way")
     gate.set()
     assert (await peer.answer(waiting[1]))["result"] is True
+    for _ in range(5):  # those that have ended do not count
+        assert (await peer.call("test.wait"))["result"] is True
 
 
 async def test_a_message_over_max_message_is_refused_alone(serve: Serve, peers: Open) -> None:

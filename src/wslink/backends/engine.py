@@ -32,7 +32,7 @@ class Carried(Connection, Protocol):
         """Drop the connection at once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Carriage:
     """How to carry a connection, and whom to tell of it.
 

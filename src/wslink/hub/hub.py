@@ -24,6 +24,8 @@ from wslink.wire.limits import Limits
 
 logger = logging.getLogger("wslink")
 
+STOPS = "the server stops"
+
 SessionHandler = Callable[[Session], None]
 Authenticator = Callable[[Hello, Session], "bool | Awaitable[bool]"]
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
@@ -77,6 +79,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
+        self._stopping = False
         self._pool: ThreadPoolExecutor | None = None
 
     # Life -------------------------------------------------------------------
@@ -85,11 +88,14 @@ class Hub:
         """Bind to the running event loop and its thread."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        self._stopping = False
 
     async def stop(self, grace: float = 1.0) -> None:
-        """Close every session with 1001, give calls under way `grace` seconds, then cancel them."""
+        """Close every session with 1001, also those that come in from now on; give calls under way `grace` seconds,
+        then cancel them."""
+        self._stopping = True
         for session in list(self.connected):
-            session.close(1001, "the server stops")
+            session.close(1001, STOPS)
         tasks = {task for task in self._tasks if task is not asyncio.current_task()}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace)
@@ -117,6 +123,9 @@ class Hub:
             session.close(1011, "the server failed to take the connection")
 
     def welcome(self, session: Session) -> None:
+        if self._stopping:
+            session.close(1001, STOPS)
+            return
         with self._lock:
             self.sessions[session.client_id] = session
             self._subscriptions[session] = {}
@@ -229,8 +238,13 @@ class Hub:
     def max_frame(self) -> int:
         return self.limits.max_sent_frame
 
+    @property
+    def on_its_thread(self) -> bool:
+        """Whether the caller runs on the event loop's thread."""
+        return threading.get_ident() == self._thread
+
     def submit(self, deliver: Callable[[], None]) -> None:
-        if threading.get_ident() == self._thread:
+        if self.on_its_thread:
             self.ordering.submit(deliver)
         elif self._loop is not None:
             self._loop.call_soon_threadsafe(self.ordering.submit, deliver, context=contextvars.Context())

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from wslink import environment
+from wslink.backends.asgi.application import AsgiApplication
 from wslink.backends.origin import is_loopback
 from wslink.errors import UsageError
 from wslink.hosting import ProtocolHost, include
@@ -18,7 +19,7 @@ from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
 from wslink.publish import as_attachment
 from wslink.server.options import Options
-from wslink.server.server import Server
+from wslink.server.server import CLIENT, Server
 from wslink.session.hello import Hello
 from wslink.session.methods import Method
 from wslink.session.session import Session
@@ -146,6 +147,33 @@ class App:
         """
         if self._server is not None and not self._server.stopped:
             raise UsageError(f"this App is being served already, on port {self._server.port}")
+        options = self._configure(settings)
+        self._pages_need_secret = self._pages_need_secret or not is_loopback(options.host)
+        server = Server(self._hub, options, self.secret if self._pages_need_secret else None)
+        before, self._server = self._server, server
+        try:
+            await server.start()
+        except BaseException:
+            self._server = before
+            raise
+        return server
+
+    def asgi(self, **settings: Any) -> AsgiApplication:
+        """An ASGI application to mount next to the routes of Starlette, FastAPI or any other.
+
+        Below its mount it serves the WebSocket (`ws`) and the client (`wslink/client.js`). Everything else (host, port,
+        TLS, static files, heartbeat, compression) is the outer application's and its server's.
+
+        Args:
+            settings: those of docs/settings.md that concern it: ws="ws", origins="", secret="", debug=False.
+
+        Raises:
+            UsageError: for a setting that is unknown or cannot be followed.
+        """
+        options = self._configure(settings)
+        return AsgiApplication(self._hub, options.ws, environment.split_origins(options.origins), CLIENT)
+
+    def _configure(self, settings: dict[str, Any]) -> Options:
         options = Options.from_environment(**settings)
         self._hub.limits = self._limits or environment.limits()
         self._hub.debug = options.debug
@@ -153,12 +181,8 @@ class App:
             logging.getLogger("wslink").setLevel(logging.DEBUG)
         if options.secret:
             self.secret = options.secret
-        needed = self._pages_need_secret or bool(options.secret) or not is_loopback(options.host)
-        self._pages_need_secret = needed
-        server = Server(self._hub, options, self.secret if self._pages_need_secret else None)
-        await server.start()
-        self._server = server
-        return server
+            self._pages_need_secret = True
+        return options
 
     def run(self, **settings: Any) -> None:
         """Serve until a signal, the idle timeout or a client's `application.exit` ends it. See `serve` for the

@@ -64,6 +64,8 @@ class AnswerFirst:
 
     def release(self) -> None:
         """Let go of what is held."""
+        if not self._held:
+            return
         held, self._held, self._holder = self._held, [], None
         self._deliver(held)
 

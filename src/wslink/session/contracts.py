@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wslink.session.calls import AnswerFirst
@@ -32,17 +32,14 @@ class Carriable(Protocol):
 class Connection(Protocol):
     """What carries a session's frames. Backends implement it; all of it is called on the event loop's thread.
 
-    `send` takes a frame at any time and never raises: on a dead connection it does nothing. While `writable` is false,
-    the session
-    keeps frames in its own outbox; the connection calls `Session.resume` when it becomes true again.
+    `send` takes frames, in order, at any time and never raises: on a dead connection it does nothing. While `writable`
+    is false, the session keeps frames in its own outbox; the connection calls `resume` when it becomes true again.
     """
 
     @property
     def writable(self) -> bool: ...
 
-    def send(self, frame: Frame, written: Callable[[], None] | None = None) -> None:
-        """Send `frame`. `written` is called once it has been handed to the operating system, later and not within
-        `send`; never if the connection ends before that."""
+    def send(self, frames: Sequence[Frame]) -> None: ...
 
     def close(self, code: int, reason: str) -> None:
         """Close once what was sent has gone out; `reason` is cut to 123 bytes (RFC 6455, 5.5)."""
@@ -55,10 +52,10 @@ class Watch(Protocol):
         """A call has arrived, or a hello."""
 
     def queued(self) -> None:
-        """A message waits to be written to a client."""
+        """A message did not go out at once: it waits for a client."""
 
     def settled(self) -> None:
-        """A message that was queued has been written, or will never be."""
+        """A message that waited has gone out, or never will."""
 
 
 class Host(Protocol):

@@ -7,8 +7,8 @@ import enum
 import functools
 import inspect
 import logging
+import secrets
 import traceback
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -31,12 +31,19 @@ from wslink.session.methods import Method
 from wslink.session.outbox import Outbox
 from wslink.version import __version__
 from wslink.wire import envelope as wire
+from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codecs import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
 from wslink.wire.envelope import CallEnvelope
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.second import INCOMPLETE
 
 logger = logging.getLogger("wslink")
+
+SEND_AT_ONCE = 64 * 1024
+"""Bytes of a message up to which all its frames are handed over together when nothing waits."""
+
+
+_NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
 
 
 class State(enum.Enum):
@@ -60,6 +67,25 @@ class Session:
         hello_timeout: whether the client has to say hello in time (LIM-8).
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_calls",
+        "_decoder",
+        "_features",
+        "_hello_timer",
+        "_host",
+        "_malformed",
+        "_same_origin",
+        "client_id",
+        "connection",
+        "encoder",
+        "outbox",
+        "renew",
+        "route",
+        "state",
+        "subscribing",
+    )  # fmt: skip
+
     def __init__(
         self,
         host: Host,
@@ -71,7 +97,7 @@ class Session:
         route: Any = None,
         hello_timeout: bool = True,
     ) -> None:
-        self.client_id = client_id or uuid.uuid4().hex
+        self.client_id = client_id or secrets.token_hex(16)
         self.connection = connection
         self.route = route
         self.state = State.NEW
@@ -88,7 +114,6 @@ class Session:
         self._features: tuple[str, ...] = ()
         self._calls = 0
         self._malformed = 0
-        self._unsettled = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
             self._hello_timer = asyncio.get_running_loop().call_later(host.limits.hello_timeout, self._hello_late)
@@ -97,20 +122,19 @@ class Session:
     # Incoming ---------------------------------------------------------------
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5)."""
-        if self.state is State.CLOSED:
+        """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5).
+
+        A memoryview needs to be valid until this returns, not longer.
+        """
+        if self.state is not State.OPEN and not self._admit(binary, data):
             return
-        if self.state is State.NEW and len(data) > self._host.limits.auth_msg_size + 12:
-            self.close(
-                1009, f"a message before hello is at most auth_msg_size ({self._host.limits.auth_msg_size}) bytes"
-            )
-            return
-        if self._decoder is None:
-            self.encoder, self._decoder = detect(binary, self._host.limits)
         try:
-            message = self._decoder.receive(binary, data)
+            message = self._decoder.receive(binary, data)  # type: ignore[union-attr]
         except PeerError as error:
-            self._refuse(wire.MALFORMED_ID, error)
+            if isinstance(error, LimitExceeded) and self.state is State.NEW:  # LIM-2
+                self._close_early()
+            else:
+                self._refuse(wire.MALFORMED_ID, error)
             return
         if message is not INCOMPLETE:
             self.take(message)
@@ -123,6 +147,21 @@ class Session:
             self._refuse(wire.answerable_id(message), error)
             return
         self._handle(call)
+
+    def _admit(self, binary: bool, data: Buffer | str) -> bool:
+        """Whether to look at a frame that comes before a good hello, or after the end."""
+        if self.state is State.CLOSED:
+            return False
+        if len(data) > self._host.limits.auth_msg_size + HEADER_LENGTH:
+            self._close_early()
+            return False
+        if self._decoder is None:
+            self.encoder, self._decoder = detect(binary, self._host.limits)
+        return True
+
+    def _close_early(self) -> None:
+        limit = self._host.limits.auth_msg_size
+        self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
 
     def _refuse(self, id_: str, error: PeerError) -> None:
         self._malformed += 1
@@ -138,7 +177,8 @@ class Session:
         self._handle(hello)
 
     def _handle(self, call: CallEnvelope) -> None:
-        logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
         if self._host.watch is not None:
             self._host.watch.received(call)
         try:
@@ -237,7 +277,7 @@ class Session:
                 result: Any = self._host.run_in_thread(functools.partial(method.function, *args, **kwargs))
             else:
                 result = method.function(*args, **kwargs)
-            if inspect.isawaitable(result):
+            if type(result) not in _NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._calls += 1
                 self._host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
@@ -310,22 +350,26 @@ class Session:
         disconnected (LIM-6)."""
         if self.state is State.CLOSED:
             return
+        if not self.outbox.waiting and self.connection.writable and message.size <= SEND_AT_ONCE:
+            self.connection.send(message.frames)
+            return
         try:
             added = self.outbox.put(message, key)
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
         if added and self._host.watch is not None:
-            self._unsettled += 1
             self._host.watch.queued()
         self.resume()
 
     def resume(self) -> None:
         """Hand frames to the connection for as long as it is writable."""
         connection, outbox = self.connection, self.outbox
-        watched = self._host.watch is not None
+        watch = self._host.watch
         while connection.writable and (frame := outbox.next()) is not None:
-            connection.send(frame, self._settle if watched and outbox.between_messages else None)
+            connection.send((frame,))
+            if watch is not None and outbox.between_messages:
+                watch.settled()
 
     # End --------------------------------------------------------------------
 
@@ -336,7 +380,7 @@ class Session:
             return
         if code in (1000, 1001):
             while (frame := self.outbox.next()) is not None:
-                self.connection.send(frame)
+                self.connection.send((frame,))
         if code not in (1000, 1001):
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
         self.connection.close(code, reason)
@@ -348,19 +392,15 @@ class Session:
             return
         self.state = State.CLOSED
         self._cancel_hello_timer()
+        if self._host.watch is not None:
+            for _ in range(len(self.outbox)):
+                self._host.watch.settled()
         self.outbox.clear()
-        while self._unsettled:
-            self._settle()
         self._host.farewell(self)
 
     def _cancel_hello_timer(self) -> None:
         if self._hello_timer is not None:
             self._hello_timer.cancel()
-
-    def _settle(self) -> None:
-        if self._unsettled and self._host.watch is not None:
-            self._unsettled -= 1
-            self._host.watch.settled()
 
 
 def _one_map(call: CallEnvelope) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
@@ -67,9 +67,12 @@ class AiohttpConnection:
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
 
-    def send(self, frame: Frame, written: Callable[[], None] | None = None) -> None:
-        if self._closing:
-            return
+    def send(self, frames: Sequence[Frame]) -> None:
+        if not self._closing:
+            for frame in frames:
+                self._send(frame)
+
+    def _send(self, frame: Frame) -> None:
         self._queued += frame.size
 
         async def write() -> None:
@@ -77,8 +80,6 @@ class AiohttpConnection:
                 await self._write_frame(frame)
             finally:
                 self._queued -= frame.size
-            if written is not None:
-                written()
 
         self._enqueue(write)
 

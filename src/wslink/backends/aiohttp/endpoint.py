@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from wslink.session.contracts import Host
 from wslink.session.session import Session
 
 logger = logging.getLogger("wslink.backends.aiohttp")
+
+_VERSIONS = ("13", "8", "7")
+_KEY = re.compile("[A-Za-z0-9+/]{22}==")
 
 SHUT_DOWN_TIMEOUT = 1.0
 """Seconds that clients have to answer the closing handshake when the server stops."""
@@ -115,4 +119,11 @@ class Endpoint:
 
 def _is_upgrade(request: web.Request) -> bool:
     """Whether it is a valid WebSocket handshake (RFC 6455, 4.2.1)."""
-    return bool(web.WebSocketResponse().can_prepare(request))
+    headers = request.headers
+    return (
+        request.method == "GET"
+        and headers.get("Upgrade", "").lower().strip() == "websocket"
+        and "upgrade" in headers.get("Connection", "").lower()
+        and headers.get("Sec-WebSocket-Version") in _VERSIONS
+        and _KEY.fullmatch(headers.get("Sec-WebSocket-Key", "")) is not None
+    )
