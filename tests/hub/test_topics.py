@@ -119,6 +119,7 @@ async def test_subscriptions_are_bounded(serve: Serve, peers: Open) -> None:
         await peer.subscribe(number, "test.tile")
     error = (await peer.subscribe(3, "test.tile"))["error"]
     assert (error["code"], error["message"]) == (-32003, "over max_subscriptions (2) subscriptions")
+    assert "result" in await peer.subscribe(2, "test.tile", {"row": 1})  # one that exists may still be replaced
 
 
 async def test_a_released_client_is_sent_everything_and_counts_as_subscribed(
@@ -336,6 +337,24 @@ async def test_a_server_that_stops_sends_what_waits_and_one_at_its_bound_forgets
     await hub.stop()
     assert kept.results == ["x" * 100]
     assert dropped.results == called == []
+
+
+async def test_a_check_of_the_secret_that_raises_lets_nobody_in(caplog: pytest.LogCaptureFixture) -> None:
+    def raises(hello: Any, session: Any) -> bool:
+        raise LookupError("no such user")
+
+    async def raises_later(hello: Any, session: Any) -> bool:
+        return raises(hello, session)
+
+    for check in (raises, raises_later):
+        hub = Hub(None, check, Limits())
+        hub.start()
+        client = Recorder(hub)
+        await asyncio.sleep(0.01)
+        assert client.messages[0]["error"] == {"code": -32000, "message": "Authentication failed"}
+        assert not hub.sessions
+        client.session.close(1000, "")
+        await hub.stop()
 
 
 async def test_the_latest_of_a_number_is_not_the_latest_of_a_flag(hub: Hub) -> None:

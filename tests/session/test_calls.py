@@ -342,8 +342,10 @@ async def test_arrays_are_malformed_where_a_message_has_none(app: App, serve: Se
 async def test_too_many_malformed_messages_end_the_connection(serve: Serve, peers: Open) -> None:
     app = App(secret="secret", limits=Limits(max_malformed=3))
     peer = await peers(await serve(app), hello=HELLO)
-    for _ in range(4):
+    for _ in range(3):
         await peer.socket.send_bytes(b"abc")
+    assert (await peer.call("application.none"))["error"]["code"] == -32601  # three are allowed
+    await peer.socket.send_bytes(b"abc")
     assert await peer.closed() == (1008, "over max_malformed (3) malformed messages")
 
 
@@ -396,6 +398,15 @@ def test_a_bad_registration_is_refused() -> None:
     app.method("a.b")(job)
     with pytest.raises(ValueError, match="registered already"):
         app.method("a.b")(job)
+
+
+async def test_a_failure_whose_data_cannot_be_sent_is_told_without_it(app: App, serve: Serve, peers: Open) -> None:
+    @app.method("test.data")
+    def data() -> None:
+        raise MethodError("steep \ud800", object(), code=7)
+
+    peer = await peers(await serve(app), hello=HELLO)
+    assert (await peer.call("test.data"))["error"] == {"code": 7, "message": "'steep \\ud800'"}
 
 
 async def test_an_error_of_the_library_raised_by_a_method_keeps_its_code(app: App, serve: Serve, peers: Open) -> None:

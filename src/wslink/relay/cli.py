@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def read_options(arguments: argparse.Namespace) -> Options:
     """The options that a command line gave. Raises UsageError."""
     given = vars(arguments)
-    return Options(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    return Options(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})  # type: ignore[arg-type]
 
 
 def run(options: Options) -> None:

@@ -216,7 +216,11 @@ class Session:
             self.renew(call)
             return
         hello = parse_hello(call, self._same_origin)
-        verdict = self._host.authenticate(hello, self)
+        try:
+            verdict = self._host.authenticate(hello, self)
+        except Exception:
+            logger.exception("client %s: the check of its secret failed", self.client_id)
+            verdict = False
         if isinstance(verdict, bool):
             self._finish_hello(call.id, hello, verdict)
         else:
