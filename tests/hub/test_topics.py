@@ -95,6 +95,8 @@ async def test_nothing_comes_after_unsubscribing(app: App, serve: Serve, peers: 
             {"subscription": 1, "topic": "test.tile", "filter": {"a": list(range(4097))}},
             "filter on 'a': 4097 values are over max_filter_values (4096)",
         ),
+        ({"subscription": 1, "topic": "test.tile", "filter": {"a": "x" * 2000}}, "over max_filter_text (1024)"),
+        ({"subscription": 1, "topic": "test.tile", "filter": {"x" * 2000: 1}}, "over max_filter_text (1024)"),
         ({"subscription": 9, "topic": "test.other"}, "subscription 9 is to topic 'test.tile', and cannot change"),
     ],
 )

@@ -363,6 +363,37 @@ async def test_calls_under_way_are_bounded(serve: Serve, peers: Open) -> None:
         assert (await peer.call("test.wait"))["result"] is True
 
 
+async def test_calls_that_outlive_their_client_are_bounded_for_the_server(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(max_server_calls=4))
+    gate = asyncio.Event()
+    app.method("test.wait")(gate.wait)
+    url = await serve(app)
+    for _ in range(2):
+        leaving = await peers(url, hello=HELLO)
+        for _ in range(2):
+            await leaving.start("test.wait")
+        await leaving.call("test.none")
+        await leaving.close()
+    peer = await peers(url, hello=HELLO)
+    error = (await peer.call("test.wait"))["error"]
+    assert (error["code"], error["message"]) == (-32003, "over max_server_calls (4) calls are under way on the server")
+    gate.set()
+    assert (await peer.call("test.wait"))["result"] is True
+
+
+async def test_what_nobody_foresaw_is_an_error_of_its_call_alone(
+    app: App, serve: Serve, peers: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    describe(app)
+    peer = await peers(await serve(app), hello=HELLO)
+    monkeypatch.setattr("wslink.session.methods.Methods.find", lambda self, name: 1 / 0)
+    with caplog.at_level(logging.CRITICAL, "wslink"):
+        error = (await peer.call("test.echo"))["error"]
+    assert (error["code"], error["message"]) == (-32603, "Internal error")
+    monkeypatch.undo()
+    assert (await peer.call("test.echo", 1))["result"] == 1
+
+
 async def test_a_message_over_max_message_is_refused_alone(serve: Serve, peers: Open) -> None:
     app = App(secret="secret", limits=Limits(max_message=100_000))
     describe(app)

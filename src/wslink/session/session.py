@@ -190,6 +190,9 @@ class Session:
                 self._start(self._host.methods.find(call.method), call)
         except PeerError as error:
             self._fail(call.id, error.code, error.message, error.data)
+        except Exception:  # ours, or a hook's: it must not end the connection
+            logger.exception("client %s: the call %s of %s failed", self.client_id, call.id, call.method)
+            self._fail(call.id, errors.INTERNAL_ERROR, "Internal error")
 
     def _handle_system(self, call: CallEnvelope) -> None:
         if call.method == wire.HELLO:
@@ -273,6 +276,9 @@ class Session:
         """Run a method's first step, which for most is all of it."""
         if self._calls >= self._host.limits.max_calls:
             raise LimitExceeded(f"over max_calls ({self._host.limits.max_calls}) calls are under way", method.name)
+        if self._host.calls >= self._host.limits.max_server_calls:
+            limit = self._host.limits.max_server_calls
+            raise LimitExceeded(f"over max_server_calls ({limit}) calls are under way on the server", method.name)
         call = Call(self.client_id, method.name, self._host.owner, envelope.id)
         token = current_call.set(call)
         try:
@@ -283,6 +289,7 @@ class Session:
                 result = method.function(*args, **kwargs)
             if type(result) not in _NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._calls += 1
+                self._host.calls += 1
                 self._host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
         except asyncio.CancelledError:
@@ -304,6 +311,7 @@ class Session:
             self._failed(call, error)
         finally:
             self._calls -= 1
+            self._host.calls -= 1
 
     def _answer(self, call: Call, result: Any) -> None:
         call.answered = True
