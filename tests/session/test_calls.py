@@ -97,6 +97,25 @@ async def test_a_client_cannot_send_the_call(app: App, serve: Serve, peers: Open
     assert (error["code"], error["message"][:39]) == (-32602, "test.keywords: unknown argument 'call';")
 
 
+ONLY_FOR_THE_TYPE_CHECKER = """
+def plain(call: "Call"): return call.method
+def qualified(call: "wslink.Call"): return call.method
+def optional(call: "Call | None" = None): return call.method
+"""
+
+
+async def test_the_call_is_passed_though_its_class_is_imported_for_the_type_checker_only(
+    app: App, serve: Serve, peers: Open
+) -> None:
+    functions: dict[str, Any] = {}
+    exec(ONLY_FOR_THE_TYPE_CHECKER, functions)
+    peer = await peers(await serve(app), hello=HELLO)
+    for name in ("plain", "qualified", "optional"):
+        app.method(f"test.{name}")(functions[name])
+        assert (await peer.call(f"test.{name}"))["result"] == f"test.{name}"
+        assert (await peer.call(f"test.{name}", {"method": "forged"}))["error"]["code"] == -32602
+
+
 async def test_the_call_stands_where_the_signature_has_it(app: App, serve: Serve, peers: Open) -> None:
     @app.method("test.rest")
     def rest(first: int, call: Call, *others: int) -> list[Any]:
@@ -319,6 +338,8 @@ async def test_calls_under_way_are_bounded(serve: Serve, peers: Open) -> None:
     assert (error["code"], error["message"]) == (-32003, "over max_calls (2) calls are under way")
     gate.set()
     assert (await peer.answer(waiting[1]))["result"] is True
+    for _ in range(5):  # those that have ended do not count
+        assert (await peer.call("test.wait"))["result"] is True
 
 
 async def test_a_message_over_max_message_is_refused_alone(serve: Serve, peers: Open) -> None:

@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from wslink import environment
 from wslink.backends.origin import is_loopback
 from wslink.errors import UsageError
 from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
-from wslink.server.options import Options, limits_from_environment
+from wslink.server.options import Options
 from wslink.server.server import Server
 from wslink.session.hello import Hello
 from wslink.session.methods import Method
@@ -121,7 +122,7 @@ class App:
         if self._server is not None and not self._server.stopped:
             raise UsageError(f"this App is being served already, on port {self._server.port}")
         options = Options.from_environment(**settings)
-        self._hub.limits = self._limits or limits_from_environment()
+        self._hub.limits = self._limits or environment.limits()
         self._hub.debug = options.debug
         if options.debug:
             logging.getLogger("wslink").setLevel(logging.DEBUG)
@@ -130,8 +131,12 @@ class App:
         needed = self._pages_need_secret or bool(options.secret) or not is_loopback(options.host)
         self._pages_need_secret = needed
         server = Server(self._hub, options, self.secret if self._pages_need_secret else None)
-        await server.start()
-        self._server = server
+        before, self._server = self._server, server
+        try:
+            await server.start()
+        except BaseException:
+            self._server = before
+            raise
         return server
 
     def run(self, **settings: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,7 +63,7 @@ class _Signature:
         self._name = name
         hints = _type_hints(function)
         parameters = list(inspect.signature(function).parameters.values())
-        self._call_name = next((p.name for p in parameters if hints.get(p.name) is Call), None)
+        self._call_name = next((p.name for p in parameters if _is_call(hints.get(p.name))), None)
         self._in_place = [p.name for p in parameters if p.kind in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD)]
         self._positional_only = any(p.kind is _Kind.POSITIONAL_ONLY for p in parameters)
         parameters = [p for p in parameters if p.name != self._call_name]
@@ -127,14 +128,20 @@ class _Signature:
 
 
 def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """The resolved type hints; those that name what exists for the type checker only are left out."""
+    """The resolved type hints; those that name what exists for the type checker only are left out, but for `Call`,
+    which no client may send."""
     hints: dict[str, Any] = {}
     target = inspect.unwrap(getattr(function, "__func__", function))
+    names = {"Call": Call, "wslink": sys.modules["wslink"], **getattr(target, "__globals__", {})}
     for name, annotation in getattr(target, "__annotations__", {}).items():
         holder = types.SimpleNamespace(__annotations__={name: annotation})
         with contextlib.suppress(NameError, TypeError, AttributeError):
-            hints.update(typing.get_type_hints(holder, getattr(target, "__globals__", {}), include_extras=True))
+            hints.update(typing.get_type_hints(holder, names, include_extras=True))
     return hints
+
+
+def _is_call(hint: Any) -> bool:
+    return hint is Call or Call in typing.get_args(hint)
 
 
 def _struct(

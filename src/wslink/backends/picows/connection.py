@@ -68,7 +68,7 @@ class _Fragments:
 
 
 class PicowsConnection(WSListener):
-    """Carries a session over an upgraded connection (session.session.Connection).
+    """Carries a session over an upgraded connection (session.contracts.Connection).
 
     Small frames go straight to the socket, or, while frames that arrived together are being received, into one write
     after the last of them. Large ones are cut into slices, of which one at a time is given to the
@@ -149,7 +149,7 @@ class PicowsConnection(WSListener):
         if not self._slices:
             self._went_out()
 
-    # session.session.Connection
+    # session.contracts.Connection
 
     def send(self, frames: Sequence[Frame]) -> None:
         if self._closing:
