@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import resource
 import subprocess
-import time
 
 from benchmarks import environments
 from benchmarks.process import SERVER_CORE, Server, pin
@@ -24,11 +23,10 @@ async def start(server: Server) -> dict[str, float]:
 
 
 def _run(interpreter: object, code: str) -> float:
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([str(interpreter), "-c", code], check=True, preexec_fn=lambda: pin(SERVER_CORE))
-    after = os.times()
-    time.sleep(0)
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 WORKLOADS = (

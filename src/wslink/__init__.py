@@ -6,11 +6,13 @@ Names are imported on first use, so that `import wslink` stays light.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from wslink.version import __version__
 
+TYPE_CHECKING = False  # as type checkers know it; to import it from typing would cost more than all the rest
 if TYPE_CHECKING:
+    from typing import Any
+
     from wslink.client.connect import connect
     from wslink.client.link import Link
     from wslink.client.subscription import ClientSubscription

@@ -388,6 +388,24 @@ async def test_a_silent_peer_is_dropped(
     assert await socket.ended()
 
 
+async def test_a_peer_that_sends_slowly_stays(
+    app: App, serve: Serve, sockets: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large frame on a slow line: its pongs stand behind it."""
+    monkeypatch.setattr(heartbeat, "MIN_INTERVAL", 0)
+    app.method("size")(lambda data: len(data))
+    socket = await sockets(await serve(app, engine="picows", heart_beat=0.1))
+    text = call("size", "x" * 90)
+    socket.writer.write(bytes((0x81, 0x80 | 126)) + struct.pack(">H", len(text)) + bytes(4))
+    for byte in text[:-1]:
+        socket.writer.write(bytes((byte,)))
+        await asyncio.sleep(0.005)
+    socket.writer.write(text[-1:])
+    while (frame := await socket.receive()).opcode == PING:
+        pass
+    assert json.loads(frame.payload)["result"] == 90
+
+
 async def test_a_peer_that_answers_stays_though_the_loop_was_busy(
     engine: str, app: App, serve: Serve, sockets: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,18 +21,27 @@ class Heartbeat:
         interval: seconds; below 1 there is no heartbeat.
         ping: sends a ping.
         dead: called once.
+        progress: a number that changes while a message is arriving; one that takes long is a sign of life, too.
 
     Attributes:
         heard: set it to True when something arrives from the peer.
     """
 
-    __slots__ = ("_dead", "_due", "_interval", "_loop", "_ping", "_silent", "_timer", "heard")
+    __slots__ = ("_dead", "_due", "_interval", "_loop", "_ping", "_progress", "_reached", "_silent", "_timer", "heard")
 
-    def __init__(self, interval: float, ping: Callable[[], None], dead: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        interval: float,
+        ping: Callable[[], None],
+        dead: Callable[[], None],
+        progress: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.heard = True
         self._interval = interval
         self._ping = ping
         self._dead = dead
+        self._progress = progress
+        self._reached = 0
         self._loop = asyncio.get_running_loop()
         self._silent = 0
         self._due = 0.0
@@ -50,8 +59,9 @@ class Heartbeat:
 
     def _tick(self) -> None:
         late = self._loop.time() - self._due > self._interval / 2
-        self._silent = 0 if self.heard or late else self._silent + 1
-        self.heard = False
+        reached = self._progress()
+        self._silent = 0 if self.heard or late or reached != self._reached else self._silent + 1
+        self.heard, self._reached = False, reached
         if self._silent >= MAX_SILENT:
             self._dead()
             return

@@ -15,6 +15,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from wslink.backends import deflate
 from wslink.backends.engine import CLOSE_TIMEOUT, Carriage, close_reason
 from wslink.backends.heartbeat import Heartbeat
+from wslink.backends.picows.private import progress
 from wslink.errors import LimitExceeded
 from wslink.wire.frames import Buffer, Frame
 
@@ -109,7 +110,7 @@ class PicowsConnection(WSListener):
         self._ws = transport
         self._transport = transport.underlying_transport
         self._transport.set_write_buffer_limits(high=1, low=0)  # asyncio's TLS is always over 0
-        self._heartbeat = Heartbeat(self._carriage.heartbeat, self._ping, self.abort)
+        self._heartbeat = Heartbeat(self._carriage.heartbeat, self._ping, self.abort, self._progress)
         self._session = self._carriage.opened(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -241,6 +242,9 @@ class PicowsConnection(WSListener):
     def _control(self, kind: WSMsgType, payload: bytes) -> None:
         self._slices.append(frame_head(kind, len(payload)) + payload)
         self._pump()
+
+    def _progress(self) -> int:
+        return progress(self._ws)
 
     def _ping(self) -> None:
         if not self._paused:

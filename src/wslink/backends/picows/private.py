@@ -7,7 +7,7 @@ import logging
 from typing import Any, cast
 
 from aiohttp import web
-from picows import WSAutoPingStrategy, WSListener, WSUpgradeResponse
+from picows import WSAutoPingStrategy, WSListener, WSTransport, WSUpgradeResponse
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
@@ -79,6 +79,12 @@ def take_over(request: web.Request, listener: WSListener, max_frame: int, header
     protocol.connection_made(transport)
     _feed(protocol, _head(request))
     return HandedOver()
+
+
+def progress(transport: WSTransport) -> int:
+    """A number that changes while a frame is arriving."""
+    protocol = transport.underlying_transport.get_protocol()
+    return len(cast(Any, protocol).get_buffer(-1))
 
 
 def _head(request: web.Request) -> bytes:
