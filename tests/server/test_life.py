@@ -123,6 +123,12 @@ async def test_stopping_twice_and_a_second_server_on_the_same_port(app: App) -> 
     await again.stop()
 
 
+async def test_signals_are_given_back(app: App) -> None:
+    async with await app.serve(port=0, ready_msg=""):
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 async def test_an_app_is_served_once_at_a_time(app: App) -> None:
     settings: dict[str, Any] = {"port": 0, "handle_signals": False, "ready_msg": ""}
     server, refused = await asyncio.gather(app.serve(**settings), app.serve(**settings), return_exceptions=True)
@@ -146,13 +152,15 @@ async def test_who_comes_while_the_server_stops_is_told_so_and_calls_nothing(app
 
     server = await app.serve(host="127.0.0.1", port=0, handle_signals=False, ready_msg="")
     url = f"ws://127.0.0.1:{server.port}/ws"
-    early, late = await peers(url, hello=HELLO), await peers(url)
+    early, silent = await peers(url, hello=HELLO), await peers(url)
     await early.start("test.wait")
     while not called:
         await asyncio.sleep(0.01)
     stopping = asyncio.create_task(server.stop())
-    assert (await early.closed())[0] == 1001
-    await late.hello("secret")
+    for peer in (early, silent):
+        assert await peer.closed() == (1001, "the server stops")
+    late = await peers(url)
+    await late.send({"id": "system:c0:0", "method": "wslink.hello", "args": [HELLO]})
     await late.start("test.wait")
     assert await late.closed() == (1001, "the server stops")
     await stopping
@@ -189,7 +197,7 @@ async def test_tls_with_a_certificate_made_for_the_occasion(app: App, serve: Ser
 
 
 async def test_tls_with_files(app: App, serve: Serve, tmp_path: Path) -> None:
-    from wslink.server.tls import write_self_signed
+    from wslink.tls import write_self_signed
 
     cert, key = write_self_signed("127.0.0.1", tmp_path)
     assert key.stat().st_mode & 0o077 == 0

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgpack
 import numpy
 import pytest
 
@@ -317,6 +318,24 @@ async def test_frames_that_cannot_be_decoded_are_answered_and_the_connection_goe
     answer = await peer.receive()
     assert answer["id"] == "system:malformed:0"
     assert answer["error"]["code"] in (-32700, -32600)
+    assert (await peer.call("test.echo", 1))["result"] == 1
+
+
+async def test_arrays_are_malformed_where_a_message_has_none(app: App, serve: Serve, peers: Open) -> None:
+    describe(app)
+    peer = await peers(await serve(app), hello={**HELLO, "features": ["subscribe", "arrays"]})
+    dtype = msgpack.packb(["|u1", 2])
+    array = msgpack.ExtType(1, bytes((len(dtype),)) + dtype + b"ab")
+    token = {"secret": "secret", "features": array}
+    for message, code in (
+        ({"args": array}, -32600),
+        ({"kwargs": array}, -32600),
+        ({"method": array}, -32600),
+        ({"id": "system:c0:0", "method": "wslink.hello", "args": [token]}, -32602),
+        ({"id": "system:c0:1", "method": "wslink.subscribe", "args": [{"subscription": array}]}, -32602),
+    ):
+        await peer.send({"id": "rpc:c1:1", "method": "test.echo", **message})
+        assert (await peer.receive())["error"]["code"] == code
     assert (await peer.call("test.echo", 1))["result"] == 1
 
 

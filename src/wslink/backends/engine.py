@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
 from wslink.errors import UsageError
-from wslink.session.session import Connection, Session
+from wslink.session.contracts import Connection
+from wslink.session.session import Session
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -46,7 +46,7 @@ class Subscription:
         self.topic = topic
         self.filter = definition
         self.active = True
-        self._session = session
+        self.session = session
         self._matches = matches if definition else None
 
     def matches(self, tags: Tags) -> bool:
@@ -88,6 +88,8 @@ class Topic:
             raise UsageError(f"delivery {delivery!r}: one of {', '.join(DELIVERIES)}")
         self.name = name
         self.delivery: Delivery = delivery
+        self.declared = False
+        """Whether the server has named it; a client alone otherwise, on a server whose topics are open (SUB-7)."""
         self._host = host
         # Replaced, never changed: any thread may read it while the event loop's thread subscribes clients.
         self._subscriptions: tuple[Subscription, ...] = ()
@@ -171,7 +173,7 @@ class Topic:
                 and subscription.client_id != exclude
                 and subscription.matches(tags)
             ):
-                matching.setdefault(subscription._session, []).append(subscription.id)
+                matching.setdefault(subscription.session, []).append(subscription.id)
         return [(session, tuple(sorted(ids)) if session.subscribing else None) for session, ids in matching.items()]
 
     def _slot(self, tags: dict[str, Tag], key: Hashable) -> Hashable:
@@ -203,7 +205,7 @@ class Topic:
 
     def _remaining(self, targets: Targets) -> Targets:
         """`targets` without the subscriptions that have ended since it was published (SUB-5)."""
-        known = {(subscription._session, subscription.id) for subscription in self._subscriptions}
+        known = {(subscription.session, subscription.id) for subscription in self._subscriptions}
         remaining: Targets = []
         for session, ids in targets:
             named = ids and tuple(id_ for id_ in ids if (session, id_) in known)
@@ -225,8 +227,11 @@ class Topic:
                 self._host.run_handler(handler, subscription)
 
     def remove(self, subscription: Subscription) -> None:
-        """End `subscription` and tell the publisher."""
+        """End `subscription`."""
         subscription.active = False
         self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+
+    def announce_end(self, subscription: Subscription) -> None:
+        """Tell the publisher of a subscription that has ended."""
         for handler in self._on_unsubscribe:
             self._host.run_handler(handler, subscription)

@@ -41,8 +41,16 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._slots or ()) + bool(self._frames)
 
-    def put(self, message: Message, key: Hashable = None) -> None:
+    @property
+    def between_messages(self) -> bool:
+        """Whether no message has begun to be sent and is not at its end."""
+        return not self._frames
+
+    def put(self, message: Message, key: Hashable = None) -> bool:
         """Queue `message`. With a `key`, it takes the place of the waiting message that has the same key.
+
+        Returns:
+            Whether one message more waits than before: false if it took another's place.
 
         Raises:
             LimitExceeded: if it does not fit; it is not queued then.
@@ -55,13 +63,14 @@ class Outbox:
         if slot is not None:
             slot.message = message
             self.dropped += 1
-            return
+            return False
         slot = _Slot(message, key)
         if self._slots is None:
             self._slots = deque()
         self._slots.append(slot)
         if key is not None:
             self._latest[key] = slot
+        return True
 
     def next(self) -> Frame | None:
         """Take the next frame to be sent; None if nothing waits."""

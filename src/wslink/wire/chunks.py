@@ -97,7 +97,7 @@ class _Partial:
         if offset != self.reached:
             if len(self.stray) == MAX_STRAY_CHUNKS:
                 raise LimitExceeded(f"over {MAX_STRAY_CHUNKS} chunks of a message wait for an earlier one")
-            self.stray[offset] = chunk
+            self.stray[offset] = memoryview(bytes(chunk))
             self._offsets.insert(bisect_right(self._offsets, offset), offset)
             return
         self._buffer += chunk

@@ -13,7 +13,7 @@ from msgspec.msgpack import Ext
 
 from wslink.errors import NotSerializable, ParseError
 from wslink.wire import arrays
-from wslink.wire.chunks import Unchunker, cut
+from wslink.wire.chunks import HEADER_LENGTH, Unchunker, cut
 from wslink.wire.envelope import VERSION, CallEnvelope
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
@@ -244,7 +244,7 @@ class SecondDecoder:
             self._call_decoder = _ARRAY_CALL_DECODER
 
     def receive(self, binary: bool, data: Buffer | str) -> Any:
-        """Take one frame: the decoded message it completes, or `INCOMPLETE`.
+        """Take one frame: the decoded message it completes, or `INCOMPLETE`. Nothing of it is a view of a memoryview.
 
         Raises:
             ParseError: for a text frame (DET-2), a malformed chunk or malformed MessagePack.
@@ -255,6 +255,8 @@ class SecondDecoder:
         text = self._unchunker.receive(data)
         if text is None:
             return INCOMPLETE
+        if self._decoder is _ARRAY_DECODER and type(data) is memoryview and text.obj is data.obj:
+            text = memoryview(bytes(data))[HEADER_LENGTH:]  # arrays are views; with its header it stays aligned (G2-9)
         if self._call_decoder is not None:
             try:
                 return self._call_decoder.decode(text)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SMALL = 8192
 """Bytes up to which a frame is copied and sent at once, instead of in slices from where it is."""
-SLICE = 256 * 1024
+SLICE = 2 * 1024 * 1024
 """Bytes that are given to the transport at a time. It may copy what the kernel does not take at once, and so never
 copies more than this."""
 
@@ -52,6 +52,11 @@ def frame_head(kind: WSMsgType, size: int, compressed: bool = False) -> bytes:
     return _LENGTH16.pack(first, 126, size) if size < 65536 else _LENGTH64.pack(first, 127, size)
 
 
+def _payload(frame: WSFrame) -> Buffer:
+    """The payload; a large one from where it is, until the call returns that it is given to."""
+    return frame.get_payload_as_bytes() if frame.payload_size <= SMALL else frame.get_payload_as_memoryview()
+
+
 class _Fragments:
     """A message that comes in fragments."""
 
@@ -63,7 +68,7 @@ class _Fragments:
 
 
 class PicowsConnection(WSListener):
-    """Carries a session over an upgraded connection (session.session.Connection).
+    """Carries a session over an upgraded connection (session.contracts.Connection).
 
     Small frames go straight to the socket, or, while frames that arrived together are being received, into one write
     after the last of them. Large ones are cut into slices, of which one at a time is given to the
@@ -114,7 +119,7 @@ class PicowsConnection(WSListener):
             if self._fragments is not None:
                 self._fail(WSCloseCode.PROTOCOL_ERROR, "a message began within another")
             elif frame.last_in_buffer and not self._corked:
-                self._session.receive(kind is _BINARY, frame.get_payload_as_bytes())
+                self._session.receive(kind is _BINARY, _payload(frame))
             else:
                 self._receive_corked(kind is _BINARY, frame)
         else:
@@ -144,7 +149,7 @@ class PicowsConnection(WSListener):
         if not self._slices:
             self._went_out()
 
-    # session.session.Connection
+    # session.contracts.Connection
 
     def send(self, frames: Sequence[Frame]) -> None:
         if self._closing:
@@ -193,7 +198,7 @@ class PicowsConnection(WSListener):
         """Receive one of several frames that arrived together; what it makes us send goes out after the last."""
         start = monotonic()
         self._corked = not frame.last_in_buffer and start >= self._corkable_from
-        self._session.receive(binary, frame.get_payload_as_bytes())
+        self._session.receive(binary, _payload(frame))
         if monotonic() - start > SLOW:
             self._corkable_from = start + UNCORKED
             self._corked = False

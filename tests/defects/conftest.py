@@ -1,0 +1,1 @@
+from ..released.hooks import *
