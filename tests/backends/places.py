@@ -25,10 +25,12 @@ class Place:
 
     def __init__(self, server: Any, dial: Callable[[], Any]) -> None:
         self.server = server
+        self.dialed: list[Any] = []
         self._dial = dial
 
     async def dial(self, generation: int) -> Peer:
-        return PEERS[GENERATIONS[generation]](await self._dial())
+        self.dialed.append(await self._dial())
+        return PEERS[GENERATIONS[generation]](self.dialed[-1])
 
     async def connect(self, generation: int) -> Peer:
         peer = await self.dial(generation)
@@ -53,7 +55,10 @@ async def running(config: dict[str, Any], backend: str) -> AsyncIterator[Any]:
 @asynccontextmanager
 async def over_http(protocol: Protocol, backend: str) -> AsyncIterator[Place]:
     async with running({"ws": {"ws": protocol}}, backend) as server, aiohttp.ClientSession() as session:
-        yield Place(server, lambda: session.ws_connect(f"http://127.0.0.1:{server.get_port()}/ws", max_msg_size=0))
+        url = f"http://127.0.0.1:{server.get_port()}/ws"
+        yield (place := Place(server, lambda: session.ws_connect(url, max_msg_size=0)))
+        for socket in place.dialed:
+            await socket.close()
 
 
 @asynccontextmanager
@@ -69,9 +74,13 @@ async def generic(protocol: Protocol) -> AsyncIterator[Place]:
 @asynccontextmanager
 async def reverse(protocol: Protocol) -> AsyncIterator[Place]:
     """A server that dials: its only client is whoever is there."""
-    async with Meeting() as meeting:
-        async with running({"reverse_url": meeting.url, "ws_protocol": protocol}, "aiohttp") as server:
-            yield Place(server, meeting.arrivals.get)
+    async with (
+        Meeting() as meeting,
+        running({"reverse_url": meeting.url, "ws_protocol": protocol}, "aiohttp") as server,
+    ):
+        yield (place := Place(server, meeting.arrivals.get))
+        for socket in place.dialed:
+            await socket.close()
 
 
 class InMemory(Pipe):
@@ -175,4 +184,3 @@ PLACES: dict[str, Callable[[Protocol], AbstractAsyncContextManager[Place]]] = {
 
 SHARED = [name for name in PLACES if name != "reverse"]
 """Those that several clients can use at a time."""
-
