@@ -15,7 +15,14 @@ const document = {
   baseURI: "http://page:8080/app/",
   currentScript: { tagName: "SCRIPT", src: "http://page:8080/app/wslink.js" },
 };
-Object.assign(globalThis, { self: globalThis, window: globalThis, location: PAGE, document, WebSocket });
+/** One message per turn of the event loop, as in browsers. */
+class BrowserWebSocket extends WebSocket {
+  constructor(address: string) {
+    super(address, { allowSynchronousEvents: false });
+  }
+}
+
+Object.assign(globalThis, { self: globalThis, window: globalThis, location: PAGE, document, WebSocket: BrowserWebSocket });
 
 export const ours = (): Promise<Legacy> => import("../../src/index.js");
 
@@ -43,10 +50,10 @@ type Watchable = Record<`onConnection${"Ready" | "Error" | "Close"}`, (callback:
 /** Notes what a connection fires. */
 export function watch(connection: Watchable): Pick<Opened, "events" | "fired"> {
   const events: Opened["events"] = [];
-  let changed: () => void = () => undefined;
+  const waiting: (() => void)[] = [];
   const note = (name: string) => (...[, ...args]: unknown[]) => {
     events.push([name, ...args]);
-    changed();
+    for (const wake of waiting.splice(0)) wake();
   };
   connection.onConnectionReady(note("ready"));
   connection.onConnectionError(note("error"));
@@ -55,7 +62,7 @@ export function watch(connection: Watchable): Pick<Opened, "events" | "fired"> {
     for (;;) {
       const found = events.find(([each]) => each === name);
       if (found) return found.slice(1);
-      await new Promise<void>((resolve) => (changed = resolve));
+      await new Promise<void>((resolve) => waiting.push(resolve));
     }
   };
   return { events, fired };
