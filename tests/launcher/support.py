@@ -24,7 +24,7 @@ from wslink.launcher.validation import convert
 
 READY = "print('it is ready', flush=True)"
 SLEEP = "import time; time.sleep(60)"
-LISTEN = "import socket; s = socket.create_server(('127.0.0.1', PORT)); print('it is ready', flush=True); import time; time.sleep(60)"
+LISTEN = f"import socket; s = socket.create_server(('127.0.0.1', PORT)); {READY}; {SLEEP}"
 PYTHON = [sys.executable, "-S", "-E", "-c"]
 
 
@@ -41,6 +41,15 @@ def arguments_app(*arguments: str, **more: Any) -> dict[str, Any]:
     )
 
 
+FAMILY = f"""
+import subprocess, sys, time
+sleeper = [sys.executable, '-S', '-c', 'import time; time.sleep(60)']
+daemon = f"import subprocess; subprocess.Popen({{sleeper}}, start_new_session=True)"
+subprocess.Popen(sleeper)
+subprocess.run([sys.executable, '-S', '-c', daemon], start_new_session=True)
+{READY}; {SLEEP}
+"""
+
 APPS: dict[str, dict[str, Any]] = {
     "good": app(f"{READY}; {SLEEP}"),
     "secret": arguments_app("${secret}"),
@@ -53,14 +62,7 @@ APPS: dict[str, dict[str, Any]] = {
     "missing": {"cmd": ["/does/not/exist", "${secret}"], "ready_line": "it is ready"},
     "stubborn": app(f"import signal; [signal.signal(n, signal.SIG_IGN) for n in (2, 15)]; {READY}; {SLEEP}"),
     # A child in a Unix session of its own, whose parent ends: neither descent nor the session's number leads to it.
-    "family": app(
-        "import subprocess, sys, time\n"
-        "subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(60)'])\n"
-        "daemon = \"import subprocess, sys; subprocess.Popen([sys.executable, '-S', '-c', 'import time; time.sleep(60)'],"
-        ' start_new_session=True)"\n'
-        "subprocess.run([sys.executable, '-S', '-c', daemon], start_new_session=True)\n"
-        f"{READY}; {SLEEP}"
-    ),
+    "family": app(FAMILY),
 }
 
 

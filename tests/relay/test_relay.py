@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -312,3 +313,11 @@ class TestOptions:
         (tmp_path / "token").write_text("short")
         with pytest.raises(UsageError, match="at least 16"):
             Relay(Options(client_token_file=str(tmp_path / "token")))
+
+
+def test_the_document_has_every_flag() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "relay.md").read_text()
+    for option in dataclasses.fields(Options):
+        flags = " ".join(f"`{flag}`" for flag in option.metadata["flags"])
+        default = f"`{option.default}`" if option.default not in ("", ()) else ""
+        assert f"| {flags} | {default} | {option.metadata['help']} |" in text
