@@ -54,12 +54,8 @@ def main() -> int:
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"one or more of: {', '.join(known)}")
     parser.add_argument("--peers", default="", help="only these, separated by commas")
     parser.add_argument("--rounds", type=int, help="repetitions")
-    parser.add_argument(
-        "--check", action="store_true", help="fail if a ratio is worse than benchmarks/budget.json allows"
-    )
-    parser.add_argument(
-        "--update-budget", action="store_true", help="write the ratios reached to benchmarks/budget.json"
-    )
+    parser.add_argument("--check", action="store_true", help="fail if a ratio is worse than budget.json allows")
+    parser.add_argument("--update-budget", action="store_true", help="write the ratios reached to budget.json")
     chosen = parser.parse_args()
     unknown = set(chosen.workloads) - set(known)
     if unknown:

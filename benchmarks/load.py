@@ -59,6 +59,11 @@ class Client(WSListener):
         if self._arrived is not None and not self._arrived.done():
             self._arrived.set_exception(ConnectionError("the server closed the connection"))
 
+    def pause_writing(self) -> None:
+        """What is sent is small, or waited for."""
+
+    resume_writing = pause_writing
+
     def send(self, frames: Sequence[FrameOut]) -> None:
         for binary, payload in frames:
             self.transport.send(WSMsgType.BINARY if binary else WSMsgType.TEXT, payload)

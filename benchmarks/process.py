@@ -48,6 +48,8 @@ class Server:
     def wait_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"{self.peer.name} does not start (BENCH_VERBOSE=1 shows why)")
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
             except OSError:

@@ -99,17 +99,19 @@ class Peer:
 
     async def receive(self) -> dict[str, Any]:
         """The next message."""
-        async with asyncio.timeout(15) if hasattr(asyncio, "timeout") else aiohttp.helpers.timeout(15):  # type: ignore[attr-defined]
-            while True:
-                frame = await self.socket.receive()
-                if frame.type is aiohttp.WSMsgType.TEXT:
-                    message = self._receive_text(frame.data)
-                elif frame.type is aiohttp.WSMsgType.BINARY:
-                    message = self._receive_binary(frame.data)
-                else:
-                    raise ConnectionError(f"closed {self.socket.close_code} {frame.extra}")
-                if message is not None:
-                    return message
+        return await asyncio.wait_for(self._next(), 15)
+
+    async def _next(self) -> dict[str, Any]:
+        while True:
+            frame = await self.socket.receive()
+            if frame.type is aiohttp.WSMsgType.TEXT:
+                message = self._receive_text(frame.data)
+            elif frame.type is aiohttp.WSMsgType.BINARY:
+                message = self._receive_binary(frame.data)
+            else:
+                raise ConnectionError(f"closed {self.socket.close_code} {frame.extra}")
+            if message is not None:
+                return message
 
     async def answer(self, id_: str) -> dict[str, Any]:
         while True:

@@ -44,6 +44,11 @@ class Raw(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         connections.discard(transport)
 
+    def pause_writing(self) -> None:
+        """Nothing heeds it."""
+
+    resume_writing = pause_writing
+
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         payload = frame.get_payload_as_memoryview()
         if frame.msg_type == WSMsgType.BINARY:

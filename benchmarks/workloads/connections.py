@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 
 from benchmarks.load import Client, clients
 from benchmarks.process import Server
 from benchmarks.workload import FALLBACK, OURS, RAW, RELEASED, Metric, Workload
 
-IDLE, HELLOS = 2_000, 500
+IDLE, HELLOS = 2_000, 60
+WINDOWS = 8
+"""Short stretches, of which the cheapest counts: other work on the machine disturbs some of them."""
 
 
 async def idle(server: Server) -> dict[str, float]:
@@ -23,12 +26,15 @@ async def hello(server: Server) -> dict[str, float]:
     dialect = server.peer.dialect
     async with clients(server.url, dialect, 50):
         pass
-    before = server.cpu()
-    opened = [await Client.open(server.url, dialect) for _ in range(HELLOS)]
-    cpu = server.cpu() - before
-    for client in opened:
-        client.transport.disconnect(graceful=False)
-    return {"cpu_us": cpu / HELLOS * 1e6}
+    costs = []
+    for _ in range(WINDOWS):
+        before = server.cpu()
+        opened = [await Client.open(server.url, dialect) for _ in range(HELLOS)]
+        costs.append((server.cpu() - before) / HELLOS * 1e6)
+        for client in opened:
+            client.transport.disconnect(graceful=False)
+        await asyncio.sleep(0.1)
+    return {"cpu_us": min(costs)}
 
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from benchmarks.load import Client, clients
 from benchmarks.process import Server
@@ -24,7 +25,7 @@ async def beside(server: Server, stalled: int) -> dict[str, float]:
         before, cpu = client.messages, server.cpu()
         client.send(dialect.call("bench.stream", [SIZE, RATE, FRAMES]))
         await _settle(client, before, FRAMES + 1)
-        gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+        gaps = [after - before for before, after in itertools.pairwise(times)]
         return {
             "frames": min(client.messages - before, FRAMES),
             "gap": max(gaps, default=99.0) * RATE,

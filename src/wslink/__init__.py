@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wslink.client.connect import connect
     from wslink.client.link import Link
     from wslink.client.subscription import ClientSubscription
+    from wslink.core import register, schedule_callback, schedule_coroutine
     from wslink.errors import (
         AuthenticationError,
         CallError,
@@ -50,6 +51,9 @@ _HOMES = {
     "UsageError": "wslink.errors",
     "WslinkError": "wslink.errors",
     "connect": "wslink.client.connect",
+    "register": "wslink.core",
+    "schedule_callback": "wslink.core",
+    "schedule_coroutine": "wslink.core",
 }
 
 __all__ = [
@@ -69,8 +73,12 @@ __all__ = [
     "Topic",
     "UsageError",
     "WslinkError",
+    "__license__",
     "__version__",
     "connect",
+    "register",
+    "schedule_callback",
+    "schedule_coroutine",
 ]
 
 

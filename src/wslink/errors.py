@@ -177,7 +177,7 @@ class CallError(LinkError):
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
         detail = data.get("exception") if isinstance(data, dict) else None
-        super().__init__(f"{message}: {detail} ({code})" if detail else f"{message} ({code})")
+        super().__init__(f"{message}: {detail} ({code})" if isinstance(detail, str) else f"{message} ({code})")
         self.code = code
         self.message = message
         self.data = data

@@ -42,6 +42,7 @@ export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: FL
 /** Opens the demo in a tab of its own, and waits until all of it is on the screen. */
 export async function open(context, url) {
   const page = await context.newPage();
+  page.setDefaultTimeout(60_000); // a busy machine is no failure
   const errors = [];
   page.on("pageerror", (error) => errors.push(`page: ${error.message}`));
   page.on("console", (message) => {

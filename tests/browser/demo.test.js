@@ -60,7 +60,7 @@ describe("the demo in a browser", { timeout: 600_000 }, () => {
     await settled(page);
     const lit = await pixels(page);
     const from = wire.log.length;
-    await dragSun(page, 120, 15);
+    await dragSun(page, 135, 30);
     await settled(page);
     const other = await pixels(page);
     assert.ok(changed(lit, other) > 0.5, `${changed(lit, other)} of the pixels changed`);
@@ -96,6 +96,7 @@ describe("the demo in a browser", { timeout: 600_000 }, () => {
     await dragMap(page, -420, -200);
     const now = await regionOf(page);
     assert.ok(tilesOf(old).some((name) => !tilesOf(now).includes(name)), "the old region has left the window");
+    assert.deepEqual(now, await visible(page), "the region is what the window shows");
     assert.ok(tilesOf(now).some((name) => !tilesOf(old).includes(name)), "there is something new in the window");
 
     const update = await wire.until(() => {
@@ -187,6 +188,19 @@ describe("the demo in a browser", { timeout: 600_000 }, () => {
     await page.screenshot({ path: `${ROOT}artifacts/demo.png` });
   });
 });
+
+/** The tiles of the current level that have a part in the window. */
+function visible(page) {
+  return page.evaluate(() => {
+    const { view, state } = window.demo;
+    const { level } = state.region;
+    const side = (256 * 160) / 2 ** level; // metres
+    const [left, top] = view.toPlace(0, 0);
+    const [right, bottom] = view.toPlace(innerWidth, innerHeight);
+    const range = (from, to) => [Math.floor(from / side), Math.ceil(to / side)];
+    return { level, rows: range(top, bottom), cols: range(left, right) };
+  });
+}
 
 /** Waits for the profile at a pixel, checks what is plotted against the server's word, and returns it. */
 async function plotAt(page, x, y) {

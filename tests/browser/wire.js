@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { ExtensionCodec, decode } from "@msgpack/msgpack";
 
 const HEADER = 12; // G2-2
-const PATIENCE = 30_000; // milliseconds
+const PATIENCE = 60_000; // milliseconds
 
 const extensionCodec = new ExtensionCodec();
 extensionCodec.register({

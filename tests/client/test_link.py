@@ -14,14 +14,17 @@ from aiohttp import web
 import wslink
 from tests.conftest import Serve
 from tests.peers import HEADER
-from wslink import App, AuthenticationError, CallError, ConnectionClosed, UsageError
+from wslink import App, AuthenticationError, CallError, ConnectionClosed, Limits, UsageError
+from wslink.client.link import KEEP_ALIVE
 from wslink.errors import SubscriptionOverflow
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async def watch() -> None:
         while not condition():
             await asyncio.sleep(0.005)
+
+    await asyncio.wait_for(watch(), 10)
 
 
 async def test_calls_with_everything_in_them(app: App, serve: Serve) -> None:
@@ -152,6 +155,35 @@ async def test_a_slow_subscriber_of_a_latest_topic_skips_to_the_newest(app: App,
         assert len(seen) < 100
 
 
+async def test_a_call_is_answered_past_a_subscriber_that_takes_nothing(app: App, serve: Serve) -> None:
+    topic = app.topic("test.topic")
+    app.method("test.one")(lambda: 1)
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        subscription = link.subscribe("test.topic", buffer=2)
+        await subscription.ready
+        for n in range(4):
+            topic.publish(n)
+        await until(lambda: subscription.full)
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(link.call("test.one"), 0.5) == 1
+
+
+async def test_a_slow_subscriber_is_not_taken_for_dead(app: App, serve: Serve) -> None:
+    topic = app.topic("test.topic")
+    async with wslink.connect(await serve(app, heart_beat=1), secret="secret") as link:
+        subscription = link.subscribe("test.topic", buffer=1)
+        await subscription.ready
+        for n in range(5):
+            topic.publish(n)
+        await asyncio.sleep(3.5)
+        assert app.clients == (link.client_id,)
+
+        async def take() -> list[int]:
+            return [await anext(subscription) for _ in range(5)]
+
+        assert await asyncio.wait_for(take(), KEEP_ALIVE) == list(range(5))  # taking one makes the link read on at once
+
+
 async def test_a_call_inside_an_iteration_is_answered_past_what_waits(app: App, serve: Serve) -> None:
     topic = app.topic("test.topic")
     app.method("test.one")(lambda: 1)
@@ -185,6 +217,79 @@ async def test_a_subscription_far_over_its_buffer_ends_with_an_error(app: App, s
                 await anext(subscription)
 
 
+async def test_a_wait_that_is_given_up_leaves_the_subscription_usable(app: App, serve: Serve) -> None:
+    topic = app.topic("test.topic")
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        subscription = link.subscribe("test.topic")
+        for wait in (anext(subscription), subscription.__aenter__()):
+            task = asyncio.ensure_future(wait)
+            asyncio.get_running_loop().call_soon(task.cancel)
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        subscription.ready.cancel()
+        await until(lambda: len(topic.subscriptions) == 1)
+        topic.publish("news")
+        assert await asyncio.wait_for(anext(subscription), 5) == "news"
+
+
+async def test_an_iteration_that_has_not_begun_stops_with_its_subscription(app: App, serve: Serve) -> None:
+    app.topic("test.topic")
+    link = await wslink.connect(await serve(app), secret="secret")
+
+    async def collect(subscription: wslink.ClientSubscription) -> list[Any]:
+        return [item async for item in subscription]
+
+    cancelled, closed = link.subscribe("test.topic"), link.subscribe("test.topic")
+    iterations = [asyncio.create_task(collect(subscription)) for subscription in (cancelled, closed)]
+    await asyncio.sleep(0)
+    await cancelled.cancel()
+    await link.close()
+    assert await asyncio.wait_for(asyncio.gather(*iterations), 5) == [[], []]
+
+
+async def test_waiting_for_a_subscription_ends_with_the_link(app: App, serve: Serve) -> None:
+    app.topic("test.topic")
+    link = await wslink.connect(await serve(app), secret="secret")
+    subscription = link.subscribe("test.topic")
+    closing = asyncio.create_task(link.close())
+    with pytest.raises(ConnectionClosed):
+        await asyncio.wait_for(asyncio.shield(subscription.ready), 5)
+    await closing
+
+
+@pytest.mark.parametrize(("filter", "error"), [({"row": object()}, wslink.NotSerializable), (7, UsageError)])
+async def test_a_filter_that_cannot_be_sent_is_the_callers_error(
+    app: App, serve: Serve, filter: Any, error: type[Exception]
+) -> None:
+    app.topic("test.topic")
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        with pytest.raises(error):
+            await asyncio.wait_for(link.subscribe("test.topic", filter=filter).ready, 5)
+
+
+async def test_a_subscription_that_has_ended_cannot_be_updated(app: App, serve: Serve) -> None:
+    topic = app.topic("test.topic")
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        subscription = link.subscribe("test.topic")
+        await subscription.ready
+        await subscription.cancel()
+        with pytest.raises(UsageError, match="has ended"):
+            await subscription.update({"row": 1})
+        assert topic.subscriptions == ()
+
+
+async def test_large_calls_that_are_given_up_leave_no_partial_messages(serve: Serve) -> None:
+    app = App(secret="secret", limits=Limits(max_partial=2))
+    app.method("test.size")(lambda data: len(data))
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        link._max_frame = 100_000
+        data = bytes(30_000_000)
+        for _ in range(4):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(link.call("test.size", data), 0.01)
+        assert await asyncio.wait_for(link.call("test.size", data), 20) == len(data)
+
+
 # A hostile server: the case cannot be had from a real one.
 
 Script = Callable[[web.WebSocketResponse, dict[str, Any]], Any]
@@ -196,17 +301,19 @@ def packed(message: Any, id_: int = 1) -> bytes:
 
 
 @pytest.fixture
-async def scripted() -> AsyncIterator[Callable[[Script], Any]]:
+async def scripted() -> AsyncIterator[Callable[..., Any]]:
     runners = []
 
-    async def start(script: Script) -> str:
+    async def start(script: Script, hello: Any = {"clientID": "c1"}) -> str:  # noqa: B006
         async def handle(request: web.Request) -> web.WebSocketResponse:
             socket = web.WebSocketResponse()
             await socket.prepare(request)
             async for frame in socket:
                 call = msgpack.unpackb(frame.data[12:])
-                if call["method"] == "wslink.hello":
-                    await socket.send_bytes(packed({"id": call["id"], "result": {"clientID": "c1"}}))
+                if call["method"] == "wslink.hello" and hello is ...:
+                    await asyncio.sleep(30)
+                elif call["method"] == "wslink.hello":
+                    await socket.send_bytes(packed({"id": call["id"], "result": hello}))
                 else:
                     await script(socket, call)
             return socket
@@ -231,11 +338,19 @@ async def test_garbage_from_a_server_does_not_end_the_link(scripted: Callable[[S
         await socket.send_str("text")
         for message in (7, {}, {"id": 7}, {"id": "publish:a.b:1"}, {"id": "rpc:c1:99", "result": 1}):
             await socket.send_bytes(packed(message))
-        await socket.send_bytes(packed({"id": call["id"], "error": {"code": "x"}}))
+        array = msgpack.ExtType(1, b"\x06\x92\xa3|u1\x02ab")
+        await socket.send_bytes(packed({"id": "rpc:c1:99", "error": array}))
+        await socket.send_bytes(packed({"id": "rpc:c1:99", "error": {"data": {"exception": array}}}))
+        await socket.send_bytes(packed({"id": "publish:a.b:1", "result": 1, "subscriptions": [[1], {}, 7]}))
+        await socket.send_bytes(
+            packed({"id": call["id"], "error": "x" if call["args"] else {"data": {"exception": array}}})
+        )
 
-    async with wslink.connect(await scripted(script)) as link:
+    async with wslink.connect(await scripted(script, {"clientID": "c1", "features": ["arrays"]})) as link:
         with pytest.raises(CallError):
             await link.call("test.any")
+        with pytest.raises(CallError):
+            await link.call("test.any", "an error that is no map")
         with pytest.raises(CallError, match="this server has no filters"):
             await link.subscribe("a.b", filter={"row": 1}).ready
 
@@ -248,6 +363,23 @@ async def test_a_close_in_the_middle_of_a_call_is_told_with_its_reason(scripted:
         with pytest.raises(ConnectionClosed) as closed:
             await link.call("test.any")
         assert (closed.value.code, closed.value.reason) == (4321, "enough")
+
+
+@pytest.mark.parametrize(
+    "result", [None, 7, {}, {"clientID": "c1", "maxMsgSize": "x"}, {"clientID": "c1", "features": 7}]
+)
+async def test_a_hello_that_makes_no_sense_is_a_failed_connection(scripted: Callable[..., Any], result: Any) -> None:
+    url = await scripted(lambda socket, call: None, result)
+    with pytest.raises(ConnectionClosed, match="hello"):
+        await wslink.connect(url)
+
+
+async def test_a_server_that_never_answers_hello_times_out_at_once(scripted: Callable[..., Any]) -> None:
+    url = await scripted(lambda socket, call: None, ...)
+    begun = asyncio.get_running_loop().time()
+    with pytest.raises(ConnectionClosed, match=r"did not answer within 0.2 s"):
+        await wslink.connect(url, timeout=0.2)
+    assert asyncio.get_running_loop().time() - begun < 5
 
 
 async def test_a_server_that_never_answers_times_out() -> None:

@@ -31,7 +31,9 @@ async def test_publications_go_on(generation):
         stalled = await running.connect(generation)
         healthy = await running.connect(generation)
         publishing = asyncio.create_task(flood(link))
-        frames = [await soon(healthy.publication("a.frame"), "a publication to the healthy client", 2) for _ in range(FRAMES)]
+        frames = [
+            await soon(healthy.publication("a.frame"), "a publication to the healthy client", 2) for _ in range(FRAMES)
+        ]
         assert [frame["number"] for frame in frames] == list(range(FRAMES))
         await publishing
         assert not stalled.frames.closed

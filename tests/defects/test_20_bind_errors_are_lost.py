@@ -29,7 +29,9 @@ async def test_the_log_tells(caplog):
     caplog.set_level(logging.ERROR, "wslink")
     async with serving(Protocol()) as running:
         _, task = await second_server(running.port)
-        told = [record for record in caplog.records if record.name.startswith("wslink") and record.levelno >= logging.ERROR]
+        told = [
+            record for record in caplog.records if record.name.startswith("wslink") and record.levelno >= logging.ERROR
+        ]
         assert isinstance(task.exception(), OSError)
         assert str(running.port) in "\n".join(record.getMessage() for record in told)
 

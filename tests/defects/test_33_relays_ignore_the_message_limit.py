@@ -38,7 +38,9 @@ def larger(monkeypatch):
 @defect(33)
 async def test_a_reverse_connection_takes_what_the_limit_allows(larger, generation):
     async with Meeting() as meeting:
-        task = asyncio.create_task(create_webserver({"reverse_url": meeting.url, "ws_protocol": Protocol(Echo())}).start())
+        task = asyncio.create_task(
+            create_webserver({"reverse_url": meeting.url, "ws_protocol": Protocol(Echo())}).start()
+        )
         peer = await meeting.peer(generation)
         peer.chunk_size = int(LIMIT)
         await peer.hello()

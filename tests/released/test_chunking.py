@@ -84,7 +84,10 @@ def test_a_limit_may_be_raised_to_any_size():
     receiver = UnChunker()
     receiver.set_max_message_size(4 * 1024**3)
     message = "x" * 2_000_000
-    assert [receiver.process_chunk(chunk) for chunk in generate_chunks(msgpack.packb(message), 1_500_000)] == [None, message]
+    assert [receiver.process_chunk(chunk) for chunk in generate_chunks(msgpack.packb(message), 1_500_000)] == [
+        None,
+        message,
+    ]
 
 
 @pytest.mark.parametrize("unchunker", [UnChunker, StreamUnChunker])

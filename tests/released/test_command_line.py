@@ -89,9 +89,18 @@ def test_a_taken_port_ends_the_program_with_an_error():
 def test_help_names_every_option():
     run = subprocess.run([sys.executable, "-c", BARE, "--help"], capture_output=True, text=True)
     assert run.returncode == 0
-    for option in (
-        "--port --host --timeout --content --authKey --ws-endpoint --no-ws-endpoint --fs-endpoints --reverse-url --ssl"
-    ).split():
+    for option in [
+        "--port",
+        "--host",
+        "--timeout",
+        "--content",
+        "--authKey",
+        "--ws-endpoint",
+        "--no-ws-endpoint",
+        "--fs-endpoints",
+        "--reverse-url",
+        "--ssl",
+    ]:
         assert option in run.stdout
 
 

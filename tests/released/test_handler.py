@@ -52,7 +52,13 @@ def app():
 class TestAbstractWebApp:
     def test_configuration(self, app):
         assert app.config == {"ws": {}, "timeout": 5}
-        assert (app.timeout, app.host, app.port, app.handle_signals, app.ssl_context) == (5, "127.0.0.1", 8080, True, None)
+        assert (app.timeout, app.host, app.port, app.handle_signals, app.ssl_context) == (
+            5,
+            "127.0.0.1",
+            8080,
+            True,
+            None,
+        )
 
     def test_the_application(self, app):
         assert app.app is None and app.get_app() is None
@@ -181,7 +187,13 @@ async def test_a_subclass_of_both_can_carry_its_own_connections():
     socket, client_id = Socket(), "someone"
     handler.connections[client_id] = socket
     await handler.onConnect(None, client_id)
-    hello = {"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [{"secret": "wslink-secret"}], "kwargs": {}}
+    hello = {
+        "wslink": "1.0",
+        "id": "system:c0:0",
+        "method": "wslink.hello",
+        "args": [{"secret": "wslink-secret"}],
+        "kwargs": {},
+    }
     for is_binary, data in frames(hello):
         await handler.onMessage(is_binary, Message(data), client_id)
     await until(lambda: socket.received)

@@ -53,7 +53,11 @@ def test_2_has(module, names):
 
 @pytest.mark.parametrize(
     ("module", "needs"),
-    [("wslink.backends.tornado", "tornado"), ("wslink.backends.jupyter", "IPython"), ("wslink.backends.jupyter.core", "IPython")],
+    [
+        ("wslink.backends.tornado", "tornado"),
+        ("wslink.backends.jupyter", "IPython"),
+        ("wslink.backends.jupyter.core", "IPython"),
+    ],
 )
 def test_optional_backends(module, needs):
     pytest.importorskip(needs)

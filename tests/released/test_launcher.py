@@ -41,7 +41,9 @@ class TestPieces:
         assert pool.getNextResource() == ("h", 9002)
 
     def test_the_host_with_most_ports_free_comes_first(self):
-        pool = launcher.ResourceManager([{"host": "small", "port_range": [1, 1]}, {"host": "large", "port_range": [1, 2]}])
+        pool = launcher.ResourceManager(
+            [{"host": "small", "port_range": [1, 1]}, {"host": "large", "port_range": [1, 2]}]
+        )
         assert pool.getNextResource()[0] == "large"
 
     def test_the_proxy_file(self, tmp_path):
@@ -57,7 +59,9 @@ class TestPieces:
         config = launcher.parseConfig(SimpleNamespace(config=[str(path)]))
         assert config["configuration"]["content"] == "" and config["configuration"]["sanitize"] == {}
 
-    @pytest.mark.parametrize("missing", "endpoint host port proxy_file sessionURL timeout log_dir fields".split())
+    @pytest.mark.parametrize(
+        "missing", ["endpoint", "host", "port", "proxy_file", "sessionURL", "timeout", "log_dir", "fields"]
+    )
     def test_a_configuration_must_be_complete(self, tmp_path, missing):
         config = configuration(tmp_path, 1)
         del config["configuration"][missing]

@@ -107,7 +107,9 @@ server = create_webserver({"port": 0, "ws": {"ws": ServerProtocol()}, "handle_si
 asyncio.get_event_loop().run_until_complete(server.start(lambda port: asyncio.ensure_future(stop(port))))
 print("ended")
 """
-    output = subprocess.check_output([sys.executable, "-c", program], text=True, env={**os.environ, "WSLINK_READY_MSG": ""})
+    output = subprocess.check_output(
+        [sys.executable, "-c", program], text=True, env={**os.environ, "WSLINK_READY_MSG": ""}
+    )
     assert output.split() == ["accepts", "True", "ended"]
 
 

@@ -48,7 +48,9 @@ async def test_connections_are_logged_by_the_backend(caplog):
     caplog.set_level(logging.INFO, "wslink.backends.aiohttp")
     async with serving(Protocol()) as running:
         peer = await running.connect()
-        messages = [record.getMessage() for record in caplog.records if record.name.startswith("wslink.backends.aiohttp")]
+        messages = [
+            record.getMessage() for record in caplog.records if record.name.startswith("wslink.backends.aiohttp")
+        ]
         assert any(peer.client_id[1:] in message for message in messages)
 
 
@@ -56,7 +58,9 @@ async def test_a_failed_method_is_logged_as_an_error(caplog):
     async with serving(Protocol(Failing())) as running:
         with pytest.raises(Failure):
             await (await running.connect()).call("test.raise")
-    errors = [record for record in caplog.records if record.levelno == logging.ERROR and record.name.startswith("wslink")]
+    errors = [
+        record for record in caplog.records if record.levelno == logging.ERROR and record.name.startswith("wslink")
+    ]
     text = "\n".join(record.getMessage() + str(record.exc_info) for record in errors)
     assert "a reason" in text
 

@@ -32,7 +32,10 @@ async def test_forward_mode(generation):
 
 
 async def test_forward_mode_by_another_route():
-    async with serving(ws={"deep": Protocol(Echo())}) as running, Relay("--proxy-route", "/to/{host}/{port}/{path}") as relay:
+    async with (
+        serving(ws={"deep": Protocol(Echo())}) as running,
+        Relay("--proxy-route", "/to/{host}/{port}/{path}") as relay,
+    ):
         peer = await relay.dial(f"to/127.0.0.1/{running.port}/deep")
         await peer.hello()
         assert await peer.call("test.echo", 1) == 1

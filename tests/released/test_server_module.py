@@ -73,13 +73,23 @@ class TestAddArguments:
 
     @pytest.mark.parametrize(
         "option",
-        "--server --banner --app --no-http --authKeyFile --hot-reload --trame-args --follow-symlinks --data".split(),
+        [
+            "--server",
+            "--banner",
+            "--app",
+            "--no-http",
+            "--authKeyFile",
+            "--hot-reload",
+            "--trame-args",
+            "--follow-symlinks",
+            "--data",
+        ],
     )
     def test_software_adds_options_of_its_own_to_the_same_parser(self, option):
         wslink_server.add_arguments(argparse.ArgumentParser(allow_abbrev=False)).add_argument(option)
 
     @since_2
-    @pytest.mark.parametrize("option", "-a -c -d -i -s -t -v -f -ws".split())
+    @pytest.mark.parametrize("option", ["-a", "-c", "-d", "-i", "-s", "-t", "-v", "-f", "-ws"])
     def test_short_options_but_p_belong_to_the_software(self, option):
         """2.0 dropped the short forms of 1.x for the sake of applications that add their own."""
         wslink_server.add_arguments(argparse.ArgumentParser()).add_argument(option)
@@ -280,7 +290,9 @@ async def test_content_and_more_folders(recorder, tmp_path):
     for name in ("www", "data", "images"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "index.html").write_text(name)
-    given = options("--content", str(tmp_path / "www"), "--fs-endpoints", f"data={tmp_path}/data|deep/images={tmp_path}/images")
+    given = options(
+        "--content", str(tmp_path / "www"), "--fs-endpoints", f"data={tmp_path}/data|deep/images={tmp_path}/images"
+    )
     async with Session(*recorder, given) as running:
         for path, text in [("index.html", "www"), ("data/index.html", "data"), ("deep/images/index.html", "images")]:
             async with running.get(path) as response:

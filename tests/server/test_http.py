@@ -52,11 +52,38 @@ async def test_static_files(app: App, serve: Serve, www: Path) -> None:
         "/..%2fprivate.txt",
         "//private.txt",
         "/leak.txt",
+        "/" + "a" * 300,
+        "/" + "a/" * 2500,
+        "/%ff%fe",
+        "/a%0ab",
         "/%00",
     ],
 )
 async def test_nothing_outside_of_the_folder_is_served(app: App, serve: Serve, www: Path, path: str) -> None:
     assert (await get(await serve(app, content=str(www)), path))[0] in (400, 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        ("/sub", "/sub/"),
+        ("/sub?secret=a%26b", "/sub/?secret=a%26b"),
+        ("//sub", "/sub/"),
+        ("//evil.org/..%2fsub", "/evil.org/../sub/"),
+        ("/%2fevil.org/..%2fsub", "/evil.org/../sub/"),
+    ],
+)
+async def test_a_folder_is_redirected_to_on_this_server_only(
+    app: App, serve: Serve, www: Path, path: str, location: str
+) -> None:
+    import yarl
+
+    url = (await serve(app, content=str(www))).replace("ws://", "http://").removesuffix("/ws")
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(yarl.URL(url + path, encoded=True), allow_redirects=False) as response,
+    ):
+        assert (response.status, response.headers["Location"]) == (301, location)
 
 
 async def test_symbolic_links_are_followed_where_that_is_asked_for(app: App, serve: Serve, www: Path) -> None:

@@ -14,12 +14,13 @@ import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import wslink
 from tests.conftest import Open, Serve
-from wslink import App
+from wslink import App, UsageError
 from wslink.backends.heartbeat import Heartbeat
 
 HELLO = {"secret": "secret"}
@@ -122,6 +123,50 @@ async def test_stopping_twice_and_a_second_server_on_the_same_port(app: App) -> 
     await again.stop()
 
 
+async def test_signals_are_given_back(app: App) -> None:
+    async with await app.serve(port=0, ready_msg=""):
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+async def test_an_app_is_served_once_at_a_time(app: App) -> None:
+    settings: dict[str, Any] = {"port": 0, "handle_signals": False, "ready_msg": ""}
+    server, refused = await asyncio.gather(app.serve(**settings), app.serve(**settings), return_exceptions=True)
+    assert isinstance(refused, UsageError)
+    assert isinstance(server, wslink.Server)
+    other = App()
+    with pytest.raises(OSError, match="cannot listen"):
+        await other.serve(**{**settings, "port": server.port})
+    await server.stop()
+    async with await other.serve(**settings):
+        pass
+
+
+async def test_who_comes_while_the_server_stops_is_told_so_and_calls_nothing(app: App, peers: Open) -> None:
+    called: list[str] = []
+
+    @app.method("test.wait")
+    async def wait() -> None:
+        called.append("wait")
+        await asyncio.Event().wait()
+
+    server = await app.serve(host="127.0.0.1", port=0, handle_signals=False, ready_msg="")
+    url = f"ws://127.0.0.1:{server.port}/ws"
+    early, silent = await peers(url, hello=HELLO), await peers(url)
+    await early.start("test.wait")
+    while not called:
+        await asyncio.sleep(0.01)
+    stopping = asyncio.create_task(server.stop())
+    for peer in (early, silent):
+        assert await peer.closed() == (1001, "the server stops")
+    late = await peers(url)
+    await late.send({"id": "system:c0:0", "method": "wslink.hello", "args": [HELLO]})
+    await late.start("test.wait")
+    assert await late.closed() == (1001, "the server stops")
+    await stopping
+    assert called == ["wait"]
+
+
 async def test_the_server_stops_when_nobody_has_been_there_for_a_while(app: App, peers: Open) -> None:
     server = await app.serve(host="127.0.0.1", port=0, timeout=0.3, handle_signals=False, ready_msg="")
     url = f"ws://127.0.0.1:{server.port}/ws"
@@ -152,7 +197,7 @@ async def test_tls_with_a_certificate_made_for_the_occasion(app: App, serve: Ser
 
 
 async def test_tls_with_files(app: App, serve: Serve, tmp_path: Path) -> None:
-    from wslink.server.tls import write_self_signed
+    from wslink.tls import write_self_signed
 
     cert, key = write_self_signed("127.0.0.1", tmp_path)
     assert key.stat().st_mode & 0o077 == 0

@@ -10,7 +10,8 @@ import pytest
 
 from tests.conftest import Open, Serve
 from wslink import App, UsageError
-from wslink.server.options import Options, add_options, limits_from_environment
+from wslink import environment as variables
+from wslink.server.options import Options, add_options
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
@@ -62,7 +63,7 @@ def test_the_environment_is_read_when_a_server_is_created() -> None:
         "",
     )
     assert Options.from_environment(environment, heart_beat=7).heart_beat == 7
-    limits = limits_from_environment(
+    limits = variables.limits(
         {"WSLINK_MAX_MSG_SIZE": "1000", "WSLINK_AUTH_MSG_SIZE": "2000", "WSLINK_MSG_OVERHEAD": "30"}
     )
     assert (limits.max_msg_size, limits.auth_msg_size, limits.max_frame) == (1000, 2000, 1030)
@@ -71,7 +72,7 @@ def test_the_environment_is_read_when_a_server_is_created() -> None:
 @pytest.mark.parametrize("value", ["many", "-1", "12"])
 def test_a_malformed_variable_is_named(value: str) -> None:
     with pytest.raises(UsageError, match="WSLINK_MAX_MSG_SIZE"):
-        limits_from_environment({"WSLINK_MAX_MSG_SIZE": value})
+        variables.limits({"WSLINK_MAX_MSG_SIZE": value})
 
 
 async def test_a_secret_can_be_given_when_it_is_served(serve: Serve, peers: Open) -> None:

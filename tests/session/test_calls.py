@@ -7,9 +7,10 @@ import dataclasses
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgpack
 import numpy
 import pytest
 
@@ -52,6 +53,10 @@ def describe(app: App) -> None:
         return object()
 
 
+def _client_and_more(call: Call, **more: Any) -> list[Any]:
+    return [call.client_id, more]
+
+
 @both
 async def test_a_call_has_its_result(app: App, serve: Serve, peers: Open, generation: int) -> None:
     describe(app)
@@ -86,6 +91,48 @@ async def test_wrong_arguments_are_named(
 
 
 @both
+async def test_a_client_cannot_send_the_call(app: App, serve: Serve, peers: Open, generation: int) -> None:
+    app.method("test.keywords")(_client_and_more)
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    error = (await peer.call("test.keywords", call={"client_id": "another"}))["error"]
+    assert (error["code"], error["message"][:39]) == (-32602, "test.keywords: unknown argument 'call';")
+
+
+ONLY_FOR_THE_TYPE_CHECKER = """
+def plain(call: "Call"): return call.method
+def qualified(call: "wslink.Call"): return call.method
+def optional(call: "Call | None" = None): return call.method
+"""
+
+
+async def test_the_call_is_passed_though_its_class_is_imported_for_the_type_checker_only(
+    app: App, serve: Serve, peers: Open
+) -> None:
+    functions: dict[str, Any] = {}
+    exec(ONLY_FOR_THE_TYPE_CHECKER, functions)
+    peer = await peers(await serve(app), hello=HELLO)
+    for name in ("plain", "qualified", "optional"):
+        app.method(f"test.{name}")(functions[name])
+        assert (await peer.call(f"test.{name}"))["result"] == f"test.{name}"
+        assert (await peer.call(f"test.{name}", {"method": "forged"}))["error"]["code"] == -32602
+
+
+async def test_the_call_stands_where_the_signature_has_it(app: App, serve: Serve, peers: Open) -> None:
+    @app.method("test.rest")
+    def rest(first: int, call: Call, *others: int) -> list[Any]:
+        return [first, call.method, *others]
+
+    @app.method("test.only")
+    def only(call: Call, value: int, /) -> list[Any]:
+        return [call.method, value]
+
+    peer = await peers(await serve(app), hello=HELLO)
+    assert (await peer.call("test.rest", 1, 2, 3))["result"] == [1, "test.rest", 2, 3]
+    assert (await peer.call("test.rest", 1))["result"] == [1, "test.rest"]
+    assert (await peer.call("test.only", 7))["result"] == ["test.only", 7]
+
+
+@both
 async def test_each_failure_has_its_code(
     app: App, serve: Serve, peers: Open, generation: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -101,6 +148,54 @@ async def test_each_failure_has_its_code(
     assert raised == {"code": -32001, "message": "Exception raised", "data": data}
     assert chosen == {"code": 7, "message": "too steep", "data": {"max": 30}}
     assert unsendable == {"code": -32002, "message": "Method result cannot be serialized", "data": "test.object"}
+
+
+class Picky(Mapping[str, int]):
+    """A map of the application's whose iteration fails."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise LookupError("no keys today")
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, key: str) -> int:
+        return 1
+
+
+@dataclasses.dataclass
+class Small:
+    value: int
+
+    def __post_init__(self) -> None:
+        {0: "zero"}[self.value]
+
+
+@both
+async def test_whatever_an_application_raises_ends_nobodys_connection(
+    app: App, serve: Serve, peers: Open, generation: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.method("test.small")
+    def small(value: Small) -> int:
+        return value.value
+
+    @app.method("test.cancelled")
+    def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    @app.method("test.picky")
+    def picky() -> Any:
+        return Picky()
+
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    with caplog.at_level(logging.CRITICAL, "wslink"):
+        for method, args, code in (
+            ("test.small", [{"value": 1}], -32001),
+            ("test.cancelled", [], -32001),
+            ("test.picky", [], -32002),
+        ):
+            assert (await peer.call(method, *args))["error"]["code"] == code
+    assert (await peer.call("test.small", {"value": 0}))["result"] == 0
 
 
 async def test_stack_traces_are_sent_in_debug_mode_only(app: App, serve: Serve, peers: Open) -> None:
@@ -226,11 +321,31 @@ async def test_frames_that_cannot_be_decoded_are_answered_and_the_connection_goe
     assert (await peer.call("test.echo", 1))["result"] == 1
 
 
+async def test_arrays_are_malformed_where_a_message_has_none(app: App, serve: Serve, peers: Open) -> None:
+    describe(app)
+    peer = await peers(await serve(app), hello={**HELLO, "features": ["subscribe", "arrays"]})
+    dtype = msgpack.packb(["|u1", 2])
+    array = msgpack.ExtType(1, bytes((len(dtype),)) + dtype + b"ab")
+    token = {"secret": "secret", "features": array}
+    for message, code in (
+        ({"args": array}, -32600),
+        ({"kwargs": array}, -32600),
+        ({"method": array}, -32600),
+        ({"id": "system:c0:0", "method": "wslink.hello", "args": [token]}, -32602),
+        ({"id": "system:c0:1", "method": "wslink.subscribe", "args": [{"subscription": array}]}, -32602),
+    ):
+        await peer.send({"id": "rpc:c1:1", "method": "test.echo", **message})
+        assert (await peer.receive())["error"]["code"] == code
+    assert (await peer.call("test.echo", 1))["result"] == 1
+
+
 async def test_too_many_malformed_messages_end_the_connection(serve: Serve, peers: Open) -> None:
     app = App(secret="secret", limits=Limits(max_malformed=3))
     peer = await peers(await serve(app), hello=HELLO)
-    for _ in range(4):
+    for _ in range(3):
         await peer.socket.send_bytes(b"abc")
+    assert (await peer.call("application.none"))["error"]["code"] == -32601  # three are allowed
+    await peer.socket.send_bytes(b"abc")
     assert await peer.closed() == (1008, "over max_malformed (3) malformed messages")
 
 
@@ -244,6 +359,8 @@ async def test_calls_under_way_are_bounded(serve: Serve, peers: Open) -> None:
     assert (error["code"], error["message"]) == (-32003, "over max_calls (2) calls are under way")
     gate.set()
     assert (await peer.answer(waiting[1]))["result"] is True
+    for _ in range(5):  # those that have ended do not count
+        assert (await peer.call("test.wait"))["result"] is True
 
 
 async def test_a_message_over_max_message_is_refused_alone(serve: Serve, peers: Open) -> None:
@@ -281,6 +398,15 @@ def test_a_bad_registration_is_refused() -> None:
     app.method("a.b")(job)
     with pytest.raises(ValueError, match="registered already"):
         app.method("a.b")(job)
+
+
+async def test_a_failure_whose_data_cannot_be_sent_is_told_without_it(app: App, serve: Serve, peers: Open) -> None:
+    @app.method("test.data")
+    def data() -> None:
+        raise MethodError("steep \ud800", object(), code=7)
+
+    peer = await peers(await serve(app), hello=HELLO)
+    assert (await peer.call("test.data"))["error"] == {"code": 7, "message": "'steep \\ud800'"}
 
 
 async def test_an_error_of_the_library_raised_by_a_method_keeps_its_code(app: App, serve: Serve, peers: Open) -> None:

@@ -8,13 +8,14 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from wslink.errors import NotSerializable
+from wslink.errors import NotSerializable, ParseError
 from wslink.wire import arrays, second
 from wslink.wire.codecs import FIRST, SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.first import FirstDecoder
@@ -130,17 +131,25 @@ def test_numpy_scalars_subclasses_and_mappings_travel_as_plain_values(encoder: A
         "t": Text("x"),
         "d": {1: 2},
         "s": (1, 2),
+        "k": {numpy.int64(3): b"x"},
     }
     decoder = FirstDecoder(LIMITS) if encoder is FIRST else SecondDecoder(LIMITS)
     [decoded] = deliver(decoder, list(encoder.result("rpc:c1:1", value, 4096).frames))
     keys = {"1": 2} if encoder is FIRST else {1: 2}
-    assert decoded["result"] == {"f": 0.5, "i": 3, "b": True, "t": "x", "d": keys, "s": [1, 2]}
+    named = {"3": b"x"} if encoder is FIRST else {3: b"x"}
+    assert decoded["result"] == {"f": 0.5, "i": 3, "b": True, "t": "x", "d": keys, "s": [1, 2], "k": named}
 
 
 @pytest.mark.parametrize("encoder", [FIRST, SECOND, SECOND_WITH_ARRAYS])
 @pytest.mark.parametrize(
     ("value", "named"),
-    [(object(), "object"), ("\ud800", "surrogates"), (numpy.array(["text"]), "dtype <U4"), ({"a": [len]}, "builtin")],
+    [
+        (object(), "object"),
+        ("\ud800", "surrogates"),
+        (numpy.longdouble(1), "longdouble"),
+        (numpy.array(["text"]), "dtype <U4"),
+        ({"a": [len]}, "builtin"),
+    ],
 )
 def test_what_cannot_be_sent_is_named(encoder: Any, value: Any, named: str) -> None:
     with pytest.raises(NotSerializable, match=named):
@@ -164,11 +173,55 @@ def test_a_large_read_only_array_is_sent_from_where_it_is() -> None:
         assert all(numpy.shares_memory(view, array) for view in views)
 
 
+@pytest.mark.parametrize("nest", [lambda x: x, lambda x: {"a": {"b": x}}, lambda x: [1, [x]], lambda x: ("t", (x,))])
+def test_large_bytes_are_sent_from_where_they_are(nest: Any) -> None:
+    data = bytes(100_000)
+    message = SECOND.result("rpc:c1:1", nest(data), 1 << 20)
+    assert any(part is data for frame in message.frames for part in frame.parts)
+    assert same(deliver(SecondDecoder(LIMITS), list(message.frames))[0]["result"], nest(data))
+
+
 def test_a_changeable_array_may_change_once_it_is_encoded() -> None:
     for kind in (numpy.zeros(100_000, numpy.uint8), bytearray(100_000), memoryview(bytearray(100_000))):
         message = SECOND.result("rpc:c1:1", kind, 1 << 20)
         kind[:] = b"\x01" * 100_000 if not isinstance(kind, numpy.ndarray) else 1
         assert 1 not in bytes(message.frames[0].joined())[100:]
+
+
+@pytest.mark.parametrize("encoder", [FIRST, SECOND, SECOND_WITH_ARRAYS])
+@pytest.mark.parametrize("size", [10, 3000, 30_000])
+def test_what_is_small_may_change_even_under_a_read_only_view(encoder: Any, size: int) -> None:
+    base, raw = numpy.zeros(size, numpy.uint8), bytearray(size)
+    view = base[:]
+    view.flags.writeable = False
+    value = [view, memoryview(raw).toreadonly()]
+    message = encoder.result("rpc:c1:1", value, 1 << 20)
+    base[:], raw[:] = 255, b"\xff" * size
+    head = 0 if encoder is FIRST else 12
+    assert b"\xff" not in b"".join(bytes(frame.joined())[head:] for frame in message.frames)
+
+
+class Bytes(bytes):
+    """A subclass, as numpy.bytes_ is."""
+
+
+BUFFERS = [
+    *(Bytes(b"\1" * size) for size in (10, 100_000)),
+    *(memoryview(bytearray(b"\1\2" * size))[::2] for size in (10, 100_000)),
+    *(memoryview(numpy.asfortranarray(numpy.ones((size, 2)))) for size in (10, 100_000)),
+    *(memoryview(numpy.ones(size, ">f8")).toreadonly() for size in (10, 100_000)),
+    memoryview(numpy.ones((0, 3))).toreadonly(),
+    memoryview(numpy.array(1.0)),
+]
+
+
+@pytest.mark.parametrize("encoder", [FIRST, SECOND, SECOND_WITH_ARRAYS])
+@pytest.mark.parametrize("value", BUFFERS, ids=range(len(BUFFERS)))
+def test_every_buffer_arrives_as_its_bytes(encoder: Any, value: Any) -> None:
+    decoder = FirstDecoder(LIMITS) if encoder is FIRST else SecondDecoder(LIMITS)
+    decoder.raise_limits(LIMITS.max_message)
+    [decoded] = deliver(decoder, list(encoder.result("rpc:c1:1", [value], 1 << 20).frames))
+    assert decoded["result"] == [value.tobytes() if isinstance(value, memoryview) else value]
 
 
 @settings(max_examples=50, deadline=None)
@@ -198,6 +251,13 @@ def deliver_arrays(message: Message) -> list[Any]:
     decoder = SecondDecoder(LIMITS)
     decoder.accept_arrays()
     return deliver(decoder, list(message.frames))
+
+
+@pytest.mark.parametrize("dtype", [[1], {"a": 1}, None, 7, "<f3"])
+def test_an_array_whose_dtype_is_no_name_of_one_is_malformed(dtype: Any) -> None:
+    head = msgspec.msgpack.encode([dtype, 1])
+    with pytest.raises(ParseError, match="must begin with a list of its dtype"):
+        arrays.unpack_array(memoryview(bytes((len(head),)) + head))
 
 
 def test_first_generation_text_is_json() -> None:

@@ -180,7 +180,7 @@ function build() {
 function tick(now, seconds) {
   if (view.step(seconds)) moved();
   if (dial.turning) turn(now);
-  if (state.coarser && now - state.lightAt > REST) setCoarser(0);
+  if (state.coarser && !dial.turning && now - state.lightAt > REST) setCoarser(0);
   if (dirty || (waiting && now - waiting > PATCHES)) draw();
 }
 
@@ -204,7 +204,7 @@ function turn(now) {
 function measurePace() {
   const took = performance.now() - wholeAt;
   wholeAt += took;
-  const moving = wholeAt - state.lightAt < REST;
+  const moving = dial.turning || wholeAt - state.lightAt < REST;
   pace = moving ? pace + (Math.min(took, 2 * SLOW) - pace) / 4 : 0;
   if (pace > SLOW && !state.coarser) setCoarser(1);
 }

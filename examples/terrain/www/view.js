@@ -1,6 +1,7 @@
 // What part of the land the window shows. Places are metres east (x) and south (y) of the land's north-west corner.
 
-const CLOSEST = 2.5; // metres per pixel
+const CLOSEST = 5; // metres per pixel; the samples are 80 apart
+const FURTHEST = 1.35; // times the scale at which the land just fits: there is room for the panels
 const SHARPNESS = 1.4; // how much a tile may be enlarged before the next level takes over
 const EASE = 0.22; // of the way to the target, per 60th of a second
 
@@ -100,7 +101,7 @@ export class View {
   }
 
   #widest() {
-    return Math.max(this.#world.width / this.width, this.#world.height / this.height) * 1.1;
+    return Math.max(this.#world.width / this.width, this.#world.height / this.height) * FURTHEST;
   }
 
   #go(to, now) {

@@ -1,4 +1,4 @@
-import { ConnectionError, ErrorCode, ProtocolError, UnsupportedError } from "../errors.js";
+import { ConnectionError, ErrorCode, ProtocolError, UnsupportedError, UsageError } from "../errors.js";
 import type { Publication } from "../wire/messages.js";
 import { report } from "./report.js";
 
@@ -45,7 +45,8 @@ export interface Subscription {
   /** How the server delivers the topic; undefined until {@link Subscription.ready}. */
   readonly delivery: Delivery | undefined;
   /**
-   * Replaces the filter without a gap; null takes it away. Rejects like {@link Subscription.ready}, and then the old filter stays.
+   * Replaces the filter without a gap; null takes it away. Rejects like {@link Subscription.ready}, and then the old filter stays;
+   * after the subscription has ended, with a UsageError.
    */
   update(filter: Filter | null): Promise<void>;
   /**
@@ -65,6 +66,7 @@ export class Subscriptions {
   readonly #system: SystemCall;
   readonly #all = new Map<number, Entry>();
   #lastId = 0;
+  #ended: ConnectionError | undefined;
 
   constructor(system: SystemCall) {
     this.#system = system;
@@ -74,7 +76,7 @@ export class Subscriptions {
     const id = ++this.#lastId;
     const entry = new Entry(topic, callback, {
       set: (chosen) => this.#set(id, topic, chosen),
-      end: () => this.#end(id),
+      end: () => this.#cancel(id),
       failed: () => this.#all.delete(id),
     });
     this.#all.set(id, entry);
@@ -85,17 +87,29 @@ export class Subscriptions {
   /** Hands a publication to the callbacks of the subscriptions that it matches. */
   dispatch(publication: Publication): void {
     const info = { topic: publication.topic, number: publication.number };
-    for (const entry of this.#matching(publication)) entry.deliver(publication.payload, info);
+    for (const id of this.#named(publication)) {
+      // One that was cancelled, here or by the callback before, may still be named.
+      const entry = this.#all.get(id);
+      if (entry?.topic === publication.topic) entry.deliver(publication.payload, info);
+    }
   }
 
-  #matching({ topic, subscriptions }: Publication): Entry[] {
-    if (!this.negotiated) return [...this.#all.values()].filter((entry) => entry.topic === topic);
+  /** Ends all of them, as the connection has ended: no callback is called any more, and new ones reject with `error`. */
+  end(error: ConnectionError): void {
+    this.#ended = error;
+    this.#all.clear();
+  }
+
+  #named({ topic, subscriptions }: Publication): readonly number[] {
+    if (!this.negotiated) return [...this.#all.keys()];
     if (!subscriptions) throw new ProtocolError(ErrorCode.invalidRequest, `a publication of ${topic} names no subscriptions (SUB-6)`);
-    // One that was cancelled may still be named, until the server knows.
-    return subscriptions.map((id) => this.#all.get(id)).filter((entry) => entry?.topic === topic) as Entry[];
+    return subscriptions;
   }
 
   async #set(subscription: number, topic: string, filter: Filter | null | undefined): Promise<Delivery> {
+    if (this.#ended) throw this.#ended;
+    // The server would take it for a new subscription, which nobody could cancel.
+    if (!this.#all.has(subscription)) throw new UsageError(`the subscription to ${topic} has ended`);
     if (this.negotiated) {
       const result = await this.#system("subscribe", { subscription, topic, filter: filter ?? undefined });
       return (result as { delivery?: Delivery } | null)?.delivery ?? "reliable";
@@ -106,7 +120,7 @@ export class Subscriptions {
     return "reliable";
   }
 
-  async #end(subscription: number): Promise<void> {
+  async #cancel(subscription: number): Promise<void> {
     if (!this.#all.delete(subscription) || !this.negotiated) return;
     // An end that the server refuses, or cannot be told, is an end all the same.
     await this.#system("unsubscribe", { subscription }).catch(() => undefined);

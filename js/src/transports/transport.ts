@@ -10,7 +10,7 @@ export interface TransportEvents {
 export interface Transport {
   /** Where it leads, for error messages; without secrets. */
   readonly name: string;
-  /** Begins to deliver; called once, in the same turn in which the transport was handed out, before anything is lost. */
+  /** Begins to deliver; called once, and before the first `send`: a server is silent until hello. */
   listen(events: TransportEvents): void;
   /** Sends a binary frame, after those before it. Does nothing once the connection is closing. */
   send(frame: Uint8Array): void;

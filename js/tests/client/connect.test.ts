@@ -48,7 +48,7 @@ describe("hello", () => {
     expect(VERSION).toBe(version);
   });
 
-  test.each([null, 7, {}, { clientID: 7 }, { clientID: "a:b" }, { clientID: "c0", maxMsgSize: 12 }, { clientID: "c0", features: "all" }])(
+  test.each([null, 7, {}, { clientID: 7 }, { clientID: "a:b" }, { clientID: "c0", maxMsgSize: 12 }, { clientID: "c0", features: "all" }, { clientID: "c0", features: [1] }])(
     "refuses the answer %o",
     async (answer) => {
       const linking = connect(await url());

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { CallError, ConnectionError, NDArray, ProtocolError, type Subscription, UnsupportedError } from "../../src/index.js";
+import { CallError, ConnectionError, NDArray, ProtocolError, type Subscription, UnsupportedError, UsageError } from "../../src/index.js";
 import type { Connection } from "../support/peer.js";
 import { WELCOME } from "../support/peer.js";
 import { linked, reported, settled } from "../support/linked.js";
@@ -145,6 +145,31 @@ describe("a subscription", () => {
     await last.cancel();
   });
 
+  test("that another callback cancels, or that outlives its link, is not called any more", async () => {
+    const { link, peer } = await linked();
+    const payloads: unknown[] = [];
+    const first = link.subscribe("a.b", (payload) => {
+      payloads.push(payload);
+      void (payload === "cancel" ? second.cancel() : link.close());
+    });
+    const second: Subscription = link.subscribe("a.b", () => payloads.push("second"));
+    const third = link.subscribe("a.b", () => payloads.push("third"));
+    for (const each of [first, second, third]) await subscribed(peer, each);
+    peer.publish("a.b", "cancel", { subscriptions: [1, 2] });
+    peer.publish("a.b", "close", { subscriptions: [1, 2, 3] });
+    await link.closed;
+    await Promise.all([first.cancel(), second.cancel(), third.cancel()]);
+    expect(payloads).toEqual(["cancel", "close"]);
+  });
+
+  test("that has ended takes no filter: the server would begin a new one", async () => {
+    const { link, peer } = await linked();
+    const subscription = link.subscribe("a.b", () => undefined);
+    await subscribed(peer, subscription);
+    void subscription.cancel();
+    await expect(subscription.update({ row: 1 })).rejects.toBeInstanceOf(UsageError);
+  });
+
   test("whose callback throws, or rejects, disturbs nobody", async () => {
     const { link, peer } = await linked();
     const payloads: unknown[] = [];
@@ -211,6 +236,12 @@ describe("with a released server, which sends everything", () => {
     await settled(link, peer);
     expect(payloads).toEqual([1]);
     expect(peer.frames.length).toBe(3); // hello, and sync twice
+  });
+
+  test("a subscription after the end rejects", async () => {
+    const { link } = await linked(WELCOME);
+    await link.close();
+    await expect(link.subscribe("a.b", () => undefined).ready).rejects.toBeInstanceOf(ConnectionError);
   });
 
   test("a filter is refused, as nobody would apply it", async () => {

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
 from wslink.errors import UsageError
-from wslink.session.session import Connection, Session
+from wslink.session.contracts import Connection
+from wslink.session.session import Session
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -31,7 +32,7 @@ class Carried(Connection, Protocol):
         """Drop the connection at once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Carriage:
     """How to carry a connection, and whom to tell of it.
 

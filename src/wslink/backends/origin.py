@@ -9,6 +9,11 @@ from urllib.parse import SplitResult, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
+LOOPBACK_PAGES = tuple(
+    f"{scheme}://{host}:*" for scheme in ("http", "https") for host in ("localhost", "127.0.0.1", "[::1]")
+)
+"""Pages of this machine: another server's, such as a development server of the page."""
+
 Address = tuple[str, int]
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +18,8 @@ from wslink.errors import (
     AuthenticationError,
     CallError,
     ConnectionClosed,
+    LinkError,
+    NotSerializable,
     PeerError,
     UsageError,
 )
@@ -25,14 +27,17 @@ from wslink.session.hello import ARRAYS, SUBSCRIBE
 from wslink.version import __version__
 from wslink.wire import envelope as wire
 from wslink.wire.codecs import SECOND, SECOND_WITH_ARRAYS
+from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
 from wslink.wire.second import INCOMPLETE, SecondDecoder, SecondEncoder
 
 logger = logging.getLogger("wslink.client")
 
 FIRST_FRAME_SIZE = 512 * 1024  # G2-5: until hello tells the server's
-KEEP_ALIVE = 10.0
-"""Seconds between signs of life while reading is paused for a slow subscriber."""
+CLOSE_TIMEOUT = 2.0
+"""Seconds that the server has to answer the closing handshake."""
+KEEP_ALIVE = 1.0
+"""Seconds between signs of life while reading is paused for a slow subscriber: what the fastest heartbeat needs."""
 
 
 class Link:
@@ -58,6 +63,7 @@ class Link:
         self._subscription_ids = itertools.count(1)
         self._pending: dict[str, asyncio.Future[Any]] = {}
         self._subscriptions: dict[int, ClientSubscription] = {}
+        self._chunking = asyncio.Lock()
         self._room = asyncio.Event()
         self._ended: ConnectionClosed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,39 +85,52 @@ class Link:
 
     async def _request(self, id_: str, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
         if self._ended is not None:
-            raise self._ended
+            raise ConnectionClosed(self._ended.code, self._ended.reason)
         message = self._encoder.call(id_, method, args, kwargs, self._max_frame)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending[id_] = answer
         self._room.set()  # a result must be read past a full subscription
         try:
-            for frame in message.frames:
-                await self._send(bytes(frame.joined()))
+            if len(message.frames) == 1:
+                await self._send(message)
+            else:  # a caller that gives up must not leave half a message with the server
+                await asyncio.shield(self._keep(self._send_chunks(message)))
             return await answer
         finally:
             self._pending.pop(id_, None)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # is retrieved, should the sending have failed before it
 
-    async def _send(self, data: bytes) -> None:
+    async def _send_chunks(self, message: Message) -> None:
+        async with self._chunking:  # one after another, for the server bounds how many are under way (LIM-4)
+            await self._send(message)
+
+    async def _send(self, message: Message) -> None:
         try:
-            await self._socket.send_bytes(data)
+            for frame in message.frames:
+                await self._socket.send_bytes(bytes(frame.joined()))
         except ConnectionError as error:
-            raise self._ended or ConnectionClosed(1006, str(error)) from error
+            end = self._ended or ConnectionClosed(1006, str(error))
+            raise ConnectionClosed(end.code, end.reason) from error
 
     async def _system(self, method: str, argument: dict[str, Any]) -> Any:
         return await self._request(f"system:{method}:{next(self._numbers)}", method, [argument], {})
 
     async def hello(self, secret: str | None) -> None:
-        """Authenticate (HELLO-1, EXT-1). Raises AuthenticationError."""
+        """Authenticate (HELLO-1, EXT-1). Raises AuthenticationError, ConnectionClosed."""
         token: dict[str, Any] = {} if secret is None else {"secret": secret}
         token.update(features=[SUBSCRIBE, ARRAYS], client={"name": "wslink-python", "version": __version__})
         try:
             answer = await self._request(wire.HELLO_ID, wire.HELLO, [token], {})
         except CallError as error:
             raise AuthenticationError(f"{error.message}: the server refused the secret") from error
-        self.client_id = str(answer["clientID"]).removeprefix("c")
-        self._max_frame = int(answer.get("maxMsgSize", self._max_frame))
-        self.features = tuple(answer.get("features", ()))
-        self.server = answer.get("server", {})
+        try:
+            self.client_id = str(answer["clientID"]).removeprefix("c")
+            self._max_frame = int(answer.get("maxMsgSize", self._max_frame))
+            self.features = tuple(answer.get("features", ()))
+            self.server = dict(answer.get("server", {}))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ConnectionClosed(1006, f"the server's answer to hello makes no sense: {answer!r:.200}") from error
         if ARRAYS in self.features:
             self._encoder = SECOND_WITH_ARRAYS
             self._decoder.accept_arrays()
@@ -129,15 +148,16 @@ class Link:
         """
         if buffer < 1:
             raise UsageError("buffer must be at least 1")
+        _check_filter(filter)
         subscription = ClientSubscription(self, next(self._subscription_ids), topic, buffer)
         self._subscriptions[subscription.id] = subscription
-        self._keep(asyncio.get_running_loop().create_task(self._subscribe(subscription, filter)))
+        self._keep(self._subscribe(subscription, filter))
         return subscription
 
     async def _subscribe(self, subscription: ClientSubscription, filter: Mapping[str, Any] | None) -> None:
         try:
             await self._announce(subscription, filter)
-        except (CallError, ConnectionClosed) as error:
+        except (LinkError, NotSerializable) as error:
             self._subscriptions.pop(subscription.id, None)
             subscription.end(error)
         else:
@@ -153,10 +173,16 @@ class Link:
 
     async def update_subscription(self, subscription: ClientSubscription, filter: Mapping[str, Any] | None) -> None:
         """See ClientSubscription.update."""
+        _check_filter(filter)
+        if subscription.id not in self._subscriptions:
+            raise UsageError(f"the subscription to {subscription.topic} has ended")
         await self._announce(subscription, filter)
 
-    async def cancel_subscription(self, subscription: ClientSubscription) -> None:
+    def cancel_subscription(self, subscription: ClientSubscription) -> asyncio.Task[None]:
         """See ClientSubscription.cancel."""
+        return self._keep(self._unsubscribe(subscription))
+
+    async def _unsubscribe(self, subscription: ClientSubscription) -> None:
         known = self._subscriptions.pop(subscription.id, None)
         self._room.set()
         if known is not None and SUBSCRIBE in self.features and self._ended is None:
@@ -168,7 +194,8 @@ class Link:
     async def close(self) -> None:
         """Close the connection; pending calls raise ConnectionClosed, iterations stop. Safe to call more than once."""
         self._finish(ConnectionClosed(1000, "closed by this side"), orderly=True)
-        await self._socket.close()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._socket.close(), CLOSE_TIMEOUT)
         self._reader.cancel()
         await asyncio.gather(self._reader, *self._tasks, return_exceptions=True)
         await self._session.close()
@@ -195,7 +222,7 @@ class Link:
             if not answer.done():
                 answer.set_exception(end)
         for subscription in self._subscriptions.values():
-            subscription.end(None if orderly else end)
+            subscription.end(None if orderly else end, end)
         self._subscriptions.clear()
 
     # Reading ----------------------------------------------------------------------
@@ -253,9 +280,11 @@ class Link:
         answer = self._pending.get(id_)
         error = message.get("error")
         if answer is None or answer.done():
-            if error:
+            if error is not None:
                 logger.warning("the server reports an error: %s", error)
-        elif isinstance(error, dict):
+        elif error is not None and not isinstance(error, dict):
+            answer.set_exception(CallError(CLIENT_ERROR, f"the server sent an error that is no map: {error!r:.200}"))
+        elif error is not None:
             code, text = error.get("code"), error.get("message")
             answer.set_exception(
                 CallError(code if isinstance(code, int) else CLIENT_ERROR, str(text), error.get("data"))
@@ -267,12 +296,25 @@ class Link:
         payload = message.get("result")
         ids = message.get("subscriptions")
         if isinstance(ids, list):
-            chosen = [self._subscriptions[id_] for id_ in ids if id_ in self._subscriptions]
+            chosen = [self._subscriptions[id_] for id_ in ids if isinstance(id_, int) and id_ in self._subscriptions]
         else:  # a server without explicit subscriptions sends everything
             chosen = [subscription for subscription in self._subscriptions.values() if subscription.topic == topic]
         for subscription in chosen:
             subscription.put(payload)
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
+    def _keep(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `coroutine` until it ends or the link does; what it raises is its awaiter's, if there is one."""
+        task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._kept)
+        return task
+
+    def _kept(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+
+def _check_filter(filter: Any) -> None:
+    if filter is not None and not isinstance(filter, Mapping):
+        raise UsageError(f"a filter must be a mapping from tag names to conditions, not {type(filter).__name__}")

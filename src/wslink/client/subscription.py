@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from wslink.errors import LinkError, SubscriptionOverflow
+from wslink.errors import SubscriptionOverflow, WslinkError
 
 if TYPE_CHECKING:
     from wslink.client.link import Link
@@ -37,7 +37,7 @@ class ClientSubscription:
         self._buffer = buffer
         self._waiting: deque[Any] = deque()
         self._arrived = asyncio.Event()
-        self._end: LinkError | None = None
+        self._end: WslinkError | None = None
         self._ended = False
         # A caller that never looks at `ready` learns of a failure from the iteration; asyncio need not complain.
         self.ready.add_done_callback(lambda future: future.cancelled() or future.exception())
@@ -51,7 +51,7 @@ class ClientSubscription:
         return self
 
     async def __anext__(self) -> Any:
-        await self.ready
+        await self._wait_ready()
         while not self._waiting:
             if self._end is not None:
                 raise self._end
@@ -63,19 +63,26 @@ class ClientSubscription:
         self._link.made_room()
         return payload
 
+    async def _wait_ready(self) -> None:
+        """Wait for `ready` without making it share the fate of whoever waits."""
+        if not self.ready.done():
+            await asyncio.wait({self.ready})
+
     async def update(self, filter: Mapping[str, Any] | None) -> None:
         """Replace the filter, at once and without a gap. Raises CallError if the server refuses it, which leaves
-        the old one."""
+        the old one; UsageError once the subscription has ended."""
         await self._link.update_subscription(self, filter)
 
     def cancel(self) -> asyncio.Task[None]:
         """End the subscription; iteration stops. The task that is returned need not be awaited. Safe to call more
         than once."""
         self.end(None)
-        return asyncio.get_running_loop().create_task(self._link.cancel_subscription(self))
+        return self._link.cancel_subscription(self)
 
     async def __aenter__(self) -> ClientSubscription:
-        await self.ready
+        await self._wait_ready()
+        if not self.ready.cancelled():
+            self.ready.result()
         return self
 
     async def __aexit__(
@@ -95,13 +102,14 @@ class ClientSubscription:
                     f"{len(self._waiting)} payloads of {self.topic} wait, over {OVERFLOW_FACTOR} x buffer"
                 )
             )
-            asyncio.get_running_loop().create_task(self._link.cancel_subscription(self))
+            self._link.cancel_subscription(self)
             return
         self._waiting.append(payload)
         self._arrived.set()
 
-    def end(self, error: LinkError | None) -> None:
-        """No more will come: iteration ends after what waits, with `error` if there is one."""
+    def end(self, error: WslinkError | None, unready: WslinkError | None = None) -> None:
+        """No more will come: iteration ends after what waits, with `error` if there is one. Whoever waits for `ready`
+        gets `unready`, or `error`; if there is neither, `ready` is cancelled."""
         if self._ended:
             return
         self._ended = True
@@ -109,8 +117,9 @@ class ClientSubscription:
         if error is None:
             self._waiting.clear()
         if not self.ready.done():
-            if error is None:
+            unready = unready or error
+            if unready is None:
                 self.ready.cancel()
             else:
-                self.ready.set_exception(error)
+                self.ready.set_exception(unready)
         self._arrived.set()

@@ -15,13 +15,18 @@ from wslink.errors import InvalidParams, LimitExceeded, UsageError
 from wslink.hub.filters import compile_filter
 from wslink.hub.topics import IMPLIED, Delivery, Handler, Subscription, Topic
 from wslink.session.calls import AnswerFirst, current_call
+from wslink.session.contracts import Watch
 from wslink.session.hello import Hello
 from wslink.session.methods import Methods
 from wslink.session.session import Session
+from wslink.wire.envelope import is_topic
 from wslink.wire.limits import Limits
 
 logger = logging.getLogger("wslink")
 
+STOPS = "the server stops"
+
+SessionHandler = Callable[[Session], None]
 Authenticator = Callable[[Hello, Session], "bool | Awaitable[bool]"]
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
 
@@ -34,25 +39,47 @@ class Hub:
         authenticate: decides on each hello.
         limits: see Limits.
         debug: whether failures carry stack traces (ERR-2).
+        open_topics: whether clients may subscribe to any topic, for software that publishes without declaring (SUB-7).
+        watch: is told of messages; see Watch.
     """
 
-    def __init__(self, owner: Any, authenticate: Authenticator, limits: Limits, *, debug: bool = False) -> None:
+    def __init__(
+        self,
+        owner: Any,
+        authenticate: Authenticator,
+        limits: Limits,
+        *,
+        debug: bool = False,
+        open_topics: bool = False,
+        watch: Watch | None = None,
+    ) -> None:
         self.owner = owner
         self.limits = limits
         self.debug = debug
+        self.open_topics = open_topics
+        self.watch = watch
         self.methods = Methods()
         self.topics: dict[str, Topic] = {}
         self.ordering = AnswerFirst()
         self.sessions: dict[str, Session] = {}
         """Sessions that have authenticated, by client id."""
+        self.connected: set[Session] = set()
+        """All that have a connection, authenticated or not."""
+        self.on_open: list[Callable[[Session, Any], None]] = []
+        """Called with what opened a connection when it is open, before hello. One that raises ends the connection."""
+        self.on_close: list[SessionHandler] = []
+        """Called when a connection has ended, whether or not its client had authenticated. They must not raise."""
         self.on_connect: list[ClientHandler] = []
         self.on_disconnect: list[ClientHandler] = []
         self._authenticate = authenticate
         # By the client's number; those that a released client has by implication, by the topic's name.
         self._subscriptions: dict[Session, dict[int | str, Subscription]] = {}
+        # Publishers of other threads make topics, too.
+        self._lock = threading.RLock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
+        self._stopping = False
         self._pool: ThreadPoolExecutor | None = None
 
     # Life -------------------------------------------------------------------
@@ -61,11 +88,14 @@ class Hub:
         """Bind to the running event loop and its thread."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        self._stopping = False
 
     async def stop(self, grace: float = 1.0) -> None:
-        """Close every session with 1001, give calls under way `grace` seconds, then cancel them."""
-        for session in list(self.sessions.values()):
-            session.close(1001, "the server stops")
+        """Close every session with 1001, also those that come in from now on; give calls under way `grace` seconds,
+        then cancel them."""
+        self._stopping = True
+        for session in list(self.connected):
+            session.close(1001, STOPS)
         tasks = {task for task in self._tasks if task is not asyncio.current_task()}
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=grace)
@@ -81,47 +111,71 @@ class Hub:
     def authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]:
         return self._authenticate(hello, session)
 
+    def opened(self, session: Session, request: Any) -> None:
+        if self._loop is not asyncio.get_running_loop():
+            self.start()
+        self.connected.add(session)
+        try:
+            for handler in self.on_open:
+                handler(session, request)
+        except Exception:
+            logger.exception("client %s: what handles new connections raised", session.client_id)
+            session.close(1011, "the server failed to take the connection")
+
     def welcome(self, session: Session) -> None:
-        self.sessions[session.client_id] = session
-        self._subscriptions[session] = {}
+        if self._stopping:
+            session.close(1001, STOPS)
+            return
+        with self._lock:
+            self.sessions[session.client_id] = session
+            self._subscriptions[session] = {}
+            if not session.subscribing:
+                for topic in self.topics.values():
+                    self._imply(session, topic)
         logger.info("client %s connected", session.client_id)
-        if not session.subscribing:
-            for topic in self.topics.values():
-                self._imply(session, topic)
         self._tell(self.on_connect, session)
+        if not session.subscribing:
+            for subscription in list(self._subscriptions.get(session, {}).values()):  # a handler may end the session
+                subscription.topic.announce(subscription)
 
     def farewell(self, session: Session) -> None:
-        subscriptions = self._subscriptions.pop(session, None)
-        if subscriptions is None:
-            return
-        del self.sessions[session.client_id]
+        self.connected.discard(session)
+        if session in self._subscriptions:
+            self._part(session)
+        for handler in self.on_close:
+            handler(session)
+
+    def _part(self, session: Session) -> None:
+        with self._lock:
+            subscriptions = self._subscriptions.pop(session)
+            del self.sessions[session.client_id]
         logger.info("client %s disconnected", session.client_id)
         for subscription in subscriptions.values():
-            subscription.topic.remove(subscription)
+            self._remove(subscription)
         self._tell(self.on_disconnect, session)
 
     def subscribe(self, session: Session, id_: Any, topic: Any, definition: Any) -> Callable[[], None]:
-        found, id_ = self._find_topic(topic), _subscription_id(id_)
+        id_ = _subscription_id(id_)
         matches = compile_filter(definition, self.limits)
         mine = self._subscriptions[session]
         old = mine.get(id_)
-        if old is not None and old.topic is not found:
-            raise InvalidParams(
-                f"subscription {id_} is to topic '{old.topic.name}', and cannot change to '{found.name}'"
-            )
+        if old is not None and old.topic.name != topic:
+            raise InvalidParams(f"subscription {id_} is to topic '{old.topic.name}', and cannot change to '{topic}'")
         if old is None and len(mine) >= self.limits.max_subscriptions:
             raise LimitExceeded(f"over max_subscriptions ({self.limits.max_subscriptions}) subscriptions")
-        mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
-        if old is not None:
-            old.active = False
-        found.add(new, replaces=old)
+        with self._lock:
+            found = self._find_topic(topic)
+            mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
+            if old is not None:
+                old.active = False
+            found.add(new, replaces=old)
         return lambda: found.announce(new)
 
     def unsubscribe(self, session: Session, id_: Any) -> None:
         subscription = self._subscriptions[session].pop(_subscription_id(id_), None)
         if subscription is None:
             raise InvalidParams(f"there is no subscription {id_}")
-        subscription.topic.remove(subscription)
+        self._remove(subscription)
 
     def delivery(self, topic: str) -> str:
         return self.topics[topic].delivery
@@ -140,27 +194,57 @@ class Hub:
     # Topics, and host of topics (hub.topics.TopicHost) ------------------------
 
     def topic(self, name: str, delivery: Delivery = "reliable") -> Topic:
-        """The topic `name`, made if there is none.
+        """The topic `name`, made if there is none. From any thread.
 
         Raises:
             UsageError: if it exists with another delivery.
         """
+        with self._lock:
+            topic = self._make_topic(name, delivery)
+            if not topic.declared:
+                topic.declared, topic.delivery = True, delivery
+        if topic.delivery != delivery:
+            raise UsageError(f"topic {name!r} exists with delivery {topic.delivery!r}")
+        return topic
+
+    def open_topic(self, name: str) -> Topic:
+        """The topic `name`, of any delivery, made if there is none. From any thread."""
+        topic = self.topics.get(name)
+        if topic is not None and topic.declared:
+            return topic
+        return self.topic(name)
+
+    def _make_topic(self, name: str, delivery: Delivery) -> Topic:
         topic = self.topics.get(name)
         if topic is None:
             topic = self.topics[name] = Topic(name, delivery, self)
             for session in self.sessions.values():
                 if not session.subscribing:
                     self._imply(session, topic)
-        elif topic.delivery != delivery:
-            raise UsageError(f"topic {name!r} exists with delivery {topic.delivery!r}")
         return topic
+
+    def _remove(self, subscription: Subscription) -> None:
+        """End a subscription, and its topic if nobody but subscribers ever named it."""
+        topic = subscription.topic
+        with self._lock:
+            topic.remove(subscription)
+            if not topic.declared and all(other.id == IMPLIED for other in topic.subscriptions):
+                for other in topic.subscriptions:
+                    self._subscriptions[other.session].pop(topic.name, None)
+                self.topics.pop(topic.name, None)
+        topic.announce_end(subscription)
 
     @property
     def max_frame(self) -> int:
-        return self.limits.max_msg_size
+        return self.limits.max_sent_frame
+
+    @property
+    def on_its_thread(self) -> bool:
+        """Whether the caller runs on the event loop's thread."""
+        return threading.get_ident() == self._thread
 
     def submit(self, deliver: Callable[[], None]) -> None:
-        if threading.get_ident() == self._thread:
+        if self.on_its_thread:
             self.ordering.submit(deliver)
         elif self._loop is not None:
             self._loop.call_soon_threadsafe(self.ordering.submit, deliver, context=contextvars.Context())
@@ -193,11 +277,12 @@ class Hub:
         subscription = Subscription(IMPLIED, session, topic, {}, lambda tags: True)
         self._subscriptions[session][topic.name] = subscription
         topic.add(subscription)
-        topic.announce(subscription)
 
     def _find_topic(self, name: Any) -> Topic:
         if isinstance(name, str) and name in self.topics:
             return self.topics[name]
+        if self.open_topics and isinstance(name, str) and is_topic(name):
+            return self._make_topic(name, "reliable")
         known = ", ".join(sorted(self.topics)[:20]) or "none"
         raise InvalidParams(f"there is no topic {name!r}; topics: {known}")
 

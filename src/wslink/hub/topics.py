@@ -46,7 +46,7 @@ class Subscription:
         self.topic = topic
         self.filter = definition
         self.active = True
-        self._session = session
+        self.session = session
         self._matches = matches if definition else None
 
     def matches(self, tags: Tags) -> bool:
@@ -88,6 +88,8 @@ class Topic:
             raise UsageError(f"delivery {delivery!r}: one of {', '.join(DELIVERIES)}")
         self.name = name
         self.delivery: Delivery = delivery
+        self.declared = False
+        """Whether the server has named it; a client alone otherwise, on a server whose topics are open (SUB-7)."""
         self._host = host
         # Replaced, never changed: any thread may read it while the event loop's thread subscribes clients.
         self._subscriptions: tuple[Subscription, ...] = ()
@@ -148,7 +150,8 @@ class Topic:
             NotSerializable: naming the type that cannot be sent; nobody is sent anything then.
         """
         plain = check_tags(tags) if tags else {}
-        targets = self._targets(plain, to, exclude)
+        subscriptions = self._subscriptions
+        targets = self._targets(subscriptions, plain, to, exclude)
         if not targets:
             return 0
         packed: dict[Encoder, Any] = {}
@@ -156,28 +159,40 @@ class Topic:
             if session.encoder not in packed:
                 packed[session.encoder] = session.encoder.pack(payload)
         slot = self._slot(plain, key)
-        self._host.submit(lambda: self._deliver(packed, targets, slot))
+        self._host.submit(lambda: self._deliver(packed, targets, subscriptions, slot))
         return len(targets)
 
-    def _targets(self, tags: dict[str, Tag], to: str | None, exclude: str | None) -> Targets:
+    def _targets(
+        self, subscriptions: tuple[Subscription, ...], tags: dict[str, Tag], to: str | None, exclude: str | None
+    ) -> Targets:
         """The clients to send to, each with its subscriptions that match; None for a released client (SUB-6)."""
         matching: dict[Session, list[int]] = {}
-        for subscription in self._subscriptions:
+        for subscription in subscriptions:
             if (
                 (to is None or subscription.client_id == to)
                 and subscription.client_id != exclude
                 and subscription.matches(tags)
             ):
-                matching.setdefault(subscription._session, []).append(subscription.id)
+                matching.setdefault(subscription.session, []).append(subscription.id)
         return [(session, tuple(sorted(ids)) if session.subscribing else None) for session, ids in matching.items()]
 
     def _slot(self, tags: dict[str, Tag], key: Hashable) -> Hashable:
         """What a waiting publication is known by if a newer one may take its place (SUB-13)."""
         if self.delivery == "reliable":
             return None
-        return (self.name, tuple(sorted(tags.items())) if key is None else key)
+        if key is None:
+            return (self.name, tuple(sorted((name, isinstance(value, bool), value) for name, value in tags.items())))
+        try:
+            hash(key)
+        except TypeError:
+            raise UsageError(f"key {key!r} is not hashable: use a string, a number or a tuple of these") from None
+        return (self.name, key)
 
-    def _deliver(self, packed: dict[Encoder, Any], targets: Targets, slot: Hashable) -> None:
+    def _deliver(
+        self, packed: dict[Encoder, Any], targets: Targets, subscriptions: tuple[Subscription, ...], slot: Hashable
+    ) -> None:
+        if subscriptions is not self._subscriptions:
+            targets = self._remaining(targets)
         id_ = f"publish:{self.name}:{next(self._numbers)}"
         messages: dict[tuple[Encoder, tuple[int, ...] | None], Message] = {}
         for session, ids in targets:
@@ -188,6 +203,16 @@ class Topic:
                 messages[encoder, ids] = message
             session.send(message, slot)
 
+    def _remaining(self, targets: Targets) -> Targets:
+        """`targets` without the subscriptions that have ended since it was published (SUB-5)."""
+        known = {(subscription.session, subscription.id) for subscription in self._subscriptions}
+        remaining: Targets = []
+        for session, ids in targets:
+            named = ids and tuple(id_ for id_ in ids if (session, id_) in known)
+            if named or ids is None:
+                remaining.append((session, named))
+        return remaining
+
     # Called by the hub, on the event loop's thread.
 
     def add(self, subscription: Subscription, replaces: Subscription | None = None) -> None:
@@ -196,13 +221,17 @@ class Topic:
         self._subscriptions = (*others, subscription)
 
     def announce(self, subscription: Subscription) -> None:
-        """Tell the publisher of a new subscription."""
+        """Tell the publisher of a new subscription, unless it has ended already."""
         for handler in self._on_subscribe:
-            self._host.run_handler(handler, subscription)
+            if subscription.active:
+                self._host.run_handler(handler, subscription)
 
     def remove(self, subscription: Subscription) -> None:
-        """End `subscription` and tell the publisher."""
+        """End `subscription`."""
         subscription.active = False
         self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+
+    def announce_end(self, subscription: Subscription) -> None:
+        """Tell the publisher of a subscription that has ended."""
         for handler in self._on_unsubscribe:
             self._host.run_handler(handler, subscription)

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from wslink import environment as variables
 from wslink.errors import UsageError
-from wslink.wire.limits import Limits
+from wslink.hub.life import READY_MSG
 
 
 def _option(default: Any, help_: str, *, flags: Sequence[str] = (), env: str = "", metavar: str = "") -> Any:
@@ -53,7 +54,7 @@ class Options:
         env="WSLINK_ENGINE",
     )  # fmt: skip
     ready_msg: str = _option(
-        "wslink: Starting factory",
+        READY_MSG,
         "line printed to stdout once the port accepts; empty prints nothing",
         env="WSLINK_READY_MSG",
     )
@@ -76,34 +77,10 @@ class Options:
         for option in dataclasses.fields(cls):
             variable = option.metadata["env"]
             if option.name not in settings and environment.get(variable):
-                settings[option.name] = _parse(variable, environment[variable], type(option.default))
+                settings[option.name] = variables.parse(variable, environment[variable], type(option.default))
             elif option.name == "ready_msg" and variable in environment:
                 settings.setdefault("ready_msg", environment[variable])
         return cls(**settings)
-
-
-def limits_from_environment(environment: Mapping[str, str] = os.environ) -> Limits:
-    """The limits, with those that have an environment variable read from it. Raises UsageError."""
-    chosen = {}
-    for name in ("max_msg_size", "msg_overhead", "auth_msg_size"):
-        variable = f"WSLINK_{name.upper()}"
-        if environment.get(variable):
-            chosen[name] = _parse(variable, environment[variable], int)
-    if chosen.get("max_msg_size", 64) < 64:
-        raise UsageError(f"WSLINK_MAX_MSG_SIZE is {chosen['max_msg_size']}: at least 64 bytes")
-    return dataclasses.replace(Limits(), **chosen)
-
-
-def _parse(name: str, text: str, kind: type) -> Any:
-    if kind is bool:
-        return text.strip().lower() not in ("0", "false", "no", "off")
-    if kind is str:
-        return text
-    try:
-        number = float(text)
-    except ValueError:
-        raise UsageError(f"{name} is {text!r}: a number is needed") from None
-    return int(number) if kind is int else number
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

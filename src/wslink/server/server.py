@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-import signal
-import sys
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
 
 from aiohttp import web
 
+from wslink import environment
 from wslink.backends.aiohttp.endpoint import Endpoint, EndpointOptions
+from wslink.backends.aiohttp.site import Site
 from wslink.errors import UsageError
 from wslink.hub.hub import Hub
-from wslink.server.listen import listening_sockets
+from wslink.hub.life import Life, announce
 from wslink.server.options import Options
-from wslink.server.static import StaticFiles, read_headers
-from wslink.server.tls import ssl_context
-
-logger = logging.getLogger("wslink")
+from wslink.server.static import StaticFiles
+from wslink.tls import ssl_context
 
 CLIENT = Path(__file__).parent.parent / "static"
 """The folder of the JavaScript client that matches this server."""
-SHUTDOWN_TIMEOUT = 2.0
-"""Seconds that HTTP requests under way have to end when the server stops."""
 
 
 class Server:
@@ -42,11 +35,8 @@ class Server:
         self._hub = hub
         self._options = options
         self._secret_in_url = secret_in_url
-        self._runner: web.AppRunner | None = None
-        self._idle_timer: asyncio.TimerHandle | None = None
-        self._signals: list[signal.Signals] = []
-        self._stopping: asyncio.Task[None] | None = None
-        self._closed = asyncio.Event()
+        self._site: Site | None = None
+        self._life = Life(self.stop, options.timeout)
 
     @property
     def url(self) -> str:
@@ -57,7 +47,7 @@ class Server:
 
     @property
     def stopped(self) -> bool:
-        return self._closed.is_set()
+        return self._life.ended
 
     async def start(self) -> None:
         """Listen. Returns once the port accepts.
@@ -66,35 +56,25 @@ class Server:
             OSError: if the address cannot be had.
             UsageError: for settings that cannot be followed.
         """
-        tls = ssl_context(self._options.ssl, self._options.host)
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
-        sockets = listening_sockets(self._options.host, self._options.port)
+        options = self._options
+        site = Site(self._application(), options.host, options.port, ssl_context(options.ssl, options.host))
+        self.port = await site.start()
+        self._site = site
         self._hub.start()
-        await runner.setup()
-        for one in sockets:
-            await web.SockSite(runner, one, ssl_context=tls).start()
-        self._runner = runner
-        self.port = sockets[0].getsockname()[1]
-        self._watch_idle()
-        self._handle_signals()
-        if self._options.ready_msg:
-            sys.stdout.write(f"{self._options.ready_msg}\n")
-            sys.stdout.flush()
+        self._life.begin([self._hub], handle_signals=options.handle_signals)
+        announce(options.ready_msg)
 
     def stop_soon(self) -> None:
         """Begin to stop. From the event loop's thread; safe to call more than once."""
-        if self._stopping is None:
-            self._stopping = asyncio.get_running_loop().create_task(self._stop())
+        self._life.stop_soon()
 
     async def stop(self) -> None:
         """Disconnect every client with 1001, end calls under way and free the port. Safe to call more than once."""
-        self.stop_soon()
-        assert self._stopping is not None
-        await asyncio.shield(self._stopping)
+        await self._life.end(self._shut_down)
 
     async def wait_closed(self) -> None:
         """Wait until it has stopped."""
-        await self._closed.wait()
+        await self._life.wait_ended()
 
     async def __aenter__(self) -> Server:
         return self
@@ -104,18 +84,10 @@ class Server:
     ) -> None:
         await self.stop()
 
-    async def _stop(self) -> None:
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-        loop = asyncio.get_running_loop()
-        for number in self._signals:
-            loop.remove_signal_handler(number)
-        self._hub.on_connect.remove(self._client_came)
-        self._hub.on_disconnect.remove(self._client_went)
+    async def _shut_down(self) -> None:
         await self._hub.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
-        self._closed.set()
+        if self._site is not None:
+            await self._site.stop()
 
     # HTTP -------------------------------------------------------------------
 
@@ -124,7 +96,7 @@ class Server:
         application = web.Application()
         if options.ws_endpoint:
             self._endpoint().add_to(application, "/" + options.ws.strip("/"))
-        headers = read_headers(options.http_headers)
+        headers = environment.read_headers(options.http_headers)
         for route, folder in self._folders():
             files = StaticFiles(folder, headers, options.follow_symlinks or folder == str(CLIENT))
             application.router.add_get(f"{route.rstrip('/')}/{{path:.*}}", files.handle)
@@ -132,7 +104,7 @@ class Server:
 
     def _endpoint(self) -> Endpoint:
         options = self._options
-        origins = tuple(origin.strip() for origin in options.origins.split(",") if origin.strip())
+        origins = environment.split_origins(options.origins)
         return Endpoint(self._hub, EndpointOptions(origins, options.heart_beat, options.ws_compress, options.engine))
 
     def _folders(self) -> list[tuple[str, str]]:
@@ -146,34 +118,3 @@ class Server:
         if self._options.content:
             folders.append(("", self._options.content))
         return folders
-
-    # Life -------------------------------------------------------------------
-
-    def _watch_idle(self) -> None:
-        self._hub.on_connect.append(self._client_came)
-        self._hub.on_disconnect.append(self._client_went)
-        self._client_went("")
-
-    def _client_came(self, client_id: str) -> None:
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
-
-    def _client_went(self, client_id: str) -> None:
-        if self._options.timeout > 0 and not self._hub.sessions and self._idle_timer is None and self._stopping is None:
-            loop = asyncio.get_running_loop()
-            self._idle_timer = loop.call_later(self._options.timeout, self._idle)
-
-    def _idle(self) -> None:
-        logger.info("no client for %g s: the server stops", self._options.timeout)
-        self.stop_soon()
-
-    def _handle_signals(self) -> None:
-        if not self._options.handle_signals:
-            return
-        loop = asyncio.get_running_loop()
-        # Not on Windows, and not outside of the main thread: there the application's own handling stays.
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, self.stop_soon)
-                self._signals.append(number)

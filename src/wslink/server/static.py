@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 from aiohttp import web
+from yarl import URL
 
 from wslink.errors import UsageError
 
@@ -36,31 +36,18 @@ class StaticFiles:
         if path is None:
             raise web.HTTPNotFound
         if path.name == "index.html" and not request.path.endswith(("/", "index.html")):
-            raise web.HTTPMovedPermanently(request.rel_url.with_path(request.path + "/"))
+            # One slash before the path: with two, a browser would take what follows for a host.
+            raise web.HTTPMovedPermanently(URL.build(path=f"/{request.path.strip('/')}/", query=request.query))
         return web.FileResponse(path, headers={"Cache-Control": "no-cache", **self._headers})
 
     def _find(self, relative: str) -> Path | None:
         if "\0" in relative:
             return None
         path = Path(os.path.normpath(self._root / relative.lstrip("/")))
-        if path.is_dir():
-            path /= "index.html"
-        inside = path if self._follow_symlinks else path.resolve()
-        return path if inside.is_relative_to(self._root) and path.is_file() else None
-
-
-def read_headers(path: str) -> dict[str, str]:
-    """The response headers in a JSON file; {} if `path` is empty.
-
-    Raises:
-        UsageError: if it cannot be read or is not a map from strings to strings.
-    """
-    if not path:
-        return {}
-    try:
-        headers = json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise UsageError(f"http headers: {path}: {error}") from error
-    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
-        raise UsageError(f"http headers: {path} must hold a JSON object whose values are strings")
-    return headers
+        try:
+            if path.is_dir():
+                path /= "index.html"
+            inside = path if self._follow_symlinks else path.resolve()
+            return path if inside.is_relative_to(self._root) and path.is_file() else None
+        except OSError:  # no file has so long a name
+            return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -38,14 +39,15 @@ class AnswerFirst:
     """Holds back what a running call publishes until it has answered or suspended.
 
     A method runs in steps on the event loop; within one step nothing else runs. So whatever the running call publishes
-    is held, and let
-    go by the first of: its answer (ORD-2), anything else that publishes, and the loop's next turn, by when the step
-    has ended (ORD-3).
+    is held, and let go by the first of: its answer (ORD-2), anything else that publishes, and the loop's next turn,
+    by when the step has ended (ORD-3).
     """
 
     def __init__(self) -> None:
         self._held: list[Callable[[], None]] = []
         self._holder: Call | None = None
+        self._due: deque[Callable[[], None]] = deque()
+        self._delivering = False
 
     def submit(self, deliver: Callable[[], None]) -> None:
         """Run `deliver` now, or once the running call has answered or suspended. Call it on the event loop's thread."""
@@ -53,7 +55,7 @@ class AnswerFirst:
         if call is not self._holder:
             self.release()
         if call is None or call.answered:
-            deliver()
+            self._deliver([deliver])
             return
         if not self._held:
             self._holder = call
@@ -62,6 +64,20 @@ class AnswerFirst:
 
     def release(self) -> None:
         """Let go of what is held."""
+        if not self._held:
+            return
         held, self._held, self._holder = self._held, [], None
-        for deliver in held:
-            deliver()
+        self._deliver(held)
+
+    def _deliver(self, deliveries: list[Callable[[], None]]) -> None:
+        """Run them in order. What is published meanwhile (a client at its bound is disconnected, and a handler tells
+        the others) comes after them, for every client (ORD-1)."""
+        self._due.extend(deliveries)
+        if self._delivering:
+            return
+        self._delivering = True
+        try:
+            while self._due:
+                self._due.popleft()()
+        finally:
+            self._delivering = False

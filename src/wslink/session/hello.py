@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from wslink.errors import InvalidParams
+from wslink.errors import AuthenticationError, InvalidParams
 from wslink.wire.envelope import CallEnvelope
 
 SUBSCRIBE = "subscribe"
@@ -43,12 +43,13 @@ def parse_hello(envelope: CallEnvelope, same_origin: bool) -> Hello:
     """Read a hello.
 
     Raises:
-        InvalidParams: if its one argument is not a map, or its features are not a list of strings.
+        AuthenticationError: if its one argument is not a map.
+        InvalidParams: if its features are not a list of strings.
     """
     token = envelope.args[0] if envelope.args else {}
     if not isinstance(token, dict):
-        raise InvalidParams("wslink.hello takes one map, such as {'secret': '...'}", envelope.method)
-    features = token.get("features") or []
+        raise AuthenticationError("Authentication failed")
+    features = [] if token.get("features") is None else token["features"]
     if not isinstance(features, list) or not all(isinstance(name, str) for name in features):
         raise InvalidParams("wslink.hello: 'features' must be a list of strings", envelope.method)
     client = token.get("client")
@@ -59,4 +60,4 @@ def parse_hello(envelope: CallEnvelope, same_origin: bool) -> Hello:
 
 def granted(hello: Hello, generation: int) -> tuple[str, ...]:
     """The announced features that this server accepts on a connection of `generation` (EXT-2)."""
-    return tuple(name for name in hello.features if generation in _GENERATIONS.get(name, ()))
+    return tuple(name for name in dict.fromkeys(hello.features) if generation in _GENERATIONS.get(name, ()))

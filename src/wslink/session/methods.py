@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import sys
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -44,7 +45,7 @@ class Method:
         self.thread = thread
         self._signature = _Signature(name, function) if checked else None
 
-    def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[list[Any], dict[str, Any]]:
+    def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
         """The arguments to call `function` with.
 
         Raises:
@@ -62,17 +63,30 @@ class _Signature:
         self._name = name
         hints = _type_hints(function)
         parameters = list(inspect.signature(function).parameters.values())
-        self._call_name = next((p.name for p in parameters if hints.get(p.name) is Call), None)
+        self._call_name = next((p.name for p in parameters if _is_call(hints.get(p.name))), None)
+        self._in_place = [p.name for p in parameters if p.kind in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD)]
+        self._positional_only = any(p.kind is _Kind.POSITIONAL_ONLY for p in parameters)
         parameters = [p for p in parameters if p.name != self._call_name]
         self._var_positional = any(p.kind is _Kind.VAR_POSITIONAL for p in parameters)
         self._var_keyword = any(p.kind is _Kind.VAR_KEYWORD for p in parameters)
         named = [p for p in parameters if p.kind not in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)]
         self._positional = [p.name for p in named if p.kind is not _Kind.KEYWORD_ONLY]
-        self._positional_only = sum(p.kind is _Kind.POSITIONAL_ONLY for p in named)
         self._names = frozenset(p.name for p in named)
         self._struct = _struct(name, named, hints)
+        self._row = self._make_row(named, hints)
 
-    def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[list[Any], dict[str, Any]]:
+    def _make_row(self, named: list[inspect.Parameter], hints: dict[str, Any]) -> type[msgspec.Struct] | None:
+        """What checks positional arguments alone, which most calls have; None where that is not enough."""
+        positional = [p for p in named if p.kind is not _Kind.KEYWORD_ONLY]
+        if any(p.kind is _Kind.KEYWORD_ONLY and p.default is _Kind.empty for p in named):
+            return None
+        return _struct(self._name, positional, hints, array_like=True)
+
+    def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
+        if not kwargs and self._row is not None and len(args) <= len(self._positional):
+            with contextlib.suppress(msgspec.ValidationError):  # said below, with the argument's name
+                row = msgspec.structs.astuple(msgspec.convert(args, self._row, dec_hook=_keep_instance, str_keys=False))
+                return self._with_call(row, call) if self._call_name is not None else (row, {})
         values, extra = self._spread(args, kwargs)
         try:
             checked = msgspec.convert(values, self._struct, dec_hook=_keep_instance, str_keys=False)
@@ -83,9 +97,15 @@ class _Signature:
             fields[self._call_name] = call
         positional = list(extra)
         if extra or self._positional_only:
-            positional = [fields.pop(name) for name in self._positional] + positional
+            positional = [fields.pop(name) for name in self._in_place] + positional
         fields.update((key, value) for key, value in kwargs.items() if key not in self._names)
         return positional, fields
+
+    def _with_call(self, row: tuple[Any, ...], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
+        if self._call_name not in self._in_place:
+            return row, {str(self._call_name): call}
+        index = self._in_place.index(self._call_name)
+        return (*row[:index], call, *row[index:]), {}
 
     def _spread(self, args: list[Any], kwargs: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
         """Arguments by name, and those beyond the named positional ones."""
@@ -98,7 +118,7 @@ class _Signature:
                 raise self._refuse(f"argument '{name}' was given twice")
             if name in self._names:
                 values[name] = value
-            elif not self._var_keyword:
+            elif name == self._call_name or not self._var_keyword:
                 raise self._refuse(f"unknown argument '{name}'")
         return values, extra
 
@@ -108,17 +128,25 @@ class _Signature:
 
 
 def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """The resolved type hints; those that name what exists for the type checker only are left out."""
+    """The resolved type hints; those that name what exists for the type checker only are left out, but for `Call`,
+    which no client may send."""
     hints: dict[str, Any] = {}
     target = inspect.unwrap(getattr(function, "__func__", function))
+    names = {"Call": Call, "wslink": sys.modules["wslink"], **getattr(target, "__globals__", {})}
     for name, annotation in getattr(target, "__annotations__", {}).items():
         holder = types.SimpleNamespace(__annotations__={name: annotation})
         with contextlib.suppress(NameError, TypeError, AttributeError):
-            hints.update(typing.get_type_hints(holder, getattr(target, "__globals__", {}), include_extras=True))
+            hints.update(typing.get_type_hints(holder, names, include_extras=True))
     return hints
 
 
-def _struct(name: str, parameters: list[inspect.Parameter], hints: dict[str, Any]) -> type[msgspec.Struct]:
+def _is_call(hint: Any) -> bool:
+    return hint is Call or Call in typing.get_args(hint)
+
+
+def _struct(
+    name: str, parameters: list[inspect.Parameter], hints: dict[str, Any], array_like: bool = False
+) -> type[msgspec.Struct]:
     """A struct with a field per parameter, by which msgspec checks and converts arguments."""
     fields: list[Any] = []
     for parameter in parameters:
@@ -128,7 +156,7 @@ def _struct(name: str, parameters: list[inspect.Parameter], hints: dict[str, Any
         else:
             default = functools.partial(_identity, parameter.default)
             fields.append((parameter.name, hint, msgspec.field(default_factory=default)))
-    return msgspec.defstruct(name.replace(".", "_"), fields, kw_only=True)
+    return msgspec.defstruct(name.replace(".", "_"), fields, kw_only=not array_like, array_like=array_like)
 
 
 def _identity(value: Any) -> Any:

@@ -26,21 +26,31 @@ class Outbox:
         limit: the bytes that may wait (LIM-6). One message larger than that is accepted while nothing else waits.
     """
 
+    __slots__ = ("_frames", "_latest", "_limit", "_slots", "dropped", "waiting")
+
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._slots: deque[_Slot] = deque()
+        self._slots: deque[_Slot] | None = None  # a deque that is never used is most of what an idle client costs
         self._latest: dict[Hashable, _Slot] = {}
-        self._frames: deque[Frame] = deque()  # what is left of the message that is being sent
+        self._frames: list[Frame] = []  # what is left of the message that is being sent, the next one last
         self.waiting = 0
         """Bytes that wait."""
         self.dropped = 0
         """Messages that a newer one replaced."""
 
     def __len__(self) -> int:
-        return len(self._slots) + bool(self._frames)
+        return len(self._slots or ()) + bool(self._frames)
 
-    def put(self, message: Message, key: Hashable = None) -> None:
+    @property
+    def between_messages(self) -> bool:
+        """Whether no message has begun to be sent and is not at its end."""
+        return not self._frames
+
+    def put(self, message: Message, key: Hashable = None) -> bool:
         """Queue `message`. With a `key`, it takes the place of the waiting message that has the same key.
+
+        Returns:
+            Whether one message more waits than before: false if it took another's place.
 
         Raises:
             LimitExceeded: if it does not fit; it is not queued then.
@@ -53,11 +63,14 @@ class Outbox:
         if slot is not None:
             slot.message = message
             self.dropped += 1
-            return
+            return False
         slot = _Slot(message, key)
+        if self._slots is None:
+            self._slots = deque()
         self._slots.append(slot)
         if key is not None:
             self._latest[key] = slot
+        return True
 
     def next(self) -> Frame | None:
         """Take the next frame to be sent; None if nothing waits."""
@@ -67,14 +80,14 @@ class Outbox:
             slot = self._slots.popleft()
             if slot.key is not None:
                 del self._latest[slot.key]
-            self._frames.extend(slot.message.frames)
-        frame = self._frames.popleft()
+            self._frames = list(reversed(slot.message.frames))
+        frame = self._frames.pop()
         self.waiting -= frame.size
         return frame
 
     def clear(self) -> None:
         """Forget all that waits."""
-        self._slots.clear()
+        self._slots = None
         self._latest.clear()
         self._frames.clear()
         self.waiting = 0

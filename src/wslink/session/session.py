@@ -7,10 +7,10 @@ import enum
 import functools
 import inspect
 import logging
+import secrets
 import traceback
-import uuid
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from wslink import errors
 from wslink.errors import (
@@ -24,66 +24,26 @@ from wslink.errors import (
     ParseError,
     PeerError,
 )
-from wslink.session.calls import AnswerFirst, Call, current_call
+from wslink.session.calls import Call, current_call
+from wslink.session.contracts import Connection, Host
 from wslink.session.hello import ARRAYS, SUBSCRIBE, Hello, granted, parse_hello
-from wslink.session.methods import Method, Methods
+from wslink.session.methods import Method
 from wslink.session.outbox import Outbox
 from wslink.version import __version__
 from wslink.wire import envelope as wire
+from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codecs import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
 from wslink.wire.envelope import CallEnvelope
-from wslink.wire.frames import Buffer, Frame, Message
-from wslink.wire.limits import Limits
+from wslink.wire.frames import Buffer, Message
 from wslink.wire.second import INCOMPLETE
 
 logger = logging.getLogger("wslink")
 
-
-class Connection(Protocol):
-    """What carries a session's frames. Backends implement it; all of it is called on the event loop's thread.
-
-    `send` takes a frame at any time and never raises: on a dead connection it does nothing. While `writable` is false,
-    the session
-    keeps frames in its own outbox; the connection calls `Session.resume` when it becomes true again.
-    """
-
-    @property
-    def writable(self) -> bool: ...
-
-    def send(self, frame: Frame) -> None: ...
-
-    def close(self, code: int, reason: str) -> None:
-        """Close once what was sent has gone out; `reason` is cut to 123 bytes (RFC 6455, 5.5)."""
+SEND_AT_ONCE = 64 * 1024
+"""Bytes of a message up to which all its frames are handed over together when nothing waits."""
 
 
-class Host(Protocol):
-    """What a session asks of the server it belongs to."""
-
-    limits: Limits
-    methods: Methods
-    ordering: AnswerFirst
-    debug: bool
-    owner: Any
-
-    def authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]: ...
-
-    def welcome(self, session: Session) -> None:
-        """`session` has authenticated, and has been told so."""
-
-    def farewell(self, session: Session) -> None:
-        """`session` has ended; called for every session, once."""
-
-    def subscribe(self, session: Session, id_: Any, topic: Any, definition: Any) -> Callable[[], None]:
-        """Add or change a subscription; returns what to do once the client knows. Raises PeerError."""
-
-    def unsubscribe(self, session: Session, id_: Any) -> None:
-        """End a subscription. Raises PeerError."""
-
-    def delivery(self, topic: str) -> str: ...
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None: ...
-
-    def run_in_thread(self, function: Callable[[], Any]) -> Awaitable[Any]: ...
+_NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
 
 
 class State(enum.Enum):
@@ -102,48 +62,106 @@ class Session:
         connection: what carries its frames.
         same_origin: whether the connection comes from a page of the server's own origin (HELLO-7).
         client_id: 32 hexadecimal digits; a new random id unless given.
+        request: what opened the connection, such as an HTTP request; the host is told of it.
+        route: what the connection came in by. The session keeps it for its host.
+        hello_timeout: whether the client has to say hello in time (LIM-8).
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_calls",
+        "_decoder",
+        "_features",
+        "_hello_timer",
+        "_host",
+        "_malformed",
+        "_same_origin",
+        "client_id",
+        "connection",
+        "encoder",
+        "outbox",
+        "renew",
+        "route",
+        "state",
+        "subscribing",
+    )  # fmt: skip
+
     def __init__(
-        self, host: Host, connection: Connection, *, same_origin: bool = False, client_id: str | None = None
+        self,
+        host: Host,
+        connection: Connection,
+        *,
+        same_origin: bool = False,
+        client_id: str | None = None,
+        request: Any = None,
+        route: Any = None,
+        hello_timeout: bool = True,
     ) -> None:
-        self.client_id = client_id or uuid.uuid4().hex
+        self.client_id = client_id or secrets.token_hex(16)
+        self.connection = connection
+        self.route = route
         self.state = State.NEW
         self.subscribing = False
         """Whether it subscribes explicitly (SUB-1); a released client is sent everything (ORD-4)."""
         self.outbox = Outbox(host.limits.max_outbox)
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self._decoder: Decoder | None = None
+        self.renew: Callable[[CallEnvelope], None] | None = None
+        """Takes each hello after a good one, in place of HELLO-6: where several clients share a connection one after
+        another, a hello is the next one's first word."""
         self._host = host
-        self._connection = connection
         self._same_origin = same_origin
+        self._features: tuple[str, ...] = ()
         self._calls = 0
         self._malformed = 0
-        self._hello_timer = asyncio.get_running_loop().call_later(host.limits.hello_timeout, self._hello_late)
+        self._hello_timer: asyncio.TimerHandle | None = None
+        if hello_timeout:
+            self._hello_timer = asyncio.get_running_loop().call_later(host.limits.hello_timeout, self._hello_late)
+        host.opened(self, request)
 
     # Incoming ---------------------------------------------------------------
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5)."""
-        if self.state is State.CLOSED:
+        """Take one data frame from the connection. Never raises: what is wrong is told to the client (ERR-5).
+
+        A memoryview needs to be valid until this returns, not longer.
+        """
+        if self.state is not State.OPEN and not self._admit(binary, data):
             return
-        if self.state is State.NEW and len(data) > self._host.limits.auth_msg_size + 12:
-            self.close(
-                1009, f"a message before hello is at most auth_msg_size ({self._host.limits.auth_msg_size}) bytes"
-            )
-            return
-        if self._decoder is None:
-            self.encoder, self._decoder = detect(binary, self._host.limits)
-        message: Any = None
         try:
-            message = self._decoder.receive(binary, data)
-            if message is INCOMPLETE:
-                return
+            message = self._decoder.receive(binary, data)  # type: ignore[union-attr]
+        except PeerError as error:
+            if isinstance(error, LimitExceeded) and self.state is State.NEW:  # LIM-2
+                self._close_early()
+            else:
+                self._refuse(wire.MALFORMED_ID, error)
+            return
+        if message is not INCOMPLETE:
+            self.take(message)
+
+    def take(self, message: Any) -> None:
+        """Take one decoded message. Never raises, as `receive`."""
+        try:
             call = wire.parse_call(message)
         except PeerError as error:
             self._refuse(wire.answerable_id(message), error)
             return
         self._handle(call)
+
+    def _admit(self, binary: bool, data: Buffer | str) -> bool:
+        """Whether to look at a frame that comes before a good hello, or after the end."""
+        if self.state is State.CLOSED:
+            return False
+        if len(data) > self._host.limits.auth_msg_size + HEADER_LENGTH:
+            self._close_early()
+            return False
+        if self._decoder is None:
+            self.encoder, self._decoder = detect(binary, self._host.limits)
+        return True
+
+    def _close_early(self) -> None:
+        limit = self._host.limits.auth_msg_size
+        self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
 
     def _refuse(self, id_: str, error: PeerError) -> None:
         self._malformed += 1
@@ -153,8 +171,16 @@ class Session:
         if self._malformed > self._host.limits.max_malformed:
             self.close(1008, f"over max_malformed ({self._host.limits.max_malformed}) malformed messages")
 
+    def succeed(self, predecessor: Session, hello: CallEnvelope) -> None:
+        """Take the place of `predecessor` on a connection that they share, beginning with `hello`."""
+        self.encoder, self._decoder = detect(predecessor.encoder.generation == 2, self._host.limits)
+        self._handle(hello)
+
     def _handle(self, call: CallEnvelope) -> None:
-        logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
+        if self._host.watch is not None:
+            self._host.watch.received(call)
         try:
             if call.id.startswith("system:"):
                 self._handle_system(call)
@@ -186,8 +212,15 @@ class Session:
     # Hello ------------------------------------------------------------------
 
     def _handle_hello(self, call: CallEnvelope) -> None:
+        if self.renew is not None and self.state is State.OPEN:
+            self.renew(call)
+            return
         hello = parse_hello(call, self._same_origin)
-        verdict = self._host.authenticate(hello, self)
+        try:
+            verdict = self._host.authenticate(hello, self)
+        except Exception:
+            logger.exception("client %s: the check of its secret failed", self.client_id)
+            verdict = False
         if isinstance(verdict, bool):
             self._finish_hello(call.id, hello, verdict)
         else:
@@ -211,6 +244,8 @@ class Session:
         if self.encoder.generation == 2:
             answer["maxMsgSize"] = self._host.limits.max_msg_size
         features = granted(hello, self.encoder.generation)
+        if self.state is State.OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
+            features = tuple(name for name in features if name in self._features)
         if hello.announces:
             answer.update(features=list(features), server={"name": "wslink", "version": __version__})
         self._result(id_, answer)
@@ -220,8 +255,9 @@ class Session:
     def _open(self, features: tuple[str, ...]) -> None:
         assert self._decoder is not None
         self.state = State.OPEN
-        self._hello_timer.cancel()
+        self._cancel_hello_timer()
         self._decoder.raise_limits(self._host.limits.max_message)
+        self._features = features
         self.subscribing = SUBSCRIBE in features
         if ARRAYS in features:
             self.encoder = SECOND_WITH_ARRAYS
@@ -238,17 +274,20 @@ class Session:
         if self._calls >= self._host.limits.max_calls:
             raise LimitExceeded(f"over max_calls ({self._host.limits.max_calls}) calls are under way", method.name)
         call = Call(self.client_id, method.name, self._host.owner, envelope.id)
-        args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
         token = current_call.set(call)
         try:
+            args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
             if method.thread:
                 result: Any = self._host.run_in_thread(functools.partial(method.function, *args, **kwargs))
             else:
                 result = method.function(*args, **kwargs)
-            if inspect.isawaitable(result):
+            if type(result) not in _NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._calls += 1
                 self._host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
+        except asyncio.CancelledError:
+            self._cancelled(call)
+            return
         except Exception as error:
             self._failed(call, error)
             return
@@ -260,9 +299,7 @@ class Session:
         try:
             self._answer(call, await awaitable)
         except asyncio.CancelledError:
-            self._fail(
-                call.id, errors.EXCEPTION_ERROR, "Exception raised", {"method": call.method, "exception": "cancelled"}
-            )
+            self._cancelled(call)
         except Exception as error:
             self._failed(call, error)
         finally:
@@ -285,11 +322,17 @@ class Session:
             self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
         self._host.ordering.release()
 
+    def _cancelled(self, call: Call) -> None:
+        call.answered = True
+        data = {"method": call.method, "exception": "cancelled"}
+        self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
+        self._host.ordering.release()
+
     # Outgoing ---------------------------------------------------------------
 
     def _result(self, id_: str, result: Any, method: str | None = None) -> None:
         try:
-            message = self.encoder.result(id_, result, self._host.limits.max_msg_size)
+            message = self.encoder.result(id_, result, self._host.limits.max_sent_frame)
         except NotSerializable as error:
             logger.error("the result of %s cannot be sent: %s", method, error)
             self._fail(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
@@ -300,7 +343,7 @@ class Session:
         error: dict[str, Any] = {"code": code, "message": message}
         if data is not None:
             error["data"] = data
-        limit = self._host.limits.max_msg_size
+        limit = self._host.limits.max_sent_frame
         try:
             self.send(self.encoder.failure(id_, error, limit))
         except NotSerializable:
@@ -311,18 +354,26 @@ class Session:
         disconnected (LIM-6)."""
         if self.state is State.CLOSED:
             return
+        if not self.outbox.waiting and self.connection.writable and message.size <= SEND_AT_ONCE:
+            self.connection.send(message.frames)
+            return
         try:
-            self.outbox.put(message, key)
+            added = self.outbox.put(message, key)
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
+        if added and self._host.watch is not None:
+            self._host.watch.queued()
         self.resume()
 
     def resume(self) -> None:
         """Hand frames to the connection for as long as it is writable."""
-        connection, outbox = self._connection, self.outbox
+        connection, outbox = self.connection, self.outbox
+        watch = self._host.watch
         while connection.writable and (frame := outbox.next()) is not None:
-            connection.send(frame)
+            connection.send((frame,))
+            if watch is not None and outbox.between_messages:
+                watch.settled()
 
     # End --------------------------------------------------------------------
 
@@ -333,10 +384,10 @@ class Session:
             return
         if code in (1000, 1001):
             while (frame := self.outbox.next()) is not None:
-                self._connection.send(frame)
+                self.connection.send((frame,))
         if code not in (1000, 1001):
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
-        self._connection.close(code, reason)
+        self.connection.close(code, reason)
         self.closed()
 
     def closed(self) -> None:
@@ -344,9 +395,16 @@ class Session:
         if self.state is State.CLOSED:
             return
         self.state = State.CLOSED
-        self._hello_timer.cancel()
+        self._cancel_hello_timer()
+        if self._host.watch is not None:
+            for _ in range(len(self.outbox)):
+                self._host.watch.settled()
         self.outbox.clear()
         self._host.farewell(self)
+
+    def _cancel_hello_timer(self) -> None:
+        if self._hello_timer is not None:
+            self._hello_timer.cancel()
 
 
 def _one_map(call: CallEnvelope) -> dict[str, Any]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy
 
 EXT_TYPE = 1  # ARR-1
+SHARE_ABOVE = 64 * 1024
+"""Read-only buffers and arrays of this many bytes or more are sent from where they are; what is smaller is copied."""
 ALIGN_ABOVE = 1024  # ARR-4
 ALIGNMENT = 16
 ALIGNED_OFFSET = 4
@@ -50,19 +52,19 @@ def is_array(value: Any) -> bool:
 
 
 def frozen(value: Buffer) -> Buffer:
-    """`value` as bytes that the application cannot change while they wait to be sent; copied only if it could."""
+    """`value` as bytes that may wait to be sent: copied, unless it is read-only and of SHARE_ABOVE bytes or more."""
     if type(value) is bytes:
         return value
     view = memoryview(value)
-    if view.readonly and view.c_contiguous:
+    if view.readonly and view.c_contiguous and view.nbytes >= SHARE_ABOVE:
         return view if view.format == "B" and view.ndim == 1 else view.cast("B")
     return view.tobytes()
 
 
 def array_bytes(array: numpy.ndarray[Any, Any]) -> tuple[str, memoryview]:
-    """The dtype and the elements of `array` in C order, as bytes that the application cannot change.
+    """The dtype and the elements of `array` in C order, as bytes that may wait to be sent.
 
-    A read-only C-ordered array is not copied; any other is, once.
+    A read-only C-ordered array of SHARE_ABOVE bytes or more is not copied; any other is, once.
 
     Raises:
         NotSerializable: if its dtype is not one of ARR-3.
@@ -72,10 +74,10 @@ def array_bytes(array: numpy.ndarray[Any, Any]) -> tuple[str, memoryview]:
     plain = numpy.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
     if plain.dtype.str not in ITEM_SIZES:
         raise NotSerializable(f"an array of dtype {array.dtype} cannot be sent; allowed: {', '.join(ITEM_SIZES)}")
+    if plain.nbytes < SHARE_ABOVE:
+        return plain.dtype.str, memoryview(plain.tobytes())
     if array.flags.writeable and numpy.may_share_memory(plain, array):
         plain = plain.copy()
-    if plain.size == 0:
-        return plain.dtype.str, memoryview(b"")
     return plain.dtype.str, plain.reshape(-1).view(numpy.uint8).data.toreadonly()
 
 
@@ -116,7 +118,7 @@ def _parse_head(payload: memoryview) -> tuple[str, tuple[int, ...]]:
         head = msgspec.msgpack.decode(payload[1 : 1 + payload[0]])
     except (msgspec.DecodeError, IndexError, UnicodeDecodeError, RecursionError):
         head = None
-    if not isinstance(head, list) or not head or head[0] not in ITEM_SIZES:
+    if not isinstance(head, list) or not head or not isinstance(head[0], str) or head[0] not in ITEM_SIZES:
         raise ParseError(f"an array must begin with a list of its dtype and shape; dtypes: {', '.join(ITEM_SIZES)}")
     dtype, *shape = head
     if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < 2**32 for n in shape):

@@ -15,6 +15,8 @@ from wslink.wire.limits import Limits
 HEADER = struct.Struct("<III")  # G2-2: message id, offset, total
 HEADER_LENGTH = HEADER.size
 
+JOIN_BELOW = 4096
+"""Messages of fewer bytes are copied into one buffer: that costs less than to handle several."""
 MAX_STRAY_CHUNKS = 4096
 """Chunks of one message that may wait for an earlier one. Bounds the bookkeeping that tiny chunks cost."""
 
@@ -40,8 +42,8 @@ def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool, messag
     room = max(max_frame - HEADER_LENGTH, 1)
     if total <= room:
         size = HEADER_LENGTH + total
-        header = HEADER.pack(id_, 0, total)
-        return Message((Frame(True, (header, *parts), size, dense),), size)
+        whole = (HEADER.pack(id_, 0, total), *parts)
+        return Message((Frame(True, (b"".join(whole),) if size < JOIN_BELOW else whole, size, dense),), size)
     frames = []
     for offset, pieces in _slices(parts, room):
         size = sum(len(piece) for piece in pieces)
@@ -95,7 +97,7 @@ class _Partial:
         if offset != self.reached:
             if len(self.stray) == MAX_STRAY_CHUNKS:
                 raise LimitExceeded(f"over {MAX_STRAY_CHUNKS} chunks of a message wait for an earlier one")
-            self.stray[offset] = chunk
+            self.stray[offset] = memoryview(bytes(chunk))
             self._offsets.insert(bisect_right(self._offsets, offset), offset)
             return
         self._buffer += chunk
@@ -134,6 +136,8 @@ class Unchunker:
             raise ParseError(f"a frame has at least {HEADER_LENGTH} bytes, this one {len(frame)}")
         id_, offset, total = HEADER.unpack_from(frame)
         chunk = memoryview(frame)[HEADER_LENGTH:]
+        if len(chunk) == total <= self.max_message and not (offset or self._partial or self._refused):
+            return chunk
         if self._skips(id_, len(chunk)):
             return None
         if offset == 0 and len(chunk) == total and id_ not in self._partial:

@@ -17,5 +17,5 @@ SECOND_WITH_ARRAYS = SecondEncoder(arrays=True)
 def detect(binary: bool, limits: Limits) -> tuple[Encoder, Decoder]:
     """The codec of a connection, told by its first data frame (DET-1)."""
     if binary:
-        return SECOND, SecondDecoder(limits, max_message=limits.auth_msg_size)
-    return FIRST, FirstDecoder(limits)
+        return SECOND, SecondDecoder(limits, max_message=limits.auth_msg_size, calls=True)
+    return FIRST, FirstDecoder(limits, calls=True)

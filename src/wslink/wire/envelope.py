@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from wslink.errors import InvalidRequest
 
@@ -24,17 +26,19 @@ match_id: Callable[[str], re.Match[str] | None] = _ID.fullmatch
 is_topic: Callable[[str], re.Match[str] | None] = _TOPIC.fullmatch
 is_method_name: Callable[[str], re.Match[str] | None] = _METHOD.fullmatch
 
+_PLAIN = (bool, int, float, str, bytes, list, dict)
+
 Envelope = dict[str, Any]
 """A decoded message, not yet checked."""
 
 
-class CallEnvelope(NamedTuple):
-    """A checked call: `args` is a list, `kwargs` a map with string keys."""
+class CallEnvelope(msgspec.Struct):
+    """A call. Decoders that are told to make these straight from the bytes; only `id` is still to be checked then."""
 
-    id: str
     method: str
-    args: list[Any]
-    kwargs: dict[str, Any]
+    id: str = ""
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
 
 
 def parse_call(envelope: Any) -> CallEnvelope:
@@ -43,6 +47,10 @@ def parse_call(envelope: Any) -> CallEnvelope:
     Raises:
         InvalidRequest: naming the key that is wrong, and what it must be.
     """
+    if type(envelope) is CallEnvelope and match_id(envelope.id) is not None:
+        return envelope
+    if isinstance(envelope, CallEnvelope):
+        envelope = msgspec.structs.asdict(envelope)
     if not isinstance(envelope, dict):
         raise InvalidRequest(f"a message must be a map, not {_kind(envelope)}")
     id_ = envelope.get("id")
@@ -51,14 +59,20 @@ def parse_call(envelope: Any) -> CallEnvelope:
     method = envelope.get("method")
     if not isinstance(method, str):
         raise InvalidRequest(f"'method' must be a string, not {_kind(method)}")
-    # Released servers take anything but a list or a map for an absent one, and `null` is met in the field.
-    args = envelope.get("args") or []
-    kwargs = envelope.get("kwargs") or {}
+    args = _given(envelope, "args", [])
+    kwargs = _given(envelope, "kwargs", {})
     if not isinstance(args, list):
         raise InvalidRequest(f"'args' must be a list, not {_kind(args)}")
     if not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):
         raise InvalidRequest("'kwargs' must be a map with string keys")
-    return CallEnvelope(id_, method, args, kwargs)
+    return CallEnvelope(method, id_, args, kwargs)
+
+
+def _given(envelope: Envelope, key: str, absent: Any) -> Any:
+    """The value of `key`. Released servers take an empty one of any type for an absent one, and `null` is met in the
+    field; an array has no truth value."""
+    value = envelope.get(key)
+    return absent if value is None or (isinstance(value, _PLAIN) and not value) else value
 
 
 def answerable_id(envelope: Any) -> str:

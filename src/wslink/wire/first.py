@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import math
 import re
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from wslink.errors import InvalidRequest, NotSerializable, ParseError
 from wslink.wire import arrays
+from wslink.wire.envelope import CallEnvelope
 from wslink.wire.frames import Buffer, Frame, Message, message, text_frame
 from wslink.wire.limits import Limits
 from wslink.wire.plain import to_plain
 from wslink.wire.second import INCOMPLETE
 
 ATTACHMENT = "wslink.binary.attachment"
-_KEY = re.compile(r"wslink_bin\d+", re.ASCII)
+_KEY = re.compile(r"wslink_bin\d{1,32}", re.ASCII)  # more digits would be a way around LIM-2 and LIM-5
 _BINARY = (bytes, bytearray, memoryview)
 
 # G1-7. One sequence for the process, so that one encoded publication serves every client.
@@ -30,7 +33,7 @@ _keys = itertools.count()
 class PackedText(NamedTuple):
     """An encoded value and the attachments that it names."""
 
-    text: str
+    text: bytes
     attachments: Sequence[tuple[str, Buffer]]
 
 
@@ -41,7 +44,7 @@ class FirstEncoder:
 
     def __init__(self) -> None:
         self._local = threading.local()
-        # NaN and the infinities stay bare literals (G1-2): this is why the encoder is the standard library's.
+        # NaN and the infinities stay bare literals (G1-2), which msgspec cannot write; nor can it hand over bytes.
         self._encoder = json.JSONEncoder(default=self._hook, ensure_ascii=False, separators=(",", ":"))
 
     def pack(self, value: Any) -> PackedText:
@@ -50,21 +53,33 @@ class FirstEncoder:
         Raises:
             NotSerializable: naming the type that cannot be sent, or the reason.
         """
+        with contextlib.suppress(msgspec.EncodeError, ValueError, OverflowError, RecursionError):
+            if is_plain(value):
+                return PackedText(msgspec.json.encode(value), ())
         attachments: list[tuple[str, Buffer]] = []
         self._local.attachments = attachments
         try:
-            return PackedText(self._encoder.encode(value), attachments)
+            return PackedText(self._text(value, attachments).encode(), attachments)
         except NotSerializable:
             raise
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise NotSerializable(str(error)) from error
+        except Exception as error:  # a property or an iterator of the application's may raise anything
+            raise NotSerializable(str(error) or repr(error)) from error
+
+    def _text(self, value: Any, attachments: list[tuple[str, Buffer]]) -> str:
+        try:
+            return self._encoder.encode(value)
+        except NotSerializable:
+            raise
+        except TypeError:  # a key, such as a NumPy integer or an Enum, that only the slower way makes text of
+            attachments.clear()
+            return self._encoder.encode(_builtins(value))
 
     def _hook(self, value: Any) -> Any:
         if isinstance(value, _BINARY):
             return self._attach(arrays.frozen(value))
         if arrays.is_array(value):
             return self._attach(arrays.array_bytes(value)[1])
-        return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=True, enc_hook=_plain_or_bytes)
+        return _builtins(value)
 
     def _attach(self, data: Buffer) -> str:
         key = f"wslink_bin{next(_keys)}"
@@ -83,19 +98,48 @@ class FirstEncoder:
         self, id_: str, packed: PackedText, subscriptions: tuple[int, ...] | None, max_frame: int
     ) -> Message:
         """A publication of a packed payload; `subscriptions` is None for a peer that did not announce them (SUB-6)."""
-        tail = "" if subscriptions is None else f',"subscriptions":[{",".join(map(str, subscriptions))}]'
+        tail = b"" if subscriptions is None else b',"subscriptions":' + msgspec.json.encode(subscriptions)
         return _compose(id_, "result", packed, tail)
+
+
+_FLAT = frozenset((str, int, bool, type(None)))
+_NUMBERS = frozenset((int, float))
+
+
+def is_plain(value: Any) -> bool:
+    """Whether msgspec may encode `value`: no binary values, no NaN and no infinities in it, nor types of others.
+
+    May say no of a value that is: the standard library's encoder is slower, not worse.
+    """
+    kind = type(value)
+    if kind is float:
+        return math.isfinite(value)
+    if kind is dict:
+        return set(map(type, value)) <= {str} and _are_plain(value.values())
+    return _are_plain(value) if kind is list or kind is tuple else kind in _FLAT
+
+
+def _are_plain(values: Collection[Any]) -> bool:
+    kinds = set(map(type, values))
+    if kinds <= _FLAT:
+        return True
+    if kinds <= _NUMBERS:
+        return math.isfinite(sum(values))  # one that is not finite makes the sum so
+    return all(map(is_plain, values))
+
+
+def _builtins(value: Any) -> Any:
+    return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=True, enc_hook=_plain_or_bytes)
 
 
 def _plain_or_bytes(value: Any) -> Any:
     return arrays.array_bytes(value)[1] if arrays.is_array(value) else to_plain(value)
 
 
-def _compose(id_: str, kind: str, packed: PackedText, tail: str = "") -> Message:
-    try:
-        text = f'{{"wslink":"1.0","id":"{id_}","{kind}":{packed.text}{tail}}}'.encode()
-    except UnicodeEncodeError as error:
-        raise NotSerializable(str(error)) from error
+def _compose(id_: str, kind: str, packed: PackedText, tail: bytes = b"") -> Message:
+    text = b"".join((f'{{"wslink":"1.0","id":"{id_}","{kind}":'.encode(), packed.text, tail, b"}"))
+    if not packed.attachments:
+        return Message((text_frame(text),), len(text))
     frames: list[Frame] = []
     for key, data in packed.attachments:
         header = f'{{"wslink":"1.0","method":"{ATTACHMENT}","args":["{key}"]}}'.encode()
@@ -104,12 +148,18 @@ def _compose(id_: str, kind: str, packed: PackedText, tail: str = "") -> Message
 
 
 class FirstDecoder:
-    """Turns the frames of one connection into decoded messages. Attachments stay on their connection (G1-8)."""
+    """Turns the frames of one connection into decoded messages. Attachments stay on their connection (G1-8).
+
+    Args:
+        limits: the bounds.
+        calls: whether what has the shape of a call is decoded as a CallEnvelope.
+    """
 
     generation = 1
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, calls: bool = False) -> None:
         self._limits = limits
+        self._decode_calls = calls
         self._max_held = limits.auth_msg_size
         self._announced: deque[str] = deque()
         self._attachments: dict[str, bytes] = {}
@@ -135,11 +185,19 @@ class FirstDecoder:
         if binary:
             self._keep(bytes(cast(Buffer, data)))
             return INCOMPLETE
+        if self._decode_calls and not self._attachments:
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                call = _call_decoder.decode(data)
+                if call.id:
+                    return call
         envelope = _parse(data)
         if isinstance(envelope, dict) and "id" not in envelope and envelope.get("method") == ATTACHMENT:
             self._announce(envelope.get("args"))
             return INCOMPLETE
-        return self._with_attachments(envelope) if self._attachments else envelope
+        try:
+            return self._with_attachments(envelope) if self._attachments else envelope
+        except RecursionError as error:
+            raise ParseError("a message is nested too deeply") from error
 
     def _announce(self, keys: Any) -> None:
         if not isinstance(keys, list) or not keys or not all(isinstance(k, str) and _KEY.fullmatch(k) for k in keys):
@@ -182,6 +240,9 @@ class FirstDecoder:
         elif isinstance(value, dict):
             return {key: self._replace(item, used) for key, item in value.items()}
         return value
+
+
+_call_decoder = msgspec.json.Decoder(CallEnvelope)
 
 
 def _parse(data: Buffer | str) -> Any:

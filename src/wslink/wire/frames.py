@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 Buffer = bytes | bytearray | memoryview
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True):
     """One WebSocket data frame.
 
     Attributes:
@@ -28,7 +29,7 @@ class Frame(NamedTuple):
         return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
 
 
-class Message(NamedTuple):
+class Message(msgspec.Struct, frozen=True):
     """One encoded message: the frames that carry it, in order, and their bytes."""
 
     frames: tuple[Frame, ...]

@@ -12,7 +12,7 @@ class Limits:
     """Named limits of one server or client. Sizes are bytes, times seconds."""
 
     max_msg_size: int = 4 * MIB
-    """LIM-1: largest frame sent, chunk header included; with `msg_overhead`, the largest received."""
+    """LIM-1: with `msg_overhead`, the largest frame received; it also bounds those sent, see `max_sent_frame`."""
     msg_overhead: int = 4096
     """LIM-1: allowance over `max_msg_size` in a received frame."""
     auth_msg_size: int = 65536
@@ -46,3 +46,9 @@ class Limits:
     def max_frame(self) -> int:
         """Largest WebSocket frame that is accepted, in bytes (LIM-1)."""
         return self.max_msg_size + self.msg_overhead
+
+    @property
+    def max_sent_frame(self) -> int:
+        """Largest frame of chunks that is sent, header included, in bytes (G2-5). However large `max_msg_size` is set,
+        peers that leave their WebSocket library at its default refuse frames of 4 MiB."""
+        return min(self.max_msg_size, 4 * MIB - 4096)

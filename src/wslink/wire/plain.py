@@ -17,8 +17,10 @@ def to_plain(value: Any) -> Any:
     """
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
-        return value.item()
-    bases: tuple[Callable[[Any], Any], ...] = (str, int, float, list, tuple)
+        item = value.item()
+        if not isinstance(item, numpy.generic):  # a longdouble has no plain form
+            return item
+    bases: tuple[Callable[[Any], Any], ...] = (str, int, float, bytes, bytearray, list, tuple)
     for base in bases:
         if isinstance(value, base):  # type: ignore[arg-type]
             return base(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,13 +13,13 @@ from msgspec.msgpack import Ext
 
 from wslink.errors import NotSerializable, ParseError
 from wslink.wire import arrays
-from wslink.wire.chunks import Unchunker, cut
-from wslink.wire.envelope import VERSION
+from wslink.wire.chunks import HEADER_LENGTH, Unchunker, cut
+from wslink.wire.envelope import VERSION, CallEnvelope
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
 from wslink.wire.plain import to_plain
 
-SPLICE_ABOVE = 64 * 1024
+SPLICE_ABOVE = arrays.SHARE_ABOVE
 """Binary values of this many bytes or more are sent from where they are; smaller ones are copied into the message."""
 SEARCH_NODES = 512
 """Values that are looked at for large binary ones. Beyond that they are copied, which is correct, only slower."""
@@ -53,7 +53,14 @@ class _Splice(NamedTuple):
     data: Buffer
 
 
-class Packed(NamedTuple):
+class _Result(msgspec.Struct, tag_field="wslink", tag=VERSION):
+    """A call's result (MSG-1)."""
+
+    id: str
+    result: Any
+
+
+class Packed(msgspec.Struct):
     """An encoded value: text between splices. `texts` has one more entry than `splices`."""
 
     texts: Sequence[bytes]
@@ -80,14 +87,17 @@ class SecondEncoder:
         Raises:
             NotSerializable: naming the type that cannot be sent, or the reason.
         """
+        return self._pack(_marked(value))
+
+    def _pack(self, value: Any) -> Packed:
         splices: list[_Splice] = []
         self._local.splices = splices
         try:
-            text = self._encoder.encode(_mark_large(value))
+            text = self._encoder.encode(value)
         except NotSerializable:
             raise
-        except (TypeError, ValueError, OverflowError, RecursionError, BufferError) as error:
-            raise NotSerializable(str(error)) from error
+        except Exception as error:  # a property or an iterator of the application's may raise anything
+            raise NotSerializable(str(error) or repr(error)) from error
         return Packed(text.split(_MARK) if splices else (text,), splices)
 
     def _hook(self, value: Any) -> Any:
@@ -107,7 +117,7 @@ class SecondEncoder:
 
     def result(self, id_: str, value: Any, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
-        return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _RESULT)), self.pack(value), b"", max_frame)
+        return _compose(b"", self._pack(_Result(id_, _marked(value))), b"", max_frame)
 
     def failure(self, id_: str, error: dict[str, Any], max_frame: int) -> Message:
         """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
@@ -132,26 +142,41 @@ class SecondEncoder:
         return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
 
 
-def _mark_large(value: Any) -> Any:
+def _marked(value: Any) -> Any:
     """`value` with its large binary values wrapped; `value` itself if there are none."""
+    return value if type(value) in _FLAT else _mark_large(value)
+
+
+def _mark_large(value: Any) -> Any:
     budget = SEARCH_NODES
 
     def search(node: Any) -> Any:
         nonlocal budget
         budget -= 1
         kind = type(node)
-        if kind is bytes or kind is bytearray or kind is memoryview:
-            size = node.nbytes if kind is memoryview else len(node)
-            return _Large(arrays.frozen(node)) if size >= SPLICE_ABOVE else node
-        if kind is dict and budget > 0:
+        if kind is bytes or kind is bytearray:
+            return _Large(arrays.frozen(node)) if len(node) >= SPLICE_ABOVE else node
+        if kind is memoryview:
+            return _Large(arrays.frozen(node)) if node.nbytes >= SPLICE_ABOVE or not node.c_contiguous else node
+        if kind is dict:
+            if budget <= 0 or _flat(node.values()):
+                return node
             changed = {key: new for key, old in node.items() if budget > 0 and (new := search(old)) is not old}
             return {**node, **changed} if changed else node
-        if (kind is list or kind is tuple) and 0 < len(node) <= budget:
+        if (kind is list or kind is tuple) and 0 < len(node) <= budget and not _flat(node):
             new_items = [search(item) for item in node]
             return new_items if any(map(_is_not, new_items, node)) else node
         return node
 
     return search(value)
+
+
+_FLAT = frozenset((str, int, float, bool, type(None)))
+
+
+def _flat(nodes: Iterable[Any]) -> bool:
+    """Whether none of `nodes` is or holds a binary value, as their types alone tell."""
+    return _FLAT.issuperset(map(type, nodes))
 
 
 def _is_not(a: Any, b: Any) -> bool:
@@ -161,8 +186,8 @@ def _is_not(a: Any, b: Any) -> bool:
 def _compose(prefix: bytes, packed: Packed, tail: bytes, max_frame: int) -> Message:
     """Put a message together and cut it into chunks. Array padding is settled here, where offsets are known (ARR-4)."""
     if not packed.splices:
-        text = b"".join((prefix, packed.texts[0], tail))
-        return cut((text,), len(text), max_frame, False)
+        text = packed.texts[0]
+        return cut((prefix, text, tail), len(prefix) + len(text) + len(tail), max_frame, False)
     parts: list[Buffer] = []
     total = spliced = 0
     pending = prefix + packed.texts[0]
@@ -192,13 +217,21 @@ def _splice_header(splice: _Splice, offset: int) -> bytes:
 
 
 class SecondDecoder:
-    """Turns the frames of one connection into decoded messages."""
+    """Turns the frames of one connection into decoded messages.
 
+    Args:
+        limits: the bounds.
+        max_message: the largest message; that of `limits` unless given.
+        calls: whether what has the shape of a call is decoded as a CallEnvelope.
+    """
+
+    __slots__ = ("_call_decoder", "_decoder", "_unchunker")
     generation = 2
 
-    def __init__(self, limits: Limits, max_message: int | None = None) -> None:
+    def __init__(self, limits: Limits, max_message: int | None = None, calls: bool = False) -> None:
         self._unchunker = Unchunker(limits, max_message)
         self._decoder = _PLAIN_DECODER
+        self._call_decoder = _PLAIN_CALL_DECODER if calls else None
 
     def raise_limits(self, max_message: int) -> None:
         """Accept messages of up to `max_message` bytes from now on (G2-10)."""
@@ -207,9 +240,11 @@ class SecondDecoder:
     def accept_arrays(self) -> None:
         """Decode extension 1 as arrays from now on (ARR-1)."""
         self._decoder = _ARRAY_DECODER
+        if self._call_decoder is not None:
+            self._call_decoder = _ARRAY_CALL_DECODER
 
     def receive(self, binary: bool, data: Buffer | str) -> Any:
-        """Take one frame: the decoded message it completes, or `INCOMPLETE`.
+        """Take one frame: the decoded message it completes, or `INCOMPLETE`. Nothing of it is a view of a memoryview.
 
         Raises:
             ParseError: for a text frame (DET-2), a malformed chunk or malformed MessagePack.
@@ -220,9 +255,16 @@ class SecondDecoder:
         text = self._unchunker.receive(data)
         if text is None:
             return INCOMPLETE
+        if self._decoder is _ARRAY_DECODER and type(data) is memoryview and text.obj is data.obj:
+            text = memoryview(bytes(data))[HEADER_LENGTH:]  # arrays are views; with its header it stays aligned (G2-9)
+        if self._call_decoder is not None:
+            try:
+                return self._call_decoder.decode(text)
+            except (*_MALFORMED, ParseError):
+                pass  # something else than a call, or a malformed one: told apart below
         try:
             return self._decoder.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        except _MALFORMED as error:
             raise ParseError(f"malformed MessagePack: {error}") from error
 
 
@@ -243,5 +285,8 @@ def _unpack_ext(code: int, data: memoryview) -> Any:
     return arrays.unpack_array(data) if code == arrays.EXT_TYPE else _keep_ext(code, data)
 
 
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 _PLAIN_DECODER = msgspec.msgpack.Decoder(ext_hook=_keep_ext)
 _ARRAY_DECODER = msgspec.msgpack.Decoder(ext_hook=_unpack_ext)
+_PLAIN_CALL_DECODER = msgspec.msgpack.Decoder(CallEnvelope, ext_hook=_keep_ext)
+_ARRAY_CALL_DECODER = msgspec.msgpack.Decoder(CallEnvelope, ext_hook=_unpack_ext)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
 
-from aiohttp import WSMsgType, web
+from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
 from wslink.backends.aiohttp.private import compress_per_message
 from wslink.backends.deflate import worth_compressing
 from wslink.backends.engine import CLOSE_TIMEOUT, Carriage, close_reason
 from wslink.backends.heartbeat import Heartbeat
+from wslink.session.contracts import Carriable
 from wslink.wire.frames import Frame
 
-if TYPE_CHECKING:
-    from wslink.session.session import Session
+Socket = web.WebSocketResponse | ClientWebSocketResponse
 
 HIGH_WATER = 256 * 1024
 """Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one
@@ -30,7 +30,7 @@ async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
         autoping=False, compress=carriage.compress, max_msg_size=carriage.max_frame, timeout=1.0
     )
     await socket.prepare(request)
-    connection = AiohttpConnection(socket, request, carriage.heartbeat)
+    connection = AiohttpConnection(socket, request.transport, carriage.heartbeat)
     try:
         await connection.run(carriage.opened(connection))
     finally:
@@ -39,11 +39,19 @@ async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
 
 
 class AiohttpConnection:
-    """Carries a session over an upgraded aiohttp WebSocket (session.session.Connection)."""
+    """Carries a session over a WebSocket of aiohttp's (session.contracts.Connection).
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, heartbeat: float) -> None:
+    Args:
+        socket: the WebSocket, connected; ours as a server or, in a reverse connection, as a client.
+        transport: what it writes to.
+        heartbeat: seconds between pings; below 1 there are none.
+    """
+
+    def __init__(self, socket: Socket, transport: asyncio.BaseTransport | None, heartbeat: float) -> None:
+        self.on_ping: Callable[[bytes], None] | None = None
+        """Called with the payload of each ping."""
         self._socket = socket
-        self._transport = request.transport
+        self._transport = cast("asyncio.Transport | None", transport)
         if self._transport is not None:
             self._transport.set_write_buffer_limits(HIGH_WATER)
         self._compress = compress_per_message(socket)
@@ -53,15 +61,18 @@ class AiohttpConnection:
         self._wake = asyncio.Event()
         self._closing = False
 
-    # session.session.Connection
+    # session.contracts.Connection
 
     @property
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
 
-    def send(self, frame: Frame) -> None:
-        if self._closing:
-            return
+    def send(self, frames: Sequence[Frame]) -> None:
+        if not self._closing:
+            for frame in frames:
+                self._send(frame)
+
+    def _send(self, frame: Frame) -> None:
         self._queued += frame.size
 
         async def write() -> None:
@@ -92,13 +103,14 @@ class AiohttpConnection:
 
     # Running
 
-    async def run(self, session: Session) -> None:
+    async def run(self, session: Carriable) -> None:
         """Carry `session` until the connection ends."""
         writer = asyncio.get_running_loop().create_task(self._write(session))
         try:
             await self._read(session)
         finally:
             self._closing = True
+            self._wake.set()
             self._heartbeat.stop()
             session.closed()
             if self._socket.closed:
@@ -107,7 +119,7 @@ class AiohttpConnection:
                 await asyncio.wait({writer}, timeout=CLOSE_TIMEOUT)
             writer.cancel()
 
-    async def _read(self, session: Session) -> None:
+    async def _read(self, session: Carriable) -> None:
         while True:
             message = await self._socket.receive()
             self._heartbeat.heard = True
@@ -117,17 +129,21 @@ class AiohttpConnection:
                 session.receive(False, message.data)
             elif message.type is WSMsgType.PING:
                 payload = message.data
+                if self.on_ping is not None:
+                    self.on_ping(payload)
                 self._enqueue(lambda payload=payload: self._socket.pong(payload))  # type: ignore[misc]
             elif message.type is not WSMsgType.PONG:
                 return
 
-    async def _write(self, session: Session) -> None:
+    async def _write(self, session: Carriable) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
                 while self._queue:
                     await self._queue.popleft()()
                     if self.writable:
                         session.resume()
+                if self._closing:  # nothing more will be queued
+                    return
                 self._wake.clear()
                 await self._wake.wait()
 

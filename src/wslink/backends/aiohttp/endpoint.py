@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
 from wslink.backends import origin
 from wslink.backends.engine import Carriage, Carried, find_engine
-from wslink.session.session import Host, Session
+from wslink.session.contracts import Host
+from wslink.session.session import Session
 
-logger = logging.getLogger("wslink")
+logger = logging.getLogger("wslink.backends.aiohttp")
+
+_VERSIONS = ("13", "8", "7")
+_KEY = re.compile("[A-Za-z0-9+/]{22}==")
 
 SHUT_DOWN_TIMEOUT = 1.0
 """Seconds that clients have to answer the closing handshake when the server stops."""
@@ -40,13 +46,19 @@ class EndpointOptions:
 class Endpoint:
     """Handles the WebSocket route of one host.
 
+    Args:
+        host: the host.
+        options: see EndpointOptions.
+        route: what sessions that come in here carry as `Session.route`.
+
     Raises:
         UsageError: if the engine cannot be had.
     """
 
-    def __init__(self, host: Host, options: EndpointOptions) -> None:
+    def __init__(self, host: Host, options: EndpointOptions, route: Any = None) -> None:
         self._host = host
         self._options = options
+        self._route = route
         self._carry = find_engine(options.engine)
         self._connections: set[Carried] = set()
         self._empty = asyncio.Event()
@@ -64,16 +76,19 @@ class Endpoint:
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
-        same_origin = origin.is_local_page(request.headers)
-        return await self._carry(request, self._carriage(lambda c: self._opened(c, same_origin)))
+        opening = [request]  # taken out once used: a connection may outlive its request by days
+        return await self._carry(request, self._carriage(lambda connection: self._opened(connection, opening.pop())))
 
     def _carriage(self, opened: Callable[[Carried], Session]) -> Carriage:
         options = self._options
         return Carriage(self._host.limits.max_frame, options.heartbeat, options.compress, opened, self._ended)
 
-    def _opened(self, connection: Carried, same_origin: bool) -> Session:
+    def _opened(self, connection: Carried, request: web.Request) -> Session:
         self._connections.add(connection)
-        return Session(self._host, connection, same_origin=same_origin)
+        same_origin = origin.is_local_page(request.headers)
+        session = Session(self._host, connection, same_origin=same_origin, request=request, route=self._route)
+        logger.info("client %s: a connection from %s", session.client_id, request.remote)
+        return session
 
     def _ended(self, connection: Carried) -> None:
         self._connections.discard(connection)
@@ -95,7 +110,7 @@ class Endpoint:
         if not _is_upgrade(request):
             return web.Response(status=426, text="This is a WebSocket endpoint.\n", headers={"Upgrade": "websocket"})
         if not origin.is_allowed(request.headers, self._options.origins):
-            logger.warning("a page of origin %s was refused", request.headers.get("Origin"))
+            logger.warning("a page of %s was refused: name it in WSLINK_ORIGINS", request.headers.get("Origin"))
             return web.Response(status=403, text="Pages of this origin may not connect.\n")
         if len(self._connections) >= self._host.limits.max_clients:
             return web.Response(status=503, text=f"max_clients ({self._host.limits.max_clients}) are connected.\n")
@@ -104,4 +119,11 @@ class Endpoint:
 
 def _is_upgrade(request: web.Request) -> bool:
     """Whether it is a valid WebSocket handshake (RFC 6455, 4.2.1)."""
-    return bool(web.WebSocketResponse().can_prepare(request))
+    headers = request.headers
+    return (
+        request.method == "GET"
+        and headers.get("Upgrade", "").lower().strip() == "websocket"
+        and "upgrade" in headers.get("Connection", "").lower()
+        and headers.get("Sec-WebSocket-Version") in _VERSIONS
+        and _KEY.fullmatch(headers.get("Sec-WebSocket-Key", "")) is not None
+    )

@@ -3,10 +3,12 @@ move."""
 
 from __future__ import annotations
 
-from aiohttp import web
+import asyncio
+
+from aiohttp import ClientWebSocketResponse, web
 
 
-def compress_per_message(socket: web.WebSocketResponse) -> int:
+def compress_per_message(socket: web.WebSocketResponse | ClientWebSocketResponse) -> int:
     """Let `socket` compress only the frames that ask for it; returns what they ask with, or 0 if nothing was
     negotiated.
 
@@ -17,3 +19,9 @@ def compress_per_message(socket: web.WebSocketResponse) -> int:
     if negotiated and writer is not None:
         writer.compress = 0
     return int(negotiated)
+
+
+def client_transport(socket: ClientWebSocketResponse) -> asyncio.BaseTransport | None:
+    """What a WebSocket that we dialed writes to."""
+    connection = socket._response.connection
+    return connection.transport if connection is not None else None

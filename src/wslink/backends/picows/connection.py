@@ -6,6 +6,8 @@ import asyncio
 import struct
 import zlib
 from collections import deque
+from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
@@ -21,9 +23,18 @@ if TYPE_CHECKING:
 
 SMALL = 8192
 """Bytes up to which a frame is copied and sent at once, instead of in slices from where it is."""
-SLICE = 256 * 1024
+SLICE = 2 * 1024 * 1024
 """Bytes that are given to the transport at a time. It may copy what the kernel does not take at once, and so never
 copies more than this."""
+
+GATHER = 64 * 1024
+"""Bytes of small frames that are written together."""
+CORK = 64
+"""Frames that wait for the calls that arrived together to be run."""
+SLOW = 0.001
+"""Seconds. A client whose call took longer gets each answer at once for a while: gathering would delay it."""
+UNCORKED = 1.0
+"""Seconds of that while."""
 
 _TEXT, _BINARY, _PING, _PONG, _CLOSE = (
     WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE,
@@ -41,6 +52,11 @@ def frame_head(kind: WSMsgType, size: int, compressed: bool = False) -> bytes:
     return _LENGTH16.pack(first, 126, size) if size < 65536 else _LENGTH64.pack(first, 127, size)
 
 
+def _payload(frame: WSFrame) -> Buffer:
+    """The payload; a large one from where it is, until the call returns that it is given to."""
+    return frame.get_payload_as_bytes() if frame.payload_size <= SMALL else frame.get_payload_as_memoryview()
+
+
 class _Fragments:
     """A message that comes in fragments."""
 
@@ -52,9 +68,10 @@ class _Fragments:
 
 
 class PicowsConnection(WSListener):
-    """Carries a session over an upgraded connection (session.session.Connection).
+    """Carries a session over an upgraded connection (session.contracts.Connection).
 
-    Small frames go straight to the socket. Large ones are cut into slices, of which one at a time is given to the
+    Small frames go straight to the socket, or, while frames that arrived together are being received, into one write
+    after the last of them. Large ones are cut into slices, of which one at a time is given to the
     transport; while one waits, the connection is not writable and frames stay in the session's outbox, where a newer
     one may take their place.
 
@@ -63,13 +80,20 @@ class PicowsConnection(WSListener):
         bits: the window bits of permessage-deflate; 0 if it was not negotiated.
     """
 
+    __slots__ = (
+        "_bits", "_carriage", "_close_timer", "_closing", "_corkable_from", "_corked", "_fragments", "_heartbeat",
+        "_held", "_inbox", "_paused", "_session", "_slices", "_task", "_transport", "_ws", "writable",
+    )  # fmt: skip
+
     def __init__(self, carriage: Carriage, bits: int) -> None:
         self.writable = True
         self._carriage = carriage
         self._bits = bits
         self._paused = False
         self._closing = False
-        self._slices: deque[Buffer] = deque()  # of frames that have begun to be sent, and control frames after them
+        self._corked = False
+        self._corkable_from = 0.0
+        self._slices: list[Buffer] = []  # of frames that have begun to be sent, and control frames after them
         self._held: deque[Frame | bytes] | None = None  # what waits for a frame that is being compressed
         self._fragments: _Fragments | None = None
         self._inbox: deque[tuple[WSMsgType, bytes, bool]] | None = None  # what waits for one that is being expanded
@@ -84,7 +108,7 @@ class PicowsConnection(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._ws = transport
         self._transport = transport.underlying_transport
-        self._transport.set_write_buffer_limits(high=0)
+        self._transport.set_write_buffer_limits(high=1, low=0)  # asyncio's TLS is always over 0
         self._heartbeat = Heartbeat(self._carriage.heartbeat, self._ping, self.abort)
         self._session = self._carriage.opened(self)
 
@@ -92,16 +116,17 @@ class PicowsConnection(WSListener):
         self._heartbeat.heard = True
         kind = frame.msg_type
         if (kind is _TEXT or kind is _BINARY) and frame.fin and not frame.rsv1 and self._inbox is None:
-            if self._fragments is None:
-                self._session.receive(kind is _BINARY, frame.get_payload_as_bytes())
-            else:
+            if self._fragments is not None:
                 self._fail(WSCloseCode.PROTOCOL_ERROR, "a message began within another")
-        elif kind is _PING:
-            self._control(_PONG, frame.get_payload_as_bytes())
-        elif kind is _CLOSE:
-            self._close_received(frame)
-        elif kind is not _PONG:
-            self._receive_part(kind, frame)
+            elif frame.last_in_buffer and not self._corked:
+                self._session.receive(kind is _BINARY, _payload(frame))
+            else:
+                self._receive_corked(kind is _BINARY, frame)
+        else:
+            self._receive_other(kind, frame)
+            if self._corked and frame.last_in_buffer:
+                self._corked = False
+                self._pump()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._closing = True
@@ -124,17 +149,32 @@ class PicowsConnection(WSListener):
         if not self._slices:
             self._went_out()
 
-    # session.session.Connection
+    # session.contracts.Connection
 
-    def send(self, frame: Frame) -> None:
+    def send(self, frames: Sequence[Frame]) -> None:
         if self._closing:
             return
+        frame = frames[0]
+        if len(frames) == 1 and frame.size <= SMALL and not self._bits and (self._corked or not self._slices):
+            parts, kind = frame.parts, _BINARY if frame.binary else _TEXT
+            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            if not self._corked:
+                self._ws.send(kind, data)
+                return
+            self._slices.append(frame_head(kind, frame.size) + data)
+        else:
+            for frame in frames:
+                self._queue(frame)
+        if not self._corked or len(self._slices) > CORK or frames[-1].size > SMALL:
+            self._pump()
+
+    def _queue(self, frame: Frame) -> None:
         if self._held is not None:
             self._held.append(frame)
         elif self._bits and deflate.worth_compressing(frame):
-            self._send_compressed(frame)
+            self._queue_compressed(frame)
         else:
-            self._send_parts(_BINARY if frame.binary else _TEXT, frame.parts, frame.size)
+            self._queue_parts(_BINARY if frame.binary else _TEXT, frame.parts, frame.size)
 
     def close(self, code: int, reason: str) -> None:
         if self._closing:
@@ -154,29 +194,49 @@ class PicowsConnection(WSListener):
 
     # Sending
 
-    def _send_parts(self, kind: WSMsgType, parts: tuple[Buffer, ...], size: int, compressed: bool = False) -> None:
-        if size <= SMALL and not self._slices:
-            self._ws.send(kind, parts[0] if len(parts) == 1 else b"".join(parts), True, compressed)
-            return
-        pending = bytearray(frame_head(kind, size, compressed))  # with it go the small parts, such as chunk headers
+    def _receive_corked(self, binary: bool, frame: WSFrame) -> None:
+        """Receive one of several frames that arrived together; what it makes us send goes out after the last."""
+        start = monotonic()
+        self._corked = not frame.last_in_buffer and start >= self._corkable_from
+        self._session.receive(binary, _payload(frame))
+        if monotonic() - start > SLOW:
+            self._corkable_from = start + UNCORKED
+            self._corked = False
+        if not self._corked:
+            self._pump()
+
+    def _queue_parts(self, kind: WSMsgType, parts: tuple[Buffer, ...], size: int, compressed: bool = False) -> None:
+        """Cut a frame into what is written at a time. Small parts, such as chunk headers, go with what is before."""
+        slices = self._slices
+        pending = frame_head(kind, size, compressed)
         for part in parts:
             if len(part) <= SMALL:
                 pending += part
                 continue
-            self._slices.append(bytes(pending))
-            pending.clear()
+            slices.append(pending)
             view = memoryview(part)
-            self._slices.extend(view[start : start + SLICE] for start in range(0, len(view), SLICE))
+            slices.extend(view[start : start + SLICE] for start in range(0, len(view), SLICE))
+            pending = b""
         if pending:
-            self._slices.append(bytes(pending))
-        self._pump()
+            slices.append(pending)
 
     def _pump(self) -> None:
         """Give slices to the transport until it has to keep one for later."""
-        slices, transport = self._slices, self._transport
+        slices = self._slices
         while slices and not self._paused:
-            transport.write(slices.popleft())
+            piece = slices.pop(0)
+            if slices and len(piece) <= SMALL:
+                piece = self._gather(piece)
+            self._transport.write(piece)
         self.writable = not (slices or self._paused or self._held is not None)
+
+    def _gather(self, piece: Buffer) -> bytes:
+        """`piece` and what is small after it, to be written together."""
+        pieces, size = [piece], len(piece)
+        while self._slices and size < GATHER and len(self._slices[0]) <= SMALL:
+            pieces.append(self._slices.pop(0))
+            size += len(pieces[-1])
+        return b"".join(pieces)
 
     def _control(self, kind: WSMsgType, payload: bytes) -> None:
         self._slices.append(frame_head(kind, len(payload)) + payload)
@@ -192,44 +252,50 @@ class PicowsConnection(WSListener):
 
     # Compressing
 
-    def _send_compressed(self, frame: Frame) -> None:
+    def _queue_compressed(self, frame: Frame) -> None:
         if frame.size > deflate.THREAD_ABOVE:
             self._held = deque()
             self.writable = False
             self._task = asyncio.get_running_loop().create_task(self._compress(frame))
         else:
-            self._send_smaller(frame, deflate.deflater.small(frame, self._bits))
+            self._queue_smaller(frame, deflate.deflater.small(frame, self._bits))
 
     async def _compress(self, frame: Frame) -> None:
         payload = await deflate.deflater.large(frame, self._bits)
         held, self._held = self._held, None
         if held is None:  # disconnected
             return
-        self._send_smaller(frame, payload)
+        self._queue_smaller(frame, payload)
+        for item in held:
+            self._queue_held(item)
         self._pump()
-        self._send_held(held)
         self._went_out()
 
-    def _send_smaller(self, frame: Frame, payload: Buffer) -> None:
+    def _queue_smaller(self, frame: Frame, payload: Buffer) -> None:
         kind = _BINARY if frame.binary else _TEXT
         if len(payload) < frame.size:
-            self._send_parts(kind, (payload,), len(payload), True)
+            self._queue_parts(kind, (payload,), len(payload), True)
         else:
-            self._send_parts(kind, frame.parts, frame.size)
+            self._queue_parts(kind, frame.parts, frame.size)
 
-    def _send_held(self, held: deque[Frame | bytes]) -> None:
-        """Send what was handed over meanwhile: frames, and at last the close frame."""
-        for item in held:
-            if self._held is not None:
-                self._held.append(item)
-            elif isinstance(item, bytes):
-                self._control(_CLOSE, item)
-            elif self._bits and deflate.worth_compressing(item):
-                self._send_compressed(item)
-            else:
-                self._send_parts(_BINARY if item.binary else _TEXT, item.parts, item.size)
+    def _queue_held(self, item: Frame | bytes) -> None:
+        """Queue what was handed over while a frame was compressed: a frame, or the payload of the close frame."""
+        if isinstance(item, Frame):
+            self._queue(item)
+        elif self._held is not None:
+            self._held.append(item)
+        else:
+            self._queue_parts(_CLOSE, (item,), len(item))
 
     # Receiving
+
+    def _receive_other(self, kind: WSMsgType, frame: WSFrame) -> None:
+        if kind is _PING:
+            self._control(_PONG, frame.get_payload_as_bytes())
+        elif kind is _CLOSE:
+            self._close_received(frame)
+        elif kind is not _PONG:
+            self._receive_part(kind, frame)
 
     def _receive_part(self, kind: WSMsgType, frame: WSFrame) -> None:
         """Take a fragment, or a compressed message."""

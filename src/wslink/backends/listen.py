@@ -25,9 +25,14 @@ def listening_sockets(host: str, port: int) -> list[socket.socket]:
                 one.close()
             if port == 0 and sockets and attempt < ATTEMPTS - 1:
                 continue
-            raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+            raise OSError(error.errno, _explain(host, port, error)) from error
         return sockets
     raise AssertionError("unreachable")
+
+
+def _explain(host: str, port: int, error: OSError) -> str:
+    # The second part is asyncio's sentence, which software looks for.
+    return f"cannot listen on {host}:{port}: error while attempting to bind on address: {error.strerror or error}"
 
 
 def _bind_all(sockets: list[socket.socket], host: str, port: int) -> None:
@@ -46,6 +51,7 @@ def _bind_all(sockets: list[socket.socket], host: str, port: int) -> None:
         try:
             one.bind((address[0], chosen, *address[2:]))
             one.listen(128)
+            one.setblocking(False)
         except OSError:
             one.close()
             # A machine may name an address (::1) that it does not have; one that is taken is an error.

@@ -1,0 +1,124 @@
+"""The life of a server: how it ends, by itself or by others, and that it ends once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
+
+from wslink.hub.hub import Hub
+
+logger = logging.getLogger("wslink")
+
+
+READY_MSG = "wslink: Starting factory"
+"""Where WSLINK_READY_MSG says nothing."""
+
+
+def announce(ready_message: str) -> None:
+    """Tell on stdout that the port accepts: a launcher looks for this line. Nothing if it is empty."""
+    if ready_message:
+        sys.stdout.write(f"{ready_message}\n")
+        sys.stdout.flush()
+
+
+class Life:
+    """Ends a server after some time without clients, at a signal, or when somebody says so.
+
+    Args:
+        stop: the server's `stop`, which in turn calls `end`.
+        timeout: seconds without a client after which the server stops; 0 never. A client counts once it has
+            authenticated.
+    """
+
+    def __init__(self, stop: Callable[[], Coroutine[Any, Any, None]], timeout: float) -> None:
+        self.timeout = timeout
+        self._stop = stop
+        self._hubs: tuple[Hub, ...] = ()
+        self._timer: asyncio.TimerHandle | None = None
+        self._signals: list[signal.Signals] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ending: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
+
+    def begin(self, hubs: Iterable[Hub], *, handle_signals: bool) -> None:
+        """Watch the clients of `hubs`, and SIGINT and SIGTERM if wanted. From inside the running event loop."""
+        self._hubs = tuple(hubs)
+        for hub in self._hubs:
+            hub.on_connect.append(self._client_came)
+            hub.on_disconnect.append(self._client_went)
+        self._client_went()
+        if handle_signals:
+            self._handle_signals()
+
+    @property
+    def ending(self) -> bool:
+        """Whether it has begun to end."""
+        return self._ending is not None
+
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
+    def await_client(self) -> None:
+        """Stop after `timeout`, unless a client comes."""
+        if self.timeout > 0 and self._timer is None and not self.ending:
+            self._timer = asyncio.get_running_loop().call_later(self.timeout, self._idle)
+
+    def cancel_timeout(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def stop_soon(self) -> None:
+        """Begin to stop. From the event loop's thread; safe to call more than once."""
+        if not self.ending:
+            task = asyncio.get_running_loop().create_task(self._stop())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def end(self, shut_down: Callable[[], Awaitable[None]]) -> None:
+        """Run `shut_down`, the first time; later calls wait for it. Cancelling a caller does not interrupt it."""
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._end(shut_down))
+        await asyncio.shield(self._ending)
+
+    async def wait_ended(self) -> None:
+        await self._ended.wait()
+
+    async def _end(self, shut_down: Callable[[], Awaitable[None]]) -> None:
+        self.cancel_timeout()
+        loop = asyncio.get_running_loop()
+        for number in self._signals:
+            loop.remove_signal_handler(number)
+        for hub in self._hubs:
+            hub.on_connect.remove(self._client_came)
+            hub.on_disconnect.remove(self._client_went)
+        try:
+            await shut_down()
+        finally:
+            self._ended.set()
+
+    def _client_came(self, client_id: str = "") -> None:
+        self.cancel_timeout()
+
+    def _client_went(self, client_id: str = "") -> None:
+        if not any(hub.sessions for hub in self._hubs):
+            self.await_client()
+
+    def _idle(self) -> None:
+        self._timer = None
+        logger.info("no client for %g s: the server stops", self.timeout)
+        self.stop_soon()
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        # Not on Windows, and not outside of the main thread: there the application's own handling stays.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self.stop_soon)
+                self._signals.append(number)

@@ -1,0 +1,3 @@
+from wslink.server.released import start
+
+start()
