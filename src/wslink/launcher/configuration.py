@@ -15,11 +15,7 @@ from msgspec import Meta, Struct
 
 Text = Annotated[str, Meta(min_length=1, description="a string that is not empty")]
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port: a number from 1 to 65535")]
-Seconds = Annotated[float, Meta(ge=0, description="seconds: a number, 0 or more")]
 Count = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
-Size = Annotated[int, Meta(ge=1, description="a whole number, 1 or more")]
-Flag = Annotated[bool, Meta(description="true or false")]
-Names = Annotated[tuple[str, ...], Meta(description="a list of strings")]
 Endpoint = Annotated[
     str,
     Meta(pattern=r"^/?[\w.~-]+(/[\w.~-]+)*/?$", description="a path such as paraview or a/b: letters, digits, . _ ~ -"),
@@ -62,31 +58,49 @@ class Limits(Struct, frozen=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """The section `configuration`."""
 
-    host: Text
+    host: Annotated[str, Meta(min_length=1, description="the interface to listen on, such as localhost")]
     port: Annotated[int, Meta(ge=0, le=65535, description="a port: a number from 0 (picks a free one) to 65535")]
     endpoint: Endpoint
-    proxy_file: str
-    session_url: Text = msgspec.field(name="sessionURL")
-    timeout: Seconds
-    log_dir: Text
-    fields: Names
-    content: str = ""
-    sanitize: dict[str, SanitizeRule] = {}
-    get: Flag = False
-    delete: Flag = False
-    origins: Names = ()
-    trusted_proxies: Names = ("127.0.0.1", "::1")
-    authentication: Authentication | None = None
-    admin_token_file: str = ""
-    max_body: Size = 65536
-    body_timeout: Seconds = 10
-    max_value: Size = 4096
-    sessions_per_client: Count = 50
-    starts_per_minute: Count = 120
-    idle_timeout: Seconds = 0
-    stop_grace: Seconds = 1
-    keep_sessions: Flag = False
-    state_file: str = ""
+    proxy_file: Annotated[
+        str, Meta(description="a file that gets a line 'id host:port' per session, or an empty string")
+    ]
+    session_url: Annotated[str, Meta(min_length=1, description="a template of the address that clients connect to")] = (
+        msgspec.field(name="sessionURL")
+    )
+    timeout: Annotated[
+        float, Meta(ge=0, description="the seconds that a session has to become ready: a number, 0 or more")
+    ]
+    log_dir: Annotated[str, Meta(min_length=1, description="a folder for logs and the state file")]
+    fields: Annotated[tuple[str, ...], Meta(description="a list of the names that clients are told")]
+    content: Annotated[str, Meta(description="a folder, served at /")] = ""
+    sanitize: Annotated[dict[str, SanitizeRule], Meta(description="an object with a rule per posted key")] = {}
+    get: Annotated[bool, Meta(description="true to answer GET of a session, or false")] = False
+    delete: Annotated[bool, Meta(description="true to answer DELETE of a session, or false")] = False
+    origins: Annotated[tuple[str, ...], Meta(description="a list of origins whose pages may ask, beside the own")] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...], Meta(description="a list of addresses or networks whose X-Forwarded-For is believed")
+    ] = ("127.0.0.1", "::1")
+    authentication: Annotated[Authentication | None, Meta(description="an object with type and options")] = None
+    admin_token_file: Annotated[str, Meta(description="a file with the administrator's token")] = ""
+    max_body: Annotated[int, Meta(ge=1, description="bytes of a request, at most: a whole number")] = 65536
+    body_timeout: Annotated[float, Meta(ge=0, description="the seconds that a request has to arrive: a number")] = 10
+    max_value: Annotated[int, Meta(ge=1, description="characters of a posted value, at most: a whole number")] = 4096
+    sessions_per_client: Annotated[
+        int, Meta(ge=0, description="sessions of one client at a time; 0 for any number")
+    ] = 50
+    starts_per_minute: Annotated[
+        int, Meta(ge=0, description="starts of one client within a minute; 0 for any number")
+    ] = 120
+    idle_timeout: Annotated[
+        float, Meta(ge=0, description="seconds without connections after which a session ends; 0 for never")
+    ] = 0
+    stop_grace: Annotated[
+        float, Meta(ge=0, description="seconds between an interrupt, a request to end and a kill")
+    ] = 1
+    keep_sessions: Annotated[
+        bool, Meta(description="true to leave sessions running when the launcher stops, or false")
+    ] = False
+    state_file: Annotated[str, Meta(description="an SQLite file, instead of launcher.sqlite in log_dir")] = ""
 
 
 class Resource(Struct, frozen=True):
@@ -100,12 +114,17 @@ class Application(Struct, frozen=True, kw_only=True):
     """One of `apps`: what is started for a session."""
 
     cmd: Arguments
-    ready_line: str | None = None
-    env: Scalars = {}
-    cwd: str = ""
-    limits: Limits = Limits()
-    spawner: Text = "local"
-    options: Values = {}
+    ready_line: Annotated[str | None, Meta(description="a text of the line that says that it is ready")] = None
+    env: Annotated[
+        dict[str, str | int | float | bool],
+        Meta(description="an object of variables for the process, which may be templates"),
+    ] = {}
+    cwd: Annotated[str, Meta(description="the folder to start in")] = ""
+    limits: Annotated[Limits, Meta(description="an object of what its processes may use")] = Limits()
+    spawner: Annotated[
+        str, Meta(min_length=1, description="what starts it: local, or package.module:Class")
+    ] = "local"
+    options: Annotated[dict[str, Any], Meta(description="an object of settings of its spawner")] = {}
 
 
 class Configuration(Struct, frozen=True, kw_only=True):

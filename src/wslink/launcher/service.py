@@ -168,7 +168,7 @@ class Service:
         except LaunchError as error:
             response = _failure(error.message, error.status)
             if error.status == 408:
-                response.force_close()  # the rest of the body may never come
+                await _send_and_close(request, response)
             return response
         except web.HTTPRequestEntityTooLarge:
             return _failure(f"At most {self._settings.max_body} bytes are allowed", 413)
@@ -197,3 +197,12 @@ def make_application(configuration: Configuration) -> web.Application:
 
 def _failure(message: str, status: int, **more: Any) -> web.Response:
     return web.json_response({"error": message, **{k: v for k, v in more.items() if v is not None}}, status=status)
+
+
+async def _send_and_close(request: web.Request, response: web.Response) -> None:
+    """Do not wait for the rest of a body, which may never come."""
+    response.force_close()
+    await response.prepare(request)
+    await response.write_eof()
+    if request.transport is not None:
+        request.transport.close()

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from wslink.backends.aiohttp.running import serve
 from wslink.errors import UsageError
@@ -28,8 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def read_options(arguments: argparse.Namespace) -> Options:
     """The options that a command line gave. Raises UsageError."""
-    given = vars(arguments)
-    return Options(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})  # type: ignore[arg-type]
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in vars(arguments).items()
+    }
+    return Options(**given)
 
 
 def run(options: Options) -> None:

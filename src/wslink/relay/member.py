@@ -16,6 +16,9 @@ from wslink.relay.frames import CLOSE, PING, PONG, FrameReader, close, control
 HEARTBEAT = 30.0
 """Seconds between pings to a peer that waits; one that has sent nothing for two of them is gone."""
 
+CLOSE_TIMEOUT = 2.0
+"""Seconds that a peer has to answer a close frame."""
+
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 
 
@@ -70,12 +73,17 @@ class Member(Side):
         self._work()
 
     def connection_lost(self, error: Exception | None) -> None:
-        partner, self.transport = self.other, None
+        self.transport = None
         if self._heartbeat is not None:
             self._heartbeat.cancel()
-        if isinstance(partner, Member):
+        partner = self.other
+        if isinstance(partner, Member) and self._close_passed:
+            # It has been told, and answers; if not, that is its own end.
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, partner.abort)
+        elif isinstance(partner, Member):
             partner.end(1001, "the other side has gone")
-        super().connection_lost(error)
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     def _was_closed(self) -> bool:
         """Whether its partner's close frame was passed to it."""
@@ -96,10 +104,11 @@ class Member(Side):
             other.send(piece.data)
             if piece.opcode == CLOSE:
                 self._close_passed = True
-        if self._close_passed and other._close_passed:
-            # Both are clients, and wait for the server to end the connection.
-            self.close()
-            other.close()
+                if not other._close_passed:
+                    # The other may take its time; who said goodbye need not wait for it.
+                    self.send(control(CLOSE, piece.payload[:2]))
+                self.close()
+                return
 
     def _wait(self) -> None:
         """Answer control frames. A data frame is for the other: it is not read any further."""

@@ -28,15 +28,6 @@ class Side(asyncio.Protocol):
         if self.other is not None:
             self.other.send(data)
 
-    def eof_received(self) -> bool:
-        # A half-closed TCP connection stays open, until the other side has answered the end.
-        if self.other is None or self.other.transport is None:
-            return False
-        if self.other.transport.can_write_eof():
-            self.other.transport.write_eof()
-            return True
-        return False
-
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
         if not self.ended.done():

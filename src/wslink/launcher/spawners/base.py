@@ -19,7 +19,6 @@ from wslink.launcher.configuration import Limits
 
 SPAWNERS = {
     "local": "wslink.launcher.spawners.local:LocalSpawner",
-    "command": "wslink.launcher.spawners.command:CommandSpawner",
 }
 """Each spawner's import string."""
 
