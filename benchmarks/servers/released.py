@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import common
-from wslink.websocket import LinkProtocol, ServerProtocol
 
 from wslink import register, server
+from wslink.websocket import LinkProtocol, ServerProtocol
 
 options = common.options()
 

@@ -45,11 +45,12 @@ export class CallError extends WslinkError {
     readonly method: string,
     /** One of {@link ErrorCode}, or the method's own. */
     readonly code: number,
-    message: string,
+    /** What the server said went wrong; the error's `message` has the method before and a raised exception's text behind it. */
+    readonly reason: string,
     /** What the server added: `{ method, exception }` for -32001, often the method's name otherwise. */
     readonly data?: unknown,
   ) {
-    super(`${method}: ${message}${exceptionText(data)}`);
+    super(`${method}: ${reason}${exceptionText(data)}`);
   }
 }
 

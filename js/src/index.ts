@@ -3,30 +3,9 @@
  *
  * @packageDocumentation
  */
-export { connect, type ConnectOptions } from "./client/connect.js";
-export type { CallOptions, CloseInfo, Link, LinkState, SubscribeOptions } from "./client/link.js";
-export {
-  AuthenticationError,
-  CallError,
-  ConnectionError,
-  ErrorCode,
-  ProtocolError,
-  TimeoutError,
-  UnsupportedError,
-  UsageError,
-  WslinkError,
-} from "./errors.js";
-export type {
-  Bounds,
-  Callback,
-  Condition,
-  Delivery,
-  Filter,
-  PublicationInfo,
-  Subscription,
-  TagValue,
-} from "./session/subscriptions.js";
-export type { Transport, TransportEvents } from "./transports/transport.js";
-export type { WebSocketConstructor, WebSocketEvent, WebSocketLike } from "./transports/websocket.js";
-export { NDArray, type DType, type DTypes, type HalfArray } from "./wire/ndarray.js";
-export { VERSION } from "./version.js";
+export * from "./client/index.js";
+export { default as CompositeClosureHelper } from "./legacy/CompositeClosureHelper.js";
+export { ProcessLauncher } from "./legacy/ProcessLauncher.js";
+export { SmartConnect } from "./legacy/SmartConnect.js";
+export { WebsocketConnection } from "./legacy/WebsocketConnection.js";
+export { WsLinkClient } from "./legacy/WsLinkClient.js";

@@ -1,8 +1,9 @@
 // What `npm run build` wrote.
 import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { createContext, runInContext } from "node:vm";
 import { build } from "esbuild";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
 const read = (file: string): string => readFileSync(dist + file, "utf8");
@@ -22,8 +23,8 @@ test("the browser bundle needs nothing else", () => {
   expect(read("client.js")).not.toMatch(/\bimport\s*["'{*]|\bfrom\s*["']|import\(["']|require\(/);
 });
 
-test("the source map holds the sources and no machine's paths", () => {
-  const { sources, sourcesContent } = JSON.parse(read("client.js.map")) as { sources: string[]; sourcesContent: string[] };
+test.each(["client.js.map", "wslink.js.map"])("%s holds the sources and no machine's paths", (map) => {
+  const { sources, sourcesContent } = JSON.parse(read(map)) as { sources: string[]; sourcesContent: string[] };
   expect(sources.length).toBeGreaterThan(10);
   expect(sources.filter((source) => !source.startsWith("../src/"))).toEqual([]);
   expect(sourcesContent.filter(Boolean).length).toBe(sources.length);
@@ -32,6 +33,34 @@ test("the source map holds the sources and no machine's paths", () => {
 test("what is not imported is not bundled", async () => {
   expect(await sizeOf('import { VERSION } from "./index.js"; console.log(VERSION);')).toBeLessThan(200);
   expect(await sizeOf('import { NDArray } from "./index.js"; console.log(NDArray);')).toBeLessThan(3000);
+});
+
+test("who imports connect alone gets nothing of the released API", async () => {
+  const size = await sizeOf('import { connect } from "./index.js"; console.log(connect);');
+  expect(size).toBeLessThan(read("client.js").length);
+  expect(read("client.js")).not.toMatch(/WSLINK|XMLHttpRequest|wslink-secret["'`]|USE_HOST/);
+});
+
+describe("the script for pages without modules", () => {
+  const names = ["CompositeClosureHelper", "NDArray", "ProcessLauncher", "SmartConnect", "WebsocketConnection", "WsLinkClient", "connect"];
+
+  test("defines one global, wslink", () => {
+    const page = createContext({ TextDecoder, TextEncoder });
+    const before = new Set(Object.keys(page));
+    runInContext(read("wslink.js"), page);
+    expect(Object.keys(page).filter((name) => !before.has(name))).toEqual(["wslink"]);
+    expect(Object.keys((page as { wslink: object }).wslink)).toEqual(expect.arrayContaining(names));
+  });
+
+  test("is what require gets, and what AMD loaders get", () => {
+    const module = { exports: {} };
+    runInContext(read("wslink.js"), createContext({ TextDecoder, TextEncoder, module, exports: module.exports }));
+    expect(Object.keys(module.exports)).toEqual(expect.arrayContaining(names));
+    let made: object = {};
+    const define = Object.assign((_: string[], make: () => object) => (made = make()), { amd: {} });
+    runInContext(read("wslink.js"), createContext({ TextDecoder, TextEncoder, define }));
+    expect(Object.keys(made)).toEqual(expect.arrayContaining(names));
+  });
 });
 
 test("nothing in the types is any", () => {

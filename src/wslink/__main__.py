@@ -1,5 +1,5 @@
 import sys
 
-from wslink.server.cli import main
+from wslink.cli import main
 
 sys.exit(main())

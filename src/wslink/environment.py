@@ -28,9 +28,9 @@ def parse(name: str, text: str, kind: type) -> Any:
         return text
     try:
         number = float(text)
-    except ValueError:
+        return int(number) if kind is int else number
+    except (ValueError, OverflowError):
         raise UsageError(f"{name} is {text!r}: a number is needed") from None
-    return int(number) if kind is int else number
 
 
 def read(name: str, kind: type, default: Any, environment: Mapping[str, str] | None = None) -> Any:

@@ -11,6 +11,11 @@ WslinkError
 ├── MethodError              raised by a method to fail with a message and data of its own
 ├── NotSerializable          a value cannot be encoded; names its type
 ├── UsageError               this side called the library wrongly
+│   └── ConfigurationError   a configuration file is wrong; names file, line, key and what is allowed
+├── LaunchError              a launcher did not start a session; becomes the answer of the request
+│   ├── RequestRefused       4xx  the request is at fault
+│   ├── NoResources          503  every port is taken
+│   └── StartFailed          503  the process ended, or was not ready in time
 └── LinkError                what a client sees
     ├── CallError            the server answered with a failure
     ├── ConnectionClosed     the connection ended, or could not be made
@@ -21,6 +26,7 @@ The codes are those of docs/protocol/messages.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 PARSE_ERROR = -32700
@@ -31,6 +37,7 @@ AUTHENTICATION_ERROR = -32000
 EXCEPTION_ERROR = -32001
 RESULT_SERIALIZE_ERROR = -32002
 LIMIT_ERROR = -32003
+INTERNAL_ERROR = -32603
 CLIENT_ERROR = -32099
 
 
@@ -103,6 +110,59 @@ class UsageError(WslinkError, ValueError):
     """This side used the library wrongly. The message says what is allowed."""
 
 
+class ConfigurationError(UsageError):
+    """A configuration file is wrong.
+
+    Attributes:
+        problems: one sentence each, that names the file, the line, the key and what is allowed.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class LaunchError(WslinkError):
+    """A launcher did not start a session. What the client is told holds no command, secret or path of ours.
+
+    Attributes:
+        status: the HTTP status of the answer.
+        message: the sentence in the answer.
+    """
+
+    status = 503
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class RequestRefused(LaunchError):
+    """The request is at fault. Its `status` is 400 unless given."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class NoResources(LaunchError):
+    """Every port is taken. Trying again later may help."""
+
+
+class StartFailed(LaunchError):
+    """The process ended, could not be started, or was not ready in time.
+
+    Attributes:
+        exit_code: how it ended; None where it did not end by itself.
+        log: the end of what it wrote, without secrets.
+    """
+
+    def __init__(self, message: str, exit_code: int | None = None, log: str = "") -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.log = log
+
+
 class LinkError(WslinkError):
     """Base of what a client may see."""
 
@@ -118,7 +178,7 @@ class CallError(LinkError):
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
         detail = data.get("exception") if isinstance(data, dict) else None
-        super().__init__(f"{message}: {detail} ({code})" if detail else f"{message} ({code})")
+        super().__init__(f"{message}: {detail} ({code})" if isinstance(detail, str) else f"{message} ({code})")
         self.code = code
         self.message = message
         self.data = data

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from wslink.core import schedule_coroutine
-from wslink.errors import MethodNotFound, WslinkError
+from wslink.errors import MethodNotFound, UsageError, WslinkError
 from wslink.hub.hub import Hub
+from wslink.publish import as_attachment
 from wslink.session.calls import current_call
 from wslink.session.hello import Hello
 from wslink.session.methods import Method, Methods
@@ -24,9 +25,16 @@ logger = logging.getLogger("wslink.protocol")
 
 Function = Callable[..., Any]
 
+EXIT = ("application.exit", "application.exit.later")
+
 
 class ProtocolHost:
     """The hub of one ServerProtocol, whatever endpoints it is mounted on.
+
+    Args:
+        protocol: the ServerProtocol.
+        hub: the hub of an App that includes it; the protocol has one of its own, and decides who comes in, unless
+            given.
 
     Attributes:
         protocol: the ServerProtocol.
@@ -35,12 +43,15 @@ class ProtocolHost:
         handlers: the endpoints (WslinkHandler) whose connections belong here.
     """
 
-    def __init__(self, protocol: ServerProtocol) -> None:
+    def __init__(self, protocol: ServerProtocol, hub: Hub | None = None) -> None:
         self.protocol = protocol
         self.functions: dict[str, tuple[Any, Function]] = {}
         self.handlers: list[Any] = []
-        self.hub = Hub(protocol, self._authenticate, Limits(), open_topics=True, watch=self)
-        self.hub.methods = _ReportingMethods(self.emit)
+        self.hub = hub or Hub(protocol, self._authenticate, Limits())
+        if hub is None:
+            self.hub.methods = _ReportingMethods(self.emit)
+        self.hub.open_topics = True
+        self.hub.watch = self
         self.hub.on_open.append(self._opened)
         self.hub.on_close.append(self._closed)
 
@@ -51,24 +62,30 @@ class ProtocolHost:
         """The ServerProtocol, then its link protocols."""
         return [self.protocol, *(p for p in self.protocol.getLinkProtocols() if p is not self.protocol)]
 
-    def collect(self, publish: Function, add_attachment: Function) -> None:
+    def collect(self, publish: Function, add_attachment: Function, stop: Function) -> None:
         """Take in the methods of every protocol, and hand them what a server offers.
 
         Of two methods with one name the later protocol's counts, and the ServerProtocol's over all.
+
+        Raises:
+            UsageError: if an App has a method of that name.
         """
         links = self.protocol.getLinkProtocols()
         if not any(link is self.protocol for link in links):
             links.append(self.protocol)
         first, *others = self.protocols
         for owner in (*others, first):
-            owner.init(publish, add_attachment, self.stop)
+            owner.init(publish, add_attachment, stop)
             for _, function in inspect.getmembers(type(owner), inspect.isfunction):
                 for entry in getattr(function, "_wslinkuris", ()):
                     self._add(entry["uri"], owner, function)
 
     def _add(self, uri: str, owner: Any, function: Function) -> None:
+        known = uri in self.functions
+        if not known and uri in EXIT and uri in self.hub.methods:
+            return  # an App's own
         self.functions[uri] = owner, function
-        self.hub.methods.add(Method(uri, self._method(owner, function), checked=False), replace=True)
+        self.hub.methods.add(Method(uri, self._method(owner, function), checked=False), replace=known)
 
     def stop(self) -> asyncio.TimerHandle:
         """Stop every server that the protocol is mounted on, once what runs has returned."""
@@ -112,8 +129,9 @@ class ProtocolHost:
         self.protocol.network_monitor.on_enter()
         call = current_call.get()
         session = self.hub.sessions.get(call.client_id) if call is not None else None
-        if call is not None and session is not None and session.route.web_app is not None:
-            session.route.web_app.last_active_client_id = call.client_id
+        web_app = session.route.web_app if session is not None and session.route is not None else None
+        if web_app is not None and call is not None:
+            web_app.last_active_client_id = call.client_id
 
     def _end(self) -> None:
         # Later, when the answer waits to be written and counts itself.
@@ -164,13 +182,15 @@ class ProtocolHost:
 
     async def validate(self, token: Any, client_id: str) -> bool:
         """Whether `token` lets a client in: the protocols' own `validateToken` decide, or else the secret."""
-        validators = self._validators()
+        validators = self.validators
         for validator in validators:
             if not await validator.validateToken(token, client_id):
                 return False
         return bool(validators) or self._is_secret(token)
 
-    def _validators(self) -> list[Any]:
+    @property
+    def validators(self) -> list[Any]:
+        """The protocols that decide themselves who comes in."""
         return [protocol for protocol in self.protocols if hasattr(protocol, "validateToken")]
 
     def _is_secret(self, token: Any) -> bool:
@@ -180,12 +200,13 @@ class ProtocolHost:
         return hmac.compare_digest(token.encode(errors="surrogatepass"), secret.encode(errors="surrogatepass"))
 
     def _authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]:
-        if not self._validators():
+        if not self.validators:
             return self._is_secret(hello.secret)
         return self.validate(hello.secret, session.client_id) if hello.has_secret else False
 
     def _opened(self, session: Session, request: Any) -> None:
-        session.route.attach(session)
+        if session.route is not None:
+            session.route.attach(session)
         for protocol in self.protocols:
             protocol.onConnect(request, session.client_id)
 
@@ -194,7 +215,8 @@ class ProtocolHost:
             for protocol in self.protocols:
                 self._tell_closed(protocol, session)
         finally:
-            session.route.detach(session)
+            if session.route is not None:
+                session.route.detach(session)
 
     def _tell_closed(self, protocol: Any, session: Session) -> None:
         try:
@@ -224,6 +246,20 @@ def host_of(protocol: ServerProtocol) -> ProtocolHost:
     host = protocol.__dict__.get("_wslink_host")
     if host is None:
         host = protocol.__dict__["_wslink_host"] = ProtocolHost(protocol)
+    return host
+
+
+def include(protocol: ServerProtocol, hub: Hub, stop: Function) -> ProtocolHost:
+    """Let `protocol` live in the hub of an App, which `stop` stops.
+
+    Raises:
+        UsageError: if the protocol has a server already, or the App has a method of the same name.
+    """
+    if "_wslink_host" in protocol.__dict__:
+        raise UsageError(f"{type(protocol).__name__} has a server already")
+    host = ProtocolHost(protocol, hub)
+    host.collect(host.publish, as_attachment, stop)
+    protocol.__dict__["_wslink_host"] = host
     return host
 
 

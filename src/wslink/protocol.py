@@ -214,7 +214,7 @@ class WslinkHandler:
         self.log_emitter = protocol.log_emitter
         self._host = host_of(protocol)
         self._host.handlers.append(self)
-        self._host.collect(self.publish, self.addAttachment)
+        self._host.collect(self.publish, self.addAttachment, self._host.stop)
 
     def getServerProtocol(self) -> ServerProtocol:
         return self.serverProtocol

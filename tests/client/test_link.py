@@ -15,6 +15,7 @@ import wslink
 from tests.conftest import Serve
 from tests.peers import HEADER
 from wslink import App, AuthenticationError, CallError, ConnectionClosed, Limits, UsageError
+from wslink.client.link import KEEP_ALIVE
 from wslink.errors import SubscriptionOverflow
 
 
@@ -152,6 +153,35 @@ async def test_a_slow_subscriber_of_a_latest_topic_skips_to_the_newest(app: App,
             seen.append((await anext(subscription))["n"])
         assert seen == sorted(seen)
         assert len(seen) < 100
+
+
+async def test_a_call_is_answered_past_a_subscriber_that_takes_nothing(app: App, serve: Serve) -> None:
+    topic = app.topic("test.topic")
+    app.method("test.one")(lambda: 1)
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        subscription = link.subscribe("test.topic", buffer=2)
+        await subscription.ready
+        for n in range(4):
+            topic.publish(n)
+        await until(lambda: subscription.full)
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(link.call("test.one"), 0.5) == 1
+
+
+async def test_a_slow_subscriber_is_not_taken_for_dead(app: App, serve: Serve) -> None:
+    topic = app.topic("test.topic")
+    async with wslink.connect(await serve(app, heart_beat=1), secret="secret") as link:
+        subscription = link.subscribe("test.topic", buffer=1)
+        await subscription.ready
+        for n in range(5):
+            topic.publish(n)
+        await asyncio.sleep(3.5)
+        assert app.clients == (link.client_id,)
+
+        async def take() -> list[int]:
+            return [await anext(subscription) for _ in range(5)]
+
+        assert await asyncio.wait_for(take(), KEEP_ALIVE) == list(range(5))  # taking one makes the link read on at once
 
 
 async def test_a_call_inside_an_iteration_is_answered_past_what_waits(app: App, serve: Serve) -> None:
@@ -308,10 +338,15 @@ async def test_garbage_from_a_server_does_not_end_the_link(scripted: Callable[[S
         await socket.send_str("text")
         for message in (7, {}, {"id": 7}, {"id": "publish:a.b:1"}, {"id": "rpc:c1:99", "result": 1}):
             await socket.send_bytes(packed(message))
+        array = msgpack.ExtType(1, b"\x06\x92\xa3|u1\x02ab")
+        await socket.send_bytes(packed({"id": "rpc:c1:99", "error": array}))
+        await socket.send_bytes(packed({"id": "rpc:c1:99", "error": {"data": {"exception": array}}}))
         await socket.send_bytes(packed({"id": "publish:a.b:1", "result": 1, "subscriptions": [[1], {}, 7]}))
-        await socket.send_bytes(packed({"id": call["id"], "error": "x" if call["args"] else {"code": "x"}}))
+        await socket.send_bytes(
+            packed({"id": call["id"], "error": "x" if call["args"] else {"data": {"exception": array}}})
+        )
 
-    async with wslink.connect(await scripted(script)) as link:
+    async with wslink.connect(await scripted(script, {"clientID": "c1", "features": ["arrays"]})) as link:
         with pytest.raises(CallError):
             await link.call("test.any")
         with pytest.raises(CallError):

@@ -1,1 +1,1 @@
-from ..released.hooks import *  # noqa: F403
+from ..released.hooks import *

@@ -25,8 +25,17 @@ def test_a_property_is_the_configurations(tmp_path, script):
 
 
 @defect(26)
-def test_a_page_cannot_post_text(tmp_path):
+def test_a_page_of_another_origin_cannot_post_text(tmp_path):
     """A browser sends text/plain anywhere without asking first."""
     with Launcher(tmp_path / "launcher", first=19111) as launcher:
-        status, _ = launcher.ask("POST", payload={"application": "open", "name": "x"}, kind="text/plain")
+        payload = {"application": "open", "name": "x"}
+        status, _ = launcher.ask("POST", payload=payload, kind="text/plain", Origin="https://evil.example")
     assert 400 <= status < 500
+
+
+def test_a_page_of_the_launchers_own_origin_posts_text(tmp_path):
+    """As released clients do."""
+    with Launcher(tmp_path / "launcher", first=19116) as launcher:
+        payload, page = {"application": "open", "name": "x"}, f"http://127.0.0.1:{launcher.port}"
+        status, _ = launcher.ask("POST", payload=payload, kind="text/plain", Origin=page)
+    assert status == 200

@@ -15,6 +15,7 @@ from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Limits, NotSerializable, Subscription, UsageError
 from wslink.hub.hub import Hub
+from wslink.session.methods import Method
 from wslink.session.session import Session
 from wslink.wire.frames import Frame
 from wslink.wire.second import SecondEncoder
@@ -90,6 +91,12 @@ async def test_nothing_comes_after_unsubscribing(app: App, serve: Serve, peers: 
         ({"topic": "test.tile"}, "an integer from 1 to 2^32-1, not None"),
         ({"subscription": 1, "topic": "test.tile", "filter": 3}, "a filter must be a map"),
         ({"subscription": 1, "topic": "test.tile", "filter": {"a": {"near": 1}}}, "one or more of gte, gt,"),
+        (
+            {"subscription": 1, "topic": "test.tile", "filter": {"a": list(range(4097))}},
+            "filter on 'a': 4097 values are over max_filter_values (4096)",
+        ),
+        ({"subscription": 1, "topic": "test.tile", "filter": {"a": "x" * 2000}}, "over max_filter_text (1024)"),
+        ({"subscription": 1, "topic": "test.tile", "filter": {"x" * 2000: 1}}, "over max_filter_text (1024)"),
         ({"subscription": 9, "topic": "test.other"}, "subscription 9 is to topic 'test.tile', and cannot change"),
     ],
 )
@@ -114,6 +121,7 @@ async def test_subscriptions_are_bounded(serve: Serve, peers: Open) -> None:
         await peer.subscribe(number, "test.tile")
     error = (await peer.subscribe(3, "test.tile"))["error"]
     assert (error["code"], error["message"]) == (-32003, "over max_subscriptions (2) subscriptions")
+    assert "result" in await peer.subscribe(2, "test.tile", {"row": 1})  # one that exists may still be replaced
 
 
 async def test_a_released_client_is_sent_everything_and_counts_as_subscribed(
@@ -317,6 +325,38 @@ async def test_a_payload_that_cannot_be_sent_to_one_generation_ends_nobodys_call
         with pytest.raises(error):
             topic.publish(payload, key=key)  # type: ignore[arg-type]
     assert client.results == []
+
+
+async def test_a_server_that_stops_sends_what_waits_and_one_at_its_bound_forgets_it(hub: Hub) -> None:
+    topic = hub.topic("test.topic")
+    called: list[str] = []
+    hub.methods.add(Method("test.call", lambda: called.append("called")))
+    kept, dropped = Recorder(hub, stuck=True), Recorder(hub, stuck=True)
+    topic.publish("x" * 100)
+    topic.publish("y" * 100, to=dropped.session.client_id)
+    assert (dropped.results, dropped.session.outbox.waiting, len(dropped.session.outbox)) == ([], 0, 0)
+    dropped.receive({"id": "rpc:c1:1", "method": "test.call"})
+    await hub.stop()
+    assert kept.results == ["x" * 100]
+    assert dropped.results == called == []
+
+
+async def test_a_check_of_the_secret_that_raises_lets_nobody_in(caplog: pytest.LogCaptureFixture) -> None:
+    def raises(hello: Any, session: Any) -> bool:
+        raise LookupError("no such user")
+
+    async def raises_later(hello: Any, session: Any) -> bool:
+        return raises(hello, session)
+
+    for check in (raises, raises_later):
+        hub = Hub(None, check, Limits())
+        hub.start()
+        client = Recorder(hub)
+        await asyncio.sleep(0.01)
+        assert client.messages[0]["error"] == {"code": -32000, "message": "Authentication failed"}
+        assert not hub.sessions
+        client.session.close(1000, "")
+        await hub.stop()
 
 
 async def test_the_latest_of_a_number_is_not_the_latest_of_a_flag(hub: Hub) -> None:

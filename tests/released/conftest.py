@@ -1,1 +1,1 @@
-from .hooks import *  # noqa: F403
+from .hooks import *

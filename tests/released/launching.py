@@ -68,13 +68,13 @@ class Launcher:
         finally:
             self.process.__exit__()
 
-    def ask(self, method, path="", payload=None, kind="application/json"):
+    def ask(self, method, path="", payload=None, kind="application/json", **headers):
         body = None if payload is None else json.dumps(payload).encode()
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{self.endpoint}/{path}",
             data=body,
             method=method,
-            headers={"Content-Type": kind},
+            headers={"Content-Type": kind, **headers},
         )
         try:
             with urllib.request.urlopen(request, timeout=15) as response:

@@ -52,6 +52,10 @@ async def test_static_files(app: App, serve: Serve, www: Path) -> None:
         "/..%2fprivate.txt",
         "//private.txt",
         "/leak.txt",
+        "/" + "a" * 300,
+        "/" + "a/" * 2500,
+        "/%ff%fe",
+        "/a%0ab",
         "/%00",
     ],
 )

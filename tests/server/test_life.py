@@ -123,6 +123,12 @@ async def test_stopping_twice_and_a_second_server_on_the_same_port(app: App) -> 
     await again.stop()
 
 
+async def test_signals_are_given_back(app: App) -> None:
+    async with await app.serve(port=0, ready_msg=""):
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 async def test_an_app_is_served_once_at_a_time(app: App) -> None:
     settings: dict[str, Any] = {"port": 0, "handle_signals": False, "ready_msg": ""}
     server, refused = await asyncio.gather(app.serve(**settings), app.serve(**settings), return_exceptions=True)

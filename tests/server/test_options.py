@@ -69,7 +69,7 @@ def test_the_environment_is_read_when_a_server_is_created() -> None:
     assert (limits.max_msg_size, limits.auth_msg_size, limits.max_frame) == (1000, 2000, 1030)
 
 
-@pytest.mark.parametrize("value", ["many", "-1", "12"])
+@pytest.mark.parametrize("value", ["many", "-1", "12", "inf", "nan"])
 def test_a_malformed_variable_is_named(value: str) -> None:
     with pytest.raises(UsageError, match="WSLINK_MAX_MSG_SIZE"):
         variables.limits({"WSLINK_MAX_MSG_SIZE": value})

@@ -58,6 +58,7 @@ def test_origins(headers: dict[str, str], allowed: bool) -> None:
         # Somebody else's browser, behind a proxy on this machine.
         ({"Origin": "http://localhost:8080", "Host": "localhost:8080", "X-Forwarded-For": "10.0.0.9"}, False),
         ({"Origin": "http://localhost:8080", "Host": "localhost:8080", "X-Forwarded-Host": "localhost:8080"}, False),
+        ({"Origin": "http://localhost:8080", "Host": "localhost:8080", "Forwarded": "for=10.0.0.9"}, False),
     ],
 )
 def test_pages_that_need_no_secret(headers: dict[str, str], local: bool) -> None:

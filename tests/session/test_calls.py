@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgpack
 import numpy
 import pytest
 
@@ -320,11 +321,31 @@ async def test_frames_that_cannot_be_decoded_are_answered_and_the_connection_goe
     assert (await peer.call("test.echo", 1))["result"] == 1
 
 
+async def test_arrays_are_malformed_where_a_message_has_none(app: App, serve: Serve, peers: Open) -> None:
+    describe(app)
+    peer = await peers(await serve(app), hello={**HELLO, "features": ["subscribe", "arrays"]})
+    dtype = msgpack.packb(["|u1", 2])
+    array = msgpack.ExtType(1, bytes((len(dtype),)) + dtype + b"ab")
+    token = {"secret": "secret", "features": array}
+    for message, code in (
+        ({"args": array}, -32600),
+        ({"kwargs": array}, -32600),
+        ({"method": array}, -32600),
+        ({"id": "system:c0:0", "method": "wslink.hello", "args": [token]}, -32602),
+        ({"id": "system:c0:1", "method": "wslink.subscribe", "args": [{"subscription": array}]}, -32602),
+    ):
+        await peer.send({"id": "rpc:c1:1", "method": "test.echo", **message})
+        assert (await peer.receive())["error"]["code"] == code
+    assert (await peer.call("test.echo", 1))["result"] == 1
+
+
 async def test_too_many_malformed_messages_end_the_connection(serve: Serve, peers: Open) -> None:
     app = App(secret="secret", limits=Limits(max_malformed=3))
     peer = await peers(await serve(app), hello=HELLO)
-    for _ in range(4):
+    for _ in range(3):
         await peer.socket.send_bytes(b"abc")
+    assert (await peer.call("application.none"))["error"]["code"] == -32601  # three are allowed
+    await peer.socket.send_bytes(b"abc")
     assert await peer.closed() == (1008, "over max_malformed (3) malformed messages")
 
 
@@ -340,6 +361,37 @@ async def test_calls_under_way_are_bounded(serve: Serve, peers: Open) -> None:
     assert (await peer.answer(waiting[1]))["result"] is True
     for _ in range(5):  # those that have ended do not count
         assert (await peer.call("test.wait"))["result"] is True
+
+
+async def test_calls_that_outlive_their_client_are_bounded_for_the_server(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(max_server_calls=4))
+    gate = asyncio.Event()
+    app.method("test.wait")(gate.wait)
+    url = await serve(app)
+    for _ in range(2):
+        leaving = await peers(url, hello=HELLO)
+        for _ in range(2):
+            await leaving.start("test.wait")
+        await leaving.call("test.none")
+        await leaving.close()
+    peer = await peers(url, hello=HELLO)
+    error = (await peer.call("test.wait"))["error"]
+    assert (error["code"], error["message"]) == (-32003, "over max_server_calls (4) calls are under way on the server")
+    gate.set()
+    assert (await peer.call("test.wait"))["result"] is True
+
+
+async def test_what_nobody_foresaw_is_an_error_of_its_call_alone(
+    app: App, serve: Serve, peers: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    describe(app)
+    peer = await peers(await serve(app), hello=HELLO)
+    monkeypatch.setattr("wslink.session.methods.Methods.find", lambda self, name: 1 / 0)
+    with caplog.at_level(logging.CRITICAL, "wslink"):
+        error = (await peer.call("test.echo"))["error"]
+    assert (error["code"], error["message"]) == (-32603, "Internal error")
+    monkeypatch.undo()
+    assert (await peer.call("test.echo", 1))["result"] == 1
 
 
 async def test_a_message_over_max_message_is_refused_alone(serve: Serve, peers: Open) -> None:
@@ -377,6 +429,15 @@ def test_a_bad_registration_is_refused() -> None:
     app.method("a.b")(job)
     with pytest.raises(ValueError, match="registered already"):
         app.method("a.b")(job)
+
+
+async def test_a_failure_whose_data_cannot_be_sent_is_told_without_it(app: App, serve: Serve, peers: Open) -> None:
+    @app.method("test.data")
+    def data() -> None:
+        raise MethodError("steep \ud800", object(), code=7)
+
+    peer = await peers(await serve(app), hello=HELLO)
+    assert (await peer.call("test.data"))["error"] == {"code": 7, "message": "'steep \\ud800'"}
 
 
 async def test_an_error_of_the_library_raised_by_a_method_keeps_its_code(app: App, serve: Serve, peers: Open) -> None:

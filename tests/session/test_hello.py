@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -54,8 +55,13 @@ async def test_null_does_not_open_a_server_whose_secret_is_random(serve: Serve, 
 async def test_everything_but_hello_is_refused_before_it(app: App, serve: Serve, peers: Open) -> None:
     topic = app.topic("test.topic")
     peer = await peers(await serve(app))
-    for id_, method in (("rpc:c0:1", "test.echo"), ("system:c0:1", "wslink.subscribe")):
-        await peer.send({"id": id_, "method": method, "args": [{}]})
+    for id_, method in (
+        ("rpc:c0:1", "test.echo"),
+        ("rpc:c0:1", "wslink.hello"),
+        ("system:c0:1", "wslink.subscribe"),
+        ("system:c0:1", "wslink.unsubscribe"),
+    ):
+        await peer.send({"id": id_, "method": method, "args": [{"secret": "secret"}]})
         assert (await peer.receive())["error"] == {"code": -32000, "message": "Unauthorized: Skip message processing"}
     assert topic.publish("secret news") == 0
 
@@ -65,6 +71,17 @@ async def test_a_second_hello_that_fails_takes_nothing_away(app: App, serve: Ser
     peer = await peers(await serve(app), hello={"secret": "secret"})
     assert "error" in await peer.hello("wrong")
     assert (await peer.call("test.one"))["result"] == 1
+
+
+@both
+@pytest.mark.parametrize("features", ["subscribe", 7, [1], [["subscribe"]], {"subscribe": 1}])
+async def test_features_that_are_no_list_of_names_are_refused(
+    app: App, serve: Serve, peers: Open, generation: int, features: Any
+) -> None:
+    peer = await peers(await serve(app), generation)
+    error = (await peer.hello("secret", features=features))["error"]
+    assert (error["code"], error["message"]) == (-32602, "wslink.hello: 'features' must be a list of strings")
+    assert "features" not in (await peer.hello("secret", features=None))["result"]
 
 
 async def test_a_second_hello_is_granted_what_the_first_one_was(app: App, serve: Serve, peers: Open) -> None:
@@ -97,13 +114,21 @@ async def test_large_secrets_are_accepted_up_to_the_limit(serve: Serve, peers: O
 async def test_a_large_message_in_chunks_before_hello_is_refused(app: App, serve: Serve, peers: Open) -> None:
     peer = await peers(await serve(app))
     await peer.socket.send_bytes(HEADER.pack(1, 0, 1 << 31) + b"x")
-    assert "max_message (65536)" in (await peer.receive())["error"]["message"]
+    assert await peer.closed() == (1009, "a message before hello is at most auth_msg_size (65536) bytes")
 
 
 async def test_a_client_that_never_says_hello_is_disconnected(serve: Serve, peers: Open) -> None:
     app = App(secret="secret", limits=Limits(hello_timeout=0.2))
     peer = await peers(await serve(app))
     assert await peer.closed() == (1008, "no good hello within hello_timeout (0.2 s)")
+
+
+async def test_a_client_that_said_hello_stays(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(hello_timeout=0.2))
+    app.method("test.one")(lambda: 1)
+    peer = await peers(await serve(app), hello={"secret": "secret"})
+    await asyncio.sleep(0.4)
+    assert (await peer.call("test.one"))["result"] == 1
 
 
 async def test_clients_are_known_from_hello_to_close(app: App, serve: Serve, peers: Open) -> None:

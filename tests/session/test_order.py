@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Any
 
 import pytest
 
 from tests.conftest import Open, Serve
 from tests.peers import Peer
-from wslink import App
+from wslink import App, Call
+from wslink.session.calls import AnswerFirst, current_call
 
 HELLO = {"secret": "secret"}
 
@@ -91,6 +93,18 @@ async def test_publications_of_a_suspended_call_stay_before_later_ones(app: App,
     results = await kinds(peer, 3)
     assert [result for result in results if result] == [1, 2]
     await task
+
+
+async def test_what_others_publish_in_the_same_turn_comes_after_what_is_held() -> None:
+    ordering, delivered = AnswerFirst(), list[str]()
+    calls = [Call("c", "test.method", None, f"rpc:c1:{number}") for number in range(2)]
+    for call, name in ((calls[0], "first"), (calls[1], "second"), (None, "third"), (calls[0], "fourth")):
+        token = current_call.set(call)
+        ordering.submit(functools.partial(delivered.append, name))
+        current_call.reset(token)
+    assert delivered == ["first", "second", "third"]
+    await asyncio.sleep(0)
+    assert delivered == ["first", "second", "third", "fourth"]
 
 
 async def test_publications_from_a_thread_keep_their_order_and_arrive(app: App, serve: Serve, peers: Open) -> None:

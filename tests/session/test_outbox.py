@@ -61,6 +61,18 @@ def test_the_bound_is_on_what_waits() -> None:
     outbox.put(one("z"))
 
 
+def test_a_message_that_is_being_sent_does_not_count_as_waiting() -> None:
+    outbox = Outbox(10)
+    frames = (text_frame(b"x" * 50), text_frame(b"y" * 50))
+    outbox.put(Message(frames, 100))
+    assert outbox.next() is frames[0]
+    for n in range(2):
+        outbox.put(one(str(n) * 5))
+    with pytest.raises(LimitExceeded):
+        outbox.put(one("2"))
+    assert drain(outbox) == ["y" * 50, "00000", "11111"]
+
+
 async def stalled(peers: Open, url: str) -> Peer:
     """A client that has stopped reading."""
     peer = await peers(url, hello=HELLO)

@@ -68,6 +68,23 @@ def test_partial_messages_are_bounded_together(unchunker: Unchunker) -> None:
     assert unchunker.receive(chunk(1, 600, 900, b"x" * 300)) is not None
 
 
+def test_a_message_that_is_dropped_gives_back_what_it_held(unchunker: Unchunker) -> None:
+    assert unchunker.receive(chunk(1, 0, 900, b"x" * 600)) is None
+    with pytest.raises(ParseError):
+        unchunker.receive(chunk(1, 0, 900, b"x"))
+    assert unchunker.receive(chunk(2, 0, 900, b"x" * 600)) is None
+    assert unchunker.receive(chunk(2, 600, 900, b"x" * 300)) is not None
+
+
+def test_the_messages_to_be_skipped_are_bounded(unchunker: Unchunker) -> None:
+    for id_ in range(4):
+        with pytest.raises(LimitExceeded):
+            unchunker.receive(chunk(id_, 0, 2000, b"x"))
+    assert unchunker.receive(chunk(3, 1, 2000, b"x")) is None
+    with pytest.raises(LimitExceeded):  # the first one is forgotten
+        unchunker.receive(chunk(0, 1, 2000, b"x"))
+
+
 def test_the_number_of_partial_messages_is_bounded(unchunker: Unchunker) -> None:
     for id_ in range(3):
         unchunker.receive(chunk(id_, 0, 9, b"x"))

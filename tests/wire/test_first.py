@@ -70,6 +70,12 @@ def test_attachments_that_nobody_collects_are_bounded(decoder: FirstDecoder) -> 
     assert decoder.receive(False, call("wslink_bin7", "wslink_bin8"))["args"] == ["wslink_bin7", b"y" * 60]
 
 
+def test_what_a_message_has_collected_makes_room(decoder: FirstDecoder) -> None:
+    for n in range(3):
+        attach(decoder, f"wslink_bin{n}", b"x" * 60)
+        assert decoder.receive(False, call(f"wslink_bin{n}"))["args"] == [b"x" * 60]
+
+
 def test_before_hello_attachments_are_small() -> None:
     decoder = FirstDecoder(Limits(auth_msg_size=10))
     attach(decoder, "wslink_bin1", b"x" * 8)
@@ -83,7 +89,15 @@ def test_bytes_without_a_header_are_malformed(decoder: FirstDecoder) -> None:
 
 
 @pytest.mark.parametrize(
-    "keys", [[], ["other"], ["wslink_bin1x"], [1], ["wslink_bin1", "wslink_bin2", "wslink_bin3", "wslink_bin4"]]
+    "keys",
+    [
+        [],
+        ["other"],
+        ["wslink_bin1x"],
+        ["wslink_bin" + "1" * 33],
+        [1],
+        ["wslink_bin1", "wslink_bin2", "wslink_bin3", "wslink_bin4"],
+    ],
 )
 def test_a_malformed_header_is_refused(decoder: FirstDecoder, keys: list[Any]) -> None:
     with pytest.raises(InvalidRequest):

@@ -173,6 +173,14 @@ def test_a_large_read_only_array_is_sent_from_where_it_is() -> None:
         assert all(numpy.shares_memory(view, array) for view in views)
 
 
+@pytest.mark.parametrize("nest", [lambda x: x, lambda x: {"a": {"b": x}}, lambda x: [1, [x]], lambda x: ("t", (x,))])
+def test_large_bytes_are_sent_from_where_they_are(nest: Any) -> None:
+    data = bytes(100_000)
+    message = SECOND.result("rpc:c1:1", nest(data), 1 << 20)
+    assert any(part is data for frame in message.frames for part in frame.parts)
+    assert same(deliver(SecondDecoder(LIMITS), list(message.frames))[0]["result"], nest(data))
+
+
 def test_a_changeable_array_may_change_once_it_is_encoded() -> None:
     for kind in (numpy.zeros(100_000, numpy.uint8), bytearray(100_000), memoryview(bytearray(100_000))):
         message = SECOND.result("rpc:c1:1", kind, 1 << 20)

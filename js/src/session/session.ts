@@ -27,6 +27,15 @@ export interface Welcome {
   readonly server: { readonly name: string; readonly version: string } | undefined;
 }
 
+/** Who a session passes for. */
+export interface SessionOptions extends Limits {
+  /**
+   * Whether to be taken for a released client, by the server and by the application: it announces nothing, rounds integers beyond
+   * 2^53, and sends `null` for `undefined` in objects.
+   */
+  readonly asReleased?: boolean;
+}
+
 /** One connection's calls and subscriptions, in the second generation. Frames go in and out; it knows nothing of sockets. */
 export class Session {
   readonly #assembler: Assembler;
@@ -37,13 +46,18 @@ export class Session {
   readonly #subscriptions = new Subscriptions((name, argument) =>
     this.#request(`system:${name}:${++this.#lastNumber}`, `wslink.${name}`, [argument]),
   );
+  readonly #asReleased: boolean;
   #prefix = "";
   #lastNumber = 0;
   #ended: ConnectionError | undefined;
 
   /** @param send - takes a frame to the server; it must not keep the frame's buffer for later unless it owns it. */
-  constructor(send: (frame: Uint8Array) => void, limits: Limits) {
-    this.#assembler = new Assembler(limits);
+  constructor(send: (frame: Uint8Array) => void, options: SessionOptions) {
+    const { asReleased = false } = options;
+    this.#asReleased = asReleased;
+    this.#decoder.rounds = asReleased;
+    this.#encoder.keepUndefined = asReleased;
+    this.#assembler = new Assembler(options);
     this.#outbox = new Outbox((frame) => {
       if (!this.#ended) send(frame);
     });
@@ -57,7 +71,8 @@ export class Session {
    */
   async hello(secret: string | undefined, options: WaitOptions): Promise<Welcome> {
     const client = { name: "wslink", version: VERSION };
-    const answer = await this.#request(HELLO_ID, "wslink.hello", [{ secret, features: FEATURES, client }], undefined, options);
+    const hello = this.#asReleased ? { secret } : { secret, features: FEATURES, client };
+    const answer = await this.#request(HELLO_ID, "wslink.hello", [hello], undefined, options);
     const { maxMsgSize, ...welcome } = readWelcome(answer);
     this.#prefix = `rpc:${welcome.clientId}:`;
     this.#outbox.frameSize = maxMsgSize ?? this.#outbox.frameSize;
@@ -102,7 +117,7 @@ export class Session {
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
-    const message = this.#encoder.encode({ wslink: "1.0", id, method, args, kwargs });
+    const message = this.#encoder.encode({ wslink: "1.0", id, method, args, ...(kwargs && { kwargs }) });
     const answer = this.#calls.wait(id, method, options);
     this.#outbox.post(message).catch((error: unknown) => this.#calls.reject(id, () => error));
     return answer;

@@ -20,6 +20,9 @@ export type Decoded = Record<string, unknown>;
  * the bytes that are there, whatever lengths they announce.
  */
 export class Decoder {
+  /** Whether integers beyond 2^53 become the nearest number instead of a BigInt. */
+  rounds = false;
+
   #bytes: Uint8Array = NOTHING;
   #view = new DataView(NOTHING.buffer) as DataView;
   #position = 0;
@@ -159,7 +162,7 @@ export class Decoder {
   #wide(high: number, unsigned: boolean): number | bigint {
     const at = this.#skip(8);
     const value = high * 2 ** 32 + this.#view.getUint32(at + 4);
-    if (Number.isSafeInteger(value)) return value;
+    if (this.rounds || Number.isSafeInteger(value)) return value;
     return unsigned ? this.#view.getBigUint64(at) : this.#view.getBigInt64(at);
   }
 

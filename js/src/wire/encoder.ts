@@ -41,6 +41,8 @@ const utf8 = new TextEncoder();
 export class Encoder {
   /** Whether the server takes arrays with their type and shape: `arrays` is accepted (ARR-1). */
   arrays = false;
+  /** Whether `undefined` becomes `null` in objects, too. */
+  keepUndefined = false;
 
   #bytes: Uint8Array = new Uint8Array(INITIAL_SIZE);
   #view: DataView = new DataView(this.#bytes.buffer);
@@ -236,7 +238,7 @@ export class Encoder {
   }
 
   #record(record: Readonly<Record<string, unknown>>, depth: number): void {
-    const keys = Object.keys(record).filter((key) => record[key] !== undefined);
+    const keys = Object.keys(record).filter((key) => this.keepUndefined || record[key] !== undefined);
     this.#mapHeader(keys.length);
     for (const key of keys) {
       this.#text(key);

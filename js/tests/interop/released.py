@@ -4,9 +4,8 @@ import argparse
 import asyncio
 import sys
 
-from wslink.websocket import LinkProtocol, ServerProtocol
-
 from wslink import register, server
+from wslink.websocket import LinkProtocol, ServerProtocol
 
 
 class Methods(LinkProtocol):

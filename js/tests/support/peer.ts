@@ -25,8 +25,10 @@ export function frame(body: Uint8Array, { id = 1, offset = 0, total = body.lengt
   return bytes;
 }
 
+let lastId = 0;
+
 export function message(envelope: object): Uint8Array {
-  return frame(encode({ wslink: "1.0", ...envelope }));
+  return frame(encode({ wslink: "1.0", ...envelope }, { useBigInt64: true }), { id: ++lastId });
 }
 
 export const WELCOME = { clientID: CLIENT_ID, maxMsgSize: 4_194_304 };

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from wslink.errors import InvalidParams, UsageError
@@ -58,6 +58,10 @@ def compile_filter(definition: Any, limits: Limits) -> Predicate:
         )
     if not definition:
         return _everything
+    if any(len(text) > limits.max_filter_text for text in _texts(definition)):
+        raise InvalidParams(
+            f"a name or string in a filter is over max_filter_text ({limits.max_filter_text}) characters"
+        )
     conditions = [(name, _condition(name, condition, limits)) for name, condition in definition.items()]
 
     def matches(tags: Tags) -> bool:
@@ -68,6 +72,15 @@ def compile_filter(definition: Any, limits: Limits) -> Predicate:
 
 def _everything(tags: Tags) -> bool:
     return True
+
+
+def _texts(definition: Mapping[Any, Any]) -> Iterator[str]:
+    """Every string in a filter that could be valid."""
+    for name, condition in definition.items():
+        parts = condition.values() if isinstance(condition, Mapping) else condition
+        for part in (name, *(parts if isinstance(condition, (Mapping, list, tuple)) else (condition,))):
+            if isinstance(part, str):
+                yield part
 
 
 def _condition(name: Any, condition: Any, limits: Limits) -> Callable[[Any], bool]:

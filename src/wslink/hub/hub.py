@@ -59,6 +59,7 @@ class Hub:
         self.open_topics = open_topics
         self.watch = watch
         self.methods = Methods()
+        self.calls = 0
         self.topics: dict[str, Topic] = {}
         self.ordering = AnswerFirst()
         self.sessions: dict[str, Session] = {}

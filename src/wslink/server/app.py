@@ -7,19 +7,23 @@ import hmac
 import logging
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from wslink import environment
+from wslink.backends.asgi.application import AsgiApplication
 from wslink.backends.origin import is_loopback
 from wslink.errors import UsageError
+from wslink.hosting import ProtocolHost, include
 from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
+from wslink.publish import as_attachment
 from wslink.server.options import Options
-from wslink.server.server import Server
+from wslink.server.server import CLIENT, Server
 from wslink.session.hello import Hello
 from wslink.session.methods import Method
 from wslink.session.session import Session
+from wslink.websocket import LinkProtocol, ServerProtocol
 from wslink.wire.limits import Limits
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -48,6 +52,7 @@ class App:
         self._limits = limits
         self._hub = Hub(self, self._authenticate, limits or Limits())
         self._server: Server | None = None
+        self._included: ProtocolHost | None = None
         self.method("application.exit")(self._exit)
         self.method("application.exit.later")(self._exit_later)
 
@@ -106,6 +111,27 @@ class App:
         """The ids of the clients that are connected, oldest first."""
         return tuple(self._hub.sessions)
 
+    def include(self, protocol: LinkProtocol | ServerProtocol) -> None:
+        """Serve what an application of the released API has: link protocols, or one ServerProtocol with those it holds.
+
+        Its methods stand beside the App's own, what it publishes reaches the App's clients, and its `onConnect` and
+        `onClose` are called. The App's secret counts, unless a protocol has a `validateToken`, which then decides.
+
+        Raises:
+            UsageError: for a second ServerProtocol, and for a method whose name is taken.
+        """
+        if isinstance(protocol, ServerProtocol):
+            if self._included is not None:
+                raise UsageError("an App includes one ServerProtocol, before its link protocols")
+            self._included = include(protocol, self._hub, self._exit)
+            return
+        server = self._included.protocol if self._included is not None else ServerProtocol()
+        server.registerLinkProtocol(protocol)
+        if self._included is None:
+            self._included = include(server, self._hub, self._exit)
+        else:
+            self._included.collect(self._included.publish, as_attachment, self._exit)
+
     # Serving ------------------------------------------------------------------
 
     async def serve(self, **settings: Any) -> Server:
@@ -121,15 +147,8 @@ class App:
         """
         if self._server is not None and not self._server.stopped:
             raise UsageError(f"this App is being served already, on port {self._server.port}")
-        options = Options.from_environment(**settings)
-        self._hub.limits = self._limits or environment.limits()
-        self._hub.debug = options.debug
-        if options.debug:
-            logging.getLogger("wslink").setLevel(logging.DEBUG)
-        if options.secret:
-            self.secret = options.secret
-        needed = self._pages_need_secret or bool(options.secret) or not is_loopback(options.host)
-        self._pages_need_secret = needed
+        options = self._configure(settings)
+        self._pages_need_secret = self._pages_need_secret or not is_loopback(options.host)
         server = Server(self._hub, options, self.secret if self._pages_need_secret else None)
         before, self._server = self._server, server
         try:
@@ -138,6 +157,32 @@ class App:
             self._server = before
             raise
         return server
+
+    def asgi(self, **settings: Any) -> AsgiApplication:
+        """An ASGI application to mount next to the routes of Starlette, FastAPI or any other.
+
+        Below its mount it serves the WebSocket (`ws`) and the client (`wslink/client.js`). Everything else (host, port,
+        TLS, static files, heartbeat, compression) is the outer application's and its server's.
+
+        Args:
+            settings: those of docs/settings.md that concern it: ws="ws", origins="", secret="", debug=False.
+
+        Raises:
+            UsageError: for a setting that is unknown or cannot be followed.
+        """
+        options = self._configure(settings)
+        return AsgiApplication(self._hub, options.ws, environment.split_origins(options.origins), CLIENT)
+
+    def _configure(self, settings: dict[str, Any]) -> Options:
+        options = Options.from_environment(**settings)
+        self._hub.limits = self._limits or environment.limits()
+        self._hub.debug = options.debug
+        if options.debug:
+            logging.getLogger("wslink").setLevel(logging.DEBUG)
+        if options.secret:
+            self.secret = options.secret
+            self._pages_need_secret = True
+        return options
 
     def run(self, **settings: Any) -> None:
         """Serve until a signal, the idle timeout or a client's `application.exit` ends it. See `serve` for the
@@ -152,7 +197,9 @@ class App:
 
     # What every server does -----------------------------------------------------
 
-    def _authenticate(self, hello: Hello, session: Session) -> bool:
+    def _authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]:
+        if self._included is not None and self._included.validators and hello.has_secret:
+            return self._included.validate(hello.secret, session.client_id)
         if not hello.has_secret:  # HELLO-7
             return hello.same_origin and not self._pages_need_secret
         if not isinstance(hello.secret, str):  # HELLO-3

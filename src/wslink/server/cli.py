@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from wslink.errors import UsageError
 from wslink.server.app import App
 from wslink.server.options import add_options
-from wslink.version import __version__
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     arguments = vars(_parser().parse_args(argv))
-    del arguments["command"]
     target = arguments.pop("app")
     logging.basicConfig(level=logging.DEBUG if arguments.get("debug") else logging.WARNING)
     try:
@@ -49,10 +47,7 @@ def load(target: str) -> App:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="wslink", description="The live link between a Python process and a browser.")
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="serve an application")
-    serve.add_argument("app", help="module:attribute of an App, such as myproject.viewer:app")
-    add_options(serve)
+    parser = argparse.ArgumentParser(prog="wslink serve", description="Serve an application.")
+    parser.add_argument("app", help="module:attribute of an App, such as myproject.viewer:app")
+    add_options(parser)
     return parser

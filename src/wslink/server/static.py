@@ -44,7 +44,10 @@ class StaticFiles:
         if "\0" in relative:
             return None
         path = Path(os.path.normpath(self._root / relative.lstrip("/")))
-        if path.is_dir():
-            path /= "index.html"
-        inside = path if self._follow_symlinks else path.resolve()
-        return path if inside.is_relative_to(self._root) and path.is_file() else None
+        try:
+            if path.is_dir():
+                path /= "index.html"
+            inside = path if self._follow_symlinks else path.resolve()
+            return path if inside.is_relative_to(self._root) and path.is_file() else None
+        except OSError:  # no file has so long a name
+            return None

@@ -66,6 +66,8 @@ class Host(Protocol):
     ordering: AnswerFirst
     debug: bool
     owner: Any
+    calls: int
+    """Calls under way, also of clients that have gone (LIM-10)."""
     watch: Watch | None
 
     def opened(self, session: Session, request: Any) -> None:

@@ -49,7 +49,7 @@ def parse_hello(envelope: CallEnvelope, same_origin: bool) -> Hello:
     token = envelope.args[0] if envelope.args else {}
     if not isinstance(token, dict):
         raise AuthenticationError("Authentication failed")
-    features = token.get("features") or []
+    features = [] if token.get("features") is None else token["features"]
     if not isinstance(features, list) or not all(isinstance(name, str) for name in features):
         raise InvalidParams("wslink.hello: 'features' must be a list of strings", envelope.method)
     client = token.get("client")

@@ -23,18 +23,20 @@ class Outbox:
     """A queue of messages, bounded in bytes.
 
     Args:
-        limit: the bytes that may wait (LIM-6). One message larger than that is accepted while nothing else waits.
+        limit: the bytes that may wait behind the message that is being sent (LIM-6). One message larger than that is
+            accepted while nothing else waits.
     """
 
-    __slots__ = ("_frames", "_latest", "_limit", "_slots", "dropped", "waiting")
+    __slots__ = ("_being_sent", "_frames", "_latest", "_limit", "_slots", "dropped", "waiting")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._slots: deque[_Slot] | None = None  # a deque that is never used is most of what an idle client costs
         self._latest: dict[Hashable, _Slot] = {}
         self._frames: list[Frame] = []  # what is left of the message that is being sent, the next one last
+        self._being_sent = 0  # bytes of these
         self.waiting = 0
-        """Bytes that wait."""
+        """Bytes that wait, those of the message that is being sent included."""
         self.dropped = 0
         """Messages that a newer one replaced."""
 
@@ -56,10 +58,11 @@ class Outbox:
             LimitExceeded: if it does not fit; it is not queued then.
         """
         slot = self._latest.get(key) if key is not None else None
-        waiting = self.waiting - (slot.message.size if slot else 0)
-        if waiting and waiting + message.size > self._limit:
+        replaced = slot.message.size if slot else 0
+        behind = self.waiting - self._being_sent - replaced
+        if behind and behind + message.size > self._limit:
             raise LimitExceeded(f"over max_outbox ({self._limit} bytes) wait: the client reads too slowly")
-        self.waiting = waiting + message.size
+        self.waiting += message.size - replaced
         if slot is not None:
             slot.message = message
             self.dropped += 1
@@ -81,7 +84,9 @@ class Outbox:
             if slot.key is not None:
                 del self._latest[slot.key]
             self._frames = list(reversed(slot.message.frames))
+            self._being_sent = slot.message.size
         frame = self._frames.pop()
+        self._being_sent -= frame.size
         self.waiting -= frame.size
         return frame
 
@@ -90,4 +95,4 @@ class Outbox:
         self._slots = None
         self._latest.clear()
         self._frames.clear()
-        self.waiting = 0
+        self._being_sent = self.waiting = 0

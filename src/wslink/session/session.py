@@ -131,7 +131,10 @@ class Session:
         try:
             message = self._decoder.receive(binary, data)  # type: ignore[union-attr]
         except PeerError as error:
-            self._refuse(wire.MALFORMED_ID, error)
+            if isinstance(error, LimitExceeded) and self.state is State.NEW:  # LIM-2
+                self._close_early()
+            else:
+                self._refuse(wire.MALFORMED_ID, error)
             return
         if message is not INCOMPLETE:
             self.take(message)
@@ -149,13 +152,16 @@ class Session:
         """Whether to look at a frame that comes before a good hello, or after the end."""
         if self.state is State.CLOSED:
             return False
-        limit = self._host.limits.auth_msg_size
-        if len(data) > limit + HEADER_LENGTH:
-            self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
+        if len(data) > self._host.limits.auth_msg_size + HEADER_LENGTH:
+            self._close_early()
             return False
         if self._decoder is None:
             self.encoder, self._decoder = detect(binary, self._host.limits)
         return True
+
+    def _close_early(self) -> None:
+        limit = self._host.limits.auth_msg_size
+        self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
 
     def _refuse(self, id_: str, error: PeerError) -> None:
         self._malformed += 1
@@ -184,6 +190,9 @@ class Session:
                 self._start(self._host.methods.find(call.method), call)
         except PeerError as error:
             self._fail(call.id, error.code, error.message, error.data)
+        except Exception:  # ours, or a hook's: it must not end the connection
+            logger.exception("client %s: the call %s of %s failed", self.client_id, call.id, call.method)
+            self._fail(call.id, errors.INTERNAL_ERROR, "Internal error")
 
     def _handle_system(self, call: CallEnvelope) -> None:
         if call.method == wire.HELLO:
@@ -210,7 +219,11 @@ class Session:
             self.renew(call)
             return
         hello = parse_hello(call, self._same_origin)
-        verdict = self._host.authenticate(hello, self)
+        try:
+            verdict = self._host.authenticate(hello, self)
+        except Exception:
+            logger.exception("client %s: the check of its secret failed", self.client_id)
+            verdict = False
         if isinstance(verdict, bool):
             self._finish_hello(call.id, hello, verdict)
         else:
@@ -263,6 +276,9 @@ class Session:
         """Run a method's first step, which for most is all of it."""
         if self._calls >= self._host.limits.max_calls:
             raise LimitExceeded(f"over max_calls ({self._host.limits.max_calls}) calls are under way", method.name)
+        if self._host.calls >= self._host.limits.max_server_calls:
+            limit = self._host.limits.max_server_calls
+            raise LimitExceeded(f"over max_server_calls ({limit}) calls are under way on the server", method.name)
         call = Call(self.client_id, method.name, self._host.owner, envelope.id)
         token = current_call.set(call)
         try:
@@ -273,6 +289,7 @@ class Session:
                 result = method.function(*args, **kwargs)
             if type(result) not in _NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._calls += 1
+                self._host.calls += 1
                 self._host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
         except asyncio.CancelledError:
@@ -294,6 +311,7 @@ class Session:
             self._failed(call, error)
         finally:
             self._calls -= 1
+            self._host.calls -= 1
 
     def _answer(self, call: Call, result: Any) -> None:
         call.answered = True

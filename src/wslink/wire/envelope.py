@@ -26,6 +26,8 @@ match_id: Callable[[str], re.Match[str] | None] = _ID.fullmatch
 is_topic: Callable[[str], re.Match[str] | None] = _TOPIC.fullmatch
 is_method_name: Callable[[str], re.Match[str] | None] = _METHOD.fullmatch
 
+_PLAIN = (bool, int, float, str, bytes, list, dict)
+
 Envelope = dict[str, Any]
 """A decoded message, not yet checked."""
 
@@ -57,14 +59,20 @@ def parse_call(envelope: Any) -> CallEnvelope:
     method = envelope.get("method")
     if not isinstance(method, str):
         raise InvalidRequest(f"'method' must be a string, not {_kind(method)}")
-    # Released servers take anything but a list or a map for an absent one, and `null` is met in the field.
-    args = envelope.get("args") or []
-    kwargs = envelope.get("kwargs") or {}
+    args = _given(envelope, "args", [])
+    kwargs = _given(envelope, "kwargs", {})
     if not isinstance(args, list):
         raise InvalidRequest(f"'args' must be a list, not {_kind(args)}")
     if not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):
         raise InvalidRequest("'kwargs' must be a map with string keys")
     return CallEnvelope(method, id_, args, kwargs)
+
+
+def _given(envelope: Envelope, key: str, absent: Any) -> Any:
+    """The value of `key`. Released servers take an empty one of any type for an absent one, and `null` is met in the
+    field; an array has no truth value."""
+    value = envelope.get(key)
+    return absent if value is None or (isinstance(value, _PLAIN) and not value) else value
 
 
 def answerable_id(envelope: Any) -> str:

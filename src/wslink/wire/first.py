@@ -23,7 +23,7 @@ from wslink.wire.plain import to_plain
 from wslink.wire.second import INCOMPLETE
 
 ATTACHMENT = "wslink.binary.attachment"
-_KEY = re.compile(r"wslink_bin\d+", re.ASCII)
+_KEY = re.compile(r"wslink_bin\d{1,32}", re.ASCII)  # more digits would be a way around LIM-2 and LIM-5
 _BINARY = (bytes, bytearray, memoryview)
 
 # G1-7. One sequence for the process, so that one encoded publication serves every client.

@@ -33,12 +33,16 @@ class Limits:
     """LIM-7: conditions in a filter."""
     max_filter_values: int = 4096
     """LIM-7: values in a list of a filter."""
+    max_filter_text: int = 1024
+    """LIM-7: characters of a name or a string in a filter."""
     hello_timeout: float = 10.0
     """LIM-8: time from the connection to a good hello."""
     max_malformed: int = 100
     """LIM-9: malformed messages per connection."""
     max_calls: int = 1024
     """LIM-10: calls under way per client."""
+    max_server_calls: int = 16_384
+    """LIM-10: calls under way on the server, those of clients that have gone included."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 

@@ -1,4 +1,4 @@
-// Runs the interoperability cases with a released npm client: node client_released.cjs PACKAGE URL
+// Runs the interoperability cases with a released npm client, or ours in its place: node client_released.cjs PACKAGE URL
 // The packages expect a page around them; this much of one is enough.
 const assert = require("node:assert/strict");
 globalThis.WebSocket = require("ws");

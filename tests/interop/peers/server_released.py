@@ -4,9 +4,8 @@ import asyncio
 import math
 import sys
 
-from wslink.websocket import LinkProtocol, ServerProtocol
-
 from wslink import register, server
+from wslink.websocket import LinkProtocol, ServerProtocol
 
 
 class Cases(LinkProtocol):

@@ -110,6 +110,7 @@ class AiohttpConnection:
             await self._read(session)
         finally:
             self._closing = True
+            self._wake.set()
             self._heartbeat.stop()
             session.closed()
             if self._socket.closed:
@@ -141,6 +142,8 @@ class AiohttpConnection:
                     await self._queue.popleft()()
                     if self.writable:
                         session.resume()
+                if self._closing:  # nothing more will be queued
+                    return
                 self._wake.clear()
                 await self._wake.wait()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import aiohttp
 from wslink import environment
 from wslink.backends import aiohttp as settings
 from wslink.backends.aiohttp.connection import AiohttpConnection
+from wslink.backends.aiohttp.endpoint import SHUT_DOWN_TIMEOUT
 from wslink.backends.aiohttp.private import client_transport
 from wslink.hub.life import READY_MSG, announce
 from wslink.protocol import AbstractWebApp, WslinkHandler
@@ -79,6 +79,7 @@ class ReverseWebAppServer(AbstractWebApp):
         limits = environment.limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD)
         self._ws_handler = WslinkHandler(server_config["ws_protocol"], self, limits)
         self._serving: asyncio.Future[None] | None = None
+        self._connection: AiohttpConnection | None = None
 
     async def start(self, port_callback: Any = None) -> None:
         """Connect, and serve until the connection ends or the server stops. It may be started again after that.
@@ -103,7 +104,9 @@ class ReverseWebAppServer(AbstractWebApp):
         ):
             announce(os.environ.get("WSLINK_READY_MSG", READY_MSG))
             socket = cast("aiohttp.ClientWebSocketResponse[Any]", dialed)
-            connection = AiohttpConnection(socket, client_transport(socket), settings.HEART_BEAT or 0)
+            self._connection = connection = AiohttpConnection(
+                socket, client_transport(socket), settings.HEART_BEAT or 0
+            )
             sessions = SuccessiveSessions(lambda: self._session(connection))
             connection.on_ping = lambda payload: sessions.next_client() if payload == NEW_PEER else None
             await connection.run(sessions)
@@ -116,6 +119,9 @@ class ReverseWebAppServer(AbstractWebApp):
 
     async def _shut_down(self) -> None:
         await self._ws_handler.disconnectClients()
-        if self._serving is not None:
-            with contextlib.suppress(Exception):
-                await asyncio.shield(self._serving)
+        if self._serving is None:
+            return
+        _, late = await asyncio.wait({self._serving}, timeout=SHUT_DOWN_TIMEOUT)
+        if late and self._connection is not None:
+            self._connection.abort()
+            await self._serving

@@ -31,7 +31,8 @@ class AioHttpWsHandler(WslinkHandler):
     def __init__(self, protocol: ServerProtocol, web_app: WebAppServer) -> None:
         super().__init__(protocol, web_app, environment.limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD))
         origins = environment.origins() + (origin.LOOPBACK_PAGES if origin.is_loopback(web_app.host) else ())
-        options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress)
+        engine = environment.read("WSLINK_ENGINE", str, "auto")
+        options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine)
         self.endpoint = Endpoint(self.hub, options, route=self)
         self.handleWsRequest = self.endpoint.handler
 

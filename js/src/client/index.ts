@@ -1,0 +1,28 @@
+// What pages load as client.js: everything but the released API.
+export { connect, type ConnectOptions } from "./connect.js";
+export type { CallOptions, CloseInfo, Link, LinkState, SubscribeOptions } from "./link.js";
+export {
+  AuthenticationError,
+  CallError,
+  ConnectionError,
+  ErrorCode,
+  ProtocolError,
+  TimeoutError,
+  UnsupportedError,
+  UsageError,
+  WslinkError,
+} from "../errors.js";
+export type {
+  Bounds,
+  Callback,
+  Condition,
+  Delivery,
+  Filter,
+  PublicationInfo,
+  Subscription,
+  TagValue,
+} from "../session/subscriptions.js";
+export type { Transport, TransportEvents } from "../transports/transport.js";
+export type { WebSocketConstructor, WebSocketEvent, WebSocketLike } from "../transports/websocket.js";
+export { NDArray, type DType, type DTypes, type HalfArray } from "../wire/ndarray.js";
+export { VERSION } from "../version.js";

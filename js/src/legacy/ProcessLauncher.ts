@@ -1,0 +1,132 @@
+import { type EventSubscription, type Model, destroy, event, isA, newInstance as makeNewInstance } from "./CompositeClosureHelper.js";
+
+/** What a launcher tells of a session that it started. */
+export interface LaunchedSession {
+  readonly id?: string;
+  readonly sessionURL?: string;
+  readonly secret?: string;
+  readonly [field: string]: unknown;
+}
+
+/** What to start. All of it is posted, but the headers. */
+export interface LaunchConfig {
+  readonly application?: string | undefined;
+  /** HTTP headers of the request, and of those after it. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Waits before each repetition of a request that is answered with 503, in milliseconds. */
+  readonly launcherRetry?: readonly number[] | undefined;
+  readonly [field: string]: unknown;
+}
+
+export interface IProcessLauncherInitialValues {
+  /** The launcher's URL. */
+  readonly endPoint?: string | null;
+}
+
+/** Has a launcher start servers, and asks it about them. What it answers arrives as an event. */
+export interface ProcessLauncher {
+  /** Asks for a new process: fires ProcessReady, or Error. */
+  start(config: LaunchConfig): void;
+  /** Asks about a session: fires Fetch, or Error. */
+  fetchConnection(sessionId: string): void;
+  /** Ends a session: fires ProcessStopped, or Error. */
+  stop(session: LaunchedSession): void;
+  /** The sessions that this page had started and has not stopped. */
+  listConnections(): readonly LaunchedSession[];
+  destroy(): void;
+  isA(className: string): boolean;
+  onProcessReady(callback: (session: LaunchedSession) => void): EventSubscription;
+  onProcessStopped(callback: (answer: unknown) => void): EventSubscription;
+  onFetch(callback: (session: LaunchedSession) => void): EventSubscription;
+  /** `request.response` is what the launcher answered, `{ error }` perhaps; null where there was no answer. */
+  onError(callback: (request: XMLHttpRequest) => void): EventSubscription;
+  fireProcessReady(session: LaunchedSession): void;
+  fireProcessStopped(answer: unknown): void;
+  fireFetch(session: LaunchedSession): void;
+  fireError(request: XMLHttpRequest): void;
+}
+
+interface State extends Model {
+  endPoint: string | null;
+  headers?: Readonly<Record<string, string>>;
+}
+
+interface Exchange {
+  readonly method: "POST" | "GET" | "DELETE";
+  readonly url: string;
+  readonly body?: object;
+  done(answer: LaunchedSession | null): void;
+  failed(request: XMLHttpRequest): void;
+}
+
+/** Of all launchers of a page. */
+const sessions: LaunchedSession[] = [];
+
+/** Makes `publicAPI` a ProcessLauncher. */
+export function extend(publicAPI: object, model: object, initialValues: IProcessLauncherInitialValues = {}): void {
+  const api = publicAPI as ProcessLauncher;
+  const state: State = Object.assign(model, { endPoint: null }, initialValues);
+  destroy(api, state);
+  for (const name of ["ProcessReady", "ProcessStopped", "Fetch", "Error"]) event(api, state, name);
+  isA(api, state, "ProcessLauncher");
+  const urlOf = (id: unknown): string => `${String(state.endPoint)}/${String(id)}`;
+  const failed = (request: XMLHttpRequest): void => api.fireError(request);
+  api.start = (config) => start(api, state, config, [...(config.launcherRetry ?? [])]);
+  api.fetchConnection = (id) => {
+    send(state, { method: "GET", url: urlOf(id), failed, done: (session) => api.fireFetch(session ?? {}) });
+  };
+  api.stop = (session) => {
+    const done = (answer: unknown): void => {
+      forget(session);
+      api.fireProcessStopped(answer);
+    };
+    send(state, { method: "DELETE", url: urlOf(session.id), failed, done });
+  };
+  api.listConnections = () => sessions;
+}
+
+function start(api: ProcessLauncher, state: State, config: LaunchConfig, waits: number[]): void {
+  if (state.deleted) return;
+  const { headers, ...body } = config;
+  if (headers) state.headers = headers;
+  send(state, {
+    method: "POST",
+    url: String(state.endPoint),
+    body,
+    done(session) {
+      if (session) sessions.push(session);
+      api.fireProcessReady(session ?? {});
+    },
+    failed(request) {
+      const wait = request.status === 503 ? waits.shift() : undefined;
+      if (wait === undefined) api.fireError(request);
+      else setTimeout(() => start(api, state, config, waits), wait);
+    },
+  });
+}
+
+function send({ headers = {} }: State, { method, url, body, done, failed }: Exchange): void {
+  const request = new XMLHttpRequest();
+  request.open(method, url, true);
+  for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+  request.responseType = "json";
+  request.onerror = () => failed(request);
+  request.onload = () => {
+    const answer = request.response as (LaunchedSession & { readonly error?: unknown }) | null;
+    // A page in the launcher's place answers with 200 and no JSON.
+    const good = request.status === 200 && !answer?.error && (answer !== null || method === "DELETE");
+    if (good) done(answer);
+    else failed(request);
+  };
+  request.send(body ? JSON.stringify(body) : null);
+}
+
+function forget(session: LaunchedSession): void {
+  const index = sessions.findIndex(({ id }) => id === session.id);
+  if (index >= 0) sessions.splice(index, 1);
+}
+
+export const newInstance = makeNewInstance<ProcessLauncher, IProcessLauncherInitialValues>(extend);
+
+export const ProcessLauncher = { newInstance, extend };
+export default ProcessLauncher;

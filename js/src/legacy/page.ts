@@ -1,0 +1,25 @@
+/** What this folder uses of the page it runs in; all of it is missing in Node. */
+interface Page {
+  readonly location?: { readonly protocol: string; readonly host: string; readonly hostname: string; readonly pathname: string };
+  readonly document?: { readonly baseURI?: string };
+}
+
+/** The launcher that a page asks by default: `paraview/` beside it. */
+export function defaultSessionManagerUrl(): string {
+  const { document } = globalThis as Page;
+  return document?.baseURI ? new URL("paraview/", document.baseURI).href : "";
+}
+
+/** The server of a page that no launcher answers: `ws` beside it. */
+export function defaultSessionUrl(): string {
+  const { location } = globalThis as Page;
+  if (!location) return "";
+  const folder = location.pathname.replace(/\/[^/]*\.html?$/, "").replace(/\/+$/, "");
+  return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${folder}/ws`;
+}
+
+/** A URL in which USE_HOSTNAME and USE_HOST stand for the page's. */
+export function withPageHost(url: string): string {
+  const { location } = globalThis as Page;
+  return location ? url.replaceAll("USE_HOSTNAME", location.hostname).replaceAll("USE_HOST", location.host) : url;
+}

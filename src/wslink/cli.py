@@ -1,0 +1,36 @@
+"""The command line: `wslink COMMAND ...`. Each command is a module's own and is imported when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Sequence
+
+from wslink.version import __version__
+
+COMMANDS = {
+    "serve": ("wslink.server.cli", "serve an application: module:attribute of an App"),
+    "launch": ("wslink.launcher.cli", "start a session of an application per user, as a configuration says"),
+    "relay": ("wslink.relay.cli", "carry WebSockets to servers that browsers cannot reach"),
+}
+"""Each command's module, which has a `main`, and what it does."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    arguments = _parser().parse_args(argv)
+    module = importlib.import_module(COMMANDS[arguments.command][0])
+    return int(module.main(arguments.rest))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wslink",
+        description="The live link between a Python process and a browser.",
+        epilog="\n".join(f"  {name:<8}{text}" for name, (_, text) in COMMANDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help=f"one of {', '.join(COMMANDS)}")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="its arguments: wslink COMMAND --help")
+    return parser

@@ -1,0 +1,5 @@
+import sys
+
+from wslink.launcher.cli import main
+
+sys.exit(main())

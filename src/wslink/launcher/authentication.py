@@ -1,0 +1,126 @@
+"""Who a request comes from.
+
+An authenticator is a callable that is made from the configuration's `authentication.options`, and that returns the
+user's name for a request, or None for nobody. To use one of your own, name it: `"type": "package.module:name"`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from aiohttp import web
+
+from wslink.backends.aiohttp.tokens import MIN_TOKEN, bearer_token, same
+from wslink.errors import UsageError
+from wslink.launcher.configuration import Authentication
+
+Authenticator = Callable[[web.Request], "str | None"]
+
+
+def find_authenticator(setting: Authentication | None, trusted_proxies: Iterable[str]) -> Authenticator | None:
+    """The authenticator that a configuration asks for; None where everybody may start sessions.
+
+    Raises:
+        UsageError: if there is none of that name, or its options are wrong.
+    """
+    if setting is None:
+        return None
+    make = _KINDS.get(setting.type)
+    try:
+        if make is not None:
+            return make({"trusted_proxies": tuple(trusted_proxies), **setting.options})
+        module, _, attribute = setting.type.partition(":")
+        return cast(Authenticator, getattr(importlib.import_module(module), attribute)(dict(setting.options)))
+    except KeyError as error:
+        raise UsageError(f"authentication {setting.type!r}: the option {error} is missing") from error
+    except (ImportError, AttributeError, ValueError, OSError) as error:
+        known = ", ".join(_KINDS)
+        raise UsageError(
+            f"authentication {setting.type!r}: one of {known}, or package.module:name ({error})"
+        ) from error
+
+
+def header(options: Mapping[str, Any]) -> Authenticator:
+    """Believe a header, where a trusted proxy sends it. Options: `name`, and `trusted_proxies` (addresses)."""
+    name, proxies = str(options["name"]), networks(options["trusted_proxies"])
+
+    def authenticate(request: web.Request) -> str | None:
+        return (request.headers.get(name) or None) if is_in(request.remote, proxies) else None
+
+    return authenticate
+
+
+def bearer(options: Mapping[str, Any]) -> Authenticator:
+    """Compare the bearer token with those of a file. Option: `token_file`, with a line `user token` per user."""
+    pairs = [line.split() for line in Path(options["token_file"]).read_text().splitlines() if line.strip()]
+    if not pairs or any(len(pair) != 2 or len(pair[1]) < MIN_TOKEN for pair in pairs):
+        raise UsageError(f"token_file: each line is a user and a token of at least {MIN_TOKEN} characters")
+
+    def authenticate(request: web.Request) -> str | None:
+        given = bearer_token(request)
+        # All are compared, so that the time tells nothing.
+        matching = [user for user, token in pairs if same(given, token)]
+        return matching[0] if matching else None
+
+    return authenticate
+
+
+def jwt(options: Mapping[str, Any]) -> Authenticator:
+    """Verify a JSON Web Token. Options: `key_file` (PEM or secret), `algorithms`, and where they are wanted `audience`,
+    `issuer` and `claim` (`sub`), whose value is the user's name."""
+    try:
+        import jwt as library
+    except ImportError as error:
+        raise UsageError("authentication 'jwt' needs the PyJWT package: pip install wslink[jwt]") from error
+    key, algorithms = Path(options["key_file"]).read_text().strip(), list(options["algorithms"])
+    claim = str(options.get("claim", "sub"))
+
+    def authenticate(request: web.Request) -> str | None:
+        try:
+            claims = library.decode(
+                bearer_token(request),
+                key,
+                algorithms=algorithms,
+                audience=options.get("audience"),
+                issuer=options.get("issuer"),
+                options={"require": ["exp"]},
+            )
+        except library.PyJWTError:
+            return None
+        return str(claims[claim]) if claims.get(claim) else None
+
+    return authenticate
+
+
+_KINDS: dict[str, Callable[[Mapping[str, Any]], Authenticator]] = {"header": header, "bearer": bearer, "jwt": jwt}
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(addresses: Iterable[str]) -> list[Network]:
+    """Raises ValueError."""
+    return [ipaddress.ip_network(address) for address in addresses]
+
+
+def is_in(address: str | None, allowed: Iterable[Network]) -> bool:
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    return any(found in network for network in allowed)
+
+
+def client_of(request: web.Request, proxies: Iterable[Network]) -> str:
+    """The address that limits count a request for: behind a trusted proxy what that says, and "" where it says
+    nothing, because all of its users would share one count."""
+    proxies = list(proxies)
+    if not is_in(request.remote, proxies):
+        return request.remote or ""
+    # The proxy appends what it sees: what stands before the last that is no proxy is the client's own claim.
+    hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
+    return next((hop for hop in reversed(hops) if hop and not is_in(hop, proxies)), "")

@@ -1,0 +1,78 @@
+"""The command line: `wslink launch CONFIG`, and `python -m wslink.launcher CONFIG`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from wslink.backends.aiohttp.running import serve
+from wslink.errors import ConfigurationError, UsageError
+from wslink.launcher.configuration import Configuration, with_environment
+from wslink.launcher.launcher import Launcher
+from wslink.launcher.service import Service
+from wslink.launcher.spawners.base import find_spawner
+from wslink.launcher.validation import load, warnings
+from wslink.launcher.variables import postable
+
+LOG_FORMAT = "%(asctime)s:%(levelname)s:%(name)s:%(message)s"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code: 0, 1 where the launcher cannot run, 2 for a wrong configuration."""
+    arguments = _parser().parse_args(argv)
+    try:
+        configuration = with_environment(load(arguments.config))
+        for sentence in warnings(arguments.config):
+            sys.stderr.write(f"warning: {sentence}\n")
+        if arguments.check:
+            sys.stdout.write(_summary(configuration))
+            return 0
+        run(configuration, arguments.debug)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except (UsageError, OSError) as error:
+        sys.stderr.write(f"wslink launch: {error}\n")
+        return 1
+    return 0
+
+
+def run(configuration: Configuration, debug: bool = False) -> None:
+    """Serve until SIGINT or SIGTERM. Raises UsageError, and OSError if the address cannot be had."""
+    service = Service(Launcher(configuration))
+    _log_to(Path(configuration.settings.log_dir) / "launcherLog.log", debug)
+    asyncio.run(serve(service.application(), configuration.settings.host, configuration.settings.port))
+
+
+def _log_to(path: Path, debug: bool) -> None:
+    logger = logging.getLogger("wslink")
+    handlers: list[logging.Handler] = [logging.FileHandler(path)]
+    if debug:
+        handlers.append(logging.StreamHandler(sys.stdout))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(LOG_FORMAT))
+        logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def _summary(configuration: Configuration) -> str:
+    """What `--check` says of a configuration that is right."""
+    lines = [f"The configuration is right: {len(configuration.apps)} applications at {configuration.endpoint}/"]
+    for name, app in configuration.apps.items():
+        find_spawner(app.spawner)
+        posted = ", ".join(sorted(postable(configuration, app))) or "nothing"
+        lines.append(f"  {name}: started by {app.spawner!r}; clients may post {posted}")
+    return "\n".join(lines) + "\n"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="wslink launch", description="Start a session of an application per user.")
+    parser.add_argument("config", help="configuration file: JSON, in which comments are allowed, or TOML")
+    parser.add_argument("--check", action="store_true", help="check the configuration and end")
+    parser.add_argument("-d", "--debug", action="store_true", help="log debugging messages, to stdout too")
+    parser.add_argument("--backend", choices=["aiohttp"], default="aiohttp", help="kept from released launchers")
+    return parser

@@ -1,0 +1,153 @@
+"""What a launcher is told: every setting, declared once, with what is allowed.
+
+Names, defaults and meaning are those of released launchers; settings that they do not have are marked "ours" in
+docs/launcher.md, which lists them all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+Text = Annotated[str, Meta(min_length=1, description="a string that is not empty")]
+Port = Annotated[int, Meta(ge=1, le=65535, description="a port: a number from 1 to 65535")]
+Count = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
+Endpoint = Annotated[
+    str,
+    Meta(pattern=r"^/?[\w.~-]+(/[\w.~-]+)*/?$", description="a path such as paraview or a/b: letters, digits, . _ ~ -"),
+]
+Scalars = Annotated[dict[str, str | int | float | bool], Meta(description="an object of strings or numbers")]
+Values = Annotated[dict[str, Any], Meta(description="an object")]
+Arguments = Annotated[
+    tuple[str | int | float, ...],
+    Meta(min_length=1, description="a list of the program and its arguments, each a string"),
+]
+Range = Annotated[tuple[Port, Port], Meta(description="the first and the last port, such as [9001, 9100]")]
+
+
+class SanitizeRule(Struct, frozen=True):
+    """What a posted value must be: one of `list`, or match `regexp` from its begin to its end. If not, it is replaced
+    by `default`."""
+
+    type: Annotated[Literal["inList", "regexp"], Meta(description='"inList" or "regexp"')]
+    default: Annotated[str | int | float, Meta(description="a string")]
+    list: Annotated[tuple[str | int | float, ...], Meta(description="a list of the values allowed")] = ()
+    regexp: Annotated[str, Meta(description="a regular expression")] = ""
+
+
+class Authentication(Struct, frozen=True):
+    """Who may start sessions; see `wslink.launcher.authentication`."""
+
+    type: Annotated[str, Meta(description='"header", "bearer", "jwt", or "package.module:name" of your own')]
+    options: Values = {}
+
+
+class Limits(Struct, frozen=True):
+    """What one session's processes may use; 0 leaves it as it is. For the local spawner, on Linux."""
+
+    memory_mb: Count = 0
+    cpu_seconds: Count = 0
+    open_files: Count = 0
+    processes: Count = 0
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """The section `configuration`."""
+
+    host: Annotated[str, Meta(min_length=1, description="the interface to listen on, such as localhost")]
+    port: Annotated[int, Meta(ge=0, le=65535, description="a port: a number from 0 (picks a free one) to 65535")]
+    endpoint: Endpoint
+    proxy_file: Annotated[
+        str, Meta(description="a file that gets a line 'id host:port' per session, or an empty string")
+    ]
+    session_url: Annotated[str, Meta(min_length=1, description="a template of the address that clients connect to")] = (
+        msgspec.field(name="sessionURL")
+    )
+    timeout: Annotated[
+        float, Meta(ge=0, description="the seconds that a session has to become ready: a number, 0 or more")
+    ]
+    log_dir: Annotated[str, Meta(min_length=1, description="a folder for logs and the state file")]
+    fields: Annotated[tuple[str, ...], Meta(description="a list of the names that clients are told")]
+    content: Annotated[str, Meta(description="a folder, served at /")] = ""
+    sanitize: Annotated[dict[str, SanitizeRule], Meta(description="an object with a rule per posted key")] = {}
+    get: Annotated[bool, Meta(description="true to answer GET of a session, or false")] = False
+    delete: Annotated[bool, Meta(description="true to answer DELETE of a session, or false")] = False
+    origins: Annotated[tuple[str, ...], Meta(description="a list of origins whose pages may ask, beside the own")] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...], Meta(description="a list of addresses or networks whose X-Forwarded-For is believed")
+    ] = ("127.0.0.1", "::1")
+    authentication: Annotated[Authentication | None, Meta(description="an object with type and options")] = None
+    admin_token_file: Annotated[str, Meta(description="a file with the administrator's token")] = ""
+    max_body: Annotated[int, Meta(ge=1, description="bytes of a request, at most: a whole number")] = 65536
+    body_timeout: Annotated[float, Meta(ge=0, description="the seconds that a request has to arrive: a number")] = 10
+    max_value: Annotated[int, Meta(ge=1, description="characters of a posted value, at most: a whole number")] = 4096
+    sessions_per_client: Annotated[
+        int, Meta(ge=0, description="sessions of one client at a time; 0 for any number")
+    ] = 50
+    starts_per_minute: Annotated[
+        int, Meta(ge=0, description="starts of one client within a minute; 0 for any number")
+    ] = 120
+    idle_timeout: Annotated[
+        float, Meta(ge=0, description="seconds without connections after which a session ends; 0 for never")
+    ] = 0
+    stop_grace: Annotated[
+        float, Meta(ge=0, description="seconds between an interrupt, a request to end and a kill")
+    ] = 1
+    keep_sessions: Annotated[
+        bool, Meta(description="true to leave sessions running when the launcher stops, or false")
+    ] = False
+    state_file: Annotated[str, Meta(description="an SQLite file, instead of launcher.sqlite in log_dir")] = ""
+
+
+class Resource(Struct, frozen=True):
+    """Ports of one host. Hosts other than this one need a spawner that starts processes there."""
+
+    host: Text
+    port_range: Range
+
+
+class Application(Struct, frozen=True, kw_only=True):
+    """One of `apps`: what is started for a session."""
+
+    cmd: Arguments
+    ready_line: Annotated[str | None, Meta(description="a text of the line that says that it is ready")] = None
+    env: Annotated[
+        dict[str, str | int | float | bool],
+        Meta(description="an object of variables for the process, which may be templates"),
+    ] = {}
+    cwd: Annotated[str, Meta(description="the folder to start in")] = ""
+    limits: Annotated[Limits, Meta(description="an object of what its processes may use")] = Limits()
+    spawner: Annotated[
+        str, Meta(min_length=1, description="what starts it: local, or package.module:Class")
+    ] = "local"
+    options: Annotated[dict[str, Any], Meta(description="an object of settings of its spawner")] = {}
+
+
+class Configuration(Struct, frozen=True, kw_only=True):
+    """A whole configuration. `wslink.launcher.validation` makes it from a file."""
+
+    settings: Settings = msgspec.field(name="configuration")
+    resources: Annotated[tuple[Resource, ...], Meta(description="a list of hosts and their ports")]
+    properties: Scalars
+    apps: dict[str, Application]
+    session_data: Values = msgspec.field(name="sessionData", default_factory=dict)
+
+    @property
+    def endpoint(self) -> str:
+        """The path of the service, with a slash before and none behind it."""
+        return "/" + self.settings.endpoint.strip("/")
+
+
+def with_environment(configuration: Configuration, environment: Mapping[str, str] = os.environ) -> Configuration:
+    """The configuration with `get` and `delete` switched on where WSLINK_LAUNCHER_GET and _DELETE do so."""
+    switches = {
+        name: True
+        for name in ("get", "delete")
+        if environment.get(f"WSLINK_LAUNCHER_{name.upper()}", "0").strip() not in ("", "0")
+    }
+    settings = msgspec.structs.replace(configuration.settings, **switches)
+    return msgspec.structs.replace(configuration, settings=settings)

@@ -1,0 +1,252 @@
+"""The launcher itself: sessions from their start to their end. It knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wslink.errors import NoResources, RequestRefused, StartFailed, UsageError
+from wslink.launcher import orders
+from wslink.launcher.admission import StartRate
+from wslink.launcher.configuration import Configuration
+from wslink.launcher.log import tail
+from wslink.launcher.mapping import ProxyFile
+from wslink.launcher.ports import Address, Ports, nobody_listens
+from wslink.launcher.readiness import until_ready
+from wslink.launcher.session import Session, State
+from wslink.launcher.spawners.base import Order, find_spawner
+from wslink.launcher.store import Store
+from wslink.launcher.usage import busy_ports
+from wslink.launcher.variables import accept
+
+logger = logging.getLogger("wslink.launcher")
+
+REAP_INTERVAL = 1.0
+"""Seconds between two looks at which sessions have ended or are idle."""
+
+
+class Launcher:
+    """Starts sessions, watches them and ends them. All methods belong to one event loop's thread.
+
+    Args:
+        configuration: what to start, and how.
+
+    Attributes:
+        sessions: those that hold a port, by id; starting and stopping ones too.
+
+    Raises:
+        UsageError: if a folder or file of the configuration cannot be written, or an application names no spawner.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        settings = configuration.settings
+        self.configuration = configuration
+        self.sessions: dict[str, Session] = {}
+        self._spawners = {name: find_spawner(app.spawner) for name, app in configuration.apps.items()}
+        self._ports = Ports(configuration.resources, nobody_listens)
+        self._rate = StartRate(settings.starts_per_minute)
+        self._proxy_file = ProxyFile(settings.proxy_file)
+        self._ends: dict[str, asyncio.Task[None]] = {}
+        self._stops: set[asyncio.Task[None]] = set()
+        self._reaper: asyncio.Task[None] | None = None
+        self._closing = False
+        try:
+            Path(settings.log_dir).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"log_dir cannot be made: {error}") from error
+        self._store = Store(Path(settings.state_file or Path(settings.log_dir) / "launcher.sqlite"))
+
+    # Life of the launcher ---------------------------------------------------
+
+    async def open(self) -> None:
+        """Find the sessions of an earlier launcher again, and begin to watch. Those that had not become ready are
+        ended: nobody waits for them any more.
+
+        Raises:
+            UsageError: if the proxy file cannot be written.
+        """
+        for session_id, record in self._store.records():
+            session = Session.from_record(session_id, record)
+            if await self._restore(session, record):
+                logger.info("session %s of an earlier launcher runs", session_id)
+        try:
+            self._proxy_file.write(self._addresses())
+        except OSError as error:
+            raise UsageError(f"proxy_file cannot be written: {error}") from error
+        self._reaper = asyncio.create_task(self._reap_forever())
+
+    async def close(self) -> None:
+        """End every session, unless `keep_sessions` is set; starting ones anyway."""
+        self._closing = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        keeps = self.configuration.settings.keep_sessions
+        leaving = [one.id for one in self.sessions.values() if not keeps or one.state is not State.READY]
+        await asyncio.gather(*(self.stop(session_id, "the launcher stops") for session_id in leaving))
+        self._store.close()
+
+    # Sessions ---------------------------------------------------------------
+
+    async def launch(self, application: str, posted: Mapping[str, Any], client: str = "") -> Session:
+        """Start a session and wait until it is ready.
+
+        Args:
+            application: the application's name.
+            posted: the request's other keys; see `variables.accept` for which count.
+            client: whom limits count it for; empty for nobody.
+
+        Raises:
+            RequestRefused: if the request is at fault, or the client has or starts too many sessions.
+            NoResources: if every port is taken.
+            StartFailed: if it ends before it is ready, or is not ready in time. Nothing of it is left then.
+        """
+        session = self._admit(application, posted, client)
+        try:
+            await self._start(session)
+        except BaseException as error:
+            # Also where the launch is cancelled: whatever happens, the port and the processes do not stay behind.
+            await asyncio.shield(self.stop(session.id, getattr(error, "message", "it was given up")))
+            raise
+        return session
+
+    def get(self, session_id: str) -> Session | None:
+        """The session that is ready and has this id."""
+        session = self.sessions.get(session_id)
+        return session if session is not None and session.state is State.READY else None
+
+    async def stop(self, session_id: str, reason: str = "it was asked to") -> None:
+        """End a session; returns when its processes have gone and its port is free. Unknown ids do nothing."""
+        session = self.sessions.get(session_id)
+        if session is None:
+            return
+        if session.move(State.STOPPING):
+            session.reason = reason
+            self._publish()
+            self._ends[session_id] = asyncio.create_task(self._end(session))
+        if session_id in self._ends:
+            await asyncio.shield(self._ends[session_id])
+
+    def log_of(self, session: Session) -> str:
+        """The end of what a session wrote, without its secrets."""
+        return tail(orders.log_file(self.configuration, session.id), session.secrets)
+
+    # Inside -----------------------------------------------------------------
+
+    def _admit(self, application: str, posted: Mapping[str, Any], client: str) -> Session:
+        """A session that holds a port."""
+        app = self.configuration.apps.get(application)
+        if app is None:
+            raise RequestRefused("There is no such application.")
+        accepted = accept(self.configuration, app, posted)
+        self._check_client(client)
+        lease = None if self._closing else self._ports.take()
+        if lease is None:
+            raise NoResources("All the resources are currently taken")
+        session = orders.new_session(self.configuration, application, accepted, client, lease)
+        if isinstance(posted.get("sessionManagerURL"), str):
+            session.public.setdefault("sessionManagerURL", posted["sessionManagerURL"])
+        self.sessions[session.id] = session
+        return session
+
+    def _check_client(self, client: str) -> None:
+        limit = self.configuration.settings.sessions_per_client
+        if client and limit and sum(one.client == client for one in self.sessions.values()) >= limit:
+            raise RequestRefused(f"sessions_per_client ({limit}) is reached", 429)
+        self._rate.count(client)
+
+    async def _start(self, session: Session) -> None:
+        app = self.configuration.apps[session.application]
+        order = orders.new_order(self.configuration, session)
+        orders.write_secret(self.configuration, session)
+        session.spawner = self._spawners[session.application](order)
+        # Before and after: a launcher that is killed in between still finds the processes, by the order's id.
+        self._store.put(session.id, session.record())
+        session.starting = asyncio.create_task(session.spawner.start())
+        await asyncio.shield(session.starting)
+        self._store.put(session.id, session.record())
+        await until_ready(session, app.ready_line, order.log, self.configuration.settings.timeout)
+        if not session.move(State.READY):
+            raise StartFailed(f"The session was stopped: {session.reason}.")
+        session.used = time.monotonic()
+        self._store.put(session.id, session.record())
+        self._publish()
+
+    async def _end(self, session: Session) -> None:
+        """Stop the processes, then give back what the session held, also where stopping fails."""
+        try:
+            if session.starting is not None:
+                # What is half started cannot be stopped; a thread that starts it cannot be cancelled.
+                await asyncio.wait([session.starting])
+            if session.spawner is not None:
+                await session.spawner.stop()
+        except Exception:
+            logger.exception("session %s could not be stopped", session.id)
+        finally:
+            session.move(State.ENDED)
+            orders.secret_file(self.configuration, session.id).unlink(missing_ok=True)
+            self._ports.give_back(session.lease)
+            self._store.delete(session.id)
+            self.sessions.pop(session.id, None)
+            self._ends.pop(session.id, None)
+            logger.info("session %s of %s ended: %s", session.id, session.application, session.reason)
+
+    async def _restore(self, session: Session, record: Mapping[str, Any]) -> bool:
+        """Whether a session of an earlier launcher runs and was ready. If not, its rest is cleared away."""
+        self._ports.claim(session.lease)
+        self.sessions[session.id] = session
+        with contextlib.suppress(UsageError):  # its spawner may have been removed
+            session.spawner = find_spawner(record["kind"])(Order.from_record(record["order"]))
+            if await session.spawner.restore(record["spawner"]) and session.state is State.READY:
+                return True
+        await self.stop(session.id, "it ended with an earlier launcher")
+        return False
+
+    def _publish(self) -> None:
+        """Write the proxy file. A launcher whose file cannot be written goes on: its own proxy still works."""
+        try:
+            self._proxy_file.write(self._addresses())
+        except OSError as error:
+            logger.error("the proxy file cannot be written: %s", error)
+
+    def _addresses(self) -> dict[str, Address]:
+        return {one.id: one.address for one in self.sessions.values() if one.state is State.READY}
+
+    async def _reap_forever(self) -> None:
+        while True:
+            await asyncio.sleep(REAP_INTERVAL)
+            try:
+                await self._notice_use()
+                for session in list(self.sessions.values()):
+                    if session.state is State.READY:
+                        await self._reap(session)
+            except Exception:
+                logger.exception("sessions could not be watched")
+
+    async def _reap(self, session: Session) -> None:
+        """Stop a session that has ended or that nobody uses. Stopping goes on beside the others."""
+        assert session.spawner is not None
+        code = await session.spawner.poll()
+        idle, allowed = time.monotonic() - session.used, self.configuration.settings.idle_timeout
+        if code is not None:
+            self._stop_soon(session, f"its process ended with exit code {code}")
+        elif allowed and idle > allowed:
+            self._stop_soon(session, f"nobody used it for {idle:.0f} s")
+
+    def _stop_soon(self, session: Session, reason: str) -> None:
+        task = asyncio.create_task(self.stop(session.id, reason))
+        self._stops.add(task)
+        task.add_done_callback(self._stops.discard)
+
+    async def _notice_use(self) -> None:
+        """Note which sessions have connections, through any proxy."""
+        if not self.configuration.settings.idle_timeout:
+            return
+        busy = await asyncio.to_thread(busy_ports)
+        for session in self.sessions.values():
+            if session.connections or session.address[1] in busy:
+                session.used = time.monotonic()

@@ -1,0 +1,52 @@
+"""The proxy file: which address each session has, for Apache's RewriteMap."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from wslink.launcher.ports import Address
+
+
+class ProxyFile:
+    """Keeps a file with a line `id host:port` for each session. A reader sees the old file or the new one, whole.
+
+    Args:
+        path: the file; nothing is written if it is empty.
+        pattern: a line, from id, host and port.
+    """
+
+    def __init__(self, path: str, pattern: str = "%s %s:%d\n") -> None:
+        self._pattern = pattern
+        # A link stays a link: what it points to is replaced.
+        self._path = Path(path).resolve() if path else None
+
+    def write(self, sessions: Mapping[str, Address]) -> None:
+        """Replace the file.
+
+        Raises:
+            OSError: if its folder cannot be written to.
+        """
+        if self._path is None:
+            return
+        text = "".join(self._pattern % (session, *address) for session, address in sessions.items())
+        draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
+            draft.write_text(text, encoding="utf-8")
+            _adopt_owner(self._path, draft)
+            draft.replace(self._path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+def _adopt_owner(old: Path, new: Path) -> None:
+    """Give `new` the mode and, where that is permitted, the group of `old`: the web server reads it by them."""
+    try:
+        status = old.stat()
+    except FileNotFoundError:
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        os.chown(new, -1, status.st_gid)
+    new.chmod(status.st_mode & 0o777)

@@ -1,0 +1,97 @@
+"""The pool of ports that sessions are given."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import socket
+from collections.abc import Callable, Iterable
+
+from wslink.launcher.configuration import Resource
+
+Address = tuple[str, int]
+"""A host as it is configured, and a port."""
+
+
+class Ports:
+    """Gives ports out and takes them back. A port is given to one session at a time.
+
+    Args:
+        resources: hosts and their ports.
+        usable: whether nobody else has an address. One that somebody has is passed over, and tried again later.
+    """
+
+    def __init__(self, resources: Iterable[Resource], usable: Callable[[Address], bool] = lambda _: True) -> None:
+        self._usable = usable
+        self._free: dict[str, list[int]] = {}
+        self._taken: set[Address] = set()
+        for resource in resources:
+            ports = self._free.setdefault(resource.host, [])
+            ports.extend(
+                port for port in range(resource.port_range[0], resource.port_range[1] + 1) if port not in ports
+            )
+
+    @property
+    def free(self) -> int:
+        """How many ports are left."""
+        return sum(map(len, self._free.values()))
+
+    def take(self) -> Address | None:
+        """A port of the host that has most left; None if there is none."""
+        for host in sorted(self._free, key=lambda name: -len(self._free[name])):
+            ports = self._free[host]
+            # The one that has been free for the longest time comes first: its last user has surely gone.
+            for index, port in enumerate(ports):
+                if self._usable((host, port)):
+                    del ports[index]
+                    self._taken.add((host, port))
+                    return host, port
+        return None
+
+    def claim(self, address: Address) -> None:
+        """Take a certain port, of a session that was found running. It need not be in the pool."""
+        self._taken.add(address)
+        with contextlib.suppress(KeyError, ValueError):
+            self._free[address[0]].remove(address[1])
+
+    def give_back(self, address: Address) -> None:
+        """Return a port. A second time does nothing."""
+        if address in self._taken:
+            self._taken.remove(address)
+            if address[0] in self._free:
+                self._free[address[0]].append(address[1])
+
+
+def is_local(host: str) -> bool:
+    """Whether `host` names this machine's loopback interface or all of its interfaces, without asking a name server."""
+    if host in ("", "localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def reachable(host: str) -> str:
+    """What to dial for a host that sessions listen on: loopback where that is all interfaces."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+
+
+def nobody_listens(address: Address) -> bool:
+    """Whether a session could listen at `address`; True for addresses that are not this machine's.
+
+    Otherwise a foreign process on a port of the pool would be handed to a client as its session.
+    """
+    host, port = address
+    if not is_local(host):
+        return True
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((reachable(host) if host != "localhost" else "127.0.0.1", port))
+        except OSError as error:
+            return error.errno != errno.EADDRINUSE
+    return True

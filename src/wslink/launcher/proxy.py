@@ -1,0 +1,133 @@
+"""The session proxy: `/<endpoint>/session/<id>/...` leads to the session, over HTTP and WebSocket, so that no
+mapping in a web server is needed.
+
+What opens it is the session's token, as the first segment of the path (`${token}` in `sessionURL`) or as a cookie that
+the answer of the POST sets for the browser. A token opens its own session alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from wslink.backends import origin
+from wslink.backends.aiohttp.tokens import same
+from wslink.backends.tunnel.upstream import Target, Watch, forwarded, passed_on, tunnel
+from wslink.launcher.launcher import Launcher
+from wslink.launcher.ports import reachable
+from wslink.launcher.session import Session
+
+PIECE = 64 * 1024
+"""Bytes of a body that are carried at once."""
+COOKIE = "wslink-session"
+
+
+class SessionProxy:
+    """Carries requests to sessions.
+
+    Args:
+        launcher: whose sessions they are.
+        origins: pages that may connect beside those of the launcher's own origin.
+    """
+
+    def __init__(self, launcher: Launcher, origins: Iterable[str]) -> None:
+        self._launcher = launcher
+        self._origins = tuple(origins)
+        self._http: aiohttp.ClientSession | None = None
+        self._route = f"{launcher.configuration.endpoint}/session"
+
+    def add_to(self, application: web.Application) -> None:
+        application.router.add_route("*", f"{self._route}/{{id}}/{{path:.*}}", self._handle)
+        application.on_cleanup.append(self._clean_up)
+
+    def set_cookie(self, response: web.Response, session: Session, secure: bool) -> None:
+        """Let the browser that started a session reach it without the token in the address.
+
+        The cookie's path is the one that the launcher sees: behind a proxy that serves it below a path of its own, the
+        address has to hold the token.
+        """
+        response.set_cookie(
+            COOKIE,
+            session.values["token"],
+            path=f"{self._route}/{session.id}/",
+            httponly=True,
+            secure=secure,
+            samesite="Strict",
+        )
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        session = self._launcher.get(request.match_info["id"])
+        path = None if session is None else self._inner_path(request, session)
+        if session is None or path is None:
+            # One answer for both: it does not tell which ids exist.
+            return web.json_response({"error": "No such session"}, status=404)
+        if not origin.is_allowed(request.headers, self._origins):
+            return web.json_response({"error": "Pages of this origin may not connect"}, status=403)
+        target = Target(reachable(session.address[0]), session.address[1], path)
+        session.used = time.monotonic()
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            watch = Watch(lambda _: self._count(session, 1), lambda _: self._count(session, -1))
+            return await tunnel(request, target, _headers(request, target), watch)
+        return await self._carry(request, target)
+
+    def _inner_path(self, request: web.Request, session: Session) -> str | None:
+        """The session's own path and query, still encoded; None if the request does not have the token."""
+        prefix = f"{self._route}/{request.match_info['id']}/"
+        _, found, rest = request.raw_path.partition(prefix)
+        if not found:  # the id was sent encoded, which no address of ours is
+            return None
+        first, slash, inner = rest.partition("/")
+        token = session.values["token"]
+        if same(first, token):
+            return f"/{inner}" if slash else None
+        return f"/{rest}" if same(request.cookies.get(COOKIE, ""), token) else None
+
+    def _count(self, session: Session, change: int) -> None:
+        session.connections += change
+        session.used = time.monotonic()
+
+    async def _carry(self, request: web.Request, target: Target) -> web.StreamResponse:
+        """Carry one HTTP request, piece by piece in both directions."""
+        if self._http is None:
+            connector = aiohttp.TCPConnector(limit=0, force_close=True)
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
+            self._http = aiohttp.ClientSession(
+                connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        url = URL(f"http://{target.netloc}{target.path}", encoded=True)
+        body = request.content.iter_chunked(PIECE) if request.body_exists else None
+        try:
+            upstream = await self._http.request(
+                request.method, url, headers=_headers(request, target), data=body, allow_redirects=False
+            )
+        except aiohttp.ClientError:
+            return web.json_response({"error": "The session cannot be reached"}, status=502)
+        async with upstream:
+            response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
+            response.headers.extend(passed_on(upstream.headers))
+            await response.prepare(request)
+            async for piece in upstream.content.iter_chunked(PIECE):
+                await response.write(piece)
+            await response.write_eof()
+        return response
+
+    async def _clean_up(self, application: web.Application) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+
+def _headers(request: web.Request, target: Target) -> CIMultiDict[str]:
+    headers = forwarded(request, target)
+    for name, value in passed_on(request.headers).items():
+        if name not in headers and name.lower() != "cookie":
+            headers.add(name, value)
+    # The session's own cookies alone: the token is the proxy's.
+    cookies = [f"{name}={value}" for name, value in request.cookies.items() if name != COOKIE]
+    if cookies:
+        headers["Cookie"] = "; ".join(cookies)
+    return headers

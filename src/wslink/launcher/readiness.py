@@ -1,0 +1,64 @@
+"""When a session can be used."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from wslink.errors import StartFailed
+from wslink.launcher.log import LineWatch, tail
+from wslink.launcher.ports import Address, reachable
+from wslink.launcher.session import Session
+from wslink.launcher.spawners.base import Spawner
+
+INTERVAL = 0.02
+"""Seconds between two looks."""
+DIAL_TIMEOUT = 1.0
+"""Seconds for one attempt to reach a port."""
+
+
+async def until_ready(session: Session, ready_line: str | None, log: Path, timeout: float) -> None:
+    """Wait until a session that was started wrote its ready line, or accepts connections where it has none.
+
+    Raises:
+        StartFailed: if it ends before, or is not ready within `timeout` seconds.
+    """
+    assert session.spawner is not None
+    try:
+        await asyncio.wait_for(_ready(session.spawner, ready_line, log), timeout)
+    except asyncio.TimeoutError:
+        text = "Session did not start before timeout expired. Check session logs."
+        raise StartFailed(text, None, tail(log, session.secrets)) from None
+    except _Ended as end:
+        text = f"The process did not properly start: it ended with exit code {end.code}."
+        raise StartFailed(text, end.code, tail(log, session.secrets)) from None
+
+
+class _Ended(Exception):
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+async def _ready(spawner: Spawner, ready_line: str | None, log: Path) -> None:
+    watch = LineWatch(log, ready_line or "")
+    while True:
+        # In this order, so that what has ended is never told ready.
+        found = watch.look() if ready_line else await accepts(spawner.address())
+        code = await spawner.poll()
+        if code is not None:
+            raise _Ended(code)
+        if found:
+            return
+        await asyncio.sleep(INTERVAL)
+
+
+async def accepts(address: Address) -> bool:
+    """Whether something accepts connections there."""
+    dialled = asyncio.open_connection(reachable(address[0]), address[1])
+    with contextlib.suppress(OSError, asyncio.TimeoutError):
+        _, writer = await asyncio.wait_for(dialled, DIAL_TIMEOUT)
+        writer.close()
+        return True
+    return False

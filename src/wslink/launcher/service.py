@@ -1,0 +1,208 @@
+"""The launcher over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from wslink.backends import origin
+from wslink.backends.aiohttp.running import add_pages
+from wslink.backends.aiohttp.tokens import bearer_token, read_token, same
+from wslink.errors import LaunchError, RequestRefused, StartFailed, UsageError
+from wslink.launcher.authentication import client_of, find_authenticator, networks
+from wslink.launcher.configuration import Configuration
+from wslink.launcher.launcher import Launcher
+from wslink.launcher.proxy import SessionProxy
+from wslink.launcher.session import Session
+
+logger = logging.getLogger("wslink.launcher")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Service:
+    """Routes of a launcher: POST, GET and DELETE of its endpoint, the session proxy, and the folder `content`.
+
+    Raises:
+        UsageError: if a setting cannot be followed.
+    """
+
+    def __init__(self, launcher: Launcher) -> None:
+        settings = launcher.configuration.settings
+        self._launcher = launcher
+        self._settings = settings
+        try:
+            self._proxies = networks(settings.trusted_proxies)
+        except ValueError as error:
+            raise UsageError(f"configuration.trusted_proxies: {error}") from error
+        self._authenticate = find_authenticator(settings.authentication, settings.trusted_proxies)
+        self._admin_token = read_token("configuration.admin_token_file", settings.admin_token_file)
+        self._proxy = SessionProxy(launcher, settings.origins)
+
+    def application(self) -> web.Application:
+        """The aiohttp application. It opens the launcher when it starts and closes it when it ends."""
+        application = web.Application(middlewares=[self._guard], client_max_size=self._settings.max_body)
+        endpoint = self._launcher.configuration.endpoint
+        router = application.router
+        for path in (endpoint, f"{endpoint}/"):
+            router.add_post(path, self._post)
+            router.add_get(path, self._list)
+        router.add_get(f"{endpoint}/{{id}}", self._get)
+        router.add_delete(f"{endpoint}/{{id}}", self._delete)
+        self._proxy.add_to(application)
+        add_pages(application, self._settings.content)
+        application.on_startup.append(lambda _: self._launcher.open())
+        application.on_shutdown.append(lambda _: self._launcher.close())
+        return application
+
+    # Requests ---------------------------------------------------------------
+
+    async def _post(self, request: web.Request) -> web.StreamResponse:
+        user = self._user(request)
+        payload = await self._payload(request)
+        application = payload.pop("application", None)
+        if not isinstance(application, str):
+            raise RequestRefused("The request is not complete")
+        session = await self._launcher.launch(application, payload, user or client_of(request, self._proxies))
+        if request.transport is None or request.transport.is_closing():
+            # Nobody is left to be told of it, and nobody could ever end it.
+            await self._launcher.stop(session.id, "its client left before it was ready")
+        response = web.json_response(session.public, headers={"Cache-Control": "no-store"})
+        self._proxy.set_cookie(response, session, request.headers.get("X-Forwarded-Proto", request.scheme) == "https")
+        return response
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        session = self._found(request, self._settings.get)
+        if session is None:
+            # The status that released launchers answer with.
+            raise RequestRefused("No such session")
+        return web.json_response(session.public, headers={"Cache-Control": "no-store"})
+
+    async def _delete(self, request: web.Request) -> web.StreamResponse:
+        session = self._found(request, self._settings.delete)
+        if session is None:
+            raise RequestRefused("No such session", 404)
+        await self._launcher.stop(session.id, "its client asked for it")
+        return web.json_response(session.public)
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        if not self._is_admin(request):
+            raise web.HTTPNotFound
+        overview = [
+            {
+                "id": one.id,
+                "application": one.application,
+                "state": one.state.value,
+                "created": one.created,
+                "address": ":".join(map(str, one.address)),
+                "client": one.client,
+            }
+            for one in self._launcher.sessions.values()
+        ]
+        return web.json_response({"sessions": overview})
+
+    # Who may ----------------------------------------------------------------
+
+    def _found(self, request: web.Request, enabled: bool) -> Session | None:
+        """The session that a request names, if it may have it: the id opens it, to its user where users are known."""
+        if self._is_admin(request):
+            return self._launcher.sessions.get(request.match_info["id"])
+        if not enabled:
+            raise web.HTTPNotFound
+        user = self._user(request)
+        session = self._launcher.get(request.match_info["id"])
+        return session if session is not None and user in (None, session.client) else None
+
+    def _user(self, request: web.Request) -> str | None:
+        """The user's name; None where everybody may come in."""
+        if self._authenticate is None:
+            return None
+        user = self._authenticate(request)
+        if user is None:
+            raise RequestRefused("Authentication is needed", 401)
+        return user
+
+    def _is_admin(self, request: web.Request) -> bool:
+        return same(bearer_token(request), self._admin_token)
+
+    async def _payload(self, request: web.Request) -> dict[str, Any]:
+        # Released clients send JSON as text/plain: the type says nothing.
+        try:
+            text = await asyncio.wait_for(request.text(), self._settings.body_timeout)
+            payload = json.loads(text)
+        except asyncio.TimeoutError:
+            raise RequestRefused("The request did not arrive in time", 408) from None
+        except (ValueError, RecursionError, LookupError):
+            raise RequestRefused("The request is no JSON") from None
+        if not isinstance(payload, dict):
+            raise RequestRefused("The request is no JSON object")
+        return payload
+
+    # Around every request ---------------------------------------------------
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse what pages of other origins ask for, and turn errors into answers."""
+        reading = request.method in ("GET", "HEAD")
+        if not reading and not origin.is_allowed(request.headers, self._settings.origins):
+            logger.warning("a page of origin %s was refused", request.headers.get("Origin"))
+            return _failure("Pages of this origin may not do that.", 403)
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            response: web.StreamResponse = web.Response(status=204)
+        else:
+            response = await self._answered(request, handler)
+        self._allow_page(request, response)
+        return response
+
+    async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except StartFailed as error:
+            logger.warning("a session did not start: %s", error.message)
+            return _failure(error.message, error.status, exitCode=error.exit_code, log=error.log or None)
+        except LaunchError as error:
+            response = _failure(error.message, error.status)
+            if error.status == 408:
+                await _send_and_close(request, response)
+            return response
+        except web.HTTPRequestEntityTooLarge:
+            return _failure(f"At most {self._settings.max_body} bytes are allowed", 413)
+        except (web.HTTPException, asyncio.CancelledError):
+            raise
+        except Exception:
+            logger.exception("a request failed")
+            return _failure("Something went wrong. The launcher's log tells more.", 500)
+
+    def _allow_page(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Let an allowed page of another origin read the answer."""
+        page = request.headers.get("Origin")
+        if page is None or response.prepared or origin.is_same_origin(request.headers):
+            return
+        if origin.is_allowed(request.headers, self._settings.origins):
+            response.headers["Access-Control-Allow-Origin"] = page
+            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
+            response.headers["Vary"] = "Origin"
+
+
+def make_application(configuration: Configuration) -> web.Application:
+    """A launcher's aiohttp application. Raises UsageError."""
+    return Service(Launcher(configuration)).application()
+
+
+def _failure(message: str, status: int, **more: Any) -> web.Response:
+    return web.json_response({"error": message, **{k: v for k, v in more.items() if v is not None}}, status=status)
+
+
+async def _send_and_close(request: web.Request, response: web.Response) -> None:
+    """Do not wait for the rest of a body, which may never come."""
+    response.force_close()
+    await response.prepare(request)
+    await response.write_eof()
+    if request.transport is not None:
+        request.transport.close()

@@ -1,0 +1,127 @@
+"""One session, and what it may become."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import secrets
+import string
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from wslink.launcher.ports import Address
+from wslink.launcher.spawners.base import Spawner
+
+_LETTERS = string.ascii_letters + string.digits
+
+
+class State(str, enum.Enum):
+    STARTING = "starting"
+    READY = "ready"
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+
+MOVES = {
+    State.STARTING: {State.READY, State.STOPPING},
+    State.READY: {State.STOPPING},
+    State.STOPPING: {State.ENDED},
+    State.ENDED: set(),
+}
+"""Which state may follow which."""
+
+
+@dataclass
+class Session:
+    """A session of an application.
+
+    Attributes:
+        id: opens the session: it cannot be guessed.
+        application: the application's name.
+        client: who started it, as limits count them.
+        lease: the port of the pool that it holds.
+        values: every variable that templates may name.
+        public: what its client is told.
+        created: seconds since the epoch.
+        connections: open connections through the launcher's own proxy.
+        used: when somebody was last seen to use it, by `time.monotonic`.
+        reason: why it ended, for the administrator.
+        spawner: what runs it.
+        starting: the spawner's `start`.
+    """
+
+    id: str
+    application: str
+    client: str
+    lease: Address
+    values: dict[str, Any] = field(repr=False)
+    public: dict[str, Any] = field(default_factory=dict, repr=False)
+    created: float = field(default_factory=time.time)
+    state: State = State.STARTING
+    connections: int = 0
+    used: float = field(default_factory=time.monotonic)
+    reason: str = ""
+    spawner: Spawner | None = field(default=None, repr=False)
+    starting: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    def move(self, state: State) -> bool:
+        """Change the state; False, and no change, if it may not follow the present one."""
+        allowed = state in MOVES[self.state]
+        if allowed:
+            self.state = state
+        return allowed
+
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+        return self.spawner.address() if self.spawner is not None else self.lease
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log and no error may hold."""
+        return self.values["secret"], self.values["token"]
+
+    def record(self) -> dict[str, Any]:
+        """What a restarted launcher needs, of a session that has a spawner; `from_record` reads it."""
+        assert self.spawner is not None
+        kind = type(self.spawner)
+        return {
+            "kind": f"{kind.__module__}:{kind.__qualname__}",
+            "order": self.spawner.order.record(),
+            "application": self.application,
+            "client": self.client,
+            "lease": list(self.lease),
+            "values": self.values,
+            "public": self.public,
+            "created": self.created,
+            "ready": self.state is State.READY,
+            "spawner": self.spawner.state(),
+        }
+
+    @classmethod
+    def from_record(cls, session_id: str, record: dict[str, Any]) -> Session:
+        """The session of a record, without its spawner."""
+        host, port = record["lease"]
+        state = State.READY if record["ready"] else State.STARTING
+        return cls(
+            session_id,
+            record["application"],
+            record["client"],
+            (host, port),
+            record["values"],
+            record["public"],
+            record["created"],
+            state,
+        )
+
+
+def new_id() -> str:
+    """A session id of 122 random bits, in the shape that released launchers gave it."""
+    return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+
+
+def new_secret() -> str:
+    """32 random letters and digits: 190 bits. No dash, so that a command never takes one for an option."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(32))

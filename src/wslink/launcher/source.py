@@ -1,0 +1,121 @@
+"""Reading a configuration file: what it holds, and on which line each key stands."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wslink.errors import ConfigurationError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Key = tuple[str | int, ...]
+"""The way to a value: ("resources", 0, "port_range")."""
+
+_COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^\\"])*"', re.DOTALL)
+_TOKEN = re.compile(r'"(?:\\.|[^\\"])*"|[\[\]{},:]|\n|[^\s\[\]{},:"]+')
+_TOML_HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]")
+_TOML_KEY = re.compile(r"\s*([\w.\"'-]+)\s*=")
+
+
+class Source:
+    """A configuration file that was read.
+
+    Attributes:
+        name: the file's name, for messages.
+        data: the dictionary that it holds.
+    """
+
+    def __init__(self, name: str, data: dict[str, Any], lines: dict[Key, int]) -> None:
+        self.name = name
+        self.data = data
+        self._lines = lines
+
+    def problem(self, key: Key, text: str) -> str:
+        """A sentence about the value at `key`, or about the nearest that encloses it."""
+        known = next((key[:n] for n in range(len(key), 0, -1) if key[:n] in self._lines), ())
+        return f"{self.name}:{self._lines.get(known, 1)}: {'.'.join(map(str, key)) or 'the file'}: {text}"
+
+
+def read_source(path: Path) -> Source:
+    """Read a file: TOML where it is called *.toml, otherwise JSON in which comments are allowed.
+
+    Raises:
+        ConfigurationError: if it cannot be read or parsed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError([f"{path}: it cannot be read: {error}"]) from error
+    data, lines = _toml(path.name, text) if path.suffix == ".toml" else _json(path.name, text)
+    if not isinstance(data, dict):
+        raise ConfigurationError([f"{path.name}:1: the file holds no object"])
+    return Source(path.name, data, lines)
+
+
+def remove_comments(text: str) -> str:
+    """JSON without its // and /* */ comments. Lines keep their numbers."""
+
+    def blank(match: re.Match[str]) -> str:
+        found = match.group()
+        return found if found[0] == '"' else "\n" * found.count("\n")
+
+    return _COMMENT.sub(blank, text)
+
+
+def _json(name: str, text: str) -> tuple[Any, dict[Key, int]]:
+    plain = remove_comments(text)
+    try:
+        return json.loads(plain), dict(_json_lines(plain))
+    except json.JSONDecodeError as error:
+        raise ConfigurationError([f"{name}:{error.lineno}: this is no JSON: {error.msg}"]) from error
+
+
+def _json_lines(text: str) -> Iterator[tuple[Key, int]]:
+    """Each key of a well-formed JSON text and its line; for elements of lists, where they begin."""
+    line = 1
+    path: list[str | int] = []
+    awaits = False  # whether the next word is a key, or the begin of an element
+    for word in _TOKEN.findall(text):
+        if word == "\n":
+            line += 1
+            continue
+        if word in "}]":
+            path.pop()
+        elif word not in ",:" and awaits:
+            path[-1] = json.loads(word) if isinstance(path[-1], str) else path[-1] + 1
+            yield tuple(path), line
+        if word in "{[":
+            path.append("" if word == "{" else -1)
+        awaits = word in "{[,"
+
+
+def _toml(name: str, text: str) -> tuple[Any, dict[Key, int]]:
+    try:
+        return tomllib.loads(text), dict(_toml_lines(text))
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"line (\d+)", str(error))
+        raise ConfigurationError([f"{name}:{found[1] if found else 1}: this is no TOML: {error}"]) from error
+
+
+def _toml_lines(text: str) -> Iterator[tuple[Key, int]]:
+    """Each table and key that starts a line. Lines inside of multi-line strings may be taken for keys: they only
+    add names that nobody asks for."""
+    table: Key = ()
+    counts: dict[Key, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _TOML_HEADER.match(line):
+            table = tuple(part.strip("\"' ") for part in header[2].split("."))
+            if header[1] == "[[":
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, counts[table])
+            yield table, number
+        elif key := _TOML_KEY.match(line):
+            yield (*table, *(part.strip("\"'") for part in key[1].split("."))), number

@@ -1,0 +1,1 @@
+"""Where sessions run. One module per kind; `base` has the interface."""

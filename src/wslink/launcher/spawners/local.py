@@ -1,0 +1,92 @@
+"""Sessions as processes of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+
+from wslink.errors import StartFailed
+from wslink.launcher.spawners.base import Order, Spawner
+from wslink.launcher.spawners.tree import MARK, end_all, runs
+
+
+class LocalSpawner(Spawner):
+    """Starts the command in a Unix session of its own, with its output in the log.
+
+    The output goes straight to the file, so that a session outlives its launcher.
+    """
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(order)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._leader: psutil.Process | None = None
+
+    async def start(self) -> None:
+        try:
+            self._child = await asyncio.to_thread(self._popen)
+        except (OSError, ValueError) as error:
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is malformed"
+            raise StartFailed(f"The process did not properly start: {reason}.") from error
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._leader = psutil.Process(self._child.pid)
+            self._limit(self._leader)
+
+    async def poll(self) -> int | None:
+        if self._child is not None:
+            return self._child.poll()
+        return None if self._leader is not None and runs(self._leader) else 0
+
+    async def stop(self) -> None:
+        await end_all(self.order.id, self._leader, self.order.grace)
+        if self._child is not None:
+            self._child.poll()  # or it stays as a zombie
+
+    def state(self) -> dict[str, Any]:
+        return {"pid": self._leader.pid, "created": self._leader.create_time()} if self._leader else {}
+
+    async def restore(self, state: Mapping[str, Any]) -> bool:
+        try:
+            leader = psutil.Process(state["pid"])
+            # Another process may have got the number since.
+            if leader.create_time() == state["created"]:
+                self._leader = leader
+        except (KeyError, psutil.Error):
+            return False
+        return await self.poll() is None
+
+    def _popen(self) -> subprocess.Popen[bytes]:
+        order = self.order
+        # Only the owner reads it: sessions print what they were started with.
+        log = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            return subprocess.Popen(  # noqa: S603 - an argument list whose program the configuration names
+                order.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=order.cwd or None,
+                # A ready line that waits in a buffer is found too late.
+                env={"PYTHONUNBUFFERED": "1", **os.environ, **order.environment, MARK: order.id},
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+
+    def _limit(self, process: psutil.Process) -> None:
+        limits = self.order.limits
+        wanted = {
+            "RLIMIT_AS": limits.memory_mb * 2**20,
+            "RLIMIT_CPU": limits.cpu_seconds,
+            "RLIMIT_NOFILE": limits.open_files,
+            "RLIMIT_NPROC": limits.processes,
+        }
+        for name, value in wanted.items():
+            if value and hasattr(psutil, name):
+                with contextlib.suppress(psutil.Error, OSError):
+                    process.rlimit(getattr(psutil, name), (value, value))

@@ -1,0 +1,52 @@
+"""What a launcher has to know to find its sessions again after a restart."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wslink.errors import UsageError
+
+
+class Store:
+    """Records of sessions, in an SQLite file that only its owner can read: records hold secrets.
+
+    One launcher has it at a time; the hold ends with the process, however that ends.
+
+    Raises:
+        UsageError: if another launcher has it, or it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            path.chmod(0o600)
+            self._database = sqlite3.connect(path, isolation_level=None, timeout=1)
+            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.execute("CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, record TEXT NOT NULL)")
+            self._database.execute("BEGIN IMMEDIATE; ")
+            self._database.execute("COMMIT")
+        except (OSError, sqlite3.Error) as error:
+            held = "locked" in str(error)
+            reason = "another launcher uses it" if held else str(error)
+            raise UsageError(f"state file {path}: {reason}") from error
+
+    def put(self, session_id: str, record: dict[str, Any]) -> None:
+        """Write a record, or replace it. It is there after any end of this process."""
+        self._database.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?)", (session_id, json.dumps(record)))
+
+    def delete(self, session_id: str) -> None:
+        self._database.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+
+    def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        for session_id, record in self._database.execute("SELECT id, record FROM sessions").fetchall():
+            yield session_id, json.loads(record)
+
+    def close(self) -> None:
+        self._database.close()

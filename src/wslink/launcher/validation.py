@@ -1,0 +1,166 @@
+"""From a file to a configuration, or to sentences that say what is wrong where."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from wslink.errors import ConfigurationError
+from wslink.launcher.configuration import Application, Configuration, Resource, SanitizeRule, Settings
+from wslink.launcher.source import Key, Source, read_source
+from wslink.launcher.variables import RESERVED, names, postable
+
+_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "configuration": Settings,
+    "resources": Resource,
+    "apps": Application,
+    "sanitize": SanitizeRule,
+}
+
+
+def load(path: str | Path) -> Configuration:
+    """The configuration that a file holds.
+
+    Raises:
+        ConfigurationError: with every problem that was found.
+    """
+    source = read_source(Path(path))
+    problems = [source.problem(key, text) for key, text in _problems(source.data)]
+    if problems:
+        raise ConfigurationError(problems)
+    return convert(source.data)
+
+
+def convert(data: dict[str, Any]) -> Configuration:
+    """The configuration that a dictionary in the shape of a file holds. Raises ConfigurationError."""
+    problems = [f"{'.'.join(map(str, key))}: {text}" for key, text in _problems(data)]
+    if problems:
+        raise ConfigurationError(problems)
+    return msgspec.convert(data, Configuration, strict=False)
+
+
+def warnings(path: str | Path) -> list[str]:
+    """Sentences about keys that mean nothing. They are no errors: released launchers ignore them too."""
+    source = read_source(Path(path))
+    return [source.problem(key, text) for key, text in _unknown(source)]
+
+
+def _problems(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
+    shapes = list(_shapes(data))
+    yield from shapes
+    if not shapes:
+        yield from _contradictions(msgspec.convert(data, Configuration, strict=False))
+
+
+def _shapes(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
+    """Keys that are missing, and values of the wrong shape."""
+    yield from _fields((), data, Configuration, skip=("configuration", "resources", "apps"))
+    for name, kind in (("configuration", dict), ("resources", list), ("apps", dict)):
+        if name in data and not isinstance(data[name], kind):
+            yield (name,), f"{'an object' if kind is dict else 'a list'} is needed, not {data[name]!r}"
+        elif name in data:
+            yield from _section(name, data[name])
+
+
+def _section(name: str, value: Any) -> Iterator[tuple[Key, str]]:
+    if name == "configuration":
+        yield from _fields((name,), value, Settings, skip=("sanitize",))
+        rules = value.get("sanitize", {})
+        if not isinstance(rules, dict):
+            yield (name, "sanitize"), f"an object is needed, not {rules!r}"
+        else:
+            yield from _members((name, "sanitize"), rules.items(), SanitizeRule)
+    else:
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        yield from _members((name,), members, _SECTIONS[name])
+
+
+def _members(key: Key, members: Any, kind: type[msgspec.Struct]) -> Iterator[tuple[Key, str]]:
+    for name, member in members:
+        if isinstance(member, dict):
+            yield from _fields((*key, name), member, kind)
+        else:
+            yield (*key, name), f"an object is needed, not {member!r}"
+
+
+def _fields(
+    key: Key, value: dict[str, Any], kind: type[msgspec.Struct], skip: tuple[str, ...] = ()
+) -> Iterator[tuple[Key, str]]:
+    hints = get_type_hints(kind, include_extras=True)
+    for field in msgspec.structs.fields(kind):
+        name, allowed = field.encode_name, _allowed(hints[field.name])
+        if name not in value:
+            if field.required:
+                yield (*key, name), f"it is missing; it is {allowed}"
+        elif name not in skip:
+            try:
+                msgspec.convert(value[name], hints[field.name], strict=False)
+            except msgspec.ValidationError as error:
+                yield (*key, name), f"it must be {allowed}, not {_short(value[name])} ({error})"
+
+
+def _allowed(hint: Any) -> str:
+    if get_origin(hint) is Annotated:
+        return next(str(meta.description) for meta in get_args(hint)[1:] if isinstance(meta, msgspec.Meta))
+    return "a string" if hint is str or str in get_args(hint) else "an object"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _contradictions(configuration: Configuration) -> Iterator[tuple[Key, str]]:
+    """What each value allows and all together do not."""
+    for index, resource in enumerate(configuration.resources):
+        if resource.port_range[0] > resource.port_range[1]:
+            yield ("resources", index, "port_range"), "the first port is greater than the last"
+    for name in configuration.properties:
+        if name in RESERVED:
+            yield ("properties", name), f"this name is the launcher's own; so are {', '.join(sorted(RESERVED))}"
+    for name, rule in configuration.settings.sanitize.items():
+        key: Key = ("configuration", "sanitize", name)
+        if rule.type == "inList" and not rule.list:
+            yield (*key, "list"), "it is missing; it is a list of the values allowed"
+        if rule.type == "regexp":
+            try:
+                re.compile(rule.regexp)
+            except re.error as error:
+                yield (*key, "regexp"), f"it must be a regular expression: {error}"
+    yield from _scripts(configuration)
+    content = configuration.settings.content
+    if content and not Path(content).is_dir():
+        yield ("configuration", "content"), f"it must be a folder; there is none at {content!r}"
+
+
+def _scripts(configuration: Configuration) -> Iterator[tuple[Key, str]]:
+    """Posted keys in a text that a shell or an interpreter runs: quotes in them would end the quotes around them."""
+    for name, app in configuration.apps.items():
+        for index, argument in enumerate(app.cmd[1:], 1):
+            free = names([argument]) & postable(configuration, app) - set(configuration.settings.sanitize)
+            if free and re.fullmatch(r"-\w*c", str(app.cmd[index - 1])):
+                text = f"a script must not hold what clients post; give {', '.join(sorted(free))} a sanitize rule"
+                yield ("apps", name, "cmd", index), text
+
+
+def _unknown(source: Source) -> Iterator[tuple[Key, str]]:
+    data = source.data
+    yield from _unknown_in((), data, Configuration)
+    yield from _unknown_in(("configuration",), data["configuration"], Settings)
+    for index, resource in enumerate(data["resources"]):
+        yield from _unknown_in(("resources", index), resource, Resource)
+    for name, app in data["apps"].items():
+        yield from _unknown_in(("apps", name), app, Application)
+
+
+def _unknown_in(key: Key, value: dict[str, Any], kind: type[msgspec.Struct]) -> Iterator[tuple[Key, str]]:
+    names = [field.encode_name for field in msgspec.structs.fields(kind)]
+    for name in value:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            yield (*key, name), f"nothing is known by this name{f'; is {near[0]} meant?' if near else ''}"

@@ -1,0 +1,5 @@
+import sys
+
+from wslink.relay.cli import main
+
+sys.exit(main())

@@ -1,0 +1,41 @@
+"""The command line: `wslink relay`, and `python -m wslink.relay`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from wslink.backends.aiohttp.running import serve
+from wslink.errors import UsageError
+from wslink.relay.options import Options, add_options
+from wslink.relay.service import Relay
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    parser = argparse.ArgumentParser(prog="wslink relay", description="Carry WebSockets to servers behind it.")
+    add_options(parser)
+    try:
+        run(read_options(parser.parse_args(argv)))
+    except (UsageError, OSError) as error:
+        sys.stderr.write(f"wslink relay: {error}\n")
+        return 1
+    return 0
+
+
+def read_options(arguments: argparse.Namespace) -> Options:
+    """The options that a command line gave. Raises UsageError."""
+    given: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in vars(arguments).items()
+    }
+    return Options(**given)
+
+
+def run(options: Options) -> None:
+    """Relay until SIGINT or SIGTERM. Raises UsageError, and OSError if the address cannot be had."""
+    logging.basicConfig(level=logging.INFO)
+    asyncio.run(serve(Relay(options).application(), options.host, options.port))

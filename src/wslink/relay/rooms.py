@@ -1,0 +1,132 @@
+"""Paths at which a process and its client meet."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from wslink.backends.tunnel.takeover import HandedOver
+from wslink.relay.member import Member
+
+MAX_ROOMS = 1000
+"""Paths at which somebody may be, at the same time."""
+
+
+class Role(enum.Enum):
+    PROCESS = "process"
+    CLIENT = "client"
+    UNKNOWN = "unknown"
+    """It did not prove what it is: the first to come is the process."""
+
+
+@dataclass
+class Room:
+    """Who is at one path.
+
+    Attributes:
+        process: the process that waits for a client.
+        client: the client that waits for a process, as a future of that.
+        pair: the two that talk.
+    """
+
+    process: Member | None = None
+    client: asyncio.Future[Member] | None = None
+    pair: tuple[Member, Member] | None = None
+
+    @property
+    def empty(self) -> bool:
+        return self.process is None and self.client is None and self.pair is None
+
+
+class Rooms:
+    """Pairs the peers that come to one path.
+
+    A pair ends as a whole. So the next client meets a new connection of the process, on which nobody has authenticated
+    yet: it never inherits what another has proved.
+
+    Args:
+        wait: seconds that a client waits for its process.
+    """
+
+    def __init__(self, wait: float) -> None:
+        self._wait = wait
+        self._rooms: dict[str, Room] = {}
+
+    async def enter(self, path: str, role: Role, request: web.Request) -> web.StreamResponse:
+        """Answer a peer's handshake: at once where it is a process, when its process is there where it is a client.
+
+        Returns:
+            403 if the place is taken, 502 if the process does not come, 503 if there are too many paths in use.
+        """
+        room = self._rooms.get(path)
+        if room is None:
+            if len(self._rooms) >= MAX_ROOMS:
+                return _refused(503, "Too many paths are in use.")
+            room = self._rooms[path] = Room()
+        try:
+            if role is Role.UNKNOWN:
+                role = Role.CLIENT if room.process is not None or room.pair is not None else Role.PROCESS
+            return (
+                self._process(path, room, request) if role is Role.PROCESS else await self._client(path, room, request)
+            )
+        finally:
+            self._tidy(path, room)
+
+    def close(self) -> None:
+        """End every connection."""
+        for room in list(self._rooms.values()):
+            for member in (room.process, *(room.pair or ())):
+                if member is not None:
+                    member.end(1001, "the relay stops")
+
+    def _process(self, path: str, room: Room, request: web.Request) -> web.StreamResponse:
+        member = Member.accept(request)
+        if member is None:
+            return HandedOver()
+        if room.process is not None:
+            # The process came back before the end of its old connection was noticed.
+            room.process.abort()
+        room.process = member
+        member.ended.add_done_callback(lambda _: self._left(path, room, member))
+        if room.client is not None and not room.client.done():
+            room.client.set_result(member)
+        return HandedOver()
+
+    async def _client(self, path: str, room: Room, request: web.Request) -> web.StreamResponse:
+        if room.client is not None or (room.pair is not None and room.process is None):
+            return _refused(403, "Another client is at this path.")
+        try:
+            process = room.process or await self._until_process(room)
+        except asyncio.TimeoutError:
+            return _refused(502, "The process is not there.")
+        client = Member.accept(request)
+        if client is not None:
+            room.process, room.pair = None, (process, client)
+            client.ended.add_done_callback(lambda _: self._left(path, room, client))
+            client.meet(process)
+        return HandedOver()
+
+    async def _until_process(self, room: Room) -> Member:
+        room.client = asyncio.get_running_loop().create_future()
+        try:
+            return await asyncio.wait_for(room.client, self._wait)
+        finally:
+            room.client = None
+
+    def _left(self, path: str, room: Room, member: Member) -> None:
+        if room.process is member:
+            room.process = None
+        if room.pair is not None and member in room.pair:
+            room.pair = None
+        self._tidy(path, room)
+
+    def _tidy(self, path: str, room: Room) -> None:
+        if room.empty and self._rooms.get(path) is room:
+            del self._rooms[path]
+
+
+def _refused(status: int, text: str) -> web.Response:
+    return web.Response(status=status, text=f"{text}\n")

@@ -1,0 +1,105 @@
+"""The relay over HTTP."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import quote
+
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from wslink.backends import origin
+from wslink.backends.aiohttp.running import add_pages
+from wslink.backends.aiohttp.tokens import bearer_token, read_token, same
+from wslink.backends.tunnel.upstream import Target, forwarded, passed_on, tunnel
+from wslink.relay.options import Options
+from wslink.relay.rooms import Role, Rooms
+from wslink.relay.targets import LOOPBACK, parse_rule, resolve
+
+logger = logging.getLogger("wslink.relay")
+
+RETRY_INTERVAL = 0.25
+"""Seconds between two attempts to reach a target."""
+
+
+class Relay:
+    """Carries WebSockets: `forward` dials a target for each client, `relay` pairs the two peers at a path.
+
+    Raises:
+        UsageError: if an option cannot be followed.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._rules = tuple(map(parse_rule, options.allow)) or LOOPBACK
+        self._client_token = read_token("client-token-file", options.client_token_file)
+        self._process_token = read_token("process-token-file", options.process_token_file)
+        self._retries = (RETRY_INTERVAL,) * int(options.retry / RETRY_INTERVAL)
+        self._rooms = Rooms(options.wait)
+
+    def application(self) -> web.Application:
+        """The aiohttp application. Raises UsageError."""
+        application = web.Application()
+        application.router.add_get(self._options.proxy_route, self.handle)
+        add_pages(application, self._options.www)
+        application.on_shutdown.append(self._shut_down)
+        return application
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request of the proxy route."""
+        if not web.WebSocketResponse().can_prepare(request):
+            return web.Response(status=426, text="This is a WebSocket relay.\n", headers={"Upgrade": "websocket"})
+        if not origin.is_allowed(request.headers, self._options.origins):
+            logger.warning("a page of origin %s was refused", request.headers.get("Origin"))
+            return web.Response(status=403, text="Pages of this origin may not connect.\n")
+        role = self._role(request)
+        if role is None:
+            return web.Response(status=401, text="A token is needed.\n")
+        if self._options.mode == "relay":
+            return await self._rooms.enter(request.path, role, request)
+        return await self._forward(request)
+
+    def _role(self, request: web.Request) -> Role | None:
+        """What a peer has shown to be; None if it may not come in. A page is never the process."""
+        given = bearer_token(request) or request.query.get("token", "")
+        page = "Origin" in request.headers
+        relays = self._options.mode == "relay"
+        if relays and not page and same(given, self._process_token):
+            return Role.PROCESS
+        if self._client_token and not same(given, self._client_token):
+            return None if self._process_token or page or not relays else Role.PROCESS
+        return Role.CLIENT if page or self._client_token or self._process_token else Role.UNKNOWN
+
+    async def _forward(self, request: web.Request) -> web.StreamResponse:
+        wanted = request.match_info
+        host, path = wanted.get("host", "localhost"), wanted.get("path", "ws")
+        port = wanted.get("port", "1234")
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            return web.Response(status=404, text="There is no such port.\n")
+        try:
+            address = await resolve(host, int(port), self._rules)
+        except OSError:
+            return web.Response(status=502, text="The target cannot be reached.\n")
+        if address is None:
+            logger.warning("a client asked for %r, which is not allowed", f"{host}:{port}")
+            return web.Response(status=403, text="This target is not allowed.\n")
+        target = Target(address, int(port), f"/{quote(path, safe='/:@!$&,;=~')}{_query(request)}", self._retries)
+        return await tunnel(request, target, self._headers(request, target))
+
+    def _headers(self, request: web.Request, target: Target) -> CIMultiDict[str]:
+        headers = forwarded(request, target)
+        for name, value in passed_on(request.headers).items():
+            # The token was for the relay.
+            if name not in headers and not (self._client_token and name.lower() == "authorization"):
+                headers.add(name, value)
+        return headers
+
+    async def _shut_down(self, application: web.Application) -> None:
+        self._rooms.close()
+
+
+def _query(request: web.Request) -> str:
+    """The query to pass on: all but the relay's own token."""
+    query = [(name, value) for name, value in request.query.items() if name != "token"]
+    return f"?{URL.build(query=query).raw_query_string}" if query else ""

@@ -1,0 +1,96 @@
+"""The ASGI backend under a real uvicorn, both generations, with what other backends are tested for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from tests.conftest import Open
+from tests.ports import free_port
+from wslink import App, Limits
+
+HELLO = {"secret": "secret"}
+both = pytest.mark.parametrize("generation", [1, 2])
+
+
+@pytest.fixture
+async def mounted() -> AsyncIterator[Any]:
+    servers: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
+
+    async def start(app: App, **settings: Any) -> str:
+        outer = Starlette(routes=[Mount("/below/mount", app.asgi(**settings))])
+        config = uvicorn.Config(outer, port=free_port(), log_level="error", lifespan="on", ws_max_size=64 << 20)
+        server = uvicorn.Server(config)
+        servers.append((server, asyncio.create_task(server.serve())))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        return f"ws://127.0.0.1:{config.port}/below/mount/ws"
+
+    yield start
+    for server, task in servers:
+        server.should_exit = True
+        await task
+
+
+@both
+async def test_calls_binary_and_publications(app: App, mounted: Any, peers: Open, generation: int) -> None:
+    topic = app.topic("test.topic")
+
+    @app.method("test.publish")
+    def publish(value: Any) -> Any:
+        topic.publish({"value": value})
+        return value
+
+    peer = await peers(await mounted(app), generation, hello=HELLO)
+    value = b"bytes" if generation == 2 else await peer.attach("wslink_bin1", b"bytes")
+    await peer.start("test.publish", value)
+    assert [(await peer.receive())["result"] for _ in range(2)] == [b"bytes", {"value": b"bytes"}]
+
+
+async def test_large_messages_go_both_ways(app: App, mounted: Any, peers: Open) -> None:
+    app.method("test.echo")(lambda value: value)
+    peer = await peers(await mounted(app), hello=HELLO)
+    data = bytes(range(256)) * 40_000
+    assert (await peer.call("test.echo", data))["result"] == data
+
+
+async def test_a_stalled_client_delays_nobody_and_is_ended(mounted: Any, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(max_outbox=20 << 20))
+    frames = app.topic("test.frame")
+    url = await mounted(app)
+    stopped, healthy = await peers(url, hello=HELLO), await peers(url, hello=HELLO)
+    stopped.socket._response.connection.transport.pause_reading()  # type: ignore[union-attr]
+    for n in range(60):
+        frames.publish({"n": n, "pixels": bytes(1 << 20)})
+        assert (await healthy.publication())["result"]["n"] == n
+    assert app.clients == (healthy.client_id.removeprefix("c"),)
+    stopped.socket._response.connection.transport.abort()  # type: ignore[union-attr]
+
+
+async def test_a_client_is_forgotten_when_it_goes(app: App, mounted: Any, peers: Open) -> None:
+    gone: list[str] = []
+    app.on_disconnect(gone.append)
+    peer = await peers(await mounted(app), hello=HELLO)
+    await peer.close()
+    while not gone:
+        await asyncio.sleep(0.01)
+    assert app.clients == ()
+
+
+async def test_limits_close_with_their_code_and_reason(
+    mounted: Any, peers: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSLINK_MAX_MSG_SIZE", "100000")
+    url = await mounted(App(secret="secret"))
+    peer = await peers(url, hello=HELLO)
+    await peer.socket.send_bytes(bytes(105_000))
+    assert await peer.closed() == (1009, "a message is at most 104096 bytes")
+    early = await peers(url)
+    await early.socket.send_bytes(bytes(70_000))
+    assert (await early.closed())[0] == 1009

@@ -1,0 +1,79 @@
+"""Real web servers of this machine, run from the recipes of docs/deployment.md."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs" / "deployment.md"
+MODULES = Path("/usr/lib/apache2/modules")
+
+
+def recipe(language: str, number: int = 0) -> str:
+    """The number-th block of a language in the document."""
+    return DOCS.read_text().split(f"```{language}\n")[number + 1].split("```")[0]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class WebServer:
+    """A web server as a process, until the block ends."""
+
+    def __init__(self, *command: str, port: int) -> None:
+        self.command, self.port = command, port
+
+    async def __aenter__(self) -> str:
+        """Its address, without the scheme."""
+        self.process = await asyncio.create_subprocess_exec(*self.command)
+        for _ in range(250):
+            try:
+                (await asyncio.open_connection("127.0.0.1", self.port))[1].close()
+                return f"127.0.0.1:{self.port}"
+            except OSError:
+                assert self.process.returncode is None, "the web server ended"
+                await asyncio.sleep(0.02)
+        raise AssertionError("the web server does not listen")
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.process.returncode is None:
+            self.process.terminate()
+        await asyncio.wait_for(self.process.wait(), 10)
+
+
+def nginx(folder: Path, blocks: str) -> WebServer:
+    port = free_port()
+    path = folder / "nginx.conf"
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    blocks = blocks.replace("listen 8080;", f"listen 127.0.0.1:{port};")
+    path.write_text(
+        f"daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n"
+        f"events {{}}\nhttp {{\naccess_log off;\n{temporary}{blocks}\n}}\n"
+    )
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    return WebServer(program, "-p", str(folder), "-c", str(path), "-e", f"{folder}/nginx.log", port=port)
+
+
+def apache(folder: Path, blocks: str) -> WebServer:
+    port = free_port()
+    path = folder / "apache.conf"
+    names = ("mpm_event", "authz_core", "proxy", "proxy_http", "proxy_wstunnel", "rewrite")
+    modules = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in names)
+    path.write_text(
+        f"ServerRoot {folder}\nServerName localhost\nPidFile {folder}/apache.pid\nErrorLog {folder}/apache.log\n"
+        f"DefaultRuntimeDir {folder}\nUser www-data\nGroup www-data\n"
+        f"{modules}{blocks.replace('Listen 8080', f'Listen 127.0.0.1:{port}').replace('*:8080', f'*:{port}')}"
+    )
+    program = shutil.which("apache2") or "/usr/sbin/apache2"
+    return WebServer(program, "-f", str(path), "-D", "FOREGROUND", port=port)
+
+
+def missing(program: str) -> bool:
+    return shutil.which(program) is None and not Path("/usr/sbin", program).exists()
