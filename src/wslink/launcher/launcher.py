@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from wslink.launcher.configuration import Configuration
 from wslink.launcher.log import tail
 from wslink.launcher.mapping import ProxyFile
 from wslink.launcher.ports import Address, Ports, nobody_listens
-from wslink.launcher.readiness import until_ready
+from wslink.launcher.readiness import Waits, until_ready
 from wslink.launcher.session import Session, State
 from wslink.launcher.spawners.base import Order, find_spawner
 from wslink.launcher.store import Store
@@ -38,6 +38,7 @@ class Launcher:
 
     Attributes:
         sessions: those that hold a port, by id; starting and stopping ones too.
+        on_started: called with each session that became ready or failed to, and the error.
 
     Raises:
         UsageError: if a folder or file of the configuration cannot be written, or an application names no spawner.
@@ -47,6 +48,7 @@ class Launcher:
         settings = configuration.settings
         self.configuration = configuration
         self.sessions: dict[str, Session] = {}
+        self.on_started: list[Callable[[Session, BaseException | None], None]] = []
         self._spawners = {name: find_spawner(app.spawner) for name, app in configuration.apps.items()}
         self._ports = Ports(configuration.resources, nobody_listens)
         self._rate = StartRate(settings.starts_per_minute)
@@ -92,13 +94,16 @@ class Launcher:
 
     # Sessions ---------------------------------------------------------------
 
-    async def launch(self, application: str, posted: Mapping[str, Any], client: str = "") -> Session:
+    async def launch(
+        self, application: str, posted: Mapping[str, Any], client: str = "", waits: Waits = lambda _: None
+    ) -> Session:
         """Start a session and wait until it is ready.
 
         Args:
             application: the application's name.
             posted: the request's other keys; see `variables.accept` for which count.
             client: whom limits count it for; empty for nobody.
+            waits: told what the session waits for, when that changes.
 
         Raises:
             RequestRefused: if the request is at fault, or the client has or starts too many sessions.
@@ -107,11 +112,13 @@ class Launcher:
         """
         session = self._admit(application, posted, client)
         try:
-            await self._start(session)
+            await self._start(session, waits)
         except BaseException as error:
+            self._tell(session, error)
             # Also where the launch is cancelled: whatever happens, the port and the processes do not stay behind.
             await asyncio.shield(self.stop(session.id, getattr(error, "message", "it was given up")))
             raise
+        self._tell(session, None)
         return session
 
     def get(self, session_id: str) -> Session | None:
@@ -134,6 +141,11 @@ class Launcher:
     def log_of(self, session: Session) -> str:
         """The end of what a session wrote, without its secrets."""
         return tail(orders.log_file(self.configuration, session.id), session.secrets)
+
+    @property
+    def free_ports(self) -> int:
+        """How many sessions can be started."""
+        return self._ports.free
 
     # Inside -----------------------------------------------------------------
 
@@ -159,7 +171,7 @@ class Launcher:
             raise RequestRefused(f"sessions_per_client ({limit}) is reached", 429)
         self._rate.count(client)
 
-    async def _start(self, session: Session) -> None:
+    async def _start(self, session: Session, waits: Waits) -> None:
         app = self.configuration.apps[session.application]
         order = orders.new_order(self.configuration, session)
         orders.write_secret(self.configuration, session)
@@ -169,7 +181,7 @@ class Launcher:
         session.starting = asyncio.create_task(session.spawner.start())
         await asyncio.shield(session.starting)
         self._store.put(session.id, session.record())
-        await until_ready(session, app.ready_line, order.log, self.configuration.settings.timeout)
+        await until_ready(session, app.ready_line, order.log, self.configuration.settings.timeout, waits)
         if not session.move(State.READY):
             raise StartFailed(f"The session was stopped: {session.reason}.")
         session.used = time.monotonic()
@@ -212,6 +224,10 @@ class Launcher:
             self._proxy_file.write(self._addresses())
         except OSError as error:
             logger.error("the proxy file cannot be written: %s", error)
+
+    def _tell(self, session: Session, error: BaseException | None) -> None:
+        for listener in self.on_started:
+            listener(session, error)
 
     def _addresses(self) -> dict[str, Address]:
         return {one.id: one.address for one in self.sessions.values() if one.state is State.READY}
