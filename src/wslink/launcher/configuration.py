@@ -121,7 +121,9 @@ class Application(Struct, frozen=True, kw_only=True):
     ] = {}
     cwd: Annotated[str, Meta(description="the folder to start in")] = ""
     limits: Annotated[Limits, Meta(description="an object of what its processes may use")] = Limits()
-    spawner: Annotated[str, Meta(min_length=1, description="what starts it: local, or package.module:Class")] = "local"
+    spawner: Annotated[
+        str, Meta(min_length=1, description="what starts it: local, command, or package.module:Class")
+    ] = "local"
     options: Annotated[dict[str, Any], Meta(description="an object of settings of its spawner")] = {}
 
 

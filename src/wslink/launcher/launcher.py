@@ -19,7 +19,7 @@ from wslink.launcher.mapping import ProxyFile
 from wslink.launcher.ports import Address, Ports, nobody_listens
 from wslink.launcher.readiness import Waits, until_ready
 from wslink.launcher.session import Session, State
-from wslink.launcher.spawners.base import Order, find_spawner
+from wslink.launcher.spawners.base import Order, find_spawner, find_spawners
 from wslink.launcher.store import Store
 from wslink.launcher.usage import busy_ports
 from wslink.launcher.variables import accept
@@ -49,7 +49,7 @@ class Launcher:
         self.configuration = configuration
         self.sessions: dict[str, Session] = {}
         self.on_started: list[Callable[[Session, BaseException | None], None]] = []
-        self._spawners = {name: find_spawner(app.spawner) for name, app in configuration.apps.items()}
+        self._spawners = find_spawners(configuration)
         self._ports = Ports(configuration.resources, nobody_listens)
         self._rate = StartRate(settings.starts_per_minute)
         self._proxy_file = ProxyFile(settings.proxy_file)
