@@ -135,7 +135,7 @@ class Service:
             {
                 "id": one.id,
                 "application": one.application,
-                "state": one.state.value,
+                "state": "spare" if one.spare else one.state.value,
                 "created": one.created,
                 "address": ":".join(map(str, one.address)),
                 "client": one.client,
