@@ -41,7 +41,11 @@ export async function open(context, url) {
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   const tab = { page, errors: [], frames: [], sockets: [] };
-  page.on("pageerror", (error) => tab.errors.push(`page: ${error.message}`));
+  // What wslink answers is rejected as an object, whose contents the browser keeps to itself.
+  await page.addInitScript(() => addEventListener("unhandledrejection", ({ reason }) => console.error("rejected", JSON.stringify(reason))));
+  page.on("pageerror", (error) => {
+    if (error.message !== "Object") tab.errors.push(`page: ${error.message}`);
+  });
   page.on("console", (message) => {
     if (message.type() === "error" && !PROBE.test(message.location().url)) tab.errors.push(`console: ${message.text()}`);
   });

@@ -130,5 +130,7 @@ describe("the trame example in a browser", { timeout: 300_000 }, () => {
     assert.equal(one.sockets.length, 2);
     await one.page.locator("#count").click();
     await counts(one, count + 1);
+    // The page that leaves may still call on the connection that it has closed.
+    one.errors = one.errors.filter((error) => !error.includes("connection not open"));
   });
 });
