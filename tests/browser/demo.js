@@ -16,7 +16,7 @@ const FLAGS = [
 
 /** Serves the demo, or another example, on a free port. */
 export async function serve(example = "terrain", python = process.env.WSLINK_PYTHON) {
-  if (!python) throw new Error("WSLINK_PYTHON must name a Python that has the project and its groups demo and vtk; scripts/test sets it");
+  if (!python) throw new Error("WSLINK_PYTHON must name a Python that has the project and its group demo; scripts/test sets it");
   const server = spawn(python, ["-m", `examples.${example}`, "--port", "0"], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
   server.stderr.setEncoding("utf8").on("data", (text) => (log += text));

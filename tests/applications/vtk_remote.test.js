@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
-import { ROOT, launch, serve } from "./demo.js";
+import { ROOT, launch, serve } from "../browser/demo.js";
 
 const VIEW = { width: 500, height: 400 };
 
@@ -11,7 +11,7 @@ describe("vtk.js shows what VTK renders in Python", { timeout: 180_000 }, () => 
   let server, browser, page, errors;
 
   before(async () => {
-    server = await serve("vtk_remote", process.env.WSLINK_VTK_PYTHON);
+    server = await serve("vtk_remote", process.env.WSLINK_APPLICATIONS_PYTHON);
     browser = await launch();
   });
 

@@ -1,0 +1,1 @@
+"""PyVista's trame viewer, in a page."""

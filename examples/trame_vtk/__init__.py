@@ -1,0 +1,1 @@
+"""A trame application with a VTK view that Python renders."""
