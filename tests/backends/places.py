@@ -10,11 +10,16 @@ from typing import Any
 
 import aiohttp
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
+from tests.ports import free_port
 from tests.released.peer import PEERS, Peer
 from tests.released.pipes import Pipe
 from tests.released.relaying import Meeting
 from tests.released.serving import Protocol
+from wslink import App
 from wslink.server import create_webserver
 
 GENERATIONS = {1: "first", 2: "second"}
@@ -174,13 +179,48 @@ def tornado(protocol: Protocol) -> AbstractAsyncContextManager[Place]:
     return over_http(protocol, "tornado")
 
 
+class Mounted:
+    """An App that includes a protocol, mounted in Starlette under uvicorn."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        app = App(secret=protocol.secret)
+        app.include(protocol)
+        self.url = f"http://127.0.0.1:{(port := free_port())}/below/mount/ws"
+        outer = Starlette(routes=[Mount("/below/mount", app.asgi())])
+        self._server = uvicorn.Server(uvicorn.Config(outer, port=port, log_level="error", ws_max_size=64 << 20))
+        self._task = asyncio.create_task(self._server.serve())
+
+    async def started(self) -> None:
+        while not self._server.started:
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        self._server.should_exit = True
+        await self._task
+
+
+@asynccontextmanager
+async def asgi(protocol: Protocol) -> AsyncIterator[Place]:
+    server = Mounted(protocol)
+    await server.started()
+    async with aiohttp.ClientSession() as session:
+        yield (place := Place(server, lambda: session.ws_connect(server.url, max_msg_size=0)))
+        for socket in place.dialed:
+            await socket.close()
+    await server.stop()
+
+
 PLACES: dict[str, Callable[[Protocol], AbstractAsyncContextManager[Place]]] = {
     "aiohttp": lambda protocol: over_http(protocol, "aiohttp"),
     "reverse": reverse,
     "generic": generic,
     "jupyter": jupyter,
     "tornado": tornado,
+    "asgi": asgi,
 }
 
 SHARED = [name for name in PLACES if name != "reverse"]
 """Those that several clients can use at a time."""
+
+ENDING = [name for name in PLACES if name != "asgi"]
+"""Those that a client's application.exit may end; what an App is mounted in is not its own to end."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.backends.places import PLACES, SHARED, Place
+from tests.backends.places import ENDING, PLACES, SHARED, Place
 from tests.released.peer import SECRET, Failure
 from tests.released.serving import Protocol
 from wslink import register
@@ -71,6 +71,12 @@ def protocol(link: Link) -> Protocol:
 
 @pytest.fixture(params=PLACES)
 async def place(request: pytest.FixtureRequest, protocol: Protocol) -> AsyncIterator[Place]:
+    async with PLACES[request.param](protocol) as place:
+        yield place
+
+
+@pytest.fixture(params=ENDING)
+async def ending(request: pytest.FixtureRequest, protocol: Protocol) -> AsyncIterator[Place]:
     async with PLACES[request.param](protocol) as place:
         yield place
 
@@ -185,7 +191,7 @@ async def test_stopping_ends_connections_and_calls(place: Place, link: Link) -> 
     await place.server.stop()
 
 
-async def test_application_exit_answers_then_stops(place: Place, link: Link) -> None:
-    peer = await place.connect(2)
+async def test_application_exit_answers_then_stops(ending: Place, link: Link) -> None:
+    peer = await ending.connect(2)
     assert await peer.call("application.exit") is None
     await asyncio.wait_for(link.gone.wait(), 5)
