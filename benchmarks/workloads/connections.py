@@ -41,8 +41,12 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_N
 PEERS = (*RAW, *OURS, *FALLBACK, *RELEASED)
 WORKLOADS = (
     Workload(
-        "idle", f"{IDLE} idle connections", (*RAW[1:], *OURS, *FALLBACK[1:], *RELEASED),
-        (Metric("kib", "KiB each", targets=(("", 12.0),)),), idle, rounds=1,
+        "idle",
+        f"{IDLE} idle connections",
+        (*RAW[1:], *OURS, *FALLBACK[1:], *RELEASED),
+        (Metric("kib", "KiB each", targets=(("", 12.0),)),),
+        idle,
+        rounds=1,
     ),
     Workload("hello", "connect and hello", PEERS, (Metric("cpu_us", "server us", targets=(("2.6.0", 0.65),)),), hello),
 )

@@ -14,11 +14,10 @@ const FLAGS = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
-/** Serves the demo on a free port. */
-export async function serve() {
-  const python = process.env.WSLINK_PYTHON;
+/** Serves the demo, or another example, on a free port. */
+export async function serve(example = "terrain", python = process.env.WSLINK_PYTHON) {
   if (!python) throw new Error("WSLINK_PYTHON must name a Python that has the project and its group demo; scripts/test sets it");
-  const server = spawn(python, ["-m", "examples.terrain", "--port", "0"], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  const server = spawn(python, ["-m", `examples.${example}`, "--port", "0"], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
   server.stderr.setEncoding("utf8").on("data", (text) => (log += text));
   const ended = once(server, "exit");
@@ -27,7 +26,7 @@ export async function serve() {
       const found = /serving on (\S+)/.exec(line);
       if (found) resolve(found[1]);
     });
-    ended.then(([code]) => reject(new Error(`the demo ended with ${code}:\n${log}`)));
+    ended.then(([code]) => reject(new Error(`${example} ended with ${code}:\n${log}`)));
   });
   const stop = async () => {
     server.kill("SIGTERM"); // this process alone, by its id

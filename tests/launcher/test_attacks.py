@@ -215,14 +215,14 @@ class TestLeaks:
         program = "import sys; print('x' * 40); [print(sys.argv[1] * 2) for _ in range(300)]; sys.exit(1)"
         async with launching(tmp_path, apps={"chatty": app(program, "${secret}", "${name}")}) as running:
             seen: list[str] = []
-            new_session = running.launcher._admit
+            lease = running.launcher._lease
 
-            def noticing(*arguments: Any) -> Any:
-                session = new_session(*arguments)
+            async def noticing(*arguments: Any) -> Any:
+                session = await lease(*arguments)
                 seen.append(session.values["secret"])
                 return session
 
-            running.launcher._admit = noticing  # type: ignore[method-assign]
+            running.launcher._lease = noticing  # type: ignore[method-assign]
             _, answer = await running.post("chatty", name="x")
             for n in range(len(seen[0]) - 5):
                 assert seen[0][n : n + 6] not in answer["log"]

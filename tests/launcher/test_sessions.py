@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, app, launching, processes, until
+from wslink.errors import StartFailed
+from wslink.launcher.readiness import until_ready
+from wslink.launcher.session import Session
+from wslink.launcher.spawners.base import Order
+from wslink.launcher.spawners.local import LocalSpawner
 
 STAMPED = app(f"import time; print('it is ready', time.time(), flush=True); {SLEEP}", ready_line="it is ready")
 
@@ -63,8 +68,17 @@ async def test_a_failed_start_leaves_nothing(tmp_path: Path, application: str) -
 
 
 async def test_a_dead_process_is_never_told_ready(tmp_path: Path) -> None:
-    async with launching(tmp_path, apps={"dead": app(f"{READY}")}, timeout=2) as running:
-        assert (await running.post("dead"))[0] == 503
+    """It has written its ready line and ended before anybody looked."""
+    log = tmp_path / "log"
+    spawner = LocalSpawner(Order("an-id", tuple(app(READY)["cmd"]), {}, "127.0.0.1", 1, log))
+    session = Session("an-id", "dead", "", ("127.0.0.1", 1), {"secret": "s", "token": "t"}, spawner=spawner)
+    await spawner.start()
+    while await spawner.poll() is None:
+        await asyncio.sleep(0.01)
+    assert "it is ready" in log.read_text()
+    with pytest.raises(StartFailed, match="exit code 0"):
+        await until_ready(session, "it is ready", log, 5, lambda _: None)
+    await spawner.stop()
 
 
 async def test_a_session_that_ends_is_reaped(tmp_path: Path) -> None:

@@ -247,6 +247,12 @@ def test_big_endian_and_strided_arrays_arrive_right() -> None:
         assert decoded["result"].shape == array.shape
 
 
+@pytest.mark.parametrize("max_frame", [100, 1 << 20])
+def test_arrays_arrive_read_only_however_they_were_cut(max_frame: int) -> None:
+    [decoded] = deliver_arrays(SECOND_WITH_ARRAYS.result("rpc:c1:1", numpy.arange(50), max_frame))
+    assert not decoded["result"].flags.writeable
+
+
 def deliver_arrays(message: Message) -> list[Any]:
     decoder = SecondDecoder(LIMITS)
     decoder.accept_arrays()

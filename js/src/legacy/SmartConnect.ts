@@ -128,7 +128,7 @@ function decorate(state: State, config: ISmartConnectConfig): void {
 
 function dial(api: SmartConnect, state: State): void {
   const { sessionURL: urls, secret, retry, iframe, wsProxy, callTimeout } = state.config;
-  const connection = newConnection({ urls, secret, retry, wsProxy: iframe ?? wsProxy, callTimeout });
+  const connection = newConnection({ urls, secret, retry, wsProxy: Boolean(iframe) || wsProxy, callTimeout });
   state.subscriptions.push(
     connection.onConnectionReady((ready) => {
       state.session = ready.getSession() ?? null;

@@ -1,6 +1,6 @@
 import { CLIENT_ERROR, type Failure } from "./failure.js";
 import { ReleasedSession } from "./session.js";
-import { type SocketLike, createSocket } from "./socket.js";
+import { OPEN, type SocketLike, createSocket } from "./socket.js";
 
 /** The shortest and the longest wait before a connection is tried again, in milliseconds; each wait is twice the one before. */
 const FIRST_WAIT = 500;
@@ -53,7 +53,7 @@ export class Line {
    * @throws what opening a socket throws.
    */
   connect(url: string): void {
-    if (this.#socket && this.#socket.readyState <= 1 && url === this.#url) return;
+    if (this.#socket && this.#socket.readyState <= OPEN && url === this.#url) return;
     this.disconnect();
     this.#url = url;
     this.#left = this.#options.retries;

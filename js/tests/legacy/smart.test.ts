@@ -76,7 +76,7 @@ describe.each(MAKERS)("%s", (_, make) => {
     expect(smart.getConfigDecorator()).toBeNull();
   });
 
-  test.each([{ wsProxy: true }, { sessionURL: "wss://given/", iframe: true }])("has WSLINK make the socket for %o", async (config) => {
+  test.each([{ wsProxy: true, iframe: false }, { sessionURL: "wss://given/", iframe: true }])("has WSLINK make the socket for %o", async (config) => {
     const target = await url();
     const createWebSocket = vi.fn(() => new WebSocket(target));
     Object.assign(globalThis, { WSLINK: { createWebSocket } });

@@ -14,7 +14,7 @@ from wslink.errors import ConfigurationError, UsageError
 from wslink.launcher.configuration import Configuration, with_environment
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.service import Service
-from wslink.launcher.spawners.base import find_spawner
+from wslink.launcher.spawners.base import find_spawners
 from wslink.launcher.validation import load, warnings
 from wslink.launcher.variables import postable
 
@@ -61,9 +61,9 @@ def _log_to(path: Path, debug: bool) -> None:
 
 def _summary(configuration: Configuration) -> str:
     """What `--check` says of a configuration that is right."""
+    find_spawners(configuration)
     lines = [f"The configuration is right: {len(configuration.apps)} applications at {configuration.endpoint}/"]
     for name, app in configuration.apps.items():
-        find_spawner(app.spawner)
         posted = ", ".join(sorted(postable(configuration, app))) or "nothing"
         lines.append(f"  {name}: started by {app.spawner!r}; clients may post {posted}")
     return "\n".join(lines) + "\n"

@@ -6,20 +6,21 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from wslink.errors import NoResources, RequestRefused, StartFailed, UsageError
-from wslink.launcher import orders
 from wslink.launcher.admission import StartRate
 from wslink.launcher.configuration import Configuration
 from wslink.launcher.log import tail
 from wslink.launcher.mapping import ProxyFile
+from wslink.launcher.orders import log_file, new_order, new_session, secret_file, write_secret
+from wslink.launcher.pool import Pool
 from wslink.launcher.ports import Address, Ports, nobody_listens
-from wslink.launcher.readiness import until_ready
+from wslink.launcher.readiness import Waits, until_ready
 from wslink.launcher.session import Session, State
-from wslink.launcher.spawners.base import Order, find_spawner
+from wslink.launcher.spawners.base import Order, find_spawner, find_spawners
 from wslink.launcher.store import Store
 from wslink.launcher.usage import busy_ports
 from wslink.launcher.variables import accept
@@ -38,6 +39,7 @@ class Launcher:
 
     Attributes:
         sessions: those that hold a port, by id; starting and stopping ones too.
+        on_started: called with each session that became ready or failed to, and the error.
 
     Raises:
         UsageError: if a folder or file of the configuration cannot be written, or an application names no spawner.
@@ -47,10 +49,13 @@ class Launcher:
         settings = configuration.settings
         self.configuration = configuration
         self.sessions: dict[str, Session] = {}
-        self._spawners = {name: find_spawner(app.spawner) for name, app in configuration.apps.items()}
+        self.on_started: list[Callable[[Session, BaseException | None], None]] = []
+        self._spawners = find_spawners(configuration)
         self._ports = Ports(configuration.resources, nobody_listens)
         self._rate = StartRate(settings.starts_per_minute)
         self._proxy_file = ProxyFile(settings.proxy_file)
+        wanted = {name: app.pool for name, app in configuration.apps.items()}
+        self._pool = Pool(wanted, self.sessions, self._start_spare)
         self._ends: dict[str, asyncio.Task[None]] = {}
         self._stops: set[asyncio.Task[None]] = set()
         self._reaper: asyncio.Task[None] | None = None
@@ -70,19 +75,18 @@ class Launcher:
         Raises:
             UsageError: if the proxy file cannot be written.
         """
-        for session_id, record in self._store.records():
-            session = Session.from_record(session_id, record)
-            if await self._restore(session, record):
-                logger.info("session %s of an earlier launcher runs", session_id)
+        await asyncio.gather(*(self._restore(*found) for found in self._store.records()))
         try:
             self._proxy_file.write(self._addresses())
         except OSError as error:
             raise UsageError(f"proxy_file cannot be written: {error}") from error
+        self._pool.fill()
         self._reaper = asyncio.create_task(self._reap_forever())
 
     async def close(self) -> None:
         """End every session, unless `keep_sessions` is set; starting ones anyway."""
         self._closing = True
+        self._pool.close()
         if self._reaper is not None:
             self._reaper.cancel()
         keeps = self.configuration.settings.keep_sessions
@@ -92,32 +96,41 @@ class Launcher:
 
     # Sessions ---------------------------------------------------------------
 
-    async def launch(self, application: str, posted: Mapping[str, Any], client: str = "") -> Session:
+    async def launch(
+        self, application: str, posted: Mapping[str, Any], client: str = "", waits: Waits = lambda _: None
+    ) -> Session:
         """Start a session and wait until it is ready.
 
         Args:
             application: the application's name.
             posted: the request's other keys; see `variables.accept` for which count.
             client: whom limits count it for; empty for nobody.
+            waits: told what the session waits for, when that changes.
 
         Raises:
             RequestRefused: if the request is at fault, or the client has or starts too many sessions.
             NoResources: if every port is taken.
             StartFailed: if it ends before it is ready, or is not ready in time. Nothing of it is left then.
         """
-        session = self._admit(application, posted, client)
-        try:
-            await self._start(session)
-        except BaseException as error:
-            # Also where the launch is cancelled: whatever happens, the port and the processes do not stay behind.
-            await asyncio.shield(self.stop(session.id, getattr(error, "message", "it was given up")))
-            raise
+        app = self.configuration.apps.get(application)
+        if app is None:
+            raise RequestRefused("There is no such application.")
+        accepted = accept(self.configuration, app, posted)
+        self._check_client(client)
+        session = self._pool.take(application)
+        if session is None:
+            session = await self._lease(application, accepted, client)
+            await self._start_or_clear(session, waits)
+        else:
+            self._hand_over(session, client)
+        if isinstance(posted.get("sessionManagerURL"), str):
+            session.public.setdefault("sessionManagerURL", posted["sessionManagerURL"])
         return session
 
     def get(self, session_id: str) -> Session | None:
-        """The session that is ready and has this id."""
+        """The session that is ready, belongs to a client and has this id."""
         session = self.sessions.get(session_id)
-        return session if session is not None and session.state is State.READY else None
+        return session if session is not None and session.state is State.READY and not session.spare else None
 
     async def stop(self, session_id: str, reason: str = "it was asked to") -> None:
         """End a session; returns when its processes have gone and its port is free. Unknown ids do nothing."""
@@ -133,25 +146,53 @@ class Launcher:
 
     def log_of(self, session: Session) -> str:
         """The end of what a session wrote, without its secrets."""
-        return tail(orders.log_file(self.configuration, session.id), session.secrets)
+        return tail(log_file(self.configuration, session.id), session.secrets)
+
+    @property
+    def free_ports(self) -> int:
+        """How many sessions can be started."""
+        return self._ports.free
 
     # Inside -----------------------------------------------------------------
 
-    def _admit(self, application: str, posted: Mapping[str, Any], client: str) -> Session:
-        """A session that holds a port."""
-        app = self.configuration.apps.get(application)
-        if app is None:
-            raise RequestRefused("There is no such application.")
-        accepted = accept(self.configuration, app, posted)
-        self._check_client(client)
+    async def _lease(self, application: str, accepted: Mapping[str, str], client: str) -> Session:
+        """A session that holds a port. One that waits for a client gives way to one that has a client."""
         lease = None if self._closing else self._ports.take()
+        surplus = self._pool.surplus() if lease is None and not self._closing else None
+        if surplus is not None:
+            await self.stop(surplus.id, "its port was needed")
+            lease = self._ports.take()
         if lease is None:
             raise NoResources("All the resources are currently taken")
-        session = orders.new_session(self.configuration, application, accepted, client, lease)
-        if isinstance(posted.get("sessionManagerURL"), str):
-            session.public.setdefault("sessionManagerURL", posted["sessionManagerURL"])
+        session = new_session(self.configuration, application, accepted, client, lease)
         self.sessions[session.id] = session
         return session
+
+    async def _start_spare(self, application: str) -> Session:
+        if self._closing or not self._ports.free:
+            raise NoResources("All the resources are currently taken")
+        session = await self._lease(application, {}, "")
+        session.spare = True
+        await self._start_or_clear(session, lambda _: None)
+        return session
+
+    def _hand_over(self, session: Session, client: str) -> None:
+        """Give a session of the pool to a client."""
+        session.client, session.created, session.used = client, time.time(), time.monotonic()
+        self._store.put(session.id, session.record())
+        self._publish()
+        self._tell(session, None)
+        self._pool.fill()
+
+    async def _start_or_clear(self, session: Session, waits: Waits) -> None:
+        try:
+            await self._start(session, waits)
+        except BaseException as error:
+            self._tell(session, error)
+            # Also where the launch is cancelled: whatever happens, the port and the processes do not stay behind.
+            await asyncio.shield(self.stop(session.id, getattr(error, "message", "it was given up")))
+            raise
+        self._tell(session, None)
 
     def _check_client(self, client: str) -> None:
         limit = self.configuration.settings.sessions_per_client
@@ -159,17 +200,17 @@ class Launcher:
             raise RequestRefused(f"sessions_per_client ({limit}) is reached", 429)
         self._rate.count(client)
 
-    async def _start(self, session: Session) -> None:
+    async def _start(self, session: Session, waits: Waits) -> None:
         app = self.configuration.apps[session.application]
-        order = orders.new_order(self.configuration, session)
-        orders.write_secret(self.configuration, session)
+        order = new_order(self.configuration, session)
+        write_secret(self.configuration, session)
         session.spawner = self._spawners[session.application](order)
         # Before and after: a launcher that is killed in between still finds the processes, by the order's id.
         self._store.put(session.id, session.record())
         session.starting = asyncio.create_task(session.spawner.start())
         await asyncio.shield(session.starting)
         self._store.put(session.id, session.record())
-        await until_ready(session, app.ready_line, order.log, self.configuration.settings.timeout)
+        await until_ready(session, app.ready_line, order.log, self.configuration.settings.timeout, waits)
         if not session.move(State.READY):
             raise StartFailed(f"The session was stopped: {session.reason}.")
         session.used = time.monotonic()
@@ -188,23 +229,24 @@ class Launcher:
             logger.exception("session %s could not be stopped", session.id)
         finally:
             session.move(State.ENDED)
-            orders.secret_file(self.configuration, session.id).unlink(missing_ok=True)
+            secret_file(self.configuration, session.id).unlink(missing_ok=True)
             self._ports.give_back(session.lease)
             self._store.delete(session.id)
             self.sessions.pop(session.id, None)
             self._ends.pop(session.id, None)
             logger.info("session %s of %s ended: %s", session.id, session.application, session.reason)
 
-    async def _restore(self, session: Session, record: Mapping[str, Any]) -> bool:
-        """Whether a session of an earlier launcher runs and was ready. If not, its rest is cleared away."""
+    async def _restore(self, session_id: str, record: Mapping[str, Any]) -> None:
+        """Take over a session of an earlier launcher that runs and was ready; clear away the rest of any other."""
+        session = Session.from_record(session_id, dict(record))
         self._ports.claim(session.lease)
         self.sessions[session.id] = session
         with contextlib.suppress(UsageError):  # its spawner may have been removed
             session.spawner = find_spawner(record["kind"])(Order.from_record(record["order"]))
             if await session.spawner.restore(record["spawner"]) and session.state is State.READY:
-                return True
+                logger.info("session %s of an earlier launcher runs", session_id)
+                return
         await self.stop(session.id, "it ended with an earlier launcher")
-        return False
 
     def _publish(self) -> None:
         """Write the proxy file. A launcher whose file cannot be written goes on: its own proxy still works."""
@@ -213,8 +255,12 @@ class Launcher:
         except OSError as error:
             logger.error("the proxy file cannot be written: %s", error)
 
+    def _tell(self, session: Session, error: BaseException | None) -> None:
+        for listener in self.on_started:
+            listener(session, error)
+
     def _addresses(self) -> dict[str, Address]:
-        return {one.id: one.address for one in self.sessions.values() if one.state is State.READY}
+        return {one.id: one.address for one in self.sessions.values() if self.get(one.id) is one}
 
     async def _reap_forever(self) -> None:
         while True:
@@ -224,6 +270,7 @@ class Launcher:
                 for session in list(self.sessions.values()):
                     if session.state is State.READY:
                         await self._reap(session)
+                self._pool.fill()
             except Exception:
                 logger.exception("sessions could not be watched")
 
@@ -234,7 +281,7 @@ class Launcher:
         idle, allowed = time.monotonic() - session.used, self.configuration.settings.idle_timeout
         if code is not None:
             self._stop_soon(session, f"its process ended with exit code {code}")
-        elif allowed and idle > allowed:
+        elif allowed and idle > allowed and not session.spare:
             self._stop_soon(session, f"nobody used it for {idle:.0f} s")
 
     def _stop_soon(self, session: Session, reason: str) -> None:

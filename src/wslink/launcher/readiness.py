@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 from wslink.errors import StartFailed
@@ -18,7 +19,11 @@ DIAL_TIMEOUT = 1.0
 """Seconds for one attempt to reach a port."""
 
 
-async def until_ready(session: Session, ready_line: str | None, log: Path, timeout: float) -> None:
+Waits = Callable[[str], None]
+"""Told what a session waits for, when that changes."""
+
+
+async def until_ready(session: Session, ready_line: str | None, log: Path, timeout: float, waits: Waits) -> None:
     """Wait until a session that was started wrote its ready line, or accepts connections where it has none.
 
     Raises:
@@ -26,7 +31,7 @@ async def until_ready(session: Session, ready_line: str | None, log: Path, timeo
     """
     assert session.spawner is not None
     try:
-        await asyncio.wait_for(_ready(session.spawner, ready_line, log), timeout)
+        await asyncio.wait_for(_ready(session.spawner, ready_line, log, waits), timeout)
     except asyncio.TimeoutError:
         text = "Session did not start before timeout expired. Check session logs."
         raise StartFailed(text, None, tail(log, session.secrets)) from None
@@ -41,7 +46,8 @@ class _Ended(Exception):
         self.code = code
 
 
-async def _ready(spawner: Spawner, ready_line: str | None, log: Path) -> None:
+async def _ready(spawner: Spawner, ready_line: str | None, log: Path, waits: Waits) -> None:
+    told = ""
     watch = LineWatch(log, ready_line or "")
     while True:
         # In this order, so that what has ended is never told ready.
@@ -51,6 +57,9 @@ async def _ready(spawner: Spawner, ready_line: str | None, log: Path) -> None:
             raise _Ended(code)
         if found:
             return
+        if spawner.progress() != told:
+            told = spawner.progress()
+            waits(told)
         await asyncio.sleep(INTERVAL)
 
 

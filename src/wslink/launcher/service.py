@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,10 +15,13 @@ from wslink.backends import origin
 from wslink.backends.aiohttp.running import add_pages
 from wslink.backends.aiohttp.tokens import bearer_token, read_token, same
 from wslink.errors import LaunchError, RequestRefused, StartFailed, UsageError
-from wslink.launcher.authentication import client_of, find_authenticator, networks
+from wslink.launcher.authentication import client_of, find_authenticator, is_in, networks
 from wslink.launcher.configuration import Configuration
+from wslink.launcher.events import failure, stream, wants_events
 from wslink.launcher.launcher import Launcher
+from wslink.launcher.metrics import Metrics
 from wslink.launcher.proxy import SessionProxy
+from wslink.launcher.readiness import Waits
 from wslink.launcher.session import Session
 
 logger = logging.getLogger("wslink.launcher")
@@ -26,7 +30,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Service:
-    """Routes of a launcher: POST, GET and DELETE of its endpoint, the session proxy, and the folder `content`.
+    """Routes of a launcher: POST, GET and DELETE of its endpoint, the session proxy, `/health`, `/metrics`, and the
+    folder `content`.
 
     Raises:
         UsageError: if a setting cannot be followed.
@@ -43,6 +48,9 @@ class Service:
         self._authenticate = find_authenticator(settings.authentication, settings.trusted_proxies)
         self._admin_token = read_token("configuration.admin_token_file", settings.admin_token_file)
         self._proxy = SessionProxy(launcher, settings.origins)
+        self._metrics = None
+        with contextlib.suppress(ImportError):
+            self._metrics = Metrics(launcher)
 
     def application(self) -> web.Application:
         """The aiohttp application. It opens the launcher when it starts and closes it when it ends."""
@@ -54,6 +62,8 @@ class Service:
             router.add_get(path, self._list)
         router.add_get(f"{endpoint}/{{id}}", self._get)
         router.add_delete(f"{endpoint}/{{id}}", self._delete)
+        router.add_get("/health", self._health)
+        router.add_get("/metrics", self._tell_metrics)
         self._proxy.add_to(application)
         add_pages(application, self._settings.content)
         application.on_startup.append(lambda _: self._launcher.open())
@@ -68,13 +78,41 @@ class Service:
         application = payload.pop("application", None)
         if not isinstance(application, str):
             raise RequestRefused("The request is not complete")
-        session = await self._launcher.launch(application, payload, user or client_of(request, self._proxies))
+        client = user or client_of(request, self._proxies)
+        if wants_events(request):
+            return await self._stream(request, application, payload, client)
+        session = await self._launcher.launch(application, payload, client)
         if request.transport is None or request.transport.is_closing():
             # Nobody is left to be told of it, and nobody could ever end it.
             await self._launcher.stop(session.id, "its client left before it was ready")
         response = web.json_response(session.public, headers={"Cache-Control": "no-store"})
         self._proxy.set_cookie(response, session, request.headers.get("X-Forwarded-Proto", request.scheme) == "https")
         return response
+
+    async def _stream(
+        self, request: web.Request, application: str, payload: dict[str, Any], client: str
+    ) -> web.StreamResponse:
+        response = web.StreamResponse()
+        self._allow_page(request, response)
+        headers = {**response.headers, "Cache-Control": "no-store"}
+
+        async def start(waits: Waits) -> Session:
+            return await self._launcher.launch(application, payload, client, waits)
+
+        async def abandon(session: Session) -> None:
+            await self._launcher.stop(session.id, "its client left before it was ready")
+
+        return await stream(request, headers, start, abandon)
+
+    async def _health(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response({"status": "ok"})
+
+    async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
+        """For the administrator, and for programs of this machine that no proxy speaks for."""
+        local = is_in(request.remote, networks(("127.0.0.0/8", "::1"))) and "X-Forwarded-For" not in request.headers
+        if self._metrics is None or not (local or self._is_admin(request)):
+            raise web.HTTPNotFound
+        return self._metrics.response()
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         session = self._found(request, self._settings.get)
@@ -97,7 +135,7 @@ class Service:
             {
                 "id": one.id,
                 "application": one.application,
-                "state": one.state.value,
+                "state": "spare" if one.spare else one.state.value,
                 "created": one.created,
                 "address": ":".join(map(str, one.address)),
                 "client": one.client,
@@ -162,17 +200,16 @@ class Service:
     async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
-        except StartFailed as error:
-            logger.warning("a session did not start: %s", error.message)
-            return _failure(error.message, error.status, exitCode=error.exit_code, log=error.log or None)
         except LaunchError as error:
-            response = _failure(error.message, error.status)
+            if isinstance(error, StartFailed):
+                logger.warning("a session did not start: %s", error.message)
+            response = web.json_response(failure(error), status=error.status)
             if error.status == 408:
                 await _send_and_close(request, response)
             return response
         except web.HTTPRequestEntityTooLarge:
             return _failure(f"At most {self._settings.max_body} bytes are allowed", 413)
-        except (web.HTTPException, asyncio.CancelledError):
+        except (web.HTTPException, asyncio.CancelledError, ConnectionError):
             raise
         except Exception:
             logger.exception("a request failed")
@@ -195,8 +232,8 @@ def make_application(configuration: Configuration) -> web.Application:
     return Service(Launcher(configuration)).application()
 
 
-def _failure(message: str, status: int, **more: Any) -> web.Response:
-    return web.json_response({"error": message, **{k: v for k, v in more.items() if v is not None}}, status=status)
+def _failure(message: str, status: int) -> web.Response:
+    return web.json_response({"error": message}, status=status)
 
 
 async def _send_and_close(request: web.Request, response: web.Response) -> None:

@@ -45,6 +45,7 @@ class Session:
         values: every variable that templates may name.
         public: what its client is told.
         created: seconds since the epoch.
+        spare: whether it waits for a client, in the pool.
         connections: open connections through the launcher's own proxy.
         used: when somebody was last seen to use it, by `time.monotonic`.
         reason: why it ended, for the administrator.
@@ -60,6 +61,7 @@ class Session:
     public: dict[str, Any] = field(default_factory=dict, repr=False)
     created: float = field(default_factory=time.time)
     state: State = State.STARTING
+    spare: bool = False
     connections: int = 0
     used: float = field(default_factory=time.monotonic)
     reason: str = ""
@@ -97,6 +99,7 @@ class Session:
             "public": self.public,
             "created": self.created,
             "ready": self.state is State.READY,
+            "spare": self.spare,
             "spawner": self.spawner.state(),
         }
 
@@ -114,6 +117,7 @@ class Session:
             record["public"],
             record["created"],
             state,
+            record["spare"],
         )
 
 

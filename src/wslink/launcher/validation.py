@@ -123,6 +123,15 @@ def _contradictions(configuration: Configuration) -> Iterator[tuple[Key, str]]:
     for name in configuration.properties:
         if name in RESERVED:
             yield ("properties", name), f"this name is the launcher's own; so are {', '.join(sorted(RESERVED))}"
+    yield from _rules(configuration)
+    yield from _scripts(configuration)
+    yield from _pools(configuration)
+    content = configuration.settings.content
+    if content and not Path(content).is_dir():
+        yield ("configuration", "content"), f"it must be a folder; there is none at {content!r}"
+
+
+def _rules(configuration: Configuration) -> Iterator[tuple[Key, str]]:
     for name, rule in configuration.settings.sanitize.items():
         key: Key = ("configuration", "sanitize", name)
         if rule.type == "inList" and not rule.list:
@@ -132,10 +141,13 @@ def _contradictions(configuration: Configuration) -> Iterator[tuple[Key, str]]:
                 re.compile(rule.regexp)
             except re.error as error:
                 yield (*key, "regexp"), f"it must be a regular expression: {error}"
-    yield from _scripts(configuration)
-    content = configuration.settings.content
-    if content and not Path(content).is_dir():
-        yield ("configuration", "content"), f"it must be a folder; there is none at {content!r}"
+
+
+def _pools(configuration: Configuration) -> Iterator[tuple[Key, str]]:
+    for name, app in configuration.apps.items():
+        if app.pool and (posted := postable(configuration, app)):
+            text = f"nobody has posted {', '.join(sorted(posted))} when a session is started for the pool"
+            yield ("apps", name, "pool"), text
 
 
 def _scripts(configuration: Configuration) -> Iterator[tuple[Key, str]]:

@@ -93,7 +93,7 @@ def padding(offset: int) -> bytes:
 
 
 def unpack_array(payload: memoryview) -> Any:
-    """The array in an extension's payload: a view of it as `numpy.ndarray`, or a RawArray where there is no NumPy.
+    """The array in an extension's payload: a read-only view of it as `numpy.ndarray`, or a RawArray without NumPy.
 
     Raises:
         ParseError: if the payload breaks ARR-2, ARR-3 or ARR-5.
@@ -110,7 +110,7 @@ def unpack_array(payload: memoryview) -> Any:
         return RawArray(dtype, shape, data)
     if size == 0:
         return numpy.empty(shape, dtype)
-    return numpy.frombuffer(data, dtype).reshape(shape)
+    return numpy.frombuffer(data.toreadonly(), dtype).reshape(shape)
 
 
 def _parse_head(payload: memoryview) -> tuple[str, tuple[int, ...]]:

@@ -15,10 +15,11 @@ from typing import Any
 import msgspec
 
 from wslink.errors import UsageError
-from wslink.launcher.configuration import Limits
+from wslink.launcher.configuration import Configuration, Limits
 
 SPAWNERS = {
     "local": "wslink.launcher.spawners.local:LocalSpawner",
+    "command": "wslink.launcher.spawners.command:CommandSpawner",
 }
 """Each spawner's import string."""
 
@@ -73,6 +74,15 @@ class Spawner(ABC):
 
     def __init__(self, order: Order) -> None:
         self.order = order
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Called with an application's `options` when a configuration is read.
+
+        Raises:
+            UsageError: naming the option that is wrong and what is allowed.
+        """
+        return
 
     @abstractmethod
     async def start(self) -> None:
@@ -131,4 +141,20 @@ def find_spawner(name: str) -> type[Spawner]:
         raise UsageError(f"spawner {name!r}: one of {known}, or package.module:Class ({error})") from error
     if not (isinstance(found, type) and issubclass(found, Spawner)):
         raise UsageError(f"spawner {name!r} is no wslink.launcher.spawners.base.Spawner")
+    return found
+
+
+def find_spawners(configuration: Configuration) -> dict[str, type[Spawner]]:
+    """The class for each application.
+
+    Raises:
+        UsageError: if there is none, or an application's options are wrong.
+    """
+    found = {}
+    for name, app in configuration.apps.items():
+        found[name] = find_spawner(app.spawner)
+        try:
+            found[name].check(app.options)
+        except UsageError as error:
+            raise UsageError(f"apps.{name}.{error}") from error
     return found

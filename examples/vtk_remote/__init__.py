@@ -1,0 +1,1 @@
+"""A VTK scene rendered in Python and shown by vtk.js."""

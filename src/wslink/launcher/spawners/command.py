@@ -1,0 +1,172 @@
+"""Sessions that other programs run: any scheduler or container engine that has commands to start, ask and stop.
+
+The application's `options` are lists of arguments. Besides the usual variables they may name `${handle}`, which is what
+`start` wrote last (a container's or a job's id); the element `${command}` becomes the session's command.
+
+    start     starts the session and returns; writes the handle on its last line
+    poll      succeeds as long as the session runs or waits to run
+    stop      ends the session; also run for one that has ended, and for one whose start was cut off: that has no handle
+              yet, so name things by `${id}`
+    log       optional; writes the session's output, and goes on as long as the session runs
+    address   optional; writes "host:port" as soon as the session has them
+    waits     optional; writes what the session waits for, on one line; nothing once it runs
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping
+from string import Template
+from typing import Any
+
+from wslink.errors import StartFailed, UsageError
+from wslink.launcher.log import tail
+from wslink.launcher.spawners.base import Order, Spawner
+from wslink.launcher.spawners.tree import MARK, end_all
+
+NEEDED, OPTIONAL = ("start", "poll", "stop"), ("log", "address", "waits")
+
+INTERVAL = 0.5
+"""Seconds between two questions to the engine."""
+TIMEOUT = 30.0
+"""Seconds that one command may take."""
+FAILURES = 3
+"""Polls that have to fail one after the other: an engine that is restarted does not end its sessions."""
+
+
+class CommandSpawner(Spawner):
+    """Runs the commands of the application's `options`; see above."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(order)
+        self._handle = ""
+        self._waits = ""
+        self._found = (order.host, order.port)
+        self._failures = 0
+        self._watcher: asyncio.Task[None] | None = None
+        self._follower: asyncio.subprocess.Process | None = None
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        for name in NEEDED:
+            if name not in options:
+                raise UsageError(f"options.{name} is missing; it is a list of arguments")
+        for name, value in options.items():
+            if name not in NEEDED + OPTIONAL:
+                raise UsageError(f"options.{name}: one of {', '.join(NEEDED + OPTIONAL)}")
+            if not isinstance(value, list) or not value:
+                raise UsageError(f"options.{name}: a list of arguments is needed, not {value!r}")
+
+    async def start(self) -> None:
+        try:
+            code, output = await self._run("start")
+        except (OSError, asyncio.TimeoutError) as error:
+            raise StartFailed("The process did not properly start: its engine cannot be run.") from error
+        if code != 0:
+            log = tail(self.order.log)
+            raise StartFailed(f"The process did not properly start: its engine ended with {code}.", code, log)
+        self._handle = (output.strip().splitlines() or [""])[-1].strip()
+        await self._begin()
+
+    async def poll(self) -> int | None:
+        return None if self._failures < FAILURES else 0
+
+    async def stop(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+        with contextlib.suppress(OSError, asyncio.TimeoutError):
+            await self._run("stop")
+        # What runs on this machine for it: the follower of its log, and a start that was cut off.
+        await end_all(self.order.id, None, self.order.grace)
+        if self._follower is not None:
+            await self._follower.wait()
+
+    def state(self) -> dict[str, Any]:
+        return {"handle": self._handle, "address": list(self._found)}
+
+    async def restore(self, state: Mapping[str, Any]) -> bool:
+        if "handle" not in state:
+            return False
+        self._handle = state["handle"]
+        self._found = (state["address"][0], state["address"][1])
+        try:
+            code, _ = await self._run("poll")
+        except (OSError, asyncio.TimeoutError):
+            code = 0  # the engine cannot be asked now; the watcher will find out
+        if code == 0:
+            await self._begin()
+        return code == 0
+
+    def address(self) -> tuple[str, int]:
+        return self._found
+
+    def progress(self) -> str:
+        return self._waits
+
+    async def _begin(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
+        if "log" in self.order.options:
+            log = os.open(self.order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with contextlib.suppress(OSError):
+                self._follower = await self._popen("log", log)
+            os.close(log)
+
+    async def _watch(self) -> None:
+        while self._failures < FAILURES:
+            await asyncio.sleep(INTERVAL)
+            with contextlib.suppress(OSError, asyncio.TimeoutError):
+                code, _ = await self._run("poll")
+                self._failures = self._failures + 1 if code else 0
+                self._waits = (await self._run("waits"))[1].strip()
+                self._find((await self._run("address"))[1].strip())
+
+    def _find(self, text: str) -> None:
+        host, _, port = text.rpartition(":")
+        if host and port.isdigit():
+            self._found = (host, int(port))
+
+    async def _run(self, name: str) -> tuple[int, str]:
+        """Run one of the commands; its exit code and output. What it says besides goes to the log.
+
+        Raises:
+            OSError: if it cannot be run.
+            asyncio.TimeoutError: if it takes too long.
+        """
+        if name not in self.order.options:
+            return 0, ""
+        log = os.open(self.order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            process = await self._popen(name, asyncio.subprocess.PIPE, log)
+        finally:
+            os.close(log)
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), TIMEOUT)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
+        return process.returncode or 0, output.decode(errors="replace")
+
+    async def _popen(
+        self, name: str, output: int, errors: int = asyncio.subprocess.STDOUT
+    ) -> asyncio.subprocess.Process:
+        environment = {**os.environ, **self.order.environment, MARK: self.order.id}
+        return await asyncio.create_subprocess_exec(
+            *self._arguments(name),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            env=environment,
+            start_new_session=True,
+        )
+
+    def _arguments(self, name: str) -> list[str]:
+        found: list[str] = []
+        for argument in self.order.options[name]:
+            if argument == "${command}":
+                found += self.order.command
+            else:
+                found.append(Template(str(argument)).safe_substitute(handle=self._handle))
+        return found

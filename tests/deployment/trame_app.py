@@ -1,0 +1,14 @@
+"""A trame application, for the interpreter that WSLINK_FIELD_PYTHON names."""
+
+from trame.app import get_server
+
+server = get_server(client_type="vue3")
+server.state.number = 41
+
+
+@server.controller.trigger("up")
+def up() -> None:
+    server.state.number += 1
+
+
+server.start()
