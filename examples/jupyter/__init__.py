@@ -1,0 +1,1 @@
+"""wslink in a Jupyter kernel: no port, no server, only the notebook's own connection."""
