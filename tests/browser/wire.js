@@ -77,6 +77,21 @@ export class Wire {
       .map(({ message }) => message.result);
   }
 
+  /**
+   * Tiles that were sent though no filter in force wanted them. While an update is under way, its filter and the one before it are both in force; a page
+   * may update its filter by itself, such as to do without a level where the machine is slow.
+   */
+  strays(subscription) {
+    const updates = this.regions().filter((update) => update.subscription === subscription);
+    const wants = ({ level, row, col }, tile) =>
+      tile.level === level && tile.row >= row.gte && tile.row < row.lt && tile.col >= col.gte && tile.col < col.lt;
+    return this.log.flatMap(({ sent, message }, index) => {
+      if (sent || !message.id.startsWith("publish:terrain.tile:") || !message.subscriptions.includes(subscription)) return [];
+      const inForce = updates.filter((update, n) => update.index < index && !(updates[n + 1]?.answer < index));
+      return inForce.some(({ filter }) => wants(filter, message.result)) ? [] : [message.result];
+    });
+  }
+
   /** The calls that subscribe to tiles by region: { index, id, subscription, filter, answer }, `answer` being the index of the answer. */
   regions() {
     return [...this.log.entries()]
