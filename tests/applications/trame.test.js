@@ -91,7 +91,7 @@ describe("the trame example in a browser", { timeout: 300_000 }, () => {
 
   test("a file is uploaded and downloaded as binary", async () => {
     const one = await tab();
-    const buffer = randomBytes(5 << 20); // more than one chunk
+    const buffer = randomBytes(12 << 20); // more than one chunk of the 10 MB that trame sets
     const digest = createHash("sha256").update(buffer).digest("hex").slice(0, 8);
     await one.page.locator("#upload").setInputFiles({ name: "noise.bin", mimeType: "application/octet-stream", buffer });
     await one.page.locator("#note", { hasText: `noise.bin: ${buffer.length} bytes, SHA-256 ${digest}` }).waitFor();
