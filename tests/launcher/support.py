@@ -27,6 +27,9 @@ SLEEP = "import time; time.sleep(60)"
 LISTEN = f"import socket; s = socket.create_server(('127.0.0.1', PORT)); {READY}; {SLEEP}"
 PYTHON = [sys.executable, "-S", "-E", "-c"]
 
+RUN = "WSLINK_TEST_RUN"
+os.environ[RUN] = str(os.getpid())  # every process that a test starts inherits it: other runs' are not counted
+
 
 def app(program: str, *arguments: str, ready_line: str | None = "it is ready", **more: Any) -> dict[str, Any]:
     """An application that is a Python program."""
@@ -182,12 +185,14 @@ class LauncherProcess:
 
 
 def processes(session_id: str | None = None) -> list[int]:
-    """The processes that have a session's mark, or any session's."""
+    """The processes of this test run that have a session's mark, or any session's."""
     found = []
     for process in psutil.process_iter():
         try:
-            mark = process.environ().get(MARK)
-            if mark and session_id in (None, mark) and process.status() != psutil.STATUS_ZOMBIE:
+            environment = process.environ()
+            mark = environment.get(MARK)
+            ours = environment.get(RUN) == os.environ[RUN]
+            if mark and ours and session_id in (None, mark) and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
         except psutil.Error:
             continue
