@@ -148,6 +148,7 @@ def test_numpy_scalars_subclasses_and_mappings_travel_as_plain_values(encoder: A
         ("\ud800", "surrogates"),
         (numpy.longdouble(1), "longdouble"),
         (numpy.array(["text"]), "dtype <U4"),
+        (numpy.ma.masked_greater([1.0, 2.0], 1.5), "masked"),
         ({"a": [len]}, "builtin"),
     ],
 )

@@ -67,10 +67,14 @@ def array_bytes(array: numpy.ndarray[Any, Any]) -> tuple[str, memoryview]:
     A read-only C-ordered array of SHARE_ABOVE bytes or more is not copied; any other is, once.
 
     Raises:
-        NotSerializable: if its dtype is not one of ARR-3.
+        NotSerializable: if its dtype is not one of ARR-3, or elements are masked.
     """
     import numpy
 
+    if isinstance(array, numpy.ma.MaskedArray) and numpy.ma.is_masked(array):
+        raise NotSerializable(
+            "an array with masked elements cannot be sent; send array.filled(...), or its data and its mask"
+        )
     plain = numpy.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
     if plain.dtype.str not in ITEM_SIZES:
         raise NotSerializable(f"an array of dtype {array.dtype} cannot be sent; allowed: {', '.join(ITEM_SIZES)}")
