@@ -22,6 +22,14 @@ EVIL = "https://evil.example"
 TOKEN, OTHER = "a token of the client", "a token of the process"
 
 
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
 class Place:
     """Servers of this process, and a client of them."""
 
@@ -50,9 +58,9 @@ class Place:
 
     async def refused(self, url: str, **options: Any) -> int:
         """The status that a handshake is refused with."""
-        with pytest.raises(aiohttp.WSServerHandshakeError) as error:
-            await self.dial(url, **options)
-        return error.value.status
+        headers = {**HANDSHAKE, **options.pop("headers", {})}
+        async with self.http.get(url, headers=headers, **options) as response:
+            return response.status
 
 
 async def _echo(request: web.Request) -> web.WebSocketResponse:

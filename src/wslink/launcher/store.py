@@ -26,16 +26,23 @@ class Store:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             path.chmod(0o600)
             self._database = sqlite3.connect(path, isolation_level=None, timeout=1)
-            self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.execute("CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, record TEXT NOT NULL)")
-            self._database.execute("BEGIN IMMEDIATE; ")
-            self._database.execute("COMMIT")
+            try:
+                self._prepare()
+            except sqlite3.Error:
+                self._database.close()
+                raise
         except (OSError, sqlite3.Error) as error:
             held = "locked" in str(error)
             reason = "another launcher uses it" if held else str(error)
             raise UsageError(f"state file {path}: {reason}") from error
+
+    def _prepare(self) -> None:
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.execute("CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, record TEXT NOT NULL)")
+        self._database.execute("BEGIN IMMEDIATE; ")
+        self._database.execute("COMMIT")
 
     def put(self, session_id: str, record: dict[str, Any]) -> None:
         """Write a record, or replace it. It is there after any end of this process."""
