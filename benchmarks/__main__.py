@@ -1,23 +1,17 @@
-"""Runs workloads and prints the table. See README.md for the method."""
+"""Runs workloads and prints what they cost. See README.md for the method."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib
-import json
 import pkgutil
-import platform
 import sys
 import time
-from datetime import datetime, timezone
 
-from benchmarks import environments, report, workloads
-from benchmarks.frames import PEERS
-from benchmarks.process import LOAD_CORE, Server, pin
-from benchmarks.workload import Workload
-
-RESULTS = environments.ROOT / "benchmarks" / "results"
+from benchmarks import budget, report, results, summary, workloads
+from benchmarks.process import LOAD_CORE, pin
+from benchmarks.run import run
+from benchmarks.workload import Samples, Workload
 
 
 def all_workloads() -> dict[str, Workload]:
@@ -26,66 +20,69 @@ def all_workloads() -> dict[str, Workload]:
     return {workload.name: workload for module in loaded for workload in module.WORKLOADS}
 
 
-def run(workload: Workload, peers: list[str], rounds: int | None) -> dict[str, dict[str, float]]:
-    """Each figure's best over all rounds; a round runs every peer, so that all meet the same weather."""
-    higher = {metric.key: metric.higher_is_better for metric in workload.metrics}
-    best: dict[str, dict[str, float]] = {}
-    for _ in range(rounds or workload.rounds):
-        for name in [peer for peer in workload.peers if not peers or peer in peers]:
-            figures = once(workload, name)
-            kept = best.setdefault(name, figures)
-            for key, value in figures.items():
-                kept[key] = max(kept[key], value) if higher[key] else min(kept[key], value)
-    return best
-
-
-def once(workload: Workload, name: str) -> dict[str, float]:
-    try:
-        with Server(PEERS[name], *workload.arguments, environment=workload.environment) as server:
-            return asyncio.run(workload.measure(server))
-    except Exception as error:
-        print(f"bench: {workload.name}: {name}: {error!r}", file=sys.stderr)
-        return {}
-
-
-def main() -> int:
-    known = all_workloads()
+def arguments(known: dict[str, Workload]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"one or more of: {', '.join(known)}")
-    parser.add_argument("--peers", default="", help="only these, separated by commas")
-    parser.add_argument("--rounds", type=int, help="repetitions")
+    parser.add_argument("--peers", default="", help="only these columns, separated by commas")
+    parser.add_argument("--windows", type=int, help="how often each column is measured")
     parser.add_argument("--check", action="store_true", help="fail if a ratio is worse than budget.json allows")
     parser.add_argument("--update-budget", action="store_true", help="write the ratios reached to budget.json")
+    parser.add_argument("--report", action="store_true", help="measure nothing; summarise the results that were saved")
+    parser.add_argument("--write-docs", action="store_true", help="write the summary into docs/performance.md")
+    parser.add_argument("--curves", action="store_true", help="measure the growth curves and draw them for the docs")
+    parser.add_argument("--profile", action="store_true", help="run one workload under py-spy, print where time goes")
     chosen = parser.parse_args()
     unknown = set(chosen.workloads) - set(known)
     if unknown:
         parser.error(f"no workload {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
+    chosen.peers = [name.strip() for name in chosen.peers.split(",") if name.strip()]
+    return chosen
+
+
+def main() -> int:
+    known = all_workloads()
+    chosen = arguments(known)
+    selected = [known[name] for name in chosen.workloads or known]
     pin(LOAD_CORE)
-    return measure([known[name] for name in chosen.workloads or known], chosen)
+    if chosen.curves:
+        from benchmarks import curves
+
+        return curves.main(chosen.workloads)
+    if chosen.profile:
+        from benchmarks import profile
+
+        return profile.main(selected, chosen.peers)
+    if not chosen.report:
+        for workload in selected:
+            measure(workload, chosen)
+    return conclude(known, selected, chosen)
 
 
-def measure(selected: list[Workload], chosen: argparse.Namespace) -> int:
-    peers = [name for name in chosen.peers.split(",") if name]
-    entries: dict[str, float] = {}
-    for workload in selected:
-        results = run(workload, peers, chosen.rounds)
-        save(workload, results)
-        print(report.table(workload, results), flush=True)
-        entries.update(report.budget_entries(workload, results))
+def measure(workload: Workload, chosen: argparse.Namespace) -> Samples:
+    begun = time.monotonic()
+    samples = run(workload, chosen.peers, chosen.windows)
+    if not chosen.peers:
+        results.save(workload, samples)
+    print(report.table(workload, samples), flush=True)
+    print(f"bench: {workload.name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
+    return samples
+
+
+def conclude(known: dict[str, Workload], selected: list[Workload], chosen: argparse.Namespace) -> int:
+    """The summary and what becomes of it; the exit code."""
+    if not chosen.peers and not chosen.workloads:
+        print(f"\n{summary.table(known, results.load(known.values()))}")
+    if chosen.write_docs:
+        summary.write_docs(known, results.load(known.values()))
     if chosen.update_budget:
-        report.write_budget(entries)
-    complaints = report.worse(selected, entries) if chosen.check else []
+        budget.update(selected, results.load(selected))
+    if not chosen.check:
+        return 0
+    complaints = budget.check(selected, results.load(selected), lambda workload: measure(workload, chosen))
     for complaint in complaints:
         print(f"worse than the budget: {complaint}")
+    print("bench: nothing is worse than the budget allows" if not complaints else "", file=sys.stderr)
     return 1 if complaints else 0
-
-
-def save(workload: Workload, results: dict[str, dict[str, float]]) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
-    when = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    record = {"workload": workload.name, "when": when, "on": machine, "results": results}
-    (RESULTS / f"{workload.name}.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

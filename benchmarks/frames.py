@@ -33,6 +33,14 @@ class Dialect:
     def completes(self, binary: bool, payload: memoryview) -> bool:
         return True
 
+    def result(self, payload: bytes) -> Any:
+        """What a message that came in one frame holds."""
+        raise NotImplementedError
+
+    def reply(self, payload: memoryview) -> list[FrameOut]:
+        """What a client must answer to a frame that is no message."""
+        return []
+
 
 class First(Dialect):
     """The first generation: JSON text; a bytes argument travels as an attachment."""
@@ -53,6 +61,9 @@ class First(Dialect):
 
     def completes(self, binary: bool, payload: memoryview) -> bool:
         return not binary and b"wslink.binary.attachment" not in bytes(payload[:80])
+
+    def result(self, payload: bytes) -> Any:
+        return json.loads(payload)["result"]
 
 
 class Second(Dialect):
@@ -81,6 +92,9 @@ class Second(Dialect):
         _, offset, total = HEADER.unpack_from(payload)
         return bool(offset + len(payload) - HEADER.size >= total)
 
+    def result(self, payload: bytes) -> Any:
+        return msgspec.msgpack.decode(payload[HEADER.size :])["result"]
+
 
 class PlainJson(Dialect):
     """An echo server without a protocol: {"args": [...]} and {"result": ...}."""
@@ -105,6 +119,9 @@ class SocketIo(Dialect):
 
     def completes(self, binary: bool, payload: memoryview) -> bool:
         return bytes(payload[:2]) in (b"40", b"43")
+
+    def reply(self, payload: memoryview) -> list[FrameOut]:
+        return [(False, b"3")] if bytes(payload) == b"2" else []  # a ping, every 25 s
 
 
 class Peer(NamedTuple):

@@ -48,6 +48,7 @@ class Client(WSListener):
         payload = frame.get_payload_as_memoryview()
         self.bytes += len(payload)
         if not self.dialect.completes(frame.msg_type == WSMsgType.BINARY, payload):
+            self.send(self.dialect.reply(payload))
             return
         self.messages += 1
         if self.on_message is not None:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import environments
@@ -25,7 +26,7 @@ def pin(core: int) -> None:
 class Server:
     """A running server; use it with `with`."""
 
-    def __init__(self, peer: Peer, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, peer: Peer, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         self.peer = peer
         self.port = _free_port()
         script, *more = peer.server

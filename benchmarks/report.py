@@ -1,19 +1,10 @@
-"""The table, and the budget that guards it."""
+"""What windows amount to, and the table of one workload."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+import statistics
 
-from benchmarks.workload import Metric, Workload
-
-BUDGET = Path(__file__).parent / "budget.json"
-TOLERANCE = 0.25
-"""How much worse than its budget a ratio may be: two runs on a shared machine differ by up to this."""
-
-Results = Mapping[str, Mapping[str, float]]
-"""Peer to metric to figure."""
+from benchmarks.workload import Metric, Samples, Workload
 
 
 def counterpart(peer: str, against: str) -> str:
@@ -23,74 +14,62 @@ def counterpart(peer: str, against: str) -> str:
     return "raw g1" if "g1" in peer or peer == "1.12.4" else "raw g2"
 
 
-def ratio(results: Results, peer: str, against: str, metric: Metric) -> float | None:
-    """The figure of `peer` over that of its counterpart."""
-    other = results.get(counterpart(peer, against), {}).get(metric.key)
-    own = results.get(peer, {}).get(metric.key)
-    return own / other if own is not None and other else None
+def figure(samples: Samples, peer: str, metric: Metric) -> float | None:
+    """What all windows of a column amount to: the median; of memory the most, of gaps in a stream the least."""
+    values = samples.get(peer, {}).get(metric.key)
+    if not values:
+        return None
+    pick = {"memory": max, "wall": min}.get(metric.kind, statistics.median)
+    return float(pick(values))
+
+
+def ratio(samples: Samples, peer: str, against: str, metric: Metric) -> float | None:
+    """The figure of `peer` over that of its counterpart: the median of the ratios of windows that came together."""
+    own = samples.get(peer, {}).get(metric.key, [])
+    other = samples.get(counterpart(peer, against), {}).get(metric.key, [])
+    pairs = [mine / theirs for mine, theirs in zip(own, other, strict=False) if theirs]
+    return statistics.median(pairs) if pairs else None
+
+
+def reached(samples: Samples, peer: str, against: str, metric: Metric) -> float | None:
+    """What a target is compared with: a ratio, or where it names no column the figure itself."""
+    return ratio(samples, peer, against, metric) if against else figure(samples, peer, metric)
+
+
+def meets(value: float, bound: float, metric: Metric) -> bool:
+    return value >= bound if metric.higher_is_better else value <= bound
 
 
 def is_ours(peer: str) -> bool:
     return peer.startswith(("ours", "released API"))
 
 
-def verdict(results: Results, peer: str, metric: Metric) -> str:
+def verdict(samples: Samples, peer: str, metric: Metric) -> str:
     """What is asked of ours and whether it is reached; "" for others."""
-    if not is_ours(peer) or peer.endswith("aiohttp"):
+    if not is_ours(peer):
         return ""
     words = []
     for against, bound in metric.targets:
-        reached = ratio(results, peer, against, metric) if against else results[peer].get(metric.key)
-        if reached is not None:
-            met = reached >= bound if metric.higher_is_better else reached <= bound
+        value = reached(samples, peer, against, metric)
+        if value is not None:
+            word = "ok" if meets(value, bound, metric) else "NO"
             sign = ">=" if metric.higher_is_better else "<="
-            words.append(f"{'ok ' if met else 'NO '}{sign} {bound:g}{' x ' + against if against else ''}")
+            words.append(f"{word} {sign} {bound:g}{' x ' + against if against else ''}")
     return ", ".join(words)
 
 
-def table(workload: Workload, results: Results) -> str:
-    """The rows of one workload."""
+def table(workload: Workload, samples: Samples) -> str:
+    """The rows of one workload, with ratios against every column that is not ours."""
+    others = [peer for peer in samples if not is_ours(peer) and not peer.startswith("raw")]
+    columns = ["raw", *others] if any(peer.startswith("raw") for peer in samples) else others
     lines = [f"\n{workload.title}"]
     for metric in workload.metrics:
-        lines.append(f"  {metric.unit:<36}{'':>12}{'x raw':>9}{'x 2.6.0':>9}{'x 1.12.4':>9}")
-        for peer in results:
-            if metric.key not in results[peer]:
+        lines.append(f"  {metric.unit:<40}{'':>10}" + "".join(f"{'x ' + column:>13}" for column in columns))
+        for peer in samples:
+            value = figure(samples, peer, metric)
+            if value is None:
                 continue
-            ratios = [ratio(results, peer, against, metric) for against in ("raw", "2.6.0", "1.12.4")]
-            cells = "".join(f"{'' if r is None else f'{r:.2f}':>9}" for r in ratios)
-            lines.append(f"    {peer:<34}{results[peer][metric.key]:>12,.2f}{cells}   {verdict(results, peer, metric)}")
+            ratios = [ratio(samples, peer, column, metric) for column in columns]
+            cells = "".join(f"{'' if r is None else f'{r:.2f}':>13}" for r in ratios)
+            lines.append(f"    {peer:<34}{value:>14,.2f}{cells}   {verdict(samples, peer, metric)}".rstrip())
     return "\n".join(lines)
-
-
-def budget_entries(workload: Workload, results: Results) -> dict[str, float]:
-    """Every ratio of ours that a target speaks of."""
-    entries = {}
-    for metric in workload.metrics:
-        for peer in filter(is_ours, results):
-            for against, _ in metric.targets:
-                value = ratio(results, peer, against, metric) if against else results[peer].get(metric.key)
-                if value is not None:
-                    entries[f"{workload.name} {metric.key}: {peer} / {against or '1'}"] = round(value, 3)
-    return entries
-
-
-def read_budget() -> dict[str, float]:
-    return dict(json.loads(BUDGET.read_text())) if BUDGET.exists() else {}
-
-
-def write_budget(entries: Mapping[str, float]) -> None:
-    BUDGET.write_text(json.dumps({**read_budget(), **entries}, indent=1, sort_keys=True) + "\n")
-
-
-def worse(workloads: Iterable[Workload], entries: Mapping[str, float]) -> list[str]:
-    """What got worse than its budget by more than the tolerance."""
-    higher = {(w.name, m.key) for w in workloads for m in w.metrics if m.higher_is_better}
-    budget, complaints = read_budget(), []
-    for key, value in entries.items():
-        if key not in budget:
-            continue
-        name, metric = key.split(":")[0].split()
-        bound = budget[key] / (1 + TOLERANCE) if (name, metric) in higher else budget[key] * (1 + TOLERANCE)
-        if (value < bound) if (name, metric) in higher else (value > bound):
-            complaints.append(f"{key}: {value:.3f}, budget {budget[key]:.3f}")
-    return complaints

@@ -61,6 +61,13 @@ def take(data: bytes) -> int:
     return len(data)
 
 
+@app.method("bench.count_encodings")
+def count_encodings() -> int:
+    payload = common.Counted()
+    topic.publish(payload)
+    return payload.readings
+
+
 def settings() -> dict[str, object]:
     chosen: dict[str, object] = {"port": options.port, "host": "127.0.0.1", "ws_compress": options.compress}
     if options.engine != "auto":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+from collections.abc import Iterator, Mapping
 
 SECRET = "wslink-secret"
 TOPIC = "bench.topic"
@@ -28,6 +29,23 @@ def text(size: int) -> str:
     """Text as scientific applications send it: names and numbers."""
     line = "temperature: 293.15, pressure: 101325.0, velocity: [0.5, 1.25, -3.75]; "
     return (line * (size // len(line) + 1))[:size]
+
+
+class Counted(Mapping):
+    """A mapping that counts how often it is read: once for each time that it is encoded."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+
+    def __getitem__(self, key: str) -> int:
+        return {"row": 1}[key]
+
+    def __iter__(self) -> Iterator[str]:
+        self.readings += 1
+        return iter(["row"])
+
+    def __len__(self) -> int:
+        return 1
 
 
 def options() -> argparse.Namespace:

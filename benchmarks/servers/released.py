@@ -56,6 +56,12 @@ class Bench(LinkProtocol):
     def take(self, data):
         return len(data)
 
+    @register("bench.count_encodings")
+    def count_encodings(self):
+        payload = common.Counted()
+        self.publish(common.TOPIC, payload)
+        return payload.readings
+
 
 class Server(ServerProtocol):
     def initialize(self):
