@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,3 +35,10 @@ def python(environment: str) -> Path:
         subprocess.run([*pip, *REQUIREMENTS[environment]], check=True)
         stamp.write_text(wanted)
     return interpreter
+
+
+def javascript() -> None:
+    """Our client, built, and npm's beside it; a word if there is no Chromium."""
+    subprocess.run([ROOT / "scripts" / "setup"], check=True, stdout=sys.stderr)
+    if not Path(os.environ.get("CHROMIUM", "/usr/bin/chromium")).exists():
+        print("bench: there is no Chromium; scripts/test browser installs it, CHROMIUM=... names another", file=sys.stderr)

@@ -17,7 +17,11 @@ def run(workload: Workload, chosen: Sequence[str] = (), windows: int | None = No
     peers = tuple(chosen or workload.peers)
     count = windows or workload.windows
     if isinstance(workload, Script):
-        return workload.measure(peers, count)
+        try:
+            return workload.measure(peers, count)
+        except Exception as error:
+            _complain(workload, "all", error)
+            return {}
     assert isinstance(workload, Load)
     return asyncio.run((_apart if workload.restart else _together)(workload, peers, count))
 

@@ -1,4 +1,4 @@
-// Decoding in Node: prints client to size to microseconds as JSON.
+// Decoding in Node. Usage: node.mjs WINDOWS. Prints client to size to publications per second as JSON.
 import * as client from "../../js/dist/client.js";
 import { ours, released } from "./clients.mjs";
 import { measure } from "./measure.mjs";
@@ -10,10 +10,10 @@ Object.assign(globalThis, { self: globalThis, window: { location }, document });
 const { default: npm } = await import("../../js/node_modules/wslink2/dist/wslink.js");
 const { default: own } = await import("../../js/dist/wslink.cjs");
 
-// Microseconds on a core, of all threads: it reads Blobs in others.
+// On a core, in all threads: Blobs are read in others.
 const processor = () => {
   const { user, system } = process.cpuUsage();
   return user + system;
 };
-const results = await measure({ ours: ours(client), "released API": released(own), "2.5.0": released(npm) }, processor);
-console.log(JSON.stringify(results));
+const clients = { "ours g2": ours(client), "released API g2": released(own), "npm 2.5.0": released(npm) };
+console.log(JSON.stringify(await measure(clients, Number(process.argv[2]), processor)));
