@@ -8,7 +8,7 @@ import pkgutil
 import sys
 import time
 
-from benchmarks import budget, report, results, summary, workloads
+from benchmarks import budget, curves, profile, report, results, summary, workloads
 from benchmarks.process import LOAD_CORE, pin
 from benchmarks.run import run
 from benchmarks.workload import Samples, Workload
@@ -29,7 +29,9 @@ def arguments(known: dict[str, Workload]) -> argparse.Namespace:
     parser.add_argument("--update-budget", action="store_true", help="write the ratios reached to budget.json")
     parser.add_argument("--report", action="store_true", help="measure nothing; summarise the results that were saved")
     parser.add_argument("--write-docs", action="store_true", help="write the summary into docs/performance.md")
-    parser.add_argument("--curves", action="store_true", help="measure the growth curves and draw them for the docs")
+    parser.add_argument(
+        "--curves", nargs="*", metavar="CURVE", help="measure growth curves and draw them for the docs: all, or some"
+    )
     parser.add_argument("--profile", action="store_true", help="run one workload under py-spy, print where time goes")
     chosen = parser.parse_args()
     unknown = set(chosen.workloads) - set(known)
@@ -44,14 +46,10 @@ def main() -> int:
     chosen = arguments(known)
     selected = [known[name] for name in chosen.workloads or known]
     pin(LOAD_CORE)
-    if chosen.curves:
-        from benchmarks import curves
-
-        return curves.main(chosen.workloads)
+    if chosen.curves is not None:
+        return curves.main(chosen.curves)
     if chosen.profile:
-        from benchmarks import profile
-
-        return profile.main(selected, chosen.peers)
+        return profile.main(selected, chosen.peers or ["ours g2"])
     if not chosen.report:
         for workload in selected:
             measure(workload, chosen)

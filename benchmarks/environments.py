@@ -18,6 +18,8 @@ REQUIREMENTS = {
     "socketio": ["python-socketio==5.18.0", "aiohttp"],
     "aiohttp": ["aiohttp"],
     "websockets": ["websockets"],
+    "plot": ["matplotlib"],
+    "profile": ["py-spy==0.4.1"],
 }
 
 
@@ -41,4 +43,4 @@ def javascript() -> None:
     """Our client, built, and npm's beside it; a word if there is no Chromium."""
     subprocess.run([ROOT / "scripts" / "setup"], check=True, stdout=sys.stderr)
     if not Path(os.environ.get("CHROMIUM", "/usr/bin/chromium")).exists():
-        print("bench: there is no Chromium; scripts/test browser installs it, CHROMIUM=... names another", file=sys.stderr)
+        print("bench: no Chromium; scripts/test browser installs it, CHROMIUM=... names another", file=sys.stderr)

@@ -13,6 +13,8 @@ from benchmarks.frames import Dialect, FrameOut
 
 WAIT = 60.0
 """Seconds after which a message that does not come is given up."""
+AT_ONCE = 20
+"""Connections that are opened together."""
 
 
 class Client(WSListener):
@@ -30,7 +32,7 @@ class Client(WSListener):
     @classmethod
     async def open(cls, url: str, dialect: Dialect, hello: bool = True, **options: Any) -> Client:
         """Connect, and say hello where the dialect has one."""
-        _, client = await ws_connect(lambda: cls(dialect), url, max_frame_size=256 * 1024 * 1024, **options)
+        _, client = await ws_connect(lambda: cls(dialect), url, max_frame_size=512 * 1024 * 1024, **options)
         assert isinstance(client, Client)
         if hello and (frames := dialect.hello()):
             client.send(frames)
@@ -81,8 +83,11 @@ class Client(WSListener):
 @contextlib.asynccontextmanager
 async def clients(url: str, dialect: Dialect, count: int, **options: Any) -> AsyncIterator[list[Client]]:
     """`count` connections that have said hello."""
-    opened = [await Client.open(url, dialect, **options) for _ in range(count)]
+    opened: list[Client] = []
     try:
+        while len(opened) < count:
+            together = min(AT_ONCE, count - len(opened))
+            opened += await asyncio.gather(*(Client.open(url, dialect, **options) for _ in range(together)))
         yield opened
     finally:
         for client in opened:

@@ -13,7 +13,7 @@ from benchmarks.workload import Load, Samples, Script, Window, Workload
 
 
 def run(workload: Workload, chosen: Sequence[str] = (), windows: int | None = None) -> Samples:
-    """All figures of the workload's columns, or of those that are chosen; a column that fails is left out, with a word."""
+    """All figures of the workload's columns, or of those that are chosen; one that fails is left out, with a word."""
     peers = tuple(chosen or workload.peers)
     count = windows or workload.windows
     if isinstance(workload, Script):

@@ -27,6 +27,14 @@ async def publish(size: int, count: int = 1) -> None:
         await asyncio.sleep(0)
 
 
+@app.method("bench.publish_rows")
+async def publish_rows(size: int, count: int, rows: int) -> None:
+    payload = common.binary(size)
+    for index in range(count):
+        topic.publish(payload, tags={"row": index % rows})
+        await asyncio.sleep(0)
+
+
 @app.method("bench.array")
 async def array(size: int, count: int = 1) -> None:
     import numpy

@@ -89,7 +89,7 @@ async def publish(binary: bool, size: int, count: int = 1) -> None:
 
 
 async def main() -> None:
-    server = await ws_create_server(lambda _: Raw(), "127.0.0.1", options.port, max_frame_size=256 * 1024 * 1024)
+    server = await ws_create_server(lambda _: Raw(), "127.0.0.1", options.port, max_frame_size=512 * 1024 * 1024)
     await server.serve_forever()
 
 
