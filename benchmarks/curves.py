@@ -135,7 +135,7 @@ async def _best(server: Server, client: Client, method: str, args: list[Any], an
 
 
 async def subscribers() -> Curve:
-    """What a publication of 1 KiB costs that one subscriber wants, by the number of subscribers, all of whose filters differ."""
+    """What a publication of 1 KiB costs that one subscriber wants, by how many there are; all filters differ."""
     curve: Curve = {"publication": {}}
     filtering = PEERS["ours g2"]._replace(dialect=Second("subscribe"))
     everything: Mapping[str, Callable[[int], list[Any]]] = {

@@ -42,6 +42,6 @@ def draw(curve: dict[str, dict[str, list[list[float]]]], image: Path) -> None:
 
 if __name__ == "__main__":
     mpl.use("svg")
-    plt.rcParams.update({"font.size": 9, "axes.titlesize": 10, "svg.hashsalt": "wslink", "figure.facecolor": "white"})
+    plt.rcParams.update({"font.size": 9, "axes.titlesize": 10, "svg.hashsalt": "wslink", "svg.fonttype": "none", "figure.facecolor": "white"})
     _, _, source, target = sys.argv
     draw(json.loads(Path(source).read_text()), Path(target))
