@@ -15,7 +15,7 @@ from wslink.hub.hub import Hub
 from wslink.publish import as_attachment
 from wslink.session.calls import current_call
 from wslink.session.hello import Hello
-from wslink.session.methods import Method, Methods
+from wslink.session.methods import NEVER_AWAITABLE, Method, Methods
 from wslink.session.session import Session
 from wslink.websocket import ServerProtocol
 from wslink.wire.envelope import VERSION, CallEnvelope
@@ -47,6 +47,7 @@ class ProtocolHost:
         self.protocol = protocol
         self.functions: dict[str, tuple[Any, Function]] = {}
         self.handlers: list[Any] = []
+        self._ended = 0  # calls that have ended in this turn of the event loop
         self.hub = hub or Hub(protocol, self._authenticate, Limits())
         if hub is None:
             self.hub.methods = _ReportingMethods(self.emit)
@@ -109,7 +110,7 @@ class ProtocolHost:
                 self.emit("exception", error)
                 self._end()
                 raise
-            if inspect.isawaitable(result):
+            if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
                 return self._await(result)
             self._end()
             return result
@@ -135,7 +136,14 @@ class ProtocolHost:
 
     def _end(self) -> None:
         # Later, when the answer waits to be written and counts itself.
-        asyncio.get_running_loop().call_soon(self.protocol.network_monitor.on_exit)
+        if self._ended == 0:
+            asyncio.get_running_loop().call_soon(self._let_go)
+        self._ended += 1
+
+    def _let_go(self) -> None:
+        ended, self._ended = self._ended, 0
+        for _ in range(ended):
+            self.protocol.network_monitor.on_exit()
 
     # Publications -----------------------------------------------------------------
 
