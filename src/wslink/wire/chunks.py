@@ -16,7 +16,7 @@ HEADER = struct.Struct("<III")  # G2-2: message id, offset, total
 HEADER_LENGTH = HEADER.size
 
 COPY_BELOW = 1024
-"""A chunk in a frame of fewer bytes is copied out of it: that costs less than a view. No array in it needs its alignment
+"""Chunks of fewer bytes are copied out of their frame: that costs less than a view. No array in one needs its alignment
 (ARR-4)."""
 JOIN_BELOW = 4096
 """Messages of fewer bytes are copied into one buffer: that costs less than to handle several."""
