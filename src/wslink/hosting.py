@@ -17,7 +17,7 @@ from wslink.session.calls import current_call
 from wslink.session.hello import Hello
 from wslink.session.methods import NEVER_AWAITABLE, Method, Methods
 from wslink.session.session import Session
-from wslink.websocket import ServerProtocol
+from wslink.websocket import LinkProtocol, ServerProtocol
 from wslink.wire.envelope import VERSION, CallEnvelope
 from wslink.wire.limits import Limits
 
@@ -54,6 +54,7 @@ class ProtocolHost:
         self.hub.open_topics = True
         self.hub.watch = self
         self.hub.on_open.append(self._opened)
+        self.hub.wants_requests = self._wants_requests
         self.hub.on_close.append(self._closed)
 
     # Protocols ----------------------------------------------------------------
@@ -218,6 +219,9 @@ class ProtocolHost:
         for protocol in self.protocols:
             protocol.onConnect(request, session.client_id)
 
+    def _wants_requests(self) -> bool:
+        return not all(_ignores_requests(protocol) for protocol in self.protocols)
+
     def _closed(self, session: Session) -> None:
         try:
             for protocol in self.protocols:
@@ -247,6 +251,14 @@ class _ReportingMethods(Methods):
         except MethodNotFound:
             self._emit("error", f"Method not found: {name}")
             raise
+
+
+def _ignores_requests(protocol: Any) -> bool:
+    """Whether its `onConnect` is the one that does nothing."""
+    return type(protocol).onConnect in _NOTHING and "onConnect" not in vars(protocol)
+
+
+_NOTHING = (LinkProtocol.onConnect, ServerProtocol.onConnect)
 
 
 def host_of(protocol: ServerProtocol) -> ProtocolHost:

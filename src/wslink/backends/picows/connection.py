@@ -15,7 +15,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from wslink.backends import deflate
 from wslink.backends.engine import CLOSE_TIMEOUT, Carriage, close_reason
 from wslink.backends.heartbeat import Heartbeat
-from wslink.backends.picows.private import progress
+from wslink.backends.picows.private import forget_handshake, progress
 from wslink.errors import LimitExceeded
 from wslink.wire.frames import Buffer, Frame
 
@@ -115,6 +115,7 @@ class PicowsConnection(WSListener):
         self._transport.set_write_buffer_limits(high=1, low=0)  # asyncio's TLS is always over 0
         self._heartbeat = Heartbeat(self._carriage.heartbeat, self._ping, self.abort, self._progress)
         self._session = self._carriage.opened(self)
+        forget_handshake(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self._heartbeat.heard = True
