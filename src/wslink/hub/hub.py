@@ -68,6 +68,8 @@ class Hub:
         """All that have a connection, authenticated or not."""
         self.on_open: list[Callable[[Session, Any], None]] = []
         """Called with what opened a connection when it is open, before hello. One that raises ends the connection."""
+        self.wants_requests: Callable[[], bool] = lambda: bool(self.on_open)
+        """Whether any of them looks at what it is given."""
         self.on_close: list[SessionHandler] = []
         """Called when a connection has ended, whether or not its client had authenticated. They must not raise."""
         self.on_connect: list[ClientHandler] = []

@@ -27,7 +27,7 @@ from wslink.errors import (
 from wslink.session.calls import Call, current_call
 from wslink.session.contracts import Connection, Host
 from wslink.session.hello import ARRAYS, SUBSCRIBE, Hello, granted, parse_hello
-from wslink.session.methods import Method
+from wslink.session.methods import NEVER_AWAITABLE, Method
 from wslink.session.outbox import Outbox
 from wslink.version import __version__
 from wslink.wire import envelope as wire
@@ -38,12 +38,10 @@ from wslink.wire.frames import Buffer, Message
 from wslink.wire.second import INCOMPLETE
 
 logger = logging.getLogger("wslink")
+_shown = logger.isEnabledFor
 
 SEND_AT_ONCE = 64 * 1024
 """Bytes of a message up to which all its frames are handed over together when nothing waits."""
-
-
-_NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
 
 
 class State(enum.Enum):
@@ -74,6 +72,7 @@ class Session:
         "_features",
         "_hello_timer",
         "_host",
+        "_id_prefix",
         "_malformed",
         "_same_origin",
         "client_id",
@@ -113,6 +112,7 @@ class Session:
         self._same_origin = same_origin
         self._features: tuple[str, ...] = ()
         self._calls = 0
+        self._id_prefix = ""
         self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
@@ -141,12 +141,23 @@ class Session:
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
-        try:
-            call = wire.parse_call(message)
-        except PeerError as error:
-            self._refuse(wire.answerable_id(message), error)
-            return
-        self._handle(call)
+        if type(message) is not CallEnvelope or not self._is_usual(message.id):
+            try:
+                message = wire.parse_call(message)
+            except PeerError as error:
+                self._refuse(wire.answerable_id(message), error)
+                return
+        self._handle(message)
+
+    def _is_usual(self, id_: str) -> bool:
+        """Whether an id differs from one that was checked in its number alone, as a client's ids do."""
+        prefix, _, number = id_.rpartition(":")
+        if prefix == self._id_prefix:
+            return number.isdecimal() and number.isascii()
+        if wire.match_id(id_) is None:
+            return False
+        self._id_prefix = prefix
+        return True
 
     def _admit(self, binary: bool, data: Buffer | str) -> bool:
         """Whether to look at a frame that comes before a good hello, or after the end."""
@@ -177,7 +188,7 @@ class Session:
         self._handle(hello)
 
     def _handle(self, call: CallEnvelope) -> None:
-        if logger.isEnabledFor(logging.DEBUG):
+        if _shown(logging.DEBUG):
             logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
         if self._host.watch is not None:
             self._host.watch.received(call)
@@ -274,23 +285,21 @@ class Session:
 
     def _start(self, method: Method, envelope: CallEnvelope) -> None:
         """Run a method's first step, which for most is all of it."""
-        if self._calls >= self._host.limits.max_calls:
-            raise LimitExceeded(f"over max_calls ({self._host.limits.max_calls}) calls are under way", method.name)
-        if self._host.calls >= self._host.limits.max_server_calls:
-            limit = self._host.limits.max_server_calls
-            raise LimitExceeded(f"over max_server_calls ({limit}) calls are under way on the server", method.name)
-        call = Call(self.client_id, method.name, self._host.owner, envelope.id)
+        host = self._host
+        if host.calls:
+            self._refuse_excess(method)
+        call = Call(self.client_id, method.name, host.owner, envelope.id)
         token = current_call.set(call)
         try:
             args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
             if method.thread:
-                result: Any = self._host.run_in_thread(functools.partial(method.function, *args, **kwargs))
+                result: Any = host.run_in_thread(functools.partial(method.function, *args, **kwargs))
             else:
                 result = method.function(*args, **kwargs)
-            if type(result) not in _NEVER_AWAITABLE and inspect.isawaitable(result):
+            if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._calls += 1
-                self._host.calls += 1
-                self._host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
+                host.calls += 1
+                host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
         except asyncio.CancelledError:
             self._cancelled(call)
@@ -301,6 +310,15 @@ class Session:
         finally:
             current_call.reset(token)
         self._answer(call, result)
+
+    def _refuse_excess(self, method: Method) -> None:
+        """Raise LimitExceeded where too many calls are under way (LIM-10)."""
+        limits = self._host.limits
+        if self._calls >= limits.max_calls:
+            raise LimitExceeded(f"over max_calls ({limits.max_calls}) calls are under way", method.name)
+        if self._host.calls >= limits.max_server_calls:
+            limit = limits.max_server_calls
+            raise LimitExceeded(f"over max_server_calls ({limit}) calls are under way on the server", method.name)
 
     async def _finish(self, call: Call, awaitable: Awaitable[Any]) -> None:
         try:
@@ -316,7 +334,8 @@ class Session:
     def _answer(self, call: Call, result: Any) -> None:
         call.answered = True
         self._result(call.id, result, call.method)
-        self._host.ordering.release()
+        if self._host.ordering.holding:
+            self._host.ordering.release()
 
     def _failed(self, call: Call, error: Exception) -> None:
         call.answered = True
