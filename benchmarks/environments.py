@@ -13,6 +13,7 @@ CACHE = ROOT / ".cache" / "bench"
 REQUIREMENTS = {
     "load": ["picows==2.3.1", "msgspec==0.22.0"],
     "ours": ["-e", str(ROOT), "numpy"],
+    "uvloop": ["-e", str(ROOT), "numpy", "uvloop"],
     "wslink-1.12.4": ["wslink==1.12.4", "aiohttp"],
     "wslink-2.6.0": ["wslink==2.6.0", "aiohttp", "numpy"],
     "socketio": ["python-socketio==5.18.0", "aiohttp"],
@@ -28,7 +29,7 @@ def python(environment: str) -> Path:
     folder = CACHE / environment
     interpreter, stamp = folder / "bin" / "python", folder / ".ready"
     wanted = " ".join(REQUIREMENTS[environment])
-    if environment == "ours":
+    if str(ROOT) in REQUIREMENTS[environment]:
         wanted += (ROOT / "pyproject.toml").read_text()
     if not stamp.exists() or stamp.read_text() != wanted:
         print(f"bench: making {folder.relative_to(ROOT)}", file=sys.stderr)

@@ -147,6 +147,8 @@ PEERS = {
         Peer("ours g2", "ours", ("app.py",), Second()),
         Peer("ours g1 aiohttp", "ours", ("app.py", "--engine=aiohttp"), First()),
         Peer("ours g2 aiohttp", "ours", ("app.py", "--engine=aiohttp"), Second()),
+        Peer("ours g1 uvloop", "uvloop", ("app.py", "--loop=uvloop"), First()),
+        Peer("ours g2 uvloop", "uvloop", ("app.py", "--loop=uvloop"), Second()),
         Peer("released API g1", "ours", ("released.py",), First()),
         Peer("released API g2", "ours", ("released.py",), Second()),
         Peer("raw g1", "load", ("raw.py",), First()),

@@ -13,6 +13,7 @@ TOPIC = "bench.topic"
 arguments = argparse.ArgumentParser()
 arguments.add_argument("--port", type=int, required=True)
 arguments.add_argument("--engine", default="auto")
+arguments.add_argument("--loop", default="asyncio")
 arguments.add_argument("--compress", action="store_true")
 arguments.add_argument("--delivery", default="reliable")
 arguments.add_argument("--hold", type=int, default=0, help="bytes of payload to make before the measurement begins")
@@ -50,6 +51,10 @@ class Counted(Mapping):
 
 def options() -> argparse.Namespace:
     chosen = arguments.parse_args()
+    if chosen.loop == "uvloop":
+        import uvloop
+
+        uvloop.install()
     if chosen.hold:
         binary(chosen.hold)
     return chosen
