@@ -42,6 +42,7 @@ def draw(curve: dict[str, dict[str, list[list[float]]]], image: Path) -> None:
 
 if __name__ == "__main__":
     mpl.use("svg")
-    plt.rcParams.update({"font.size": 9, "axes.titlesize": 10, "svg.hashsalt": "wslink", "svg.fonttype": "none", "figure.facecolor": "white"})
+    style = {"font.size": 9, "axes.titlesize": 10, "figure.facecolor": "white"}
+    plt.rcParams.update({**style, "svg.hashsalt": "wslink", "svg.fonttype": "none"})
     _, _, source, target = sys.argv
     draw(json.loads(Path(source).read_text()), Path(target))

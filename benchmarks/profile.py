@@ -19,7 +19,7 @@ from benchmarks.workload import Load, Workload
 TOP = 15
 RATE = 250
 """Samples per second."""
-WINDOWS = 60
+WINDOWS = 40
 """More than to measure: a profile wants some seconds of the same work."""
 
 

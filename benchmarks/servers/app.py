@@ -80,6 +80,8 @@ def settings() -> dict[str, object]:
     chosen: dict[str, object] = {"port": options.port, "host": "127.0.0.1", "ws_compress": options.compress}
     if options.engine != "auto":
         chosen["engine"] = options.engine
+    if options.loop != "asyncio":
+        chosen["loop"] = options.loop
     return chosen
 
 

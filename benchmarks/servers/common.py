@@ -51,10 +51,6 @@ class Counted(Mapping):
 
 def options() -> argparse.Namespace:
     chosen = arguments.parse_args()
-    if chosen.loop == "uvloop":
-        import uvloop
-
-        uvloop.install()
     if chosen.hold:
         binary(chosen.hold)
     return chosen

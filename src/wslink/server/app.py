@@ -18,6 +18,7 @@ from wslink.hosting import ProtocolHost, include
 from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
 from wslink.publish import as_attachment
+from wslink.server import loop
 from wslink.server.options import Options
 from wslink.server.server import CLIENT, Server
 from wslink.session.hello import Hello
@@ -187,7 +188,7 @@ class App:
     def run(self, **settings: Any) -> None:
         """Serve until a signal, the idle timeout or a client's `application.exit` ends it. See `serve` for the
         settings and what it raises."""
-        asyncio.run(self._run(settings))
+        loop.run(self._run(settings), Options.from_environment(**settings).loop)
 
     async def _run(self, settings: dict[str, Any]) -> None:
         server = await self.serve(**settings)

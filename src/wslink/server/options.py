@@ -53,6 +53,7 @@ class Options:
         "auto", "what carries the frames: picows, aiohttp, or auto for the faster one that is installed",
         env="WSLINK_ENGINE",
     )  # fmt: skip
+    loop: str = _option("asyncio", "what App.run runs on: asyncio or uvloop", flags=("--loop",), env="WSLINK_LOOP")
     ready_msg: str = _option(
         READY_MSG,
         "line printed to stdout once the port accepts; empty prints nothing",
