@@ -50,10 +50,9 @@ def main() -> int:
         return curves.main(chosen.curves)
     if chosen.profile:
         return profile.main(selected, chosen.peers or ["ours g2"])
-    if not chosen.report:
-        for workload in selected:
-            measure(workload, chosen)
-    return conclude(known, selected, chosen)
+    if chosen.report:
+        return conclude(known, selected, results.load(selected), chosen)
+    return conclude(known, selected, {workload.name: measure(workload, chosen) for workload in selected}, chosen)
 
 
 def measure(workload: Workload, chosen: argparse.Namespace) -> Samples:
@@ -66,20 +65,23 @@ def measure(workload: Workload, chosen: argparse.Namespace) -> Samples:
     return samples
 
 
-def conclude(known: dict[str, Workload], selected: list[Workload], chosen: argparse.Namespace) -> int:
+def conclude(
+    known: dict[str, Workload], selected: list[Workload], measured: dict[str, Samples], chosen: argparse.Namespace
+) -> int:
     """The summary and what becomes of it; the exit code."""
     if not chosen.peers and not chosen.workloads:
-        print(f"\n{summary.table(known, results.load(known.values()))}")
+        print(f"\n{summary.table(known, measured)}")
     if chosen.write_docs:
         summary.write_docs(known, results.load(known.values()))
     if chosen.update_budget:
-        budget.update(selected, results.load(selected))
+        budget.update(selected, measured)
     if not chosen.check:
         return 0
-    complaints = budget.check(selected, results.load(selected), lambda workload: measure(workload, chosen))
+    complaints = budget.check(selected, measured, lambda workload: measure(workload, chosen))
     for complaint in complaints:
         print(f"worse than the budget: {complaint}")
-    print("bench: nothing is worse than the budget allows" if not complaints else "", file=sys.stderr)
+    if not complaints:
+        print("nothing is worse than the budget allows")
     return 1 if complaints else 0
 
 

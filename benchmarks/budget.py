@@ -11,7 +11,7 @@ from benchmarks import report
 from benchmarks.workload import Kind, Metric, Samples, Workload
 
 BUDGET = Path(__file__).parent / "budget.json"
-TOLERANCE: dict[Kind, float] = {"cost": 0.2, "throughput": 0.35, "wall": 1.0, "memory": 0.2, "exact": 0.02}
+TOLERANCE: dict[Kind, float] = {"cost": 0.25, "throughput": 0.4, "wall": 1.0, "memory": 0.2, "exact": 0.02}
 """How much worse than its budget a figure may be: what runs of the same code on a busy machine differ by, and more."""
 SLACK: dict[Kind, float] = {"memory": 0.1}
 """And by how much in any case: a small part of a message is a matter of the allocator."""

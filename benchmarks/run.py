@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from benchmarks import environments
 from benchmarks.frames import PEERS
 from benchmarks.process import Server
 from benchmarks.workload import Load, Samples, Script, Window, Workload
@@ -23,6 +24,8 @@ def run(workload: Workload, chosen: Sequence[str] = (), windows: int | None = No
             _complain(workload, "all", error)
             return {}
     assert isinstance(workload, Load)
+    for name in peers:  # made now, and not while others are being measured
+        environments.python(PEERS[name].environment)
     return asyncio.run((_apart if workload.restart else _together)(workload, peers, count))
 
 

@@ -60,7 +60,7 @@ def workload(stalled: int) -> Load:
             Metric("memory_mb", "memory over idle, MB", "memory", targets=(("", bound),)),
             Metric("cpu_s", "server seconds"),
         ),
-        ready=lambda s: beside(s, stalled), arguments=("--delivery=latest",), windows=1, restart=True,
+        ready=lambda s: beside(s, stalled), arguments=("--delivery=latest",), windows=2, restart=True,
     )  # fmt: skip
 
 
