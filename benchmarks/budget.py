@@ -11,8 +11,9 @@ from benchmarks import report
 from benchmarks.workload import Kind, Metric, Samples, Workload
 
 BUDGET = Path(__file__).parent / "budget.json"
-TOLERANCE: dict[Kind, float] = {"cost": 0.25, "throughput": 0.4, "wall": 1.0, "memory": 0.2, "exact": 0.02}
-"""How much worse than its budget a figure may be: what runs of the same code on a busy machine differ by, and more."""
+TOLERANCE: dict[Kind, float] = {"cost": 0.25, "throughput": 0.6, "wall": 1.0, "memory": 0.2, "exact": 0.02}
+"""How much worse than its budget a figure may be: what runs of the same code on a busy machine differ by. Throughput is
+by the clock, which other work moves most; what it costs is watched more closely."""
 SLACK: dict[Kind, float] = {"memory": 0.1}
 """And by how much in any case: a small part of a message is a matter of the allocator."""
 TRIES = 2
@@ -26,10 +27,10 @@ class Entry(NamedTuple):
 
 
 def entries(workload: Workload, samples: Samples) -> Iterator[Entry]:
-    """Every figure of ours that a target speaks of."""
+    """Every figure of ours that a target speaks of, or that is watched."""
     for metric in workload.metrics:
         for peer in filter(report.is_ours, samples):
-            for against, _ in metric.targets:
+            for against in (*(against for against, _ in metric.targets), *metric.watched):
                 value = report.reached(samples, peer, against, metric)
                 if value is not None:
                     yield Entry(f"{workload.name} {metric.key}: {peer} / {against or '1'}", metric, value)

@@ -35,7 +35,7 @@ def main(workloads: Sequence[Workload], peers: Sequence[str]) -> int:
                 with watched(stacks):
                     run(workload, [peer], WINDOWS)
                 print(f"\n{workload.title}, {peer}: share of the time on a core, in the function itself", flush=True)
-                print(top(stacks.read_text()), flush=True)
+                print(top(stacks.read_text()) if stacks.exists() else "  py-spy recorded nothing", flush=True)
     return 0
 
 

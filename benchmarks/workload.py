@@ -33,6 +33,7 @@ class Metric:
         higher_is_better: otherwise it is a cost.
         targets: what is asked of ours: the column to compare with ("raw" is that of the same generation, "" the figure
             itself) and the ratio or figure that must not be exceeded (or undercut, where higher is better).
+        watched: columns that the budget compares with, though nothing is asked.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Metric:
     kind: Kind = "cost"
     higher_is_better: bool = False
     targets: tuple[tuple[str, float], ...] = ()
+    watched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

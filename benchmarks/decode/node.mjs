@@ -1,4 +1,5 @@
-// Decoding in Node. Usage: node.mjs WINDOWS. Prints client to size to publications per second as JSON.
+// Decoding in Node. Usage: node.mjs WINDOWS CLIENT. Prints client to size to publications per second as JSON. One client to a process:
+// each collects its own garbage.
 import * as client from "../../js/dist/client.js";
 import { ours, released } from "./clients.mjs";
 import { measure } from "./measure.mjs";
@@ -16,4 +17,5 @@ const processor = () => {
   return user + system;
 };
 const clients = { "ours g2": ours(client), "released API g2": released(own), "npm 2.5.0": released(npm) };
-console.log(JSON.stringify(await measure(clients, Number(process.argv[2]), processor)));
+const [windows, name] = process.argv.slice(2);
+console.log(JSON.stringify(await measure({ [name]: clients[name] }, Number(windows), processor)));

@@ -83,7 +83,7 @@ async def encodings(server: Server, receivers: int) -> AsyncIterator[Window]:
 FAN_OUT = Metric("cpu_us", "server us per delivery", targets=(("raw", 1.3), ("2.6.0", 0.4)))
 LARGE = (
     Metric("mb_per_s", "MB/s", "throughput", higher_is_better=True, targets=(("raw", 0.9),)),
-    Metric("cpu_us_per_mb", "server us per MB"),
+    Metric("cpu_us_per_mb", "server us per MB", watched=("raw",)),
     Metric("peak_ratio", "peak memory over idle, in messages", "memory", targets=(("", 1.5),)),
 )
 PEERS = (*RAW, *OURS, *RELEASED)

@@ -42,6 +42,6 @@ WORKLOADS = (
             Metric("import_ms", "import wslink, ms of CPU", targets=(("", 30.0),)),
             Metric("start_ms", "ms of CPU until it listens", targets=(("2.6.0", 0.6),)),
         ),
-        ready=start, windows=7, restart=True,
+        ready=start, windows=5, restart=True,
     ),
 )  # fmt: skip

@@ -44,7 +44,7 @@ WORKLOADS = (
         name="upload-8m-1", title="8 MiB from 1 client", peers=(*RAW, *OURS, *RELEASED),
         metrics=(
             Metric("mb_per_s", "MB/s", "throughput", higher_is_better=True, targets=(("raw", 0.9),)),
-            Metric("cpu_us_per_mb", "server us per MB"),
+            Metric("cpu_us_per_mb", "server us per MB", watched=("raw",)),
             Metric("peak_ratio", "peak memory over idle, in messages", "memory", targets=(("", 1.5),)),
         ),
         ready=lambda s: from_one(s, DATA, COUNT), environment={"WSLINK_MAX_MSG_SIZE": str(16 * 1024 * 1024)},
