@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from typing import Any, Literal, Protocol, TypeVar
 
 from wslink.errors import UsageError
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.session.session import Session
-from wslink.wire.codecs import Encoder
 from wslink.wire.envelope import is_topic
-from wslink.wire.frames import Message
 
 logger = logging.getLogger("wslink")
 
@@ -57,7 +55,21 @@ class Subscription:
         return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
 
 
-Targets = list[tuple[Session, tuple[int, ...] | None]]
+Targets = dict[tuple[Any, tuple[int, ...] | None], list[Session]]
+"""The clients that a publication is sent to, by what they are sent: their encoder and their subscriptions that match,
+None for released clients (SUB-6)."""
+
+
+def _grouped(subscriptions: Iterable[Subscription]) -> Targets:
+    """The clients of `subscriptions`."""
+    matching: dict[Session, list[int]] = {}
+    for subscription in subscriptions:
+        matching.setdefault(subscription.session, []).append(subscription.id)
+    targets: Targets = {}
+    for session, ids in matching.items():
+        key = session.encoder, tuple(sorted(ids)) if session.subscribing else None
+        targets.setdefault(key, []).append(session)
+    return targets
 
 
 class TopicHost(Protocol):
@@ -93,6 +105,8 @@ class Topic:
         self._host = host
         # Replaced, never changed: any thread may read it while the event loop's thread subscribes clients.
         self._subscriptions: tuple[Subscription, ...] = ()
+        self._everyone: tuple[tuple[Subscription, ...], Targets] = (), {}
+        """The targets of a publication to all of these subscriptions, none of which has a filter."""
         self._numbers = itertools.count()
         self._on_subscribe: list[Handler] = []
         self._on_unsubscribe: list[Handler] = []
@@ -154,27 +168,26 @@ class Topic:
         targets = self._targets(subscriptions, plain, to, exclude)
         if not targets:
             return 0
-        packed: dict[Encoder, Any] = {}
-        for session, _ in targets:
-            if session.encoder not in packed:
-                packed[session.encoder] = session.encoder.pack(payload)
+        packed = {encoder: encoder.pack(payload) for encoder in {encoder for encoder, _ in targets}}
         slot = self._slot(plain, key)
         self._host.submit(lambda: self._deliver(packed, targets, subscriptions, slot))
-        return len(targets)
+        return sum(map(len, targets.values()))
 
     def _targets(
         self, subscriptions: tuple[Subscription, ...], tags: dict[str, Tag], to: str | None, exclude: str | None
     ) -> Targets:
-        """The clients to send to, each with its subscriptions that match; None for a released client (SUB-6)."""
-        matching: dict[Session, list[int]] = {}
-        for subscription in subscriptions:
-            if (
-                (to is None or subscription.client_id == to)
-                and subscription.client_id != exclude
-                and subscription.matches(tags)
-            ):
-                matching.setdefault(subscription.session, []).append(subscription.id)
-        return [(session, tuple(sorted(ids)) if session.subscribing else None) for session, ids in matching.items()]
+        """Whom to send to."""
+        known, targets = self._everyone
+        if to is None and exclude is None and known is subscriptions:
+            return targets
+        targets = _grouped(
+            one
+            for one in subscriptions
+            if (to is None or one.client_id == to) and one.client_id != exclude and one.matches(tags)
+        )
+        if to is None and exclude is None and not any(one.filter for one in subscriptions):
+            self._everyone = subscriptions, targets
+        return targets
 
     def _slot(self, tags: dict[str, Tag], key: Hashable) -> Hashable:
         """What a waiting publication is known by if a newer one may take its place (SUB-13)."""
@@ -189,28 +202,25 @@ class Topic:
         return (self.name, key)
 
     def _deliver(
-        self, packed: dict[Encoder, Any], targets: Targets, subscriptions: tuple[Subscription, ...], slot: Hashable
+        self, packed: dict[Any, Any], targets: Targets, subscriptions: tuple[Subscription, ...], slot: Hashable
     ) -> None:
         if subscriptions is not self._subscriptions:
             targets = self._remaining(targets)
         id_ = f"publish:{self.name}:{next(self._numbers)}"
-        messages: dict[tuple[Encoder, tuple[int, ...] | None], Message] = {}
-        for session, ids in targets:
-            message = messages.get((session.encoder, ids))
-            if message is None:
-                encoder: Any = session.encoder
-                message = encoder.publication(id_, packed[encoder], ids, self._host.max_frame)
-                messages[encoder, ids] = message
-            session.send(message, slot)
+        for (encoder, ids), sessions in targets.items():
+            message = encoder.publication(id_, packed[encoder], ids, self._host.max_frame)
+            for session in sessions:
+                session.send(message, slot)
 
     def _remaining(self, targets: Targets) -> Targets:
         """`targets` without the subscriptions that have ended since it was published (SUB-5)."""
         known = {(subscription.session, subscription.id) for subscription in self._subscriptions}
-        remaining: Targets = []
-        for session, ids in targets:
-            named = ids and tuple(id_ for id_ in ids if (session, id_) in known)
-            if named or ids is None:
-                remaining.append((session, named))
+        remaining: Targets = {}
+        for (encoder, ids), sessions in targets.items():
+            for session in sessions:
+                left = ids and tuple(id_ for id_ in ids if (session, id_) in known)
+                if left or ids is None:
+                    remaining.setdefault((encoder, left), []).append(session)
         return remaining
 
     # Called by the hub, on the event loop's thread.

@@ -52,6 +52,10 @@ class State(enum.Enum):
     CLOSED = "closed"
 
 
+# Looked up once: in Python 3.11 each look at a member is a call.
+_NEW, _OPEN, _CLOSED = State
+
+
 class Session:
     """One client.
 
@@ -99,7 +103,7 @@ class Session:
         self.client_id = client_id or secrets.token_hex(16)
         self.connection = connection
         self.route = route
-        self.state = State.NEW
+        self.state = _NEW
         self.subscribing = False
         """Whether it subscribes explicitly (SUB-1); a released client is sent everything (ORD-4)."""
         self.outbox = Outbox(host.limits.max_outbox)
@@ -126,12 +130,12 @@ class Session:
 
         A memoryview needs to be valid until this returns, not longer.
         """
-        if self.state is not State.OPEN and not self._admit(binary, data):
+        if self.state is not _OPEN and not self._admit(binary, data):
             return
         try:
             message = self._decoder.receive(binary, data)  # type: ignore[union-attr]
         except PeerError as error:
-            if isinstance(error, LimitExceeded) and self.state is State.NEW:  # LIM-2
+            if isinstance(error, LimitExceeded) and self.state is _NEW:  # LIM-2
                 self._close_early()
             else:
                 self._refuse(wire.MALFORMED_ID, error)
@@ -161,7 +165,7 @@ class Session:
 
     def _admit(self, binary: bool, data: Buffer | str) -> bool:
         """Whether to look at a frame that comes before a good hello, or after the end."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return False
         if len(data) > self._host.limits.auth_msg_size + HEADER_LENGTH:
             self._close_early()
@@ -195,7 +199,7 @@ class Session:
         try:
             if call.id.startswith("system:"):
                 self._handle_system(call)
-            elif self.state is not State.OPEN:
+            elif self.state is not _OPEN:
                 raise AuthenticationError("Unauthorized: Skip message processing")
             else:
                 self._start(self._host.methods.find(call.method), call)
@@ -208,7 +212,7 @@ class Session:
     def _handle_system(self, call: CallEnvelope) -> None:
         if call.method == wire.HELLO:
             self._handle_hello(call)
-        elif self.state is not State.OPEN:
+        elif self.state is not _OPEN:
             raise AuthenticationError("Unauthorized: Skip message processing")
         elif call.method == wire.SUBSCRIBE and self.subscribing:
             request = _one_map(call)
@@ -226,7 +230,7 @@ class Session:
     # Hello ------------------------------------------------------------------
 
     def _handle_hello(self, call: CallEnvelope) -> None:
-        if self.renew is not None and self.state is State.OPEN:
+        if self.renew is not None and self.state is _OPEN:
             self.renew(call)
             return
         hello = parse_hello(call, self._same_origin)
@@ -249,7 +253,7 @@ class Session:
         self._finish_hello(id_, hello, accepted)
 
     def _finish_hello(self, id_: str, hello: Hello, accepted: bool) -> None:
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         if not accepted:
             self._fail(id_, errors.AUTHENTICATION_ERROR, "Authentication failed")
@@ -258,17 +262,17 @@ class Session:
         if self.encoder.generation == 2:
             answer["maxMsgSize"] = self._host.limits.max_msg_size
         features = granted(hello, self.encoder.generation)
-        if self.state is State.OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
+        if self.state is _OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
             features = tuple(name for name in features if name in self._features)
         if hello.announces:
             answer.update(features=list(features), server={"name": "wslink", "version": __version__})
         self._result(id_, answer)
-        if self.state is State.NEW:
+        if self.state is _NEW:
             self._open(features)
 
     def _open(self, features: tuple[str, ...]) -> None:
         assert self._decoder is not None
-        self.state = State.OPEN
+        self.state = _OPEN
         self._cancel_hello_timer()
         self._decoder.raise_limits(self._host.limits.max_message)
         self._features = features
@@ -379,7 +383,7 @@ class Session:
     def send(self, message: Message, key: Any = None) -> None:
         """Send `message` as soon as the connection takes it; see Outbox.put for `key`. A client over its bound is
         disconnected (LIM-6)."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         if not self.outbox.waiting and self.connection.writable and message.size <= SEND_AT_ONCE:
             self.connection.send(message.frames)
@@ -407,7 +411,7 @@ class Session:
     def close(self, code: int, reason: str) -> None:
         """End the session and close its connection. What waits in the outbox is dropped unless the code is 1000 or
         1001."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         if code in (1000, 1001):
             while (frame := self.outbox.next()) is not None:
@@ -419,9 +423,9 @@ class Session:
 
     def closed(self) -> None:
         """The connection has ended. Safe to call more than once."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
-        self.state = State.CLOSED
+        self.state = _CLOSED
         self._cancel_hello_timer()
         if self._host.watch is not None:
             for _ in range(len(self.outbox)):

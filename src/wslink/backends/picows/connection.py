@@ -6,7 +6,7 @@ import asyncio
 import struct
 import zlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,29 @@ _SHORT_HEADS = tuple(tuple(frame_head(kind, size) for size in range(126)) for ki
 def _payload(frame: WSFrame) -> Buffer:
     """The payload; a large one from where it is, until the call returns that it is given to."""
     return frame.get_payload_as_bytes() if frame.payload_size <= SMALL else frame.get_payload_as_memoryview()
+
+
+class _Joiner:
+    """Joins the small frames of a message. One that several are sent is joined once while they are served."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Sequence[Frame], bytes] = (), b""
+
+    def small(self, frames: Sequence[Frame]) -> bytes | None:
+        """`frames` as they are sent; None if that is too much to copy."""
+        if self._last[0] is not frames:
+            if sum(frame.size for frame in frames) > SMALL:
+                return None
+            self._last = frames, b"".join(self._pieces(frames))
+        return self._last[1]
+
+    def _pieces(self, frames: Sequence[Frame]) -> Iterator[Buffer]:
+        for frame in frames:
+            yield frame_head(_BINARY if frame.binary else _TEXT, frame.size)
+            yield from frame.parts
+
+
+_joiner = _Joiner()
 
 
 class _Fragments:
@@ -169,6 +192,8 @@ class PicowsConnection(WSListener):
             size = len(data)
             head = _SHORT_HEADS[binary][size] if size < 126 else frame_head(_BINARY if binary else _TEXT, size)
             self._slices.append(head + data)
+        elif not self._bits and (piece := _joiner.small(frames)) is not None and self._held is None:
+            self._slices.append(piece)
         else:
             for frame in frames:
                 self._queue(frame)
