@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import environments
@@ -15,9 +15,6 @@ from benchmarks.frames import Peer
 SERVERS = Path(__file__).parent / "servers"
 SERVER_CORE, LOAD_CORE = 0, 1
 START_TIMEOUT = 20.0
-
-observers: list[Callable[[Server], None]] = []
-"""Called with every server that is ready."""
 
 
 def pin(core: int) -> None:
@@ -66,8 +63,6 @@ class Server:
     def __enter__(self) -> Server:
         try:
             self.wait_ready()
-            for observe in observers:
-                observe(self)
         except BaseException:
             self.__exit__()
             raise
