@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
+from matplotlib.ticker import NullFormatter
 
 TITLES = {
     "memory": ("memory of each connection", "connections", "KiB"),
@@ -27,12 +28,14 @@ def draw(curve: dict[str, dict[str, list[list[float]]]], image: Path) -> None:
         for colour, (name, points) in zip(COLOURS, lines.items(), strict=False):
             panel.loglog(*zip(*points, strict=True), marker="o", markersize=3, color=colour, label=name)
         panel.set(title=title, xlabel=across, ylabel=up)
+        panel.yaxis.set_major_formatter(lambda x, _: f"{x:,g}")
+        panel.yaxis.set_minor_formatter(NullFormatter())
         panel.grid(visible=True, which="major", color="#e9ecef")
         if across == "bytes":
             panel.set_xticks([1, 2**10, 2**20, 2**28], ["1 B", "1 KiB", "1 MiB", "256 MiB"])
             panel.minorticks_off()
             panel.set_xlabel("")
-        if quantity == "memory":
+        if across == "connections":
             panel.set_yscale("linear")
             panel.set_ylim(bottom=0)
     axes[0][0].legend(frameon=False, fontsize=8)
