@@ -41,19 +41,20 @@ def _row(workload: Workload, metric: Metric, against: str, bound: float, samples
     target = f"{'>=' if metric.higher_is_better else '<='} {bound:g}"
     values = [report.reached(samples, peer, against, metric) for peer in OURS]
     cells = tuple("" if value is None else f"{value:,.{_digits(value)}f}" for value in values)
-    return Row(f"{workload.title}: {metric.unit}{compared}", target, cells, _verdict(metric, bound, values))
+    return Row(f"{workload.title}: {metric.unit}{compared}", target, cells, _verdict(workload, metric, bound, values))
 
 
 def _digits(value: float) -> int:
     return 0 if value >= 100 else 1 if value >= 20 else 2
 
 
-def _verdict(metric: Metric, bound: float, values: list[float | None]) -> str:
+def _verdict(workload: Workload, metric: Metric, bound: float, values: list[float | None]) -> str:
     there = [value for value in values if value is not None]
     if not there:
         return "not measured"
-    met = sum(report.meets(value, bound, metric) for value in there)
-    return "met" if met == len(there) else "missed" if met == 0 else f"met by {met} of {len(there)}"
+    met, all_ = sum(report.meets(value, bound, metric) for value in there), len(set(OURS) & set(workload.peers))
+    words = "met" if met == all_ else "missed" if met == 0 else f"met by {met} of {all_}"
+    return words if len(there) == all_ else f"{words}, {all_ - len(there)} not measured"
 
 
 def table(known: Mapping[str, Workload], results: Mapping[str, Samples]) -> str:
