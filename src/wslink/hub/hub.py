@@ -262,7 +262,7 @@ class Hub:
         token = current_call.set(None)
         try:
             outcome = handler(argument)
-            if inspect.isawaitable(outcome):
+            if outcome is not None and inspect.isawaitable(outcome):
                 self.spawn(self._await(outcome, handler))
         except Exception:
             logger.exception("%r raised", handler)
