@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 
 from picows import WSMsgType
 
+from wslink.backends.framing import frame_header
 from wslink.wire.frames import Buffer, Frame
 
 SMALL = 8192
@@ -16,15 +16,11 @@ _FIN, _RSV1 = 0x80, 0x40
 _OPCODES = {
     WSMsgType.TEXT: 1, WSMsgType.BINARY: 2, WSMsgType.CLOSE: 8, WSMsgType.PING: 9, WSMsgType.PONG: 10,
 }  # fmt: skip
-_LENGTH16, _LENGTH64 = struct.Struct(">BBH"), struct.Struct(">BBQ")
 
 
 def frame_head(kind: WSMsgType, size: int, compressed: bool = False) -> bytes:
     """The head of a frame from the server (RFC 6455, 5.2)."""
-    first = _FIN | _OPCODES[kind] | (_RSV1 if compressed else 0)
-    if size < 126:
-        return bytes((first, size))
-    return _LENGTH16.pack(first, 126, size) if size < 65536 else _LENGTH64.pack(first, 127, size)
+    return frame_header(_FIN | _OPCODES[kind] | (_RSV1 if compressed else 0), size)
 
 
 SHORT_HEADS = tuple(tuple(frame_head(kind, size) for size in range(126)) for kind in (WSMsgType.TEXT, WSMsgType.BINARY))
