@@ -1,15 +1,65 @@
-"""Which of this machine's ports have connections."""
+"""What sessions use of this machine: connections and memory."""
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from collections.abc import Mapping
+
 import psutil
 
+from wslink.launcher.spawners.tree import mark_of
 
-def busy_ports() -> set[int]:
-    """Local ports of established TCP connections. Blocks for some milliseconds. Empty where the system does not
-    tell, which macOS does for the administrator alone."""
+
+def connections() -> Counter[int]:
+    """How many established TCP connections each local port has. Blocks for some milliseconds. Empty where the system
+    does not tell, which macOS does for the administrator alone."""
     try:
-        connections = psutil.net_connections("tcp")
+        found = psutil.net_connections("tcp")
     except (psutil.AccessDenied, OSError):
-        return set()
-    return {one.laddr.port for one in connections if one.laddr and one.status == psutil.CONN_ESTABLISHED}
+        return Counter()
+    return Counter(one.laddr.port for one in found if one.laddr and one.status == psutil.CONN_ESTABLISHED)
+
+
+def memory(leaders: Mapping[int, str]) -> Counter[str]:
+    """Bytes of memory that the processes of sessions hold, by session id, found in one look at all processes. Blocks
+    for some milliseconds. Pages that processes share count in each of them.
+
+    Args:
+        leaders: the session id of each process that was started for one; its descendants, what runs in its Unix
+            session, and what carries the session's mark count for it.
+    """
+    ids = set(leaders.values())
+    parents: dict[int, int] = {}
+    owners = dict(leaders)
+    sizes: dict[int, int] = {}
+    for process in psutil.process_iter(["ppid", "memory_info"]):
+        if process.info["memory_info"] is None:  # another user's, where the system does not tell
+            continue
+        parents[process.pid] = process.info["ppid"]
+        sizes[process.pid] = process.info["memory_info"].rss
+        owner = leaders.get(_unix_session(process.pid)) or mark_of(process.pid)
+        if owner in ids:
+            owners[process.pid] = owner
+    held: Counter[str] = Counter()
+    for pid, size in sizes.items():
+        owner = _owner(pid, parents, owners)
+        if owner is not None:
+            held[owner] += size
+    return held
+
+
+def _owner(pid: int, parents: Mapping[int, int], owners: Mapping[int, str]) -> str | None:
+    """The session of a process, or of the nearest ancestor that has one."""
+    seen: set[int] = set()
+    while pid not in owners and pid in parents and pid not in seen:
+        seen.add(pid)
+        pid = parents[pid]
+    return owners.get(pid)
+
+
+def _unix_session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except (OSError, AttributeError):  # it has ended, or the system has none
+        return 0
