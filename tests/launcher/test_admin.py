@@ -73,10 +73,13 @@ async def test_memory_is_that_of_the_whole_process_tree(tmp_path: Path, program:
         assert 1_000_000 < found["small"] < 40_000_000
 
 
+#: Waits in a queue for ever.
+OPTIONS = {"start": ["true"], "poll": ["true"], "stop": ["true"], "waits": ["echo", "a node"]}
+FAR = {"cmd": ["x"], "spawner": "command", "options": OPTIONS, "ready_line": "never"}
+
+
 async def test_memory_is_left_out_where_nobody_knows(tmp_path: Path) -> None:
-    options = {"start": ["true"], "poll": ["true"], "stop": ["true"], "waits": ["echo", "a node"]}
-    far = {"cmd": ["x"], "spawner": "command", "options": options, "ready_line": "never"}
-    async with administrated(tmp_path, apps={"far": far}, timeout=60) as running:
+    async with administrated(tmp_path, apps={"far": FAR}, timeout=60) as running:
         starting = asyncio.create_task(running.post("far"))
 
         async def only() -> list[dict[str, Any]]:
@@ -84,7 +87,10 @@ async def test_memory_is_left_out_where_nobody_knows(tmp_path: Path) -> None:
 
         (one,) = await eventually(only, lambda sessions: bool(sessions and sessions[0]["waits"]))
         assert (one["state"], one["waits"], one["memory"]) == ("starting", "a node", None)
-        starting.cancel()
+        # Who waits for it is answered at once, whatever runs it.
+        assert (await running.ask("DELETE", one["id"], headers=ADMIN))[0] == 200
+        status, answer = await asyncio.wait_for(starting, 10)
+        assert (status, answer["error"]) == (503, "The session was stopped: the administrator asked for it.")
 
 
 async def test_clients_are_counted_through_any_proxy(tmp_path: Path) -> None:

@@ -156,6 +156,7 @@ function askToStop(row) {
 }
 
 async function stop(row) {
+  row.querySelector("button.log").focus(); // a button that is switched off would lose it
   row.querySelector(".stop").disabled = true;
   try {
     await ask(encodeURIComponent(row.session.id), "DELETE", 0);
