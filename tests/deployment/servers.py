@@ -68,10 +68,10 @@ def apache(folder: Path, blocks: str) -> WebServer:
     path = folder / "apache.conf"
     names = ("mpm_event", "authz_core", "mime", "dir", "proxy", "proxy_http", "proxy_wstunnel", "rewrite")
     modules = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in names)
+    blocks = blocks.replace("Listen 8080", f"Listen 127.0.0.1:{port}").replace("*:8080", f"*:{port}")
     path.write_text(
         f"ServerRoot {folder}\nServerName localhost\nPidFile {folder}/apache.pid\nErrorLog {folder}/apache.log\n"
-        f"DefaultRuntimeDir {folder}\nUser www-data\nGroup www-data\n"
-        f"{modules}TypesConfig /etc/mime.types\n{blocks.replace('Listen 8080', f'Listen 127.0.0.1:{port}').replace('*:8080', f'*:{port}')}"
+        f"DefaultRuntimeDir {folder}\nUser www-data\nGroup www-data\n{modules}TypesConfig /etc/mime.types\n{blocks}"
     )
     program = shutil.which("apache2") or "/usr/sbin/apache2"
     return WebServer(program, "-f", str(path), "-D", "FOREGROUND", port=port)

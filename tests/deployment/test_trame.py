@@ -154,9 +154,9 @@ async def by_nginx_with_the_map(folder: Path) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def by_nginx(folder: Path) -> AsyncIterator[str]:
-    async with Docker(folder, TOKENS_URL, content=str(folder / "www")) as docker:
-        async with nginx(folder, recipe("nginx").replace(":9000", f":{docker.port}")) as host:
-            yield host
+    docker = Docker(folder, TOKENS_URL, content=str(folder / "www"))
+    async with docker, nginx(folder, recipe("nginx").replace(":9000", f":{docker.port}")) as host:
+        yield host
 
 
 @asynccontextmanager

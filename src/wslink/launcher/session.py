@@ -132,6 +132,6 @@ def new_secret() -> str:
 
 
 def new_token() -> str:
-    """What opens a session in the proxy: 32 random small letters and digits, 165 bits. No capitals, because trame's client
-    puts the address that holds it into small letters."""
+    """What opens a session in the proxy: 32 random small letters and digits, 165 bits. No capitals, because trame's
+    client puts the address that holds it into small letters."""
     return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(32))
