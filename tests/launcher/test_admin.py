@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from tests.launcher.support import APPS, PYTHON, READY, SLEEP, Running, app, launching
+from wslink.launcher import usage
 
 TOKEN = "the-administrators-token"
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
@@ -93,7 +94,11 @@ async def test_memory_is_left_out_where_nobody_knows(tmp_path: Path) -> None:
         assert (status, answer["error"]) == (503, "The session was stopped: the administrator asked for it.")
 
 
-async def test_clients_are_counted_through_any_proxy(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tables", [usage.LINUX_TABLES, (Path("/does/not/exist"),)])
+async def test_clients_are_counted_through_any_proxy(
+    tmp_path: Path, tables: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "LINUX_TABLES", tables)  # elsewhere psutil tells
     apps = {"listening": {**APPS["listening"], "ready_line": "it is ready"}}
     async with administrated(tmp_path, apps=apps) as running:
         session = await running.start("listening")

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import psutil
 
 from wslink.launcher.spawners.tree import mark_of
 
+LINUX_TABLES = Path("/proc/net/tcp"), Path("/proc/net/tcp6")
+ESTABLISHED = "01"
+"""The state of a connection in these tables."""
+
 
 def connections() -> Counter[int]:
     """How many established TCP connections each local port has. Blocks for some milliseconds. Empty where the system
     does not tell, which macOS does for the administrator alone."""
+    if LINUX_TABLES[0].exists():
+        return Counter(port for table in LINUX_TABLES for port in _established(table))
     try:
         found = psutil.net_connections("tcp")
     except (psutil.AccessDenied, OSError):
@@ -21,9 +29,19 @@ def connections() -> Counter[int]:
     return Counter(one.laddr.port for one in found if one.laddr and one.status == psutil.CONN_ESTABLISHED)
 
 
+def _established(table: Path) -> Iterator[int]:
+    """Local ports. psutil reads the same table, and then looks for each line's process in all of them: a hundred times
+    the work."""
+    with contextlib.suppress(OSError):  # a system may have no IPv6
+        for line in table.read_text().splitlines()[1:]:
+            _, local, _, state, _ = line.split(None, 4)
+            if state == ESTABLISHED:
+                yield int(local.rpartition(":")[2], 16)
+
+
 def memory(leaders: Mapping[int, str]) -> Counter[str]:
     """Bytes of memory that the processes of sessions hold, by session id, found in one look at all processes. Blocks
-    for some milliseconds. Pages that processes share count in each of them.
+    for some ten milliseconds. Pages that processes share count in each of them.
 
     Args:
         leaders: the session id of each process that was started for one; its descendants, what runs in its Unix
