@@ -44,7 +44,7 @@ class WebServer:
     async def __aexit__(self, *_: object) -> None:
         if self.process.returncode is None:
             self.process.terminate()
-        await asyncio.wait_for(self.process.wait(), 10)
+        await asyncio.wait_for(self.process.wait(), 30)
 
 
 def nginx(folder: Path, blocks: str, *modules: str) -> WebServer:
