@@ -67,6 +67,24 @@ class Administration:
             router.add_get(f"{endpoint}/admin/{{file:[^/]*}}", self._page)
         router.add_get(f"{endpoint}/{{id}}/log", self._log)
 
+    async def describe(self) -> dict[str, Any]:
+        """All sessions, and the launcher's figures; JSON.
+
+        `starts` and `failures` count from the launcher's start. Of each session: `id`, `application`, `state`
+        ("spare": it waits for a client), `waits` (for what, while it starts), `created` (seconds since the epoch),
+        `age` (seconds), `client`, `address`, `clients` (connections to it) and `memory` (bytes of all its processes;
+        None where it runs on another machine).
+        """
+        sessions = list(self._launcher.sessions.values())
+        leaders = {pid: one.id for one in sessions if (pid := _pid(one)) is not None}
+        clients, held = await asyncio.to_thread(lambda: (connections(), memory(leaders) if leaders else Counter[str]()))
+        return {
+            "sessions": [_told(one, clients, held) for one in sessions],
+            "free_ports": self._launcher.free_ports,
+            "starts": self._starts,
+            "failures": self._failures,
+        }
+
     async def _overview(self, request: web.Request) -> web.StreamResponse:
         self._admit(request)
         return web.json_response(await self.describe(), headers=PRIVATE)
@@ -96,32 +114,14 @@ class Administration:
         self._starts += 1
         self._failures += isinstance(error, StartFailed)
 
-    async def describe(self) -> dict[str, Any]:
-        """All sessions, and the launcher's figures; JSON.
-
-        `starts` and `failures` count from the launcher's start. Of each session: `id`, `application`, `state`
-        ("spare": it waits for a client), `waits` (for what, while it starts), `created` (seconds since the epoch),
-        `age` (seconds), `client`, `address`, `clients` (connections to it) and `memory` (bytes of all its processes;
-        None where it runs on another machine).
-        """
-        sessions = list(self._launcher.sessions.values())
-        leaders = {pid: one.id for one in sessions if (pid := _pid(one)) is not None}
-        clients, held = await asyncio.to_thread(lambda: (connections(), memory(leaders) if leaders else Counter[str]()))
-        return {
-            "sessions": [_told(one, clients, held) for one in sessions],
-            "free_ports": self._launcher.free_ports,
-            "starts": self._starts,
-            "failures": self._failures,
-        }
-
 
 def _told(session: Session, clients: Counter[int], held: Counter[str]) -> dict[str, Any]:
-    starting = session.state is State.STARTING and session.spawner is not None
+    starting = session.spawner if session.state is State.STARTING else None
     return {
         "id": session.id,
         "application": session.application,
         "state": "spare" if session.spare and session.state is State.READY else session.state.value,
-        "waits": session.spawner.progress() if starting and session.spawner else "",
+        "waits": starting.progress() if starting is not None else "",
         "created": session.created,
         "age": max(0.0, time.time() - session.created),
         "address": ":".join(map(str, session.address)),

@@ -12,12 +12,14 @@ const rows = new Map(); // session id -> its <tbody>
 let token = "";
 let timer;
 
+/** The launcher knows neither the session nor, it may be, the administrator: it does not tell which. */
 class Refused extends Error {}
 
 async function ask(path, method = "GET", timeout = PATIENCE) {
   const options = { method, headers: { Authorization: `Bearer ${token}` }, cache: "no-store", credentials: "omit", redirect: "error" };
   const response = await fetch(new URL(path, ENDPOINT), { ...options, signal: timeout ? AbortSignal.timeout(timeout) : null });
-  if (!response.ok) throw new Refused(`the launcher answers with ${response.status}`);
+  const Failure = response.status === 404 ? Refused : Error;
+  if (!response.ok) throw new Failure(`the launcher answers with ${response.status}`);
   return response;
 }
 
@@ -33,7 +35,7 @@ async function signIn(event) {
     show(await (await ask("")).json());
   } catch (error) {
     token = "";
-    find("#refusal").textContent = error instanceof Refused ? "This token is not accepted." : `The launcher cannot be reached: ${error.message}`;
+    find("#refusal").textContent = error instanceof Refused ? "This token is not accepted." : `This did not work: ${error.message}.`;
     find("#token").select();
     return;
   }
@@ -47,6 +49,7 @@ function signOut() {
   token = "";
   clearTimeout(timer);
   for (const id of [...rows.keys()]) remove(id);
+  find("#trouble").textContent = find("#failure").textContent = "";
   open(false);
   find("#token").focus();
 }
@@ -151,6 +154,7 @@ function askToStop(row) {
   const dialog = find("#confirm");
   find("#consequence").textContent = `${application}, session ${id.slice(0, 8)}: its processes end, and so do its connections (${clients}).`;
   dialog.returnValue = "";
+  find("#failure").textContent = "";
   dialog.onclose = () => dialog.returnValue === "stop" && stop(row);
   dialog.showModal();
 }
@@ -162,7 +166,7 @@ async function stop(row) {
     await ask(encodeURIComponent(row.session.id), "DELETE", 0);
   } catch (error) {
     // The next look shows whether it has gone all the same.
-    if (token) find("#trouble").textContent = `The session was not stopped: ${error.message}.`;
+    find("#failure").textContent = `Session ${row.session.id.slice(0, 8)} was not stopped: ${error.message}.`;
   }
   if (token) await refresh();
 }
