@@ -126,7 +126,7 @@ def _told(session: Session, clients: Counter[int], held: Counter[str]) -> dict[s
         "age": max(0.0, time.time() - session.created),
         "address": ":".join(map(str, session.address)),
         "client": session.client,
-        # The one counts what comes through the launcher's proxy, the other what comes to a port of this machine.
+        # The one counts what comes through the launcher's proxy, the other what any web server here leads there.
         "clients": max(session.connections, clients[session.address[1]]),
         "memory": held.get(session.id),
     }

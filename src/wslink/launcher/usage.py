@@ -18,25 +18,34 @@ ESTABLISHED = "01"
 
 
 def connections() -> Counter[int]:
-    """How many established TCP connections each local port has. Blocks for some milliseconds. Empty where the system
-    does not tell, which macOS does for the administrator alone."""
-    if LINUX_TABLES[0].exists():
-        return Counter(port for table in LINUX_TABLES for port in _established(table))
-    try:
-        found = psutil.net_connections("tcp")
-    except (psutil.AccessDenied, OSError):
-        return Counter()
-    return Counter(one.laddr.port for one in found if one.laddr and one.status == psutil.CONN_ESTABLISHED)
+    """How many of this machine's established TCP connections each port has: its own, for sessions here, and the other
+    side's, for sessions elsewhere that a web server here leads to. Blocks for some milliseconds. Empty where the
+    system does not tell, which macOS does for the administrator alone."""
+    pairs = list(_linux_pairs() if LINUX_TABLES[0].exists() else _pairs())
+    # The larger: a connection within this machine has a line at either end.
+    return Counter(own for own, _ in pairs) | Counter(other for _, other in pairs)
 
 
-def _established(table: Path) -> Iterator[int]:
-    """Local ports. psutil reads the same table, and then looks for each line's process in all of them: a hundred times
-    the work."""
-    with contextlib.suppress(OSError):  # a system may have no IPv6
-        for line in table.read_text().splitlines()[1:]:
-            _, local, _, state, _ = line.split(None, 4)
-            if state == ESTABLISHED:
-                yield int(local.rpartition(":")[2], 16)
+def _linux_pairs() -> Iterator[tuple[int, int]]:
+    """Ports of either end. psutil reads the same tables, and then looks for each line's process in all of them: a
+    hundred times the work."""
+    for table in LINUX_TABLES:
+        with contextlib.suppress(OSError):  # a system may have no IPv6
+            for line in table.read_text().splitlines()[1:]:
+                _, own, other, state, _ = line.split(None, 4)
+                if state == ESTABLISHED:
+                    yield _port(own), _port(other)
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2], 16)
+
+
+def _pairs() -> Iterator[tuple[int, int]]:
+    with contextlib.suppress(psutil.AccessDenied, OSError):
+        for one in psutil.net_connections("tcp"):
+            if one.status == psutil.CONN_ESTABLISHED and one.laddr and one.raddr:
+                yield one.laddr.port, one.raddr.port
 
 
 def memory(leaders: Mapping[int, str]) -> Counter[str]:
