@@ -98,15 +98,19 @@ async function post(url: string | URL, request: LaunchRequest, { headers }: Laun
 async function follow(body: ReadableStream<Uint8Array<ArrayBuffer>>, tell: Tell): Promise<Answer> {
   const events = new EventReader();
   const pieces = body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let piece = await pieces.read(); !piece.done; piece = await pieces.read()) {
-    for (const event of events.read(piece.value)) {
+  const ended = (cause?: unknown): never => {
+    throw failure(0, { error: "the launcher ended the connection", cause });
+  };
+  for (;;) {
+    const { done, value } = await pieces.read().catch(ended);
+    if (done) return ended();
+    for (const event of events.read(value)) {
       if (event.name === "ready") return event.data;
       if (event.name === "failed") throw failure(Number(event.data.status), event.data);
       const progress = progressOf(event);
       if (progress) tell(progress);
     }
   }
-  throw failure(0, { error: "the launcher ended the connection" });
 }
 
 function failure(status: number, answer: Answer): LaunchError {

@@ -73,6 +73,14 @@ describe("a launcher that tells events", () => {
     expect(error).toMatchObject({ message, status: 0 });
   });
 
+  test("fails where it is killed", async () => {
+    const url = await launcher((_, response) => {
+      response.writeHead(200, { "Content-Type": "text/event-stream" }).write(event("starting", {}));
+    });
+    const launching = launch(url, REQUEST, { onProgress: () => stop?.() });
+    expect(await failure(launching)).toMatchObject({ message: "the launcher ended the connection", status: 0 });
+  });
+
   test("is not stopped by a callback that throws", async () => {
     await linked(); // for what is reported
     const thrown = new Error("the page's fault");
