@@ -19,7 +19,7 @@ ESTABLISHED = "01"
 
 def connections() -> Counter[int]:
     """How many of this machine's established TCP connections each port has: its own, for sessions here, and the other
-    side's, for sessions elsewhere that a web server here leads to. Blocks for some milliseconds. Empty where the
+    side's, for sessions elsewhere that a web server here leads to. Blocks for some ten milliseconds. Empty where the
     system does not tell, which macOS does for the administrator alone."""
     pairs = list(_linux_pairs() if LINUX_TABLES[0].exists() else _pairs())
     # The larger: a connection within this machine has a line at either end.
@@ -27,8 +27,8 @@ def connections() -> Counter[int]:
 
 
 def _linux_pairs() -> Iterator[tuple[int, int]]:
-    """Ports of either end. psutil reads the same tables, and then looks for each line's process in all of them: a
-    hundred times the work."""
+    """Ports of either end. psutil reads the same tables, and then looks through the files of every process for whose
+    each line is: several times the work."""
     for table in LINUX_TABLES:
         with contextlib.suppress(OSError):  # a system may have no IPv6
             for line in table.read_text().splitlines()[1:]:
