@@ -164,6 +164,13 @@ async def test_a_session_that_is_stopped_while_it_starts(tmp_path: Path) -> None
         assert processes(session_id) == []
 
 
+async def test_an_address_outlives_small_letters(tmp_path: Path) -> None:
+    # trame's client puts all of it into small letters.
+    async with launching(tmp_path) as running:
+        path = (await running.start("good"))["sessionURL"].removeprefix("ws://USE_HOST")
+        assert path == path.lower()
+
+
 async def test_limits_reach_the_process(tmp_path: Path) -> None:
     program = f"import resource; print(resource.getrlimit(resource.RLIMIT_NOFILE), flush=True); {READY}; {SLEEP}"
     limited = app(f"import time; time.sleep(0.2); {program}", limits={"open_files": 77})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypeVar
 
 from wslink.errors import UsageError
@@ -75,6 +76,9 @@ def _grouped(subscriptions: Iterable[Subscription]) -> Targets:
 class TopicHost(Protocol):
     """What a topic asks of its server."""
 
+    @property
+    def lock(self) -> AbstractContextManager[Any]: ...
+
     def run_handler(self, handler: Handler, subscription: Subscription) -> None: ...
 
     def submit(self, deliver: Callable[[], None]) -> None:
@@ -103,8 +107,11 @@ class Topic:
         self.declared = False
         """Whether the server has named it; a client alone otherwise, on a server whose topics are open (SUB-7)."""
         self._host = host
-        # Replaced, never changed: any thread may read it while the event loop's thread subscribes clients.
-        self._subscriptions: tuple[Subscription, ...] = ()
+        # In the order of their beginning; changed under the host's lock.
+        self._active: dict[Subscription, None] = {}
+        # These as a tuple that any thread may read, or None since they have changed: thousands of clients that come
+        # and go together would take too long if each made a new one.
+        self._snapshot: tuple[Subscription, ...] | None = ()
         self._everyone: tuple[tuple[Subscription, ...], Targets] = (), {}
         """The targets of a publication to all of these subscriptions, none of which has a filter."""
         self._numbers = itertools.count()
@@ -114,12 +121,16 @@ class Topic:
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
         """Those that are active now. Safe to read from any thread."""
-        return self._subscriptions
+        snapshot = self._snapshot
+        if snapshot is None:
+            with self._host.lock:
+                snapshot = self._snapshot = tuple(self._active)
+        return snapshot
 
     def wants(self, tags: Tags | None = None) -> bool:
         """Whether anybody would be sent a publication with `tags`: what nobody wants need not be computed."""
         plain = check_tags(tags) if tags else {}
-        return any(subscription.matches(plain) for subscription in self._subscriptions)
+        return any(subscription.matches(plain) for subscription in self.subscriptions)
 
     def on_subscribe(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(subscription)`, sync or async, when a client has subscribed or has replaced its
@@ -164,7 +175,7 @@ class Topic:
             NotSerializable: naming the type that cannot be sent; nobody is sent anything then.
         """
         plain = check_tags(tags) if tags else {}
-        subscriptions = self._subscriptions
+        subscriptions = self.subscriptions
         targets = self._targets(subscriptions, plain, to, exclude)
         if not targets:
             return 0
@@ -204,7 +215,7 @@ class Topic:
     def _deliver(
         self, packed: dict[Any, Any], targets: Targets, subscriptions: tuple[Subscription, ...], slot: Hashable
     ) -> None:
-        if subscriptions is not self._subscriptions:
+        if subscriptions is not self._snapshot:
             targets = self._remaining(targets)
         id_ = f"publish:{self.name}:{next(self._numbers)}"
         for (encoder, ids), sessions in targets.items():
@@ -214,7 +225,7 @@ class Topic:
 
     def _remaining(self, targets: Targets) -> Targets:
         """`targets` without the subscriptions that have ended since it was published (SUB-5)."""
-        known = {(subscription.session, subscription.id) for subscription in self._subscriptions}
+        known = {(subscription.session, subscription.id) for subscription in self.subscriptions}
         remaining: Targets = {}
         for (encoder, ids), sessions in targets.items():
             for session in sessions:
@@ -223,12 +234,14 @@ class Topic:
                     remaining.setdefault((encoder, left), []).append(session)
         return remaining
 
-    # Called by the hub, on the event loop's thread.
+    # Called by the hub, on the event loop's thread; `add` and `remove` under its lock.
 
     def add(self, subscription: Subscription, replaces: Subscription | None = None) -> None:
         """Let `subscription` take effect, in place of the one it replaces."""
-        others = tuple(s for s in self._subscriptions if s is not replaces)
-        self._subscriptions = (*others, subscription)
+        if replaces is not None:
+            self._active.pop(replaces, None)
+        self._active[subscription] = None
+        self._snapshot = None
 
     def announce(self, subscription: Subscription) -> None:
         """Tell the publisher of a new subscription, unless it has ended already."""
@@ -239,7 +252,8 @@ class Topic:
     def remove(self, subscription: Subscription) -> None:
         """End `subscription`."""
         subscription.active = False
-        self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+        self._active.pop(subscription, None)
+        self._snapshot = None
 
     def announce_end(self, subscription: Subscription) -> None:
         """Tell the publisher of a subscription that has ended."""

@@ -24,12 +24,12 @@ from wslink.errors import (
     ParseError,
     PeerError,
 )
+from wslink.session import hello as greeting
 from wslink.session.calls import Call, current_call
 from wslink.session.contracts import Connection, Host
-from wslink.session.hello import ARRAYS, SUBSCRIBE, Hello, granted, parse_hello
+from wslink.session.hello import ARRAYS, SUBSCRIBE, Hello
 from wslink.session.methods import NEVER_AWAITABLE, Method
 from wslink.session.outbox import Outbox
-from wslink.version import __version__
 from wslink.wire import envelope as wire
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codecs import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
@@ -233,24 +233,8 @@ class Session:
         if self.renew is not None and self.state is _OPEN:
             self.renew(call)
             return
-        hello = parse_hello(call, self._same_origin)
-        try:
-            verdict = self._host.authenticate(hello, self)
-        except Exception:
-            logger.exception("client %s: the check of its secret failed", self.client_id)
-            verdict = False
-        if isinstance(verdict, bool):
-            self._finish_hello(call.id, hello, verdict)
-        else:
-            self._host.spawn(self._await_hello(call.id, hello, verdict))
-
-    async def _await_hello(self, id_: str, hello: Hello, verdict: Awaitable[bool]) -> None:
-        try:
-            accepted = bool(await verdict)
-        except Exception:
-            logger.exception("client %s: the check of its secret failed", self.client_id)
-            accepted = False
-        self._finish_hello(id_, hello, accepted)
+        hello = greeting.parse_hello(call, self._same_origin)
+        greeting.ask(self._host, self, hello, functools.partial(self._finish_hello, call.id, hello))
 
     def _finish_hello(self, id_: str, hello: Hello, accepted: bool) -> None:
         if self.state is _CLOSED:
@@ -258,15 +242,10 @@ class Session:
         if not accepted:
             self._fail(id_, errors.AUTHENTICATION_ERROR, "Authentication failed")
             return
-        answer: dict[str, Any] = {"clientID": f"c{self.client_id}"}
-        if self.encoder.generation == 2:
-            answer["maxMsgSize"] = self._host.limits.max_msg_size
-        features = granted(hello, self.encoder.generation)
+        features = greeting.granted(hello, self.encoder.generation)
         if self.state is _OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
             features = tuple(name for name in features if name in self._features)
-        if hello.announces:
-            answer.update(features=list(features), server={"name": "wslink", "version": __version__})
-        self._result(id_, answer)
+        self._result(id_, greeting.result(hello, self, self._host.limits.max_msg_size, features))
         if self.state is _NEW:
             self._open(features)
 

@@ -6,7 +6,7 @@ import asyncio
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from wslink.backends import deflate
 from wslink.backends.engine import CLOSE_TIMEOUT, Carriage, close_reason
 from wslink.backends.heartbeat import Heartbeat
+from wslink.backends.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
 from wslink.backends.picows.private import forget_handshake, progress
 from wslink.errors import LimitExceeded
 from wslink.wire.frames import Buffer, Frame
@@ -22,8 +23,6 @@ from wslink.wire.frames import Buffer, Frame
 if TYPE_CHECKING:
     from wslink.session.session import Session
 
-SMALL = 8192
-"""Bytes up to which a frame is copied and sent at once, instead of in slices from where it is."""
 SLICE = 2 * 1024 * 1024
 """Bytes that are given to the transport at a time. It may copy what the kernel does not take at once, and so never
 copies more than this."""
@@ -40,48 +39,11 @@ UNCORKED = 0.1
 _TEXT, _BINARY, _PING, _PONG, _CLOSE = (
     WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE,
 )  # fmt: skip
-_FIN, _RSV1 = 0x80, 0x40
-_OPCODES = {_TEXT: 1, _BINARY: 2, _CLOSE: 8, _PING: 9, _PONG: 10}
-_LENGTH16, _LENGTH64 = struct.Struct(">BBH"), struct.Struct(">BBQ")
-
-
-def frame_head(kind: WSMsgType, size: int, compressed: bool = False) -> bytes:
-    """The head of a frame from the server (RFC 6455, 5.2)."""
-    first = _FIN | _OPCODES[kind] | (_RSV1 if compressed else 0)
-    if size < 126:
-        return bytes((first, size))
-    return _LENGTH16.pack(first, 126, size) if size < 65536 else _LENGTH64.pack(first, 127, size)
-
-
-_SHORT_HEADS = tuple(tuple(frame_head(kind, size) for size in range(126)) for kind in (_TEXT, _BINARY))
 
 
 def _payload(frame: WSFrame) -> Buffer:
     """The payload; a large one from where it is, until the call returns that it is given to."""
     return frame.get_payload_as_bytes() if frame.payload_size <= SMALL else frame.get_payload_as_memoryview()
-
-
-class _Joiner:
-    """Joins the small frames of a message. One that several are sent is joined once while they are served."""
-
-    def __init__(self) -> None:
-        self._last: tuple[Sequence[Frame], bytes] = (), b""
-
-    def small(self, frames: Sequence[Frame]) -> bytes | None:
-        """`frames` as they are sent; None if that is too much to copy."""
-        if self._last[0] is not frames:
-            if sum(frame.size for frame in frames) > SMALL:
-                return None
-            self._last = frames, b"".join(self._pieces(frames))
-        return self._last[1]
-
-    def _pieces(self, frames: Sequence[Frame]) -> Iterator[Buffer]:
-        for frame in frames:
-            yield frame_head(_BINARY if frame.binary else _TEXT, frame.size)
-            yield from frame.parts
-
-
-_joiner = _Joiner()
 
 
 class _Fragments:
@@ -190,9 +152,9 @@ class PicowsConnection(WSListener):
                 self._ws.send(_BINARY if binary else _TEXT, data)
                 return
             size = len(data)
-            head = _SHORT_HEADS[binary][size] if size < 126 else frame_head(_BINARY if binary else _TEXT, size)
+            head = SHORT_HEADS[binary][size] if size < 126 else frame_head(_BINARY if binary else _TEXT, size)
             self._slices.append(head + data)
-        elif not self._bits and (piece := _joiner.small(frames)) is not None and self._held is None:
+        elif not self._bits and (piece := joiner.small(frames)) is not None and self._held is None:
             self._slices.append(piece)
         else:
             for frame in frames:

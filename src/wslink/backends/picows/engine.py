@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -33,9 +33,9 @@ def adopt(transport: asyncio.Transport, head: bytes, max_frame: int, decide: Dec
     begin(transport, head, max_frame, answer)
 
 
-def _accept(carriage: Carriage, offers: Iterable[str]) -> tuple[WSListener, dict[str, str]]:
+def _accept(carriage: Carriage, offers: Sequence[str]) -> tuple[WSListener, dict[str, str]]:
     """What carries the session, and the headers of the answer."""
-    accepted = deflate.negotiate(",".join(offers)) if carriage.compress else None
+    accepted = deflate.negotiate(",".join(offers)) if offers and carriage.compress else None
     headers = {_EXTENSIONS: accepted[0]} if accepted else {}
     return PicowsConnection(carriage, accepted[1] if accepted else 0), headers
 

@@ -122,6 +122,11 @@ class Spawner(ABC):
         """Where the session listens. Known once it runs."""
         return self.order.host, self.order.port
 
+    def pid(self) -> int | None:
+        """The process of this machine that the session was started as: administrators are shown how much memory it and
+        its descendants hold. None where there is none."""
+        return None
+
     def progress(self) -> str:
         """What it is waiting for, in a few words for the user: "in the queue, position 3". Empty when it runs."""
         return ""
