@@ -127,6 +127,12 @@ class Spawner(ABC):
         its descendants hold. None where there is none."""
         return None
 
+    @property
+    def handover(self) -> str:
+        """A folder that the session was told in WSLINK_HANDOVER: a wslink server in it takes connections there. Empty
+        where the session runs on another machine or as another user."""
+        return ""
+
     def progress(self) -> str:
         """What it is waiting for, in a few words for the user: "in the queue, position 3". Empty when it runs."""
         return ""
