@@ -19,7 +19,7 @@ logger = logging.getLogger("wslink.backends.aiohttp")
 
 MAX_PENDING = 64
 """Connections that may be on their way at a time; more wait in the backlog, which has the same size."""
-TIMEOUT = 5.0
+TIMEOUT = 2.0
 """Seconds that one has to arrive."""
 PAUSE = 0.5
 """Seconds before the next try where none can be accepted."""
@@ -110,14 +110,17 @@ class Adoption:
         except OSError:
             os.close(descriptor)
             raise
-        if adopted.type != socket.SOCK_STREAM or adopted.family not in (socket.AF_INET, socket.AF_INET6):
+        try:
+            if adopted.type != socket.SOCK_STREAM or adopted.family not in (socket.AF_INET, socket.AF_INET6):
+                raise ValueError("what is handed over is no TCP connection")
+            adopted.on_closed = lambda: self._ended(adopted, control)
+            self._held.add(adopted)
+            control.send(b"+")
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(lambda: _Opening(self._protocols(), head), adopted)
+        except BaseException:
             adopted.close()
-            raise ValueError("what is handed over is no TCP connection")
-        adopted.on_closed = lambda: self._ended(adopted, control)
-        self._held.add(adopted)
-        control.send(b"+")
-        loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(lambda: _Opening(self._protocols(), head), adopted)
+            raise
 
     def _ended(self, adopted: _Adopted, control: socket.socket) -> None:
         self._held.discard(adopted)
@@ -149,6 +152,14 @@ class _Adopted(socket.socket):
 
     def close(self) -> None:
         super().close()
+        self._tell()
+
+    def detach(self) -> int:
+        """What uvloop does where asyncio closes: it closes the descriptor itself."""
+        self._tell()
+        return super().detach()
+
+    def _tell(self) -> None:
         told, self.on_closed = self.on_closed, None
         if told is not None:
             told()
