@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.launcher.support import READY, SLEEP, app, arguments_app, launching, processes
+from tests.launcher.support import PYTHON, READY, SLEEP, app, arguments_app, launching, processes
 
 EVIL = "https://evil.example"
+SHOWS = f"import os, json; print('got', json.dumps([os.environ['FIELD']]), flush=True); {READY}; {SLEEP}"
 
 
 class TestProperties:
@@ -112,6 +113,104 @@ class TestInjection:
             assert (await running.ask("POST", json={"application": name}))[0] == 400
 
 
+#: What starts a session for the command spawner here: it writes its arguments as JSON, and then a handle.
+ENGINE = (
+    "import sys, json; print('got', json.dumps(sys.argv[1:]), file=sys.stderr); print('it is ready', file=sys.stderr)"
+)
+FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "cmd": (arguments_app("${x}"), {}),
+    "env": (app(SHOWS, env={"FIELD": "${x}"}), {}),
+    "options": (
+        {
+            "cmd": ["program", "${x}"],
+            "ready_line": "it is ready",
+            "spawner": "command",
+            "options": {"start": [*PYTHON, ENGINE, "${x}", "${command}"], "poll": ["true"], "stop": ["true"]},
+        },
+        {},
+    ),
+    "sessionURL": (arguments_app("none"), {"sessionURL": "ws://USE_HOST/${x}/ws?id=${id}"}),
+    "sessionData": (arguments_app("none"), {"sessionData": {"told": "about ${x}"}, "fields": ["told"]}),
+}
+"""Every place of a configuration that a posted key can fill, and what it needs."""
+
+
+@pytest.mark.parametrize("place", list(FIELDS))
+class TestEveryField:
+    async def test_it_holds_no_way_out(self, tmp_path: Path, place: str) -> None:
+        application, settings = FIELDS[place]
+        async with launching(tmp_path, apps={"one": application}, **settings) as running:
+            for bad in (
+                "-x",
+                "--",
+                "/etc/passwd",
+                "../x",
+                "a/../../x",
+                "~root",
+                "\\\\host",
+                "a\0b",
+                "a\r\nX: y",
+                "x" * 5000,
+            ):
+                status, answer = await running.post("one", x=bad)
+                assert (status, answer["error"].partition(":")[0]) == (400, "x"), (bad, answer)
+            for bad in (["a"], {"a": "b"}, [[]]):
+                status, answer = await running.post("one", x=bad)
+                assert (status, answer["error"].partition(":")[0]) == (400, "x"), (bad, answer)
+            assert running.launcher.sessions == {}
+
+    async def test_a_command_or_a_template_in_it_is_text(self, tmp_path: Path, place: str) -> None:
+        application, settings = FIELDS[place]
+        mark = tmp_path / "mark"
+        async with launching(tmp_path, apps={"one": application}, ports=12, **settings) as running:
+            for bad in (
+                *COMMANDS,
+                "${secret}",
+                "$token $$ ${id}",
+                "${handle}",
+                "${command}",
+                "%(secret)s {secret}",
+                "a b'\"c",
+            ):
+                text = bad.replace("MARK", str(mark))
+                session = await running.start("one", x=text)
+                seen = {
+                    "cmd": lambda s: running.arguments(s),
+                    "env": lambda s: running.arguments(s),
+                    "options": lambda s: running.arguments(s)[::2],
+                    "sessionURL": lambda s: [s["sessionURL"].removeprefix("ws://USE_HOST/").partition("/ws?id=")[0]],
+                    "sessionData": lambda s: [s["told"].removeprefix("about ")],
+                }[place](session)
+                assert set(seen) == {text}
+                assert session["secret"] not in text if "secret" in session else True
+                await running.ask("DELETE", session["id"])
+        assert not mark.exists()
+
+
+class TestOtherKeys:
+    @pytest.mark.parametrize("value", [["a"], {"a": 1}, 3, None])
+    async def test_a_session_manager_that_is_no_address_is_ignored(self, tmp_path: Path, value: Any) -> None:
+        async with launching(tmp_path) as running:
+            assert "sessionManagerURL" not in await running.start("good", sessionManagerURL=value)
+
+    async def test_a_session_manager_is_told_to_its_client_alone(self, tmp_path: Path) -> None:
+        async with launching(tmp_path) as running:
+            one = await running.start("named", sessionManagerURL="https://x/${secret}", name="n", file="f")
+            other = await running.start("good")
+            assert one["sessionManagerURL"] == "https://x/${secret}"
+            assert "sessionManagerURL" not in other
+
+    async def test_keys_that_nothing_names_change_nothing(self, tmp_path: Path) -> None:
+        keys = ("command", "env", "cwd", "spawner", "options", "limits", "log", "PATH", "LD_PRELOAD", "WSLINK_HANDOVER")
+        async with launching(tmp_path) as running:
+            plain = await running.start("named", name="n", file="f")
+            posted = dict.fromkeys((*keys, "__proto__", "constructor", "${name}", ""), "forged")
+            session = await running.start("named", **posted, name="n", file="f")
+            assert running.arguments(session) == running.arguments(plain)
+            assert set(session) == set(plain)
+            assert "forged" not in json.dumps(session)
+
+
 class TestPages:
     @pytest.mark.parametrize("origin", [EVIL, "null", "http://localhost:1", "http://127.0.0.1.evil.example"])
     @pytest.mark.parametrize("kind", ["text/plain", "application/json", "application/x-www-form-urlencoded"])
@@ -180,7 +279,8 @@ class TestSessionIds:
     async def test_ids_cannot_be_guessed(self, tmp_path: Path) -> None:
         async with launching(tmp_path, ports=20) as running:
             ids = [(await running.start("good"))["id"] for _ in range(8)]
-            assert len({one[:8] for one in ids}) == 8  # not of one clock
+            for part in (slice(8), slice(9, 18), slice(19, 36)):  # neither of a clock nor of a machine
+                assert len({one[part] for one in ids}) == 8
             for guess in ("", "*", "%2e%2e", ids[0][:-1], ids[0].upper(), ids[0] + "x", "..%2f" + ids[0]):
                 assert (await running.ask("GET", guess))[0] in (400, 404)
                 assert (await running.ask("DELETE", guess))[0] in (404, 405)
@@ -298,4 +398,10 @@ def test_a_script_must_not_hold_posted_text(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"apps\.shell\.cmd\.2: a script must not hold what clients post"):
         convert(configuration(tmp_path, apps=shell))
     rule = {"name": {"type": "inList", "list": ["a"], "default": "a"}}
+    convert(configuration(tmp_path, apps=shell, sanitize=rule))
+    # Nor a script that a spawner runs.
+    start = {"start": ["bash", "-ec", "engine run --name ${name}"], "poll": ["true"], "stop": ["true"]}
+    shell = {"shell": {"cmd": ["program", "${name}"], "spawner": "command", "options": start}}
+    with pytest.raises(ConfigurationError, match=r"apps\.shell\.options\.start\.2: a script must not hold"):
+        convert(configuration(tmp_path, apps=shell))
     convert(configuration(tmp_path, apps=shell, sanitize=rule))

@@ -24,6 +24,10 @@ SPAWNERS = {
 """Each spawner's import string."""
 
 
+HANDLE, COMMAND = "\0handle", "\0command"
+"""What `${handle}` and `${command}` are in `Order.options`, for spawners to fill in. No posted value has a NUL."""
+
+
 @dataclass(frozen=True)
 class Order:
     """What is to be started. All variables are filled in.
