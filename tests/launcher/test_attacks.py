@@ -331,9 +331,15 @@ class TestLeaks:
         caplog.set_level("DEBUG", "wslink")
         async with launching(tmp_path) as running:
             session = await running.start("secret")
+            (only,) = running.launcher.sessions.values()
             await running.post("failing")
+            for path in (f"{only.values['token']}/", "wrong/", f"{only.values['token']}/ws"):
+                for headers in ({}, {"Origin": EVIL}, {"Connection": "Upgrade", "Upgrade": "websocket"}):
+                    await running.ask("GET", f"session/{session['id']}/{path}", headers=headers)
             await running.ask("DELETE", session["id"])
-        assert session["secret"] not in caplog.text
+        assert "ended" in caplog.text
+        for secret in (session["secret"], only.values["token"], session["id"]):
+            assert secret not in caplog.text
 
     async def test_the_secret_is_answered_only_where_the_application_has_it(self, tmp_path: Path) -> None:
         async with launching(tmp_path) as running:

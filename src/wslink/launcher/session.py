@@ -77,6 +77,11 @@ class Session:
         return allowed
 
     @property
+    def label(self) -> str:
+        """What names it in logs: the begin of its id, which opens nothing."""
+        return self.id[:8]
+
+    @property
     def address(self) -> Address:
         """Where it listens."""
         return self.spawner.address() if self.spawner is not None else self.lease
