@@ -213,7 +213,7 @@ async def test_a_door_that_is_full_is_no_hindrance(tmp_path: Path) -> None:
 
 
 async def test_viewers_outlive_their_launcher_and_are_counted_again(tmp_path: Path) -> None:
-    launcher = LauncherProcess(tmp_path / "launcher", apps=APPS, timeout=15, idle_timeout=2)
+    launcher = LauncherProcess(tmp_path / "launcher", apps=APPS, timeout=15, idle_timeout=1)
     client = await launcher.start()
     session = await client.start("app")
     async with connect(address(client, session), secret="the secret") as link:
@@ -221,7 +221,7 @@ async def test_viewers_outlive_their_launcher_and_are_counted_again(tmp_path: Pa
         await launcher.kill()
         assert await link.call("tell") == {}
         client = await launcher.start()
-        await asyncio.sleep(4)  # twice the idle_timeout: it is in use
+        await asyncio.sleep(2.5)  # well over the idle_timeout: it is in use
         assert await link.call("tell") == {}
         assert await client.ask("GET", session["id"]) == (200, session)
         async with connect(address(client, session), secret="the secret") as other:
@@ -235,6 +235,6 @@ async def test_a_viewer_keeps_its_session_and_its_absence_ends_it(tmp_path: Path
     async with launching(tmp_path, apps=APPS, timeout=15, idle_timeout=1) as running:
         session = await running.start("app")
         async with connect(address(running, session), secret="the secret") as link:
-            await asyncio.sleep(3)
+            await asyncio.sleep(2.5)
             assert await link.call("tell") == {}
         await until(lambda: not running.launcher.sessions, 15)

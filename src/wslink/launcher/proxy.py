@@ -114,7 +114,7 @@ class SessionProxy:
 
     async def _find_connections(self, application: web.Application) -> None:
         """Count the connections that sessions got from an earlier launcher."""
-        for session in self._launcher.sessions.values():
+        for session in list(self._launcher.sessions.values()):
             if session.door:
                 await follow(session.door, self._usage(session))
 
