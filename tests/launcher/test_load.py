@@ -148,7 +148,7 @@ async def _the_pool_is_whole(client: Client, ids: list[str]) -> None:
     everything = [*ids, *(answer["id"] for status, answer in answers if status == 200)]
     statuses = await asyncio.gather(*(client.ask("DELETE", one) for one in everything))
     assert {status for status, _ in statuses} == {200}
-    await until(lambda: not processes())
+    await until(lambda: not processes(), 15)
 
 
 async def test_a_second_launcher_of_one_state_is_refused(tmp_path: Path) -> None:
