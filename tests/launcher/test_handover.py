@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.backends.raw import to_the_end
 from tests.launcher.support import Client, LauncherProcess, Running, launching, processes, until
 from wslink import connect
 from wslink.backends import handover
@@ -125,11 +126,10 @@ async def test_no_second_request_reaches_the_session(tmp_path: Path) -> None:
         upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nHost: localhost\r\n\r\n"
         plain = "GET /wslink/client.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(f"GET /{path}/wslink/client.js HTTP/1.1\r\n{upgrade}{plain}".encode())
-        await asyncio.sleep(0.1)
-        writer.write(plain.encode())
-        answer = await asyncio.wait_for(reader.read(), 5)
-        assert answer.count(b"HTTP/1.1 ") == 1
+        writer.write(f"GET /{path}/wslink/client.js HTTP/1.1\r\n{upgrade}".encode())
+        assert b" 200 " in await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
+        writer.write(plain.encode() * 2)
+        assert b"HTTP/1.1 " not in await to_the_end(reader)
         writer.close()
 
 
