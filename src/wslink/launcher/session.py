@@ -89,7 +89,7 @@ class Session:
     @property
     def door(self) -> str:
         """Where it takes connections that are handed over to it, if it does; "" if it surely does not."""
-        return door(self.spawner.handover, self.address[1]) if self.spawner is not None else ""
+        return door(self.spawner.handover(), self.address[1]) if self.spawner is not None else ""
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -131,7 +131,6 @@ class Spawner(ABC):
         its descendants hold. None where there is none."""
         return None
 
-    @property
     def handover(self) -> str:
         """A folder that the session was told in WSLINK_HANDOVER: a wslink server in it takes connections there. Empty
         where the session runs on another machine or as another user."""

@@ -55,7 +55,6 @@ class LocalSpawner(Spawner):
             self._child.poll()  # or it stays as a zombie
         shutil.rmtree(self._handover, ignore_errors=True)
 
-    @property
     def handover(self) -> str:
         return self._handover
 
