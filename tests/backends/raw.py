@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import os
 import ssl
 import struct
@@ -86,3 +87,12 @@ class RawSocket:
 
     def close(self) -> None:
         self.writer.transport.abort()
+
+
+async def to_the_end(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the connection is closed, or reset because the client had sent too much."""
+    answer = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := await asyncio.wait_for(reader.read(65536), 5):
+            answer += piece
+    return answer

@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import psutil
@@ -153,7 +153,13 @@ async def launching(folder: Path, **settings: Any) -> AsyncIterator[Running]:
 
 
 class LauncherProcess:
-    """A launcher as a process of its own, that can be killed and started again."""
+    """A launcher as a process of its own, that can be killed and started again.
+
+    Attributes:
+        started: every process; tests/launcher/conftest.py ends those that a failed test left.
+    """
+
+    started: ClassVar[list[asyncio.subprocess.Process]] = []
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         folder.mkdir(exist_ok=True)
@@ -165,8 +171,9 @@ class LauncherProcess:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "wslink.launcher", str(self.path), stdout=asyncio.subprocess.PIPE
         )
+        self.started.append(self.process)
         assert self.process.stdout is not None
-        line = await asyncio.wait_for(self.process.stdout.readline(), 10)
+        line = await asyncio.wait_for(self.process.stdout.readline(), 30)
         return Client(f"http://{line.decode().split()[-1]}")
 
     async def kill(self) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.launcher.support import READY, SLEEP, app, arguments_app, launching, processes
+from tests.launcher.support import PYTHON, READY, SLEEP, Running, app, arguments_app, launching, processes
 
 EVIL = "https://evil.example"
+SHOWS = f"import os, json; print('got', json.dumps([os.environ['FIELD']]), flush=True); {READY}; {SLEEP}"
 
 
 class TestProperties:
@@ -53,6 +54,11 @@ COMMANDS = [
     "x > MARK",
 ]
 
+OPTIONS = ["--config=/etc/passwd", "-c", "--", "-"]
+PATHS = ["/etc/passwd", "../x", "a/../../x", "..", "~root/x", "a\\..\\b", "\\\\host\\x"]
+TEXTS = ["a\0b", "a\nb", "a\r\nX: y", "\x1b[2J", "x" * 5000]
+NO_TEXTS: list[Any] = [["a"], {"a": 1}, [[["x"] * 3]]]
+
 
 class TestInjection:
     @pytest.mark.parametrize("text", COMMANDS)
@@ -65,19 +71,19 @@ class TestInjection:
             assert running.arguments(session) == ["--name", text]
         assert not mark.exists()
 
-    @pytest.mark.parametrize("text", ["--config=/etc/passwd", "-c", "--", "-"])
+    @pytest.mark.parametrize("text", OPTIONS)
     async def test_an_option_is_refused(self, tmp_path: Path, text: str) -> None:
         await self._refused(tmp_path, text)
 
-    @pytest.mark.parametrize("text", ["/etc/passwd", "../x", "a/../../x", "..", "~root/x", "a\\..\\b", "\\\\host\\x"])
+    @pytest.mark.parametrize("text", PATHS)
     async def test_a_path_out_of_a_folder_is_refused(self, tmp_path: Path, text: str) -> None:
         await self._refused(tmp_path, text)
 
-    @pytest.mark.parametrize("text", ["a\0b", "a\nb", "a\r\nX: y", "\x1b[2J", "x" * 5000])
+    @pytest.mark.parametrize("text", TEXTS)
     async def test_control_characters_and_long_texts_are_refused(self, tmp_path: Path, text: str) -> None:
         await self._refused(tmp_path, text)
 
-    @pytest.mark.parametrize("value", [["a"], {"a": 1}, [[["x"] * 3]]])
+    @pytest.mark.parametrize("value", NO_TEXTS)
     async def test_what_is_no_text_is_refused(self, tmp_path: Path, value: Any) -> None:
         await self._refused(tmp_path, value)
 
@@ -110,6 +116,82 @@ class TestInjection:
     async def test_an_application_that_there_is_not(self, tmp_path: Path, name: Any) -> None:
         async with launching(tmp_path) as running:
             assert (await running.ask("POST", json={"application": name}))[0] == 400
+
+
+#: What starts a session for the command spawner here: it writes its arguments as JSON, and then a handle.
+ENGINE = (
+    "import sys, json; print('got', json.dumps(sys.argv[1:]), file=sys.stderr); print('it is ready', file=sys.stderr)"
+)
+FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "cmd": (arguments_app("${x}"), {}),
+    "env": (app(SHOWS, env={"FIELD": "${x}"}), {}),
+    "options": (
+        {
+            "cmd": ["program", "${x}"],
+            "ready_line": "it is ready",
+            "spawner": "command",
+            "options": {"start": [*PYTHON, ENGINE, "${x}", "${command}"], "poll": ["true"], "stop": ["true"]},
+        },
+        {},
+    ),
+    "sessionURL": (arguments_app("none"), {"sessionURL": "ws://USE_HOST/${x}/ws?id=${id}"}),
+    "sessionData": (arguments_app("none"), {"sessionData": {"told": "about ${x}"}, "fields": ["told"]}),
+}
+"""Every place of a configuration that a posted key can fill, and what it needs."""
+
+
+@pytest.mark.parametrize("place", list(FIELDS))
+class TestEveryField:
+    async def test_it_holds_no_way_out(self, tmp_path: Path, place: str) -> None:
+        application, settings = FIELDS[place]
+        async with launching(tmp_path, apps={"one": application}, **settings) as running:
+            for bad in (*OPTIONS, *PATHS, *TEXTS, *NO_TEXTS):
+                status, answer = await running.post("one", x=bad)
+                assert (status, answer["error"].partition(":")[0]) == (400, "x"), (bad, answer)
+            assert running.launcher.sessions == {}
+
+    async def test_a_command_or_a_template_in_it_is_text(self, tmp_path: Path, place: str) -> None:
+        application, settings = FIELDS[place]
+        mark = tmp_path / "mark"
+        async with launching(tmp_path, apps={"one": application}, ports=8, **settings) as running:
+            for bad in (*COMMANDS[:3], "${command}", "${secret} $token $$ ${id} ${handle} %(secret)s {secret} a'\"c"):
+                text = bad.replace("MARK", str(mark))
+                session = await running.start("one", x=text)
+                assert self._arrived(running, place, session) == {text}
+                await running.ask("DELETE", session["id"])
+        assert not mark.exists()
+
+    def _arrived(self, running: Running, place: str, session: dict[str, Any]) -> set[str]:
+        """What came of the field."""
+        if place == "sessionURL":
+            return {session["sessionURL"].removeprefix("ws://USE_HOST/").partition("/ws?id=")[0]}
+        if place == "sessionData":
+            return {session["told"].removeprefix("about ")}
+        return set(running.arguments(session)) - {"program"}
+
+
+class TestOtherKeys:
+    @pytest.mark.parametrize("value", [["a"], {"a": 1}, 3, None])
+    async def test_a_session_manager_that_is_no_address_is_ignored(self, tmp_path: Path, value: Any) -> None:
+        async with launching(tmp_path) as running:
+            assert "sessionManagerURL" not in await running.start("good", sessionManagerURL=value)
+
+    async def test_a_session_manager_is_told_to_its_client_alone(self, tmp_path: Path) -> None:
+        async with launching(tmp_path) as running:
+            one = await running.start("named", sessionManagerURL="https://x/${secret}", name="n", file="f")
+            other = await running.start("good")
+            assert one["sessionManagerURL"] == "https://x/${secret}"
+            assert "sessionManagerURL" not in other
+
+    async def test_keys_that_nothing_names_change_nothing(self, tmp_path: Path) -> None:
+        keys = ("command", "env", "cwd", "spawner", "options", "limits", "log", "PATH", "LD_PRELOAD", "WSLINK_HANDOVER")
+        async with launching(tmp_path) as running:
+            plain = await running.start("named", name="n", file="f")
+            posted = dict.fromkeys((*keys, "__proto__", "constructor", "${name}", ""), "forged")
+            session = await running.start("named", **posted, name="n", file="f")
+            assert running.arguments(session) == running.arguments(plain)
+            assert set(session) == set(plain)
+            assert "forged" not in json.dumps(session)
 
 
 class TestPages:
@@ -180,7 +262,8 @@ class TestSessionIds:
     async def test_ids_cannot_be_guessed(self, tmp_path: Path) -> None:
         async with launching(tmp_path, ports=20) as running:
             ids = [(await running.start("good"))["id"] for _ in range(8)]
-            assert len({one[:8] for one in ids}) == 8  # not of one clock
+            for part in (slice(8), slice(9, 18), slice(19, 36)):  # neither of a clock nor of a machine
+                assert len({one[part] for one in ids}) == 8
             for guess in ("", "*", "%2e%2e", ids[0][:-1], ids[0].upper(), ids[0] + "x", "..%2f" + ids[0]):
                 assert (await running.ask("GET", guess))[0] in (400, 404)
                 assert (await running.ask("DELETE", guess))[0] in (404, 405)
@@ -231,9 +314,15 @@ class TestLeaks:
         caplog.set_level("DEBUG", "wslink")
         async with launching(tmp_path) as running:
             session = await running.start("secret")
+            (only,) = running.launcher.sessions.values()
             await running.post("failing")
+            for path in (f"{only.values['token']}/", "wrong/", f"{only.values['token']}/ws"):
+                for headers in ({}, {"Origin": EVIL}, {"Connection": "Upgrade", "Upgrade": "websocket"}):
+                    await running.ask("GET", f"session/{session['id']}/{path}", headers=headers)
             await running.ask("DELETE", session["id"])
-        assert session["secret"] not in caplog.text
+        assert "ended" in caplog.text
+        for secret in (session["secret"], only.values["token"], session["id"]):
+            assert secret not in caplog.text
 
     async def test_the_secret_is_answered_only_where_the_application_has_it(self, tmp_path: Path) -> None:
         async with launching(tmp_path) as running:
@@ -298,4 +387,10 @@ def test_a_script_must_not_hold_posted_text(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"apps\.shell\.cmd\.2: a script must not hold what clients post"):
         convert(configuration(tmp_path, apps=shell))
     rule = {"name": {"type": "inList", "list": ["a"], "default": "a"}}
+    convert(configuration(tmp_path, apps=shell, sanitize=rule))
+    # Nor a script that a spawner runs.
+    start = {"start": ["bash", "-ec", "engine run --name ${name}"], "poll": ["true"], "stop": ["true"]}
+    shell = {"shell": {"cmd": ["program", "${name}"], "spawner": "command", "options": start}}
+    with pytest.raises(ConfigurationError, match=r"apps\.shell\.options\.start\.2: a script must not hold"):
+        convert(configuration(tmp_path, apps=shell))
     convert(configuration(tmp_path, apps=shell, sanitize=rule))

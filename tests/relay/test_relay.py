@@ -140,10 +140,39 @@ class TestForward:
         assert await place.refused(f"{relay}/proxy/{server.sockets[0].getsockname()[1]}") == 502
         server.close()
 
-    @pytest.mark.parametrize("host", ["192.0.2.1", "[::ffff:192.0.2.1]", "0.0.0.0", "169.254.169.254", "2130706434.1"])
-    async def test_a_forbidden_target(self, place: Place, host: str) -> None:
+    @pytest.mark.parametrize(
+        "host", ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:127.0.0.1", "0.0.0.0", "::", "169.254.169.254", "3221225985"]
+    )
+    async def test_a_forbidden_target(self, place: Place, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
         relay = await place.relay(proxy_route="/to/{host}/{port}/{path}")
-        assert await place.refused(f"{relay}/to/{host.strip('[]')}/80/ws") in (403, 502)
+        loop, dialled = asyncio.get_running_loop(), []
+        dial = loop.create_connection
+
+        async def noting(protocol: Any, host: Any = None, port: Any = None, **more: Any) -> Any:
+            dialled.append(host)
+            return await dial(protocol, host, port, **more)
+
+        monkeypatch.setattr(loop, "create_connection", noting)
+        assert await place.refused(f"{relay}/to/{host}/80/ws") == 403
+        assert host not in dialled
+
+    @pytest.mark.parametrize("host", ["no.such.host.invalid", "127.0.0.1%00.evil", "x" * 300, "127.0.0.1@192.0.2.1"])
+    async def test_a_target_that_there_is_not(self, place: Place, host: str) -> None:
+        relay = await place.relay(proxy_route="/to/{host}/{port}/{path}")
+        assert await place.refused(f"{relay}/to/{host}/80/ws") == 502
+
+    async def test_a_name_that_leads_elsewhere(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is dialled is the address that was allowed: a name may lead elsewhere when it is asked again."""
+        target, relay = await place.echo(), await place.relay(proxy_route="/to/{host}/{port}")
+        loop, answers = asyncio.get_running_loop(), iter(["127.0.0.1", "192.0.2.1", "192.0.2.1"])
+        resolve = loop.getaddrinfo
+
+        async def rebinding(host: Any, *more: Any, **options: Any) -> Any:
+            return await resolve(next(answers) if host == "rebind.example" else host, *more, **options)
+
+        monkeypatch.setattr(loop, "getaddrinfo", rebinding)
+        await place.dial(f"{relay}/to/rebind.example/{target}")
+        assert await place.refused(f"{relay}/to/rebind.example/{target}") == 403
 
     async def test_what_is_allowed_replaces_loopback(self, place: Place) -> None:
         target = await place.echo()
@@ -188,6 +217,28 @@ class TestForward:
         application.router.add_get("/ws", stuck)
         target, relay = await place.serve(application), await place.relay()
         await _is_held_back(await place.dial(f"{relay}/proxy/{target}"))
+
+    async def test_a_client_that_does_not_read_holds_its_target_back(self, place: Place) -> None:
+        sent = 0
+
+        async def flood(request: web.Request) -> web.WebSocketResponse:
+            nonlocal sent
+            socket = web.WebSocketResponse()
+            await socket.prepare(request)
+            for _ in range(64):
+                await socket.send_bytes(bytes(2**20))
+                sent += 1
+            return socket
+
+        application = web.Application()
+        application.router.add_get("/ws", flood)
+        target, relay = await place.serve(application), await place.relay()
+        socket = await place.dial(f"{relay}/proxy/{target}")
+        await asyncio.sleep(1)
+        assert sent < 64
+        for _ in range(64):
+            assert len(await socket.receive_bytes()) == 2**20
+        assert sent == 64
 
     async def test_a_probe_is_answered(self, place: Place) -> None:
         async with place.http.get(f"{await place.relay()}/proxy/80") as response:
@@ -267,6 +318,12 @@ class TestRelay:
         while (message := await process.receive(timeout=2)).type is not WSMsgType.PONG:
             assert message.type is WSMsgType.PING  # the relay asks too
         assert message.data == b"there?"
+        await _is_held_back(process)
+
+    async def test_who_does_not_read_holds_the_other_back(self, place: Place, url: str) -> None:
+        _, client = await place.dial(url), await place.dial(url)
+        await _is_held_back(client)
+        process, _ = await place.dial(f"{url}-two"), await place.dial(f"{url}-two")
         await _is_held_back(process)
 
     async def test_what_a_process_says_early_is_not_lost(self, place: Place, url: str) -> None:

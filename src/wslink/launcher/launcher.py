@@ -226,7 +226,7 @@ class Launcher:
             if session.spawner is not None:
                 await session.spawner.stop()
         except Exception:
-            logger.exception("session %s could not be stopped", session.id)
+            logger.exception("session %s could not be stopped", session.label)
         finally:
             session.move(State.ENDED)
             secret_file(self.configuration, session.id).unlink(missing_ok=True)
@@ -234,7 +234,7 @@ class Launcher:
             self._store.delete(session.id)
             self.sessions.pop(session.id, None)
             self._ends.pop(session.id, None)
-            logger.info("session %s of %s ended: %s", session.id, session.application, session.reason)
+            logger.info("session %s of %s ended: %s", session.label, session.application, session.reason)
 
     async def _restore(self, session_id: str, record: Mapping[str, Any]) -> None:
         """Take over a session of an earlier launcher that runs and was ready; clear away the rest of any other."""
@@ -244,7 +244,7 @@ class Launcher:
         with contextlib.suppress(UsageError):  # its spawner may have been removed
             session.spawner = find_spawner(record["kind"])(Order.from_record(record["order"]))
             if await session.spawner.restore(record["spawner"]) and session.state is State.READY:
-                logger.info("session %s of an earlier launcher runs", session_id)
+                logger.info("session %s of an earlier launcher runs", session.label)
                 return
         await self.stop(session.id, "it ended with an earlier launcher")
 

@@ -10,7 +10,7 @@ from typing import Any
 from wslink.launcher.configuration import Application, Configuration
 from wslink.launcher.ports import Address
 from wslink.launcher.session import Session, new_id, new_secret, new_token
-from wslink.launcher.spawners.base import Order
+from wslink.launcher.spawners.base import COMMAND, HANDLE, Order
 from wslink.launcher.variables import command_templates, fill, names
 
 ALWAYS_PUBLIC = ("id", "sessionURL", "sessionManagerURL")
@@ -51,6 +51,8 @@ def new_session(
 def new_order(configuration: Configuration, session: Session) -> Order:
     """What is started for a session."""
     app, values = configuration.apps[session.application], session.values
+    # Filled in once: what a client posts is never a template, for the spawner neither.
+    for_spawner = {**values, "handle": HANDLE, "command": COMMAND}
     return Order(
         id=session.id,
         command=tuple(str(fill(argument, values)) for argument in app.cmd),
@@ -61,7 +63,7 @@ def new_order(configuration: Configuration, session: Session) -> Order:
         cwd=fill(app.cwd, configuration.properties),
         limits=app.limits,
         grace=configuration.settings.stop_grace,
-        options={name: _filled(value, values) for name, value in app.options.items()},
+        options={name: _filled(value, for_spawner) for name, value in app.options.items()},
     )
 
 

@@ -3,11 +3,15 @@ mapping in a web server is needed.
 
 What opens it is the session's token, as the first segment of the path (`${token}` in `sessionURL`) or as a cookie that
 the answer of the POST sets for the browser. A token opens its own session alone.
+
+A session that takes connections (backends/handover.py) gets the WebSocket's itself, and no byte passes here after the
+request. To any other they are carried.
 """
 
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Iterable
 
 import aiohttp
@@ -17,7 +21,10 @@ from yarl import URL
 
 from wslink.backends import origin
 from wslink.backends.aiohttp.tokens import same
-from wslink.backends.tunnel.upstream import Target, Watch, forwarded, passed_on, tunnel
+from wslink.backends.handover import Usage
+from wslink.backends.tunnel.handover import follow, hand_over
+from wslink.backends.tunnel.takeover import HandedOver
+from wslink.backends.tunnel.upstream import Target, Watch, forwarded, passed_on, request_head, tunnel
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.ports import reachable
 from wslink.launcher.session import Session
@@ -39,10 +46,12 @@ class SessionProxy:
         self._launcher = launcher
         self._origins = tuple(origins)
         self._http: aiohttp.ClientSession | None = None
+        self._usages: weakref.WeakSet[Usage] = weakref.WeakSet()
         self._route = f"{launcher.configuration.endpoint}/session"
 
     def add_to(self, application: web.Application) -> None:
         application.router.add_route("*", f"{self._route}/{{id}}/{{path:.*}}", self._handle)
+        application.on_startup.append(self._find_connections)
         application.on_cleanup.append(self._clean_up)
 
     def set_cookie(self, response: web.Response, session: Session, secure: bool) -> None:
@@ -71,9 +80,16 @@ class SessionProxy:
         target = Target(reachable(session.address[0]), session.address[1], path)
         session.used = time.monotonic()
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            watch = Watch(lambda _: self._count(session, 1), lambda _: self._count(session, -1))
-            return await tunnel(request, target, _headers(request, target), watch)
+            return await self._connect(request, session, target)
         return await self._carry(request, target)
+
+    async def _connect(self, request: web.Request, session: Session, target: Target) -> web.StreamResponse:
+        headers = _headers(request, target)
+        head = request_head(target, headers)
+        if session.door and await hand_over(request, session.door, head, self._usage(session)):
+            return HandedOver()
+        watch = Watch(lambda _: self._count(session, 1), lambda _: self._count(session, -1))
+        return await tunnel(request, target, headers, watch)
 
     def _inner_path(self, request: web.Request, session: Session) -> str | None:
         """The session's own path and query, still encoded; None if the request does not have the token."""
@@ -90,6 +106,17 @@ class SessionProxy:
     def _count(self, session: Session, change: int) -> None:
         session.connections += change
         session.used = time.monotonic()
+
+    def _usage(self, session: Session) -> Usage:
+        usage = Usage(lambda change: self._count(session, change))
+        self._usages.add(usage)
+        return usage
+
+    async def _find_connections(self, application: web.Application) -> None:
+        """Count the connections that sessions got from an earlier launcher."""
+        for session in list(self._launcher.sessions.values()):
+            if session.door:
+                await follow(session.door, self._usage(session))
 
     async def _carry(self, request: web.Request, target: Target) -> web.StreamResponse:
         """Carry one HTTP request, piece by piece in both directions."""
@@ -117,6 +144,8 @@ class SessionProxy:
         return response
 
     async def _clean_up(self, application: web.Application) -> None:
+        for usage in self._usages:
+            usage.close()
         if self._http is not None:
             await self._http.close()
 

@@ -69,9 +69,9 @@ class Service:
         router.add_get("/health", self._health)
         router.add_get("/metrics", self._tell_metrics)
         router.add_get("/wslink/{file:client[.]js([.]map)?}", _client)
+        application.on_startup.append(lambda _: self._launcher.open())
         self._proxy.add_to(application)
         add_pages(application, self._settings.content)
-        application.on_startup.append(lambda _: self._launcher.open())
         application.on_shutdown.append(lambda _: self._launcher.close())
         return application
 

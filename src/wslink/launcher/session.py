@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from wslink.backends.handover import door
 from wslink.launcher.ports import Address
 from wslink.launcher.spawners.base import Spawner
 
@@ -76,9 +77,19 @@ class Session:
         return allowed
 
     @property
+    def label(self) -> str:
+        """What names it in logs: the begin of its id, which opens nothing."""
+        return self.id[:8]
+
+    @property
     def address(self) -> Address:
         """Where it listens."""
         return self.spawner.address() if self.spawner is not None else self.lease
+
+    @property
+    def door(self) -> str:
+        """Where it takes connections that are handed over to it, if it does; "" if it surely does not."""
+        return door(self.spawner.handover(), self.address[1]) if self.spawner is not None else ""
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -153,11 +153,22 @@ def _pools(configuration: Configuration) -> Iterator[tuple[Key, str]]:
 def _scripts(configuration: Configuration) -> Iterator[tuple[Key, str]]:
     """Posted keys in a text that a shell or an interpreter runs: quotes in them would end the quotes around them."""
     for name, app in configuration.apps.items():
-        for index, argument in enumerate(app.cmd[1:], 1):
-            free = names([argument]) & postable(configuration, app) - set(configuration.settings.sanitize)
-            if free and re.fullmatch(r"-\w*c", str(app.cmd[index - 1])):
+        unchecked = postable(configuration, app) - set(configuration.settings.sanitize)
+        for key, script in _scripts_of(app):
+            free = names([script]) & unchecked
+            if free:
                 text = f"a script must not hold what clients post; give {', '.join(sorted(free))} a sanitize rule"
-                yield ("apps", name, "cmd", index), text
+                yield ("apps", name, *key), text
+
+
+def _scripts_of(app: Application) -> Iterator[tuple[Key, Any]]:
+    """The scripts in a command and in the commands of a spawner's options, as in `sh -c SCRIPT`, and where they are."""
+    commands: dict[Key, Any] = {("cmd",): app.cmd, **{("options", name): value for name, value in app.options.items()}}
+    for key, command in commands.items():
+        if isinstance(command, (list, tuple)):
+            for index, argument in enumerate(command[1:], 1):
+                if re.fullmatch(r"-\w*c", str(command[index - 1])):
+                    yield (*key, index), argument
 
 
 def _unknown(source: Source) -> Iterator[tuple[Key, str]]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from wslink import environment
+from wslink.backends.aiohttp.adoption import Adoption, adopt, answer_once
 from wslink.backends.aiohttp.arrival import ARRIVALS, Arrivals
 from wslink.backends.listen import listening_sockets
 
@@ -17,7 +19,8 @@ SHUTDOWN_TIMEOUT = 2.0
 
 
 class Site:
-    """Serves an application on every address of a host.
+    """Serves an application on every address of a host, and the connections that a launcher hands over to it, where
+    WSLINK_HANDOVER names a folder for that.
 
     Args:
         transparent: middlewares of the application that do nothing to a WebSocket.
@@ -42,6 +45,7 @@ class Site:
         self._tls = tls
         self._transparent = transparent
         self._arrivals: Arrivals | None = None
+        self._adoption: Adoption | None = None
 
     async def start(self) -> int:
         """Listen; the port, once it accepts.
@@ -52,15 +56,23 @@ class Site:
         sockets = listening_sockets(*self._address)
         self.runner = runner = _Runner(self._application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
         self._arrivals = self._application[ARRIVALS] = Arrivals(runner.serve, self._application, self._transparent)
+        folder = environment.read("WSLINK_HANDOVER", str, "") if self._tls is None else ""
+        if folder:
+            self._application.on_response_prepare.append(answer_once)
         await runner.setup()
         runner.arrivals = self._arrivals
         for one in sockets:
             self.sites.append(web.SockSite(self.runner, one, ssl_context=self._tls))
             await self.sites[-1].start()
-        return int(sockets[0].getsockname()[1])
+        port = int(sockets[0].getsockname()[1])
+        if folder:
+            self._adoption = adopt(runner, folder, port)
+        return port
 
     async def stop(self) -> None:
         """Free the port, and end what is under way."""
+        if self._adoption is not None:
+            self._adoption.stop()
         if self._arrivals is not None:
             self._arrivals.close()
         if self.runner is not None:

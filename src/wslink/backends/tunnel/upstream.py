@@ -72,7 +72,7 @@ async def tunnel(
     upstream = _Upstream()
     try:
         await asyncio.wait_for(_dial(upstream, target), HANDSHAKE_TIMEOUT + sum(target.retries))
-        upstream.send(_request_head(target, headers))
+        upstream.send(request_head(target, headers))
         head = await asyncio.wait_for(upstream.head, HANDSHAKE_TIMEOUT)
     except asyncio.TimeoutError:
         upstream.abort()
@@ -104,6 +104,13 @@ def passed_on(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """The headers that concern not one hop alone."""
     named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
     return CIMultiDict((key, value) for key, value in headers.items() if key.lower() not in _HOP_BY_HOP | named)
+
+
+def request_head(target: Target, headers: CIMultiDict[str]) -> bytes:
+    """The head of the request that a target is sent."""
+    pairs = [*headers.items(), ("Upgrade", "websocket"), ("Connection", "Upgrade")]
+    lines = [f"GET {target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in pairs)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
 class _Upstream(Side):
@@ -161,12 +168,6 @@ async def _carry(request: web.Request, upstream: _Upstream, head: bytes, watch: 
     join(client, upstream)
     watch.opened(client)
     client.ended.add_done_callback(lambda _: watch.closed(client))
-
-
-def _request_head(target: Target, headers: CIMultiDict[str]) -> bytes:
-    pairs = [*headers.items(), ("Upgrade", "websocket"), ("Connection", "Upgrade")]
-    lines = [f"GET {target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in pairs)]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
 def _refusal(head: bytes) -> int:

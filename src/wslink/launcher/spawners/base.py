@@ -24,6 +24,10 @@ SPAWNERS = {
 """Each spawner's import string."""
 
 
+HANDLE, COMMAND = "\0handle", "\0command"
+"""What `${handle}` and `${command}` are in `Order.options`, for spawners to fill in. No posted value has a NUL."""
+
+
 @dataclass(frozen=True)
 class Order:
     """What is to be started. All variables are filled in.
@@ -126,6 +130,11 @@ class Spawner(ABC):
         """The process of this machine that the session was started as: administrators are shown how much memory it and
         its descendants hold. None where there is none."""
         return None
+
+    def handover(self) -> str:
+        """A folder that the session was told in WSLINK_HANDOVER: a wslink server in it takes connections there. Empty
+        where the session runs on another machine or as another user."""
+        return ""
 
     def progress(self) -> str:
         """What it is waiting for, in a few words for the user: "in the queue, position 3". Empty when it runs."""

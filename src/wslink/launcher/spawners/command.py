@@ -18,12 +18,11 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Mapping
-from string import Template
 from typing import Any
 
 from wslink.errors import StartFailed, UsageError
 from wslink.launcher.log import tail
-from wslink.launcher.spawners.base import Order, Spawner
+from wslink.launcher.spawners.base import COMMAND, HANDLE, Order, Spawner
 from wslink.launcher.spawners.tree import MARK, end_all
 
 NEEDED, OPTIONAL = ("start", "poll", "stop"), ("log", "address", "waits")
@@ -165,8 +164,8 @@ class CommandSpawner(Spawner):
     def _arguments(self, name: str) -> list[str]:
         found: list[str] = []
         for argument in self.order.options[name]:
-            if argument == "${command}":
+            if argument == COMMAND:
                 found += self.order.command
             else:
-                found.append(Template(str(argument)).safe_substitute(handle=self._handle))
+                found.append(str(argument).replace(HANDLE, self._handle))
         return found

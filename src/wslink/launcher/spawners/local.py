@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,8 +29,12 @@ class LocalSpawner(Spawner):
         super().__init__(order)
         self._child: subprocess.Popen[bytes] | None = None
         self._leader: psutil.Process | None = None
+        # In the folder for temporary files: paths of Unix sockets must be short.
+        self._handover = os.path.join(tempfile.gettempdir(), f"wslink-{secrets.token_hex(8)}")
 
     async def start(self) -> None:
+        with contextlib.suppress(OSError):
+            os.mkdir(self._handover, 0o700)
         try:
             self._child = await asyncio.to_thread(self._popen)
         except (OSError, ValueError) as error:
@@ -46,14 +53,20 @@ class LocalSpawner(Spawner):
         await end_all(self.order.id, self._leader, self.order.grace)
         if self._child is not None:
             self._child.poll()  # or it stays as a zombie
+        shutil.rmtree(self._handover, ignore_errors=True)
+
+    def handover(self) -> str:
+        return self._handover
 
     def pid(self) -> int | None:
         return self._leader.pid if self._leader is not None and self._leader.is_running() else None
 
     def state(self) -> dict[str, Any]:
-        return {"pid": self._leader.pid, "created": self._leader.create_time()} if self._leader else {}
+        found = {"pid": self._leader.pid, "created": self._leader.create_time()} if self._leader else {}
+        return {"handover": self._handover, **found}
 
     async def restore(self, state: Mapping[str, Any]) -> bool:
+        self._handover = state.get("handover", self._handover)
         try:
             leader = psutil.Process(state["pid"])
             # Another process may have got the number since.
@@ -74,12 +87,20 @@ class LocalSpawner(Spawner):
                 stdout=log,
                 stderr=log,
                 cwd=order.cwd or None,
-                # A ready line that waits in a buffer is found too late.
-                env={"PYTHONUNBUFFERED": "1", **os.environ, **order.environment, MARK: order.id},
+                env=self._environment(),
                 start_new_session=True,
             )
         finally:
             os.close(log)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PYTHONUNBUFFERED": "1",  # a ready line that waits in a buffer is found too late
+            **os.environ,
+            "WSLINK_HANDOVER": self._handover,
+            **self.order.environment,
+            MARK: self.order.id,
+        }
 
     def _limit(self, process: psutil.Process) -> None:
         limits = self.order.limits
