@@ -1,5 +1,6 @@
-"""trame's docker launcher configuration with real trame sessions: as it is, through Apache's map and through nginx with
-the same map, and with another `sessionURL` through the launcher's own proxy. Programs and pages in Chromium use them.
+"""trame's docker launcher configuration with real trame sessions: as it is, through Apache's map, through nginx with
+the same map and through the launcher's own proxy; and with a `sessionURL` of that proxy, with and without nginx.
+Programs and pages in Chromium use them.
 
 WSLINK_FIELD_PYTHON names an interpreter that has trame (and a wslink, released or ours).
 """
@@ -160,6 +161,12 @@ async def by_nginx(folder: Path) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
+async def by_itself_as_it_is(folder: Path) -> AsyncIterator[str]:
+    async with Docker(folder, DOCKERS_URL, content=str(folder / "www")) as docker:
+        yield f"127.0.0.1:{docker.port}"
+
+
+@asynccontextmanager
 async def by_itself(folder: Path) -> AsyncIterator[str]:
     async with Docker(folder, COOKIES_URL, content=str(folder / "www")) as docker:
         yield f"127.0.0.1:{docker.port}"
@@ -175,7 +182,8 @@ WAYS = [
     pytest.param(by_apache, r"/proxy\?sessionid=[\w-]{36}&path=ws", id="apache", marks=APACHES),
     pytest.param(by_nginx_with_the_map, r"/proxy\?sessionid=[\w-]{36}&path=ws", id="nginx-map", marks=[NGINXS, NJS]),
     pytest.param(by_nginx, r"/paraview/session/[\w-]{36}/[a-z0-9]{32}/ws", id="nginx", marks=NGINXS),
-    pytest.param(by_itself, r"/paraview/session/[\w-]{36}/ws", id="own"),
+    pytest.param(by_itself_as_it_is, r"/proxy\?sessionid=[\w-]{36}&path=ws", id="own"),
+    pytest.param(by_itself, r"/paraview/session/[\w-]{36}/ws", id="own-cookie"),
 ]
 Way = Callable[[Path], AbstractAsyncContextManager[str]]
 

@@ -221,3 +221,61 @@ class TestTokens:
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
                 await running.http.ws_connect(f"{url}/ws")
             assert refused.value.status == 502
+
+
+class TestReleasedAddress:
+    """A `sessionURL` that names the session in its query needs no mapping in a web server."""
+
+    @pytest.fixture
+    async def mapped(self, tmp_path: Path) -> AsyncIterator[Running]:
+        released = "ws://USE_HOST/proxy?sessionId=${id}&path=ws"
+        async with launching(tmp_path, apps=APPS, ports=3, timeout=15, sessionURL=released) as one:
+            yield one
+
+    @pytest.mark.parametrize("case", [str, str.lower])
+    async def test_it_opens_the_session(self, mapped: Running, case: Any) -> None:
+        session = await mapped.start("server")
+        url = session["sessionURL"].replace("ws://USE_HOST", mapped.url)
+        async with mapped.http.ws_connect(case(url)) as socket:
+            assert "X-Forwarded-For" in await socket.receive_str()
+            await socket.send_str("hello")
+            assert await socket.receive_str() == "hello"
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "sessionId=unknown&path=ws",
+            "sessionId={id}x&path=ws",
+            "sessionId={id}&path=",
+            "sessionId={id}&path=ws?x",
+            "sessionId={id}&path=..",
+            "sessionId={id}&path=%0d%0aws",
+            "sessionId={id}",
+            "path=ws",
+            "",
+        ],
+    )
+    async def test_anything_else_is_not_found(self, mapped: Running, query: str) -> None:
+        session = await mapped.start("server")
+        url = URL(f"{mapped.url}/proxy?{query.format(id=session['id'])}", encoded=True)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await mapped.http.ws_connect(url)
+        assert refused.value.status == 404
+
+    async def test_http_does_not_pass(self, mapped: Running) -> None:
+        session = await mapped.start("server")
+        async with mapped.http.get(session["sessionURL"].replace("ws://USE_HOST", mapped.url)) as response:
+            assert response.status == 404
+
+    async def test_foreign_pages_are_refused(self, mapped: Running) -> None:
+        session = await mapped.start("server")
+        url = session["sessionURL"].replace("ws://USE_HOST", mapped.url)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await mapped.http.ws_connect(url, headers={"Origin": "http://evil.example"})
+        assert refused.value.status == 403
+
+    async def test_it_is_there_for_such_an_address_alone(self, running: Running) -> None:
+        session = await running.start("server")
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await running.http.ws_connect(f"{running.url}/proxy?sessionId={session['id']}&path=ws")
+        assert refused.value.status == 404

@@ -4,15 +4,20 @@ mapping in a web server is needed.
 What opens it is the session's token, as the first segment of the path (`${token}` in `sessionURL`) or as a cookie that
 the answer of the POST sets for the browser. A token opens its own session alone.
 
+A `sessionURL` that names the session in its query (`/proxy?sessionId=${id}&path=ws`), as released launchers have it
+behind Apache's RewriteMap, is served as Apache would: the id, unguessable, opens the session's WebSocket.
+
 A session that takes connections (backends/handover.py) gets the WebSocket's itself, and no byte passes here after the
 request. To any other they are carried.
 """
 
 from __future__ import annotations
 
+import re
 import time
 import weakref
 from collections.abc import Iterable
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -48,9 +53,12 @@ class SessionProxy:
         self._http: aiohttp.ClientSession | None = None
         self._usages: weakref.WeakSet[Usage] = weakref.WeakSet()
         self._route = f"{launcher.configuration.endpoint}/session"
+        self._mapped = mapped_path(launcher.configuration.settings.session_url)
 
     def add_to(self, application: web.Application) -> None:
         application.router.add_route("*", f"{self._route}/{{id}}/{{path:.*}}", self._handle)
+        if self._mapped:
+            application.router.add_get(self._mapped, self._handle_mapped)
         application.on_startup.append(self._find_connections)
         application.on_cleanup.append(self._clean_up)
 
@@ -73,13 +81,24 @@ class SessionProxy:
         session = self._launcher.get(request.match_info["id"])
         path = None if session is None else self._inner_path(request, session)
         if session is None or path is None:
-            # One answer for both: it does not tell which ids exist.
-            return web.json_response({"error": "No such session"}, status=404)
+            return _none()
+        return await self._lead(request, session, path)
+
+    async def _handle_mapped(self, request: web.Request) -> web.StreamResponse:
+        # In any case: clients in the field put the whole address into small letters.
+        asked = {name.lower(): value for name, value in request.query.items()}
+        session = self._launcher.get(asked.get("sessionid", ""))
+        path = asked.get("path", "")
+        if session is None or not _INNER.fullmatch(path) or not _is_websocket(request):
+            return _none()
+        return await self._lead(request, session, f"/{path}")
+
+    async def _lead(self, request: web.Request, session: Session, path: str) -> web.StreamResponse:
         if not origin.is_allowed(request.headers, self._origins):
             return web.json_response({"error": "Pages of this origin may not connect"}, status=403)
         target = Target(reachable(session.address[0]), session.address[1], path)
         session.used = time.monotonic()
-        if request.headers.get("Upgrade", "").lower() == "websocket":
+        if _is_websocket(request):
             return await self._connect(request, session, target)
         return await self._carry(request, target)
 
@@ -148,6 +167,26 @@ class SessionProxy:
             usage.close()
         if self._http is not None:
             await self._http.close()
+
+
+_INNER = re.compile(r"[\w/-]+", re.ASCII)
+"""A path that may be asked for in the query; that of the documented RewriteRule."""
+
+
+def mapped_path(session_url: str) -> str:
+    """The path of a `sessionURL` that names the session in its query alone; empty for any other."""
+    parts = urlsplit(session_url)
+    asked = {name.lower() for name, value in parse_qsl(parts.query) if value in ("${id}", "$id")}
+    return parts.path if asked == {"sessionid"} and "$" not in parts.path and len(parts.path) > 1 else ""
+
+
+def _is_websocket(request: web.Request) -> bool:
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _none() -> web.Response:
+    """One answer for every reason: it does not tell which ids exist."""
+    return web.json_response({"error": "No such session"}, status=404)
 
 
 def _headers(request: web.Request, target: Target) -> CIMultiDict[str]:
