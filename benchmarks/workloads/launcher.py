@@ -1,7 +1,7 @@
 """The launcher: its proxy beside a direct connection, and how soon it answers.
 
 The proxy's ways take turns with the same message. "Handed over" is what a session with our server gets; "carried" is
-the tunnel that any other software gets. The server that the other workloads measure has nothing to do here.
+the tunnel that any other software gets.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks import environments
-from benchmarks.frames import FrameOut
+from benchmarks.frames import PEERS, FrameOut, Peer
 from benchmarks.load import Client, clients, pump
-from benchmarks.process import SERVERS, Server
-from benchmarks.workload import Metric, Workload
+from benchmarks.process import SERVERS
+from benchmarks.workload import Metric, Samples, Script
 
 MIB = 1024 * 1024
 TURNS = 60
@@ -35,29 +35,29 @@ WAYS = ("direct", "handed", "carried")
 STARTS = 40
 
 PROXY = (
-    Metric("direct_ms", "ms per 8 MiB, direct"),
-    Metric("handed_ratio", "8 MiB handed over, x direct", targets=(("", 1.15),)),
-    Metric("carried_ratio", "8 MiB carried, x direct"),
-    Metric("direct_us", "us per small call, direct"),
-    Metric("handed_more_us", "us more handed over", targets=(("", 100.0),)),
-    Metric("carried_more_us", "us more carried"),
+    Metric("direct_ms", "ms per 8 MiB, direct", "wall"),
+    Metric("handed_ratio", "8 MiB handed over, x direct", "wall", targets=(("", 1.15),)),
+    Metric("carried_ratio", "8 MiB carried, x direct", "wall"),
+    Metric("direct_us", "us per small call, direct", "wall"),
+    Metric("handed_more_us", "us more handed over", "wall", targets=(("", 100.0),)),
+    Metric("carried_more_us", "us more carried", "wall"),
 )
 ANSWERS = (
-    Metric("pool_p50_ms", "ms, a hit of the pool, p50", targets=(("", 50.0),)),
-    Metric("pool_p95_ms", "the same, p95", targets=(("", 50.0),)),
-    Metric("line_p50_ms", "ms, ready line to answer, p50", targets=(("", 50.0),)),
-    Metric("line_p95_ms", "the same, p95", targets=(("", 50.0),)),
-    Metric("port_p50_ms", "ms, open port to answer, p50", targets=(("", 50.0),)),
-    Metric("port_p95_ms", "the same, p95", targets=(("", 50.0),)),
+    Metric("pool_p50_ms", "ms, a hit of the pool, p50", "wall", targets=(("", 50.0),)),
+    Metric("pool_p95_ms", "the same, p95", "wall", targets=(("", 50.0),)),
+    Metric("line_p50_ms", "ms, ready line to answer, p50", "wall", targets=(("", 50.0),)),
+    Metric("line_p95_ms", "the same, p95", "wall", targets=(("", 50.0),)),
+    Metric("port_p50_ms", "ms, open port to answer, p50", "wall", targets=(("", 50.0),)),
+    Metric("port_p95_ms", "the same, p95", "wall", targets=(("", 50.0),)),
 )
 
 
-async def proxied(server: Server) -> dict[str, float]:
-    dialect = server.peer.dialect
-    script, *more = server.peer.server
-    command = [_python(server), str(SERVERS / script), "--port=${port}", f"--hold={8 * MIB}", *more]
+async def proxied(peer: Peer) -> dict[str, float]:
+    dialect = peer.dialect
+    script, *more = peer.server
+    command = [_python(peer), str(SERVERS / script), "--port=${port}", f"--hold={8 * MIB}", *more]
     app = {"cmd": command, "ready_line": "Starting factory"}
-    with launcher(server, {"handed": app, "carried": {**app, "env": {"WSLINK_HANDOVER": ""}}}) as running:
+    with launcher(peer, {"handed": app, "carried": {**app, "env": {"WSLINK_HANDOVER": ""}}}) as running:
         handed, carried = running.start("handed"), running.start("carried")
         async with (
             clients(f"ws://127.0.0.1:{handed['port']}{dialect.path}", dialect, 1) as (one,),
@@ -90,8 +90,8 @@ async def turns(ways: dict[str, Client], frames: list[FrameOut], count: int) -> 
     return {way: statistics.median(found) for way, found in seconds.items()}
 
 
-async def answers(server: Server) -> dict[str, float]:
-    program = [_python(server), "-S", "-E", "-c"]
+async def answers(peer: Peer) -> dict[str, float]:
+    program = [_python(peer), "-S", "-E", "-c"]
     stamp = "import sys, time; sys.stdout.write(f'{time.time()} it is ready\\n'); sys.stdout.flush(); time.sleep(600)"
     listen = "import socket; s = socket.create_server(('127.0.0.1', int(sys.argv[1])))"
     port = f"import sys; {listen}; {stamp}"
@@ -101,7 +101,7 @@ async def answers(server: Server) -> dict[str, float]:
         "port": {"cmd": [*program, port, "${port}"]},
     }
     found = {}
-    with launcher(server, apps) as running:
+    with launcher(peer, apps) as running:
         for name in apps:
             seconds = []
             for _ in range(STARTS):
@@ -148,13 +148,13 @@ class Running:
 
 
 @contextlib.contextmanager
-def launcher(server: Server, apps: dict[str, Any]) -> Iterator[Running]:
+def launcher(peer: Peer, apps: dict[str, Any]) -> Iterator[Running]:
     """A launcher on any core, with its sessions."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "launcher.json"
         path.write_text(json.dumps(_configuration(folder, apps)))
         process = subprocess.Popen(
-            [_python(server), "-m", "wslink.launcher", str(path)],
+            [_python(peer), "-m", "wslink.launcher", str(path)],
             stdout=subprocess.PIPE,
             preexec_fn=lambda: os.sched_setaffinity(0, range(os.cpu_count() or 1)),
         )
@@ -186,11 +186,27 @@ def _configuration(folder: str, apps: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _python(server: Server) -> str:
-    return str(environments.python(server.peer.environment))
+def _python(peer: Peer) -> str:
+    return str(environments.python(peer.environment))
+
+
+def each(measure: Callable[[Peer], Coroutine[Any, Any, dict[str, float]]]) -> Callable[[tuple[str, ...], int], Samples]:
+    """What measures columns one after the other, each once: within, the ways take turns."""
+
+    def run(peers: tuple[str, ...], windows: int) -> Samples:
+        found = {name: asyncio.run(measure(PEERS[name])) for name in peers}
+        return {name: {key: [value] for key, value in figures.items()} for name, figures in found.items()}
+
+    return run
 
 
 WORKLOADS = (
-    Workload("proxy", "the launcher's proxy", ("ours g2", "released API g2"), PROXY, proxied, rounds=1),
-    Workload("launch", "the launcher's answers", ("ours g2",), ANSWERS, answers, rounds=1),
-)
+    Script(
+        name="proxy", title="the launcher's proxy", peers=("ours g2", "released API g2"), metrics=PROXY,
+        measure=each(proxied), windows=1,
+    ),
+    Script(
+        name="launch", title="the launcher's answers", peers=("ours g2",), metrics=ANSWERS, measure=each(answers),
+        windows=1,
+    ),
+)  # fmt: skip
