@@ -20,6 +20,7 @@ from wslink.launcher.configuration import Configuration, Limits
 SPAWNERS = {
     "local": "wslink.launcher.spawners.local:LocalSpawner",
     "command": "wslink.launcher.spawners.command:CommandSpawner",
+    "slurm": "wslink.launcher.spawners.slurm:SlurmSpawner",
 }
 """Each spawner's import string."""
 
