@@ -55,7 +55,7 @@ async def _ready(spawner: Spawner, ready_line: str | None, log: Path, waits: Wai
         code = await spawner.poll()
         if code is not None:
             raise _Ended(code)
-        if found:
+        if found and spawner.address()[1]:
             return
         if spawner.progress() != told:
             told = spawner.progress()

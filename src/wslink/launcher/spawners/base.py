@@ -120,7 +120,7 @@ class Spawner(ABC):
         return False
 
     def address(self) -> tuple[str, int]:
-        """Where the session listens. Known once it runs."""
+        """Where the session listens; port 0 as long as that is not known. A session is not ready before."""
         return self.order.host, self.order.port
 
     def progress(self) -> str:

@@ -28,7 +28,7 @@ from wslink.launcher.variables import names
 
 TEMPLATE = r"|.*\$.*"
 """A value that holds a variable is checked by Slurm, when it is filled in."""
-REFUSED = ("--array", "-a", "--clusters", "-M", "--test-only", "--wait", "-W", "--wrap")
+FOREIGN = ("--array", "-a", "--clusters", "-M", "--test-only", "--wait", "-W", "--wrap")
 """Arguments of sbatch with which it does something else than to submit one job."""
 PRIVATE = frozenset(("id", "secret", "secret_file", "sessionURL", "token"))
 """Variables that options must not name: Slurm shows options to everybody."""
@@ -84,6 +84,7 @@ class SlurmSpawner(Spawner):
         self._queue = Queue.here()
         self._number = ""
         self._node = ""
+        self._refused = False
         self._told_end = False
 
     @classmethod
@@ -92,7 +93,7 @@ class SlurmSpawner(Spawner):
         for key, text in problems:
             raise UsageError(f"options.{key[0]}: {text}")
         for argument in options.get("arguments", ()):
-            if argument.partition("=")[0] in REFUSED:
+            if argument.partition("=")[0] in FOREIGN:
                 raise UsageError(f"options.arguments: {argument} cannot be had; one job is submitted per session")
         for name, value in options.items():
             private = names(value if isinstance(value, list) else [value]) & PRIVATE
@@ -108,9 +109,12 @@ class SlurmSpawner(Spawner):
                 self._submission(), environment=environment, given=given, errors=self.order.log
             )
         except (OSError, ValueError, asyncio.TimeoutError) as error:
+            self._refused = not isinstance(error, asyncio.TimeoutError)
             raise StartFailed("The process did not properly start: sbatch cannot be run.") from error
         if code != 0:
             log = tail(self.order.log)
+            # Where the answer did not come in time there may be a job all the same.
+            self._refused = "timed out" not in log
             raise StartFailed(f"The process did not properly start: sbatch ended with {code}.", code, log)
         self._number = output.strip()
         self._queue.watch(self._name)
@@ -123,6 +127,8 @@ class SlurmSpawner(Spawner):
         return job.exit_code
 
     async def stop(self) -> None:
+        if self._refused:
+            return
         if not self._number:
             await self._until_submitted()
         self._queue.watch(self._name)
@@ -134,6 +140,7 @@ class SlurmSpawner(Spawner):
         self._queue.forget(self._name)
 
     def state(self) -> dict[str, Any]:
+        self.address()  # notes the node
         return {"job": self._number, "node": self._node}
 
     async def restore(self, state: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from wslink.launcher.spawners.engine import run
 
 logger = logging.getLogger("wslink.launcher")
 
-INTERVAL, LONGEST = 1.0, 10.0
+INTERVAL, LONGEST = 1.0, 5.0
 """Seconds between two questions: the least, and the most."""
 SHARE = 10
 """A controller that is slow to answer is left alone for this many times as long as it took, up to `LONGEST`."""
