@@ -18,7 +18,7 @@ verb, folder, name, *rest = sys.argv[1:]
 job = pathlib.Path(folder) / name
 if verb == "start":
     job.mkdir(parents=True)
-    queue = "import os, sys, time; time.sleep(0.8); open('running', 'w').close(); os.execvp(sys.argv[1], sys.argv[1:])"
+    queue = "import os, sys, time; time.sleep(1.5); open('running', 'w').close(); os.execvp(sys.argv[1], sys.argv[1:])"
     clean = {key: value for key, value in os.environ.items() if not key.startswith("WSLINK_LAUNCHER")}
     process = subprocess.Popen([sys.executable, "-S", "-c", queue, *rest], cwd=job, stdout=open(job / "out", "w"),
                                stderr=subprocess.STDOUT, env=clean, start_new_session=True)
