@@ -8,7 +8,9 @@ import signal
 import stat
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, app, launching, processes, until
@@ -17,6 +19,7 @@ from wslink.launcher.readiness import until_ready
 from wslink.launcher.session import Session
 from wslink.launcher.spawners.base import Order
 from wslink.launcher.spawners.local import LocalSpawner
+from wslink.launcher.usage import busy_ports
 
 STAMPED = app(f"import time; print('it is ready', time.time(), flush=True); {SLEEP}", ready_line="it is ready")
 
@@ -88,6 +91,28 @@ async def test_a_session_that_ends_is_reaped(tmp_path: Path) -> None:
         assert running.free_ports() == 4
         assert (tmp_path / "proxy.txt").read_text() == ""
         assert (await running.ask("GET", session["id"]))[0] == 400
+
+
+async def test_an_application_has_an_idle_timeout_of_its_own(tmp_path: Path) -> None:
+    apps = {"kept": {**APPS["good"], "idle_timeout": 0}, "short": {**APPS["good"], "idle_timeout": 0.1}}
+    async with launching(tmp_path, apps=apps, idle_timeout=0.5) as running:
+        kept, short = await running.start("kept"), await running.start("short")
+        await until(lambda: short["id"] not in running.launcher.sessions)
+        await asyncio.sleep(1.5)
+        assert kept["id"] in running.launcher.sessions
+
+
+def test_connections_with_sessions_elsewhere_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Another machine cannot be had here.
+    here, there = SimpleNamespace(ip="10.0.0.1", port=41234), SimpleNamespace(ip="10.0.0.2", port=9001)
+    closing = SimpleNamespace(ip="10.0.0.2", port=9002)
+    connections = [
+        SimpleNamespace(laddr=here, raddr=there, status=psutil.CONN_ESTABLISHED),
+        SimpleNamespace(laddr=here, raddr=closing, status=psutil.CONN_TIME_WAIT),
+        SimpleNamespace(laddr=there, raddr=(), status=psutil.CONN_LISTEN),
+    ]
+    monkeypatch.setattr(psutil, "net_connections", lambda kind: connections)
+    assert busy_ports() == {41234, 9001}
 
 
 async def test_an_idle_session_is_reaped_and_a_used_one_is_not(tmp_path: Path) -> None:
