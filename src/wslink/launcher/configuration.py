@@ -122,7 +122,8 @@ class Application(Struct, frozen=True, kw_only=True):
     cwd: Annotated[str, Meta(description="the folder to start in")] = ""
     pool: Annotated[int, Meta(ge=0, description="how many sessions are kept ready: a number, 0 or more")] = 0
     idle_timeout: Annotated[
-        float | None, Meta(ge=0, description="idle_timeout of its sessions, instead of the configuration's")
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="idle_timeout of its sessions, instead of the configuration's"),
     ] = None
     limits: Annotated[Limits, Meta(description="an object of what its processes may use")] = Limits()
     spawner: Annotated[
