@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 import wslink
-from tests.deployment.cluster import CPUS, PROGRAMS, Cluster, running
+from tests.deployment.cluster import CPUS, PROGRAMS, Cluster
 from tests.deployment.servers import missing
-from tests.launcher.support import READY, SLEEP, Client, LauncherProcess, Running, app, arguments_app, processes, until
+from tests.launcher.support import READY, SLEEP, Client, LauncherProcess, Running, app, arguments_app, until
 from tests.launcher.support import launching as launching_with
 from wslink.launcher.spawners.slurm import job_name
 
@@ -40,23 +40,6 @@ def add(one: float, two: float) -> float:
     return one + two
 """
 SERVE = [sys.executable, "-m", "wslink", "serve", "viewer:app", "--host", "${host}", "--port", "${port}"]
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running(tmp_path_factory.mktemp("slurm")) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def cluster(shared: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """The cluster, for the launchers of one test; they must leave no job."""
-    monkeypatch.setenv("SLURM_CONF", str(shared.configuration))
-    yield shared
-    left = shared.names()
-    shared.clear()
-    assert [name for name in left if name.startswith("wslink")] == []
-    assert processes() == []
 
 
 def apps(folder: Path, **options: Any) -> dict[str, Any]:
