@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -95,6 +96,16 @@ class Cluster:
             yield
         finally:
             self.start_controller()
+
+    @contextmanager
+    def slow_controller(self) -> Iterator[None]:
+        """Slurm's commands wait for an answer while the block runs."""
+        process = self._processes["slurmctld"]
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         if "slurmd" in self._processes:

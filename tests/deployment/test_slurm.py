@@ -99,6 +99,11 @@ def state(cluster: Cluster, session: dict[str, Any]) -> str:
     return cluster.ask("squeue", "--noheader", "--states=all", "--format=%T", name).strip()
 
 
+def last_job(cluster: Cluster) -> str:
+    """Name and state of the job that was submitted last."""
+    return cluster.ask("squeue", "--noheader", "--states=all", "--sort=-i", "--format=%j %T").splitlines()[0]
+
+
 @pytest.mark.parametrize("application", ["viewer", "listening"])
 async def test_from_start_to_end(tmp_path: Path, cluster: Cluster, application: str) -> None:
     async with launching(tmp_path, partition="main", cpus=1, time="1:00:00", arguments=["--nice=10"]) as running:
@@ -158,6 +163,18 @@ async def test_a_job_that_slurm_refuses(tmp_path: Path, cluster: Cluster) -> Non
         assert (status, answer["exitCode"]) == (503, 1)
         assert "invalid partition specified: nowhere" in answer["log"]
         assert running.free_ports() == 4
+
+
+async def test_a_submission_whose_answer_was_lost(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = "{}; echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1"
+    wrap(tmp_path, monkeypatch, "sbatch", lost)
+    async with launching(tmp_path) as running:
+        status, answer = await running.post("good")
+        assert (status, answer["exitCode"]) == (503, 1)
+        assert cluster.names() == []
+        assert last_job(cluster).endswith(" CANCELLED")
 
 
 async def test_arguments_arrive_as_they_are(tmp_path: Path, cluster: Cluster) -> None:
@@ -278,9 +295,8 @@ class TestRestart:
             await launcher.start()
             assert done.exists()
             assert cluster.names() == []
-            job = cluster.ask("squeue", "--noheader", "--states=all", "--sort=-i", "--format=%j %T").splitlines()[0]
-            assert job.startswith("wslink-")
-            assert job.endswith(" CANCELLED")
+            assert last_job(cluster).startswith("wslink-")
+            assert last_job(cluster).endswith(" CANCELLED")
 
 
 class TestController:
@@ -299,6 +315,18 @@ class TestController:
                 await asyncio.sleep(1)
                 assert not stop.done()
             assert (await stop)[0] == 200
+            assert cluster.names() == []
+
+    async def test_a_slow_one_changes_nothing(
+        self, tmp_path: Path, cluster: Cluster, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with launching(tmp_path) as running:
+            session = await running.start("viewer")
+            with cluster.slow_controller():
+                await until(lambda: "Slurm does not answer squeue" in caplog.text, 60)
+                await works(running, session)
+            assert session["id"] in running.launcher.sessions
+            assert (await running.ask("DELETE", session["id"]))[0] == 200
             assert cluster.names() == []
 
     async def test_a_launcher_started_meanwhile_has_its_sessions(self, tmp_path: Path, cluster: Cluster) -> None:

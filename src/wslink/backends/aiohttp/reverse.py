@@ -144,7 +144,7 @@ class ReverseConnection:
             began = loop.time()
             try:
                 await self.carry(lambda: None)
-            except (aiohttp.ClientError, OSError, UsageError) as error:
+            except (aiohttp.ClientError, OSError, asyncio.TimeoutError, UsageError) as error:
                 logger.warning("the reverse connection cannot be made again: %s", _reason(error))
             pause = PAUSE if loop.time() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
 
