@@ -281,19 +281,21 @@ class TestRestart:
     async def test_a_launcher_killed_while_it_submits(
         self, tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, when: str
     ) -> None:
-        begun, done = tmp_path / "begun", tmp_path / "done"
-        steps = [f"touch {begun}", "sleep 2"] if when == "before" else []
-        later = [f"touch {begun}", "sleep 2"] if when == "after" else []
-        wrap(tmp_path, monkeypatch, "sbatch", "; ".join([*steps, "{}", *later, f"touch {done}"]))
+        begun, go = tmp_path / "begun", tmp_path / "go"
+        pause = f"touch {begun}; while [ ! -e {go} ]; do sleep 0.05; done"
+        wrap(tmp_path, monkeypatch, "sbatch", f"{pause}; {{}}" if when == "before" else f"{{}}; {pause}")
         async with Restarted(tmp_path) as launcher:
-            start = asyncio.create_task(launcher.client.post("viewer"))
+            post = asyncio.create_task(launcher.client.post("viewer"))
             await until(begun.exists, 20)
             await launcher.kill()
-            await asyncio.wait([start])
-            start.exception()
-            assert not done.exists()
-            await launcher.start()
-            assert done.exists()
+            await asyncio.wait([post])
+            post.exception()
+            start = asyncio.create_task(launcher.start())
+            # It waits for the submission that it has found.
+            await asyncio.wait([start], timeout=3)
+            assert not start.done()
+            go.touch()
+            await start
             assert cluster.names() == []
             assert last_job(cluster).startswith("wslink-")
             assert last_job(cluster).endswith(" CANCELLED")
