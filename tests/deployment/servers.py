@@ -16,6 +16,12 @@ def recipe(language: str, number: int = 0) -> str:
     return DOCS.read_text().split(f"```{language}\n")[number + 1].split("```")[0]
 
 
+def the_document_says(text: str) -> str:
+    """`text`, which stands in the document between its blocks."""
+    assert f"`{text}`" in DOCS.read_text()
+    return text
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,10 +14,13 @@ import aiohttp
 import psutil
 import pytest
 
+import wslink
 from tests.deployment.cluster import PROGRAMS, Cluster
 from tests.deployment.recipes import Service, Workstation
-from tests.deployment.servers import free_port, missing, nginx, recipe
+from tests.deployment.servers import free_port, missing, nginx, recipe, the_document_says
 from wslink.launcher.spawners.slurm import job_name
+
+PYTHON = os.environ.get("WSLINK_FIELD_PYTHON", "")
 
 pytestmark = [
     pytest.mark.timeout(90),
@@ -37,12 +42,12 @@ async def test_sessions_on_nodes(tmp_path: Path, cluster: Cluster) -> None:
 class Outward:
     """The chapter about nodes that cannot be dialled: a relay, a launcher, and nginx before both."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **more: str) -> None:
         self.folder, self.relay_port = folder, free_port()
         commands = recipe("bash", 2).replace("--port 8081", f"--port {self.relay_port}")
         prepare, self._relay_command = commands.strip().splitlines()
         self._prepare = prepare
-        changes = {"relay.example:8081": f"127.0.0.1:{self.relay_port}"}
+        changes = {"relay.example:8081": f"127.0.0.1:{self.relay_port}", **more}
         self.workstation = Workstation(folder, number=2, commands=3, changes=changes)
 
     @asynccontextmanager
@@ -72,18 +77,38 @@ class TestOutward:
             for session in (one, other, one):
                 await outward.workstation.uses(session, host)
             assert sorted(cluster.names()) == sorted(job_name(session["id"]) for session in (one, other))
-            self.nobody_listens_at(one["sessionURL"], outward)
+            self.nobody_sees_what_opens(one["sessionURL"], outward)
         assert cluster.names() == []
 
-    def nobody_listens_at(self, url: str, outward: Outward) -> None:
+    def nobody_sees_what_opens(self, url: str, outward: Outward) -> None:
         """Neither the token, nor the address, nor the secret of a session stands where others see it."""
         token = (outward.folder / "process.token").read_text().strip()
         assert len(token) > 40
         listed = "\n".join(cmdline(process) for process in psutil.process_iter())
-        assert "viewer:app" in listed
+        assert "wslink launch" in listed
         path = url.partition("/meet/")[2]
         assert token not in listed
         assert path not in listed
+
+    @pytest.mark.skipif(not PYTHON, reason="WSLINK_FIELD_PYTHON names no interpreter with trame")
+    async def test_trame(self, tmp_path: Path, cluster: Cluster) -> None:
+        flags = the_document_says("--authKeyFile ${secret_file}").split()
+        command = [PYTHON, str(Path(__file__).parent / "trame_app.py"), "--server", *flags]
+        changes = {
+            'cmd = ["wslink", "serve", "viewer:app", "--timeout", "600"]': f"cmd = {json.dumps(command)}",
+            'WSLINK_SECRET = "${secret}", ': "",
+            "Starting factory": the_document_says("App running at"),
+        }
+        outward = Outward(tmp_path, **changes)
+        async with outward.relay(prepare=True), outward.served() as host:
+            session = await outward.workstation.session(host)
+            url = session["sessionURL"].replace("USE_HOST", host)
+            for presses in (1, 2):
+                async with wslink.connect(url, secret=session["secret"]) as link:
+                    await link.call("trame.trigger", "up", [], {})
+                    state = await link.call("trame.state.get")
+                    assert state["state"]["number"] == 41 + presses
+            self.nobody_sees_what_opens(session["sessionURL"], outward)
 
     async def test_sessions_come_back_to_a_relay_that_was_restarted(self, tmp_path: Path, cluster: Cluster) -> None:
         outward = Outward(tmp_path)

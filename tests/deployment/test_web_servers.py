@@ -12,7 +12,7 @@ import pytest
 
 import wslink
 from tests.deployment.recipes import Workstation
-from tests.deployment.servers import DOCS, WebServer, apache, missing, nginx, recipe
+from tests.deployment.servers import DOCS, WebServer, apache, missing, nginx, recipe, the_document_says
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -25,12 +25,6 @@ def test_every_block_of_the_document_is_run() -> None:
     fences = re.findall(r"^ *```(.*)$", DOCS.read_text(), re.MULTILINE)
     assert Counter(fences[::2]) == BLOCKS
     assert set(fences[1::2]) == {""}
-
-
-def the_document_says(text: str) -> str:
-    """`text`, which stands in the document between its blocks."""
-    assert f"`{text}`" in DOCS.read_text()
-    return text
 
 
 @pytest.fixture

@@ -137,7 +137,10 @@ async def test_a_token_file_that_is_missing(app: App, relay: Place) -> None:
 
 
 async def test_it_stops_when_nobody_comes(app: App, relay: Place) -> None:
-    server = await dialing(app, relay, timeout=0.3)
+    server = await dialing(app, relay, timeout=0.5)
+    async with relay.connect(app.secret) as link:
+        await asyncio.sleep(1)
+        assert await link.call("test.double", 2) == 4
     await asyncio.wait_for(server.wait_closed(), 10)
 
 

@@ -8,7 +8,6 @@ of the session's id, and variables, which may be secrets, travel in the environm
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from msgspec import Meta, Struct
 from wslink.errors import StartFailed, UsageError
 from wslink.launcher.configuration import Text
 from wslink.launcher.log import tail
+from wslink.launcher.session import public_name
 from wslink.launcher.spawners import engine
 from wslink.launcher.spawners.base import Order, Spawner
 from wslink.launcher.spawners.squeue import Job, Queue
@@ -222,7 +222,7 @@ class SlurmSpawner(Spawner):
 
 def job_name(session_id: str) -> str:
     """The name of a session's job. Everybody sees it, and it does not tell the id."""
-    return f"wslink-{hashlib.sha256(session_id.encode()).hexdigest()[:16]}"
+    return f"wslink-{public_name(session_id)}"
 
 
 def script(command: Sequence[str]) -> str:
