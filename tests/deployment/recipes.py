@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,8 @@ class Workstation:
         (folder / "viewer.py").write_text(recipe("python"))
         (folder / "www").mkdir()
         (folder / "www" / "index.html").write_text("the page")
+        self.tls: ssl.SSLContext | bool = True
+        self.scheme = "http"
         self._service = Service(folder, lines)
 
     async def __aenter__(self) -> Workstation:
@@ -90,9 +93,10 @@ class Workstation:
 
     async def session(self, host: str, prefix: str = "") -> dict[str, Any]:
         """What a page of that host is answered."""
-        headers = {"Origin": f"http://{host}", "Content-Type": "text/plain"}
-        url = f"http://{host}{prefix}/viewers/"
-        async with self.http.post(url, data='{"application": "viewer"}', headers=headers) as response:
+        page = f"{self.scheme}://{host}"
+        headers = {"Origin": page, "Content-Type": "text/plain"}
+        body, url = '{"application": "viewer"}', f"{page}{prefix}/viewers/"
+        async with self.http.post(url, data=body, headers=headers, ssl=self.tls) as response:
             assert response.status == 200, await response.text()
             return await response.json()
 
@@ -105,5 +109,5 @@ class Workstation:
     async def uses(self, session: dict[str, Any], host: str) -> None:
         """Use a session through that host."""
         url = session["sessionURL"].replace("USE_HOST", host)
-        async with wslink.connect(url, secret=session["secret"]) as link:
+        async with wslink.connect(url, secret=session["secret"], ssl=self.tls) as link:
             assert await link.call("viewer.add", 1, 2) == 3

@@ -58,7 +58,7 @@ def nginx(folder: Path, blocks: str) -> WebServer:
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    blocks = blocks.replace("listen 8080;", f"listen 127.0.0.1:{port};")
+    blocks = blocks.replace("listen 8080", f"listen 127.0.0.1:{port}")
     path.write_text(
         f"daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n"
         f"events {{}}\nhttp {{\naccess_log off;\n{temporary}{blocks}\n}}\n"

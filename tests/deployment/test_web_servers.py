@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import wslink
 from tests.deployment.recipes import Workstation
 from tests.deployment.servers import DOCS, WebServer, apache, missing, nginx, recipe, the_document_says
+from wslink.ssl_context import generate_ssl_pair
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -56,6 +58,17 @@ class TestNginx:
             blocks = recipe("nginx").replace("location /", location).replace(target[:-1], target)
             async with self.server(workstation, blocks) as host:
                 await workstation.works(host, "/lab")
+
+    async def test_with_a_certificate(self, tmp_path: Path) -> None:
+        url = the_document_says("wss://USE_HOST/viewers/session/${id}/${token}/ws")
+        certificate, key = generate_ssl_pair("localhost")
+        files = {the_document_says("ssl_certificate"): certificate, the_document_says("ssl_certificate_key"): key}
+        tls = "listen 8080 ssl;\n" + "".join(f"{name} {file};\n" for name, file in files.items())
+        async with Workstation(tmp_path, url) as workstation:
+            workstation.scheme, workstation.tls = "https", ssl.create_default_context(cafile=certificate)
+            workstation.tls.check_hostname = False  # it is dialled by address
+            async with self.server(workstation, recipe("nginx").replace("listen 8080;", tls)) as host:
+                await workstation.works(host)
 
     async def test_a_foreign_page_stays_outside(self, workstation: Workstation) -> None:
         async with self.server(workstation, recipe("nginx")) as host:
