@@ -132,8 +132,8 @@ class Queue:
         return self._positions.get(name)
 
     def address(self, job: Job) -> str:
-        """Where the job's node can be dialled; "" before it has one."""
-        return self._addresses.get(job.node, job.node)
+        """Where the job's node can be dialled; "" before it has one and as long as that is not known."""
+        return self._addresses.get(job.node, "")
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -152,13 +152,13 @@ class Queue:
         found = await self._squeue("--me", f"--name={','.join(names)}", "--states=all")
         if found is None:
             return False
-        # The last one of a name is the one that counts; there are several where somebody submits by hand.
         told = {job.name: job for job in found}
-        self._jobs.update({name: told.get(name, Job(name)) for name in names if name in self._watched})
-        if any(job.state == "PENDING" for job in self._jobs.values()):
+        jobs = {name: told.get(name, Job(name)) for name in names}
+        if any(job.state == "PENDING" for job in jobs.values()):
             self._positions = _positions(await self._squeue("--states=PENDING") or [])
-        for node in {job.node for job in self._jobs.values() if job.node} - set(self._addresses):
+        for node in {job.node for job in jobs.values() if job.node} - set(self._addresses):
             await self._look_up(node)
+        self._jobs.update({name: job for name, job in jobs.items() if name in self._watched})
         return True
 
     async def _squeue(self, *which: str) -> list[Job] | None:
@@ -179,7 +179,7 @@ class Queue:
         except (OSError, asyncio.TimeoutError) as error:
             code, output = -1, str(error) or "it takes too long"
         if code and not self._silent:
-            logger.warning("Slurm does not answer %s: %s", command[0], output.strip())
+            logger.warning("Slurm does not answer: %s: %s", command[0], output.strip())
         self._silent = bool(code)
         return None if code else output
 
