@@ -6,6 +6,7 @@
  *   │   └── AuthenticationError   ... because of the secret
  *   ├── TimeoutError            no answer, or no connection, in time
  *   ├── ConnectionError         the connection is closed, or was never opened
+ *   ├── LaunchError             a launcher started no session
  *   ├── ProtocolError           the server sent what docs/protocol does not allow
  *   ├── UnsupportedError        the server, or the platform, lacks a feature
  *   └── UsageError              this side was asked for something that cannot be done
@@ -84,6 +85,26 @@ export class ConnectionError extends WslinkError {
     readonly reason: string,
   ) {
     super(message);
+  }
+}
+
+/** A launcher started no session. The message is what the launcher said. */
+export class LaunchError extends WslinkError {
+  override name = "LaunchError";
+  /** The exit code of a process that ended before it was ready. */
+  readonly exitCode: number | undefined;
+  /** The end of what the process wrote; it holds no secrets. */
+  readonly log: string | undefined;
+
+  constructor(
+    message: string,
+    /** The HTTP status: 503 where every port is taken or the session did not start, 400 for a request that is wrong; 0 where there is no answer. */
+    readonly status: number,
+    { exitCode, log, cause }: { readonly exitCode?: unknown; readonly log?: unknown; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause });
+    this.exitCode = exitCode as number | undefined;
+    this.log = log as string | undefined;
   }
 }
 

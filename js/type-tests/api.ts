@@ -7,6 +7,9 @@ import {
   type ConnectionError,
   type DType,
   type Filter,
+  type LaunchError,
+  type LaunchProgress,
+  type LaunchedSession,
   type Link,
   NDArray,
   type PublicationInfo,
@@ -14,6 +17,7 @@ import {
   type Transport,
   type WslinkError,
   connect,
+  launch,
 } from "../src/index.js";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -33,6 +37,34 @@ void connect(undefined, { secret: null });
 void connect("ws://localhost/ws", { secert: "s" });
 const options: ConnectOptions = {};
 void connect(undefined, options);
+
+// launch
+async function starts(): Promise<void> {
+  const options = { headers: { Authorization: "Bearer t" }, timeout: 60_000, signal: new AbortController().signal };
+  const session = await launch("viewers/", { application: "terrain", size: 3 }, { ...options, onProgress: show });
+  same<typeof session, LaunchedSession>();
+  same<LaunchedSession["secret"], string | undefined>();
+  same<LaunchedSession["anything"], unknown>();
+  same<typeof asLaunchError.exitCode, number | undefined>();
+  void connect(session, { callTimeout: 5 });
+  void launch(new URL("http://localhost/viewers/"), { application: "terrain" });
+  // @ts-expect-error what to start has to be said
+  void launch("viewers/", {});
+}
+function show(progress: LaunchProgress): string {
+  switch (progress.state) {
+    case "waiting":
+      return progress.for;
+    case "ready":
+      return progress.session.sessionURL;
+    case "failed":
+      return String(progress.error);
+    case "starting":
+      return progress.state;
+  }
+}
+declare const asLaunchError: LaunchError;
+void starts;
 
 // call
 same<Awaited<ReturnType<typeof link.call>>, unknown>();
@@ -86,7 +118,7 @@ new NDArray(new Float32Array(6), [6], "<i4");
 declare const authentication: AuthenticationError;
 declare const connection: ConnectionError;
 const asCallError: CallError = authentication;
-const errors: WslinkError[] = [asCallError, connection];
+const errors: WslinkError[] = [asCallError, connection, asLaunchError];
 void errors;
 same<ConnectionError["code"], number>();
 same<CallError["data"], unknown>();

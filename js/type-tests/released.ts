@@ -68,6 +68,7 @@ connection.destroy(-1);
 // launchers
 const launcher = Launcher.newInstance({ endPoint: "/paraview" });
 launcher.onProcessReady((launched: LaunchedSession) => same<typeof launched.sessionURL, string | undefined>());
+launcher.onProgress((progress) => same<typeof progress.state, "starting" | "waiting">());
 launcher.start({ application: "cone", headers: { Authorization: "..." } });
 
 // clients

@@ -15,9 +15,9 @@ from wslink.hub.hub import Hub
 from wslink.publish import as_attachment
 from wslink.session.calls import current_call
 from wslink.session.hello import Hello
-from wslink.session.methods import Method, Methods
+from wslink.session.methods import NEVER_AWAITABLE, Method, Methods
 from wslink.session.session import Session
-from wslink.websocket import ServerProtocol
+from wslink.websocket import LinkProtocol, ServerProtocol
 from wslink.wire.envelope import VERSION, CallEnvelope
 from wslink.wire.limits import Limits
 
@@ -47,12 +47,14 @@ class ProtocolHost:
         self.protocol = protocol
         self.functions: dict[str, tuple[Any, Function]] = {}
         self.handlers: list[Any] = []
+        self._ended = 0  # calls that have ended in this turn of the event loop
         self.hub = hub or Hub(protocol, self._authenticate, Limits())
         if hub is None:
             self.hub.methods = _ReportingMethods(self.emit)
         self.hub.open_topics = True
         self.hub.watch = self
         self.hub.on_open.append(self._opened)
+        self.hub.wants_requests = self._wants_requests
         self.hub.on_close.append(self._closed)
 
     # Protocols ----------------------------------------------------------------
@@ -109,7 +111,7 @@ class ProtocolHost:
                 self.emit("exception", error)
                 self._end()
                 raise
-            if inspect.isawaitable(result):
+            if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
                 return self._await(result)
             self._end()
             return result
@@ -135,7 +137,14 @@ class ProtocolHost:
 
     def _end(self) -> None:
         # Later, when the answer waits to be written and counts itself.
-        asyncio.get_running_loop().call_soon(self.protocol.network_monitor.on_exit)
+        if self._ended == 0:
+            asyncio.get_running_loop().call_soon(self._let_go)
+        self._ended += 1
+
+    def _let_go(self) -> None:
+        ended, self._ended = self._ended, 0
+        for _ in range(ended):
+            self.protocol.network_monitor.on_exit()
 
     # Publications -----------------------------------------------------------------
 
@@ -210,6 +219,9 @@ class ProtocolHost:
         for protocol in self.protocols:
             protocol.onConnect(request, session.client_id)
 
+    def _wants_requests(self) -> bool:
+        return not all(_ignores_requests(protocol) for protocol in self.protocols)
+
     def _closed(self, session: Session) -> None:
         try:
             for protocol in self.protocols:
@@ -239,6 +251,14 @@ class _ReportingMethods(Methods):
         except MethodNotFound:
             self._emit("error", f"Method not found: {name}")
             raise
+
+
+def _ignores_requests(protocol: Any) -> bool:
+    """Whether its `onConnect` is the one that does nothing."""
+    return type(protocol).onConnect in _NOTHING and "onConnect" not in vars(protocol)
+
+
+_NOTHING = (LinkProtocol.onConnect, ServerProtocol.onConnect)
 
 
 def host_of(protocol: ServerProtocol) -> ProtocolHost:

@@ -36,12 +36,17 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-async def sockets() -> AsyncIterator[Connect]:
-    """Open raw sockets that have said hello in the first generation, and are dropped at the end."""
+@pytest.fixture(params=["the first connection", "a later one"])
+async def sockets(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
+    """Open raw sockets that have said hello in the first generation, and are dropped at the end.
+
+    aiohttp routes a server's first connection, and may leave later ones to the engine.
+    """
     opened: list[RawSocket] = []
 
     async def connect(url: str, hello: bool = True, **options: Any) -> RawSocket:
+        if request.param == "a later one" and not opened:
+            (await RawSocket.open(url, **options)).close()
         socket = await RawSocket.open(url, **options)
         opened.append(socket)
         if hello:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs" / "deployment.md"
 MODULES = Path("/usr/lib/apache2/modules")
+NGINX_MODULES = Path("/usr/lib/nginx/modules")
 
 
 def recipe(language: str, number: int = 0) -> str:
@@ -49,19 +50,20 @@ class WebServer:
     async def __aexit__(self, *_: object) -> None:
         if self.process.returncode is None:
             self.process.terminate()
-        await asyncio.wait_for(self.process.wait(), 10)
+        await asyncio.wait_for(self.process.wait(), 30)
 
 
-def nginx(folder: Path, blocks: str) -> WebServer:
+def nginx(folder: Path, blocks: str, *modules: str) -> WebServer:
     port = free_port()
     path = folder / "nginx.conf"
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     blocks = blocks.replace("listen 8080", f"listen 127.0.0.1:{port}")
+    loaded = "".join(f"load_module {NGINX_MODULES}/ngx_{name}_module.so;\n" for name in modules)
     path.write_text(
-        f"daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n"
-        f"events {{}}\nhttp {{\naccess_log off;\n{temporary}{blocks}\n}}\n"
+        f"{loaded}daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n"
+        f"events {{}}\nhttp {{\ninclude /etc/nginx/mime.types;\naccess_log off;\n{temporary}{blocks}\n}}\n"
     )
     program = shutil.which("nginx") or "/usr/sbin/nginx"
     return WebServer(program, "-p", str(folder), "-c", str(path), "-e", f"{folder}/nginx.log", port=port)
@@ -70,12 +72,12 @@ def nginx(folder: Path, blocks: str) -> WebServer:
 def apache(folder: Path, blocks: str) -> WebServer:
     port = free_port()
     path = folder / "apache.conf"
-    names = ("mpm_event", "authz_core", "proxy", "proxy_http", "proxy_wstunnel", "rewrite")
+    names = ("mpm_event", "authz_core", "mime", "dir", "proxy", "proxy_http", "proxy_wstunnel", "rewrite")
     modules = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in names)
+    blocks = blocks.replace("Listen 8080", f"Listen 127.0.0.1:{port}").replace("*:8080", f"*:{port}")
     path.write_text(
         f"ServerRoot {folder}\nServerName localhost\nPidFile {folder}/apache.pid\nErrorLog {folder}/apache.log\n"
-        f"DefaultRuntimeDir {folder}\nUser www-data\nGroup www-data\n"
-        f"{modules}{blocks.replace('Listen 8080', f'Listen 127.0.0.1:{port}').replace('*:8080', f'*:{port}')}"
+        f"DefaultRuntimeDir {folder}\nUser www-data\nGroup www-data\n{modules}TypesConfig /etc/mime.types\n{blocks}"
     )
     program = shutil.which("apache2") or "/usr/sbin/apache2"
     return WebServer(program, "-f", str(path), "-D", "FOREGROUND", port=port)

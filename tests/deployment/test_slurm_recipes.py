@@ -59,7 +59,7 @@ class Outward:
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
         """The launcher behind nginx, whose address is given."""
-        server, inner = recipe("nginx"), recipe("nginx", 1).replace("8081", str(self.relay_port))
+        server, inner = recipe("nginx"), recipe("nginx", 2).replace("8081", str(self.relay_port))
         blocks = server.replace("    location / {", f"{inner}\n    location / {{")
         async with self.workstation:
             blocks = blocks.replace(":9000", f":{self.workstation.port}")

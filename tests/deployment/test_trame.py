@@ -1,5 +1,5 @@
-"""trame's docker launcher configuration as it is, with real trame sessions, through Apache's map, nginx and the
-launcher's own proxy.
+"""trame's docker launcher configuration with real trame sessions: as it is, through Apache's map and through nginx with
+the same map, and with another `sessionURL` through the launcher's own proxy. Programs and pages in Chromium use them.
 
 WSLINK_FIELD_PYTHON names an interpreter that has trame (and a wslink, released or ours).
 """
@@ -9,7 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +21,13 @@ import aiohttp
 import pytest
 
 import wslink
-from tests.deployment.servers import WebServer, apache, free_port, missing, nginx, recipe
+from tests.deployment.servers import NGINX_MODULES, apache, free_port, missing, nginx, recipe
 from tests.launcher.support import processes
 
 PYTHON = os.environ.get("WSLINK_FIELD_PYTHON", "")
 
 pytestmark = [
-    pytest.mark.timeout(90),
+    pytest.mark.timeout(120),
     pytest.mark.skipif(not PYTHON, reason="WSLINK_FIELD_PYTHON names no interpreter with trame"),
 ]
 
@@ -31,6 +35,10 @@ pytestmark = [
 APACHE = """
 Listen 8080
 <VirtualHost *:8080>
+  DocumentRoot /deploy/server/www
+  <Directory /deploy/server/www>
+    Require all granted
+  </Directory>
   ProxyPass /launcher http://localhost:9000/paraview
   ProxyPass /paraview http://localhost:9000/paraview
   RewriteEngine On
@@ -40,10 +48,12 @@ Listen 8080
 </VirtualHost>
 """
 DOCKERS_URL = "ws://USE_HOST/proxy?sessionId=${id}&path=ws"
-OWN_URL = "ws://USE_HOST/paraview/session/${id}/${token}/ws"
+#: The path's token opens the session, or the cookie that the answer of the POST sets.
+TOKENS_URL = "ws://USE_HOST/paraview/session/${id}/${token}/ws"
+COOKIES_URL = "ws://USE_HOST/paraview/session/${id}/ws"
 
 
-def configuration(folder: Path, port: int, session_url: str) -> dict[str, Any]:
+def configuration(folder: Path, port: int, session_url: str, **content: str) -> dict[str, Any]:
     """trame's default-launcher.json, with the application that its scripts add and folders of ours."""
     first = free_port()
     flags = ["--host", "${host}", "--port", "${port}", "--authKey", "${secret}", "--server"]
@@ -58,6 +68,7 @@ def configuration(folder: Path, port: int, session_url: str) -> dict[str, Any]:
             "timeout": 25,
             "sanitize": {},
             "fields": [],
+            **content,
         },
         "resources": [{"host": "0.0.0.0", "port_range": [first, first + 20]}],
         "properties": {},
@@ -73,9 +84,9 @@ def configuration(folder: Path, port: int, session_url: str) -> dict[str, Any]:
 class Docker:
     """The launcher as in the image."""
 
-    def __init__(self, folder: Path, session_url: str) -> None:
+    def __init__(self, folder: Path, session_url: str, **content: str) -> None:
         self.folder, self.port = folder, free_port()
-        (folder / "launcher.json").write_text(json.dumps(configuration(folder, self.port, session_url)))
+        (folder / "launcher.json").write_text(json.dumps(configuration(folder, self.port, session_url, **content)))
 
     async def __aenter__(self) -> Docker:
         # trame's own sessions must not find this wslink.
@@ -117,30 +128,87 @@ async def _user(host: str, endpoint: str, presses: int) -> None:
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Path:
-    # Apache's workers are another user, who has to get to the proxy file.
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    return tmp_path
+def opened() -> Iterator[Path]:
+    """A folder that web servers, whose workers are another user, get to."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
-@pytest.mark.skipif(missing("apache2"), reason="Apache is not installed")
+@asynccontextmanager
+async def by_apache(folder: Path) -> AsyncIterator[str]:
+    async with Docker(folder, DOCKERS_URL) as docker:
+        blocks = APACHE.replace(":9000", f":{docker.port}").replace("/opt/trame/", f"{folder}/")
+        async with apache(folder, blocks.replace("/deploy/server/", f"{folder}/")) as host:
+            yield host
+
+
+@asynccontextmanager
+async def by_nginx_with_the_map(folder: Path) -> AsyncIterator[str]:
+    async with Docker(folder, DOCKERS_URL) as docker:
+        (folder / "sessions.js").write_text(recipe("js").replace("/srv/", f"{folder}/"))
+        blocks = recipe("nginx", 1).replace(":9000", f":{docker.port}").replace("viewers", "paraview")
+        async with nginx(folder, blocks.replace("/srv/", f"{folder}/"), "http_js") as host:
+            yield host
+
+
+@asynccontextmanager
+async def by_nginx(folder: Path) -> AsyncIterator[str]:
+    docker = Docker(folder, TOKENS_URL, content=str(folder / "www"))
+    async with docker, nginx(folder, recipe("nginx").replace(":9000", f":{docker.port}")) as host:
+        yield host
+
+
+@asynccontextmanager
+async def by_itself(folder: Path) -> AsyncIterator[str]:
+    async with Docker(folder, COOKIES_URL, content=str(folder / "www")) as docker:
+        yield f"127.0.0.1:{docker.port}"
+
+
+APACHES = pytest.mark.skipif(missing("apache2"), reason="Apache is not installed")
+NGINXS = pytest.mark.skipif(missing("nginx"), reason="nginx is not installed")
+NJS = pytest.mark.skipif(
+    not (NGINX_MODULES / "ngx_http_js_module.so").exists(), reason="libnginx-mod-http-js is not installed"
+)
+#: trame's client puts the address of a session into small letters.
+WAYS = [
+    pytest.param(by_apache, r"/proxy\?sessionid=[\w-]{36}&path=ws", id="apache", marks=APACHES),
+    pytest.param(by_nginx_with_the_map, r"/proxy\?sessionid=[\w-]{36}&path=ws", id="nginx-map", marks=[NGINXS, NJS]),
+    pytest.param(by_nginx, r"/paraview/session/[\w-]{36}/[a-z0-9]{32}/ws", id="nginx", marks=NGINXS),
+    pytest.param(by_itself, r"/paraview/session/[\w-]{36}/ws", id="own"),
+]
+Way = Callable[[Path], AbstractAsyncContextManager[str]]
+
+
+@pytest.mark.skipif(missing("chromium") or missing("node"), reason="Chromium is not installed")
+@pytest.mark.parametrize(("way", "path"), WAYS)
+async def test_pages(opened: Path, way: Way, path: str) -> None:
+    """trame's page, with trame's client, in Chromium."""
+    await _run(PYTHON, "-m", "trame.tools.www", "--client-type", "vue3", "--output", str(opened / "www"))
+    async with way(opened) as host:
+        sockets = (await _run("node", str(Path(__file__).parent / "pages.mjs"), f"http://{host}/")).split()
+    assert len(set(sockets)) == 2  # each has a session of their own
+    for socket in sockets:
+        assert re.fullmatch(rf"ws://{host}{path}", socket), socket
+
+
+async def _run(*command: str) -> str:
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode()
+
+
+@APACHES
 @pytest.mark.parametrize("endpoint", ["/paraview", "/launcher"])
-async def test_apache(opened: Path, endpoint: str) -> None:
-    async with Docker(opened, DOCKERS_URL) as docker:
-        blocks = APACHE.replace(":9000", f":{docker.port}").replace("/opt/trame/", f"{opened}/")
-        server: WebServer = apache(opened, blocks)
-        async with server as host:
-            await two_users(host, endpoint)
+async def test_programs_through_apache(opened: Path, endpoint: str) -> None:
+    (opened / "www").mkdir()
+    async with by_apache(opened) as host:
+        await two_users(host, endpoint)
 
 
-@pytest.mark.skipif(missing("nginx"), reason="nginx is not installed")
-async def test_nginx(tmp_path: Path) -> None:
-    docker = Docker(tmp_path, OWN_URL)
-    async with docker, nginx(tmp_path, recipe("nginx").replace(":9000", f":{docker.port}")) as host:
+@NGINXS
+async def test_programs_through_nginx(opened: Path) -> None:
+    (opened / "www").mkdir()
+    async with by_nginx(opened) as host:
         await two_users(host)
-
-
-async def test_the_launchers_own_proxy(tmp_path: Path) -> None:
-    async with Docker(tmp_path, OWN_URL) as docker:
-        await two_users(f"127.0.0.1:{docker.port}")

@@ -8,9 +8,7 @@ import signal
 import stat
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
-import psutil
 import pytest
 
 from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, app, launching, processes, until
@@ -19,7 +17,6 @@ from wslink.launcher.readiness import until_ready
 from wslink.launcher.session import Session
 from wslink.launcher.spawners.base import Order
 from wslink.launcher.spawners.local import LocalSpawner
-from wslink.launcher.usage import busy_ports
 
 STAMPED = app(f"import time; print('it is ready', time.time(), flush=True); {SLEEP}", ready_line="it is ready")
 
@@ -102,19 +99,6 @@ async def test_an_application_has_an_idle_timeout_of_its_own(tmp_path: Path) -> 
         assert kept["id"] in running.launcher.sessions
 
 
-def test_connections_with_sessions_elsewhere_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Another machine cannot be had here.
-    here, there = SimpleNamespace(ip="10.0.0.1", port=41234), SimpleNamespace(ip="10.0.0.2", port=9001)
-    closing = SimpleNamespace(ip="10.0.0.2", port=9002)
-    connections = [
-        SimpleNamespace(laddr=here, raddr=there, status=psutil.CONN_ESTABLISHED),
-        SimpleNamespace(laddr=here, raddr=closing, status=psutil.CONN_TIME_WAIT),
-        SimpleNamespace(laddr=there, raddr=(), status=psutil.CONN_LISTEN),
-    ]
-    monkeypatch.setattr(psutil, "net_connections", lambda kind: connections)
-    assert busy_ports() == {41234, 9001}
-
-
 async def test_an_idle_session_is_reaped_and_a_used_one_is_not(tmp_path: Path) -> None:
     async with launching(tmp_path, idle_timeout=1.5) as running:
         idle, used = await running.start("listening"), await running.start("listening")
@@ -187,6 +171,13 @@ async def test_a_session_that_is_stopped_while_it_starts(tmp_path: Path) -> None
         await running.launcher.stop(session_id)
         assert (await starting)[0] == 503
         assert processes(session_id) == []
+
+
+async def test_an_address_outlives_small_letters(tmp_path: Path) -> None:
+    # trame's client puts all of it into small letters.
+    async with launching(tmp_path) as running:
+        path = (await running.start("good"))["sessionURL"].removeprefix("ws://USE_HOST")
+        assert path == path.lower()
 
 
 async def test_limits_reach_the_process(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.launcher.support import READY, SLEEP, Running, app, launching, until
 
 EVENTS = {"Accept": "text/event-stream"}
@@ -41,7 +43,7 @@ async def test_a_failure_as_events(tmp_path: Path) -> None:
         assert (last, failure["status"]) == ("failed", 400)
 
 
-async def test_a_client_that_leaves_cancels_the_start(tmp_path: Path) -> None:
+async def test_a_client_that_leaves_cancels_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     slow = app(f"import time; time.sleep(1); {READY}; {SLEEP}")
     async with launching(tmp_path, apps={"slow": slow}) as running:
         url = f"{running.url}/paraview/"
@@ -50,6 +52,8 @@ async def test_a_client_that_leaves_cancels_the_start(tmp_path: Path) -> None:
         response.close()
         await until(lambda: not running.launcher.sessions)
         assert running.free_ports() == 4
+    # That people leave is no fault of the launcher's.
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_health(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_the_wheel_holds_the_client_and_types(built: Path) -> None:
     [wheel], [sdist] = built.glob("*.whl"), built.glob("*.tar.gz")
     names = zipfile.ZipFile(wheel).namelist()
     assert {"wslink/static/client.js", "wslink/static/client.js.map", "wslink/py.typed"} <= set(names)
+    assert {f"wslink/launcher/page/admin.{kind}" for kind in ("html", "css", "js")} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     with tarfile.open(sdist) as archive:
         assert any(name.endswith("src/wslink/static/client.js") for name in archive.getnames())

@@ -6,8 +6,9 @@ import struct
 
 import pytest
 
+from wslink.backends.framing import frame_header
 from wslink.errors import ParseError
-from wslink.relay.frames import CLOSE, PING, FrameReader, close, control, frame_header, unmask
+from wslink.relay.frames import CLOSE, PING, FrameReader, close, control, unmask
 
 
 def client_frame(opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True) -> bytes:

@@ -234,7 +234,8 @@ window.demo = {
   get settled() {
     const { have, of } = land.progress;
     const asked = state.link === "open" && !view.moving && !state.coarser && state.moves === state.movesSent;
-    return asked && !dirty && !waiting && have === of && land.light >= state.lightSent;
+    const resting = performance.now() - state.lightAt > REST; // until then a coarser level may take over
+    return asked && resting && !dirty && !waiting && have === of && land.light >= state.lightSent;
   },
   stats: meters.stats,
   state,

@@ -3,6 +3,7 @@ import { type WaitOptions, giveUpAfter } from "../session/deadline.js";
 import type { Transport } from "../transports/transport.js";
 import { type WebSocketConstructor, openWebSocket } from "../transports/websocket.js";
 import { withDefaults } from "../wire/limits.js";
+import type { LaunchedSession } from "./launch.js";
 import { Link } from "./link.js";
 import { type Page, defaultUrl, forgetSecret, pageSecret, socketUrl } from "./page.js";
 
@@ -30,7 +31,8 @@ export interface ConnectOptions extends WaitOptions {
  * Without a target it connects to the server that the page, or this module, came from. It then takes the secret from the page's
  * URL (`?secret=...`), removes it from the address bar and keeps it in `sessionStorage`; a page that has none tries without.
  *
- * @param target - a `ws:`, `wss:`, `http:` or `https:` URL, relative to the page if need be, or a transport that is open.
+ * @param target - a `ws:`, `wss:`, `http:` or `https:` URL, relative to the page if need be; a session that {@link launch} started, whose
+ *   secret is used then; or a transport that is open.
  * @throws AuthenticationError where the server refuses the secret.
  * @throws ConnectionError where no connection can be made, or the server closes it.
  * @throws TimeoutError where all this takes longer than `timeout`.
@@ -39,7 +41,8 @@ export interface ConnectOptions extends WaitOptions {
  * const link = await connect();
  * const light = await link.call("terrain.light", [315], { altitude: 30 });
  */
-export async function connect(target?: string | URL | Transport, options: ConnectOptions = {}): Promise<Link> {
+export async function connect(target?: string | URL | LaunchedSession | Transport, options: ConnectOptions = {}): Promise<Link> {
+  if (isSession(target)) return connect(target.sessionURL, { ...options, secret: options.secret ?? target.secret });
   const limits = withDefaults(options);
   const { signal, timeout = 10_000, callTimeout } = options;
   const page: Page = globalThis;
@@ -58,6 +61,10 @@ export async function connect(target?: string | URL | Transport, options: Connec
   } finally {
     disarm();
   }
+}
+
+function isSession(target: unknown): target is LaunchedSession {
+  return typeof target === "object" && target !== null && "sessionURL" in target;
 }
 
 async function openTransport(target: string | URL | Transport, options: ConnectOptions, signal: AbortSignal): Promise<Transport> {

@@ -1,11 +1,13 @@
 // What pages load as client.js: everything but the released API.
 export { connect, type ConnectOptions } from "./connect.js";
+export { launch, type LaunchOptions, type LaunchProgress, type LaunchRequest, type LaunchedSession } from "./launch.js";
 export type { CallOptions, CloseInfo, Link, LinkState, SubscribeOptions } from "./link.js";
 export {
   AuthenticationError,
   CallError,
   ConnectionError,
   ErrorCode,
+  LaunchError,
   ProtocolError,
   TimeoutError,
   UnsupportedError,

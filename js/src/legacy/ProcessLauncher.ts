@@ -1,3 +1,4 @@
+import { EventReader, type StartEvent, type StartProgress, progressOf } from "../launcher/events.js";
 import { type EventSubscription, type Model, destroy, event, isA, newInstance as makeNewInstance } from "./CompositeClosureHelper.js";
 
 /** What a launcher tells of a session that it started. */
@@ -40,21 +41,28 @@ export interface ProcessLauncher {
   onFetch(callback: (session: LaunchedSession) => void): EventSubscription;
   /** `request.response` is what the launcher answered, `{ error }` perhaps; null where there was no answer. */
   onError(callback: (request: XMLHttpRequest) => void): EventSubscription;
+  /** How far a start is. A launcher that can tell is asked to once this has a listener; ProcessReady and Error come as ever. */
+  onProgress(callback: (progress: StartProgress) => void): EventSubscription;
   fireProcessReady(session: LaunchedSession): void;
   fireProcessStopped(answer: unknown): void;
   fireFetch(session: LaunchedSession): void;
   fireError(request: XMLHttpRequest): void;
+  fireProgress(progress: StartProgress): void;
 }
 
 interface State extends Model {
   endPoint: string | null;
   headers?: Readonly<Record<string, string>>;
+  /** Whether somebody wants to know how far a start is. */
+  watched?: boolean;
 }
 
 interface Exchange {
   readonly method: "POST" | "GET" | "DELETE";
   readonly url: string;
   readonly body?: object;
+  /** Told how far it is; the request asks for events then. */
+  readonly progress?: ((progress: StartProgress) => void) | undefined;
   done(answer: LaunchedSession | null): void;
   failed(request: XMLHttpRequest): void;
 }
@@ -67,8 +75,13 @@ export function extend(publicAPI: object, model: object, initialValues: IProcess
   const api = publicAPI as ProcessLauncher;
   const state: State = Object.assign(model, { endPoint: null }, initialValues);
   destroy(api, state);
-  for (const name of ["ProcessReady", "ProcessStopped", "Fetch", "Error"]) event(api, state, name);
+  for (const name of ["ProcessReady", "ProcessStopped", "Fetch", "Error", "Progress"]) event(api, state, name);
   isA(api, state, "ProcessLauncher");
+  const { onProgress } = api;
+  api.onProgress = (callback) => {
+    state.watched = true;
+    return onProgress(callback);
+  };
   const urlOf = (id: unknown): string => `${String(state.endPoint)}/${String(id)}`;
   const failed = (request: XMLHttpRequest): void => api.fireError(request);
   api.start = (config) => start(api, state, config, [...(config.launcherRetry ?? [])]);
@@ -93,6 +106,7 @@ function start(api: ProcessLauncher, state: State, config: LaunchConfig, waits: 
     method: "POST",
     url: String(state.endPoint),
     body,
+    progress: state.watched ? (progress) => api.fireProgress(progress) : undefined,
     done(session) {
       if (session) sessions.push(session);
       api.fireProcessReady(session ?? {});
@@ -105,13 +119,15 @@ function start(api: ProcessLauncher, state: State, config: LaunchConfig, waits: 
   });
 }
 
-function send({ headers = {} }: State, { method, url, body, done, failed }: Exchange): void {
+function send({ headers = {} }: State, { method, url, body, progress, done, failed }: Exchange): void {
   const request = new XMLHttpRequest();
   request.open(method, url, true);
   for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-  request.responseType = "json";
+  const settle = progress ? follow(request, progress) : undefined;
+  if (!settle) request.responseType = "json";
   request.onerror = () => failed(request);
   request.onload = () => {
+    settle?.();
     const answer = request.response as (LaunchedSession & { readonly error?: unknown }) | null;
     // A page in the launcher's place answers with 200 and no JSON.
     const good = request.status === 200 && !answer?.error && (answer !== null || method === "DELETE");
@@ -119,6 +135,46 @@ function send({ headers = {} }: State, { method, url, body, done, failed }: Exch
     else failed(request);
   };
   request.send(body ? JSON.stringify(body) : null);
+}
+
+/**
+ * Asks for the events of a start, and has them told as they come.
+ *
+ * @returns what makes the request, once it is over, look as if it had been answered with JSON: that is what who listens to Error knows.
+ */
+function follow(request: XMLHttpRequest, tell: (progress: StartProgress) => void): () => void {
+  const reader = new EventReader();
+  let read = 0;
+  let last: StartEvent | undefined;
+  const advance = (): void => {
+    const text = request.responseText;
+    for (const event of reader.read(text.slice(read))) {
+      last = event;
+      const progress = progressOf(event);
+      if (progress) tell(progress);
+    }
+    read = text.length;
+  };
+  const streamed = (): boolean => request.getResponseHeader("Content-Type")?.startsWith("text/event-stream") === true;
+  request.setRequestHeader("Accept", "text/event-stream");
+  request.onprogress = () => {
+    if (streamed()) advance();
+  };
+  return () => {
+    if (streamed()) advance();
+    const { status: told = 200, ...answer } = last?.data ?? {};
+    const answered = last?.name === "ready" || last?.name === "failed";
+    const [status, response] = streamed() ? [answered ? told : 0, answered ? answer : null] : [request.status, json(request.responseText)];
+    Object.defineProperties(request, { status: { value: status }, response: { value: response } });
+  };
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function forget(session: LaunchedSession): void {

@@ -1,3 +1,5 @@
+import { withHost } from "../launcher/host.js";
+
 /** What this folder uses of the page it runs in; all of it is missing in Node. */
 interface Page {
   readonly location?: { readonly protocol: string; readonly host: string; readonly hostname: string; readonly pathname: string };
@@ -21,5 +23,5 @@ export function defaultSessionUrl(): string {
 /** A URL in which USE_HOSTNAME and USE_HOST stand for the page's. */
 export function withPageHost(url: string): string {
   const { location } = globalThis as Page;
-  return location ? url.replaceAll("USE_HOSTNAME", location.hostname).replaceAll("USE_HOST", location.host) : url;
+  return location ? withHost(url, location) : url;
 }

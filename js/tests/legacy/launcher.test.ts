@@ -94,4 +94,56 @@ describe("ours", () => {
     await new Promise((resolve) => setTimeout(resolve, 30));
     expect(requests).toHaveLength(1);
   });
+
+  describe("with a listener for Progress", () => {
+    const STARTING = "event: starting\ndata: {}\n\n";
+    const READY = 'event: ready\ndata: {"id": "6", "sessionURL": "ws://c/"}\n\n';
+    const FAILED = 'event: failed\ndata: {"status": 503, "error": "It ended.", "exitCode": 3}\n\n';
+
+    async function watched(...answers: ConstructorParameters<typeof Launcher>): Promise<{ launcher: ProcessLauncher; requests: Launcher["requests"]; seen: unknown[] }> {
+      const { ProcessLauncher } = await ours();
+      const { requests } = new Launcher(...answers);
+      const launcher = ProcessLauncher.newInstance({ endPoint: "http://launch" });
+      const seen: unknown[] = [];
+      launcher.onProgress((progress) => seen.push(progress));
+      return { launcher, requests, seen };
+    }
+
+    test("tells how far a start is", async () => {
+      const waiting = 'event: waiting\ndata: {"for": "a node"}\n\n';
+      const { launcher, requests, seen } = await watched({ events: [STARTING.slice(0, 9), STARTING.slice(9) + waiting, READY] });
+      const ready = fired(launcher, "ProcessReady");
+      launcher.start({ application: "cone" });
+      expect(await ready).toEqual({ id: "6", sessionURL: "ws://c/" });
+      expect(seen).toEqual([{ state: "starting" }, { state: "waiting", for: "a node" }]);
+      expect(requests).toEqual([{ method: "POST", url: "http://launch", headers: { Accept: "text/event-stream" }, body: { application: "cone" } }]);
+    });
+
+    test("fires the errors that it fires without one, and tries again as without one", async () => {
+      const { launcher, requests } = await watched({ events: [STARTING, FAILED] }, { events: [STARTING + FAILED] });
+      const error = fired(launcher, "Error");
+      launcher.start({ launcherRetry: [1] });
+      expect(await error).toMatchObject({ status: 503, response: { error: "It ended.", exitCode: 3 } });
+      expect(requests).toHaveLength(2);
+    });
+
+    test.each([
+      ["ends early", { events: [STARTING] }, { status: 0, response: null }],
+      ["sends what is no event", { events: ["event: ready\ndata: {\n\n"] }, { status: 0, response: { error: "an event of the launcher is no JSON" } }],
+      ["answers with JSON", [400, { error: "incomplete" }] as const, { status: 400, response: { error: "incomplete" } }],
+    ])("fires an error where a launcher %s", async (_, answer, expected) => {
+      const { launcher } = await watched(answer);
+      const error = fired(launcher, "Error");
+      launcher.start({ application: "cone" });
+      expect(await error).toMatchObject(expected);
+    });
+
+    test("takes the answer of a released launcher", async () => {
+      const { launcher, seen } = await watched([200, { id: "7" }]);
+      const ready = fired(launcher, "ProcessReady");
+      launcher.start({ application: "cone" });
+      expect(await ready).toEqual({ id: "7" });
+      expect(seen).toEqual([]);
+    });
+  });
 });

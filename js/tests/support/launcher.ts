@@ -7,7 +7,8 @@ export interface LauncherRequest {
   readonly body: unknown;
 }
 
-type Answer = readonly [status: number, response: unknown] | "unreachable";
+/** What a request is answered with; `events` are pieces of a stream of server-sent events. */
+type Answer = readonly [status: number, response: unknown] | { readonly events: readonly string[] } | "unreachable";
 
 export class Launcher {
   readonly requests: LauncherRequest[] = [];
@@ -31,13 +32,16 @@ export class Launcher {
 abstract class FakeRequest {
   status = 0;
   response: unknown = null;
+  responseText = "";
   responseType = "";
+  onprogress: (() => void) | undefined;
   onload: (() => void) | undefined;
   onerror: (() => void) | undefined;
   protected abstract readonly answer: (request: LauncherRequest) => Answer;
   readonly #headers: Record<string, string> = {};
   #method = "";
   #url = "";
+  #type = "application/json";
 
   open(method: string, url: string): void {
     this.#method = method;
@@ -53,8 +57,21 @@ abstract class FakeRequest {
     const answer = this.answer({ method: this.#method, url: this.#url, headers: this.#headers, body: parsed });
     setTimeout(() => {
       if (answer === "unreachable") return this.onerror?.();
-      [this.status, this.response] = answer;
+      if ("events" in answer) this.#stream(answer.events);
+      else [this.status, this.response, this.responseText] = [...answer, JSON.stringify(answer[1])];
       this.onload?.();
     });
+  }
+
+  getResponseHeader(): string {
+    return this.#type;
+  }
+
+  #stream(pieces: readonly string[]): void {
+    [this.status, this.#type] = [200, "text/event-stream"];
+    for (const piece of pieces) {
+      this.response = this.responseText += piece;
+      this.onprogress?.();
+    }
   }
 }

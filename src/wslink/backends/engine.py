@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from wslink.errors import UsageError
 from wslink.session.contracts import Connection
@@ -13,10 +14,11 @@ from wslink.session.session import Session
 
 if TYPE_CHECKING:
     from aiohttp import web
+    from multidict import MultiMapping
 
 ENGINES = {
-    "picows": "wslink.backends.picows.engine:carry",
-    "aiohttp": "wslink.backends.aiohttp.connection:carry",
+    "picows": "wslink.backends.picows.engine:ENGINE",
+    "aiohttp": "wslink.backends.aiohttp.connection:ENGINE",
 }
 """Each engine's import string, the faster first."""
 
@@ -51,11 +53,31 @@ class Carriage:
     ended: Callable[[Carried], None]
 
 
-Carry = Callable[["web.Request", Carriage], Awaitable["web.StreamResponse"]]
-"""Upgrades a request that is fit for it, and carries a session over it."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The HTTP answer to a request that gets no WebSocket."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_engine(name: str) -> Carry:
+Decide = Callable[["MultiMapping[str]"], Carriage | Refusal]
+"""What to do with a request that has these headers."""
+
+
+class Engine(NamedTuple):
+    """Attributes:
+    carry: upgrades a request that is fit for it, and carries a session over it.
+    adopt: takes a connection and its first bytes, the whole head of a GET request that nobody has answered; also the
+        largest frame to accept, in bytes. None where the engine cannot do without aiohttp.
+    """
+
+    carry: Callable[[web.Request, Carriage], Awaitable[web.StreamResponse]]
+    adopt: Callable[[asyncio.Transport, bytes, int, Decide], None] | None = None
+
+
+def find_engine(name: str) -> Engine:
     """The engine called `name`; for "auto" the fastest that is installed.
 
     Raises:
@@ -64,9 +86,9 @@ def find_engine(name: str) -> Carry:
     if name != "auto" and name not in ENGINES:
         raise UsageError(f"engine {name!r}: one of auto, {', '.join(ENGINES)}")
     for candidate in ENGINES if name == "auto" else (name,):
-        module, _, function = ENGINES[candidate].partition(":")
+        module, _, attribute = ENGINES[candidate].partition(":")
         try:
-            return cast(Carry, getattr(importlib.import_module(module), function))
+            return cast(Engine, getattr(importlib.import_module(module), attribute))
         except ImportError as error:
             if candidate == name:
                 raise UsageError(f"engine {name!r} is not installed: {error}") from error

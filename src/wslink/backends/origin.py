@@ -72,6 +72,8 @@ def _own_addresses(headers: Mapping[str, str], scheme: str) -> set[Address]:
 
 
 def _split(url: str) -> SplitResult | None:
+    if not url:
+        return None
     try:
         split = urlsplit(url)
         split.port  # noqa: B018 - raises if it is no number

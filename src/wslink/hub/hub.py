@@ -68,6 +68,8 @@ class Hub:
         """All that have a connection, authenticated or not."""
         self.on_open: list[Callable[[Session, Any], None]] = []
         """Called with what opened a connection when it is open, before hello. One that raises ends the connection."""
+        self.wants_requests: Callable[[], bool] = lambda: bool(self.on_open)
+        """Whether any of them looks at what it is given."""
         self.on_close: list[SessionHandler] = []
         """Called when a connection has ended, whether or not its client had authenticated. They must not raise."""
         self.on_connect: list[ClientHandler] = []
@@ -76,7 +78,7 @@ class Hub:
         # By the client's number; those that a released client has by implication, by the topic's name.
         self._subscriptions: dict[Session, dict[int | str, Subscription]] = {}
         # Publishers of other threads make topics, too.
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
@@ -127,7 +129,7 @@ class Hub:
         if self._stopping:
             session.close(1001, STOPS)
             return
-        with self._lock:
+        with self.lock:
             self.sessions[session.client_id] = session
             self._subscriptions[session] = {}
             if not session.subscribing:
@@ -147,7 +149,7 @@ class Hub:
             handler(session)
 
     def _part(self, session: Session) -> None:
-        with self._lock:
+        with self.lock:
             subscriptions = self._subscriptions.pop(session)
             del self.sessions[session.client_id]
         logger.info("client %s disconnected", session.client_id)
@@ -164,7 +166,7 @@ class Hub:
             raise InvalidParams(f"subscription {id_} is to topic '{old.topic.name}', and cannot change to '{topic}'")
         if old is None and len(mine) >= self.limits.max_subscriptions:
             raise LimitExceeded(f"over max_subscriptions ({self.limits.max_subscriptions}) subscriptions")
-        with self._lock:
+        with self.lock:
             found = self._find_topic(topic)
             mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
             if old is not None:
@@ -200,7 +202,7 @@ class Hub:
         Raises:
             UsageError: if it exists with another delivery.
         """
-        with self._lock:
+        with self.lock:
             topic = self._make_topic(name, delivery)
             if not topic.declared:
                 topic.declared, topic.delivery = True, delivery
@@ -227,7 +229,7 @@ class Hub:
     def _remove(self, subscription: Subscription) -> None:
         """End a subscription, and its topic if nobody but subscribers ever named it."""
         topic = subscription.topic
-        with self._lock:
+        with self.lock:
             topic.remove(subscription)
             if not topic.declared and all(other.id == IMPLIED for other in topic.subscriptions):
                 for other in topic.subscriptions:
@@ -260,7 +262,7 @@ class Hub:
         token = current_call.set(None)
         try:
             outcome = handler(argument)
-            if inspect.isawaitable(outcome):
+            if outcome is not None and inspect.isawaitable(outcome):
                 self.spawn(self._await(outcome, handler))
         except Exception:
             logger.exception("%r raised", handler)

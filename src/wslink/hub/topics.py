@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypeVar
 
 from wslink.errors import UsageError
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.session.session import Session
-from wslink.wire.codecs import Encoder
 from wslink.wire.envelope import is_topic
-from wslink.wire.frames import Message
 
 logger = logging.getLogger("wslink")
 
@@ -57,11 +56,28 @@ class Subscription:
         return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
 
 
-Targets = list[tuple[Session, tuple[int, ...] | None]]
+Targets = dict[tuple[Any, tuple[int, ...] | None], list[Session]]
+"""The clients that a publication is sent to, by what they are sent: their encoder and their subscriptions that match,
+None for released clients (SUB-6)."""
+
+
+def _grouped(subscriptions: Iterable[Subscription]) -> Targets:
+    """The clients of `subscriptions`."""
+    matching: dict[Session, list[int]] = {}
+    for subscription in subscriptions:
+        matching.setdefault(subscription.session, []).append(subscription.id)
+    targets: Targets = {}
+    for session, ids in matching.items():
+        key = session.encoder, tuple(sorted(ids)) if session.subscribing else None
+        targets.setdefault(key, []).append(session)
+    return targets
 
 
 class TopicHost(Protocol):
     """What a topic asks of its server."""
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]: ...
 
     def run_handler(self, handler: Handler, subscription: Subscription) -> None: ...
 
@@ -91,8 +107,13 @@ class Topic:
         self.declared = False
         """Whether the server has named it; a client alone otherwise, on a server whose topics are open (SUB-7)."""
         self._host = host
-        # Replaced, never changed: any thread may read it while the event loop's thread subscribes clients.
-        self._subscriptions: tuple[Subscription, ...] = ()
+        # In the order of their beginning; changed under the host's lock.
+        self._active: dict[Subscription, None] = {}
+        # These as a tuple that any thread may read, or None since they have changed: thousands of clients that come
+        # and go together would take too long if each made a new one.
+        self._snapshot: tuple[Subscription, ...] | None = ()
+        self._everyone: tuple[tuple[Subscription, ...], Targets] = (), {}
+        """The targets of a publication to all of these subscriptions, none of which has a filter."""
         self._numbers = itertools.count()
         self._on_subscribe: list[Handler] = []
         self._on_unsubscribe: list[Handler] = []
@@ -100,12 +121,16 @@ class Topic:
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
         """Those that are active now. Safe to read from any thread."""
-        return self._subscriptions
+        snapshot = self._snapshot
+        if snapshot is None:
+            with self._host.lock:
+                snapshot = self._snapshot = tuple(self._active)
+        return snapshot
 
     def wants(self, tags: Tags | None = None) -> bool:
         """Whether anybody would be sent a publication with `tags`: what nobody wants need not be computed."""
         plain = check_tags(tags) if tags else {}
-        return any(subscription.matches(plain) for subscription in self._subscriptions)
+        return any(subscription.matches(plain) for subscription in self.subscriptions)
 
     def on_subscribe(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(subscription)`, sync or async, when a client has subscribed or has replaced its
@@ -150,31 +175,30 @@ class Topic:
             NotSerializable: naming the type that cannot be sent; nobody is sent anything then.
         """
         plain = check_tags(tags) if tags else {}
-        subscriptions = self._subscriptions
+        subscriptions = self.subscriptions
         targets = self._targets(subscriptions, plain, to, exclude)
         if not targets:
             return 0
-        packed: dict[Encoder, Any] = {}
-        for session, _ in targets:
-            if session.encoder not in packed:
-                packed[session.encoder] = session.encoder.pack(payload)
+        packed = {encoder: encoder.pack(payload) for encoder in {encoder for encoder, _ in targets}}
         slot = self._slot(plain, key)
         self._host.submit(lambda: self._deliver(packed, targets, subscriptions, slot))
-        return len(targets)
+        return sum(map(len, targets.values()))
 
     def _targets(
         self, subscriptions: tuple[Subscription, ...], tags: dict[str, Tag], to: str | None, exclude: str | None
     ) -> Targets:
-        """The clients to send to, each with its subscriptions that match; None for a released client (SUB-6)."""
-        matching: dict[Session, list[int]] = {}
-        for subscription in subscriptions:
-            if (
-                (to is None or subscription.client_id == to)
-                and subscription.client_id != exclude
-                and subscription.matches(tags)
-            ):
-                matching.setdefault(subscription.session, []).append(subscription.id)
-        return [(session, tuple(sorted(ids)) if session.subscribing else None) for session, ids in matching.items()]
+        """Whom to send to."""
+        known, targets = self._everyone
+        if to is None and exclude is None and known is subscriptions:
+            return targets
+        targets = _grouped(
+            one
+            for one in subscriptions
+            if (to is None or one.client_id == to) and one.client_id != exclude and one.matches(tags)
+        )
+        if to is None and exclude is None and not any(one.filter for one in subscriptions):
+            self._everyone = subscriptions, targets
+        return targets
 
     def _slot(self, tags: dict[str, Tag], key: Hashable) -> Hashable:
         """What a waiting publication is known by if a newer one may take its place (SUB-13)."""
@@ -189,36 +213,35 @@ class Topic:
         return (self.name, key)
 
     def _deliver(
-        self, packed: dict[Encoder, Any], targets: Targets, subscriptions: tuple[Subscription, ...], slot: Hashable
+        self, packed: dict[Any, Any], targets: Targets, subscriptions: tuple[Subscription, ...], slot: Hashable
     ) -> None:
-        if subscriptions is not self._subscriptions:
+        if subscriptions is not self._snapshot:
             targets = self._remaining(targets)
         id_ = f"publish:{self.name}:{next(self._numbers)}"
-        messages: dict[tuple[Encoder, tuple[int, ...] | None], Message] = {}
-        for session, ids in targets:
-            message = messages.get((session.encoder, ids))
-            if message is None:
-                encoder: Any = session.encoder
-                message = encoder.publication(id_, packed[encoder], ids, self._host.max_frame)
-                messages[encoder, ids] = message
-            session.send(message, slot)
+        for (encoder, ids), sessions in targets.items():
+            message = encoder.publication(id_, packed[encoder], ids, self._host.max_frame)
+            for session in sessions:
+                session.send(message, slot)
 
     def _remaining(self, targets: Targets) -> Targets:
         """`targets` without the subscriptions that have ended since it was published (SUB-5)."""
-        known = {(subscription.session, subscription.id) for subscription in self._subscriptions}
-        remaining: Targets = []
-        for session, ids in targets:
-            named = ids and tuple(id_ for id_ in ids if (session, id_) in known)
-            if named or ids is None:
-                remaining.append((session, named))
+        known = {(subscription.session, subscription.id) for subscription in self.subscriptions}
+        remaining: Targets = {}
+        for (encoder, ids), sessions in targets.items():
+            for session in sessions:
+                left = ids and tuple(id_ for id_ in ids if (session, id_) in known)
+                if left or ids is None:
+                    remaining.setdefault((encoder, left), []).append(session)
         return remaining
 
-    # Called by the hub, on the event loop's thread.
+    # Called by the hub, on the event loop's thread; `add` and `remove` under its lock.
 
     def add(self, subscription: Subscription, replaces: Subscription | None = None) -> None:
         """Let `subscription` take effect, in place of the one it replaces."""
-        others = tuple(s for s in self._subscriptions if s is not replaces)
-        self._subscriptions = (*others, subscription)
+        if replaces is not None:
+            self._active.pop(replaces, None)
+        self._active[subscription] = None
+        self._snapshot = None
 
     def announce(self, subscription: Subscription) -> None:
         """Tell the publisher of a new subscription, unless it has ended already."""
@@ -229,7 +252,8 @@ class Topic:
     def remove(self, subscription: Subscription) -> None:
         """End `subscription`."""
         subscription.active = False
-        self._subscriptions = tuple(s for s in self._subscriptions if s is not subscription)
+        self._active.pop(subscription, None)
+        self._snapshot = None
 
     def announce_end(self, subscription: Subscription) -> None:
         """Tell the publisher of a subscription that has ended."""

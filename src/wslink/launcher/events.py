@@ -56,11 +56,13 @@ async def stream(request: web.Request, headers: dict[str, str], start: Start, ab
         await _send(response, "ready", (await starting).public)
     except LaunchError as error:
         await _send(response, "failed", {**failure(error), "status": error.status})
-    except BaseException:
+    except BaseException as error:
         starting.cancel()
         await asyncio.wait([starting])
         if not starting.cancelled() and starting.exception() is None:
             await abandon(starting.result())
+        if isinstance(error, ConnectionError):  # nobody is left to be told
+            return response
         raise
     await response.write_eof()
     return response

@@ -22,7 +22,7 @@ from wslink.launcher.readiness import Waits, until_ready
 from wslink.launcher.session import Session, State
 from wslink.launcher.spawners.base import Order, find_spawner, find_spawners
 from wslink.launcher.store import Store
-from wslink.launcher.usage import busy_ports
+from wslink.launcher.usage import connections
 from wslink.launcher.variables import accept
 
 logger = logging.getLogger("wslink.launcher")
@@ -299,7 +299,7 @@ class Launcher:
         """Note which sessions have connections, through any proxy."""
         if not any(map(self._idle_timeout, self.sessions.values())):
             return
-        busy = await asyncio.to_thread(busy_ports)
+        busy = await asyncio.to_thread(connections)
         for session in self.sessions.values():
             if session.connections or session.address[1] in busy:
                 session.used = time.monotonic()

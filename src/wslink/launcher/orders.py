@@ -9,7 +9,7 @@ from typing import Any
 
 from wslink.launcher.configuration import Application, Configuration
 from wslink.launcher.ports import Address
-from wslink.launcher.session import Session, new_id, new_secret, public_name
+from wslink.launcher.session import Session, new_id, new_secret, new_token, public_name
 from wslink.launcher.spawners.base import Order
 from wslink.launcher.variables import command_templates, fill, names
 
@@ -36,7 +36,7 @@ def new_session(
         "host": lease[0],
         "port": lease[1],
         "secret": new_secret(),
-        "token": new_secret(),
+        "token": new_token(),
         "secret_file": str(secret_file(configuration, session_id)),
     }
     values["sessionURL"] = fill(settings.session_url, values)

@@ -10,7 +10,7 @@ from pathlib import Path
 from wslink.errors import StartFailed
 from wslink.launcher.log import LineWatch, tail
 from wslink.launcher.ports import Address, reachable
-from wslink.launcher.session import Session
+from wslink.launcher.session import Session, State
 from wslink.launcher.spawners.base import Spawner
 
 INTERVAL = 0.02
@@ -24,14 +24,15 @@ Waits = Callable[[str], None]
 
 
 async def until_ready(session: Session, ready_line: str | None, log: Path, timeout: float, waits: Waits) -> None:
-    """Wait until a session that was started wrote its ready line, or accepts connections where it has none.
+    """Wait until a session that was started wrote its ready line, or accepts connections where it has none. Returns too
+    where it is stopped meanwhile.
 
     Raises:
         StartFailed: if it ends before, or is not ready within `timeout` seconds.
     """
     assert session.spawner is not None
     try:
-        await asyncio.wait_for(_ready(session.spawner, ready_line, log, waits), timeout)
+        await asyncio.wait_for(_ready(session, session.spawner, ready_line, log, waits), timeout)
     except asyncio.TimeoutError:
         text = "Session did not start before timeout expired. Check session logs."
         raise StartFailed(text, None, tail(log, session.secrets)) from None
@@ -46,10 +47,10 @@ class _Ended(Exception):
         self.code = code
 
 
-async def _ready(spawner: Spawner, ready_line: str | None, log: Path, waits: Waits) -> None:
+async def _ready(session: Session, spawner: Spawner, ready_line: str | None, log: Path, waits: Waits) -> None:
     told = ""
     watch = LineWatch(log, ready_line or "")
-    while True:
+    while session.state is State.STARTING:
         # In this order, so that what has ended is never told ready.
         found = watch.look() if ready_line else await accepts(spawner.address())
         code = await spawner.poll()

@@ -7,14 +7,15 @@ import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from wslink.backends import origin
 from wslink.backends.aiohttp.running import add_pages
-from wslink.backends.aiohttp.tokens import bearer_token, read_token, same
 from wslink.errors import LaunchError, RequestRefused, StartFailed, UsageError
+from wslink.launcher.admin import Administration
 from wslink.launcher.authentication import client_of, find_authenticator, is_in, networks
 from wslink.launcher.configuration import Configuration
 from wslink.launcher.events import failure, stream, wants_events
@@ -26,12 +27,15 @@ from wslink.launcher.session import Session
 
 logger = logging.getLogger("wslink.launcher")
 
+CLIENT = Path(__file__).parent.parent / "static"
+"""Where the built JavaScript client is."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Service:
-    """Routes of a launcher: POST, GET and DELETE of its endpoint, the session proxy, `/health`, `/metrics`, and the
-    folder `content`.
+    """Routes of a launcher: POST, GET and DELETE of its endpoint, the administrator's, the session proxy, `/health`,
+    `/metrics`, the JavaScript client at `/wslink/`, and the folder `content`.
 
     Raises:
         UsageError: if a setting cannot be followed.
@@ -46,7 +50,7 @@ class Service:
         except ValueError as error:
             raise UsageError(f"configuration.trusted_proxies: {error}") from error
         self._authenticate = find_authenticator(settings.authentication, settings.trusted_proxies)
-        self._admin_token = read_token("configuration.admin_token_file", settings.admin_token_file)
+        self._administration = Administration(launcher)
         self._proxy = SessionProxy(launcher, settings.origins)
         self._metrics = None
         with contextlib.suppress(ImportError):
@@ -57,13 +61,14 @@ class Service:
         application = web.Application(middlewares=[self._guard], client_max_size=self._settings.max_body)
         endpoint = self._launcher.configuration.endpoint
         router = application.router
-        for path in (endpoint, f"{endpoint}/"):
-            router.add_post(path, self._post)
-            router.add_get(path, self._list)
+        self._administration.add_to(application)
+        router.add_post(endpoint, self._post)
+        router.add_post(f"{endpoint}/", self._post)
         router.add_get(f"{endpoint}/{{id}}", self._get)
         router.add_delete(f"{endpoint}/{{id}}", self._delete)
         router.add_get("/health", self._health)
         router.add_get("/metrics", self._tell_metrics)
+        router.add_get("/wslink/{file:client[.]js([.]map)?}", _client)
         self._proxy.add_to(application)
         add_pages(application, self._settings.content)
         application.on_startup.append(lambda _: self._launcher.open())
@@ -110,7 +115,7 @@ class Service:
     async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
         """For the administrator, and for programs of this machine that no proxy speaks for."""
         local = is_in(request.remote, networks(("127.0.0.0/8", "::1"))) and "X-Forwarded-For" not in request.headers
-        if self._metrics is None or not (local or self._is_admin(request)):
+        if self._metrics is None or not (local or self._administration.is_admin(request)):
             raise web.HTTPNotFound
         return self._metrics.response()
 
@@ -125,30 +130,15 @@ class Service:
         session = self._found(request, self._settings.delete)
         if session is None:
             raise RequestRefused("No such session", 404)
-        await self._launcher.stop(session.id, "its client asked for it")
+        asker = "the administrator" if self._administration.is_admin(request) else "its client"
+        await self._launcher.stop(session.id, f"{asker} asked for it")
         return web.json_response(session.public)
-
-    async def _list(self, request: web.Request) -> web.StreamResponse:
-        if not self._is_admin(request):
-            raise web.HTTPNotFound
-        overview = [
-            {
-                "id": one.id,
-                "application": one.application,
-                "state": "spare" if one.spare else one.state.value,
-                "created": one.created,
-                "address": ":".join(map(str, one.address)),
-                "client": one.client,
-            }
-            for one in self._launcher.sessions.values()
-        ]
-        return web.json_response({"sessions": overview})
 
     # Who may ----------------------------------------------------------------
 
     def _found(self, request: web.Request, enabled: bool) -> Session | None:
         """The session that a request names, if it may have it: the id opens it, to its user where users are known."""
-        if self._is_admin(request):
+        if self._administration.is_admin(request):
             return self._launcher.sessions.get(request.match_info["id"])
         if not enabled:
             raise web.HTTPNotFound
@@ -164,9 +154,6 @@ class Service:
         if user is None:
             raise RequestRefused("Authentication is needed", 401)
         return user
-
-    def _is_admin(self, request: web.Request) -> bool:
-        return same(bearer_token(request), self._admin_token)
 
     async def _payload(self, request: web.Request) -> dict[str, Any]:
         # Released clients send JSON as text/plain: the type says nothing.
@@ -230,6 +217,11 @@ class Service:
 def make_application(configuration: Configuration) -> web.Application:
     """A launcher's aiohttp application. Raises UsageError."""
     return Service(Launcher(configuration)).application()
+
+
+async def _client(request: web.Request) -> web.StreamResponse:
+    """The JavaScript client that belongs to this launcher."""
+    return web.FileResponse(CLIENT / request.match_info["file"], headers={"Cache-Control": "no-cache"})
 
 
 def _failure(message: str, status: int) -> web.Response:

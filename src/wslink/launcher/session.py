@@ -135,3 +135,9 @@ def public_name(session_id: str) -> str:
 def new_secret() -> str:
     """32 random letters and digits: 190 bits. No dash, so that a command never takes one for an option."""
     return "".join(secrets.choice(_LETTERS) for _ in range(32))
+
+
+def new_token() -> str:
+    """What opens a session in the proxy: 32 random small letters and digits, 165 bits. No capitals, because trame's
+    client puts the address that holds it into small letters."""
+    return "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(32))

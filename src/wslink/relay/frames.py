@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from wslink.backends.framing import frame_header
 from wslink.errors import ParseError
 
 CLOSE, PING, PONG = 8, 9, 10
@@ -110,15 +111,6 @@ def unmask(data: bytes, mask: bytes) -> bytes:
     size = len(data)
     key = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(data, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
-
-
-def frame_header(first: int, length: int) -> bytes:
-    """The header of an unmasked frame whose first byte is `first`."""
-    if length < 126:
-        return bytes((first, length))
-    if length < 2**16:
-        return struct.pack(">BBH", first, 126, length)
-    return struct.pack(">BBQ", first, 127, length)
 
 
 def control(opcode: int, payload: bytes = b"") -> bytes:

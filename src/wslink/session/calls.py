@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 
-class Call:
+
+class Call(msgspec.Struct, eq=False):
     """The call that a method is answering. A parameter annotated with this class receives it.
 
     Attributes:
@@ -18,14 +20,11 @@ class Call:
         app: the App (or the server protocol) that the caller is connected to.
     """
 
-    __slots__ = ("answered", "app", "client_id", "id", "method")
-
-    def __init__(self, client_id: str, method: str, app: Any, id_: str) -> None:
-        self.client_id = client_id
-        self.method = method
-        self.app = app
-        self.id = id_
-        self.answered = False
+    client_id: str
+    method: str
+    app: Any
+    id: str
+    answered: bool = False
 
     def __repr__(self) -> str:
         return f"<Call {self.id} of {self.method}>"
@@ -44,6 +43,8 @@ class AnswerFirst:
     """
 
     def __init__(self) -> None:
+        self.holding = False
+        """Whether anything is held."""
         self._held: list[Callable[[], None]] = []
         self._holder: Call | None = None
         self._due: deque[Callable[[], None]] = deque()
@@ -57,16 +58,18 @@ class AnswerFirst:
         if call is None or call.answered:
             self._deliver([deliver])
             return
-        if not self._held:
+        if not self.holding:
+            self.holding = True
             self._holder = call
             asyncio.get_running_loop().call_soon(self.release)
         self._held.append(deliver)
 
     def release(self) -> None:
         """Let go of what is held."""
-        if not self._held:
+        if not self.holding:
             return
         held, self._held, self._holder = self._held, [], None
+        self.holding = False
         self._deliver(held)
 
     def _deliver(self, deliveries: list[Callable[[], None]]) -> None:

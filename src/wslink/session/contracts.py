@@ -70,8 +70,12 @@ class Host(Protocol):
     """Calls under way, also of clients that have gone (LIM-10)."""
     watch: Watch | None
 
+    def wants_requests(self) -> bool:
+        """Whether somebody looks at what opens a connection."""
+
     def opened(self, session: Session, request: Any) -> None:
-        """`session` has a connection, which `request` opened; called for every session, once."""
+        """`session` has a connection, which `request` opened; called for every session, once. `request` is None where
+        nobody wants it."""
 
     def authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]: ...
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wslink.errors import AuthenticationError, InvalidParams
+from wslink.version import __version__
 from wslink.wire.envelope import CallEnvelope
+
+if TYPE_CHECKING:
+    from wslink.session.contracts import Host
+    from wslink.session.session import Session
+
+logger = logging.getLogger("wslink")
 
 SUBSCRIBE = "subscribe"
 ARRAYS = "arrays"
@@ -61,3 +70,38 @@ def parse_hello(envelope: CallEnvelope, same_origin: bool) -> Hello:
 def granted(hello: Hello, generation: int) -> tuple[str, ...]:
     """The announced features that this server accepts on a connection of `generation` (EXT-2)."""
     return tuple(name for name in dict.fromkeys(hello.features) if generation in _GENERATIONS.get(name, ()))
+
+
+def ask(host: Host, session: Session, hello: Hello, then: Callable[[bool], None]) -> None:
+    """Tell `then` whether the host lets the client in, now or as soon as it knows. A check that raises is a no."""
+
+    async def wait(verdict: Awaitable[bool]) -> None:
+        try:
+            accepted = bool(await verdict)
+        except Exception:
+            accepted = _failed(session)
+        then(accepted)
+
+    try:
+        verdict = host.authenticate(hello, session)
+    except Exception:
+        verdict = _failed(session)
+    if isinstance(verdict, bool):
+        then(verdict)
+    else:
+        host.spawn(wait(verdict))
+
+
+def _failed(session: Session) -> bool:
+    logger.exception("client %s: the check of its secret failed", session.client_id)
+    return False
+
+
+def result(hello: Hello, session: Session, max_msg_size: int, features: tuple[str, ...]) -> dict[str, Any]:
+    """The result of a good hello (HELLO-4)."""
+    answer: dict[str, Any] = {"clientID": f"c{session.client_id}"}
+    if session.encoder.generation == 2:
+        answer["maxMsgSize"] = max_msg_size
+    if hello.announces:
+        answer.update(features=list(features), server={"name": "wslink", "version": __version__})
+    return answer

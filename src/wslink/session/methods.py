@@ -18,6 +18,10 @@ from wslink.session.calls import Call
 from wslink.wire.envelope import is_method_name
 
 _Kind = inspect.Parameter
+_UNCHANGED = frozenset((str, int, float, bool, bytes))
+"""Types whose values a check lets pass as they are."""
+NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
+"""Types of results that are looked at no further."""
 
 
 class Method:
@@ -74,6 +78,7 @@ class _Signature:
         self._names = frozenset(p.name for p in named)
         self._struct = _struct(name, named, hints)
         self._row = self._make_row(named, hints)
+        self._as_they_are = self._types_to_pass(parameters, hints)
 
     def _make_row(self, named: list[inspect.Parameter], hints: dict[str, Any]) -> type[msgspec.Struct] | None:
         """What checks positional arguments alone, which most calls have; None where that is not enough."""
@@ -82,11 +87,22 @@ class _Signature:
             return None
         return _struct(self._name, positional, hints, array_like=True)
 
+    def _types_to_pass(self, parameters: list[inspect.Parameter], hints: dict[str, Any]) -> tuple[type, ...] | None:
+        """The types of arguments that need no look at their values, since conversion would return them unchanged;
+        None where one could change them."""
+        wanted = tuple(hints.get(parameter.name) for parameter in parameters)
+        plain = self._call_name is None and all(p.kind is _Kind.POSITIONAL_OR_KEYWORD for p in parameters)
+        return wanted if plain and _UNCHANGED.issuperset(wanted) else None  # type: ignore[return-value]
+
     def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
-        if not kwargs and self._row is not None and len(args) <= len(self._positional):
-            with contextlib.suppress(msgspec.ValidationError):  # said below, with the argument's name
-                row = msgspec.structs.astuple(msgspec.convert(args, self._row, dec_hook=_keep_instance, str_keys=False))
-                return self._with_call(row, call) if self._call_name is not None else (row, {})
+        if not kwargs:
+            if tuple(map(type, args)) == self._as_they_are:
+                return args, kwargs
+            if self._row is not None and len(args) <= len(self._positional):
+                with contextlib.suppress(msgspec.ValidationError):  # said below, with the argument's name
+                    found = msgspec.convert(args, self._row, dec_hook=_keep_instance, str_keys=False)
+                    row = msgspec.structs.astuple(found)
+                    return self._with_call(row, call) if self._call_name is not None else (row, {})
         values, extra = self._spread(args, kwargs)
         try:
             checked = msgspec.convert(values, self._struct, dec_hook=_keep_instance, str_keys=False)

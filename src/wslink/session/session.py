@@ -24,12 +24,12 @@ from wslink.errors import (
     ParseError,
     PeerError,
 )
+from wslink.session import hello as greeting
 from wslink.session.calls import Call, current_call
 from wslink.session.contracts import Connection, Host
-from wslink.session.hello import ARRAYS, SUBSCRIBE, Hello, granted, parse_hello
-from wslink.session.methods import Method
+from wslink.session.hello import ARRAYS, SUBSCRIBE, Hello
+from wslink.session.methods import NEVER_AWAITABLE, Method
 from wslink.session.outbox import Outbox
-from wslink.version import __version__
 from wslink.wire import envelope as wire
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codecs import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
@@ -38,12 +38,10 @@ from wslink.wire.frames import Buffer, Message
 from wslink.wire.second import INCOMPLETE
 
 logger = logging.getLogger("wslink")
+_shown = logger.isEnabledFor
 
 SEND_AT_ONCE = 64 * 1024
 """Bytes of a message up to which all its frames are handed over together when nothing waits."""
-
-
-_NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
 
 
 class State(enum.Enum):
@@ -52,6 +50,10 @@ class State(enum.Enum):
     NEW = "new"
     OPEN = "open"
     CLOSED = "closed"
+
+
+# Looked up once: in Python 3.11 each look at a member is a call.
+_NEW, _OPEN, _CLOSED = State
 
 
 class Session:
@@ -74,6 +76,7 @@ class Session:
         "_features",
         "_hello_timer",
         "_host",
+        "_id_prefix",
         "_malformed",
         "_same_origin",
         "client_id",
@@ -100,7 +103,7 @@ class Session:
         self.client_id = client_id or secrets.token_hex(16)
         self.connection = connection
         self.route = route
-        self.state = State.NEW
+        self.state = _NEW
         self.subscribing = False
         """Whether it subscribes explicitly (SUB-1); a released client is sent everything (ORD-4)."""
         self.outbox = Outbox(host.limits.max_outbox)
@@ -113,6 +116,7 @@ class Session:
         self._same_origin = same_origin
         self._features: tuple[str, ...] = ()
         self._calls = 0
+        self._id_prefix = ""
         self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
@@ -126,12 +130,12 @@ class Session:
 
         A memoryview needs to be valid until this returns, not longer.
         """
-        if self.state is not State.OPEN and not self._admit(binary, data):
+        if self.state is not _OPEN and not self._admit(binary, data):
             return
         try:
             message = self._decoder.receive(binary, data)  # type: ignore[union-attr]
         except PeerError as error:
-            if isinstance(error, LimitExceeded) and self.state is State.NEW:  # LIM-2
+            if isinstance(error, LimitExceeded) and self.state is _NEW:  # LIM-2
                 self._close_early()
             else:
                 self._refuse(wire.MALFORMED_ID, error)
@@ -141,16 +145,27 @@ class Session:
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
-        try:
-            call = wire.parse_call(message)
-        except PeerError as error:
-            self._refuse(wire.answerable_id(message), error)
-            return
-        self._handle(call)
+        if type(message) is not CallEnvelope or not self._is_usual(message.id):
+            try:
+                message = wire.parse_call(message)
+            except PeerError as error:
+                self._refuse(wire.answerable_id(message), error)
+                return
+        self._handle(message)
+
+    def _is_usual(self, id_: str) -> bool:
+        """Whether an id differs from one that was checked in its number alone, as a client's ids do."""
+        prefix, _, number = id_.rpartition(":")
+        if prefix == self._id_prefix:
+            return number.isdecimal() and number.isascii()
+        if wire.match_id(id_) is None:
+            return False
+        self._id_prefix = prefix
+        return True
 
     def _admit(self, binary: bool, data: Buffer | str) -> bool:
         """Whether to look at a frame that comes before a good hello, or after the end."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return False
         if len(data) > self._host.limits.auth_msg_size + HEADER_LENGTH:
             self._close_early()
@@ -177,14 +192,14 @@ class Session:
         self._handle(hello)
 
     def _handle(self, call: CallEnvelope) -> None:
-        if logger.isEnabledFor(logging.DEBUG):
+        if _shown(logging.DEBUG):
             logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
         if self._host.watch is not None:
             self._host.watch.received(call)
         try:
             if call.id.startswith("system:"):
                 self._handle_system(call)
-            elif self.state is not State.OPEN:
+            elif self.state is not _OPEN:
                 raise AuthenticationError("Unauthorized: Skip message processing")
             else:
                 self._start(self._host.methods.find(call.method), call)
@@ -197,7 +212,7 @@ class Session:
     def _handle_system(self, call: CallEnvelope) -> None:
         if call.method == wire.HELLO:
             self._handle_hello(call)
-        elif self.state is not State.OPEN:
+        elif self.state is not _OPEN:
             raise AuthenticationError("Unauthorized: Skip message processing")
         elif call.method == wire.SUBSCRIBE and self.subscribing:
             request = _one_map(call)
@@ -215,49 +230,28 @@ class Session:
     # Hello ------------------------------------------------------------------
 
     def _handle_hello(self, call: CallEnvelope) -> None:
-        if self.renew is not None and self.state is State.OPEN:
+        if self.renew is not None and self.state is _OPEN:
             self.renew(call)
             return
-        hello = parse_hello(call, self._same_origin)
-        try:
-            verdict = self._host.authenticate(hello, self)
-        except Exception:
-            logger.exception("client %s: the check of its secret failed", self.client_id)
-            verdict = False
-        if isinstance(verdict, bool):
-            self._finish_hello(call.id, hello, verdict)
-        else:
-            self._host.spawn(self._await_hello(call.id, hello, verdict))
-
-    async def _await_hello(self, id_: str, hello: Hello, verdict: Awaitable[bool]) -> None:
-        try:
-            accepted = bool(await verdict)
-        except Exception:
-            logger.exception("client %s: the check of its secret failed", self.client_id)
-            accepted = False
-        self._finish_hello(id_, hello, accepted)
+        hello = greeting.parse_hello(call, self._same_origin)
+        greeting.ask(self._host, self, hello, functools.partial(self._finish_hello, call.id, hello))
 
     def _finish_hello(self, id_: str, hello: Hello, accepted: bool) -> None:
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         if not accepted:
             self._fail(id_, errors.AUTHENTICATION_ERROR, "Authentication failed")
             return
-        answer: dict[str, Any] = {"clientID": f"c{self.client_id}"}
-        if self.encoder.generation == 2:
-            answer["maxMsgSize"] = self._host.limits.max_msg_size
-        features = granted(hello, self.encoder.generation)
-        if self.state is State.OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
+        features = greeting.granted(hello, self.encoder.generation)
+        if self.state is _OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
             features = tuple(name for name in features if name in self._features)
-        if hello.announces:
-            answer.update(features=list(features), server={"name": "wslink", "version": __version__})
-        self._result(id_, answer)
-        if self.state is State.NEW:
+        self._result(id_, greeting.result(hello, self, self._host.limits.max_msg_size, features))
+        if self.state is _NEW:
             self._open(features)
 
     def _open(self, features: tuple[str, ...]) -> None:
         assert self._decoder is not None
-        self.state = State.OPEN
+        self.state = _OPEN
         self._cancel_hello_timer()
         self._decoder.raise_limits(self._host.limits.max_message)
         self._features = features
@@ -274,23 +268,21 @@ class Session:
 
     def _start(self, method: Method, envelope: CallEnvelope) -> None:
         """Run a method's first step, which for most is all of it."""
-        if self._calls >= self._host.limits.max_calls:
-            raise LimitExceeded(f"over max_calls ({self._host.limits.max_calls}) calls are under way", method.name)
-        if self._host.calls >= self._host.limits.max_server_calls:
-            limit = self._host.limits.max_server_calls
-            raise LimitExceeded(f"over max_server_calls ({limit}) calls are under way on the server", method.name)
-        call = Call(self.client_id, method.name, self._host.owner, envelope.id)
+        host = self._host
+        if host.calls:
+            self._refuse_excess(method)
+        call = Call(self.client_id, method.name, host.owner, envelope.id)
         token = current_call.set(call)
         try:
             args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
             if method.thread:
-                result: Any = self._host.run_in_thread(functools.partial(method.function, *args, **kwargs))
+                result: Any = host.run_in_thread(functools.partial(method.function, *args, **kwargs))
             else:
                 result = method.function(*args, **kwargs)
-            if type(result) not in _NEVER_AWAITABLE and inspect.isawaitable(result):
+            if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._calls += 1
-                self._host.calls += 1
-                self._host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
+                host.calls += 1
+                host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
         except asyncio.CancelledError:
             self._cancelled(call)
@@ -301,6 +293,15 @@ class Session:
         finally:
             current_call.reset(token)
         self._answer(call, result)
+
+    def _refuse_excess(self, method: Method) -> None:
+        """Raise LimitExceeded where too many calls are under way (LIM-10)."""
+        limits = self._host.limits
+        if self._calls >= limits.max_calls:
+            raise LimitExceeded(f"over max_calls ({limits.max_calls}) calls are under way", method.name)
+        if self._host.calls >= limits.max_server_calls:
+            limit = limits.max_server_calls
+            raise LimitExceeded(f"over max_server_calls ({limit}) calls are under way on the server", method.name)
 
     async def _finish(self, call: Call, awaitable: Awaitable[Any]) -> None:
         try:
@@ -316,7 +317,8 @@ class Session:
     def _answer(self, call: Call, result: Any) -> None:
         call.answered = True
         self._result(call.id, result, call.method)
-        self._host.ordering.release()
+        if self._host.ordering.holding:
+            self._host.ordering.release()
 
     def _failed(self, call: Call, error: Exception) -> None:
         call.answered = True
@@ -360,7 +362,7 @@ class Session:
     def send(self, message: Message, key: Any = None) -> None:
         """Send `message` as soon as the connection takes it; see Outbox.put for `key`. A client over its bound is
         disconnected (LIM-6)."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         if not self.outbox.waiting and self.connection.writable and message.size <= SEND_AT_ONCE:
             self.connection.send(message.frames)
@@ -388,7 +390,7 @@ class Session:
     def close(self, code: int, reason: str) -> None:
         """End the session and close its connection. What waits in the outbox is dropped unless the code is 1000 or
         1001."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         if code in (1000, 1001):
             while (frame := self.outbox.next()) is not None:
@@ -400,9 +402,9 @@ class Session:
 
     def closed(self) -> None:
         """The connection has ended. Safe to call more than once."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
-        self.state = State.CLOSED
+        self.state = _CLOSED
         self._cancel_hello_timer()
         if self._host.watch is not None:
             for _ in range(len(self.outbox)):

@@ -15,6 +15,9 @@ from wslink.wire.limits import Limits
 HEADER = struct.Struct("<III")  # G2-2: message id, offset, total
 HEADER_LENGTH = HEADER.size
 
+COPY_BELOW = 1024
+"""Chunks of fewer bytes are copied out of their frame: that costs less than a view. No array in one needs its alignment
+(ARR-4)."""
 JOIN_BELOW = 4096
 """Messages of fewer bytes are copied into one buffer: that costs less than to handle several."""
 MAX_STRAY_CHUNKS = 4096
@@ -26,6 +29,15 @@ _ids = itertools.count(int.from_bytes(os.urandom(4), "little"))
 
 def next_message_id() -> int:
     return next(_ids) & 0xFFFFFFFF
+
+
+def whole(text: bytes, max_frame: int) -> Message:
+    """A message that is one piece; see `cut`. The way of nearly every result."""
+    total = len(text)
+    size = HEADER_LENGTH + total
+    if size >= JOIN_BELOW or size > max_frame:
+        return cut((text,), total, max_frame, False)
+    return Message((Frame(True, (HEADER.pack(next(_ids) & 0xFFFFFFFF, 0, total) + text,), size, False),), size)
 
 
 def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool, message_id: int | None = None) -> Message:
@@ -68,6 +80,10 @@ def _slices(parts: Sequence[Buffer], room: int) -> list[tuple[int, list[Buffer]]
     if pieces:
         slices.append((offset, pieces))
     return slices
+
+
+def _after_header(frame: Buffer) -> memoryview:
+    return memoryview(frame)[HEADER_LENGTH:]
 
 
 class _Partial:
@@ -125,19 +141,20 @@ class Unchunker:
         self._arrived = 0
         self._refused: dict[int, int] = {}  # message id -> bytes still to be skipped
 
-    def receive(self, frame: Buffer) -> memoryview | None:
+    def receive(self, frame: Buffer) -> bytes | memoryview | None:
         """Take one frame; the message it completes, or None.
 
         Raises:
             ParseError: for a chunk that breaks G2-7; its message is dropped.
             LimitExceeded: for a message over LIM-3 or LIM-4; its other chunks will be skipped in silence.
         """
-        if len(frame) < HEADER_LENGTH:
+        size = len(frame) - HEADER_LENGTH
+        if size < 0:
             raise ParseError(f"a frame has at least {HEADER_LENGTH} bytes, this one {len(frame)}")
         id_, offset, total = HEADER.unpack_from(frame)
-        chunk = memoryview(frame)[HEADER_LENGTH:]
-        if len(chunk) == total <= self.max_message and not (offset or self._partial or self._refused):
-            return chunk
+        if size == total <= self.max_message and not (offset or self._partial or self._refused):
+            return frame[HEADER_LENGTH:] if type(frame) is bytes and size < COPY_BELOW else _after_header(frame)
+        chunk = _after_header(frame)
         if self._skips(id_, len(chunk)):
             return None
         if offset == 0 and len(chunk) == total and id_ not in self._partial:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import math
@@ -16,7 +15,7 @@ import msgspec
 
 from wslink.errors import InvalidRequest, NotSerializable, ParseError
 from wslink.wire import arrays
-from wslink.wire.envelope import CallEnvelope
+from wslink.wire.envelope import VERSION, CallEnvelope
 from wslink.wire.frames import Buffer, Frame, Message, message, text_frame
 from wslink.wire.limits import Limits
 from wslink.wire.plain import to_plain
@@ -28,6 +27,13 @@ _BINARY = (bytes, bytearray, memoryview)
 
 # G1-7. One sequence for the process, so that one encoded publication serves every client.
 _keys = itertools.count()
+
+
+class _Result(msgspec.Struct, tag_field="wslink", tag=VERSION):
+    """A call's result (MSG-1)."""
+
+    id: str
+    result: Any
 
 
 class PackedText(NamedTuple):
@@ -53,9 +59,9 @@ class FirstEncoder:
         Raises:
             NotSerializable: naming the type that cannot be sent, or the reason.
         """
-        with contextlib.suppress(msgspec.EncodeError, ValueError, OverflowError, RecursionError):
-            if is_plain(value):
-                return PackedText(msgspec.json.encode(value), ())
+        text = _quickly(value, value)
+        if text is not None:
+            return PackedText(text, ())
         attachments: list[tuple[str, Buffer]] = []
         self._local.attachments = attachments
         try:
@@ -88,7 +94,8 @@ class FirstEncoder:
 
     def result(self, id_: str, value: Any, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
-        return _compose(id_, "result", self.pack(value))
+        text = _quickly(value, _Result(id_, value))
+        return _compose(id_, "result", self.pack(value)) if text is None else _text_message(text)
 
     def failure(self, id_: str, error: dict[str, Any], max_frame: int) -> Message:
         """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
@@ -106,17 +113,27 @@ _FLAT = frozenset((str, int, bool, type(None)))
 _NUMBERS = frozenset((int, float))
 
 
+def _quickly(value: Any, whole: Any) -> bytes | None:
+    """`whole` as text if msgspec may encode what `value` holds; None otherwise."""
+    try:
+        return msgspec.json.encode(whole) if is_plain(value) else None
+    except (msgspec.EncodeError, ValueError, OverflowError, RecursionError):
+        return None
+
+
 def is_plain(value: Any) -> bool:
     """Whether msgspec may encode `value`: no binary values, no NaN and no infinities in it, nor types of others.
 
     May say no of a value that is: the standard library's encoder is slower, not worse.
     """
     kind = type(value)
+    if kind in _FLAT:
+        return True
     if kind is float:
         return math.isfinite(value)
     if kind is dict:
         return set(map(type, value)) <= {str} and _are_plain(value.values())
-    return _are_plain(value) if kind is list or kind is tuple else kind in _FLAT
+    return (kind is list or kind is tuple) and _are_plain(value)
 
 
 def _are_plain(values: Collection[Any]) -> bool:
@@ -136,10 +153,14 @@ def _plain_or_bytes(value: Any) -> Any:
     return arrays.array_bytes(value)[1] if arrays.is_array(value) else to_plain(value)
 
 
+def _text_message(text: bytes) -> Message:
+    return Message((text_frame(text),), len(text))
+
+
 def _compose(id_: str, kind: str, packed: PackedText, tail: bytes = b"") -> Message:
     text = b"".join((f'{{"wslink":"1.0","id":"{id_}","{kind}":'.encode(), packed.text, tail, b"}"))
     if not packed.attachments:
-        return Message((text_frame(text),), len(text))
+        return _text_message(text)
     frames: list[Frame] = []
     for key, data in packed.attachments:
         header = f'{{"wslink":"1.0","method":"{ATTACHMENT}","args":["{key}"]}}'.encode()
@@ -186,10 +207,12 @@ class FirstDecoder:
             self._keep(bytes(cast(Buffer, data)))
             return INCOMPLETE
         if self._decode_calls and not self._attachments:
-            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            try:
                 call = _call_decoder.decode(data)
                 if call.id:
                     return call
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass  # no call, or one that only the slower way reads
         envelope = _parse(data)
         if isinstance(envelope, dict) and "id" not in envelope and envelope.get("method") == ATTACHMENT:
             self._announce(envelope.get("args"))

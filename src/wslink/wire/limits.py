@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 MIB = 1024 * 1024
 
@@ -51,7 +52,7 @@ class Limits:
         """Largest WebSocket frame that is accepted, in bytes (LIM-1)."""
         return self.max_msg_size + self.msg_overhead
 
-    @property
+    @cached_property
     def max_sent_frame(self) -> int:
         """Largest frame of chunks that is sent, header included, in bytes (G2-5). However large `max_msg_size` is set,
         peers that leave their WebSocket library at its default refuse frames of 4 MiB."""

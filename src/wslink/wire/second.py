@@ -13,7 +13,7 @@ from msgspec.msgpack import Ext
 
 from wslink.errors import NotSerializable, ParseError
 from wslink.wire import arrays
-from wslink.wire.chunks import HEADER_LENGTH, Unchunker, cut
+from wslink.wire.chunks import HEADER_LENGTH, Unchunker, cut, whole
 from wslink.wire.envelope import VERSION, CallEnvelope
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
@@ -87,18 +87,21 @@ class SecondEncoder:
         Raises:
             NotSerializable: naming the type that cannot be sent, or the reason.
         """
-        return self._pack(_marked(value))
+        return self._pack(value if type(value) in _FLAT else _mark_large(value))
 
     def _pack(self, value: Any) -> Packed:
         splices: list[_Splice] = []
         self._local.splices = splices
+        text = self._text(value)
+        return Packed(text.split(_MARK) if splices else (text,), splices)
+
+    def _text(self, value: Any) -> bytes:
         try:
-            text = self._encoder.encode(value)
+            return self._encoder.encode(value)
         except NotSerializable:
             raise
         except Exception as error:  # a property or an iterator of the application's may raise anything
             raise NotSerializable(str(error) or repr(error)) from error
-        return Packed(text.split(_MARK) if splices else (text,), splices)
 
     def _hook(self, value: Any) -> Any:
         if type(value) is _Large:
@@ -117,7 +120,10 @@ class SecondEncoder:
 
     def result(self, id_: str, value: Any, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
-        return _compose(b"", self._pack(_Result(id_, _marked(value))), b"", max_frame)
+        if type(value) in _FLAT:
+            return whole(self._text(_Result(id_, value)), max_frame)
+        packed = self._pack(_Result(id_, _mark_large(value)))
+        return _compose(b"", packed, b"", max_frame) if packed.splices else whole(packed.texts[0], max_frame)
 
     def failure(self, id_: str, error: dict[str, Any], max_frame: int) -> Message:
         """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
@@ -142,12 +148,8 @@ class SecondEncoder:
         return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
 
 
-def _marked(value: Any) -> Any:
-    """`value` with its large binary values wrapped; `value` itself if there are none."""
-    return value if type(value) in _FLAT else _mark_large(value)
-
-
 def _mark_large(value: Any) -> Any:
+    """`value` with its large binary values wrapped; `value` itself if there are none."""
     budget = SEARCH_NODES
 
     def search(node: Any) -> Any:
@@ -255,7 +257,7 @@ class SecondDecoder:
         text = self._unchunker.receive(data)
         if text is None:
             return INCOMPLETE
-        if self._decoder is _ARRAY_DECODER and type(data) is memoryview and text.obj is data.obj:
+        if type(data) is memoryview and self._decoder is _ARRAY_DECODER and memoryview(text).obj is data.obj:
             text = memoryview(bytes(data))[HEADER_LENGTH:]  # arrays are views; with its header it stays aligned (G2-9)
         if self._call_decoder is not None:
             try:

@@ -12,7 +12,7 @@ from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
 from wslink.backends.aiohttp.private import compress_per_message
 from wslink.backends.deflate import worth_compressing
-from wslink.backends.engine import CLOSE_TIMEOUT, Carriage, close_reason
+from wslink.backends.engine import CLOSE_TIMEOUT, Carriage, Engine, close_reason
 from wslink.backends.heartbeat import Heartbeat
 from wslink.session.contracts import Carriable
 from wslink.wire.frames import Frame
@@ -25,7 +25,7 @@ may replace them."""
 
 
 async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
-    """Upgrade and carry until the connection ends (engine.Carry)."""
+    """Upgrade and carry until the connection ends (engine.Engine)."""
     socket = web.WebSocketResponse(
         autoping=False, compress=carriage.compress, max_msg_size=carriage.max_frame, timeout=1.0
     )
@@ -159,3 +159,6 @@ class AiohttpConnection:
 
     def _ping(self) -> None:
         self._enqueue(self._socket.ping)
+
+
+ENGINE = Engine(carry)

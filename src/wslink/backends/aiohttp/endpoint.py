@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from wslink.backends import origin
-from wslink.backends.engine import Carriage, Carried, find_engine
+from wslink.backends.aiohttp.arrival import ARRIVALS
+from wslink.backends.engine import Carriage, Carried, Refusal, find_engine
 from wslink.session.contracts import Host
 from wslink.session.session import Session
+
+if TYPE_CHECKING:
+    from multidict import MultiMapping
 
 logger = logging.getLogger("wslink.backends.aiohttp")
 
@@ -59,7 +63,7 @@ class Endpoint:
         self._host = host
         self._options = options
         self._route = route
-        self._carry = find_engine(options.engine)
+        self._engine = find_engine(options.engine)
         self._connections: set[Carried] = set()
         self._empty = asyncio.Event()
 
@@ -73,21 +77,42 @@ class Endpoint:
         return self._handle
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        refusal = self._refusal(request)
+        refusal = self._refusal(request.headers) if request.method == "GET" else NO_UPGRADE
         if refusal is not None:
-            return refusal
+            return web.Response(status=refusal.status, text=refusal.text, headers=refusal.headers)
+        if ARRIVALS in request.app:
+            request.app[ARRIVALS].learn(request, self)
         opening = [request]  # taken out once used: a connection may outlive its request by days
-        return await self._carry(request, self._carriage(lambda connection: self._opened(connection, opening.pop())))
+        carriage = self._carriage(lambda connection: self._opened_by(opening.pop(), connection))
+        return await self._engine.carry(request, carriage)
+
+    def adopt(self, transport: asyncio.Transport, head: bytes) -> bool:
+        """Take a connection that begins with `head`, a GET request for this endpoint; False if aiohttp has to."""
+        if self._engine.adopt is None or self._host.wants_requests():
+            return False
+
+        def decide(headers: MultiMapping[str]) -> Carriage | Refusal:
+            return self._refusal(headers) or self._carriage(lambda connection: self._opened(connection, headers, peer))
+
+        peer, *_ = transport.get_extra_info("peername") or ("",)
+
+        self._engine.adopt(transport, head, self._host.limits.max_frame, decide)
+        return True
 
     def _carriage(self, opened: Callable[[Carried], Session]) -> Carriage:
         options = self._options
         return Carriage(self._host.limits.max_frame, options.heartbeat, options.compress, opened, self._ended)
 
-    def _opened(self, connection: Carried, request: web.Request) -> Session:
+    def _opened_by(self, request: web.Request, connection: Carried) -> Session:
+        return self._opened(connection, request.headers, request.remote, request)
+
+    def _opened(
+        self, connection: Carried, headers: Mapping[str, str], peer: str | None, request: web.Request | None = None
+    ) -> Session:
         self._connections.add(connection)
-        same_origin = origin.is_local_page(request.headers)
+        same_origin = origin.is_local_page(headers)
         session = Session(self._host, connection, same_origin=same_origin, request=request, route=self._route)
-        logger.info("client %s: a connection from %s", session.client_id, request.remote)
+        logger.info("client %s: a connection from %s", session.client_id, peer)
         return session
 
     def _ended(self, connection: Carried) -> None:
@@ -106,23 +131,25 @@ class Endpoint:
         for connection in list(self._connections):
             connection.abort()
 
-    def _refusal(self, request: web.Request) -> web.Response | None:
-        if not _is_upgrade(request):
-            return web.Response(status=426, text="This is a WebSocket endpoint.\n", headers={"Upgrade": "websocket"})
-        if not origin.is_allowed(request.headers, self._options.origins):
-            logger.warning("a page of %s was refused: name it in WSLINK_ORIGINS", request.headers.get("Origin"))
-            return web.Response(status=403, text="Pages of this origin may not connect.\n")
+    def _refusal(self, headers: Mapping[str, str]) -> Refusal | None:
+        """What a GET request with these headers is answered if it gets no WebSocket."""
+        if not _is_upgrade(headers):
+            return NO_UPGRADE
+        if not origin.is_allowed(headers, self._options.origins):
+            logger.warning("a page of %s was refused: name it in WSLINK_ORIGINS", headers.get("Origin"))
+            return Refusal(403, "Pages of this origin may not connect.\n")
         if len(self._connections) >= self._host.limits.max_clients:
-            return web.Response(status=503, text=f"max_clients ({self._host.limits.max_clients}) are connected.\n")
+            return Refusal(503, f"max_clients ({self._host.limits.max_clients}) are connected.\n")
         return None
 
 
-def _is_upgrade(request: web.Request) -> bool:
+NO_UPGRADE = Refusal(426, "This is a WebSocket endpoint.\n", {"Upgrade": "websocket"})
+
+
+def _is_upgrade(headers: Mapping[str, str]) -> bool:
     """Whether it is a valid WebSocket handshake (RFC 6455, 4.2.1)."""
-    headers = request.headers
     return (
-        request.method == "GET"
-        and headers.get("Upgrade", "").lower().strip() == "websocket"
+        headers.get("Upgrade", "").lower().strip() == "websocket"
         and "upgrade" in headers.get("Connection", "").lower()
         and headers.get("Sec-WebSocket-Version") in _VERSIONS
         and _KEY.fullmatch(headers.get("Sec-WebSocket-Key", "")) is not None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import Iterable
+from typing import Any
 
 from aiohttp import web
 
+from wslink.backends.aiohttp.arrival import ARRIVALS, Arrivals
 from wslink.backends.listen import listening_sockets
 
 SHUTDOWN_TIMEOUT = 2.0
@@ -15,17 +19,29 @@ SHUTDOWN_TIMEOUT = 2.0
 class Site:
     """Serves an application on every address of a host.
 
+    Args:
+        transparent: middlewares of the application that do nothing to a WebSocket.
+
     Attributes:
         runner: aiohttp's, once it has started.
         sites: one per address.
     """
 
-    def __init__(self, application: web.Application, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        application: web.Application,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None,
+        transparent: Iterable[Any] = (),
+    ) -> None:
         self.runner: web.AppRunner | None = None
         self.sites: list[web.SockSite] = []
         self._application = application
         self._address = host, port
         self._tls = tls
+        self._transparent = transparent
+        self._arrivals: Arrivals | None = None
 
     async def start(self) -> int:
         """Listen; the port, once it accepts.
@@ -34,8 +50,10 @@ class Site:
             OSError: naming host and port, if they cannot be had.
         """
         sockets = listening_sockets(*self._address)
-        self.runner = web.AppRunner(self._application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
-        await self.runner.setup()
+        self.runner = runner = _Runner(self._application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
+        self._arrivals = self._application[ARRIVALS] = Arrivals(runner.serve, self._application, self._transparent)
+        await runner.setup()
+        runner.arrivals = self._arrivals
         for one in sockets:
             self.sites.append(web.SockSite(self.runner, one, ssl_context=self._tls))
             await self.sites[-1].start()
@@ -43,5 +61,23 @@ class Site:
 
     async def stop(self) -> None:
         """Free the port, and end what is under way."""
+        if self._arrivals is not None:
+            self._arrivals.close()
         if self.runner is not None:
             await self.runner.cleanup()
+
+
+class _Runner(web.AppRunner):
+    """Serves connections by `arrivals`, where a site has set it."""
+
+    arrivals: Arrivals | None = None
+
+    def serve(self) -> asyncio.Protocol:
+        """aiohttp's protocol for a connection."""
+        server = super().server
+        assert server is not None
+        return server()
+
+    @property
+    def server(self) -> Any:
+        return self.arrivals or super().server

@@ -106,7 +106,7 @@ class WebAppServer(AbstractWebApp):
 
     async def _listen(self) -> None:
         self._add_static_routes()
-        self._site = Site(self.app, self.host, self.port, self.ssl_context)
+        self._site = Site(self.app, self.host, self.port, self.ssl_context, transparent=(http_headers,))
         self._port = await self._site.start()
         self._life.begin({handler.hub for handler in self._ws_handlers}, handle_signals=self.handle_signals)
 

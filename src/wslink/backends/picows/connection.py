@@ -15,15 +15,14 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 from wslink.backends import deflate
 from wslink.backends.engine import CLOSE_TIMEOUT, Carriage, close_reason
 from wslink.backends.heartbeat import Heartbeat
-from wslink.backends.picows.private import progress
+from wslink.backends.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
+from wslink.backends.picows.private import forget_handshake, progress
 from wslink.errors import LimitExceeded
 from wslink.wire.frames import Buffer, Frame
 
 if TYPE_CHECKING:
     from wslink.session.session import Session
 
-SMALL = 8192
-"""Bytes up to which a frame is copied and sent at once, instead of in slices from where it is."""
 SLICE = 2 * 1024 * 1024
 """Bytes that are given to the transport at a time. It may copy what the kernel does not take at once, and so never
 copies more than this."""
@@ -34,23 +33,12 @@ CORK = 64
 """Frames that wait for the calls that arrived together to be run."""
 SLOW = 0.001
 """Seconds. A client whose call took longer gets each answer at once for a while: gathering would delay it."""
-UNCORKED = 1.0
-"""Seconds of that while."""
+UNCORKED = 0.1
+"""Seconds of that while. Short, since on a busy machine any call may seem to take longer."""
 
 _TEXT, _BINARY, _PING, _PONG, _CLOSE = (
     WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE,
 )  # fmt: skip
-_FIN, _RSV1 = 0x80, 0x40
-_OPCODES = {_TEXT: 1, _BINARY: 2, _CLOSE: 8, _PING: 9, _PONG: 10}
-_LENGTH16, _LENGTH64 = struct.Struct(">BBH"), struct.Struct(">BBQ")
-
-
-def frame_head(kind: WSMsgType, size: int, compressed: bool = False) -> bytes:
-    """The head of a frame from the server (RFC 6455, 5.2)."""
-    first = _FIN | _OPCODES[kind] | (_RSV1 if compressed else 0)
-    if size < 126:
-        return bytes((first, size))
-    return _LENGTH16.pack(first, 126, size) if size < 65536 else _LENGTH64.pack(first, 127, size)
 
 
 def _payload(frame: WSFrame) -> Buffer:
@@ -83,7 +71,7 @@ class PicowsConnection(WSListener):
 
     __slots__ = (
         "_bits", "_carriage", "_close_timer", "_closing", "_corkable_from", "_corked", "_fragments", "_heartbeat",
-        "_held", "_inbox", "_paused", "_session", "_slices", "_task", "_transport", "_ws", "writable",
+        "_held", "_inbox", "_paused", "_reached", "_session", "_slices", "_task", "_transport", "_ws", "writable",
     )  # fmt: skip
 
     def __init__(self, carriage: Carriage, bits: int) -> None:
@@ -93,7 +81,7 @@ class PicowsConnection(WSListener):
         self._paused = False
         self._closing = False
         self._corked = False
-        self._corkable_from = 0.0
+        self._corkable_from = self._reached = 0.0
         self._slices: list[Buffer] = []  # of frames that have begun to be sent, and control frames after them
         self._held: deque[Frame | bytes] | None = None  # what waits for a frame that is being compressed
         self._fragments: _Fragments | None = None
@@ -112,11 +100,12 @@ class PicowsConnection(WSListener):
         self._transport.set_write_buffer_limits(high=1, low=0)  # asyncio's TLS is always over 0
         self._heartbeat = Heartbeat(self._carriage.heartbeat, self._ping, self.abort, self._progress)
         self._session = self._carriage.opened(self)
+        forget_handshake(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self._heartbeat.heard = True
         kind = frame.msg_type
-        if (kind is _TEXT or kind is _BINARY) and frame.fin and not frame.rsv1 and self._inbox is None:
+        if (kind is _BINARY or kind is _TEXT) and frame.fin and not frame.rsv1 and self._inbox is None:
             if self._fragments is not None:
                 self._fail(WSCloseCode.PROTOCOL_ERROR, "a message began within another")
             elif frame.last_in_buffer and not self._corked:
@@ -157,12 +146,16 @@ class PicowsConnection(WSListener):
             return
         frame = frames[0]
         if len(frames) == 1 and frame.size <= SMALL and not self._bits and (self._corked or not self._slices):
-            parts, kind = frame.parts, _BINARY if frame.binary else _TEXT
+            parts, binary = frame.parts, frame.binary
             data = parts[0] if len(parts) == 1 else b"".join(parts)
             if not self._corked:
-                self._ws.send(kind, data)
+                self._ws.send(_BINARY if binary else _TEXT, data)
                 return
-            self._slices.append(frame_head(kind, frame.size) + data)
+            size = len(data)
+            head = SHORT_HEADS[binary][size] if size < 126 else frame_head(_BINARY if binary else _TEXT, size)
+            self._slices.append(head + data)
+        elif not self._bits and (piece := joiner.small(frames)) is not None and self._held is None:
+            self._slices.append(piece)
         else:
             for frame in frames:
                 self._queue(frame)
@@ -197,10 +190,11 @@ class PicowsConnection(WSListener):
 
     def _receive_corked(self, binary: bool, frame: WSFrame) -> None:
         """Receive one of several frames that arrived together; what it makes us send goes out after the last."""
-        start = monotonic()
+        start = self._reached if self._corked else monotonic()
         self._corked = not frame.last_in_buffer and start >= self._corkable_from
         self._session.receive(binary, _payload(frame))
-        if monotonic() - start > SLOW:
+        self._reached = monotonic()
+        if self._reached - start > SLOW:
             self._corkable_from = start + UNCORKED
             self._corked = False
         if not self._corked:
@@ -224,6 +218,8 @@ class PicowsConnection(WSListener):
     def _pump(self) -> None:
         """Give slices to the transport until it has to keep one for later."""
         slices = self._slices
+        if len(slices) > 1 and sum(map(len, slices)) <= GATHER:
+            slices[:] = (b"".join(slices),)
         while slices and not self._paused:
             piece = slices.pop(0)
             if slices and len(piece) <= SMALL:

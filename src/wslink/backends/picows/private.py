@@ -3,16 +3,25 @@ they move."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
+from multidict import MultiMapping
 from picows import WSAutoPingStrategy, WSListener, WSTransport, WSUpgradeResponse
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
+from wslink.backends.engine import Refusal
+
 READ_BUFFER = 2048
 """Bytes that picows reads into at first; it grows with the frames that come."""
+
+
+Answer = Callable[[MultiMapping[str]], tuple[WSListener, dict[str, str]] | Refusal]
+"""From a request's headers to what carries the session and the headers of the 101 answer, or to a refusal."""
 
 
 class _Log:
@@ -54,15 +63,27 @@ def take_over(request: web.Request, listener: WSListener, max_frame: int, header
         return HandedOver()
     http.transport = None  # or it would be closed
     http.connection_lost(None)
+    begin(transport, _head(request), max_frame, lambda _: (listener, headers))
+    return HandedOver()
 
-    def answer(_: object) -> WSUpgradeResponseWithListener:
+
+def begin(transport: asyncio.Transport, head: bytes, max_frame: int, answer: Answer) -> None:
+    """Let picows read the head of an upgrade request and answer it."""
+
+    def respond(request: Any) -> WSUpgradeResponseWithListener:
+        answered = answer(request.headers)
+        if isinstance(answered, Refusal):
+            body = answered.text.encode()
+            response = WSUpgradeResponse.create_error_response(answered.status, body, dict(answered.headers))
+            return WSUpgradeResponseWithListener(response, None)
+        listener, headers = answered
         return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), listener)
 
     protocol = WSProtocol(
         host_port=None,
         ws_path=None,
         is_client_side=False,
-        ws_listener_factory=answer,
+        ws_listener_factory=respond,
         logger=_log,
         disconnect_on_exception=True,
         websocket_handshake_timeout=None,
@@ -77,8 +98,13 @@ def take_over(request: web.Request, listener: WSListener, max_frame: int, header
     )
     transport.set_protocol(protocol)
     protocol.connection_made(transport)
-    _feed(protocol, _head(request))
-    return HandedOver()
+    _feed(protocol, head)
+
+
+def forget_handshake(transport: WSTransport) -> None:
+    """Let go of the headers of request and answer, which picows would keep as long as the connection."""
+    for part in (transport.request, transport.response):
+        part.headers.clear()
 
 
 def progress(transport: WSTransport) -> int:

@@ -123,6 +123,11 @@ class Spawner(ABC):
         """Where the session listens; port 0 as long as that is not known. A session is not ready before."""
         return self.order.host, self.order.port
 
+    def pid(self) -> int | None:
+        """The process of this machine that the session was started as: administrators are shown how much memory it and
+        its descendants hold. None where there is none."""
+        return None
+
     def progress(self) -> str:
         """What it is waiting for, in a few words for the user: "in the queue, position 3". Empty when it runs."""
         return ""

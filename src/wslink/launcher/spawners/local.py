@@ -47,6 +47,9 @@ class LocalSpawner(Spawner):
         if self._child is not None:
             self._child.poll()  # or it stays as a zombie
 
+    def pid(self) -> int | None:
+        return self._leader.pid if self._leader is not None and self._leader.is_running() else None
+
     def state(self) -> dict[str, Any]:
         return {"pid": self._leader.pid, "created": self._leader.create_time()} if self._leader else {}
 

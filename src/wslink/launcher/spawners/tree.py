@@ -34,7 +34,7 @@ def find(session_id: str, leader: psutil.Process | None) -> list[psutil.Process]
     found = {process.pid: process for process in _descendants(leader)}
     number = _session_number(leader)
     for pid in psutil.pids():
-        if pid not in found and (_is_in(number, pid) or _is_marked(pid, session_id)):
+        if pid not in found and (_is_in(number, pid) or mark_of(pid) == session_id):
             try:
                 found[pid] = psutil.Process(pid)
             except psutil.NoSuchProcess:
@@ -73,14 +73,16 @@ def _is_in(number: int | None, pid: int) -> bool:
         return False
 
 
-def _is_marked(pid: int, session_id: str) -> bool:
-    mark = f"{MARK}={session_id}".encode()
+def mark_of(pid: int) -> str | None:
+    """The id of the session that a process carries the mark of, if it does."""
     try:
         if os.path.isdir("/proc/self"):
-            return mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        return psutil.Process(pid).environ().get(MARK) == session_id
-    except (OSError, psutil.Error):
-        return False
+            name = f"{MARK}=".encode()
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            return next((one[len(name) :].decode() for one in variables if one.startswith(name)), None)
+        return psutil.Process(pid).environ().get(MARK)
+    except (OSError, ValueError, psutil.Error):
+        return None
 
 
 def _send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

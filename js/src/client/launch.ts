@@ -1,0 +1,126 @@
+import { LaunchError, TimeoutError } from "../errors.js";
+import { EventReader, type StartProgress, progressOf } from "../launcher/events.js";
+import { type Host, withHost } from "../launcher/host.js";
+import { type WaitOptions, giveUpAfter } from "../session/deadline.js";
+import { report } from "../session/report.js";
+
+/** What to start. All of it is posted; a command's variables are filled from it. */
+export interface LaunchRequest {
+  /** One of the launcher's applications. */
+  readonly application: string;
+  readonly [variable: string]: unknown;
+}
+
+/** What a launcher tells of a session that is ready; {@link connect} takes it. */
+export interface LaunchedSession {
+  /** Opens the session at the launcher: GET and DELETE of it. */
+  readonly id: string;
+  /** The session's WebSocket. USE_HOST and USE_HOSTNAME are replaced: by the page's host, outside pages by the launcher's. */
+  readonly sessionURL: string;
+  /** The session's secret, where its command uses it. */
+  readonly secret?: string;
+  /** What else the launcher's `fields` name. */
+  readonly [field: string]: unknown;
+}
+
+/** How far a start is. A released launcher tells of the end alone. */
+export type LaunchProgress =
+  | StartProgress
+  | { readonly state: "ready"; readonly session: LaunchedSession }
+  | { readonly state: "failed"; readonly error: unknown };
+
+/** Options of {@link launch}. */
+export interface LaunchOptions extends WaitOptions {
+  /** Called with each state of the start; the last is `ready`, or `failed` with what the promise rejects with. */
+  readonly onProgress?: ((progress: LaunchProgress) => void) | undefined;
+  /** HTTP headers of the request, such as `Authorization`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Gives up the start after so many milliseconds, with a TimeoutError. Default: the launcher's own `timeout` decides. */
+  readonly timeout?: number | undefined;
+  /** Gives up the start when it aborts, with its reason: the launcher ends what it has begun. It has no effect on a session that is ready. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Has a launcher start a session, and waits until that is ready.
+ *
+ * @param url - the launcher's endpoint, relative to the page if need be.
+ * @throws LaunchError where no session is started; it says why.
+ * @throws TimeoutError where it takes longer than `timeout`.
+ *
+ * @example
+ * const session = await launch("viewers/", { application: "terrain" }, { onProgress: ({ state }) => show(state) });
+ * const link = await connect(session);
+ */
+export async function launch(url: string | URL, request: LaunchRequest, options: LaunchOptions = {}): Promise<LaunchedSession> {
+  const { signal, timeout, onProgress } = options;
+  const tell = (progress: LaunchProgress): void => {
+    try {
+      onProgress?.(progress);
+    } catch (error) {
+      report(error);
+    }
+  };
+  const attempt = new AbortController();
+  const disarm = giveUpAfter({ timeout, signal }, (ms) => new TimeoutError("launch", ms), (reason) => attempt.abort(reason));
+  try {
+    signal?.throwIfAborted();
+    const session = sessionOf(await post(url, request, options, attempt.signal, tell), url);
+    tell({ state: "ready", session });
+    return session;
+  } catch (reason) {
+    // What the platform says of an attempt that was given up differs; its reason says more.
+    const error: unknown = attempt.signal.aborted ? attempt.signal.reason : reason;
+    attempt.abort(error);
+    tell({ state: "failed", error });
+    throw error;
+  } finally {
+    disarm();
+  }
+}
+
+type Answer = Readonly<Record<string, unknown>>;
+type Tell = (progress: StartProgress) => void;
+
+async function post(url: string | URL, request: LaunchRequest, { headers }: LaunchOptions, signal: AbortSignal, tell: Tell): Promise<Answer> {
+  // The body is sent as text/plain, as released clients send it: pages of another origin need no preflight for it.
+  const init = { method: "POST", headers: { Accept: "text/event-stream, application/json", ...headers }, body: JSON.stringify(request), signal };
+  const response = await fetch(url, init).catch((cause: unknown) => {
+    throw new LaunchError("the launcher cannot be reached", 0, { cause });
+  });
+  const { body, status } = response;
+  if (body && response.headers.get("Content-Type")?.startsWith("text/event-stream")) return follow(body, tell);
+  const answer = (await response.json().catch(() => ({}))) as Answer | null;
+  if (status !== 200 || !answer || answer.error) throw failure(status, answer ?? {});
+  return answer;
+}
+
+async function follow(body: ReadableStream<Uint8Array<ArrayBuffer>>, tell: Tell): Promise<Answer> {
+  const events = new EventReader();
+  const pieces = body.pipeThrough(new TextDecoderStream()).getReader();
+  const ended = (cause?: unknown): never => {
+    throw failure(0, { error: "the launcher ended the connection", cause });
+  };
+  for (;;) {
+    const { done, value } = await pieces.read().catch(ended);
+    if (done) return ended();
+    for (const event of events.read(value)) {
+      if (event.name === "ready") return event.data;
+      if (event.name === "failed") throw failure(Number(event.data.status), event.data);
+      const progress = progressOf(event);
+      if (progress) tell(progress);
+    }
+  }
+}
+
+function failure(status: number, answer: Answer): LaunchError {
+  const { error } = answer;
+  return new LaunchError(typeof error === "string" ? error : `the launcher answered with ${status}`, status, answer);
+}
+
+function sessionOf(answer: Answer, url: string | URL): LaunchedSession {
+  const { sessionURL } = answer;
+  if (typeof sessionURL !== "string") throw failure(200, { error: "the launcher's answer has no sessionURL" });
+  const { location } = globalThis as { readonly location?: Host };
+  return { ...answer, sessionURL: withHost(sessionURL, location ?? new URL(url)) } as LaunchedSession;
+}

@@ -1,0 +1,136 @@
+"""What an administrator sees: all sessions with what they use, the end of their logs, and a page that shows it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from wslink.backends.aiohttp.tokens import bearer_token, read_token, same
+from wslink.errors import RequestRefused, StartFailed
+from wslink.launcher.launcher import Launcher
+from wslink.launcher.session import Session, State
+from wslink.launcher.usage import connections, memory
+
+PAGE = Path(__file__).parent / "page"
+FILES = {"": "admin.html", "admin.css": "admin.css", "admin.js": "admin.js"}
+"""What the page is made of, by path below `<endpoint>/admin/`."""
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+"""Of the page: it runs its own script, asks its own launcher, and stands in no frame."""
+PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+"""Of answers that only the administrator may have."""
+
+
+class Administration:
+    """The administrator's routes: `<endpoint>/admin/` is the page, `<endpoint>/` the overview as JSON, and
+    `<endpoint>/<id>/log` the end of a log. All but the page, which holds nothing, need the token.
+
+    Args:
+        launcher: whose sessions they are. Without its setting `admin_token_file` nobody is administrator, and there is
+            no page.
+
+    Raises:
+        UsageError: if the token cannot be read.
+    """
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._token = read_token("configuration.admin_token_file", launcher.configuration.settings.admin_token_file)
+        self._starts = self._failures = 0
+        launcher.on_started.append(self._count)
+
+    def is_admin(self, request: web.Request) -> bool:
+        """Whether a request has the token."""
+        return same(bearer_token(request), self._token)
+
+    def add_to(self, application: web.Application) -> None:
+        """Add the routes, in front of those that take anything below the endpoint."""
+        endpoint, router = self._launcher.configuration.endpoint, application.router
+        router.add_get(endpoint, self._overview)
+        router.add_get(f"{endpoint}/", self._overview)
+        if self._token:
+            router.add_get(f"{endpoint}/admin", self._to_page)
+            router.add_get(f"{endpoint}/admin/{{file:[^/]*}}", self._page)
+        router.add_get(f"{endpoint}/{{id}}/log", self._log)
+
+    async def describe(self) -> dict[str, Any]:
+        """All sessions, and the launcher's figures; JSON.
+
+        `starts` and `failures` count from the launcher's start. Of each session: `id`, `application`, `state`
+        ("spare": it waits for a client), `waits` (for what, while it starts), `created` (seconds since the epoch),
+        `age` (seconds), `client`, `address`, `clients` (connections to it) and `memory` (bytes of all its processes;
+        None where it runs on another machine).
+        """
+        sessions = list(self._launcher.sessions.values())
+        leaders = {pid: one.id for one in sessions if (pid := _pid(one)) is not None}
+        clients, held = await asyncio.to_thread(lambda: (connections(), memory(leaders) if leaders else Counter[str]()))
+        return {
+            "sessions": [_told(one, clients, held) for one in sessions],
+            "free_ports": self._launcher.free_ports,
+            "starts": self._starts,
+            "failures": self._failures,
+        }
+
+    async def _overview(self, request: web.Request) -> web.StreamResponse:
+        self._admit(request)
+        return web.json_response(await self.describe(), headers=PRIVATE)
+
+    async def _log(self, request: web.Request) -> web.StreamResponse:
+        self._admit(request)
+        session = self._launcher.sessions.get(request.match_info["id"])
+        if session is None:
+            raise RequestRefused("No such session", 404)
+        return web.Response(text=self._launcher.log_of(session), headers=PRIVATE)
+
+    async def _to_page(self, request: web.Request) -> web.StreamResponse:
+        # Relative, so that it holds below any path that a proxy puts before it.
+        raise web.HTTPFound("admin/")
+
+    async def _page(self, request: web.Request) -> web.StreamResponse:
+        name = FILES.get(request.match_info["file"])
+        if name is None:
+            raise web.HTTPNotFound
+        return web.FileResponse(PAGE / name, headers=HEADERS)
+
+    def _admit(self, request: web.Request) -> None:
+        if not self.is_admin(request):
+            raise web.HTTPNotFound
+
+    def _count(self, session: Session, error: BaseException | None) -> None:
+        self._starts += 1
+        self._failures += isinstance(error, StartFailed)
+
+
+def _told(session: Session, clients: Counter[int], held: Counter[str]) -> dict[str, Any]:
+    starting = session.spawner if session.state is State.STARTING else None
+    return {
+        "id": session.id,
+        "application": session.application,
+        "state": "spare" if session.spare and session.state is State.READY else session.state.value,
+        "waits": starting.progress() if starting is not None else "",
+        "created": session.created,
+        "age": max(0.0, time.time() - session.created),
+        "address": ":".join(map(str, session.address)),
+        "client": session.client,
+        # The one counts what comes through the launcher's proxy, the other what any web server here leads there.
+        "clients": max(session.connections, clients[session.address[1]]),
+        "memory": held.get(session.id),
+    }
+
+
+def _pid(session: Session) -> int | None:
+    return session.spawner.pid() if session.spawner is not None else None
