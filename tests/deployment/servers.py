@@ -17,6 +17,12 @@ def recipe(language: str, number: int = 0) -> str:
     return DOCS.read_text().split(f"```{language}\n")[number + 1].split("```")[0]
 
 
+def the_document_says(text: str) -> str:
+    """`text`, which stands in the document between its blocks."""
+    assert f"`{text}`" in DOCS.read_text()
+    return text
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -53,7 +59,7 @@ def nginx(folder: Path, blocks: str, *modules: str) -> WebServer:
     temporary = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    blocks = blocks.replace("listen 8080;", f"listen 127.0.0.1:{port};")
+    blocks = blocks.replace("listen 8080", f"listen 127.0.0.1:{port}")
     loaded = "".join(f"load_module {NGINX_MODULES}/ngx_{name}_module.so;\n" for name in modules)
     path.write_text(
         f"{loaded}daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n"

@@ -2,72 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
+import re
+import ssl
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 import wslink
-from tests.deployment.servers import WebServer, apache, free_port, missing, nginx, recipe
-from wslink.launcher.source import tomllib
+from tests.deployment.recipes import Workstation
+from tests.deployment.servers import DOCS, WebServer, apache, missing, nginx, recipe, the_document_says
+from wslink.ssl_context import generate_ssl_pair
 
 pytestmark = pytest.mark.timeout(60)
 
 
-class Workstation:
-    """The first chapter: a launcher in a folder of its own."""
+BLOCKS = {"python": 1, "toml": 3, "bash": 4, "nginx": 3, "js": 1, "apache": 2}
+"""The document's blocks, run by tests here, in test_slurm_recipes.py and test_trame.py: who adds one adds its test."""
 
-    def __init__(self, folder: Path, session_url: str = "") -> None:
-        self.folder, self.port = folder, free_port()
-        first = free_port()
-        text = recipe("toml").replace("port = 9000", f"port = {self.port}")
-        text = text.replace("[9001, 9100]", f"[{first}, {first + 3}]").replace(
-            '["wslink"', f'["{sys.executable}", "-m", "wslink"'
-        )
-        if session_url:
-            text = text.replace(tomllib.loads(text)["configuration"]["sessionURL"], session_url)
-        (folder / "launcher.toml").write_text(text)
-        (folder / "viewer.py").write_text(recipe("python"))
-        (folder / "www").mkdir()
-        (folder / "www" / "index.html").write_text("the page")
 
-    async def __aenter__(self) -> Workstation:
-        check = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "wslink", "launch", "--check", "launcher.toml", cwd=self.folder
-        )
-        assert await check.wait() == 0
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "wslink", "launch", "launcher.toml", cwd=self.folder, stdout=asyncio.subprocess.PIPE
-        )
-        assert self.process.stdout is not None
-        assert b"listening" in await asyncio.wait_for(self.process.stdout.readline(), 10)
-        self.http = aiohttp.ClientSession()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.http.close()
-        self.process.terminate()
-        await self.process.communicate()
-
-    async def session(self, host: str, prefix: str = "") -> dict[str, Any]:
-        """What a page of that host is answered."""
-        headers = {"Origin": f"http://{host}", "Content-Type": "text/plain"}
-        url = f"http://{host}{prefix}/viewers/"
-        async with self.http.post(url, data='{"application": "viewer"}', headers=headers) as response:
-            assert response.status == 200, await response.text()
-            return await response.json()
-
-    async def works(self, host: str, prefix: str = "") -> dict[str, Any]:
-        """Start a session through that host and use it."""
-        session = await self.session(host, prefix)
-        url = session["sessionURL"].replace("USE_HOST", host)
-        async with wslink.connect(url, secret=session["secret"]) as link:
-            assert await link.call("viewer.add", 1, 2) == 3
-        return session
+def test_every_block_of_the_document_is_run() -> None:
+    fences = re.findall(r"^ *```(.*)$", DOCS.read_text(), re.MULTILINE)
+    assert Counter(fences[::2]) == BLOCKS
+    assert set(fences[1::2]) == {""}
 
 
 @pytest.fixture
@@ -92,11 +51,24 @@ class TestNginx:
                 assert await response.text() == "the page"
 
     async def test_below_a_path(self, tmp_path: Path) -> None:
-        url = "ws://USE_HOST/lab/viewers/session/${id}/${token}/ws"
+        url = the_document_says("ws://USE_HOST/lab/viewers/session/${id}/${token}/ws")
         async with Workstation(tmp_path, url) as workstation:
-            blocks = recipe("nginx").replace("location / {", "location /lab/ {")
-            async with self.server(workstation, blocks.replace(":9000;", ":9000/;")) as host:
+            location = the_document_says("location /lab/")
+            target = the_document_says("proxy_pass http://127.0.0.1:9000/")
+            blocks = recipe("nginx").replace("location /", location).replace(target[:-1], target)
+            async with self.server(workstation, blocks) as host:
                 await workstation.works(host, "/lab")
+
+    async def test_with_a_certificate(self, tmp_path: Path) -> None:
+        url = the_document_says("wss://USE_HOST/viewers/session/${id}/${token}/ws")
+        certificate, key = generate_ssl_pair("localhost")
+        files = {the_document_says("ssl_certificate"): certificate, the_document_says("ssl_certificate_key"): key}
+        tls = "listen 8080 ssl;\n" + "".join(f"{name} {file};\n" for name, file in files.items())
+        async with Workstation(tmp_path, url) as workstation:
+            workstation.scheme, workstation.tls = "https", ssl.create_default_context(cafile=certificate)
+            workstation.tls.check_hostname = False  # it is dialled by address
+            async with self.server(workstation, recipe("nginx").replace("listen 8080;", tls)) as host:
+                await workstation.works(host)
 
     async def test_a_foreign_page_stays_outside(self, workstation: Workstation) -> None:
         async with self.server(workstation, recipe("nginx")) as host:
@@ -116,7 +88,7 @@ class TestApache:
         # Apache's workers are another user, who has to get to the proxy file.
         for folder in (tmp_path, *tmp_path.parents[:2]):
             folder.chmod(0o755)
-        workstation = Workstation(tmp_path, "ws://USE_HOST/proxy?sessionId=${id}&path=ws")
+        workstation = Workstation(tmp_path, the_document_says("ws://USE_HOST/proxy?sessionId=${id}&path=ws"))
         async with workstation, self.server(workstation, recipe("apache", 1)) as host:
             sessions = [await workstation.works(host) for _ in range(2)]
             wrong = f"ws://{host}/proxy?sessionId={sessions[0]['id'][:-1]}x&path=ws"

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from wslink.launcher.configuration import Application, Settings
+from wslink.launcher.spawners.slurm import Options as SlurmOptions
 from wslink.launcher.validation import _allowed, load
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -31,7 +32,7 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     return "" if value in ("", None) or isinstance(value, msgspec.Struct) else f"`{str(value).lower()}`"
 
 
-@pytest.mark.parametrize("kind", [Settings, Application])
+@pytest.mark.parametrize("kind", [Settings, Application, SlurmOptions])
 def test_the_tables_are_complete(kind: type[msgspec.Struct]) -> None:
     text = (DOCS / "launcher.md").read_text()
     assert [row for row in rows(kind) if row not in text] == []

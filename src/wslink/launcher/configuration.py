@@ -121,9 +121,13 @@ class Application(Struct, frozen=True, kw_only=True):
     ] = {}
     cwd: Annotated[str, Meta(description="the folder to start in")] = ""
     pool: Annotated[int, Meta(ge=0, description="how many sessions are kept ready: a number, 0 or more")] = 0
+    idle_timeout: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="idle_timeout of its sessions, instead of the configuration's"),
+    ] = None
     limits: Annotated[Limits, Meta(description="an object of what its processes may use")] = Limits()
     spawner: Annotated[
-        str, Meta(min_length=1, description="what starts it: local, command, or package.module:Class")
+        str, Meta(min_length=1, description="what starts it: local, command, slurm, or package.module:Class")
     ] = "local"
     options: Annotated[dict[str, Any], Meta(description="an object of settings of its spawner")] = {}
 

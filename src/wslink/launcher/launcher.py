@@ -61,7 +61,7 @@ class Launcher:
         self._reaper: asyncio.Task[None] | None = None
         self._closing = False
         try:
-            Path(settings.log_dir).mkdir(parents=True, exist_ok=True)
+            Path(settings.log_dir).mkdir(0o700, parents=True, exist_ok=True)  # logs are named by the ids of sessions
         except OSError as error:
             raise UsageError(f"log_dir cannot be made: {error}") from error
         self._store = Store(Path(settings.state_file or Path(settings.log_dir) / "launcher.sqlite"))
@@ -278,11 +278,17 @@ class Launcher:
         """Stop a session that has ended or that nobody uses. Stopping goes on beside the others."""
         assert session.spawner is not None
         code = await session.spawner.poll()
-        idle, allowed = time.monotonic() - session.used, self.configuration.settings.idle_timeout
+        idle, allowed = time.monotonic() - session.used, self._idle_timeout(session)
         if code is not None:
             self._stop_soon(session, f"its process ended with exit code {code}")
         elif allowed and idle > allowed and not session.spare:
             self._stop_soon(session, f"nobody used it for {idle:.0f} s")
+
+    def _idle_timeout(self, session: Session) -> float:
+        """Seconds without connections after which a session ends; 0 for never."""
+        app = self.configuration.apps.get(session.application)
+        own = app.idle_timeout if app is not None else None
+        return self.configuration.settings.idle_timeout if own is None else own
 
     def _stop_soon(self, session: Session, reason: str) -> None:
         task = asyncio.create_task(self.stop(session.id, reason))
@@ -291,7 +297,7 @@ class Launcher:
 
     async def _notice_use(self) -> None:
         """Note which sessions have connections, through any proxy."""
-        if not self.configuration.settings.idle_timeout:
+        if not any(map(self._idle_timeout, self.sessions.values())):
             return
         busy = await asyncio.to_thread(connections)
         for session in self.sessions.values():

@@ -9,7 +9,7 @@ from typing import Any
 
 from wslink.launcher.configuration import Application, Configuration
 from wslink.launcher.ports import Address
-from wslink.launcher.session import Session, new_id, new_secret, new_token
+from wslink.launcher.session import Session, new_id, new_secret, new_token, public_name
 from wslink.launcher.spawners.base import COMMAND, HANDLE, Order
 from wslink.launcher.variables import command_templates, fill, names
 
@@ -86,7 +86,8 @@ def log_file(configuration: Configuration, session_id: str) -> Path:
 
 
 def secret_file(configuration: Configuration, session_id: str) -> Path:
-    return Path(configuration.settings.log_dir).resolve() / f"{session_id}.secret"
+    """Where a session's secret stands. Its name is seen in the list of processes."""
+    return Path(configuration.settings.log_dir).resolve() / f"{public_name(session_id)}.secret"
 
 
 def _own(values: Mapping[str, Any]) -> dict[str, Any]:

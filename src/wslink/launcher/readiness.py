@@ -56,7 +56,7 @@ async def _ready(session: Session, spawner: Spawner, ready_line: str | None, log
         code = await spawner.poll()
         if code is not None:
             raise _Ended(code)
-        if found:
+        if found and spawner.address()[1]:
             return
         if spawner.progress() != told:
             told = spawner.progress()

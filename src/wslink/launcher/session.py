@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import hashlib
 import secrets
 import string
 import time
@@ -135,6 +136,11 @@ class Session:
 def new_id() -> str:
     """A session id of 122 random bits, in the shape that released launchers gave it."""
     return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+
+
+def public_name(session_id: str) -> str:
+    """A name for what other users of the machine see of a session, which does not tell the id."""
+    return hashlib.sha256(session_id.encode()).hexdigest()[:16]
 
 
 def new_secret() -> str:

@@ -59,7 +59,7 @@ def _problems(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
 
 def _shapes(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
     """Keys that are missing, and values of the wrong shape."""
-    yield from _fields((), data, Configuration, skip=("configuration", "resources", "apps"))
+    yield from field_problems((), data, Configuration, skip=("configuration", "resources", "apps"))
     for name, kind in (("configuration", dict), ("resources", list), ("apps", dict)):
         if name in data and not isinstance(data[name], kind):
             yield (name,), f"{'an object' if kind is dict else 'a list'} is needed, not {data[name]!r}"
@@ -69,7 +69,7 @@ def _shapes(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
 
 def _section(name: str, value: Any) -> Iterator[tuple[Key, str]]:
     if name == "configuration":
-        yield from _fields((name,), value, Settings, skip=("sanitize",))
+        yield from field_problems((name,), value, Settings, skip=("sanitize",))
         rules = value.get("sanitize", {})
         if not isinstance(rules, dict):
             yield (name, "sanitize"), f"an object is needed, not {rules!r}"
@@ -83,14 +83,15 @@ def _section(name: str, value: Any) -> Iterator[tuple[Key, str]]:
 def _members(key: Key, members: Any, kind: type[msgspec.Struct]) -> Iterator[tuple[Key, str]]:
     for name, member in members:
         if isinstance(member, dict):
-            yield from _fields((*key, name), member, kind)
+            yield from field_problems((*key, name), member, kind)
         else:
             yield (*key, name), f"an object is needed, not {member!r}"
 
 
-def _fields(
+def field_problems(
     key: Key, value: dict[str, Any], kind: type[msgspec.Struct], skip: tuple[str, ...] = ()
 ) -> Iterator[tuple[Key, str]]:
+    """What a struct's fields, except those to skip, do not allow in the object `value`, which stands at `key`."""
     hints = get_type_hints(kind, include_extras=True)
     for field in msgspec.structs.fields(kind):
         name, allowed = field.encode_name, _allowed(hints[field.name])
@@ -173,15 +174,16 @@ def _scripts_of(app: Application) -> Iterator[tuple[Key, Any]]:
 
 def _unknown(source: Source) -> Iterator[tuple[Key, str]]:
     data = source.data
-    yield from _unknown_in((), data, Configuration)
-    yield from _unknown_in(("configuration",), data["configuration"], Settings)
+    yield from unknown_fields((), data, Configuration)
+    yield from unknown_fields(("configuration",), data["configuration"], Settings)
     for index, resource in enumerate(data["resources"]):
-        yield from _unknown_in(("resources", index), resource, Resource)
+        yield from unknown_fields(("resources", index), resource, Resource)
     for name, app in data["apps"].items():
-        yield from _unknown_in(("apps", name), app, Application)
+        yield from unknown_fields(("apps", name), app, Application)
 
 
-def _unknown_in(key: Key, value: dict[str, Any], kind: type[msgspec.Struct]) -> Iterator[tuple[Key, str]]:
+def unknown_fields(key: Key, value: dict[str, Any], kind: type[msgspec.Struct]) -> Iterator[tuple[Key, str]]:
+    """The keys of the object `value`, which stands at `key`, that a struct has no field for."""
     names = [field.encode_name for field in msgspec.structs.fields(kind)]
     for name in value:
         if name not in names:

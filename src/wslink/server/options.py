@@ -30,7 +30,9 @@ class Options:
     )
     content: str = _option("", "folder of static files to serve at /", flags=("-c", "--content"), metavar="DIR")
     fs_endpoints: str = _option("", "more folders of static files: a=PATH|b=PATH", flags=("--fs-endpoints",))
-    secret: str = _option("", "what clients need to come in; instead of the App's own", flags=("-a", "--authKey"))
+    secret: str = _option(
+        "", "what clients need to come in; instead of the App's own", flags=("-a", "--authKey"), env="WSLINK_SECRET"
+    )
     ws: str = _option("ws", "route of the WebSocket", flags=("-ws", "--ws-endpoint"), metavar="ROUTE")
     ws_endpoint: bool = _option(True, "accept WebSockets", flags=("--no-ws-endpoint",))
     ssl: str = _option(
@@ -40,6 +42,13 @@ class Options:
         "", "pages that may connect beside the server's own: origins separated by commas; * for all",
         flags=("--origins",), env="WSLINK_ORIGINS",
     )  # fmt: skip
+    reverse_url: str = _option(
+        "", "relay to dial instead of listening, such as ws://relay:8080/meet/42",
+        flags=("--reverse-url",), env="WSLINK_REVERSE_URL", metavar="URL",
+    )  # fmt: skip
+    reverse_token_file: str = _option(
+        "", "file with the token that the relay wants of processes", env="WSLINK_REVERSE_TOKEN_FILE", metavar="FILE"
+    )
     debug: bool = _option(False, "log debugging messages, and send stack traces to clients", flags=("-d", "--debug"))
     handle_signals: bool = _option(True, "stop at SIGINT and SIGTERM", flags=("-s", "--nosignalhandlers"))
     heart_beat: float = _option(30.0, "seconds between heartbeats; below 1 turns them off", env="WSLINK_HEART_BEAT")

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -133,12 +134,12 @@ def _configuration(options: Any, protocol: Any, disable_logging: bool) -> dict[s
     debug = bool(getattr(options, "debug", False))
     level = None if disable_logging else logging.DEBUG if debug else logging.ERROR
     config: dict[str, Any] = {"logging_level": level, "debug": debug}
-    reverse_url = getattr(options, "reverse_url", None)
+    config["timeout"] = getattr(options, "timeout", 300)
+    reverse_url = getattr(options, "reverse_url", None) or os.environ.get("WSLINK_REVERSE_URL")
     if reverse_url:
-        return {**config, "reverse_url": reverse_url, "ws_protocol": protocol}
+        return {**config, "reverse_url": reverse_url, "reconnect": True, "ws_protocol": protocol}
     config["host"] = getattr(options, "host", "localhost")
     config["port"] = getattr(options, "port", 8080)
-    config["timeout"] = getattr(options, "timeout", 300)
     config["handle_signals"] = not getattr(options, "nosignalhandlers", False)
     config["static_follow_symlinks"] = getattr(options, "static_follow_symlinks", False)
     if not getattr(options, "nows", False):

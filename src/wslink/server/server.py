@@ -7,9 +7,11 @@ from types import TracebackType
 from urllib.parse import quote
 
 from aiohttp import web
+from yarl import URL
 
 from wslink import environment
 from wslink.backends.aiohttp.endpoint import Endpoint, EndpointOptions
+from wslink.backends.aiohttp.reverse import ReverseConnection
 from wslink.backends.aiohttp.site import Site
 from wslink.errors import UsageError
 from wslink.hub.hub import Hub
@@ -26,8 +28,8 @@ class Server:
     """Serves a hub. Made by `App.serve`; usable as an async context manager, which stops it.
 
     Attributes:
-        port: the port it listens on.
-        url: the address of its page, with the secret if the page needs it.
+        port: the port it listens on; 0 where it dials a relay instead.
+        url: the address of its page, with the secret if the page needs it; the relay's where it dials one.
     """
 
     def __init__(self, hub: Hub, options: Options, secret_in_url: str | None = None) -> None:
@@ -36,10 +38,14 @@ class Server:
         self._options = options
         self._secret_in_url = secret_in_url
         self._site: Site | None = None
+        self._reverse: ReverseConnection | None = None
         self._life = Life(self.stop, options.timeout)
 
     @property
     def url(self) -> str:
+        if self._options.reverse_url:
+            # Without its path, which may be what opens it.
+            return str(URL(self._options.reverse_url).origin())
         scheme = "https" if self._options.ssl else "http"
         host = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}.get(self._options.host, self._options.host)  # noqa: S104
         query = f"?secret={quote(self._secret_in_url)}" if self._secret_in_url else ""
@@ -50,19 +56,31 @@ class Server:
         return self._life.ended
 
     async def start(self) -> None:
-        """Listen. Returns once the port accepts.
+        """Listen, or dial the relay. Returns once the port accepts, or the relay did.
 
         Raises:
-            OSError: if the address cannot be had.
+            OSError: if the address cannot be had, or the relay refuses.
             UsageError: for settings that cannot be followed.
         """
         options = self._options
-        site = Site(self._application(), options.host, options.port, ssl_context(options.ssl, options.host))
-        self.port = await site.start()
-        self._site = site
+        if options.reverse_url:
+            await self._dial()
+        else:
+            site = Site(self._application(), options.host, options.port, ssl_context(options.ssl, options.host))
+            self.port = await site.start()
+            self._site = site
         self._hub.start()
         self._life.begin([self._hub], handle_signals=options.handle_signals)
         announce(options.ready_msg)
+
+    async def _dial(self) -> None:
+        options = self._options
+        self.port = 0
+        reverse = ReverseConnection(
+            self._hub, options.reverse_url, options.heart_beat, token_file=options.reverse_token_file
+        )
+        await reverse.start()
+        self._reverse = reverse
 
     def stop_soon(self) -> None:
         """Begin to stop. From the event loop's thread; safe to call more than once."""
@@ -86,6 +104,8 @@ class Server:
 
     async def _shut_down(self) -> None:
         await self._hub.stop()
+        if self._reverse is not None:
+            await self._reverse.close()
         if self._site is not None:
             await self._site.stop()
 

@@ -20,6 +20,7 @@ from wslink.launcher.configuration import Configuration, Limits
 SPAWNERS = {
     "local": "wslink.launcher.spawners.local:LocalSpawner",
     "command": "wslink.launcher.spawners.command:CommandSpawner",
+    "slurm": "wslink.launcher.spawners.slurm:SlurmSpawner",
 }
 """Each spawner's import string."""
 
@@ -123,7 +124,7 @@ class Spawner(ABC):
         return False
 
     def address(self) -> tuple[str, int]:
-        """Where the session listens. Known once it runs."""
+        """Where the session listens; port 0 as long as that is not known. A session is not ready before."""
         return self.order.host, self.order.port
 
     def pid(self) -> int | None:

@@ -16,21 +16,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from wslink.errors import StartFailed, UsageError
 from wslink.launcher.log import tail
 from wslink.launcher.spawners.base import COMMAND, HANDLE, Order, Spawner
-from wslink.launcher.spawners.tree import MARK, end_all
+from wslink.launcher.spawners.engine import appending, environment_of, popen, run
+from wslink.launcher.spawners.tree import end_all
 
 NEEDED, OPTIONAL = ("start", "poll", "stop"), ("log", "address", "waits")
 
 INTERVAL = 0.5
 """Seconds between two questions to the engine."""
-TIMEOUT = 30.0
-"""Seconds that one command may take."""
 FAILURES = 3
 """Polls that have to fail one after the other: an engine that is restarted does not end its sessions."""
 
@@ -107,10 +105,9 @@ class CommandSpawner(Spawner):
     async def _begin(self) -> None:
         self._watcher = asyncio.create_task(self._watch())
         if "log" in self.order.options:
-            log = os.open(self.order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with contextlib.suppress(OSError):
-                self._follower = await self._popen("log", log)
-            os.close(log)
+            with contextlib.suppress(OSError), appending(self.order.log) as log:
+                environment = environment_of(self.order)
+                self._follower = await popen(self._arguments("log"), log, environment=environment)
 
     async def _watch(self) -> None:
         while self._failures < FAILURES:
@@ -127,39 +124,12 @@ class CommandSpawner(Spawner):
             self._found = (host, int(port))
 
     async def _run(self, name: str) -> tuple[int, str]:
-        """Run one of the commands; its exit code and output. What it says besides goes to the log.
-
-        Raises:
-            OSError: if it cannot be run.
-            asyncio.TimeoutError: if it takes too long.
-        """
+        """Run one of the commands; its exit code and output. What it says besides goes to the log. Raises as
+        `engine.run` does."""
         if name not in self.order.options:
             return 0, ""
-        log = os.open(self.order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            process = await self._popen(name, asyncio.subprocess.PIPE, log)
-        finally:
-            os.close(log)
-        try:
-            output, _ = await asyncio.wait_for(process.communicate(), TIMEOUT)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            raise
-        return process.returncode or 0, output.decode(errors="replace")
-
-    async def _popen(
-        self, name: str, output: int, errors: int = asyncio.subprocess.STDOUT
-    ) -> asyncio.subprocess.Process:
-        environment = {**os.environ, **self.order.environment, MARK: self.order.id}
-        return await asyncio.create_subprocess_exec(
-            *self._arguments(name),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=errors,
-            env=environment,
-            start_new_session=True,
-        )
+        environment = environment_of(self.order)
+        return await run(self._arguments(name), environment=environment, errors=self.order.log)
 
     def _arguments(self, name: str) -> list[str]:
         found: list[str] = []

@@ -1,0 +1,73 @@
+"""Commands of the engine that runs sessions: a scheduler's or a container engine's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from wslink.launcher.spawners.base import Order
+from wslink.launcher.spawners.tree import MARK
+
+TIMEOUT = 30.0
+"""Seconds that one command may take."""
+
+
+async def run(
+    arguments: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    given: bytes = b"",
+    errors: Path | None = None,
+) -> tuple[int, str]:
+    """Run a command; its exit code and output.
+
+    Args:
+        arguments: the program and its arguments. There is no shell.
+        environment: all of its variables; the launcher's own unless given.
+        given: what it reads.
+        errors: the file that gets what it writes to stderr; that is part of the output unless given.
+
+    Raises:
+        OSError: if it cannot be run.
+        asyncio.TimeoutError: if it takes longer than `TIMEOUT`; it has been killed then.
+    """
+    with contextlib.nullcontext(asyncio.subprocess.STDOUT) if errors is None else appending(errors) as stderr:
+        process = await popen(arguments, asyncio.subprocess.PIPE, stderr, environment, asyncio.subprocess.PIPE)
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(given), TIMEOUT)
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        raise
+    return process.returncode or 0, output.decode(errors="replace")
+
+
+async def popen(
+    arguments: Sequence[str],
+    output: int,
+    errors: int = asyncio.subprocess.STDOUT,
+    environment: Mapping[str, str] | None = None,
+    given: int = asyncio.subprocess.DEVNULL,
+) -> asyncio.subprocess.Process:
+    """Start a command in a Unix session of its own. Raises OSError."""
+    return await asyncio.create_subprocess_exec(
+        *arguments, stdin=given, stdout=output, stderr=errors, env=environment, start_new_session=True
+    )
+
+
+def environment_of(order: Order) -> dict[str, str]:
+    """The launcher's variables and the session's, with the mark by which `tree` finds a command that was cut off."""
+    return {**os.environ, **order.environment, MARK: order.id}
+
+
+@contextlib.contextmanager
+def appending(path: Path) -> Iterator[int]:
+    """A log, open for what is added to it; its owner alone reads it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
