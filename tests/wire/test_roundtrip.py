@@ -254,6 +254,22 @@ def test_arrays_arrive_read_only_however_they_were_cut(max_frame: int) -> None:
     assert not decoded["result"].flags.writeable
 
 
+@pytest.mark.parametrize("size", [10, 200, 100_000])
+@pytest.mark.parametrize("max_frame", [4096, 1 << 20])
+def test_what_was_decoded_outlives_the_buffer_of_its_frame(size: int, max_frame: int) -> None:
+    array = numpy.arange(size, dtype="<f8")
+    decoder = SecondDecoder(LIMITS, calls=True)
+    decoder.accept_arrays()
+    decoded = INCOMPLETE
+    for frame in SECOND_WITH_ARRAYS.call("rpc:c1:1", "a.b", [array, array.tobytes()], {}, max_frame).frames:
+        buffer = bytearray(frame.joined())
+        decoded = decoder.receive(True, memoryview(buffer))
+        buffer[:] = bytes(len(buffer))  # the next frame comes into the same place
+    assert decoded.args[0].flags.aligned
+    assert (decoded.args[0] == array).all()
+    assert decoded.args[1] == array.tobytes()
+
+
 def deliver_arrays(message: Message) -> list[Any]:
     decoder = SecondDecoder(LIMITS)
     decoder.accept_arrays()

@@ -96,8 +96,11 @@ def padding(offset: int) -> bytes:
     return bytes((ALIGNED_OFFSET - offset) % ALIGNMENT)
 
 
-def unpack_array(payload: memoryview) -> Any:
+def unpack_array(payload: memoryview, *, copy: bool = False) -> Any:
     """The array in an extension's payload: a read-only view of it as `numpy.ndarray`, or a RawArray without NumPy.
+
+    Args:
+        copy: whether to view a copy of the elements, which is aligned wherever the payload stands.
 
     Raises:
         ParseError: if the payload breaks ARR-2, ARR-3 or ARR-5.
@@ -108,6 +111,8 @@ def unpack_array(payload: memoryview) -> Any:
     if not 0 <= room < ALIGNMENT:
         raise ParseError(f"an array of shape {list(shape)} and dtype {dtype} does not fit its {len(payload)} bytes")
     data = payload[len(payload) - size :]
+    if copy:
+        data = memoryview(bytes(data))
     try:
         import numpy
     except ImportError:

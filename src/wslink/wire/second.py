@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,7 +13,7 @@ from msgspec.msgpack import Ext
 
 from wslink.errors import NotSerializable, ParseError
 from wslink.wire import arrays
-from wslink.wire.chunks import HEADER_LENGTH, Unchunker, cut, whole
+from wslink.wire.chunks import Unchunker, cut, whole
 from wslink.wire.envelope import VERSION, CallEnvelope
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
@@ -227,13 +227,14 @@ class SecondDecoder:
         calls: whether what has the shape of a call is decoded as a CallEnvelope.
     """
 
-    __slots__ = ("_call_decoder", "_decoder", "_unchunker")
+    __slots__ = ("_calls", "_kept", "_passing", "_unchunker")
     generation = 2
 
     def __init__(self, limits: Limits, max_message: int | None = None, calls: bool = False) -> None:
         self._unchunker = Unchunker(limits, max_message)
-        self._decoder = _PLAIN_DECODER
-        self._call_decoder = _PLAIN_CALL_DECODER if calls else None
+        self._calls = calls
+        self._kept = self._passing = _PLAIN
+        """What decodes a message that nobody will change, and one in a frame that is gone when `receive` returns."""
 
     def raise_limits(self, max_message: int) -> None:
         """Accept messages of up to `max_message` bytes from now on (G2-10)."""
@@ -241,9 +242,7 @@ class SecondDecoder:
 
     def accept_arrays(self) -> None:
         """Decode extension 1 as arrays from now on (ARR-1)."""
-        self._decoder = _ARRAY_DECODER
-        if self._call_decoder is not None:
-            self._call_decoder = _ARRAY_CALL_DECODER
+        self._kept, self._passing = _VIEWS, _COPIES
 
     def receive(self, binary: bool, data: Buffer | str) -> Any:
         """Take one frame: the decoded message it completes, or `INCOMPLETE`. Nothing of it is a view of a memoryview.
@@ -257,15 +256,15 @@ class SecondDecoder:
         text = self._unchunker.receive(data)
         if text is None:
             return INCOMPLETE
-        if type(data) is memoryview and self._decoder is _ARRAY_DECODER and memoryview(text).obj is data.obj:
-            text = memoryview(bytes(data))[HEADER_LENGTH:]  # arrays are views; with its header it stays aligned (G2-9)
-        if self._call_decoder is not None:
+        passing = type(data) is memoryview and memoryview(text).obj is data.obj
+        decoders = self._passing if passing else self._kept
+        if self._calls:
             try:
-                return self._call_decoder.decode(text)
+                return decoders.call.decode(text)
             except (*_MALFORMED, ParseError):
                 pass  # something else than a call, or a malformed one: told apart below
         try:
-            return self._decoder.decode(text)
+            return decoders.value.decode(text)
         except _MALFORMED as error:
             raise ParseError(f"malformed MessagePack: {error}") from error
 
@@ -283,12 +282,22 @@ def _keep_ext(code: int, data: memoryview) -> Ext:
     return Ext(code, bytes(data))
 
 
-def _unpack_ext(code: int, data: memoryview) -> Any:
+def _view_ext(code: int, data: memoryview) -> Any:
     return arrays.unpack_array(data) if code == arrays.EXT_TYPE else _keep_ext(code, data)
 
 
+def _copy_ext(code: int, data: memoryview) -> Any:
+    return arrays.unpack_array(data, copy=True) if code == arrays.EXT_TYPE else _keep_ext(code, data)
+
+
+class _Decoders:
+    """For any value and, faster, for calls. Arrays are views of the message, so that it has to stay aligned (G2-9), or
+    copies of their elements."""
+
+    def __init__(self, ext_hook: Callable[[int, memoryview], Any]) -> None:
+        self.value = msgspec.msgpack.Decoder(ext_hook=ext_hook)
+        self.call = msgspec.msgpack.Decoder(CallEnvelope, ext_hook=ext_hook)
+
+
+_PLAIN, _VIEWS, _COPIES = map(_Decoders, (_keep_ext, _view_ext, _copy_ext))
 _MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
-_PLAIN_DECODER = msgspec.msgpack.Decoder(ext_hook=_keep_ext)
-_ARRAY_DECODER = msgspec.msgpack.Decoder(ext_hook=_unpack_ext)
-_PLAIN_CALL_DECODER = msgspec.msgpack.Decoder(CallEnvelope, ext_hook=_keep_ext)
-_ARRAY_CALL_DECODER = msgspec.msgpack.Decoder(CallEnvelope, ext_hook=_unpack_ext)
