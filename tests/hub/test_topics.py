@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import json
 import threading
 from collections.abc import AsyncIterator, Sequence
@@ -204,6 +205,43 @@ async def test_wants_tells_what_need_not_be_computed(app: App, serve: Serve, pee
     assert tiles.wants({"row": 1})
     assert tiles.wants({"row": numpy.int64(1)})
     assert not tiles.wants({"row": 2})
+
+
+class Level(enum.IntEnum):
+    FINE = 3
+
+
+class Name(str, enum.Enum):
+    LAND = "land"
+
+
+@pytest.mark.parametrize(
+    ("definition", "tag", "wanted"),
+    [
+        (3, Level.FINE, True),
+        ({"gt": 2}, Level.FINE, True),
+        ([2, 3], Level.FINE, True),
+        ("land", Name.LAND, True),
+        ({"gte": "la"}, Name.LAND, True),
+        ({"lt": 4}, numpy.int16(3), True),
+        ({"lt": 4}, numpy.float64(3.5), True),
+        (True, numpy.bool_(True), True),
+        (1, True, False),
+        (True, 1, False),
+        (True, 1.0, False),
+        ({"gte": 0}, True, False),
+        ({"ne": 1}, True, True),
+        ("1", 1, False),
+        ({"lt": "2"}, 1, False),
+    ],
+)
+async def test_tags_of_every_type_compare_by_kind(
+    definition: Any, tag: Any, wanted: bool, app: App, serve: Serve, peers: Open
+) -> None:
+    topic = app.topic("a")
+    peer = await peers(await serve(app), hello=FEATURES)
+    await peer.subscribe(1, "a", {"tag": definition})
+    assert topic.wants({"tag": tag}) is wanted
 
 
 async def test_what_cannot_be_sent_is_the_publishers_error(app: App, serve: Serve, peers: Open) -> None:

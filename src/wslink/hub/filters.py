@@ -21,6 +21,7 @@ _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt,
 }
 OPERATORS = (*_ORDERED, "ne")
+_NUMBERS = (int, float)  # of a tag: check_tags makes plain ones of all others
 
 
 def check_tags(tags: Any) -> dict[str, Tag]:
@@ -65,7 +66,10 @@ def compile_filter(definition: Any, limits: Limits) -> Predicate:
     conditions = [(name, _condition(name, condition, limits)) for name, condition in definition.items()]
 
     def matches(tags: Tags) -> bool:
-        return all(name in tags and holds(tags[name]) for name, holds in conditions)
+        for name, holds in conditions:  # noqa: SIM110 - a generator costs as much as the rest
+            if name not in tags or not holds(tags[name]):
+                return False
+        return True
 
     return matches
 
@@ -103,8 +107,10 @@ def _operand(name: str, value: Any) -> Tag:
 
 
 def _equal_to(operand: Tag) -> Callable[[Any], bool]:
-    kind = _kind(operand)
-    return lambda value: value == operand and _kind(value) is kind
+    if type(operand) is bool:
+        return lambda value: value is operand
+    # A boolean equals a number in Python, and nothing else equals one of another kind.
+    return lambda value: value == operand and type(value) is not bool
 
 
 def _one_of(name: str, values: Any, limits: Limits) -> Callable[[Any], bool]:
@@ -122,7 +128,14 @@ def _bounds(name: str, bounds: Mapping[Any, Any]) -> Callable[[Any], bool]:
             f"filter on '{name}': {dict(bounds)!r} must have one or more of {', '.join(OPERATORS)}, and no other key"
         )
     tests = [_bound(key, _operand(name, operand)) for key, operand in bounds.items()]
-    return lambda value: all(test(value) for test in tests)
+
+    def within(value: Any) -> bool:
+        for test in tests:  # noqa: SIM110 - as above
+            if not test(value):
+                return False
+        return True
+
+    return within
 
 
 def _bound(key: str, operand: Tag) -> Callable[[Any], bool]:
@@ -132,7 +145,9 @@ def _bound(key: str, operand: Tag) -> Callable[[Any], bool]:
     compare, kind = _ORDERED[key], _kind(operand)
     if kind is bool:
         return lambda value: False  # SUB-10: booleans have no order
-    return lambda value: _kind(value) is kind and compare(value, operand)
+    if kind is str:
+        return lambda value: type(value) is str and compare(value, operand)
+    return lambda value: type(value) in _NUMBERS and compare(value, operand)
 
 
 def _kind(value: Any) -> type | None:
@@ -145,8 +160,12 @@ def _kind(value: Any) -> type | None:
 
 
 def _plain_tag(value: Any) -> Any:
-    """NumPy scalars as Python's: an index taken from an array is a natural tag."""
+    """NumPy scalars and subclasses as Python's own: an index taken from an array, or an enum, is a natural tag."""
     if type(value) in (str, int, float, bool):
         return value
     item = getattr(value, "item", None)
-    return item() if item is not None and not math.prod(getattr(value, "shape", ())) > 1 else value
+    if item is not None and not math.prod(getattr(value, "shape", ())) > 1:
+        return item()
+    if isinstance(value, (int, float)):
+        return int(value) if isinstance(value, int) else float(value)
+    return str.__str__(value) if isinstance(value, str) else value
