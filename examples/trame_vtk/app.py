@@ -47,6 +47,8 @@ class Viewer(TrameApp):
     def _make_page(self) -> None:
         with SinglePageLayout(self.server) as page:
             page.title.set_text("Cone")
+            # It is higher while a page waits for answers: pages would differ in the size of their one view, and fight over it.
+            page.footer.hide()
             with page.toolbar:
                 v3.VSpacer()
                 v3.VSlider(v_model=("resolution",), min=3, max=60, step=1, hide_details=True, id="resolution")
