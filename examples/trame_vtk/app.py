@@ -47,7 +47,7 @@ class Viewer(TrameApp):
     def _make_page(self) -> None:
         with SinglePageLayout(self.server) as page:
             page.title.set_text("Cone")
-            # It is higher while a page waits for answers: pages would differ in the size of their one view, and fight over it.
+            # It is higher while a page waits for answers: pages would fight over the size of the view that they share.
             page.footer.hide()
             with page.toolbar:
                 v3.VSpacer()
