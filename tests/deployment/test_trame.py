@@ -192,7 +192,7 @@ Way = Callable[[Path], AbstractAsyncContextManager[str]]
 @pytest.mark.parametrize(("way", "path"), WAYS)
 async def test_pages(opened: Path, way: Way, path: str) -> None:
     """trame's page, with trame's client, in Chromium."""
-    await _run(PYTHON, "-m", "trame.tools.www", "--client-type", "vue3", "--output", str(opened / "www"))
+    await _run(PYTHON, "-m", "trame.tools.www", "--client-type", "vue3", "--output", str(opened / "www"), "www")
     async with way(opened) as host:
         sockets = (await _run("node", str(Path(__file__).parent / "pages.mjs"), f"http://{host}/")).split()
     assert len(set(sockets)) == 2  # each has a session of their own
