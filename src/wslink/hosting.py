@@ -255,7 +255,7 @@ class _ReportingMethods(Methods):
 
 def _ignores_requests(protocol: Any) -> bool:
     """Whether its `onConnect` is the one that does nothing."""
-    return type(protocol).onConnect in _NOTHING and "onConnect" not in vars(protocol)
+    return getattr(type(protocol), "onConnect", None) in _NOTHING and "onConnect" not in vars(protocol)
 
 
 _NOTHING = (LinkProtocol.onConnect, ServerProtocol.onConnect)

@@ -69,6 +69,14 @@ async def test_aiohttp_routes_the_first_connection_alone(
     assert routed == ["/ws"]
 
 
+async def test_no_other_spelling_of_a_path_is_remembered(app: App, serve: Serve, routed: list[str]) -> None:
+    url = await serve(app, engine="picows")
+    spellings = ["/%77s", "/w%73", "/%77%73"]
+    for path in [*spellings, *spellings]:
+        assert "101" in await answer(url, *upgrade(path))
+    assert len(routed) == 6
+
+
 @pytest.mark.parametrize(
     ("lines", "status"),
     [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import gc
 import json
 import threading
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -242,6 +244,20 @@ async def test_tags_of_every_type_compare_by_kind(
     peer = await peers(await serve(app), hello=FEATURES)
     await peer.subscribe(1, "a", {"tag": definition})
     assert topic.wants({"tag": tag}) is wanted
+
+
+async def test_a_topic_keeps_nothing_of_clients_that_have_gone(app: App, serve: Serve, peers: Open) -> None:
+    topic = app.topic("a")
+    peer = await peers(await serve(app), hello=FEATURES)
+    await peer.subscribe(1, "a")
+    topic.publish(1)
+    session = weakref.ref(topic.subscriptions[0].session)
+    await peer.close()
+    while app.clients:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    gc.collect()
+    assert session() is None
 
 
 async def test_what_cannot_be_sent_is_the_publishers_error(app: App, serve: Serve, peers: Open) -> None:

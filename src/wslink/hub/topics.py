@@ -196,7 +196,8 @@ class Topic:
             for one in subscriptions
             if (to is None or one.client_id == to) and one.client_id != exclude and one.matches(tags)
         )
-        if to is None and exclude is None and not any(one.filter for one in subscriptions):
+        unchanged = subscriptions is self._snapshot  # another thread's publication may be late
+        if unchanged and to is None and exclude is None and not any(one.filter for one in subscriptions):
             self._everyone = subscriptions, targets
         return targets
 
@@ -241,7 +242,12 @@ class Topic:
         if replaces is not None:
             self._active.pop(replaces, None)
         self._active[subscription] = None
+        self._forget_snapshot()
+
+    def _forget_snapshot(self) -> None:
+        """The subscriptions have changed; nothing of those that have ended is kept."""
         self._snapshot = None
+        self._everyone = (), {}
 
     def announce(self, subscription: Subscription) -> None:
         """Tell the publisher of a new subscription, unless it has ended already."""
@@ -253,7 +259,7 @@ class Topic:
         """End `subscription`."""
         subscription.active = False
         self._active.pop(subscription, None)
-        self._snapshot = None
+        self._forget_snapshot()
 
     def announce_end(self, subscription: Subscription) -> None:
         """Tell the publisher of a subscription that has ended."""

@@ -98,7 +98,7 @@ def _failed(session: Session) -> bool:
 
 
 def result(hello: Hello, session: Session, max_msg_size: int, features: tuple[str, ...]) -> dict[str, Any]:
-    """The result of a good hello (HELLO-4)."""
+    """The result of a good hello (HELLO-2, EXT-2)."""
     answer: dict[str, Any] = {"clientID": f"c{session.client_id}"}
     if session.encoder.generation == 2:
         answer["maxMsgSize"] = max_msg_size

@@ -42,6 +42,8 @@ _shown = logger.isEnabledFor
 
 SEND_AT_ONCE = 64 * 1024
 """Bytes of a message up to which all its frames are handed over together when nothing waits."""
+MAX_PREFIX = 128
+"""Characters of a client's ids, without the number, that are remembered; longer ones are checked each time."""
 
 
 class State(enum.Enum):
@@ -116,7 +118,7 @@ class Session:
         self._same_origin = same_origin
         self._features: tuple[str, ...] = ()
         self._calls = 0
-        self._id_prefix = ""
+        self._id_prefix: str | None = None
         self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
@@ -160,7 +162,8 @@ class Session:
             return number.isdecimal() and number.isascii()
         if wire.match_id(id_) is None:
             return False
-        self._id_prefix = prefix
+        if len(prefix) <= MAX_PREFIX:
+            self._id_prefix = prefix
         return True
 
     def _admit(self, binary: bool, data: Buffer | str) -> bool:

@@ -40,13 +40,15 @@ class Arrivals:
         return _Arrival(self)
 
     def learn(self, request: web.Request, endpoint: Endpoint) -> None:
-        """aiohttp led `request` to `endpoint`; others for the same path need not go through it."""
-        if request.app is self._application and type(request.match_info.route.resource) is web.PlainResource:
+        """aiohttp led `request` to `endpoint`; others for the same path need not go through it. Other spellings of the
+        path do: clients can make up any number of them."""
+        resource, path = request.match_info.route.resource, request.raw_path.partition("?")[0]
+        if request.app is self._application and type(resource) is web.PlainResource and path == resource.canonical:
             resources = self._application.router.resources()
             if all(one in self._transparent for one in self._application.middlewares) and all(
-                isinstance(resource, _PLAIN) for resource in resources
+                isinstance(one, _PLAIN) for one in resources
             ):
-                self._endpoints[request.raw_path.partition("?")[0].encode()] = endpoint
+                self._endpoints[path.encode()] = endpoint
 
     def close(self) -> None:
         """End the connections that have not sent anything yet."""
