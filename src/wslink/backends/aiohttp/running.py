@@ -9,10 +9,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from wslink.backends.aiohttp.site import Site
 from wslink.errors import UsageError
-
-SHUTDOWN_TIMEOUT = 2.0
-"""Seconds that requests under way have to end."""
 
 
 async def serve(application: web.Application, host: str, port: int) -> None:
@@ -21,19 +19,18 @@ async def serve(application: web.Application, host: str, port: int) -> None:
     Raises:
         OSError: if the address cannot be had.
     """
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await runner.setup()
+    site = Site(application, host, port, None)
+    await site.start()
     try:
-        await web.TCPSite(runner, host, port).start()
-        addresses = ", ".join(f"{address[0]}:{address[1]}" for address in runner.addresses)
+        addresses = ", ".join(f"{address[0]}:{address[1]}" for address in site.addresses)
         sys.stdout.write(f"wslink: listening on {addresses}\n")
         sys.stdout.flush()
         await stop.wait()
     finally:
-        await runner.cleanup()
+        await site.stop()
 
 
 def add_pages(application: web.Application, folder: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Iterable
 from typing import Any
@@ -10,20 +11,31 @@ from typing import Any
 from aiohttp import web
 
 from wslink import environment
+from wslink.backends.aiohttp.acceptor import Acceptor, Connections
 from wslink.backends.aiohttp.adoption import Adoption, adopt, answer_once
 from wslink.backends.aiohttp.arrival import ARRIVALS, Arrivals
+from wslink.backends.aiohttp.private import HANDLER_OPTIONS, AcceptingSite, bounded_handler
 from wslink.backends.listen import listening_sockets
 
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds that HTTP requests under way have to end when the server stops."""
+MAX_CLIENTS = 10_000
+"""WebSockets at a time, where nobody says how many."""
+MAX_OTHERS = 256
+"""Connections beside those: requests for files, and those that have not sent a request yet."""
 
 
 class Site:
     """Serves an application on every address of a host, and the connections that a launcher hands over to it, where
     WSLINK_HANDOVER names a folder for that.
 
+    A connection has 10 s to send a request's head of less than 16 KiB. Where more than `max_clients` and some are
+    open, the one that has waited longest without sending a request makes room.
+
     Args:
+        tls: for TLS.
         transparent: middlewares of the application that do nothing to a WebSocket.
+        max_clients: how many WebSockets the application accepts.
 
     Attributes:
         runner: aiohttp's, once it has started.
@@ -37,6 +49,7 @@ class Site:
         port: int,
         tls: ssl.SSLContext | None,
         transparent: Iterable[Any] = (),
+        max_clients: int = MAX_CLIENTS,
     ) -> None:
         self.runner: web.AppRunner | None = None
         self.sites: list[web.SockSite] = []
@@ -44,8 +57,14 @@ class Site:
         self._address = host, port
         self._tls = tls
         self._transparent = transparent
+        self._connections = Connections(max_clients + MAX_OTHERS)
         self._arrivals: Arrivals | None = None
         self._adoption: Adoption | None = None
+
+    @property
+    def addresses(self) -> list[Any]:
+        """Where it listens, once it has started."""
+        return self.runner.addresses if self.runner is not None else []
 
     async def start(self) -> int:
         """Listen; the port, once it accepts.
@@ -54,20 +73,39 @@ class Site:
             OSError: naming host and port, if they cannot be had.
         """
         sockets = listening_sockets(*self._address)
-        self.runner = runner = _Runner(self._application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
-        self._arrivals = self._application[ARRIVALS] = Arrivals(runner.serve, self._application, self._transparent)
+        try:
+            await self._start(sockets)
+        except BaseException:  # among them a cancellation
+            for one in sockets:
+                one.close()
+            await self.stop()
+            raise
+        return int(sockets[0].getsockname()[1])
+
+    async def _start(self, sockets: list[socket.socket]) -> None:
+        self.runner = runner = _Runner(
+            self._application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT, **HANDLER_OPTIONS
+        )
+        self._arrivals = arrivals = Arrivals(runner.serve, self._application, self._transparent)
+        self._application[ARRIVALS] = arrivals
+        self._connections.evictors.append(arrivals.evict)
         folder = environment.read("WSLINK_HANDOVER", str, "") if self._tls is None else ""
         if folder:
             self._application.on_response_prepare.append(answer_once)
         await runner.setup()
-        runner.arrivals = self._arrivals
+        runner.arrivals = arrivals
         for one in sockets:
-            self.sites.append(web.SockSite(self.runner, one, ssl_context=self._tls))
+            self.sites.append(self._site(runner, one))
             await self.sites[-1].start()
-        port = int(sockets[0].getsockname()[1])
         if folder:
-            self._adoption = adopt(runner, folder, port)
-        return port
+            self._adoption = adopt(runner, folder, int(sockets[0].getsockname()[1]))
+
+    def _site(self, runner: _Runner, listener: socket.socket) -> web.SockSite:
+        if not _has_readers():
+            return web.SockSite(runner, listener, ssl_context=self._tls)
+        return AcceptingSite(
+            runner, listener, accept=lambda: Acceptor(listener, runner.server, self._connections, self._tls)
+        )
 
     async def stop(self) -> None:
         """Free the port, and end what is under way."""
@@ -87,9 +125,15 @@ class _Runner(web.AppRunner):
     def serve(self) -> asyncio.Protocol:
         """aiohttp's protocol for a connection."""
         server = super().server
-        assert server is not None
-        return server()
+        assert server is not None and self.arrivals is not None
+        return bounded_handler(server, self.arrivals.refuse)
 
     @property
     def server(self) -> Any:
         return self.arrivals or super().server
+
+
+def _has_readers() -> bool:
+    """Whether the event loop watches sockets; Windows' does not by default."""
+    loop = asyncio.get_running_loop()
+    return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
