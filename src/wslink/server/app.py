@@ -6,13 +6,13 @@ import asyncio
 import hmac
 import logging
 import secrets
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from wslink import environment
 from wslink.backends.asgi.application import AsgiApplication
 from wslink.backends.origin import is_loopback
+from wslink.console import say
 from wslink.errors import UsageError
 from wslink.hosting import ProtocolHost, include
 from wslink.hub.hub import ClientHandler, Hub
@@ -192,8 +192,7 @@ class App:
 
     async def _run(self, settings: dict[str, Any]) -> None:
         server = await self.serve(**settings)
-        sys.stdout.write(f"wslink: serving on {server.url}\n")
-        sys.stdout.flush()
+        say(f"wslink: serving on {server.url}")
         await server.wait_closed()
 
     # What every server does -----------------------------------------------------
