@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wslink.console import say
 from wslink.errors import ConfigurationError
 from wslink.launcher import validation
 from wslink.launcher.cli import run
@@ -66,7 +67,7 @@ def validateKeySet(obj: Any, expected_keys: Sequence[str], object_name: str) -> 
     """Whether `obj` has every key; prints those that are missing."""
     missing = [key for key in expected_keys if key not in obj]
     for key in missing:
-        sys.stdout.write(f"ERROR: {object_name} is missing {key} key.\n")
+        say(f"ERROR: {object_name} is missing {key} key.")
     return not missing
 
 
@@ -217,7 +218,7 @@ def parseConfig(options: Any) -> dict[str, Any]:
     try:
         validation.load(path)
     except ConfigurationError as error:
-        sys.stdout.write(f"ERROR: {error}\n{sample_config_file}")
+        say(f"ERROR: {error}\n{sample_config_file}")
         sys.exit(2)
     config = read_source(path).data
     config["configuration"].setdefault("content", "")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from pathlib import Path
 
 from aiohttp import web
 
+from wslink.console import say
 from wslink.errors import UsageError
 
 SHUTDOWN_TIMEOUT = 2.0
@@ -29,8 +29,7 @@ async def serve(application: web.Application, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port).start()
         addresses = ", ".join(f"{address[0]}:{address[1]}" for address in runner.addresses)
-        sys.stdout.write(f"wslink: listening on {addresses}\n")
-        sys.stdout.flush()
+        say(f"wslink: listening on {addresses}")
         await stop.wait()
     finally:
         await runner.cleanup()

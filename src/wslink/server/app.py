@@ -6,11 +6,11 @@ import asyncio
 import hmac
 import logging
 import secrets
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from wslink import settings as environment
+from wslink.console import say
 from wslink.errors import UsageError
 from wslink.http.asgi import AsgiApplication
 from wslink.http.origin import is_loopback
@@ -196,8 +196,7 @@ class App:
 
     async def _run(self, settings: dict[str, Any]) -> None:
         server = await self.serve(**settings)
-        sys.stdout.write(f"wslink: serving on {server.url}\n")
-        sys.stdout.flush()
+        say(f"wslink: serving on {server.url}")
         await server.wait_closed()
 
     # What every server does -----------------------------------------------------
