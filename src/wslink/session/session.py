@@ -9,7 +9,7 @@ import inspect
 import logging
 import secrets
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from wslink import errors
@@ -25,7 +25,7 @@ from wslink.errors import (
     PeerError,
 )
 from wslink.rpc.call import Call, current_call
-from wslink.rpc.methods import NEVER_AWAITABLE, Method
+from wslink.rpc.methods import MAX_NAME, NEVER_AWAITABLE, Method
 from wslink.session import hello as greeting
 from wslink.session.hello import ARRAYS, SUBSCRIBE, Hello
 from wslink.session.ports import Connection, Host
@@ -34,16 +34,16 @@ from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
 from wslink.wire.frames import Buffer, Message
-from wslink.wire.messages import CallEnvelope
+from wslink.wire.messages import MAX_ID, NO_ID, CallEnvelope
 from wslink.wire.v2_msgpack import INCOMPLETE
 
 logger = logging.getLogger("wslink")
 _shown = logger.isEnabledFor
 
+MAX_REPR = 4096
+"""Characters of an exception's `repr` that are sent (ERR-2)."""
 SEND_AT_ONCE = 64 * 1024
 """Bytes of a message up to which all its frames are handed over together when nothing waits."""
-MAX_PREFIX = 128
-"""Characters of a client's ids, without the number, that are remembered; longer ones are checked each time."""
 
 
 class State(enum.Enum):
@@ -78,7 +78,6 @@ class Session:
         "_features",
         "_hello_timer",
         "_host",
-        "_id_prefix",
         "_malformed",
         "_same_origin",
         "client_id",
@@ -118,7 +117,6 @@ class Session:
         self._same_origin = same_origin
         self._features: tuple[str, ...] = ()
         self._calls = 0
-        self._id_prefix: str | None = None
         self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
@@ -140,31 +138,20 @@ class Session:
             if isinstance(error, LimitExceeded) and self.state is _NEW:  # LIM-2
                 self._close_early()
             else:
-                self._refuse(wire.MALFORMED_ID, error)
+                self._refuse(wire.MALFORMED_ID if error.id is None else error.id, error)
             return
         if message is not INCOMPLETE:
             self.take(message)
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
-        if type(message) is not CallEnvelope or not self._is_usual(message.id):
+        if type(message) is not CallEnvelope or message.id is NO_ID or len(message.id) > MAX_ID:
             try:
                 message = wire.parse_call(message)
             except PeerError as error:
                 self._refuse(wire.answerable_id(message), error)
                 return
         self._handle(message)
-
-    def _is_usual(self, id_: str) -> bool:
-        """Whether an id differs from one that was checked in its number alone, as a client's ids do."""
-        prefix, _, number = id_.rpartition(":")
-        if prefix == self._id_prefix:
-            return number.isdecimal() and number.isascii()
-        if wire.match_id(id_) is None:
-            return False
-        if len(prefix) <= MAX_PREFIX:
-            self._id_prefix = prefix
-        return True
 
     def _admit(self, binary: bool, data: Buffer | str) -> bool:
         """Whether to look at a frame that comes before a good hello, or after the end."""
@@ -196,16 +183,19 @@ class Session:
 
     def _handle(self, call: CallEnvelope) -> None:
         if _shown(logging.DEBUG):
-            logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
+            logger.debug("client %s calls %r (%r)", self.client_id, call.method, call.id)
         if self._host.watch is not None:
             self._host.watch.received(call)
         try:
-            if call.id.startswith("system:"):
+            if call.id.startswith("system:") or call.id == "system":
                 self._handle_system(call)
             elif self.state is not _OPEN:
                 raise AuthenticationError("Unauthorized: Skip message processing")
             else:
                 self._start(self._host.methods.find(call.method), call)
+        except MethodNotFound as error:  # released clients compare the message
+            hint = self._host.methods.hint(call.method) if self._features and self.state is _OPEN else ""
+            self._fail(call.id, error.code, error.message + hint, error.data)
         except PeerError as error:
             self._fail(call.id, error.code, error.message, error.data)
         except Exception:  # ours, or a hook's: it must not end the connection
@@ -228,7 +218,7 @@ class Session:
             self._host.unsubscribe(self, _one_map(call).get("subscription"))
             self._result(call.id, None)
         else:
-            raise MethodNotFound("Unknown system method called", call.method)
+            raise MethodNotFound("Unknown system method called", call.method[:MAX_NAME])
 
     # Hello ------------------------------------------------------------------
 
@@ -279,7 +269,7 @@ class Session:
         try:
             args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
             if method.thread:
-                result: Any = host.run_in_thread(functools.partial(method.function, *args, **kwargs))
+                result: Any = host.run_in_thread(functools.partial(_outcome, method.function, args, kwargs))
             else:
                 result = method.function(*args, **kwargs)
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
@@ -287,10 +277,7 @@ class Session:
                 host.calls += 1
                 host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
-        except asyncio.CancelledError:
-            self._cancelled(call)
-            return
-        except Exception as error:
+        except BaseException as error:
             self._failed(call, error)
             return
         finally:
@@ -308,10 +295,13 @@ class Session:
 
     async def _finish(self, call: Call, awaitable: Awaitable[Any]) -> None:
         try:
-            self._answer(call, await awaitable)
-        except asyncio.CancelledError:
-            self._cancelled(call)
-        except Exception as error:
+            result = await awaitable
+            if type(result) is _Raised:
+                raise result.error
+            self._answer(call, result)
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and _loop_has_ended():
+                raise
             self._failed(call, error)
         finally:
             self._calls -= 1
@@ -323,9 +313,13 @@ class Session:
         if self._host.ordering.holding:
             self._host.ordering.release()
 
-    def _failed(self, call: Call, error: Exception) -> None:
+    def _failed(self, call: Call, error: BaseException) -> None:
+        """Answer with what a method raised, of whatever kind: an exit or an interrupt is its caller's failure, too."""
         call.answered = True
-        if isinstance(error, (MethodError, PeerError)):
+        if isinstance(error, asyncio.CancelledError):
+            data = {"method": call.method, "exception": "cancelled"}
+            self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
+        elif isinstance(error, (MethodError, PeerError)):
             self._fail(call.id, error.code, error.message, error.data)
         else:
             logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
@@ -333,12 +327,6 @@ class Session:
             if self._host.debug:  # ERR-2
                 data["trace"] = "".join(traceback.format_exception(error))
             self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
-        self._host.ordering.release()
-
-    def _cancelled(self, call: Call) -> None:
-        call.answered = True
-        data = {"method": call.method, "exception": "cancelled"}
-        self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
         self._host.ordering.release()
 
     # Outgoing ---------------------------------------------------------------
@@ -359,8 +347,18 @@ class Session:
         limit = self._host.limits.max_sent_frame
         try:
             self.send(self.encoder.failure(id_, error, limit))
-        except NotSerializable:
-            self.send(self.encoder.failure(id_, {"code": code, "message": ascii(message)}, limit))
+        except NotSerializable as unsendable:
+            logger.error("a failure cannot be sent as it is: %s", unsendable)
+            self.send(self.encoder.failure(id_, self._sendable(error), limit))
+
+    def _sendable(self, error: dict[str, Any]) -> dict[str, Any]:
+        """`error` with its message as text, and a word in place of data that cannot be sent."""
+        plain = {**error, "message": _text(error["message"])}
+        try:
+            self.encoder.pack(plain)
+        except NotSerializable as unsendable:
+            plain["data"] = _text(f"the data of this error cannot be sent: {unsendable}")
+        return plain
 
     def send(self, message: Message, key: Any = None) -> None:
         """Send `message` as soon as the connection takes it; see Outbox.put for `key`. A client over its bound is
@@ -426,8 +424,37 @@ def _one_map(call: CallEnvelope) -> dict[str, Any]:
     return call.args[0]
 
 
-def _safe_repr(error: Exception) -> str:
+def _text(value: Any) -> str:
+    """`value` as text that can be sent: halves of surrogate pairs are escaped."""
+    return str(value).encode(errors="backslashreplace").decode()
+
+
+def _safe_repr(error: BaseException) -> str:
     try:
-        return repr(error)
+        return _text(repr(error)[:MAX_REPR])
     except Exception:
         return f"<{type(error).__name__}>"
+
+
+def _loop_has_ended() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return False
+
+
+class _Raised:
+    """What a function raised in a thread. Neither kind of future can carry a StopIteration."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _outcome(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    try:
+        return function(*args, **kwargs)
+    except BaseException as error:
+        return _Raised(error)
