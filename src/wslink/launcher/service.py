@@ -19,6 +19,7 @@ from wslink.launcher.admin import Administration
 from wslink.launcher.authentication import client_of, find_authenticator, is_in, networks
 from wslink.launcher.configuration import Configuration
 from wslink.launcher.events import failure, stream, wants_events
+from wslink.launcher.forwarding import Forwarding
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.metrics import Metrics
 from wslink.launcher.proxy import SessionProxy
@@ -51,7 +52,7 @@ class Service:
             raise UsageError(f"configuration.trusted_proxies: {error}") from error
         self._authenticate = find_authenticator(settings.authentication, settings.trusted_proxies)
         self._administration = Administration(launcher)
-        self._proxy = SessionProxy(launcher, settings.origins)
+        self._proxy = SessionProxy(launcher, settings.origins, Forwarding(settings, self._proxies))
         self._metrics = None
         with contextlib.suppress(ImportError):
             self._metrics = Metrics(launcher)

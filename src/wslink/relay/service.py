@@ -85,7 +85,10 @@ class Relay:
             logger.warning("a client asked for %r, which is not allowed", f"{host}:{port}")
             return web.Response(status=403, text="This target is not allowed.\n")
         target = Target(address, int(port), f"/{quote(path, safe='/:@!$&,;=~')}{_query(request)}", self._retries)
-        return await tunnel(request, target, self._headers(request, target))
+        try:
+            return await tunnel(request, target, self._headers(request, target))
+        except ValueError as error:
+            return web.Response(status=400, text=f"The request cannot be passed on: {error}\n")
 
     def _headers(self, request: web.Request, target: Target) -> CIMultiDict[str]:
         headers = forwarded(request, target)
