@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from aiohttp import web
 from multidict import CIMultiDict
 
-from wslink.backends.tunnel.upstream import Target, forwarded, passed_on
 from wslink.launcher.addresses import without_cookie
 from wslink.launcher.authentication import Network, is_in
 from wslink.launcher.configuration import Settings
+from wslink.proxy.upstream import Target, forwarded, passed_on
 
 COOKIE = "wslink-session"
 """The cookie that holds a session's token."""

@@ -7,7 +7,7 @@ the answer of the POST sets for the browser. A token opens its own session alone
 A `sessionURL` that names the session in its query (`/proxy?sessionId=${id}&path=ws`), as released launchers have it
 behind Apache's RewriteMap, is served as Apache would: the id, unguessable, opens the session's WebSocket.
 
-A session that takes connections (backends/handover.py) gets the WebSocket's itself, and no byte passes here after the
+A session that takes connections (proxy/fd_passing.py) gets the WebSocket's itself, and no byte passes here after the
 request. To any other they are carried.
 """
 
@@ -25,17 +25,17 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from wslink.backends import origin
-from wslink.backends.aiohttp.tokens import same
-from wslink.backends.handover import Usage
-from wslink.backends.tunnel.handover import follow, hand_over
-from wslink.backends.tunnel.takeover import HandedOver
-from wslink.backends.tunnel.upstream import Target, Watch, passed_on, request_head, tunnel
+from wslink.http import origin
+from wslink.http.tokens import same
 from wslink.launcher.addresses import Prefix, cookie_of
 from wslink.launcher.forwarding import COOKIE, Forwarding
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.ports import reachable
 from wslink.launcher.session import Session
+from wslink.proxy.fd_passing import Usage
+from wslink.proxy.handoff import follow, hand_over
+from wslink.proxy.takeover import HandedOver
+from wslink.proxy.upstream import Target, Watch, passed_on, request_head, tunnel
 
 PIECE = 64 * 1024
 """Bytes of a body that are carried at once."""
