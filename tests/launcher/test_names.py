@@ -66,7 +66,7 @@ async def test_own_names_are_answered(tmp_path: Path) -> None:
 async def test_names_that_the_configuration_tells(tmp_path: Path, setting: dict[str, str], name: str) -> None:
     async with launching(tmp_path, apps={}, **setting) as running:
         assert await posted(running, name) == 400  # there is no such application: it was looked for
-        assert await posted(running, "use_host") == (400 if "hosts" in setting else 421)
+        assert await posted(running, "other.example") == (400 if "hosts" in setting else 421)
 
 
 def test_a_program_without_a_host_is_no_page() -> None:
