@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 import ssl
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +14,7 @@ from aiohttp import web
 from wslink import environment
 from wslink.backends.aiohttp.adoption import Adoption, adopt, answer_once
 from wslink.backends.aiohttp.arrival import ARRIVALS, Arrivals
-from wslink.backends.listen import listening_sockets
+from wslink.backends.listen import open_sockets
 
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds that HTTP requests under way have to end when the server stops."""
@@ -46,14 +48,16 @@ class Site:
         self._transparent = transparent
         self._arrivals: Arrivals | None = None
         self._adoption: Adoption | None = None
+        self._sockets: list[socket.socket] = []
+        self._stopped = False
 
     async def start(self) -> int:
         """Listen; the port, once it accepts.
 
         Raises:
-            OSError: naming host and port, if they cannot be had.
+            OSError: naming host and port, if they cannot be had, or if it was stopped meanwhile.
         """
-        sockets = listening_sockets(*self._address)
+        self._sockets = sockets = await open_sockets(*self._address)
         self.runner = runner = _Runner(self._application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
         self._arrivals = self._application[ARRIVALS] = Arrivals(runner.serve, self._application, self._transparent)
         folder = environment.read("WSLINK_HANDOVER", str, "") if self._tls is None else ""
@@ -64,19 +68,25 @@ class Site:
         for one in sockets:
             self.sites.append(web.SockSite(self.runner, one, ssl_context=self._tls))
             await self.sites[-1].start()
+        if self._stopped:
+            await self.stop()
+            raise OSError(errno.ECANCELED, "the server was stopped before its port was open")
         port = int(sockets[0].getsockname()[1])
         if folder:
             self._adoption = adopt(runner, folder, port)
         return port
 
     async def stop(self) -> None:
-        """Free the port, and end what is under way."""
+        """Free the port, and end what is under way. Also ends a start that is under way."""
+        self._stopped = True
         if self._adoption is not None:
             self._adoption.stop()
         if self._arrivals is not None:
             self._arrivals.close()
         if self.runner is not None:
             await self.runner.cleanup()
+        for one in self._sockets:
+            one.close()
 
 
 class _Runner(web.AppRunner):
