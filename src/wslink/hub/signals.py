@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -56,16 +57,28 @@ class Signals:
 _handled: weakref.WeakSet[Signals] = weakref.WeakSet()
 
 
+_held = threading.local()  # a mask belongs to a thread
+
+
+def _before_fork() -> None:
+    """Hold signals back while the new process still has this one's handlers."""
+    _held.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP if _handled else ())
+
+
+def _after_fork() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _held.mask)
+
+
 def _forget() -> None:
     """In a process that was forked: the handlers of before, and no word to the process that it was forked from."""
-    if not _handled:
-        return
-    with contextlib.suppress(ValueError):
-        signal.set_wakeup_fd(-1)
-    for signals in list(_handled):
-        signals._reset()
-    _handled.clear()
+    if _handled:
+        with contextlib.suppress(ValueError):
+            signal.set_wakeup_fd(-1)
+        for signals in list(_handled):
+            signals._reset()
+        _handled.clear()
+    _after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_forget)
