@@ -205,22 +205,17 @@ async def test_a_method_that_swallows_its_cancellation_is_logged(app: App, peers
     released.set()
 
 
-async def test_another_clients_call_does_not_wait_for_a_processor(app: App, peers: Open) -> None:
-    """Threads that wait need no processor of their own."""
-
+async def test_the_number_of_threads_is_a_setting(app: App) -> None:
     @app.method("test.sleep", thread=True)
     def sleep(seconds: float) -> None:
         time.sleep(seconds)
 
-    server = await app.serve(host="127.0.0.1", port=0, handle_signals=False, ready_msg="", threads=4)
-    url = f"ws://127.0.0.1:{server.port}/ws"
-    peer = await peers(url, hello=HELLO)
-    began = time.monotonic()
-    ids = [await peer.start("test.sleep", 0.2) for _ in range(8)]
-    for id_ in ids:
-        await peer.answer(id_)
-    assert 0.38 < time.monotonic() - began < 0.75
-    await server.stop()
+    async with await app.serve(host="127.0.0.1", port=0, handle_signals=False, ready_msg="", threads=4) as server:
+        url = f"ws://127.0.0.1:{server.port}/ws"
+        async with wslink.connect(url, secret="secret") as link:
+            began = time.monotonic()
+            await asyncio.gather(*(link.call("test.sleep", 0.2) for _ in range(8)))
+            assert 0.38 < time.monotonic() - began < 0.75
 
 
 def test_an_app_may_be_run_again_and_again(app: App) -> None:

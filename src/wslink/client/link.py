@@ -25,11 +25,11 @@ from wslink.errors import (
 )
 from wslink.session.hello import ARRAYS, SUBSCRIBE
 from wslink.version import __version__
-from wslink.wire import envelope as wire
-from wslink.wire.codecs import SECOND, SECOND_WITH_ARRAYS
+from wslink.wire import messages as wire
+from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
-from wslink.wire.second import INCOMPLETE, SecondDecoder, SecondEncoder
+from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder, SecondEncoder
 
 logger = logging.getLogger("wslink.client")
 

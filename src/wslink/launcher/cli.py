@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wslink.backends.aiohttp.running import serve
 from wslink.console import complain, say
 from wslink.errors import ConfigurationError, UsageError
+from wslink.http.run import serve
 from wslink.launcher.configuration import Configuration, with_environment
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.service import Service

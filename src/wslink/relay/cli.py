@@ -8,9 +8,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from wslink.backends.aiohttp.running import serve
 from wslink.console import complain
 from wslink.errors import UsageError
+from wslink.http.run import serve
 from wslink.relay.options import Options, add_options
 from wslink.relay.service import Relay
 
