@@ -1,0 +1,254 @@
+"""A WebSocket of aiohttp's as a session's connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
+
+from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
+
+from wslink.session.ports import Carriable
+from wslink.session.session import State
+from wslink.transport import tcp
+from wslink.transport.base import CLOSE_TIMEOUT, Carriage, Engine, close_reason, early_limit, too_large
+from wslink.transport.closing import CloseTimer
+from wslink.transport.deflate import worth_compressing
+from wslink.transport.framing import is_close_code
+from wslink.transport.heartbeat import Heartbeat
+from wslink.transport.private import GuardedParser, compress_per_message, plain_upgrade, server_guard
+from wslink.wire.frames import Frame
+from wslink.wire.limits import Limits
+
+Socket = web.WebSocketResponse | ClientWebSocketResponse
+
+HIGH_WATER = 256 * 1024
+"""Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one
+may replace them."""
+
+
+TURN = 256
+"""Messages that are received before others have their turn."""
+MAX_PONGS = 16
+"""Pings whose answers may wait; of more, the newest are answered (RFC 6455, 5.5.3)."""
+
+logger = logging.getLogger("wslink.transport.aiohttp")
+
+
+async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
+    """Upgrade and carry until the connection ends (base.Engine)."""
+    socket = web.WebSocketResponse(
+        autoping=False, autoclose=False, compress=carriage.compress, max_msg_size=carriage.max_frame + 1, timeout=1.0
+    )
+    await socket.prepare(plain_upgrade(request))
+    connection = AiohttpConnection(
+        socket, request.transport, carriage.heartbeat, carriage.limits, server_guard(request)
+    )
+    try:
+        await connection.run(carriage.opened(connection))
+    finally:
+        carriage.ended(connection)
+    return socket
+
+
+class AiohttpConnection:
+    """Carries a session over a WebSocket of aiohttp's (session.ports.Connection).
+
+    Args:
+        socket: the WebSocket, connected; ours as a server or, in a reverse connection, as a client.
+        transport: what it writes to.
+        heartbeat: seconds between pings; below 1 there are none.
+        limits: the host's.
+        guard: stands in front of what it reads.
+    """
+
+    def __init__(
+        self,
+        socket: Socket,
+        transport: asyncio.BaseTransport | None,
+        heartbeat: float,
+        limits: Limits,
+        guard: GuardedParser,
+    ) -> None:
+        self.on_ping: Callable[[bytes], None] | None = None
+        """Called with the payload of each ping."""
+        self._socket = socket
+        self._transport = cast("asyncio.Transport | None", transport)
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(HIGH_WATER)
+        self._limits = limits
+        self._guard = guard
+        self._session: Carriable | None = None
+        self._compress = compress_per_message(socket)
+        self._heartbeat = Heartbeat(heartbeat, self._ping, self._dead, lambda: guard.received, self._line)
+        self._queue: deque[Callable[[], Awaitable[None]]] = deque()
+        self._queued = 0
+        self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS)
+        self._pinging = False
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._close_timer: CloseTimer | None = None
+
+    # session.contracts.Connection
+
+    @property
+    def writable(self) -> bool:
+        return self._queued < HIGH_WATER
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        if not self._closing:
+            for frame in frames:
+                self._send(frame)
+
+    def _send(self, frame: Frame) -> None:
+        self._queued += frame.size
+
+        async def write() -> None:
+            try:
+                await self._write_frame(frame)
+            finally:
+                self._queued -= frame.size
+
+        self._enqueue(write)
+
+    def close(self, code: int, reason: str) -> None:
+        if self._closing:
+            return
+        message = close_reason(reason)
+
+        async def close() -> None:
+            await self._socket.close(code=code, message=message)
+
+        self._enqueue(close)
+        self._closing = True
+        self._await_close()
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def _admitted(self) -> bool:
+        """Whether the client has said a good hello."""
+        return self._session is not None and self._session.state is not State.NEW
+
+    def _max_size(self) -> int:
+        return self._limits.max_frame if self._admitted else early_limit(self._limits)
+
+    def _fail(self, code: int, reason: str) -> None:
+        """The peer broke the WebSocket protocol, or a limit of it."""
+        if code == WSCloseCode.MESSAGE_TOO_BIG:
+            reason = too_large(self._limits, self._admitted)
+        if self._session is not None:
+            self._session.close(code, reason)
+
+    def _await_close(self) -> None:
+        if self._close_timer is None and self._transport is not None:
+            self._close_timer = CloseTimer(self._transport, self._admitted)
+
+    def _line(self) -> tcp.Line:
+        return tcp.line(self._transport) if self._transport is not None else tcp.UNKNOWN
+
+    def _dead(self, reason: str) -> None:
+        logger.warning("client %s is dropped: %s", self._session.client_id if self._session else "?", reason)
+        self.abort()
+
+    # Running
+
+    async def run(self, session: Carriable) -> None:
+        """Carry `session` until the connection ends."""
+        self._session = session
+        self._guard.bind(self._max_size, self._fail)
+        writer = asyncio.get_running_loop().create_task(self._write(session))
+        try:
+            await self._read(session)
+        finally:
+            self._closing = True
+            self._await_close()
+            self._wake.set()
+            self._heartbeat.stop()
+            session.closed()
+            if self._socket.closed:
+                writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({writer}, timeout=CLOSE_TIMEOUT)
+            writer.cancel()
+
+    async def _read(self, session: Carriable) -> None:
+        count = 0
+        while True:
+            message = await self._socket.receive()
+            count += 1
+            if count % TURN == 0:
+                await asyncio.sleep(0)
+            if message.type is WSMsgType.BINARY:
+                self._heartbeat.heard = True
+                session.receive(True, message.data)
+            elif message.type is WSMsgType.TEXT:
+                self._heartbeat.heard = True
+                session.receive(False, message.data)
+            elif message.type is WSMsgType.PING:
+                self._answer(bytes(message.data))
+            elif message.type is WSMsgType.PONG:
+                self._heartbeat.heard = True
+            else:
+                if message.type is WSMsgType.CLOSE:
+                    await self._answer_close(message.data)
+                return
+
+    def _answer(self, ping: bytes) -> None:
+        """Answer a ping, where pongs would pile up only the newest."""
+        self._heartbeat.heard = True
+        if self.on_ping is not None:
+            self.on_ping(ping)
+        if not self._pongs:
+            self._enqueue(self._pong)
+        self._pongs.append(ping)
+
+    async def _pong(self) -> None:
+        while self._pongs and not self._socket.closed:
+            await self._socket.pong(self._pongs.popleft())
+
+    async def _answer_close(self, code: int) -> None:
+        """End the connection after what has been written; a code that no close frame may hold is an error."""
+        answer = code or WSCloseCode.OK
+        await self._socket.close(code=answer if is_close_code(answer) else WSCloseCode.PROTOCOL_ERROR)
+
+    async def _write(self, session: Carriable) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                while self._queue:
+                    await self._queue.popleft()()
+                    if self.writable:
+                        session.resume()
+                if self._closing:  # nothing more will be queued
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+
+    async def _write_frame(self, frame: Frame) -> None:
+        opcode = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT
+        squeeze = self._compress and worth_compressing(frame)
+        await self._socket.send_frame(bytes(frame.joined()), opcode, self._compress if squeeze else 0)
+
+    def _enqueue(self, write: Callable[[], Awaitable[None]]) -> None:
+        if not self._closing:
+            self._queue.append(write)
+            self._wake.set()
+
+    def _ping(self) -> None:
+        if not self._pinging:
+            self._pinging = True
+            self._enqueue(self._write_ping)
+
+    async def _write_ping(self) -> None:
+        self._pinging = False
+        await self._socket.ping()
+
+
+ENGINE = Engine("aiohttp", carry)

@@ -1,0 +1,115 @@
+"""What an engine is: it carries sessions over the WebSocket that a request asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+
+from wslink.errors import UsageError
+from wslink.session.ports import Connection
+from wslink.session.session import Session
+from wslink.wire.chunks import HEADER_LENGTH
+from wslink.wire.limits import Limits
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from multidict import MultiMapping
+
+ENGINES = {
+    "picows": "wslink.transport.picows.engine:ENGINE",
+    "aiohttp": "wslink.transport.aiohttp:ENGINE",
+}
+"""Each engine's import string, the faster first."""
+
+CLOSE_TIMEOUT = 5.0
+"""Seconds in which a peer has to take some of what was sent before a close, or to answer the closing handshake."""
+EARLY_CLOSE_TIMEOUT = 1.0
+"""The same for one that has not said a good hello."""
+MAX_CLOSE_REASON = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes 2
+
+
+class Carried(Connection, Protocol):
+    """A session's connection as the endpoint sees it."""
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carriage:
+    """How to carry a connection, and whom to tell of it.
+
+    Attributes:
+        limits: the host's.
+        heartbeat: seconds between pings; below 1 there are none.
+        compress: whether permessage-deflate is accepted where a client offers it.
+        opened: called once frames can be sent; returns the session to carry.
+        ended: called once the connection has ended.
+    """
+
+    limits: Limits
+    heartbeat: float
+    compress: bool
+    opened: Callable[[Carried], Session]
+    ended: Callable[[Carried], None]
+
+    @property
+    def max_frame(self) -> int:
+        """The largest message accepted from the peer, in bytes (LIM-1)."""
+        return self.limits.max_frame
+
+    @property
+    def max_early_frame(self) -> int:
+        """The largest before a good hello (LIM-2)."""
+        return early_limit(self.limits)
+
+
+class Engine(NamedTuple):
+    """Attributes:
+    name: what it is called in settings and in the log.
+    carry: upgrades a request that is fit for it, and carries a session over it.
+    adopt: takes a connection and the headers of the one request that came over it, which is fit for an upgrade and
+        which nobody has answered. None where the engine cannot do without aiohttp.
+    """
+
+    name: str
+    carry: Callable[[web.Request, Carriage], Awaitable[web.StreamResponse]]
+    adopt: Callable[[asyncio.Transport, MultiMapping[str], Carriage], None] | None = None
+
+
+def find_engine(name: str) -> Engine:
+    """The engine called `name`; for "auto" the fastest that is installed.
+
+    Raises:
+        UsageError: if there is none of that name, or it is not installed.
+    """
+    if name != "auto" and name not in ENGINES:
+        raise UsageError(f"engine {name!r}: one of auto, {', '.join(ENGINES)}")
+    for candidate in ENGINES if name == "auto" else (name,):
+        module, _, attribute = ENGINES[candidate].partition(":")
+        try:
+            return cast(Engine, getattr(importlib.import_module(module), attribute))
+        except ImportError as error:
+            if candidate == name:
+                raise UsageError(f"engine {name!r} is not installed: {error}") from error
+    raise AssertionError("unreachable: aiohttp is always installed")
+
+
+def early_limit(limits: Limits) -> int:
+    """The largest frame before a good hello, in bytes (LIM-2)."""
+    return limits.auth_msg_size + HEADER_LENGTH
+
+
+def too_large(limits: Limits, admitted: bool) -> str:
+    """Why a message is refused."""
+    if admitted:
+        return f"a message is at most {limits.max_frame} bytes"
+    return f"a message before hello is at most auth_msg_size ({limits.auth_msg_size}) bytes"
+
+
+def close_reason(reason: str) -> bytes:
+    """`reason` as a close frame can hold it."""
+    return reason.encode()[:MAX_CLOSE_REASON].decode(errors="ignore").encode()

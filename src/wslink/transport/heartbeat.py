@@ -1,0 +1,136 @@
+"""Keepalive pings and dead-peer detection."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import weakref
+from collections.abc import Callable
+
+from wslink.transport.tcp import Line
+
+MIN_INTERVAL = 1.0
+"""Seconds; a shorter interval means no heartbeat (WSLINK_HEART_BEAT)."""
+MAX_SILENT = 2
+"""Intervals without a sign of life after which a peer is dead, if its system is silent, too."""
+MAX_UNRESPONSIVE = 4
+"""Intervals where its system still answers: the peer is there, and busy."""
+MIN_TAKEN = 1024
+"""Bytes that a peer has to take in an interval for that to be a sign of life: more than the pings themselves."""
+SLOWEST, MAX_GRACE = 256 * 1024, 30.0
+"""Bytes per second in which what was taken without a word may still be on its way to the peer, in buffers of proxies;
+and the seconds that this may lengthen its time."""
+STEPS = 16
+"""Parts of an interval. The heartbeats of one part share its timer."""
+
+
+class Heartbeat:
+    """Pings a peer every `interval` seconds and calls `dead` once it has shown no sign of life for some of them.
+
+    What arrives from it is a sign, also a part of a message; so are the bytes that it takes, since a pong stands behind
+    all that was sent before. Busy is not dead: an interval counts only if the event loop was free to hear. After a tick
+    that comes late (a method kept the loop for itself) the count starts afresh.
+
+    Args:
+        interval: seconds; below 1 there is no heartbeat.
+        ping: sends a ping.
+        dead: called once, with the reason.
+        progress: a number that changes while a message is arriving; one that takes long is a sign of life, too.
+        line: the state of the connection.
+
+    Attributes:
+        heard: set it to True when something arrives from the peer.
+    """
+
+    __slots__ = ("_arrived", "_dead", "_interval", "_line", "_ping", "_progress", "_silent", "_step", "_taken",
+        "_unanswered", "heard")  # fmt: skip
+
+    def __init__(
+        self,
+        interval: float,
+        ping: Callable[[], None],
+        dead: Callable[[str], None],
+        progress: Callable[[], int] = lambda: 0,
+        line: Callable[[], Line] = lambda: Line(0, math.inf),
+    ) -> None:
+        self.heard = True
+        self._interval = interval
+        self._ping = ping
+        self._dead = dead
+        self._progress = progress
+        self._line = line
+        self._arrived = 0
+        self._taken = 0
+        self._unanswered = 0  # bytes that were taken since the peer was heard last
+        self._silent = 0
+        self._step: set[Heartbeat] | None = _wheel(interval).join(self) if interval >= MIN_INTERVAL else None
+
+    def stop(self) -> None:
+        if self._step is not None:
+            self._step.discard(self)
+
+    def tick(self, late: bool) -> None:
+        """An interval has gone by."""
+        arrived, (taken, answered) = self._progress(), self._line()
+        more = taken - self._taken
+        if self.heard or late or arrived != self._arrived:
+            self._silent = self._unanswered = 0
+        elif more >= MIN_TAKEN:
+            self._silent = 0
+            self._unanswered += more
+        else:
+            self._silent += 1
+        self.heard, self._arrived, self._taken = False, arrived, taken
+        intervals = MAX_UNRESPONSIVE if answered < MAX_SILENT * self._interval else MAX_SILENT
+        grace = min(self._unanswered / SLOWEST, MAX_GRACE)
+        if self._silent * self._interval >= intervals * self._interval + grace:
+            self.stop()
+            self._dead(f"no sign of life for {self._silent * self._interval:g} s")
+        else:
+            self._ping()
+
+
+class _Wheel:
+    """Ticks for the heartbeats of one interval on one event loop, spread over it. With a timer for each, thousands of
+    idle clients would cost more."""
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._steps: list[set[Heartbeat]] = [set() for _ in range(STEPS)]
+        self._current = 0
+        self._due = 0.0
+        self._running = False
+
+    def join(self, heartbeat: Heartbeat) -> set[Heartbeat]:
+        """Tick `heartbeat` from now on, for the first time an interval from now, until it is taken out of the step
+        that is returned."""
+        step = self._steps[self._current]
+        step.add(heartbeat)
+        if not self._running:
+            self._running = True
+            self._schedule()
+        return step
+
+    def _schedule(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + self._interval / STEPS
+        loop.call_at(self._due, self._turn)
+
+    def _turn(self) -> None:
+        late = asyncio.get_running_loop().time() - self._due > self._interval / 2
+        self._current = (self._current + 1) % STEPS
+        for heartbeat in list(self._steps[self._current]):
+            heartbeat.tick(late)
+        self._running = any(self._steps)
+        if self._running:
+            self._schedule()
+
+
+_wheels: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, _Wheel]] = weakref.WeakKeyDictionary()
+
+
+def _wheel(interval: float) -> _Wheel:
+    wheels = _wheels.setdefault(asyncio.get_running_loop(), {})
+    if interval not in wheels:
+        wheels[interval] = _Wheel(interval)
+    return wheels[interval]
