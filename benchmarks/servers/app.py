@@ -12,6 +12,7 @@ from wslink import App
 options = common.options()
 app = App(secret=common.SECRET)
 topic = app.topic(common.TOPIC, delivery=options.delivery)
+running: list[asyncio.Task[None]] = []
 
 
 @app.method("bench.add")
@@ -51,6 +52,19 @@ async def stream(size: int, rate: float, count: int) -> None:
     begin = loop.time()
     for index in range(count):
         topic.publish(common.binary(size))
+        await asyncio.sleep(max(0.0, begin + (index + 1) / rate - loop.time()))
+
+
+@app.method("bench.frames")
+async def frames(size: int, rate: float, seconds: float) -> None:
+    running.append(asyncio.create_task(render(size, rate, seconds)))
+
+
+async def render(size: int, rate: float, seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    for index in range(int(rate * seconds)):
+        topic.publish(common.stamped(size))
         await asyncio.sleep(max(0.0, begin + (index + 1) / rate - loop.time()))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import struct
+import time
 from collections.abc import Iterator, Mapping
 
 SECRET = "wslink-secret"
@@ -23,6 +25,17 @@ arguments.add_argument("--hold", type=int, default=0, help="bytes of payload to 
 def binary(size: int) -> bytes:
     """Incompressible bytes."""
     return os.urandom(size)
+
+
+STAMP = struct.Struct("<8sd")
+MARK = b"\xf1wslink\xf1"
+STAMPS = 16
+
+
+def stamped(size: int) -> bytes:
+    """Incompressible bytes that end with the time at which they were made, so often that a chunk's edge spares one."""
+    stamps = STAMP.pack(MARK, time.monotonic()) * STAMPS
+    return b"".join((memoryview(binary(size))[: -len(stamps)], stamps))
 
 
 @functools.lru_cache(maxsize=4)

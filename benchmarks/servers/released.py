@@ -44,6 +44,17 @@ class Bench(LinkProtocol):
             self.publish(common.TOPIC, self.addAttachment(common.binary(size)))
             await asyncio.sleep(max(0.0, begin + (index + 1) / rate - loop.time()))
 
+    @register("bench.frames")
+    async def frames(self, size, rate, seconds):
+        self.running = asyncio.get_running_loop().create_task(self._render(size, rate, seconds))
+
+    async def _render(self, size, rate, seconds):
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        for index in range(int(rate * seconds)):
+            self.publish(common.TOPIC, self.addAttachment(common.stamped(size)))
+            await asyncio.sleep(max(0.0, begin + (index + 1) / rate - loop.time()))
+
     @register("bench.binary")
     def result_binary(self, size):
         return self.addAttachment(common.binary(size))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wslink.client.connect import connect
     from wslink.client.link import Link
     from wslink.client.subscription import ClientSubscription
-    from wslink.core import register, schedule_callback, schedule_coroutine
+    from wslink.compat.core import register, schedule_callback, schedule_coroutine
     from wslink.errors import (
         AuthenticationError,
         CallError,
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
         WslinkError,
     )
     from wslink.hub.topics import Subscription, Topic
+    from wslink.rpc.call import Call
     from wslink.server.app import App
     from wslink.server.server import Server
-    from wslink.session.calls import Call
     from wslink.wire.limits import Limits
 
 __license__ = "BSD-3-Clause"
@@ -38,7 +38,7 @@ __license__ = "BSD-3-Clause"
 _HOMES = {
     "App": "wslink.server.app",
     "AuthenticationError": "wslink.errors",
-    "Call": "wslink.session.calls",
+    "Call": "wslink.rpc.call",
     "CallError": "wslink.errors",
     "ClientSubscription": "wslink.client.subscription",
     "ConnectionClosed": "wslink.errors",
@@ -53,9 +53,9 @@ _HOMES = {
     "UsageError": "wslink.errors",
     "WslinkError": "wslink.errors",
     "connect": "wslink.client.connect",
-    "register": "wslink.core",
-    "schedule_callback": "wslink.core",
-    "schedule_coroutine": "wslink.core",
+    "register": "wslink.compat.core",
+    "schedule_callback": "wslink.compat.core",
+    "schedule_coroutine": "wslink.compat.core",
 }
 
 __all__ = [

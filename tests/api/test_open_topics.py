@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Open
 from tests.released.serving import Protocol, serving
 from wslink import register
-from wslink.hosting import host_of
+from wslink.compat.hosting import host_of
 from wslink.websocket import LinkProtocol
 
 SUBSCRIBING = {"secret": "wslink-secret", "features": ["subscribe"]}

@@ -18,10 +18,10 @@ from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Limits, NotSerializable, Subscription, UsageError
 from wslink.hub.hub import Hub
-from wslink.session.methods import Method
+from wslink.rpc.methods import Method
 from wslink.session.session import Session
 from wslink.wire.frames import Frame
-from wslink.wire.second import SecondEncoder
+from wslink.wire.v2_msgpack import SecondEncoder
 
 FEATURES = {"secret": "secret", "features": ["subscribe"]}
 RELEASED = {"secret": "secret"}

@@ -11,10 +11,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.backends.raw import to_the_end
 from tests.launcher.support import Client, LauncherProcess, Running, launching, processes, until
+from tests.transport.raw import to_the_end
 from wslink import connect
-from wslink.backends import handover
+from wslink.proxy import fd_passing as handover
 
 #: Tells what the server knows of a connection; in both APIs, and on both event loops.
 RELEASED = """

@@ -6,9 +6,9 @@ import struct
 
 import pytest
 
-from wslink.backends.framing import frame_header
 from wslink.errors import ParseError
 from wslink.relay.frames import CLOSE, PING, FrameReader, close, control, unmask
+from wslink.transport.framing import frame_header
 
 
 def client_frame(opcode: int, payload: bytes, *, fin: bool = True, masked: bool = True) -> bytes:

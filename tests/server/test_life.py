@@ -21,7 +21,7 @@ import pytest
 import wslink
 from tests.conftest import Open, Serve
 from wslink import App, UsageError
-from wslink.backends.heartbeat import Heartbeat
+from wslink.transport.heartbeat import Heartbeat
 
 HELLO = {"secret": "secret"}
 
@@ -197,7 +197,7 @@ async def test_tls_with_a_certificate_made_for_the_occasion(app: App, serve: Ser
 
 
 async def test_tls_with_files(app: App, serve: Serve, tmp_path: Path) -> None:
-    from wslink.tls import write_self_signed
+    from wslink.http.tls import write_self_signed
 
     cert, key = write_self_signed("127.0.0.1", tmp_path)
     assert key.stat().st_mode & 0o077 == 0
@@ -207,7 +207,7 @@ async def test_tls_with_files(app: App, serve: Serve, tmp_path: Path) -> None:
 
 
 async def test_a_heartbeat_ends_what_is_silent_and_spares_what_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wslink.backends.heartbeat.MIN_INTERVAL", 0.01)
+    monkeypatch.setattr("wslink.transport.heartbeat.MIN_INTERVAL", 0.01)
     pings: list[float] = []
     dead = asyncio.Event()
     beat = Heartbeat(0.05, lambda: pings.append(time.monotonic()), dead.set)

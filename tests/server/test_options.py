@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Open, Serve
 from wslink import App, UsageError
-from wslink import environment as variables
+from wslink import settings as variables
 from wslink.server.options import Options, add_options
 
 DOCS = Path(__file__).parent.parent.parent / "docs"

@@ -386,7 +386,7 @@ async def test_what_nobody_foresaw_is_an_error_of_its_call_alone(
 ) -> None:
     describe(app)
     peer = await peers(await serve(app), hello=HELLO)
-    monkeypatch.setattr("wslink.session.methods.Methods.find", lambda self, name: 1 / 0)
+    monkeypatch.setattr("wslink.rpc.methods.Methods.find", lambda self, name: 1 / 0)
     with caplog.at_level(logging.CRITICAL, "wslink"):
         error = (await peer.call("test.echo"))["error"]
     assert (error["code"], error["message"]) == (-32603, "Internal error")

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Call
-from wslink.session.calls import AnswerFirst, current_call
+from wslink.rpc.ordering import AnswerFirst, current_call
 
 HELLO = {"secret": "secret"}
 

@@ -13,7 +13,7 @@ from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Limits
 from wslink.errors import LimitExceeded
-from wslink.session.outbox import Outbox
+from wslink.session.send_queue import Outbox
 from wslink.wire.frames import Message, text_frame
 
 HELLO = {"secret": "secret"}

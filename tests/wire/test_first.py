@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from wslink.errors import InvalidRequest, ParseError
-from wslink.wire.first import FirstDecoder
 from wslink.wire.limits import Limits
-from wslink.wire.second import INCOMPLETE
+from wslink.wire.v1_json import FirstDecoder
+from wslink.wire.v2_msgpack import INCOMPLETE
 
 
 def header(*keys: str) -> str:

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from wslink.errors import NotSerializable, ParseError
-from wslink.wire import arrays, second
-from wslink.wire.codecs import FIRST, SECOND, SECOND_WITH_ARRAYS
-from wslink.wire.first import FirstDecoder
+from wslink.wire import arrays
+from wslink.wire import v2_msgpack as second
+from wslink.wire.codec import FIRST, SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Frame, Message
 from wslink.wire.limits import Limits
-from wslink.wire.second import INCOMPLETE, SecondDecoder
+from wslink.wire.v1_json import FirstDecoder
+from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder
 
 LIMITS = Limits()
 

@@ -17,11 +17,11 @@ from wslink.errors import LimitExceeded, ParseError
 from wslink.hub.filters import compile_filter
 from wslink.wire import arrays
 from wslink.wire.chunks import HEADER, Unchunker, cut
-from wslink.wire.codecs import FIRST, SECOND_WITH_ARRAYS
-from wslink.wire.envelope import match_id
-from wslink.wire.first import FirstDecoder
+from wslink.wire.codec import FIRST, SECOND_WITH_ARRAYS
 from wslink.wire.limits import Limits
-from wslink.wire.second import INCOMPLETE, SecondDecoder
+from wslink.wire.messages import match_id
+from wslink.wire.v1_json import FirstDecoder
+from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder
 
 FOLDER = Path(__file__).parent.parent / "vectors"
 MAX_FRAME = 1 << 22

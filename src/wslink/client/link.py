@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from wslink.client.subscription import ClientSubscription
+from wslink.client.subscription import ClientSubscription, Inbox
 from wslink.errors import (
     CLIENT_ERROR,
     AuthenticationError,
@@ -25,11 +25,11 @@ from wslink.errors import (
 )
 from wslink.session.hello import ARRAYS, SUBSCRIBE
 from wslink.version import __version__
-from wslink.wire import envelope as wire
-from wslink.wire.codecs import SECOND, SECOND_WITH_ARRAYS
+from wslink.wire import messages as wire
+from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
-from wslink.wire.second import INCOMPLETE, SecondDecoder, SecondEncoder
+from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder, SecondEncoder
 
 logger = logging.getLogger("wslink.client")
 
@@ -62,7 +62,7 @@ class Link:
         self._numbers = itertools.count()
         self._subscription_ids = itertools.count(1)
         self._pending: dict[str, asyncio.Future[Any]] = {}
-        self._subscriptions: dict[int, ClientSubscription] = {}
+        self._subscriptions: dict[int, Inbox] = {}
         self._chunking = asyncio.Lock()
         self._room = asyncio.Event()
         self._ended: ConnectionClosed | None = None
@@ -149,40 +149,46 @@ class Link:
         if buffer < 1:
             raise UsageError("buffer must be at least 1")
         _check_filter(filter)
-        subscription = ClientSubscription(self, next(self._subscription_ids), topic, buffer)
-        self._subscriptions[subscription.id] = subscription
-        self._keep(self._subscribe(subscription, filter))
-        return subscription
+        inbox = Inbox(next(self._subscription_ids), topic, buffer)
+        self._subscriptions[inbox.id] = inbox
+        self._keep(self._subscribe(inbox, filter))
+        return ClientSubscription(self, inbox)
 
-    async def _subscribe(self, subscription: ClientSubscription, filter: Mapping[str, Any] | None) -> None:
+    async def _subscribe(self, inbox: Inbox, filter: Mapping[str, Any] | None) -> None:
         try:
-            await self._announce(subscription, filter)
+            await self._announce(inbox, filter)
         except (LinkError, NotSerializable) as error:
-            self._subscriptions.pop(subscription.id, None)
-            subscription.end(error)
+            self._subscriptions.pop(inbox.id, None)
+            inbox.end(error)
         else:
-            if not subscription.ready.done():
-                subscription.ready.set_result(None)
+            if not inbox.ready.done():
+                inbox.ready.set_result(None)
 
-    async def _announce(self, subscription: ClientSubscription, filter: Mapping[str, Any] | None) -> None:
+    async def _announce(self, inbox: Inbox, filter: Mapping[str, Any] | None) -> None:
         if SUBSCRIBE in self.features:
-            request = {"subscription": subscription.id, "topic": subscription.topic, "filter": dict(filter or {})}
-            await self._system(wire.SUBSCRIBE, request)
+            request = {"subscription": inbox.id, "topic": inbox.topic, "filter": dict(filter or {})}
+            answer = await self._system(wire.SUBSCRIBE, request)
+            inbox.latest = isinstance(answer, dict) and answer.get("delivery") == "latest"
         elif filter:
             raise CallError(CLIENT_ERROR, "this server has no filters: it did not accept the feature 'subscribe'")
 
-    async def update_subscription(self, subscription: ClientSubscription, filter: Mapping[str, Any] | None) -> None:
+    async def update_subscription(self, inbox: Inbox, filter: Mapping[str, Any] | None) -> None:
         """See ClientSubscription.update."""
         _check_filter(filter)
-        if subscription.id not in self._subscriptions:
-            raise UsageError(f"the subscription to {subscription.topic} has ended")
-        await self._announce(subscription, filter)
+        if inbox.id not in self._subscriptions:
+            raise UsageError(f"the subscription to {inbox.topic} has ended")
+        await self._announce(inbox, filter)
 
-    def cancel_subscription(self, subscription: ClientSubscription) -> asyncio.Task[None]:
+    def cancel_subscription(self, inbox: Inbox) -> asyncio.Task[None]:
         """See ClientSubscription.cancel."""
-        return self._keep(self._unsubscribe(subscription))
+        inbox.end(None)
+        return self._keep(self._unsubscribe(inbox))
 
-    async def _unsubscribe(self, subscription: ClientSubscription) -> None:
+    def abandon_subscription(self, inbox: Inbox) -> None:
+        """Cancel a subscription whose subscriber has gone, once whoever still waits for `ready` knows."""
+        inbox.ready.add_done_callback(lambda _: self.cancel_subscription(inbox))
+
+    async def _unsubscribe(self, subscription: Inbox) -> None:
         known = self._subscriptions.pop(subscription.id, None)
         self._room.set()
         if known is not None and SUBSCRIBE in self.features and self._ended is None:
@@ -243,18 +249,33 @@ class Link:
                 elif frame.type is aiohttp.WSMsgType.ERROR:
                     end = ConnectionClosed(1006, str(frame.data))
                     return
+        except ConnectionError as error:
+            end = ConnectionClosed(1006, str(error))
         finally:
             self._finish(end)
+            await self._session.close()
 
     async def _wait_for_room(self) -> None:
-        """Stop reading while a subscriber is behind, unless somebody waits for a result."""
-        while self._ended is None and not self._pending and any(s.full for s in self._subscriptions.values()):
+        """Stop reading while a subscriber is behind, unless that holds up anybody else.
+
+        Raises:
+            ConnectionError: the connection has ended meanwhile.
+        """
+        if any(inbox.full for inbox in self._subscriptions.values()):
+            await asyncio.sleep(0)  # a subscriber that is not behind takes now what waits for it
+        while self._ended is None and not self._pending and self._is_held_up():
             self._room.clear()
             try:
                 await asyncio.wait_for(self._room.wait(), KEEP_ALIVE)
             except asyncio.TimeoutError:
-                with contextlib.suppress(ConnectionError):
-                    await self._socket.pong()
+                await self._socket.pong()  # the only way to learn that a connection has ended that nobody reads
+
+    def _is_held_up(self) -> bool:
+        """Whether every subscriber is behind, or one whose server skips for it what it cannot take."""
+        full = [inbox for inbox in self._subscriptions.values() if inbox.full]
+        if not full:
+            return False
+        return len(full) == len(self._subscriptions) or any(inbox.is_skipping for inbox in full)
 
     def made_room(self) -> None:
         """A subscriber took a payload."""
@@ -299,8 +320,9 @@ class Link:
             chosen = [self._subscriptions[id_] for id_ in ids if isinstance(id_, int) and id_ in self._subscriptions]
         else:  # a server without explicit subscriptions sends everything
             chosen = [subscription for subscription in self._subscriptions.values() if subscription.topic == topic]
-        for subscription in chosen:
-            subscription.put(payload)
+        for inbox in chosen:
+            if not inbox.put(payload):
+                self.cancel_subscription(inbox)
 
     def _keep(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `coroutine` until it ends or the link does; what it raises is its awaiter's, if there is one."""

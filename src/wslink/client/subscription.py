@@ -1,8 +1,10 @@
-"""A subscription as its subscriber sees it."""
+"""A subscription as its subscriber sees it, and the inbox that its link fills."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import weakref
 from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
@@ -14,28 +16,30 @@ if TYPE_CHECKING:
     from wslink.client.link import Link
 
 OVERFLOW_FACTOR = 8
-"""How far over its buffer a subscription may grow while a call's result has to be read past it."""
+"""How far over its buffer an inbox may grow while the link reads on for the sake of others."""
+STUCK_AFTER = 1.0
+"""Seconds without taking anything after which a subscriber no longer counts as slow, but as stuck."""
 
 
-class ClientSubscription:
-    """An asynchronous iterator over the payloads of a topic. Made by `Link.subscribe`.
-
-    A subscriber that falls behind by `buffer` payloads makes the link stop reading, so that the server's delivery takes
-    over ("latest" topics then skip to the newest). While a call waits for its result the link reads on, and a
-    subscription that gets 8 times over its buffer ends with SubscriptionOverflow.
+class Inbox:
+    """The payloads of one subscription that wait for its subscriber. The link holds it, and the subscriber's handle.
 
     Attributes:
+        id: the subscription's number (SUB-2).
         topic: the topic's name.
-        ready: a future that is done once the server has subscribed; raises CallError if it refused.
+        ready: see ClientSubscription.
+        latest: whether the server keeps only the newest of each key for a client that is behind (SUB-13).
     """
 
-    def __init__(self, link: Link, id_: int, topic: str, buffer: int) -> None:
-        self.topic = topic
+    def __init__(self, id_: int, topic: str, buffer: int) -> None:
+        self._loop = asyncio.get_running_loop()
         self.id = id_
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._link = link
+        self.topic = topic
+        self.latest = False
+        self.ready: asyncio.Future[None] = self._loop.create_future()
         self._buffer = buffer
         self._waiting: deque[Any] = deque()
+        self._taken_at = self._loop.time()
         self._arrived = asyncio.Event()
         self._end: WslinkError | None = None
         self._ended = False
@@ -47,11 +51,26 @@ class ClientSubscription:
         """Whether as many payloads wait as its buffer holds."""
         return len(self._waiting) >= self._buffer
 
-    def __aiter__(self) -> ClientSubscription:
-        return self
+    @property
+    def is_skipping(self) -> bool:
+        """Whether a full inbox is worth waiting for: the server skips to the newest meanwhile, and the subscriber is
+        slow, not stuck."""
+        return self.latest and self._loop.time() - self._taken_at < STUCK_AFTER
 
-    async def __anext__(self) -> Any:
-        await self._wait_ready()
+    def put(self, payload: Any) -> bool:
+        """Take a publication. False if that was one too many: the subscription has ended with SubscriptionOverflow."""
+        if self._ended:
+            return True
+        if len(self._waiting) >= self._buffer * OVERFLOW_FACTOR:
+            why = f"{len(self._waiting)} payloads of {self.topic} wait, over {OVERFLOW_FACTOR} x buffer"
+            self.end(SubscriptionOverflow(why))
+            return False
+        self._waiting.append(payload)
+        self._arrived.set()
+        return True
+
+    async def take(self) -> Any:
+        """The next payload. Raises what the subscription ended with, or StopAsyncIteration."""
         while not self._waiting:
             if self._end is not None:
                 raise self._end
@@ -59,53 +78,8 @@ class ClientSubscription:
                 raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
-        payload = self._waiting.popleft()
-        self._link.made_room()
-        return payload
-
-    async def _wait_ready(self) -> None:
-        """Wait for `ready` without making it share the fate of whoever waits."""
-        if not self.ready.done():
-            await asyncio.wait({self.ready})
-
-    async def update(self, filter: Mapping[str, Any] | None) -> None:
-        """Replace the filter, at once and without a gap. Raises CallError if the server refuses it, which leaves
-        the old one; UsageError once the subscription has ended."""
-        await self._link.update_subscription(self, filter)
-
-    def cancel(self) -> asyncio.Task[None]:
-        """End the subscription; iteration stops. The task that is returned need not be awaited. Safe to call more
-        than once."""
-        self.end(None)
-        return self._link.cancel_subscription(self)
-
-    async def __aenter__(self) -> ClientSubscription:
-        await self._wait_ready()
-        if not self.ready.cancelled():
-            self.ready.result()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.cancel()
-
-    # Called by the link.
-
-    def put(self, payload: Any) -> None:
-        """A publication arrived."""
-        if self._ended:
-            return
-        if len(self._waiting) >= self._buffer * OVERFLOW_FACTOR:
-            self.end(
-                SubscriptionOverflow(
-                    f"{len(self._waiting)} payloads of {self.topic} wait, over {OVERFLOW_FACTOR} x buffer"
-                )
-            )
-            self._link.cancel_subscription(self)
-            return
-        self._waiting.append(payload)
-        self._arrived.set()
+        self._taken_at = self._loop.time()
+        return self._waiting.popleft()
 
     def end(self, error: WslinkError | None, unready: WslinkError | None = None) -> None:
         """No more will come: iteration ends after what waits, with `error` if there is one. Whoever waits for `ready`
@@ -123,3 +97,75 @@ class ClientSubscription:
             else:
                 self.ready.set_exception(unready)
         self._arrived.set()
+
+
+class ClientSubscription:
+    """An asynchronous iterator over the payloads of a topic. Made by `Link.subscribe`.
+
+    It lasts until it is cancelled, or until nothing refers to it any more: leaving `async for x in link.subscribe(...)`
+    in whatever way ends it.
+
+    A subscriber that falls behind by `buffer` payloads makes the link stop reading, so that the server's delivery takes
+    over ("latest" topics then skip to the newest), as long as that holds up nobody else. While a call waits for its
+    result, or another subscription has room, the link reads on past one that is stuck (took nothing for a second) or
+    whose topic is not "latest"; one that gets 8 times over its buffer ends with SubscriptionOverflow.
+
+    Attributes:
+        topic: the topic's name.
+        id: its number on this link.
+        ready: a future that is done once the server has subscribed; raises CallError if it refused.
+    """
+
+    def __init__(self, link: Link, inbox: Inbox) -> None:
+        self.topic = inbox.topic
+        self.id = inbox.id
+        self.ready = inbox.ready
+        self._link = link
+        self._inbox = inbox
+        weakref.finalize(self, _abandon, asyncio.get_running_loop(), link, inbox).atexit = False
+
+    @property
+    def full(self) -> bool:
+        """Whether as many payloads wait as its buffer holds."""
+        return self._inbox.full
+
+    def __aiter__(self) -> ClientSubscription:
+        return self
+
+    async def __anext__(self) -> Any:
+        await self._wait_ready()
+        payload = await self._inbox.take()
+        self._link.made_room()
+        return payload
+
+    async def _wait_ready(self) -> None:
+        """Wait for `ready` without making it share the fate of whoever waits."""
+        if not self.ready.done():
+            await asyncio.wait({self.ready})
+
+    async def update(self, filter: Mapping[str, Any] | None) -> None:
+        """Replace the filter, at once and without a gap. Raises CallError if the server refuses it, which leaves
+        the old one; UsageError once the subscription has ended."""
+        await self._link.update_subscription(self._inbox, filter)
+
+    def cancel(self) -> asyncio.Task[None]:
+        """End the subscription; iteration stops. The task that is returned need not be awaited. Safe to call more
+        than once."""
+        return self._link.cancel_subscription(self._inbox)
+
+    async def __aenter__(self) -> ClientSubscription:
+        await self._wait_ready()
+        if not self.ready.cancelled():
+            self.ready.result()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.cancel()
+
+
+def _abandon(loop: asyncio.AbstractEventLoop, link: Link, inbox: Inbox) -> None:
+    """Cancel a subscription that nothing refers to. The garbage collector calls this on any thread."""
+    with contextlib.suppress(RuntimeError):  # the loop has ended, and the link with it
+        loop.call_soon_threadsafe(link.abandon_subscription, inbox)

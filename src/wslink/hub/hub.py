@@ -14,13 +14,14 @@ from typing import Any
 from wslink.errors import InvalidParams, LimitExceeded, UsageError
 from wslink.hub.filters import compile_filter
 from wslink.hub.topics import IMPLIED, Delivery, Handler, Subscription, Topic
-from wslink.session.calls import AnswerFirst, current_call
-from wslink.session.contracts import Watch
+from wslink.rpc.call import current_call
+from wslink.rpc.methods import Methods
+from wslink.rpc.ordering import AnswerFirst
 from wslink.session.hello import Hello
-from wslink.session.methods import Methods
+from wslink.session.ports import Watch
 from wslink.session.session import Session
-from wslink.wire.envelope import is_topic
 from wslink.wire.limits import Limits
+from wslink.wire.messages import is_topic
 
 logger = logging.getLogger("wslink")
 

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import logging
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
+from wslink.console import say
 from wslink.hub.hub import Hub
 
 logger = logging.getLogger("wslink")
@@ -22,8 +22,7 @@ READY_MSG = "wslink: Starting factory"
 def announce(ready_message: str) -> None:
     """Tell on stdout that the port accepts: a launcher looks for this line. Nothing if it is empty."""
     if ready_message:
-        sys.stdout.write(f"{ready_message}\n")
-        sys.stdout.flush()
+        say(ready_message)
 
 
 class Life:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from wslink.errors import UsageError
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.session.session import Session
-from wslink.wire.envelope import is_topic
+from wslink.wire.messages import is_topic
 
 logger = logging.getLogger("wslink")
 

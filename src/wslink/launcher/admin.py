@@ -10,8 +10,8 @@ from typing import Any
 
 from aiohttp import web
 
-from wslink.backends.aiohttp.tokens import bearer_token, read_token, same
 from wslink.errors import RequestRefused, StartFailed
+from wslink.http.tokens import bearer_token, read_token, same
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.session import Session, State
 from wslink.launcher.usage import connections, memory

@@ -14,8 +14,8 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from wslink.backends.aiohttp.tokens import MIN_TOKEN, bearer_token, same
 from wslink.errors import UsageError
+from wslink.http.tokens import MIN_TOKEN, bearer_token, same
 from wslink.launcher.configuration import Authentication
 
 Authenticator = Callable[[web.Request], "str | None"]

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wslink.backends.aiohttp.running import serve
+from wslink.console import complain, say
 from wslink.errors import ConfigurationError, UsageError
+from wslink.http.run import serve
 from wslink.launcher.configuration import Configuration, with_environment
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.service import Service
@@ -27,16 +28,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         configuration = with_environment(load(arguments.config))
         for sentence in warnings(arguments.config):
-            sys.stderr.write(f"warning: {sentence}\n")
+            complain(f"warning: {sentence}")
         if arguments.check:
-            sys.stdout.write(_summary(configuration))
+            say(_summary(configuration))
             return 0
         run(configuration, arguments.debug)
     except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
+        complain(str(error))
         return 2
     except (UsageError, OSError) as error:
-        sys.stderr.write(f"wslink launch: {error}\n")
+        complain(f"wslink launch: {error}")
         return 1
     return 0
 
@@ -66,7 +67,7 @@ def _summary(configuration: Configuration) -> str:
     for name, app in configuration.apps.items():
         posted = ", ".join(sorted(postable(configuration, app))) or "nothing"
         lines.append(f"  {name}: started by {app.spawner!r}; clients may post {posted}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,15 +24,15 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from wslink.backends import origin
-from wslink.backends.aiohttp.tokens import same
-from wslink.backends.handover import Usage
-from wslink.backends.tunnel.handover import follow, hand_over
-from wslink.backends.tunnel.takeover import HandedOver
-from wslink.backends.tunnel.upstream import Target, Watch, forwarded, passed_on, request_head, tunnel
+from wslink.http import origin
+from wslink.http.tokens import same
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.ports import reachable
 from wslink.launcher.session import Session
+from wslink.proxy.fd_passing import Usage
+from wslink.proxy.handoff import follow, hand_over
+from wslink.proxy.takeover import HandedOver
+from wslink.proxy.upstream import Target, Watch, forwarded, passed_on, request_head, tunnel
 
 PIECE = 64 * 1024
 """Bytes of a body that are carried at once."""

@@ -12,9 +12,9 @@ from typing import Any
 
 from aiohttp import web
 
-from wslink.backends import origin
-from wslink.backends.aiohttp.running import add_pages
 from wslink.errors import LaunchError, RequestRefused, StartFailed, UsageError
+from wslink.http import origin
+from wslink.http.run import add_pages
 from wslink.launcher.admin import Administration
 from wslink.launcher.authentication import client_of, find_authenticator, is_in, networks
 from wslink.launcher.configuration import Configuration

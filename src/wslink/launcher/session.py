@@ -12,9 +12,9 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from wslink.backends.handover import door
 from wslink.launcher.ports import Address
 from wslink.launcher.spawners.base import Spawner
+from wslink.proxy.fd_passing import door
 
 _LETTERS = string.ascii_letters + string.digits
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from wslink.backends.aiohttp.running import serve
+from wslink.console import complain
 from wslink.errors import UsageError
+from wslink.http.run import serve
 from wslink.relay.options import Options, add_options
 from wslink.relay.service import Relay
 
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(read_options(parser.parse_args(argv)))
     except (UsageError, OSError) as error:
-        sys.stderr.write(f"wslink relay: {error}\n")
+        complain(f"wslink relay: {error}")
         return 1
     return 0
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from wslink.backends.framing import frame_header
 from wslink.errors import ParseError
+from wslink.transport.framing import frame_header
 
 CLOSE, PING, PONG = 8, 9, 10
 MAX_CONTROL = 125

@@ -8,9 +8,9 @@ import hashlib
 
 from aiohttp import web
 
-from wslink.backends.tunnel.pipe import Side, join
-from wslink.backends.tunnel.takeover import take_over
 from wslink.errors import ParseError
+from wslink.proxy.pipe import Side, join
+from wslink.proxy.takeover import take_over
 from wslink.relay.frames import CLOSE, PING, PONG, FrameReader, close, control
 
 HEARTBEAT = 30.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from wslink.backends.tunnel.takeover import HandedOver
+from wslink.proxy.takeover import HandedOver
 from wslink.relay.member import Member
 
 MAX_ROOMS = 1000

@@ -9,10 +9,10 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from wslink.backends import origin
-from wslink.backends.aiohttp.running import add_pages
-from wslink.backends.aiohttp.tokens import bearer_token, read_token, same
-from wslink.backends.tunnel.upstream import Target, forwarded, passed_on, tunnel
+from wslink.http import origin
+from wslink.http.run import add_pages
+from wslink.http.tokens import bearer_token, read_token, same
+from wslink.proxy.upstream import Target, forwarded, passed_on, tunnel
 from wslink.relay.options import Options
 from wslink.relay.rooms import Role, Rooms
 from wslink.relay.targets import LOOPBACK, parse_rule, resolve

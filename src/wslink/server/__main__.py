@@ -1,3 +1,3 @@
-from wslink.server.released import start
+import importlib
 
-start()
+importlib.import_module("wslink.compat.server").start()

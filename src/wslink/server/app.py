@@ -6,29 +6,43 @@ import asyncio
 import hmac
 import logging
 import secrets
-import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from wslink import environment
-from wslink.backends.asgi.application import AsgiApplication
-from wslink.backends.origin import is_loopback
+from wslink import settings as environment
+from wslink.console import say
 from wslink.errors import UsageError
-from wslink.hosting import ProtocolHost, include
+from wslink.http.asgi import AsgiApplication
+from wslink.http.origin import is_loopback
 from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
-from wslink.publish import as_attachment
+from wslink.rpc.methods import Method
 from wslink.server import loop
 from wslink.server.options import Options
 from wslink.server.server import CLIENT, Server
 from wslink.session.hello import Hello
-from wslink.session.methods import Method
 from wslink.session.session import Session
-from wslink.websocket import LinkProtocol, ServerProtocol
 from wslink.wire.limits import Limits
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 HandlerT = TypeVar("HandlerT", bound=ClientHandler)
+
+
+class Included(Protocol):
+    """What an App asks of what it includes."""
+
+    @property
+    def validators(self) -> list[Any]:
+        """Those that decide themselves who comes in."""
+
+    async def validate(self, token: Any, client_id: str) -> bool: ...
+
+
+class Includable(Protocol):
+    """What an App can include: the LinkProtocol and ServerProtocol of the released API."""
+
+    def __wslink_include__(self, hub: Hub, included: Any, stop: Callable[[], Any]) -> Included:
+        """Live in `hub`, beside what `included` is of earlier ones; `stop` stops the server. Raises UsageError."""
 
 
 class App:
@@ -53,7 +67,7 @@ class App:
         self._limits = limits
         self._hub = Hub(self, self._authenticate, limits or Limits())
         self._server: Server | None = None
-        self._included: ProtocolHost | None = None
+        self._included: Included | None = None
         self.method("application.exit")(self._exit)
         self.method("application.exit.later")(self._exit_later)
 
@@ -112,7 +126,7 @@ class App:
         """The ids of the clients that are connected, oldest first."""
         return tuple(self._hub.sessions)
 
-    def include(self, protocol: LinkProtocol | ServerProtocol) -> None:
+    def include(self, protocol: Includable) -> None:
         """Serve what an application of the released API has: link protocols, or one ServerProtocol with those it holds.
 
         Its methods stand beside the App's own, what it publishes reaches the App's clients, and its `onConnect` and
@@ -121,17 +135,7 @@ class App:
         Raises:
             UsageError: for a second ServerProtocol, and for a method whose name is taken.
         """
-        if isinstance(protocol, ServerProtocol):
-            if self._included is not None:
-                raise UsageError("an App includes one ServerProtocol, before its link protocols")
-            self._included = include(protocol, self._hub, self._exit)
-            return
-        server = self._included.protocol if self._included is not None else ServerProtocol()
-        server.registerLinkProtocol(protocol)
-        if self._included is None:
-            self._included = include(server, self._hub, self._exit)
-        else:
-            self._included.collect(self._included.publish, as_attachment, self._exit)
+        self._included = protocol.__wslink_include__(self._hub, self._included, self._exit)
 
     # Serving ------------------------------------------------------------------
 
@@ -192,8 +196,7 @@ class App:
 
     async def _run(self, settings: dict[str, Any]) -> None:
         server = await self.serve(**settings)
-        sys.stdout.write(f"wslink: serving on {server.url}\n")
-        sys.stdout.flush()
+        say(f"wslink: serving on {server.url}")
         await server.wait_closed()
 
     # What every server does -----------------------------------------------------

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from wslink.console import complain
 from wslink.errors import UsageError
 from wslink.server.app import App
 from wslink.server.options import add_options
@@ -21,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         load(target).run(**arguments)
     except (UsageError, OSError) as error:
-        sys.stderr.write(f"wslink: {error}\n")
+        complain(f"wslink: {error}")
         return 1
     return 0
 

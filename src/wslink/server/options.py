@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from wslink import environment as variables
+from wslink import settings as variables
 from wslink.errors import UsageError
 from wslink.hub.life import READY_MSG
 

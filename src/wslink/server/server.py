@@ -9,16 +9,16 @@ from urllib.parse import quote
 from aiohttp import web
 from yarl import URL
 
-from wslink import environment
-from wslink.backends.aiohttp.endpoint import Endpoint, EndpointOptions
-from wslink.backends.aiohttp.reverse import ReverseConnection
-from wslink.backends.aiohttp.site import Site
+from wslink import settings as environment
 from wslink.errors import UsageError
+from wslink.http.endpoint import Endpoint, EndpointOptions
+from wslink.http.reverse import ReverseConnection
+from wslink.http.site import Site
+from wslink.http.static import StaticFiles
+from wslink.http.tls import ssl_context
 from wslink.hub.hub import Hub
 from wslink.hub.life import Life, announce
 from wslink.server.options import Options
-from wslink.server.static import StaticFiles
-from wslink.tls import ssl_context
 
 CLIENT = Path(__file__).parent.parent / "static"
 """The folder of the JavaScript client that matches this server."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from wslink.errors import AuthenticationError, InvalidParams
 from wslink.version import __version__
-from wslink.wire.envelope import CallEnvelope
+from wslink.wire.messages import CallEnvelope
 
 if TYPE_CHECKING:
-    from wslink.session.contracts import Host
+    from wslink.session.ports import Host
     from wslink.session.session import Session
 
 logger = logging.getLogger("wslink")

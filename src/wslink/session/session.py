@@ -24,18 +24,18 @@ from wslink.errors import (
     ParseError,
     PeerError,
 )
+from wslink.rpc.call import Call, current_call
+from wslink.rpc.methods import NEVER_AWAITABLE, Method
 from wslink.session import hello as greeting
-from wslink.session.calls import Call, current_call
-from wslink.session.contracts import Connection, Host
 from wslink.session.hello import ARRAYS, SUBSCRIBE, Hello
-from wslink.session.methods import NEVER_AWAITABLE, Method
-from wslink.session.outbox import Outbox
-from wslink.wire import envelope as wire
+from wslink.session.ports import Connection, Host
+from wslink.session.send_queue import Outbox
+from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
-from wslink.wire.codecs import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
-from wslink.wire.envelope import CallEnvelope
+from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
 from wslink.wire.frames import Buffer, Message
-from wslink.wire.second import INCOMPLETE
+from wslink.wire.messages import CallEnvelope
+from wslink.wire.v2_msgpack import INCOMPLETE
 
 logger = logging.getLogger("wslink")
 _shown = logger.isEnabledFor

@@ -1,10 +1,4 @@
-"""Where released wslink has the relay. It is in `wslink.relay`, a layer above."""
+from wslink.compat.alias import alias
+from wslink.compat.relay import *  # noqa: F403
 
-from __future__ import annotations
-
-import importlib
-from typing import Any
-
-
-def __getattr__(name: str) -> Any:
-    return getattr(importlib.import_module("wslink.relay"), name)
+alias(__name__, "wslink.compat.relay")

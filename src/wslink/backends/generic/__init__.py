@@ -1,5 +1,4 @@
-"""The generic backend: connections in memory, for software that has a transport of its own."""
+from wslink.compat.alias import alias
+from wslink.compat.generic import *  # noqa: F403
 
-from wslink.backends.generic.core import create_webserver, startWebServer
-
-__all__ = ["create_webserver", "startWebServer"]
+alias(__name__, "wslink.compat.generic")

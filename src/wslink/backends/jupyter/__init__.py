@@ -1,5 +1,4 @@
-"""The Jupyter backend: connections over a kernel's comm."""
+from wslink.compat.alias import alias
+from wslink.compat.jupyter import *  # noqa: F403
 
-from wslink.backends.jupyter.core import create_webserver, startWebServer
-
-__all__ = ["create_webserver", "startWebServer"]
+alias(__name__, "wslink.compat.jupyter")

@@ -1,5 +1,4 @@
-"""The Tornado backend: static files and WebSockets."""
+from wslink.compat.alias import alias
+from wslink.compat.tornado import *  # noqa: F403
 
-from wslink.backends.tornado.core import create_webserver, startWebServer
-
-__all__ = ["create_webserver", "startWebServer"]
+alias(__name__, "wslink.compat.tornado")

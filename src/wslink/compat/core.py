@@ -1,0 +1,76 @@
+"""The released API's functions: `register` and the schedulers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import warnings
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from wslink.compat.uri import checkURI
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+_tasks: set[asyncio.Task[Any]] = set()
+
+
+def register(uri: str) -> Callable[[FunctionT], FunctionT]:
+    """Decorator: let clients call a method of a LinkProtocol or ServerProtocol as `uri`.
+
+    The function stays as it is; its attribute `_wslinkuris` lists its names, those of inner decorators first.
+    """
+    checkURI(uri)
+
+    def decorate(function: FunctionT) -> FunctionT:
+        assert callable(function), "register decorates functions"
+        uris = function.__dict__.setdefault("_wslinkuris", [])
+        uris.append({"uri": uri})
+        return function
+
+    return decorate
+
+
+def schedule_callback(delay: float, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+    """Call `callback(*args, **kwargs)` in `delay` seconds, once the event loop runs; `cancel()` of the result prevents
+    that."""
+    return event_loop().call_later(delay, lambda: callback(*args, **kwargs))
+
+
+def schedule_coroutine(
+    delay: float,
+    coro_func: Callable[..., Coroutine[Any, Any, Any]],
+    *args: Any,
+    done_callback: Callable[[asyncio.Task[Any]], Any] | None = None,
+    **kwargs: Any,
+) -> asyncio.TimerHandle:
+    """Run `coro_func(*args, **kwargs)` as a task in `delay` seconds; `cancel()` of the result before that prevents it.
+
+    `done_callback` gets the task when it is done.
+    """
+
+    def begin() -> None:
+        task = asyncio.get_running_loop().create_task(coro_func(*args, **kwargs))
+        _tasks.add(task)  # the event loop itself holds tasks weakly
+        task.add_done_callback(_tasks.discard)
+        if done_callback is not None:
+            task.add_done_callback(done_callback)
+
+    return event_loop().call_later(delay, begin)
+
+
+def event_loop() -> asyncio.AbstractEventLoop:
+    """The running loop; else this thread's, made and set if it has none yet."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Pythons that make a loop here say that they will not
+        with contextlib.suppress(RuntimeError):
+            loop = asyncio.get_event_loop()
+            if not loop.is_closed():
+                return loop
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    return loop

@@ -1,0 +1,154 @@
+"""Endpoints and connections in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from wslink.compat.protocol import AbstractWebApp, WslinkHandler
+from wslink.transport.queued import PumpedConnection
+
+MessageCallback = Callable[[bool, Any], Awaitable[None]]
+
+
+class WsConnection:
+    """One client's connection.
+
+    Attributes:
+        client_id: 32 hexadecimal digits.
+        closed: whether it has ended, or has not begun.
+    """
+
+    def __init__(self, endpoint: WsEndpoint) -> None:
+        self.client_id = uuid.uuid4().hex
+        self.closed = True
+        self._endpoint = endpoint
+        self._callback: MessageCallback | None = None
+        self._on_close: Callable[[int, str], None] | None = None
+
+    # The client's side
+
+    def on_message(self, callback: MessageCallback) -> None:
+        """Call `await callback(is_binary, content)` with each frame to the client, one after another."""
+        self._callback = callback
+
+    async def send(self, is_binary: bool, msg: Any) -> None:
+        """Take a frame from the client: `msg.data`. What a method answers at once has reached the callback when this
+        returns."""
+        await self._endpoint.onMessage(is_binary, msg, self.client_id)
+
+    async def close(self, *, code: int = 1000, message: bytes = b"") -> None:
+        """End the connection. Safe to call more than once."""
+        if not self.closed and self._on_close is not None:
+            self._on_close(code, message.decode())
+        self.end()
+
+    def on_close(self, callback: Callable[[int, str], None]) -> None:
+        """Call `callback(code, reason)` when the connection is closed."""
+        self._on_close = callback
+
+    def end(self) -> None:
+        """The client is gone. Safe to call more than once."""
+        self.closed = True
+        self._endpoint.ended(self.client_id)
+
+    # The server's side
+
+    async def send_bytes(self, data: bytes) -> None:
+        if self._callback is not None:
+            await self._callback(True, data)
+
+    async def send_str(self, data: str) -> None:
+        if self._callback is not None:
+            await self._callback(False, data)
+
+
+class WsEndpoint(WslinkHandler):
+    """The connections to one protocol."""
+
+    async def connect(self) -> WsConnection:
+        """A new connection."""
+        return self.open()
+
+    def open(self, request: Any = None) -> WsConnection:
+        """A new connection; `request` is what protocols are told of it, unless given the connection itself."""
+        connection = WsConnection(self)
+        self.connections[connection.client_id] = connection
+        connection.closed = False
+        self.connected(request or {"type": "generic", "connection": connection}, connection.client_id)
+        return connection
+
+    async def disconnect(self, connection: WsConnection | str) -> None:
+        """End a connection, or the one with that client id, if it is known."""
+        found = self.connections.get(connection) if isinstance(connection, str) else connection
+        if found is not None:
+            await found.close()
+
+    async def onMessage(self, is_binary: bool, msg: Any, client_id: str) -> None:
+        session = self._sessions.get(client_id)
+        await super().onMessage(is_binary, msg, client_id)
+        if session is not None and isinstance(session.connection, PumpedConnection):
+            await session.connection.flushed()
+
+
+class GenericServer(AbstractWebApp):
+    """Endpoints without a network. `server.ws` and `server["ws"]` are the endpoint of the route `ws`, or None."""
+
+    def __init__(self, server_config: dict[str, Any]) -> None:
+        if server_config.get("reverse_url"):
+            raise NotImplementedError("reverse_url needs the aiohttp backend")
+        super().__init__(server_config)
+        self._endpoints = {
+            route: WsEndpoint(protocol, self) for route, protocol in (server_config.get("ws") or {}).items()
+        }
+
+    @property
+    def ws_endpoints(self) -> list[str]:
+        """The routes."""
+        return list(self._endpoints)
+
+    def __getitem__(self, route: str) -> WsEndpoint | None:
+        return self._endpoints.get(route)
+
+    def __getattr__(self, route: str) -> WsEndpoint | None:
+        endpoints: dict[str, WsEndpoint] = self.__dict__.get("_endpoints", {})
+        return endpoints.get(route)
+
+    async def start(self, port_callback: Any = None) -> None:
+        """Wait until it stops; `port_callback` is called with the port, 0 where there is none."""
+        if port_callback is not None:
+            port_callback(self.get_port())
+        try:
+            await self._life.wait_ended()
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+
+    async def _shut_down(self) -> None:
+        for endpoint in self._endpoints.values():
+            await endpoint.disconnectClients()
+
+    def write_static_content(self, destination: str | Path) -> None:
+        """Copy the static files to a folder: those of route "/" into it, those of others below it."""
+        destination = Path(destination)
+        destination.mkdir(parents=True, exist_ok=True)
+        for route, folder in (self.config.get("static") or {}).items():
+            below = route.strip("/")
+            if below:
+                shutil.copytree(folder, destination / below)
+            else:
+                shutil.copytree(folder, destination, dirs_exist_ok=True)
+
+
+def create_webserver(server_config: dict[str, Any]) -> GenericServer:
+    """A GenericServer. Raises NotImplementedError for a reverse connection."""
+    return GenericServer(server_config)
+
+
+def startWebServer(*_: Any, **__: Any) -> None:
+    """There is no launcher here: raises NotImplementedError."""
+    raise NotImplementedError("the launcher needs the aiohttp backend")

@@ -1,0 +1,366 @@
+"""What backends of the released API are made of: WslinkHandler (an endpoint) and AbstractWebApp (a server)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from wslink import errors
+from wslink import settings as environment
+from wslink.compat.core import event_loop
+from wslink.compat.hosting import ProtocolHost, host_of, without_secrets
+from wslink.compat.publish import PublishManager, as_attachment
+from wslink.compat.websocket import ServerProtocol
+from wslink.errors import NotSerializable
+from wslink.hub.hub import Hub
+from wslink.hub.life import Life
+from wslink.session.session import Session, State
+from wslink.transport.queued import PumpedConnection
+from wslink.wire.frames import Buffer, Frame, message, text_frame
+from wslink.wire.limits import MIB, Limits
+from wslink.wire.messages import VERSION
+
+METHOD_NOT_FOUND = errors.METHOD_NOT_FOUND
+AUTHENTICATION_ERROR = errors.AUTHENTICATION_ERROR
+EXCEPTION_ERROR = errors.EXCEPTION_ERROR
+RESULT_SERIALIZE_ERROR = errors.RESULT_SERIALIZE_ERROR
+CLIENT_ERROR = errors.CLIENT_ERROR
+MAX_MSG_SIZE = 4 * MIB
+
+logger = logging.getLogger("wslink.protocol")
+
+
+class AbstractWebApp:
+    """A server made from a configuration. Backends override `start` and `stop`, or `_shut_down`.
+
+    Args:
+        server_config: keys are in docs/settings.md.
+
+    Attributes:
+        last_active_client_id: the client whose call ran last, or None.
+    """
+
+    def __init__(self, server_config: dict[str, Any]) -> None:
+        self.last_active_client_id: str | None = None
+        self._config = server_config
+        self._app: Any = None
+        self._life = Life(self.stop, self.timeout)
+        self._outcome: BaseException | bool | None = None
+        self._completion: asyncio.Future[bool] | None = None
+        with contextlib.suppress(RuntimeError):
+            self._completion = asyncio.get_running_loop().create_future()
+        if server_config.get("logging_level"):
+            logging.getLogger("wslink").setLevel(server_config["logging_level"])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration itself."""
+        return self._config
+
+    @property
+    def timeout(self) -> int:
+        """Seconds without a client after which it stops; 0 never."""
+        return int(self._config.get("timeout", 0))
+
+    @property
+    def host(self) -> str:
+        return str(self._config.get("host", "127.0.0.1"))
+
+    @property
+    def port(self) -> int:
+        """The port of the configuration; see `get_port`."""
+        return int(self._config.get("port", 8080))
+
+    @property
+    def handle_signals(self) -> bool:
+        return bool(self._config.get("handle_signals", True))
+
+    @property
+    def ssl_context(self) -> Any:
+        return self._config.get("ssl")
+
+    @property
+    def app(self) -> Any:
+        """The HTTP application, where there is one."""
+        return self._app
+
+    def get_app(self) -> Any:
+        return self._app
+
+    def set_app(self, app: Any) -> None:
+        self._app = app
+
+    @property
+    def completion(self) -> asyncio.Future[bool]:
+        """A future of True once it has stopped, and of the exception if it could not start."""
+        if self._completion is None:
+            self._completion = event_loop().create_future()
+            self._settle()
+        return self._completion
+
+    def get_port(self) -> int:
+        """The port it listens on; 0 where there is none."""
+        return 0
+
+    def shutdown_schedule(self) -> None:
+        """Stop after `timeout`, unless a client comes."""
+        self._life.await_client()
+
+    def shutdown_cancel(self) -> None:
+        """Forget the timeout."""
+        self._life.cancel_timeout()
+
+    async def start(self, port_callback: Any = None) -> None:
+        """Serve until it stops."""
+
+    async def stop(self) -> None:
+        """Stop. Safe to call more than once."""
+        await self._life.end(self._stop)
+
+    # For backends ---------------------------------------------------------------
+
+    async def _shut_down(self) -> None:
+        """Disconnect and free everything; called once."""
+
+    async def _stop(self) -> None:
+        await self._shut_down()
+        self._conclude(True)
+
+    def _conclude(self, outcome: BaseException | bool) -> None:
+        """Let `completion` have its value."""
+        if self._outcome is None:
+            self._outcome = outcome
+            self._settle()
+
+    def _settle(self) -> None:
+        future, outcome = self._completion, self._outcome
+        if future is None or future.done() or outcome is None:
+            return
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+            future.exception()  # whoever does not look at it has seen the exception of `start`
+        else:
+            future.set_result(outcome)
+
+
+class SessionSocket:
+    """A session in the shape of a WebSocket, for software that looks into `WslinkHandler.connections`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def closed(self) -> bool:
+        return self._session.state is State.CLOSED
+
+    async def send_bytes(self, data: Buffer) -> None:
+        self._session.send(message([Frame(True, (data,), len(data), False)]))
+
+    async def send_str(self, data: str) -> None:
+        self._session.send(message([text_frame(data.encode())]))
+
+    async def close(self, *, code: int = 1000, message: bytes = b"") -> None:
+        self._session.close(code, message.decode(errors="replace"))
+
+
+class WslinkHandler:
+    """An endpoint: the connections of one route to one ServerProtocol.
+
+    Backends of the core attach their sessions. A subclass may carry connections of its own: it puts an object with
+    `send_bytes`, `send_str` and `close` into `connections` under an id, then calls `onConnect`, `onMessage` for each
+    frame, and `onClose`.
+
+    Attributes:
+        serverProtocol: the ServerProtocol.
+        web_app: the AbstractWebApp it belongs to, or None.
+        connections: the WebSockets, by client id.
+        publishManager: see PublishManager.
+        network_monitor: the protocol's.
+        log_emitter: the protocol's.
+    """
+
+    reverse_connection_client_id = "reverse_connection_client_id"
+
+    def __init__(self, protocol: ServerProtocol, web_app: AbstractWebApp | None = None, limits: Limits | None = None):
+        self.web_app = web_app
+        self.connections: dict[str, Any] = {}
+        self.publishManager = self.pub_manager = PublishManager()
+        self.publishManager.registerProtocol(self)
+        self._sessions: dict[str, Session] = {}
+        self._host: ProtocolHost
+        self.setServerProtocol(protocol)
+        self.hub.limits = limits or environment.limits()
+        if web_app is not None:
+            self.hub.debug = bool(web_app.config.get("debug"))
+
+    @property
+    def hub(self) -> Hub:
+        """The hub of the protocol, which its endpoints share."""
+        return self._host.hub
+
+    @property
+    def functionMap(self) -> dict[str, tuple[Any, Any]]:
+        """Object and function of each method, by name."""
+        return self._host.functions
+
+    @property
+    def authentified_client_ids(self) -> set[str]:
+        return {client_id for client_id in self._sessions if self.isClientAuthenticated(client_id)}
+
+    def setServerProtocol(self, protocol: ServerProtocol) -> None:
+        self.serverProtocol = protocol
+        self.network_monitor = protocol.network_monitor
+        self.log_emitter = protocol.log_emitter
+        self._host = host_of(protocol)
+        self._host.handlers.append(self)
+        self._host.collect(self.publish, self.addAttachment, self._host.stop)
+
+    def getServerProtocol(self) -> ServerProtocol:
+        return self.serverProtocol
+
+    # What protocols are given -------------------------------------------------------
+
+    def publish(
+        self, topic: str, data: Any, client_id: str | None = None, skip_last_active_client: bool = False
+    ) -> None:
+        """Send `data` to the protocol's clients.
+
+        Args:
+            topic: dot-separated words.
+            data: any encodable value. It is encoded before this returns.
+            client_id: send it to this client only.
+            skip_last_active_client: leave out the client whose call is running.
+        """
+        self._host.publish(topic, data, client_id, skip_last_active_client)
+
+    def addAttachment(self, payload: Any) -> Any:
+        """Binary data as it may stand in what is sent."""
+        return as_attachment(payload)
+
+    # Connections ----------------------------------------------------------------------
+
+    async def onConnect(self, request: Any, client_id: str) -> None:
+        """A connection of the subclass's own is open: that in `connections` under `client_id`."""
+        self.connected(request, client_id)
+
+    async def onMessage(self, is_binary: bool, msg: Any, client_id: str) -> None:
+        """A frame has arrived on a connection of the subclass's own: `msg.data`."""
+        self.received(is_binary, msg.data, client_id)
+
+    async def onClose(self, client_id: str) -> None:
+        """A connection of the subclass's own has ended."""
+        self.ended(client_id)
+
+    def connected(self, request: Any, client_id: str) -> None:
+        """As `onConnect`."""
+        connection = PumpedConnection(self.connections.get(client_id))
+        session = Session(self.hub, connection, client_id=client_id, request=request, route=self)
+        connection.resume = session.resume
+
+    def received(self, is_binary: bool, data: Any, client_id: str) -> None:
+        """As `onMessage`, with the data itself."""
+        session = self._sessions.get(client_id)
+        if session is not None:
+            session.receive(is_binary, data)
+
+    def ended(self, client_id: str) -> None:
+        """As `onClose`."""
+        session = self._sessions.get(client_id)
+        if session is not None:
+            session.closed()
+
+    async def onCompleteMessage(self, rpc: Any, client_id: str) -> None:
+        """A decoded message has arrived."""
+        session = self._sessions.get(client_id)
+        if session is not None:
+            session.take(rpc)
+
+    async def handleSystemMessage(self, rpcid: str, method: str, args: list[Any], client_id: str) -> bool:
+        """Handle a call if its id says that it is one of the system's; whether it was."""
+        if not rpcid.startswith("system:"):
+            return False
+        await self.onCompleteMessage({"wslink": VERSION, "id": rpcid, "method": method, "args": args}, client_id)
+        return True
+
+    async def disconnectClients(self) -> None:
+        """Close every connection with 1001, and end the calls under way."""
+        if self in self._host.handlers:
+            self._host.handlers.remove(self)
+        self.publishManager.unregisterProtocol(self)
+        for session in list(self._sessions.values()):
+            session.close(1001, "Server shutdown")
+        if not self._host.handlers:
+            await self.hub.stop()
+
+    def attach(self, session: Session) -> None:
+        """Called by the host: a session has begun."""
+        self._sessions[session.client_id] = session
+        self.connections.setdefault(session.client_id, SessionSocket(session))
+
+    def detach(self, session: Session) -> None:
+        """Called by the host: a session has ended."""
+        if self._sessions.get(session.client_id) is session:
+            del self._sessions[session.client_id]
+            self.connections.pop(session.client_id, None)
+
+    # Clients ----------------------------------------------------------------------------
+
+    async def validateToken(self, token: Any, client_id: str) -> bool:
+        """Whether `token` lets a client in."""
+        return await self._host.validate(token, client_id)
+
+    def isClientAuthenticated(self, client_id: str) -> bool:
+        session = self._sessions.get(client_id)
+        return session is not None and session.state is State.OPEN
+
+    def getAuthenticatedWebsockets(
+        self, client_id: str | None = None, skip_last_active_client: bool = False
+    ) -> list[Any]:
+        """The WebSockets of the clients that have authenticated: all, all but the last active, or one."""
+        return [self.connections[id_] for id_ in self._targets(client_id, skip_last_active_client)]
+
+    def payloadWithSecretStripped(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """`payload`, with what is called `secret` in its arguments starred out."""
+        return without_secrets(payload)
+
+    def setSecret(self, secret: Any) -> None:
+        self.secret = secret
+
+    async def sendWrappedMessage(
+        self,
+        rpcid: str,
+        content: Any,
+        method: str = "",
+        client_id: str | None = None,
+        skip_last_active_client: bool = False,
+    ) -> None:
+        """Send a result under `rpcid` to the clients that `getAuthenticatedWebsockets` names."""
+        for id_ in self._targets(client_id, skip_last_active_client):
+            session = self._sessions[id_]
+            try:
+                session.send(session.encoder.result(rpcid, content, self.hub.max_frame))
+            except NotSerializable:
+                text = "Method result cannot be serialized"
+                await self.sendWrappedError(rpcid, RESULT_SERIALIZE_ERROR, text, method, id_)
+
+    async def sendWrappedError(
+        self, rpcid: str, code: int, message: str, data: Any = None, client_id: str | None = None
+    ) -> None:
+        """Send a failure under `rpcid` to a client, or to all. Data that cannot be encoded is left out."""
+        error = {"code": code, "message": message, **({} if data is None else {"data": data})}
+        for session in [self._sessions.get(client_id)] if client_id else list(self._sessions.values()):
+            if session is None:
+                continue
+            try:
+                session.send(session.encoder.failure(rpcid, error, self.hub.max_frame))
+            except NotSerializable:
+                session.send(session.encoder.failure(rpcid, {"code": code, "message": message}, self.hub.max_frame))
+
+    def _targets(self, client_id: str | None, skip_last_active_client: bool) -> list[str]:
+        known = [id_ for id_ in self._sessions if self.isClientAuthenticated(id_)]
+        if skip_last_active_client:
+            last = self.web_app.last_active_client_id if self.web_app is not None else None
+            return [id_ for id_ in known if id_ != last]
+        return known if client_id is None else [id_ for id_ in known if id_ == client_id]

@@ -1,0 +1,51 @@
+"""PublishManager of the released API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class PublishManager:
+    """Publishes to several endpoints.
+
+    Attributes:
+        protocols: the endpoints (WslinkHandler).
+        publishCount: how often `publish` was called.
+    """
+
+    def __init__(self) -> None:
+        self.protocols: list[Any] = []
+        self.publishCount = 0
+
+    def registerProtocol(self, protocol: Any) -> None:
+        self.protocols.append(protocol)
+
+    def unregisterProtocol(self, protocol: Any) -> None:
+        """Forget an endpoint, if it is known."""
+        if protocol in self.protocols:
+            self.protocols.remove(protocol)
+
+    def addAttachment(self, payload: Any) -> Any:
+        """`payload` as it may stand in what is sent: binary data needs no key."""
+        return as_attachment(payload)
+
+    def publish(
+        self, topic: str, data: Any, client_id: str | None = None, skip_last_active_client: bool = False
+    ) -> None:
+        """Send `data` to the clients of every endpoint; see WslinkHandler.publish."""
+        self.publishCount += 1
+        for protocol in self.protocols:
+            protocol.publish(topic, data, client_id=client_id, skip_last_active_client=skip_last_active_client)
+
+
+def as_attachment(payload: Any) -> Any:
+    """`payload`; a view of it if it is some other object with a buffer, such as a VTK array."""
+    if isinstance(payload, (bytes, bytearray, memoryview, str)):
+        return payload
+    try:
+        return memoryview(payload)
+    except TypeError:
+        return payload
+
+
+publishManager = PublishManager()

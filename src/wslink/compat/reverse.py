@@ -1,0 +1,79 @@
+"""The released API's server behind a relay."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from wslink import settings as environment
+from wslink.compat import aiohttp as settings
+from wslink.compat.protocol import AbstractWebApp, WslinkHandler
+from wslink.http.endpoint import SHUT_DOWN_TIMEOUT
+from wslink.http.reverse import ReverseConnection
+from wslink.hub.life import READY_MSG, announce
+
+
+class ReverseWebAppServer(AbstractWebApp):
+    """Serves one protocol to whoever is at the other end of `reverse_url`: a relay's client, or several in turn.
+
+    With `reconnect` in its configuration it connects again when the connection ends, and stops when `timeout` seconds
+    have passed since the last client left.
+    """
+
+    def __init__(self, server_config: dict[str, Any]) -> None:
+        super().__init__(server_config)
+        settings.reload_settings()
+        limits = environment.limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD)
+        self._ws_handler = handler = WslinkHandler(server_config["ws_protocol"], self, limits)
+        self._reverse = ReverseConnection(
+            handler.hub,
+            str(server_config["reverse_url"]),
+            settings.HEART_BEAT or 0,
+            token_file=os.environ.get("WSLINK_REVERSE_TOKEN_FILE", ""),
+            route=handler,
+            client_id=handler.reverse_connection_client_id,
+        )
+        self._serving: asyncio.Future[None] | None = None
+
+    async def start(self, port_callback: Any = None) -> None:
+        """Connect, and serve until the server stops; without `reconnect` until the connection ends, and it may be
+        started again after that.
+
+        Raises:
+            aiohttp.ClientError: if nobody answers.
+            UsageError: if WSLINK_REVERSE_TOKEN_FILE holds no token.
+        """
+        if port_callback is not None:
+            port_callback(0)
+        self._serving = asyncio.get_running_loop().create_future()
+        try:
+            if not self._life.ending:
+                await self._serve()
+        finally:
+            self._serving.set_result(None)
+
+    async def _serve(self) -> None:
+        def connected() -> None:
+            announce(os.environ.get("WSLINK_READY_MSG", READY_MSG))
+
+        if not self._config.get("reconnect"):
+            await self._reverse.carry(connected)
+            return
+        self._ws_handler.hub.on_connect.append(self._begin_life)
+        await self._reverse.serve(connected)
+
+    def _begin_life(self, client_id: str) -> None:
+        """Watch clients from the first one on: it may come as late as it likes."""
+        self._ws_handler.hub.on_connect.remove(self._begin_life)
+        self._life.begin([self._ws_handler.hub], handle_signals=False)
+
+    async def _shut_down(self) -> None:
+        await self._ws_handler.disconnectClients()
+        await self._reverse.close()
+        if self._serving is None:
+            return
+        _, late = await asyncio.wait({self._serving}, timeout=SHUT_DOWN_TIMEOUT)
+        if late:
+            self._reverse.abort()
+            await self._serving

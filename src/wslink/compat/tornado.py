@@ -1,0 +1,112 @@
+"""A server of Tornado's in front of the generic backend's endpoints."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application, StaticFileHandler
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from wslink import settings as environment
+from wslink.compat.generic import GenericServer, WsConnection, WsEndpoint, startWebServer
+from wslink.http import origin
+from wslink.http.listen import listening_sockets
+
+__all__ = ["TornadoServer", "create_webserver", "startWebServer"]
+
+HEART_BEAT = 30.0
+
+
+class SocketHandler(WebSocketHandler):
+    """One WebSocket as a connection of an endpoint."""
+
+    def initialize(self, endpoint: WsEndpoint, origins: tuple[str, ...]) -> None:
+        self._endpoint = endpoint
+        self._origins = origins
+        self._connection: WsConnection | None = None
+
+    def check_origin(self, _: str) -> bool:
+        return origin.is_allowed(self.request.headers, self._origins)
+
+    def open(self, *_: str, **__: str) -> None:
+        self._connection = self._endpoint.open(self.request)
+        self._connection.on_message(self._send)
+        self._connection.on_close(self.close)
+
+    def on_message(self, message: str | bytes) -> None:
+        if self._connection is not None:
+            self._endpoint.received(isinstance(message, bytes), message, self._connection.client_id)
+
+    def on_close(self) -> None:
+        if self._connection is not None:
+            self._connection.end()
+
+    async def _send(self, is_binary: bool, content: Any) -> None:
+        with contextlib.suppress(WebSocketClosedError):
+            await self.write_message(content, binary=is_binary)
+
+
+class TornadoServer(GenericServer):
+    """Serves the endpoints and static files over HTTP.
+
+    Made inside a running event loop it listens at once, otherwise when it starts. The first endpoint answers at `/ws`,
+    whatever its route is; the others at theirs.
+    """
+
+    def __init__(self, server_config: dict[str, Any]) -> None:
+        super().__init__(server_config)
+        self._http: HTTPServer | None = None
+        self._port = self.port
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            self._listen()
+
+    def get_port(self) -> int:
+        return self._port
+
+    async def start(self, port_callback: Any = None) -> None:
+        self._listen()
+        await super().start(port_callback)
+
+    def _listen(self) -> None:
+        if self._http is not None or self._life.ending:
+            return
+        sockets = listening_sockets(self.host, self.port)
+        self._port = sockets[0].getsockname()[1]
+        self.set_app(self._application())
+        self._http = HTTPServer(self.app, ssl_options=self.ssl_context)
+        self._http.add_sockets(sockets)
+
+    def _application(self) -> Application:
+        origins = environment.origins() + (origin.LOOPBACK_PAGES if origin.is_loopback(self.host) else ())
+        routes: list[Any] = []
+        for route, endpoint in self._endpoints.items():
+            arguments = {"endpoint": endpoint, "origins": origins}
+            paths = {"/" + route.lstrip("/"), *([] if routes else ["/ws"])}
+            routes += [(path, SocketHandler, arguments) for path in sorted(paths)]
+        static = self.config.get("static") or {}
+        for route in sorted(static, key=len, reverse=True):
+            arguments = {"path": static[route], "default_filename": "index.html"}
+            prefix = route.strip("/")
+            routes.append((f"/{prefix}/(.*)" if prefix else "/(.*)", StaticFileHandler, arguments))
+        limits = environment.limits()
+        beat = environment.read("WSLINK_HEART_BEAT", float, HEART_BEAT)
+        return Application(
+            routes,
+            websocket_max_message_size=limits.max_frame,
+            websocket_ping_interval=beat if beat >= 1 else None,
+        )
+
+    async def _shut_down(self) -> None:
+        await super()._shut_down()
+        if self._http is not None:
+            self._http.stop()
+            await self._http.close_all_connections()
+
+
+def create_webserver(server_config: dict[str, Any]) -> TornadoServer:
+    """A TornadoServer. Raises NotImplementedError for a reverse connection."""
+    return TornadoServer(server_config)

@@ -1,0 +1,1 @@
+"""An aiohttp application on a port, and its WebSocket endpoint."""

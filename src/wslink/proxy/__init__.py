@@ -1,0 +1,1 @@
+"""Bytes from socket to socket: proxied WebSockets, and connections that are passed to another process."""

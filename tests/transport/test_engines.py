@@ -1,0 +1,465 @@
+"""What every engine must do, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import ssl
+import struct
+import time
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgpack
+import pytest
+
+from tests.conftest import Open, Serve
+from tests.transport.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket
+from wslink import App, Limits
+from wslink.transport import heartbeat
+from wslink.transport.base import ENGINES
+
+HELLO = json.dumps(
+    {"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [{"secret": "secret"}]}
+).encode()
+DEFLATE = "permessage-deflate; client_max_window_bits"
+TAIL = b"\x00\x00\xff\xff"
+MIB = 1024 * 1024
+
+Connect = Callable[..., Awaitable[RawSocket]]
+
+
+@pytest.fixture(params=list(ENGINES))
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["the first connection", "a later one"])
+async def sockets(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
+    """Open raw sockets that have said hello in the first generation, and are dropped at the end.
+
+    aiohttp routes a server's first connection, and may leave later ones to the engine.
+    """
+    opened: list[RawSocket] = []
+
+    async def connect(url: str, hello: bool = True, **options: Any) -> RawSocket:
+        if request.param == "a later one" and not opened:
+            (await RawSocket.open(url, **options)).close()
+        socket = await RawSocket.open(url, **options)
+        opened.append(socket)
+        if hello:
+            socket.send(TEXT, HELLO)
+            assert b'"clientID"' in (await socket.receive()).payload
+        return socket
+
+    yield connect
+    for socket in opened:
+        socket.close()
+
+
+@pytest.fixture
+def echo(app: App) -> App:
+    @app.method("echo")
+    def echo(value: Any) -> Any:
+        return value
+
+    return app
+
+
+def call(method: str, *args: Any, number: int = 1) -> bytes:
+    return json.dumps({"wslink": "1.0", "id": f"rpc:c0:{number}", "method": method, "args": args}).encode()
+
+
+def deflated(data: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-15)
+    return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def inflated(data: bytes) -> bytes:
+    return zlib.decompressobj(-15).decompress(data + TAIL)
+
+
+# Frames
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 8192, 8193, 65535, 65536, 300_000, 9 * MIB])
+async def test_sizes_of_every_kind(
+    engine: str, generation: int, size: int, echo: App, serve: Serve, peers: Open
+) -> None:
+    limits = Limits(max_msg_size=16 * MIB) if generation == 1 else None
+    served = echo if limits is None else App(secret="secret", limits=limits)
+    served.method("again")(lambda value: value)
+    peer = await peers(await serve(served, engine=engine), generation, hello={})
+    value = "x" * size
+    assert (await peer.call("again", value))["result"] == value
+
+
+async def test_a_large_frame_follows_small_ones_in_order(engine: str, app: App, serve: Serve, peers: Open) -> None:
+    topic = app.topic("a")
+    peer = await peers(await serve(app, engine=engine), 2, hello={})
+    sizes = [10, 5 * MIB, 20, 100_000, 30, MIB, 40]
+    for size in sizes:
+        topic.publish(bytes(size))
+    assert [len((await peer.publication())["result"]) for _ in sizes] == sizes
+
+
+async def test_a_message_in_fragments(engine: str, echo: App, serve: Serve, sockets: Connect) -> None:
+    socket = await sockets(await serve(echo, engine=engine))
+    text = call("echo", "in parts")
+    socket.send(TEXT, text[:10], fin=False)
+    socket.send(CONTINUATION, text[10:20], fin=False)
+    socket.send(PING, b"between")
+    socket.send(CONTINUATION, text[20:])
+    assert await socket.receive() == (PONG, b"between", True, False)
+    assert json.loads((await socket.receive()).payload)["result"] == "in parts"
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [(CONTINUATION, b"x", True)],
+        [(TEXT, b"x", False), (TEXT, b"y", True)],
+        [(3, b"x", True)],
+        [(PING, b"x", False)],
+        [(PING, b"x" * 126, True)],
+    ],
+)
+async def test_a_broken_frame_ends_the_connection_with_1002(
+    engine: str, frames: list[tuple[int, bytes, bool]], app: App, serve: Serve, sockets: Connect
+) -> None:
+    socket = await sockets(await serve(app, engine=engine))
+    for opcode, payload, fin in frames:
+        socket.send(opcode, payload, fin=fin)
+    assert (await socket.receive_close())[0] == 1002
+    socket.send(CLOSE, struct.pack(">H", 1002))
+    assert await socket.ended()
+
+
+async def test_a_frame_without_a_mask_ends_the_connection(
+    engine: str, app: App, serve: Serve, sockets: Connect
+) -> None:
+    socket = await sockets(await serve(app, engine=engine))
+    socket.send(TEXT, call("echo"), mask=False)
+    if engine == "picows":  # aiohttp takes such frames
+        assert (await socket.receive_close())[0] == 1002
+
+
+@pytest.mark.parametrize("pieces", [1, 4])
+async def test_a_message_over_the_limit_closes_1009(
+    engine: str, pieces: int, app: App, serve: Serve, sockets: Connect
+) -> None:
+    served = App(secret="secret", limits=Limits(max_msg_size=20_000, msg_overhead=0))
+    socket = await sockets(await serve(served, engine=engine))
+    for index in range(pieces):
+        kind = CONTINUATION if index else TEXT
+        socket.send(kind, b" " * (20_001 // pieces + 1), fin=index == pieces - 1)
+    assert (await socket.receive_close())[0] == 1009
+    assert await socket.ended()
+
+
+@pytest.mark.parametrize("last", [PING, PONG, TEXT])
+async def test_calls_that_arrive_together(engine: str, last: int, echo: App, serve: Serve, sockets: Connect) -> None:
+    topic = echo.topic("later")
+    socket = await sockets(await serve(echo, engine=engine))
+    for number in range(3):
+        socket.send(TEXT, call("echo", number, number=number))
+    socket.send(last, call("echo", "last") if last == TEXT else b"")
+    answers = [json.loads((await socket.receive()).payload)["result"] for _ in range(3)]
+    assert answers == [0, 1, 2]
+    if last != PONG:
+        assert (await socket.receive()).opcode == (PONG if last == PING else TEXT)
+    topic.publish("later")
+    assert b"later" in (await socket.receive(2)).payload
+
+
+async def test_a_slow_call_does_not_hold_the_answers_before_it(
+    engine: str, echo: App, serve: Serve, sockets: Connect
+) -> None:
+    echo.method("slow")(lambda: time.sleep(0.3))
+    socket = await sockets(await serve(echo, engine=engine))
+    for _ in range(2):  # what is slow is known once it has been called
+        socket.send(TEXT, call("echo", "quick"))
+        socket.send(TEXT, call("slow"))
+        await socket.receive()
+        start = time.monotonic()
+        await socket.receive()
+    assert time.monotonic() - start < 0.4
+
+
+# Closing
+
+
+async def test_the_peers_close_is_answered(engine: str, app: App, serve: Serve, sockets: Connect) -> None:
+    gone = asyncio.Event()
+    app.on_disconnect(lambda client_id: gone.set())
+    socket = await sockets(await serve(app, engine=engine))
+    socket.send(CLOSE, struct.pack(">H", 1000) + b"bye")
+    assert (await socket.receive_close())[0] == 1000
+    assert await socket.ended()
+    await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_a_dropped_connection_is_noticed(engine: str, app: App, serve: Serve, sockets: Connect) -> None:
+    gone = asyncio.Event()
+    app.on_disconnect(lambda client_id: gone.set())
+    socket = await sockets(await serve(app, engine=engine))
+    socket.close()
+    await asyncio.wait_for(gone.wait(), 5)
+    assert app.clients == ()
+
+
+async def test_code_and_reason_reach_the_peer(engine: str, app: App, serve: Serve, sockets: Connect) -> None:
+    limits = Limits(hello_timeout=0.1)
+    socket = await sockets(await serve(App(secret="s", limits=limits), engine=engine), hello=False)
+    assert await socket.receive_close() == (1008, "no good hello within hello_timeout (0.1 s)")
+
+
+async def test_the_servers_stop_reaches_everybody(engine: str, app: App, peers: Open, sockets: Connect) -> None:
+    server = await app.serve(port=0, host="127.0.0.1", handle_signals=False, ready_msg="", engine=engine)
+    url = f"ws://127.0.0.1:{server.port}/ws"
+    known, stranger = await sockets(url), await sockets(url, hello=False)
+    start = time.monotonic()
+    stopping = asyncio.create_task(server.stop())
+    for socket in (known, stranger):
+        assert (await socket.receive_close())[0] == 1001
+        socket.send(CLOSE, struct.pack(">H", 1001))
+        assert await socket.ended()
+    await stopping
+    assert time.monotonic() - start < 1
+
+
+async def test_a_peer_that_does_not_answer_the_close_is_dropped(engine: str, app: App, sockets: Connect) -> None:
+    server = await app.serve(port=0, host="127.0.0.1", handle_signals=False, ready_msg="", engine=engine)
+    socket = await sockets(f"ws://127.0.0.1:{server.port}/ws")
+    await asyncio.wait_for(server.stop(), 8)
+    assert await socket.ended()
+
+
+# Reading slowly
+
+
+async def test_a_stalled_client_keeps_the_newest_only(engine: str, serve: Serve, sockets: Connect) -> None:
+    """Defects 1 and 2: what a client does not read waits once per key, whatever is published."""
+    app = App(secret="secret")
+    topic = app.topic("frames", delivery="latest")
+    socket = await sockets(await serve(app, engine=engine))
+    count = 60
+    for index in range(count):
+        topic.publish({"n": index, "data": "x" * MIB})
+        await asyncio.sleep(0)
+    numbers = []
+    while not numbers or numbers[-1] != count - 1:
+        numbers.append(json.loads((await socket.receive()).payload)["result"]["n"])
+    assert numbers == sorted(numbers)
+    assert len(numbers) < 20
+
+
+async def test_a_pong_finds_its_way_between_large_frames(
+    engine: str, echo: App, serve: Serve, sockets: Connect
+) -> None:
+    socket = await sockets(await serve(echo, engine=engine))
+    socket.send(TEXT, call("echo", "y" * 4_000_000))
+    socket.send(PING, b"?")
+    frames = [await socket.receive(), await socket.receive()]
+    assert {frame.opcode for frame in frames} == {TEXT, PONG}
+
+
+# permessage-deflate
+
+
+@pytest.mark.parametrize("size", [2_000, 1_000_000])
+async def test_text_is_compressed(engine: str, size: int, echo: App, serve: Serve, sockets: Connect) -> None:
+    socket = await sockets(await serve(echo, engine=engine), extensions=DEFLATE)
+    assert "permessage-deflate" in socket.head
+    socket.send(TEXT, call("echo", "text " * (size // 5)))
+    frame = await socket.receive()
+    assert frame.rsv1
+    assert len(frame.payload) < size / 10
+
+
+async def test_the_compressed_message_is_the_message(engine: str, serve: Serve, peers: Open, echo: App) -> None:
+    value = ["text " * 100_000, "x" * 2_000, 5]
+    url = await serve(echo, engine=engine)
+    for generation in (1, 2):
+        peer = await peers(url, generation, hello={}, compress=15)
+        assert (await peer.call("echo", value))["result"] == value
+
+
+@pytest.mark.parametrize("size", [20_000, MIB])
+async def test_dense_data_is_not_compressed(engine: str, size: int, serve: Serve, sockets: Connect, app: App) -> None:
+    """Defect 4."""
+    data = os.urandom(size)
+    app.method("data")(lambda: data)
+    socket = await sockets(await serve(app, engine=engine), hello=False, extensions=DEFLATE)
+    for id_, method, args in (("system:c0:0", "wslink.hello", [{"secret": "secret"}]), ("rpc:c0:1", "data", [])):
+        text = msgpack.packb({"wslink": "1.0", "id": id_, "method": method, "args": args})
+        socket.send(BINARY, struct.pack("<III", 1, 0, len(text)) + text)
+        frame = await socket.receive()
+    assert not frame.rsv1
+    assert data in frame.payload
+
+
+async def test_order_holds_while_a_large_message_is_compressed(
+    engine: str, echo: App, serve: Serve, sockets: Connect
+) -> None:
+    socket = await sockets(await serve(echo, engine=engine), extensions=DEFLATE)
+    for number, size in enumerate((2_000_000, 10, 3_000_000, 20, 5_000)):
+        socket.send(TEXT, call("echo", "a" * size, number=number))
+    for number in range(5):
+        frame = await socket.receive()
+        text = inflated(frame.payload) if frame.rsv1 else frame.payload
+        if frame.rsv1 and engine == "aiohttp":
+            continue  # it keeps its window from message to message
+        assert json.loads(text)["id"] == f"rpc:c0:{number}"
+
+
+async def test_a_connection_closes_after_what_is_being_compressed(
+    engine: str, app: App, serve: Serve, peers: Open
+) -> None:
+    topic = app.topic("a")
+
+    @app.method("last")
+    async def last() -> None:
+        topic.publish("b" * 3_000_000)
+        topic.publish("c")
+        stopping.append(asyncio.create_task(server.stop()))
+
+    stopping: list[asyncio.Task[None]] = []
+    server = await app.serve(port=0, host="127.0.0.1", handle_signals=False, ready_msg="", engine=engine)
+    peer = await peers(f"ws://127.0.0.1:{server.port}/ws", 1, hello={}, compress=15)
+    await peer.start("last")
+    got = [(await peer.publication())["result"] for _ in range(2)]
+    assert [value[0] for value in got] == ["b", "c"]
+    assert (await peer.closed())[0] == 1001
+    await stopping[0]
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000])
+async def test_a_compressed_call(engine: str, size: int, echo: App, serve: Serve, sockets: Connect) -> None:
+    socket = await sockets(await serve(echo, engine=engine), extensions=DEFLATE)
+    text = os.urandom(size // 2).hex()
+    socket.send(TEXT, deflated(call("echo", text)), rsv1=True)
+    socket.send(TEXT, call("echo", "after", number=2))
+    frame = await socket.receive()
+    answer = inflated(frame.payload) if frame.rsv1 else frame.payload
+    assert json.loads(answer)["result"] == text
+    frame = await socket.receive()
+    assert json.loads(frame.payload)["result"] == "after"
+
+
+@pytest.mark.parametrize("size", [50 * MIB, 400 * MIB])
+async def test_a_bomb_is_not_expanded(engine: str, size: int, app: App, serve: Serve, sockets: Connect) -> None:
+    socket = await sockets(await serve(app, engine=engine), extensions=DEFLATE)
+    compressor = zlib.compressobj(wbits=-15)
+    pieces = [compressor.compress(bytes(MIB)) for _ in range(size // MIB)]
+    bomb = b"".join((*pieces, compressor.flush(zlib.Z_SYNC_FLUSH)))[:-4]
+    socket.send(TEXT, bomb, rsv1=True)
+    assert (await socket.receive_close())[0] == 1009
+
+
+async def test_malformed_compressed_data_ends_the_connection(
+    engine: str, app: App, serve: Serve, sockets: Connect
+) -> None:
+    socket = await sockets(await serve(app, engine=engine), extensions=DEFLATE)
+    socket.send(TEXT, b"\xff" * 50, rsv1=True)
+    assert await socket.ended()
+
+
+async def test_a_compressed_frame_that_was_not_negotiated_closes_1002(
+    engine: str, app: App, serve: Serve, sockets: Connect
+) -> None:
+    socket = await sockets(await serve(app, engine=engine))
+    socket.send(TEXT, deflated(call("echo", 1)), rsv1=True)
+    assert (await socket.receive_close())[0] == 1002
+
+
+async def test_no_compression_where_it_is_turned_off(engine: str, app: App, serve: Serve, sockets: Connect) -> None:
+    socket = await sockets(await serve(app, engine=engine, ws_compress=False), extensions=DEFLATE)
+    assert "Sec-WebSocket-Extensions" not in socket.head
+
+
+# Life
+
+
+async def test_a_silent_peer_is_dropped(
+    engine: str, app: App, serve: Serve, sockets: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "MIN_INTERVAL", 0)
+    socket = await sockets(await serve(app, engine=engine, heart_beat=0.1))
+    assert (await socket.receive()).opcode == PING
+    assert await socket.ended()
+
+
+async def test_a_peer_that_sends_slowly_stays(
+    app: App, serve: Serve, sockets: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large frame on a slow line: its pongs stand behind it."""
+    monkeypatch.setattr(heartbeat, "MIN_INTERVAL", 0)
+    app.method("size")(lambda data: len(data))
+    socket = await sockets(await serve(app, engine="picows", heart_beat=0.1))
+    text = call("size", "x" * 90)
+    socket.writer.write(bytes((0x81, 0x80 | 126)) + struct.pack(">H", len(text)) + bytes(4))
+    for byte in text[:-1]:
+        socket.writer.write(bytes((byte,)))
+        await asyncio.sleep(0.005)
+    socket.writer.write(text[-1:])
+    while (frame := await socket.receive()).opcode == PING:
+        pass
+    assert json.loads(frame.payload)["result"] == 90
+
+
+async def test_a_peer_that_answers_stays_though_the_loop_was_busy(
+    engine: str, app: App, serve: Serve, sockets: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "MIN_INTERVAL", 0)
+
+    @app.method("busy")
+    def busy() -> None:
+        time.sleep(0.5)
+
+    socket = await sockets(await serve(app, engine=engine, heart_beat=0.1))
+    socket.send(TEXT, call("busy"))
+    answered = False
+    for _ in range(8):
+        frame = await socket.receive()
+        answered = answered or frame.opcode == TEXT
+        if frame.opcode == PING:
+            socket.send(PONG, frame.payload)
+    assert answered
+
+
+async def test_tls(engine: str, echo: App, serve: Serve, peers: Open) -> None:
+    pytest.importorskip("cryptography")
+    url = (await serve(echo, engine=engine, ssl="adhoc")).replace("ws://", "wss://")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    peer = await peers(url, 2, hello={}, ssl=context)
+    value = os.urandom(9 * MIB)
+    assert (await peer.call("echo", value))["result"] == value
+    assert (await peer.call("echo", 1))["result"] == 1
+
+
+async def test_http_and_websocket_on_one_connection_after_another(
+    engine: str, app: App, serve: Serve, sockets: Connect
+) -> None:
+    """A keep-alive connection that has served HTTP may still be upgraded."""
+    url = await serve(app, engine=engine)
+    host = url.split("/")[2]
+    reader, writer = await asyncio.open_connection(*host.split(":"))
+    writer.write(f"GET /nothing HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert b" 404 " in head
+    size = next(int(line.split(b":")[1]) for line in head.splitlines() if line.lower().startswith(b"content-length"))
+    await reader.readexactly(size)
+    writer.write(
+        f"GET /ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
+    assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+    socket = RawSocket(reader, writer)
+    socket.send(TEXT, HELLO)
+    assert b"clientID" in (await socket.receive()).payload
+    socket.close()

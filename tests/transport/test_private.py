@@ -1,0 +1,51 @@
+"""The names that dependencies do not promise. A failure here means that a private.py needs another look."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import inspect
+import weakref
+from typing import Any
+
+import pytest
+from aiohttp import web, web_protocol
+
+from tests.conftest import Open, Serve
+from wslink import App
+from wslink.transport import private as aiohttp_private
+from wslink.transport.picows import private as picows_private
+
+
+def test_the_names_of_picows() -> None:
+    from picows.picows import WSProtocol
+
+    for name in ("connection_made", "get_buffer", "buffer_updated", "connection_lost"):
+        assert callable(getattr(WSProtocol, name))
+    assert issubclass(WSProtocol, asyncio.BufferedProtocol)
+
+
+def test_the_names_of_aiohttp() -> None:
+    assert "connection_lost" in vars(web_protocol.RequestHandler)
+    assert "self.transport" in inspect.getsource(web_protocol.RequestHandler.force_close)
+    assert {"prepare", "write_eof"} <= set(vars(web.StreamResponse))
+    assert "_writer" in web.WebSocketResponse.__init__.__code__.co_names or hasattr(web.WebSocketResponse(), "_writer")
+    assert aiohttp_private.compress_per_message(web.WebSocketResponse(compress=False)) == 0
+
+
+async def test_aiohttp_keeps_nothing_of_a_connection_that_was_taken_over(
+    app: App, serve: Serve, peers: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[weakref.ref[Any]] = []
+    take_over = picows_private.take_over
+
+    def spy(request: web.Request, *args: Any) -> Any:
+        seen.append(weakref.ref(request))
+        return take_over(request, *args)
+
+    monkeypatch.setattr("wslink.transport.picows.engine.take_over", spy)
+    await peers(await serve(app, engine="picows"), hello={})
+    await asyncio.sleep(0.05)
+    gc.collect()
+    assert [ref() for ref in seen] == [None]
+    assert not [one for one in gc.get_objects() if isinstance(one, web_protocol.RequestHandler) and one.transport]
