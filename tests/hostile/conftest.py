@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.hostile.arena import Control, Server
+from tests.hostile.sockets import close_all
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +14,9 @@ def control() -> Iterator[Server]:
     control = Control()
     yield control.server
     control.close()
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    close_all()

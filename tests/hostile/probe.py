@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -57,7 +58,7 @@ class Probe(threading.Thread):
             self.longest, self.processor = waited, self._clock() - spent
 
 
-def processor_clock(process: int):  # type: ignore[no-untyped-def]
+def processor_clock(process: int) -> Callable[[], float]:
     """Reads the processor time of a process, in seconds: man clock_getcpuclockid."""
     clock = (~process << 3) | 2
 
@@ -75,7 +76,8 @@ class Meter(threading.Thread):
 
     Attributes:
         before: resident bytes when it began.
-        most: the most resident bytes since.
+        now: resident bytes.
+        most: the most resident bytes since it began.
     """
 
     def __init__(self, process: int) -> None:
@@ -83,7 +85,7 @@ class Meter(threading.Thread):
         self._process = psutil.Process(process)
         self._clock = processor_clock(process)
         self._over = threading.Event()
-        self.before = self.most = self._process.memory_info().rss
+        self.before = self.now = self.most = self._process.memory_info().rss
         self._spent = self._clock()
 
     @property
@@ -98,7 +100,8 @@ class Meter(threading.Thread):
     def run(self) -> None:
         while not self._over.wait(0.01):
             try:
-                self.most = max(self.most, self._process.memory_info().rss)
+                self.now = self._process.memory_info().rss
+                self.most = max(self.most, self.now)
             except psutil.Error:
                 return
 

@@ -123,9 +123,7 @@ async def tornado(report: Report, limits: Limits, **_: Any) -> None:
     server = create_webserver(config, "tornado")
     report({"port": server.get_port()})
     task = asyncio.create_task(server.start())
-    asyncio.get_running_loop().create_task(
-        _publish(lambda number: protocol.publish("test.topic", {"n": number}))
-    )
+    asyncio.get_running_loop().create_task(_publish(lambda number: protocol.publish("test.topic", {"n": number})))
     await task
 
 

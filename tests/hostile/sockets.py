@@ -129,10 +129,21 @@ class WebSocket:
 
 
 def connect(port: int, timeout: float = 5) -> socket.socket:
-    """A TCP connection."""
+    """A TCP connection, which `close_all` closes at the latest."""
     sock = socket.create_connection(("127.0.0.1", port), timeout)
+    _opened.append(sock)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
+
+
+_opened: list[socket.socket] = []
+
+
+def close_all() -> None:
+    """Close every connection that was made."""
+    while _opened:
+        _opened.pop().close()
+    _listeners.clear()
 
 
 def handshake(target: Target, extensions: str = "") -> bytes:
@@ -168,6 +179,7 @@ _listeners: dict[int, socket.socket] = {}
 def listen(port: int = 0) -> int:
     """Listen where a server will dial; the port."""
     listener = socket.create_server(("127.0.0.1", port))
+    _opened.append(listener)
     _listeners[listener.getsockname()[1]] = listener
     return int(listener.getsockname()[1])
 
@@ -178,6 +190,7 @@ def _accepted(target: Target, timeout: float) -> WebSocket:
     listener = _listeners[target.port]
     listener.settimeout(timeout)
     sock, _ = listener.accept()
+    _opened.append(sock)
     sock.settimeout(timeout)
     request, _ = _head(sock)
     key = next(line for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:"))
@@ -201,15 +214,16 @@ def _head(sock: socket.socket) -> tuple[bytes, bytes]:
 
 
 def closed_within(sock: socket.socket, seconds: float) -> float | None:
-    """The seconds until the other side ends the connection; None if it does not in time."""
+    """The seconds until the other side ends the connection or sends a close frame; None if it does not in time."""
     start = time.monotonic()
     while (left := start + seconds - time.monotonic()) > 0:
         sock.settimeout(left)
         try:
-            if not sock.recv(65536):
-                return time.monotonic() - start
+            data = sock.recv(65536)
         except TimeoutError:
             return None
         except OSError:
+            return time.monotonic() - start
+        if not data or data[0] & 15 == wire.CLOSE:
             return time.monotonic() - start
     return None
