@@ -7,12 +7,13 @@ import contextvars
 import inspect
 import logging
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from wslink.errors import InvalidParams, LimitExceeded, UsageError
 from wslink.hub.filters import compile_filter
+from wslink.hub.pool import DaemonPool, default_threads
 from wslink.hub.topics import IMPLIED, Delivery, Handler, Subscription, Topic
 from wslink.rpc.call import current_call
 from wslink.rpc.methods import Methods
@@ -26,6 +27,10 @@ from wslink.wire.messages import is_topic
 logger = logging.getLogger("wslink")
 
 STOPS = "the server stops"
+GRACE = 1.0
+"""Seconds that calls under way have to end by themselves when their server stops, before they are cancelled."""
+STOP_TIMEOUT = 5.0
+"""Seconds after which a server that stops does not wait for them any longer, unless it is given another number."""
 
 SessionHandler = Callable[[Session], None]
 Authenticator = Callable[[Hello, Session], "bool | Awaitable[bool]"]
@@ -84,7 +89,9 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._stopping = False
-        self._pool: ThreadPoolExecutor | None = None
+        self.threads = 0
+        """Threads for methods that block; 0 for `default_threads`."""
+        self._pool: DaemonPool | None = None
 
     # Life -------------------------------------------------------------------
 
@@ -92,23 +99,26 @@ class Hub:
         """Bind to the running event loop and its thread."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Let clients in again after a stop: another server begins to serve this hub."""
         self._stopping = False
 
-    async def stop(self, grace: float = 1.0) -> None:
-        """Close every session with 1001, also those that come in from now on; give calls under way `grace` seconds,
-        then cancel them."""
+    async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
+        """Close every session with 1001, also those that come in until another server begins.
+
+        Calls under way have GRACE seconds to end, and are cancelled then. Those that have not ended after `timeout`
+        seconds are left alone, and so are functions that run in threads.
+        """
         self._stopping = True
         for session in list(self.connected):
             session.close(1001, STOPS)
         tasks = {task for task in self._tasks if task is not asyncio.current_task()}
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        pool, self._pool = self._pool, None
+        await end_tasks(tasks, min(GRACE, timeout), timeout)
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     # Host of sessions (session.session.Host) ----------------------------------
 
@@ -191,7 +201,7 @@ class Hub:
 
     def run_in_thread(self, function: Callable[[], Any]) -> Awaitable[Any]:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(thread_name_prefix="wslink")
+            self._pool = DaemonPool(self.threads or default_threads())
         context = contextvars.copy_context()
         return asyncio.get_running_loop().run_in_executor(self._pool, context.run, function)
 
@@ -293,6 +303,24 @@ class Hub:
     def _tell(self, handlers: list[ClientHandler], session: Session) -> None:
         for handler in handlers:
             self._run(handler, session.client_id)
+
+
+abandoned: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+"""Tasks that were cancelled, went on, and are not waited for."""
+
+
+async def end_tasks(tasks: set[asyncio.Task[Any]], grace: float, timeout: float) -> None:
+    """Wait `grace` seconds for `tasks`, cancel those that go on, and wait until `timeout` seconds have passed."""
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=grace)
+    for task in late:
+        task.cancel()
+    if late:
+        _, stuck = await asyncio.wait(late, timeout=max(timeout - grace, 0.1))
+        abandoned.update(stuck)
+        for task in stuck:
+            logger.warning("not waited for any longer, although it goes on after it was cancelled: %r", task)
 
 
 def _subscription_id(id_: Any) -> int:

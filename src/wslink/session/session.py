@@ -10,6 +10,7 @@ import logging
 import secrets
 import traceback
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any
 
 from wslink import errors
@@ -27,9 +28,10 @@ from wslink.errors import (
 from wslink.rpc.call import Call, current_call
 from wslink.rpc.methods import NEVER_AWAITABLE, Method
 from wslink.session import hello as greeting
+from wslink.session.congestion import MAX_CHUNK, ChunkSize
 from wslink.session.hello import ARRAYS, SUBSCRIBE, Hello
 from wslink.session.ports import Connection, Host
-from wslink.session.send_queue import Outbox
+from wslink.session.send_queue import Entry, SendQueue
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
@@ -40,8 +42,6 @@ from wslink.wire.v2_msgpack import INCOMPLETE
 logger = logging.getLogger("wslink")
 _shown = logger.isEnabledFor
 
-SEND_AT_ONCE = 64 * 1024
-"""Bytes of a message up to which all its frames are handed over together when nothing waits."""
 MAX_PREFIX = 128
 """Characters of a client's ids, without the number, that are remembered; longer ones are checked each time."""
 
@@ -74,6 +74,7 @@ class Session:
     __slots__ = (
         "__weakref__",
         "_calls",
+        "_chunk",
         "_decoder",
         "_features",
         "_hello_timer",
@@ -108,7 +109,8 @@ class Session:
         self.state = _NEW
         self.subscribing = False
         """Whether it subscribes explicitly (SUB-1); a released client is sent everything (ORD-4)."""
-        self.outbox = Outbox(host.limits.max_outbox)
+        self.outbox = SendQueue(host.limits.max_outbox)
+        self._chunk = ChunkSize()
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self._decoder: Decoder | None = None
         self.renew: Callable[[CallEnvelope], None] | None = None
@@ -350,7 +352,7 @@ class Session:
             logger.error("the result of %s cannot be sent: %s", method, error)
             self._fail(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
             return
-        self.send(message)
+        self.send(message, None, (id_,))
 
     def _fail(self, id_: str, code: int, message: str, data: Any = None) -> None:
         error: dict[str, Any] = {"code": code, "message": message}
@@ -362,31 +364,42 @@ class Session:
         except NotSerializable:
             self.send(self.encoder.failure(id_, {"code": code, "message": ascii(message)}, limit))
 
-    def send(self, message: Message, key: Any = None) -> None:
-        """Send `message` as soon as the connection takes it; see Outbox.put for `key`. A client over its bound is
-        disconnected (LIM-6)."""
+    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
+        """Send `message` as soon as the connection takes it; see send_queue.Entry for `key` and `names`. A client over
+        its bound is disconnected (LIM-6)."""
         if self.state is _CLOSED:
             return
-        if not self.outbox.waiting and self.connection.writable and message.size <= SEND_AT_ONCE:
+        if not self.outbox.waiting and self.connection.writable and message.source is None:
             self.connection.send(message.frames)
             return
         try:
-            added = self.outbox.put(message, key)
+            added = self.outbox.put(Entry(message, key, names))
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
         if added and self._host.watch is not None:
             self._host.watch.queued()
-        self.resume()
+        if self.connection.writable:
+            self._pump()
 
     def resume(self) -> None:
+        """The connection is writable again."""
+        if self.outbox.waiting:
+            self._chunk.resumed(monotonic())
+            self._pump()
+
+    def _pump(self) -> None:
         """Hand frames to the connection for as long as it is writable."""
-        connection, outbox = self.connection, self.outbox
-        watch = self._host.watch
-        while connection.writable and (frame := outbox.next()) is not None:
+        connection, outbox, chunk = self.connection, self.outbox, self._chunk
+        waiting = len(outbox)
+        while connection.writable and (frame := outbox.next(chunk.size)) is not None:
             connection.send((frame,))
-            if watch is not None and outbox.between_messages:
-                watch.settled()
+            chunk.given(frame.size, connection.writable)
+        if self._host.watch is not None:
+            for _ in range(waiting - len(outbox)):
+                self._host.watch.settled()
+        if not outbox.waiting:
+            chunk.idle()
 
     # End --------------------------------------------------------------------
 
@@ -396,7 +409,7 @@ class Session:
         if self.state is _CLOSED:
             return
         if code in (1000, 1001):
-            while (frame := self.outbox.next()) is not None:
+            while (frame := self.outbox.next(MAX_CHUNK)) is not None:
                 self.connection.send((frame,))
         if code not in (1000, 1001):
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
