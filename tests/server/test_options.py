@@ -11,7 +11,8 @@ import pytest
 from tests.conftest import Open, Serve
 from wslink import App, UsageError
 from wslink import settings as variables
-from wslink.server.options import Options, add_options
+from wslink.server.options import Options
+from wslink.settings import add_options
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
@@ -37,7 +38,7 @@ def test_the_docs_list_every_limit_with_its_default() -> None:
 
 def test_flags_are_keywords() -> None:
     parser = argparse.ArgumentParser()
-    add_options(parser)
+    add_options(parser, Options)
     assert vars(parser.parse_args([])) == {}
     given = ["-p", "0", "-i", "0.0.0.0", "-t", "5", "-s", "-d", "-c", "www", "-ws", "link", "-a", "key"]
     given += ["--no-ws-compress", "--no-ws-endpoint", "--fs-endpoints", "a=b", "--ssl", "adhoc", "--origins", "*"]

@@ -34,7 +34,7 @@ def read_token(setting: str, path: str) -> str:
     if not path:
         return ""
     try:
-        token = Path(path).read_text(encoding="utf-8").strip()
+        token = Path(path).read_text(encoding="utf-8-sig").strip()
     except OSError as error:
         raise UsageError(f"{setting}: {error}") from error
     if len(token) < MIN_TOKEN:
