@@ -14,7 +14,6 @@ import aiohttp
 
 from wslink.client.subscription import ClientSubscription, Inbox
 from wslink.errors import (
-    AUTHENTICATION_ERROR,
     CLIENT_ERROR,
     AuthenticationError,
     CallError,
@@ -27,6 +26,7 @@ from wslink.errors import (
 from wslink.session.hello import ARRAYS, SUBSCRIBE
 from wslink.version import __version__
 from wslink.wire import messages as wire
+from wslink.wire.chunks import frames_of
 from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
@@ -92,7 +92,7 @@ class Link:
         self._pending[id_] = answer
         self._room.set()  # a result must be read past a full subscription
         try:
-            if len(message.frames) == 1:
+            if message.source is None:
                 await self._send(message)
             else:  # a caller that gives up must not leave half a message with the server
                 await asyncio.shield(self._keep(self._send_chunks(message)))
@@ -108,7 +108,7 @@ class Link:
 
     async def _send(self, message: Message) -> None:
         try:
-            for frame in message.frames:
+            for frame in frames_of(message):
                 await self._socket.send_bytes(bytes(frame.joined()))
         except ConnectionError as error:
             end = self._ended or ConnectionClosed(1006, str(error))
@@ -124,10 +124,7 @@ class Link:
         try:
             answer = await self._request(wire.HELLO_ID, wire.HELLO, [token], {})
         except CallError as error:
-            if error.code != AUTHENTICATION_ERROR:
-                raise ConnectionClosed(1006, f"the server did not take hello: {error}") from error
-            why = "the server refused the secret" if secret is not None else "the server wants a secret"
-            raise AuthenticationError(f"{error.message}: {why}; connect(url, secret=...)") from error
+            raise AuthenticationError(f"{error.message}: the server refused the secret") from error
         try:
             self.client_id = str(answer["clientID"]).removeprefix("c")
             self._max_frame = int(answer.get("maxMsgSize", self._max_frame))
@@ -294,10 +291,10 @@ class Link:
         if message is INCOMPLETE:
             return
         id_ = message.get("id") if isinstance(message, dict) else None
-        if not isinstance(id_, str):
-            logger.warning("the server sent a message without an id")
-        elif id_.startswith("publish:"):
-            self._publish(id_[len("publish:") :].rpartition(":")[0], message)
+        if not isinstance(id_, str) or (match := wire.match_id(id_)) is None:
+            logger.warning("the server sent a message without a proper id")
+        elif match[1] == "publish":
+            self._publish(match[2], message)
         else:
             self._settle(id_, message)
 

@@ -108,8 +108,8 @@ class ProtocolHost:
             self._begin()
             try:
                 result = function(owner, *args, **kwargs)
-            except BaseException as error:
-                self._raised(error)
+            except Exception as error:
+                self.emit("exception", error)
                 self._end()
                 raise
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
@@ -122,18 +122,11 @@ class ProtocolHost:
     async def _await(self, result: Awaitable[Any]) -> Any:
         try:
             return await result
-        except BaseException as error:
-            self._raised(error)
+        except Exception as error:
+            self.emit("exception", error)
             raise
         finally:
             self._end()
-
-    def _raised(self, error: BaseException) -> None:
-        """A method raised `error`. One that exits stops the server, so that what follows its start runs."""
-        if isinstance(error, Exception):
-            self.emit("exception", error)
-        elif isinstance(error, (SystemExit, KeyboardInterrupt)):
-            self.stop()
 
     def _begin(self) -> None:
         self.protocol.network_monitor.on_enter()

@@ -9,12 +9,8 @@ from typing import Any
 from wslink.errors import MethodNotFound, UsageError
 from wslink.rpc.call import Call
 from wslink.rpc.schema import Signature
-from wslink.rpc.suggest import Suggestions
 from wslink.wire.messages import is_method_name
-from wslink.wire.show import shown
 
-MAX_NAME = 1024
-"""Characters of an unknown method's name that its caller is sent back."""
 NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
 """Types of results that are looked at no further."""
 
@@ -60,7 +56,6 @@ class Methods(Mapping[str, Method]):
 
     def __init__(self) -> None:
         self._methods: dict[str, Method] = {}
-        self._suggestions: Suggestions | None = None
 
     def __getitem__(self, name: str) -> Method:
         return self._methods[name]
@@ -80,18 +75,10 @@ class Methods(Mapping[str, Method]):
         if method.name in self._methods and not replace:
             raise UsageError(f"method {method.name!r} is registered already")
         self._methods[method.name] = method
-        self._suggestions = None
 
     def find(self, name: str) -> Method:
         """The method called `name`. Raises MethodNotFound."""
         try:
             return self._methods[name]
         except KeyError:
-            raise MethodNotFound("Unregistered method called", name[:MAX_NAME]) from None
-
-    def hint(self, name: str) -> str:
-        """What may be said behind "Unregistered method called": the name, and a near one if there is one."""
-        if self._suggestions is None:
-            self._suggestions = Suggestions(self._methods)
-        near = self._suggestions.near(name)
-        return f": {shown(name)}" + (f"; did you mean {near}?" if near else "")
+            raise MethodNotFound("Unregistered method called", name) from None

@@ -9,7 +9,8 @@ import inspect
 import logging
 import secrets
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any
 
 from wslink import errors
@@ -25,25 +26,24 @@ from wslink.errors import (
     PeerError,
 )
 from wslink.rpc.call import Call, current_call
-from wslink.rpc.methods import MAX_NAME, NEVER_AWAITABLE, Method
+from wslink.rpc.methods import NEVER_AWAITABLE, Method
 from wslink.session import hello as greeting
+from wslink.session.congestion import MAX_CHUNK, ChunkSize
 from wslink.session.hello import ARRAYS, SUBSCRIBE, Hello
 from wslink.session.ports import Connection, Host
-from wslink.session.send_queue import Outbox
+from wslink.session.send_queue import Entry, SendQueue
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
 from wslink.wire.frames import Buffer, Message
-from wslink.wire.messages import MAX_ID, NO_ID, CallEnvelope
+from wslink.wire.messages import CallEnvelope
 from wslink.wire.v2_msgpack import INCOMPLETE
 
 logger = logging.getLogger("wslink")
 _shown = logger.isEnabledFor
 
-MAX_REPR = 4096
-"""Characters of an exception's `repr` that are sent (ERR-2)."""
-SEND_AT_ONCE = 64 * 1024
-"""Bytes of a message up to which all its frames are handed over together when nothing waits."""
+MAX_PREFIX = 128
+"""Characters of a client's ids, without the number, that are remembered; longer ones are checked each time."""
 
 
 class State(enum.Enum):
@@ -74,10 +74,12 @@ class Session:
     __slots__ = (
         "__weakref__",
         "_calls",
+        "_chunk",
         "_decoder",
         "_features",
         "_hello_timer",
         "_host",
+        "_id_prefix",
         "_malformed",
         "_same_origin",
         "client_id",
@@ -107,7 +109,8 @@ class Session:
         self.state = _NEW
         self.subscribing = False
         """Whether it subscribes explicitly (SUB-1); a released client is sent everything (ORD-4)."""
-        self.outbox = Outbox(host.limits.max_outbox)
+        self.outbox = SendQueue(host.limits.max_outbox)
+        self._chunk = ChunkSize()
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self._decoder: Decoder | None = None
         self.renew: Callable[[CallEnvelope], None] | None = None
@@ -117,6 +120,7 @@ class Session:
         self._same_origin = same_origin
         self._features: tuple[str, ...] = ()
         self._calls = 0
+        self._id_prefix: str | None = None
         self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
@@ -138,20 +142,31 @@ class Session:
             if isinstance(error, LimitExceeded) and self.state is _NEW:  # LIM-2
                 self._close_early()
             else:
-                self._refuse(wire.MALFORMED_ID if error.id is None else error.id, error)
+                self._refuse(wire.MALFORMED_ID, error)
             return
         if message is not INCOMPLETE:
             self.take(message)
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
-        if type(message) is not CallEnvelope or message.id is NO_ID or len(message.id) > MAX_ID:
+        if type(message) is not CallEnvelope or not self._is_usual(message.id):
             try:
                 message = wire.parse_call(message)
             except PeerError as error:
                 self._refuse(wire.answerable_id(message), error)
                 return
         self._handle(message)
+
+    def _is_usual(self, id_: str) -> bool:
+        """Whether an id differs from one that was checked in its number alone, as a client's ids do."""
+        prefix, _, number = id_.rpartition(":")
+        if prefix == self._id_prefix:
+            return number.isdecimal() and number.isascii()
+        if wire.match_id(id_) is None:
+            return False
+        if len(prefix) <= MAX_PREFIX:
+            self._id_prefix = prefix
+        return True
 
     def _admit(self, binary: bool, data: Buffer | str) -> bool:
         """Whether to look at a frame that comes before a good hello, or after the end."""
@@ -183,19 +198,16 @@ class Session:
 
     def _handle(self, call: CallEnvelope) -> None:
         if _shown(logging.DEBUG):
-            logger.debug("client %s calls %r (%r)", self.client_id, call.method, call.id)
+            logger.debug("client %s calls %s (%s)", self.client_id, call.method, call.id)
         if self._host.watch is not None:
             self._host.watch.received(call)
         try:
-            if call.id.startswith("system:") or call.id == "system":
+            if call.id.startswith("system:"):
                 self._handle_system(call)
             elif self.state is not _OPEN:
                 raise AuthenticationError("Unauthorized: Skip message processing")
             else:
                 self._start(self._host.methods.find(call.method), call)
-        except MethodNotFound as error:  # released clients compare the message
-            hint = self._host.methods.hint(call.method) if self._features and self.state is _OPEN else ""
-            self._fail(call.id, error.code, error.message + hint, error.data)
         except PeerError as error:
             self._fail(call.id, error.code, error.message, error.data)
         except Exception:  # ours, or a hook's: it must not end the connection
@@ -218,7 +230,7 @@ class Session:
             self._host.unsubscribe(self, _one_map(call).get("subscription"))
             self._result(call.id, None)
         else:
-            raise MethodNotFound("Unknown system method called", call.method[:MAX_NAME])
+            raise MethodNotFound("Unknown system method called", call.method)
 
     # Hello ------------------------------------------------------------------
 
@@ -269,7 +281,7 @@ class Session:
         try:
             args, kwargs = method.bind(envelope.args, envelope.kwargs, call)
             if method.thread:
-                result: Any = host.run_in_thread(functools.partial(_outcome, method.function, args, kwargs))
+                result: Any = host.run_in_thread(functools.partial(method.function, *args, **kwargs))
             else:
                 result = method.function(*args, **kwargs)
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
@@ -277,7 +289,10 @@ class Session:
                 host.calls += 1
                 host.spawn(self._finish(call, result))  # the task copies this context, and current_call with it
                 return
-        except BaseException as error:
+        except asyncio.CancelledError:
+            self._cancelled(call)
+            return
+        except Exception as error:
             self._failed(call, error)
             return
         finally:
@@ -295,13 +310,10 @@ class Session:
 
     async def _finish(self, call: Call, awaitable: Awaitable[Any]) -> None:
         try:
-            result = await awaitable
-            if type(result) is _Raised:
-                raise result.error
-            self._answer(call, result)
-        except BaseException as error:
-            if isinstance(error, GeneratorExit) and _loop_has_ended():
-                raise
+            self._answer(call, await awaitable)
+        except asyncio.CancelledError:
+            self._cancelled(call)
+        except Exception as error:
             self._failed(call, error)
         finally:
             self._calls -= 1
@@ -313,13 +325,9 @@ class Session:
         if self._host.ordering.holding:
             self._host.ordering.release()
 
-    def _failed(self, call: Call, error: BaseException) -> None:
-        """Answer with what a method raised, of whatever kind: an exit or an interrupt is its caller's failure, too."""
+    def _failed(self, call: Call, error: Exception) -> None:
         call.answered = True
-        if isinstance(error, asyncio.CancelledError):
-            data = {"method": call.method, "exception": "cancelled"}
-            self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
-        elif isinstance(error, (MethodError, PeerError)):
+        if isinstance(error, (MethodError, PeerError)):
             self._fail(call.id, error.code, error.message, error.data)
         else:
             logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
@@ -327,6 +335,12 @@ class Session:
             if self._host.debug:  # ERR-2
                 data["trace"] = "".join(traceback.format_exception(error))
             self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
+        self._host.ordering.release()
+
+    def _cancelled(self, call: Call) -> None:
+        call.answered = True
+        data = {"method": call.method, "exception": "cancelled"}
+        self._fail(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
         self._host.ordering.release()
 
     # Outgoing ---------------------------------------------------------------
@@ -338,7 +352,7 @@ class Session:
             logger.error("the result of %s cannot be sent: %s", method, error)
             self._fail(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
             return
-        self.send(message)
+        self.send(message, None, (id_,))
 
     def _fail(self, id_: str, code: int, message: str, data: Any = None) -> None:
         error: dict[str, Any] = {"code": code, "message": message}
@@ -347,44 +361,45 @@ class Session:
         limit = self._host.limits.max_sent_frame
         try:
             self.send(self.encoder.failure(id_, error, limit))
-        except NotSerializable as unsendable:
-            logger.error("a failure cannot be sent as it is: %s", unsendable)
-            self.send(self.encoder.failure(id_, self._sendable(error), limit))
+        except NotSerializable:
+            self.send(self.encoder.failure(id_, {"code": code, "message": ascii(message)}, limit))
 
-    def _sendable(self, error: dict[str, Any]) -> dict[str, Any]:
-        """`error` with its message as text, and a word in place of data that cannot be sent."""
-        plain = {**error, "message": _text(error["message"])}
-        try:
-            self.encoder.pack(plain)
-        except NotSerializable as unsendable:
-            plain["data"] = _text(f"the data of this error cannot be sent: {unsendable}")
-        return plain
-
-    def send(self, message: Message, key: Any = None) -> None:
-        """Send `message` as soon as the connection takes it; see Outbox.put for `key`. A client over its bound is
-        disconnected (LIM-6)."""
+    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
+        """Send `message` as soon as the connection takes it; see send_queue.Entry for `key` and `names`. A client over
+        its bound is disconnected (LIM-6)."""
         if self.state is _CLOSED:
             return
-        if not self.outbox.waiting and self.connection.writable and message.size <= SEND_AT_ONCE:
+        if not self.outbox.waiting and self.connection.writable and message.source is None:
             self.connection.send(message.frames)
             return
         try:
-            added = self.outbox.put(message, key)
+            added = self.outbox.put(Entry(message, key, names))
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
         if added and self._host.watch is not None:
             self._host.watch.queued()
-        self.resume()
+        if self.connection.writable:
+            self._pump()
 
     def resume(self) -> None:
+        """The connection is writable again."""
+        if self.outbox.waiting:
+            self._chunk.resumed(monotonic())
+            self._pump()
+
+    def _pump(self) -> None:
         """Hand frames to the connection for as long as it is writable."""
-        connection, outbox = self.connection, self.outbox
-        watch = self._host.watch
-        while connection.writable and (frame := outbox.next()) is not None:
+        connection, outbox, chunk = self.connection, self.outbox, self._chunk
+        waiting = len(outbox)
+        while connection.writable and (frame := outbox.next(chunk.size)) is not None:
             connection.send((frame,))
-            if watch is not None and outbox.between_messages:
-                watch.settled()
+            chunk.given(frame.size, connection.writable)
+        if self._host.watch is not None:
+            for _ in range(waiting - len(outbox)):
+                self._host.watch.settled()
+        if not outbox.waiting:
+            chunk.idle()
 
     # End --------------------------------------------------------------------
 
@@ -394,7 +409,7 @@ class Session:
         if self.state is _CLOSED:
             return
         if code in (1000, 1001):
-            while (frame := self.outbox.next()) is not None:
+            while (frame := self.outbox.next(MAX_CHUNK)) is not None:
                 self.connection.send((frame,))
         if code not in (1000, 1001):
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
@@ -424,37 +439,8 @@ def _one_map(call: CallEnvelope) -> dict[str, Any]:
     return call.args[0]
 
 
-def _text(value: Any) -> str:
-    """`value` as text that can be sent: halves of surrogate pairs are escaped."""
-    return str(value).encode(errors="backslashreplace").decode()
-
-
-def _safe_repr(error: BaseException) -> str:
+def _safe_repr(error: Exception) -> str:
     try:
-        return _text(repr(error)[:MAX_REPR])
+        return repr(error)
     except Exception:
         return f"<{type(error).__name__}>"
-
-
-def _loop_has_ended() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return True
-    return False
-
-
-class _Raised:
-    """What a function raised in a thread. Neither kind of future can carry a StopIteration."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-def _outcome(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    try:
-        return function(*args, **kwargs)
-    except BaseException as error:
-        return _Raised(error)
