@@ -36,6 +36,18 @@ def test_the_docs_list_every_limit_with_its_default() -> None:
         assert units.get(limit.default, f"{limit.default:g}" if limit.default < 1e5 else str(limit.default)) in text  # type: ignore[arg-type, operator]
 
 
+def test_every_limit_has_a_variable_that_the_docs_name() -> None:
+    from wslink import Limits
+
+    lines = (DOCS / "settings.md").read_text().splitlines()
+    for limit in dataclasses.fields(Limits):
+        variable = f"WSLINK_{limit.name.upper()}"
+        assert any(line.startswith(f"| `{limit.name}` | `{variable}` |") for line in lines), limit.name
+        assert getattr(variables.limits({variable: "77"}), limit.name) == 77
+        with pytest.raises(UsageError, match=variable):
+            variables.limits({variable: "-1"})
+
+
 def test_flags_are_keywords() -> None:
     parser = argparse.ArgumentParser()
     add_options(parser, Options)

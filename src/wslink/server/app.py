@@ -17,6 +17,7 @@ from wslink.http.origin import is_loopback
 from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
 from wslink.rpc.methods import Method
+from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.server import loop
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
@@ -91,11 +92,12 @@ class App:
             thread: run it in a thread pool.
 
         Raises:
-            UsageError: for a bad name, one that is taken, or thread=True on an async function.
+            UsageError: for a bad name, one that is taken, or thread=True on an async function. In a notebook, a method
+                that is defined again replaces the one before.
         """
 
         def decorate(function: FunctionT) -> FunctionT:
-            self._hub.methods.add(Method(name, function, thread=thread))
+            self._hub.methods.add(Method(name, function, thread=thread), replace=may_replace(function))
             return function
 
         return decorate
@@ -116,12 +118,12 @@ class App:
 
     def on_connect(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(client_id)`, sync or async, when a client has come in."""
-        self._hub.on_connect.append(handler)
+        add_handler(self._hub.on_connect, handler)
         return handler
 
     def on_disconnect(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(client_id)`, sync or async, when a client that had come in has gone."""
-        self._hub.on_disconnect.append(handler)
+        add_handler(self._hub.on_disconnect, handler)
         return handler
 
     @property
