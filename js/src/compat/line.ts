@@ -1,4 +1,4 @@
-import { CLIENT_ERROR, type Failure } from "./failure.js";
+import { CLIENT_ERROR, type Failure } from "./error.js";
 import { ReleasedSession } from "./session.js";
 import { OPEN, type SocketLike, createSocket } from "./socket.js";
 

@@ -1,8 +1,8 @@
 // ProcessLauncher against a scripted launcher. npm 2.5.0 starts processes; its other requests end in an exception of its own.
 import { describe, expect, test } from "vitest";
-import type { ProcessLauncher } from "../../src/legacy/ProcessLauncher.js";
+import type { ProcessLauncher } from "../../src/compat/ProcessLauncher.js";
 import { Launcher } from "../support/launcher.js";
-import { MAKERS, ours } from "../support/legacy.js";
+import { MAKERS, ours } from "../support/compat.js";
 
 type Event = "ProcessReady" | "ProcessStopped" | "Fetch" | "Error";
 

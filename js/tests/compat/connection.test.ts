@@ -1,7 +1,7 @@
 // Connections of the released API, ours beside npm 2.5.0, against a scripted server.
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { SocketLike } from "../../src/legacy/socket.js";
-import { MAKERS, failure, opened, ours, watch } from "../support/legacy.js";
+import type { SocketLike } from "../../src/compat/socket.js";
+import { MAKERS, failure, opened, ours, watch } from "../support/compat.js";
 import { nextConnection, url } from "../support/linked.js";
 import { WELCOME } from "../support/peer.js";
 

@@ -1,6 +1,6 @@
 // Sessions of the released API, ours beside npm 2.5.0, against a scripted server.
 import { describe, expect, test } from "vitest";
-import { MAKERS, type Opened, failure, opened, ours } from "../support/legacy.js";
+import { MAKERS, type Opened, failure, opened, ours } from "../support/compat.js";
 import { reported } from "../support/linked.js";
 
 const notOpen = { code: -32099, message: expect.stringContaining("not open") as unknown };
@@ -192,7 +192,7 @@ describe("ours", () => {
 
   test("defect 23: calls can have a timeout, of their own or the connection's", async () => {
     const { session } = await opened(ours, { callTimeout: 20 });
-    const late = { code: -32099, message: expect.stringContaining("no answer") as unknown };
+    const late = { code: -32099, message: expect.stringContaining("no response") as unknown };
     expect(await failure(session.call("any"))).toEqual(late);
     expect(await failure(session.call("any", [], {}, { timeout: 5 }))).toEqual(late);
   });
@@ -207,7 +207,7 @@ describe("ours", () => {
 
   test("what cannot be sent rejects", async () => {
     const { session } = await opened(ours);
-    expect(await failure(session.call("any", [() => 1]))).toEqual({ code: -32099, message: "a function cannot be sent" });
+    expect(await failure(session.call("any", [() => 1]))).toEqual({ code: -32099, message: "args[0]: a function cannot be sent" });
   });
 
   test("a message that cannot be read is reported, and the next one read", async () => {

@@ -1,6 +1,6 @@
 // CompositeClosureHelper, ours beside npm 2.5.0: applications make classes of their own with it.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { MAKERS } from "../support/legacy.js";
+import { MAKERS } from "../support/compat.js";
 
 interface Lamp {
   isA(name: string): boolean;

@@ -1,8 +1,8 @@
-import type { WaitOptions } from "../session/deadline.js";
+import type { WaitOptions } from "../rpc/deadline.js";
 import { Session } from "../session/session.js";
-import type { Subscription } from "../session/subscriptions.js";
+import type { Subscription } from "../session/features/subscribe.js";
 import { withDefaults } from "../wire/limits.js";
-import { clientFailure, connectionClosed, toFailure } from "./failure.js";
+import { clientFailure, connectionClosed, toFailure } from "./error.js";
 import { OPEN, type SocketLike, listen } from "./socket.js";
 
 /** Takes publications of a topic; the payload is the only element of the list. */
@@ -88,7 +88,7 @@ export class ReleasedSession {
   /** Uses a socket that is opening, instead of any before it. */
   use(socket: SocketLike): void {
     this.end();
-    const session = new Session((frame) => socket.send(frame as Uint8Array<ArrayBuffer>), { ...withDefaults({}), asReleased: true });
+    const session = new Session(new SocketSink(socket), { ...withDefaults({}), asReleased: true });
     this.#socket = socket;
     this.#session = session;
     for (const subscriber of this.#subscribers) subscriber.entry = add(session, subscriber);
@@ -110,7 +110,7 @@ export class ReleasedSession {
   end(event?: { readonly code?: number; readonly reason?: string }): boolean {
     const accepted = this.#accepted;
     this.#accepted = false;
-    this.#session?.end(connectionClosed(event));
+    this.#session?.end("end", connectionClosed(event));
     return accepted;
   }
 
@@ -149,6 +149,18 @@ export class ReleasedSession {
     this.end({ code: 1000, reason: "closed by this client" });
     this.#socket?.close();
     return Promise.resolve();
+  }
+}
+
+class SocketSink {
+  constructor(readonly socket: SocketLike) {}
+
+  get waiting(): number | undefined {
+    return this.socket.bufferedAmount;
+  }
+
+  send(frame: Uint8Array): void {
+    this.socket.send(frame as Uint8Array<ArrayBuffer>);
   }
 }
 

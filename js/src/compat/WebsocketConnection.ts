@@ -2,7 +2,7 @@ import { type EventSubscription, type Model, chain, destroy, event, isA, newInst
 import { Line, type LineEvents } from "./line.js";
 import type { WebsocketSession } from "./session.js";
 
-export type { Failure } from "./failure.js";
+export type { Failure } from "./error.js";
 export type { SessionSubscription, SubscriberInfo, SubscriptionCallback, WebsocketSession } from "./session.js";
 export type { SocketFactory, SocketLike } from "./socket.js";
 

@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.js";
+import { report } from "../report.js";
 
 /** The part of a WebSocket that the released API uses, so that others can stand in for it: {@link SocketFactory}. */
 export interface SocketLike {
@@ -6,6 +7,7 @@ export interface SocketLike {
   /** 1 while messages can be sent. */
   readonly readyState: number;
   binaryType?: string;
+  readonly bufferedAmount?: number;
   onopen: ((event: unknown) => void) | null;
   onmessage: ((event: { readonly data: unknown }) => void) | null;
   onclose: ((event: { readonly code?: number; readonly reason?: string }) => void) | null;
@@ -50,8 +52,8 @@ export function listen(socket: SocketLike, receive: (frame: Uint8Array | string)
   socket.onmessage = ({ data }) => {
     const frame = toFrame(data);
     if (!reading && !(frame instanceof Promise)) return receive(frame);
-    const read: Promise<void> = Promise.all([frame, reading]).then(([bytes]) => {
-      receive(bytes);
+    // A Blob that cannot be read is lost, and nothing behind it.
+    const read: Promise<void> = Promise.all([frame, reading]).then(([bytes]) => receive(bytes)).catch(report).then(() => {
       if (reading === read) reading = undefined;
     });
     reading = read;

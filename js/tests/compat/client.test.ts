@@ -1,10 +1,10 @@
 // WsLinkClient over our SmartConnect and over npm 2.5.0's, against a scripted server.
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { SmartConnect } from "../../src/index.js";
-import { type IWsLinkClientInitialValues, type Protocols, type Remote, WsLinkClient, setSmartConnectClass } from "../../src/legacy/WsLinkClient.js";
-import type { ConfigDecorator } from "../../src/legacy/SmartConnect.js";
-import type { WebsocketSession } from "../../src/legacy/WebsocketConnection.js";
-import { MAKERS, failure } from "../support/legacy.js";
+import { type IWsLinkClientInitialValues, type Protocols, type Remote, WsLinkClient, setSmartConnectClass } from "../../src/compat/WsLinkClient.js";
+import type { ConfigDecorator } from "../../src/compat/SmartConnect.js";
+import type { WebsocketSession } from "../../src/compat/WebsocketConnection.js";
+import { MAKERS, failure } from "../support/compat.js";
 import { nextConnection, url } from "../support/linked.js";
 import { type Connection, WELCOME } from "../support/peer.js";
 

@@ -1,8 +1,8 @@
 // SmartConnect, ours beside npm 2.5.0, against a scripted launcher and server.
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { ISmartConnectConfig, ISmartConnectInitialValues, SmartConnect } from "../../src/legacy/SmartConnect.js";
+import type { ISmartConnectConfig, ISmartConnectInitialValues, SmartConnect } from "../../src/compat/SmartConnect.js";
 import { Launcher } from "../support/launcher.js";
-import { type Legacy, MAKERS, PAGE, watch } from "../support/legacy.js";
+import { type Compat, MAKERS, PAGE, watch } from "../support/compat.js";
 import { nextConnection, url } from "../support/linked.js";
 import { type Connection, WELCOME } from "../support/peer.js";
 
@@ -10,7 +10,7 @@ interface Started extends ReturnType<typeof watch> {
   readonly smart: SmartConnect;
 }
 
-async function start(make: () => Promise<Legacy>, initialValues: ISmartConnectInitialValues): Promise<Started> {
+async function start(make: () => Promise<Compat>, initialValues: ISmartConnectInitialValues): Promise<Started> {
   const { SmartConnect } = await make();
   const smart = SmartConnect.newInstance(initialValues);
   const watched = watch(smart);

@@ -1,6 +1,7 @@
-import { ConnectionError, ErrorCode, ProtocolError, UnsupportedError, UsageError } from "../errors.js";
-import type { Publication } from "../wire/messages.js";
-import { report } from "./report.js";
+import { ConnectionError, ErrorCode, ProtocolError, UnsupportedError, UsageError } from "../../errors.js";
+import { report } from "../../report.js";
+import type { Publication, UnaskedMessage } from "../../wire/messages.js";
+import type { Feature, FeatureHost } from "./feature.js";
 
 /** The value of a tag that a publication carries (SUB-8). */
 export type TagValue = string | number | boolean;
@@ -55,21 +56,22 @@ export interface Subscription {
   cancel(): Promise<void>;
 }
 
-/** Makes the system calls of the `subscribe` feature: the name and the one argument (SUB-2, SUB-5). */
-export type SystemCall = (name: "subscribe" | "unsubscribe", argument: object) => Promise<unknown>;
-
 /** The subscriptions of a connection: kept by the server where it accepted `subscribe`, by topic on this side otherwise (ORD-4). */
-export class Subscriptions {
-  /** Whether the server accepted `subscribe`. */
-  negotiated = false;
+export class Subscriptions implements Feature {
+  readonly name = "subscribe";
 
-  readonly #system: SystemCall;
+  readonly #host: Pick<FeatureHost, "system">;
   readonly #all = new Map<number, Entry>();
+  #accepted = false;
   #lastId = 0;
   #ended: ConnectionError | undefined;
 
-  constructor(system: SystemCall) {
-    this.#system = system;
+  constructor(host: Pick<FeatureHost, "system">) {
+    this.#host = host;
+  }
+
+  negotiated(accepted: boolean): void {
+    this.#accepted = accepted;
   }
 
   add(topic: string, callback: Callback, filter: Filter | null | undefined): Subscription {
@@ -85,13 +87,15 @@ export class Subscriptions {
   }
 
   /** Hands a publication to the callbacks of the subscriptions that it matches. */
-  dispatch(publication: Publication): void {
+  receive(publication: UnaskedMessage): boolean {
+    if (publication.kind !== "publication") return false;
     const info = { topic: publication.topic, number: publication.number };
     for (const id of this.#named(publication)) {
       // One that was cancelled, here or by the callback before, may still be named.
       const entry = this.#all.get(id);
       if (entry?.topic === publication.topic) entry.deliver(publication.payload, info);
     }
+    return true;
   }
 
   /** Ends all of them, as the connection has ended: no callback is called any more, and new ones reject with `error`. */
@@ -101,7 +105,7 @@ export class Subscriptions {
   }
 
   #named({ topic, subscriptions }: Publication): readonly number[] {
-    if (!this.negotiated) return [...this.#all.keys()];
+    if (!this.#accepted) return [...this.#all.keys()];
     if (!subscriptions) throw new ProtocolError(ErrorCode.invalidRequest, `a publication of ${topic} names no subscriptions (SUB-6)`);
     return subscriptions;
   }
@@ -110,8 +114,8 @@ export class Subscriptions {
     if (this.#ended) throw this.#ended;
     // The server would take it for a new subscription, which nobody could cancel.
     if (!this.#all.has(subscription)) throw new UsageError(`the subscription to ${topic} has ended`);
-    if (this.negotiated) {
-      const result = await this.#system("subscribe", { subscription, topic, filter: filter ?? undefined });
+    if (this.#accepted) {
+      const result = await this.#host.system("subscribe", { subscription, topic, filter: filter ?? undefined });
       return (result as { delivery?: Delivery } | null)?.delivery ?? "reliable";
     }
     if (filter && Object.keys(filter).length > 0) {
@@ -121,9 +125,9 @@ export class Subscriptions {
   }
 
   async #cancel(subscription: number): Promise<void> {
-    if (!this.#all.delete(subscription) || !this.negotiated) return;
+    if (!this.#all.delete(subscription) || !this.#accepted) return;
     // An end that the server refuses, or cannot be told, is an end all the same.
-    await this.#system("unsubscribe", { subscription }).catch(() => undefined);
+    await this.#host.system("unsubscribe", { subscription }).catch(() => undefined);
   }
 }
 
@@ -172,8 +176,8 @@ class Entry implements Subscription {
 
   deliver(payload: unknown, info: PublicationInfo): void {
     try {
-      const result = this.#callback(payload, info);
-      if (result instanceof Promise) result.catch(report);
+      const result = this.#callback(payload, info) as PromiseLike<unknown> | null | undefined;
+      if (typeof result?.then === "function") result.then(undefined, report);
     } catch (error) {
       report(error);
     }

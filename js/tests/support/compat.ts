@@ -1,10 +1,10 @@
 // The released API, from two makers: ours, and npm 2.5.0 as the oracle. Both expect a page around them.
 import { WebSocket } from "ws";
-import type { IWebsocketConnectionInitialValues, WebsocketConnection, WebsocketSession } from "../../src/legacy/WebsocketConnection.js";
+import type { IWebsocketConnectionInitialValues, WebsocketConnection, WebsocketSession } from "../../src/compat/WebsocketConnection.js";
 import { nextConnection, url } from "./linked.js";
 import { type Connection, WELCOME } from "./peer.js";
 
-export type Legacy = Pick<
+export type Compat = Pick<
   typeof import("../../src/index.js"),
   "SmartConnect" | "WebsocketConnection" | "ProcessLauncher" | "CompositeClosureHelper"
 >;
@@ -24,10 +24,10 @@ class BrowserWebSocket extends WebSocket {
 
 Object.assign(globalThis, { self: globalThis, window: globalThis, location: PAGE, document, WebSocket: BrowserWebSocket });
 
-export const ours = (): Promise<Legacy> => import("../../src/index.js");
+export const ours = (): Promise<Compat> => import("../../src/index.js");
 
 const oracle = "wslink2";
-export const released = async (): Promise<Legacy> => ((await import(oracle)) as { default: Legacy }).default;
+export const released = async (): Promise<Compat> => ((await import(oracle)) as { default: Compat }).default;
 
 /** For `describe.each`: what both must do alike. */
 export const MAKERS = [
@@ -69,7 +69,7 @@ export function watch(connection: Watchable): Pick<Opened, "events" | "fired"> {
 }
 
 /** A connection that is ready, and the scripted server's end of it. */
-export async function opened(make: () => Promise<Legacy>, options: IWebsocketConnectionInitialValues = {}): Promise<Opened> {
+export async function opened(make: () => Promise<Compat>, options: IWebsocketConnectionInitialValues = {}): Promise<Opened> {
   const { WebsocketConnection } = await make();
   const connection = WebsocketConnection.newInstance({ urls: await url(), secret: "s3cret", ...options });
   const watched = watch(connection);

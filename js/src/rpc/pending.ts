@@ -8,11 +8,11 @@ interface Pending {
   readonly disarm: () => void;
 }
 
-/** The calls that wait for an answer. */
-export class Calls {
+/** Outgoing calls that wait for their response. */
+export class PendingCalls {
   readonly #pending = new Map<string, Pending>();
 
-  /** Waits for the answer to the call `id`. */
+  /** Waits for the response to the call `id`. */
   wait(id: string, method: string, options: WaitOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const late = (timeout: number): Error => new TimeoutError(method, timeout);
@@ -21,14 +21,18 @@ export class Calls {
     });
   }
 
-  /** Settles a call. An answer that nobody waits for, or no longer, is of no interest: false. */
+  has(id: string): boolean {
+    return this.#pending.has(id);
+  }
+
+  /** Settles a call; false where none waits under that id, or waits no longer. */
   resolve(id: string, result: unknown): boolean {
     const call = this.#take(id);
     call?.resolve(result);
     return call !== undefined;
   }
 
-  /** Fails a call with what `reason` makes of its method; false where nobody waits for it. */
+  /** Fails a call with what `reason` makes of its method; false where none waits under that id. */
   reject(id: string, reason: (method: string) => unknown): boolean {
     const call = this.#take(id);
     call?.reject(reason(call.method));
