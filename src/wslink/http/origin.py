@@ -57,8 +57,8 @@ def is_local_page(headers: Mapping[str, str]) -> bool:
 
 
 def is_asked_by(headers: Mapping[str, str], names: Iterable[str]) -> bool:
-    """Whether the request's `Host` is a name that a service may be asked by: a loopback name, an address, a name without
-    a dot, or one of `names`, where ".example.org" stands for all names below it and "*" for every name.
+    """Whether the request's `Host` is a name that a service may be asked by: a loopback name, an address, a name
+    without a dot, or one of `names`, where ".example.org" stands for all names below it and "*" for every name.
 
     A page whose own name was made to resolve to this machine (DNS rebinding) is of the service's origin, but it asks by
     that name. It cannot ask by an address, nor by a name without a dot, which nobody can register; nor without a Host,
