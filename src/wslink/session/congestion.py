@@ -273,8 +273,8 @@ class CongestionController:
 
 
 UNSENT, UNSENT_WHERE_FAST = 128 * KIB, 8192 * KIB
-"""Bytes that may wait in the kernel before they are sent. What is on its way does not count, so that the rate of no line
-falls; but where a chunk is `LARGE`, refilling so little each time would cost more than the line gains."""
+"""Bytes that may wait in the kernel before they are sent. What is on its way does not count, so that the rate of no
+line falls; but where a chunk is `LARGE`, refilling so little each time would cost more than the line gains."""
 LARGE = 1024 * KIB
 
 

@@ -34,8 +34,8 @@ def limit_unsent(transport: asyncio.BaseTransport | None, limit: int) -> None:
     """Let a transport be writable only while less than `limit` bytes wait in the kernel before they are sent: there
     nothing can be replaced or overtaken.
 
-    Linux and macOS know this as `TCP_NOTSENT_LOWAT`, which leaves what is on its way out of account, so that the rate of
-    no line falls. Elsewhere, and for what is no TCP socket, nothing changes.
+    Linux and macOS have `TCP_NOTSENT_LOWAT` for it, which leaves what is on its way out of account, so that the rate
+    of no line falls. Elsewhere, and for other sockets, nothing changes.
     """
     raw = transport.get_extra_info("socket") if transport is not None else None
     if raw is None or raw.family not in (socket.AF_INET, socket.AF_INET6):
