@@ -192,6 +192,7 @@ class WslinkHandler:
         self._host: ProtocolHost
         self.setServerProtocol(protocol)
         self.hub.limits = limits or environment.limits()
+        self.hub.threads = environment.read("WSLINK_THREADS", int, 0)
         if web_app is not None:
             self.hub.debug = bool(web_app.config.get("debug"))
 
@@ -293,7 +294,7 @@ class WslinkHandler:
         for session in list(self._sessions.values()):
             session.close(1001, "Server shutdown")
         if not self._host.handlers:
-            await self.hub.stop()
+            await self.hub.stop(environment.read("WSLINK_STOP_TIMEOUT", float, environment.STOP_TIMEOUT))
 
     def attach(self, session: Session) -> None:
         """Called by the host: a session has begun."""

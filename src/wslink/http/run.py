@@ -3,33 +3,73 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from wslink.console import say
 from wslink.errors import UsageError
 from wslink.http.site import Site
 
 
-async def serve(application: web.Application, host: str, port: int) -> None:
+async def serve(
+    application: web.Application,
+    host: str,
+    port: int,
+    reload: Callable[[], None] = lambda: None,
+) -> None:
     """Serve an application until SIGINT or SIGTERM.
+
+    Args:
+        reload: called at SIGHUP, which ends nothing.
 
     Raises:
         OSError: if the address cannot be had.
     """
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    site = Site(application, host, port, None)
+    _on_signals(stop.set, reload)
+    site = Site(application, host, port, None, logger=requests_logger())
     await site.start()
     try:
-        addresses = ", ".join(f"{address[0]}:{address[1]}" for address in site.addresses)
-        say(f"wslink: listening on {addresses}")
+        say(f"wslink: listening on {', '.join(map(_address, site.addresses))}")
         await stop.wait()
     finally:
         await site.stop()
+
+
+def _on_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError, AttributeError):  # on Windows: Ctrl+C ends it there
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+def _address(name: tuple[object, ...]) -> str:
+    host, port = str(name[0]), name[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def requests_logger() -> logging.Logger:
+    """What aiohttp logs to: errors of ours with their traceback, and of what peers send, which could fill any log, one
+    line at level DEBUG."""
+    logger = logging.getLogger("wslink.http.requests")
+    if _shorten not in logger.filters:
+        logger.addFilter(_shorten)
+    return logger
+
+
+def _shorten(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, (HttpProcessingError, ConnectionError, web.RequestPayloadError, asyncio.TimeoutError)):
+        logging.getLogger("wslink.http").debug("%s: %.200r", record.getMessage(), error)
+        return False
+    return True
 
 
 def add_pages(application: web.Application, folder: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 import ssl
 from collections.abc import Iterable
@@ -37,6 +38,7 @@ class Site:
         tls: for TLS.
         transparent: middlewares of the application that do nothing to a WebSocket.
         max_clients: how many WebSockets the application accepts.
+        logger: what aiohttp logs to; its own unless given.
 
     Attributes:
         runner: aiohttp's, once it has started.
@@ -51,6 +53,7 @@ class Site:
         tls: ssl.SSLContext | None,
         transparent: Iterable[Any] = (),
         max_clients: int = MAX_CLIENTS,
+        logger: logging.Logger | None = None,
     ) -> None:
         self.runner: web.AppRunner | None = None
         self.sites: list[web.SockSite] = []
@@ -58,6 +61,7 @@ class Site:
         self._address = host, port
         self._tls = tls
         self._transparent = transparent
+        self._options: dict[str, Any] = {"logger": logger} if logger is not None else {}
         self._connections = Connections(max_clients + MAX_OTHERS)
         self._arrivals: Arrivals | None = None
         self._adoption: Adoption | None = None
@@ -91,7 +95,7 @@ class Site:
                 one.close()
             raise OSError(errno.ECANCELED, "the server was stopped before its port was open")
         self.runner = runner = _Runner(
-            self._application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT, **HANDLER_OPTIONS
+            self._application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT, **HANDLER_OPTIONS, **self._options
         )
         self._arrivals = arrivals = Arrivals(runner.serve, self._application, self._transparent)
         self._application[ARRIVALS] = arrivals

@@ -21,6 +21,7 @@ from wslink.rpc.ordering import AnswerFirst
 from wslink.session.hello import Hello
 from wslink.session.ports import Watch
 from wslink.session.session import Session
+from wslink.settings import STOP_TIMEOUT
 from wslink.wire.limits import Limits
 from wslink.wire.messages import is_topic
 
@@ -29,8 +30,6 @@ logger = logging.getLogger("wslink")
 STOPS = "the server stops"
 GRACE = 1.0
 """Seconds that calls under way have to end by themselves when their server stops, before they are cancelled."""
-STOP_TIMEOUT = 5.0
-"""Seconds after which a server that stops does not wait for them any longer, unless it is given another number."""
 
 SessionHandler = Callable[[Session], None]
 Authenticator = Callable[[Hello, Session], "bool | Awaitable[bool]"]

@@ -14,7 +14,15 @@ from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 from wslink.session.ports import Carriable
 from wslink.session.session import State
 from wslink.transport import tcp
-from wslink.transport.base import CLOSE_TIMEOUT, Carriage, Engine, close_reason, early_limit, too_large
+from wslink.transport.base import (
+    CLOSE_TIMEOUT,
+    Carriage,
+    Engine,
+    close_reason,
+    early_limit,
+    limit_unsent,
+    too_large,
+)
 from wslink.transport.closing import CloseTimer
 from wslink.transport.deflate import worth_compressing
 from wslink.transport.framing import is_close_code
@@ -25,7 +33,7 @@ from wslink.wire.limits import Limits
 
 Socket = web.WebSocketResponse | ClientWebSocketResponse
 
-HIGH_WATER = 256 * 1024
+HIGH_WATER = 64 * 1024
 """Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one
 may replace them."""
 
@@ -97,6 +105,9 @@ class AiohttpConnection:
     @property
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
+
+    def limit_unsent(self, limit: int) -> None:
+        limit_unsent(self._transport, limit)
 
     def send(self, frames: Sequence[Frame]) -> None:
         if not self._closing:

@@ -14,7 +14,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
 from wslink.session.session import State
 from wslink.transport import deflate, framing, tcp
-from wslink.transport.base import Carriage, close_reason, too_large
+from wslink.transport.base import Carriage, close_reason, limit_unsent, too_large
 from wslink.transport.closing import CloseTimer
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
@@ -197,6 +197,9 @@ class PicowsConnection(WSListener):
             self._held.append(message)
         else:
             self._control(_CLOSE, message)
+
+    def limit_unsent(self, limit: int) -> None:
+        limit_unsent(self._transport, limit)
 
     def abort(self) -> None:
         """Drop the connection at once."""
