@@ -40,13 +40,15 @@ class EndpointOptions:
         origins: pages that may connect beside those of the server's own origin; see `origin.is_allowed`.
         heartbeat: seconds between pings; below 1 there are none.
         compress: whether permessage-deflate is accepted where a client offers it.
-        engine: what carries the frames; see `engine.find_engine`.
+        engine: what carries the frames; see `base.find_engine`.
+        logger: the name of the logger that connections are reported to; that of the engine unless given.
     """
 
     origins: tuple[str, ...] = ()
     heartbeat: float = 30.0
     compress: bool = True
     engine: str = "auto"
+    logger: str = ""
 
 
 class Endpoint:
@@ -66,6 +68,7 @@ class Endpoint:
         self._options = options
         self._route = route
         self._engine = find_engine(options.engine)
+        self._logger = logging.getLogger(options.logger or f"wslink.transport.{self._engine.name}")
         self._connections: set[Carried] = set()
         self._empty = asyncio.Event()
         self._strangers: deque[tuple[Session, Carried]] = deque()  # oldest first; those that said hello among them
@@ -115,7 +118,7 @@ class Endpoint:
         session = Session(self._host, connection, same_origin=same_origin, request=request, route=self._route)
         self._forget_strangers()
         self._strangers.append((session, connection))
-        logger.info("client %s: a connection from %s, carried by %s", session.client_id, peer, self._engine.name)
+        self._logger.info("client %s: a connection from %s", session.client_id, peer)
         return session
 
     def _ended(self, connection: Carried) -> None:

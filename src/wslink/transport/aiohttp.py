@@ -174,7 +174,7 @@ class AiohttpConnection:
     async def run(self, session: Carriable) -> None:
         """Carry `session` until the connection ends."""
         self._session = session
-        self._guard.bind(self._max_size, self._fail)
+        self._guard.bind(self._max_size, self._fail, bool(self._compress))
         writer = asyncio.get_running_loop().create_task(self._write(session))
         try:
             await self._read(session)

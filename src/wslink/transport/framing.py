@@ -53,11 +53,15 @@ class FrameGuard:
 
     Args:
         masked: whether frames have to be masked, as a client's are; else they must not be.
+
+    Attributes:
+        compressed: whether frames may be compressed.
     """
 
-    __slots__ = ("_controls", "_fragments", "_head", "_left", "_masked", "_message")
+    __slots__ = ("_controls", "_fragments", "_head", "_left", "_masked", "_message", "compressed")
 
     def __init__(self, masked: bool) -> None:
+        self.compressed = True
         self._masked = masked
         self._head = b""  # of a frame whose head has not come as a whole
         self._left = 0  # bytes of the current frame that have not come
@@ -94,48 +98,62 @@ class FrameGuard:
         self._frames(data, position, size, limit)
 
     def _frames(self, data: bytes, position: int, size: int, limit: int) -> None:
-        masked = self._masked
+        mask = 4 if self._masked else 0
         while position < size:
             left = size - position
-            short = data[position + 1] & 127 if left > 1 else 0
-            head = (4 if short == 126 else 10 if short == 127 else 2) + 4 * masked
-            if left < 2 or left < head:
-                self._begin_head(data, position, left, limit)
-                return
-            length = short
-            if short > 125:
-                end = position + (4 if short == 126 else 10)
-                length = int.from_bytes(data[position + 2 : end], "big")
-            self._frame(data[position], data[position + 1], length, limit, position)
-            position += head + length
+            if left > 1:
+                self._look(data[position], data[position + 1], position)
+                length = data[position + 1] & 127
+                head = 2 if length < 126 else 4 if length == 126 else 10
+                if left >= head:
+                    if head > 2:
+                        length = _long_length(data, position, head)
+                    self._weigh(data[position], length, limit, position)
+                    if left >= head + mask:
+                        self._count(data[position], length, position)
+                        position += head + mask + length
+                        continue
+            self._head = data[position:]
+            return
         self._left = position - size
 
-    def _begin_head(self, data: bytes, position: int, left: int, limit: int) -> None:
-        """Keep the beginning of a head; its first two bytes tell most of it."""
-        self._head = data[position:]
-        if left > 1 and bool(data[position + 1] & 128) is not self._masked:
-            self._frame(data[position], data[position + 1], 0, limit, position)
-
-    def _frame(self, first: int, second: int, length: int, limit: int, position: int) -> None:
-        opcode, final, short = first & 15, first & 128, second & 127
+    def _look(self, first: int, second: int, position: int) -> None:
+        """Check what the first two bytes of a frame tell."""
+        opcode = first & 15
         if (second & 128 != 0) is not self._masked:
             raise BrokenFrame(PROTOCOL_ERROR, "a frame is masked by the client alone", position)
-        if (short == 126 and length < 126) or (short == 127 and not 65536 <= length < 2**63):
-            raise BrokenFrame(PROTOCOL_ERROR, "the length of a frame is not written in its shortest form", position)
-        if first & 48 or (first & 64 and opcode in (0, 8, 9, 10)):
+        if first & 48 or (first & 64 and not (self.compressed and opcode in (1, 2))):
             raise BrokenFrame(PROTOCOL_ERROR, "a reserved bit is set", position)
+        if opcode in (3, 4, 5, 6, 7) or opcode > 10:
+            raise BrokenFrame(PROTOCOL_ERROR, "a frame of an unknown kind", position)
+        if opcode > 7 and (not first & 128 or second & 127 > 125):
+            raise BrokenFrame(PROTOCOL_ERROR, "a control frame is in fragments, or too long", position)
+
+    def _weigh(self, first: int, length: int, limit: int, position: int) -> None:
+        """Check the size of a frame."""
+        before = 0 if first & 15 else self._message
+        if first & 15 < 8 and before + length > limit:
+            raise BrokenFrame(TOO_BIG, f"a message is at most {limit} bytes", position)
+
+    def _count(self, first: int, length: int, position: int) -> None:
+        """Count a frame whose head has come."""
+        opcode = first & 15
         if opcode > 7:
             self._controls += 1
             if self._controls > MAX_CONTROL_FRAMES:
                 raise BrokenFrame(POLICY_VIOLATION, "too many control frames", position)
-            if not final or length > 125:
-                raise BrokenFrame(PROTOCOL_ERROR, "a control frame is in fragments, or too long", position)
             return
         if opcode:
             self._message = self._fragments = 0
         self._message += length
         self._fragments += 1
-        if self._message > limit:
-            raise BrokenFrame(TOO_BIG, f"a message is at most {limit} bytes", position)
         if too_many_fragments(self._fragments, self._message):
             raise BrokenFrame(POLICY_VIOLATION, "a message has too many fragments", position)
+
+
+def _long_length(data: bytes, position: int, head: int) -> int:
+    """The length of a frame whose head, without its mask, has 4 or 10 bytes."""
+    length = int.from_bytes(data[position + 2 : position + head], "big")
+    if length < (126 if head == 4 else 65536) or length >= 2**63:
+        raise BrokenFrame(PROTOCOL_ERROR, "the length of a frame is not written in its shortest form", position)
+    return length

@@ -87,8 +87,10 @@ class GuardedParser:
         self._fail: Callable[[int, str], None] | None = None
         self._error: BrokenFrame | None = None
 
-    def bind(self, limit: Callable[[], int], fail: Callable[[int, str], None]) -> None:
-        """Set the largest message that is accepted, and what is called, once, with a close code and a reason."""
+    def bind(self, limit: Callable[[], int], fail: Callable[[int, str], None], compressed: bool) -> None:
+        """Set the largest message that is accepted, what is called, once, with a close code and a reason, and whether
+        messages may be compressed."""
+        self._guard.compressed = compressed
         self._limit = limit
         self._fail = fail
         if self._error is not None:
