@@ -1,0 +1,193 @@
+"""Connections that a launcher's proxy hands over to an aiohttp server (backends/handover.py)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import logging
+import os
+import socket
+from collections.abc import Callable
+from typing import cast
+
+from aiohttp import web
+
+from wslink.backends import handover
+
+logger = logging.getLogger("wslink.backends.aiohttp")
+
+MAX_PENDING = 64
+"""Connections that may be on their way at a time; more wait in the backlog, which has the same size."""
+TIMEOUT = 2.0
+"""Seconds that one has to arrive."""
+PAUSE = 0.5
+"""Seconds before the next try where none can be accepted."""
+
+_handed_over = contextvars.ContextVar("_handed_over", default=False)
+
+Protocols = Callable[[], asyncio.Protocol]
+"""Makes aiohttp's protocol for a connection."""
+
+
+async def answer_once(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """A signal handler (on_response_prepare): a connection that was handed over is for one request.
+
+    Those after it would not have passed the launcher, which checks them and tells where they come from.
+    """
+    if _handed_over.get() and response.status != 101:
+        response.force_close()
+
+
+class Adoption:
+    """Takes connections until it is stopped. Each is served like one that was accepted, beginning with the request
+    that came with it.
+
+    Args:
+        protocols: the server's.
+        path: where to listen.
+
+    Raises:
+        OSError: if that cannot be.
+    """
+
+    def __init__(self, protocols: Protocols, path: str) -> None:
+        self._protocols = protocols
+        self._path = path
+        self._held: set[_Adopted] = set()
+        self._watches: set[socket.socket] = set()
+        self._pending: set[asyncio.Task[None]] = set()
+        self._free = asyncio.Semaphore(MAX_PENDING)
+        self._listener = handover.listen(path, MAX_PENDING)
+        self._accepting = asyncio.create_task(self._accept())
+
+    def stop(self) -> None:
+        """Take no more. Those that were taken are the server's."""
+        for task in (self._accepting, *self._pending):
+            task.cancel()
+        self._listener.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self._path)
+        self._forget_watches()
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._free.acquire()
+            try:
+                control, _ = await loop.sock_accept(self._listener)
+            except OSError:  # such as too many open files
+                self._free.release()
+                await asyncio.sleep(PAUSE)
+                continue
+            task = asyncio.create_task(self._receive(control))
+            self._pending.add(task)
+            task.add_done_callback(self._received)
+
+    def _received(self, task: asyncio.Task[None]) -> None:
+        self._pending.discard(task)
+        self._free.release()
+
+    async def _receive(self, control: socket.socket) -> None:
+        try:
+            if not handover.same_user(control):
+                raise PermissionError("another user wanted to hand a connection over")
+            head, descriptor = await asyncio.wait_for(handover.take(control), TIMEOUT)
+            if descriptor is None:
+                self._watch(control)
+            else:
+                await self._adopt(control, head, descriptor)
+        except (OSError, ValueError, asyncio.TimeoutError) as error:
+            logger.warning("a connection was not taken over: %s", error or "it did not come in time")
+            control.close()
+        except asyncio.CancelledError:
+            control.close()
+            raise
+
+    async def _adopt(self, control: socket.socket, head: bytes, descriptor: int) -> None:
+        try:
+            adopted = _Adopted(fileno=descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
+        try:
+            if adopted.type != socket.SOCK_STREAM or adopted.family not in (socket.AF_INET, socket.AF_INET6):
+                raise ValueError("what is handed over is no TCP connection")
+            adopted.on_closed = lambda: self._ended(adopted, control)
+            self._held.add(adopted)
+            control.send(b"+")
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(lambda: _Opening(self._protocols(), head), adopted)
+        except BaseException:
+            adopted.close()
+            raise
+
+    def _ended(self, adopted: _Adopted, control: socket.socket) -> None:
+        self._held.discard(adopted)
+        control.close()
+        for watch in self._watches:
+            with contextlib.suppress(OSError):
+                watch.send(b"-")
+        if not self._held:
+            self._forget_watches()
+
+    def _watch(self, control: socket.socket) -> None:
+        """Tell how many are held, and when they end."""
+        if not self._held:
+            control.close()
+            return
+        control.send(b"+" * len(self._held))
+        self._watches.add(control)
+
+    def _forget_watches(self) -> None:
+        for watch in self._watches:
+            watch.close()
+        self._watches.clear()
+
+
+class _Adopted(socket.socket):
+    """Tells when it is closed, whoever carries it."""
+
+    on_closed: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        super().close()
+        self._tell()
+
+    def detach(self) -> int:
+        """What uvloop does where asyncio closes: it closes the descriptor itself."""
+        self._tell()
+        return super().detach()
+
+    def _tell(self) -> None:
+        told, self.on_closed = self.on_closed, None
+        if told is not None:
+            told()
+
+
+class _Opening(asyncio.Protocol):
+    """Gives a connection to aiohttp's protocol with the request that came with it, before anything else is read: what
+    its client sends early is not taken for a request."""
+
+    def __init__(self, protocol: asyncio.Protocol, head: bytes) -> None:
+        self._protocol = protocol
+        self._head = head
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.set_protocol(self._protocol)
+        contextvars.copy_context().run(self._open, cast(asyncio.Transport, transport))
+
+    def _open(self, transport: asyncio.Transport) -> None:
+        _handed_over.set(True)
+        self._protocol.connection_made(transport)
+        self._protocol.data_received(self._head)
+
+
+def adopt(runner: web.AppRunner, folder: str, port: int) -> Adoption | None:
+    """Begin to take connections for a server that listens on `port`, whose application has the signal handler
+    `answer_once`; None if that cannot be."""
+    try:
+        return Adoption(cast(Protocols, runner.server), handover.door(folder, port))
+    except OSError as error:
+        logger.info("connections cannot be handed over to this server: %s", error)
+        return None

@@ -1,0 +1,270 @@
+"""The reverse connection: a server that dials a relay instead of listening."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+from collections.abc import Callable
+from typing import Any, cast
+
+import aiohttp
+
+from wslink import environment
+from wslink.backends import aiohttp as settings
+from wslink.backends.aiohttp.connection import AiohttpConnection
+from wslink.backends.aiohttp.endpoint import SHUT_DOWN_TIMEOUT
+from wslink.backends.aiohttp.private import client_transport
+from wslink.backends.aiohttp.tokens import read_token
+from wslink.errors import UsageError
+from wslink.hub.life import READY_MSG, announce
+from wslink.protocol import AbstractWebApp, WslinkHandler
+from wslink.session.contracts import Host
+from wslink.session.session import Session
+from wslink.wire.envelope import CallEnvelope
+from wslink.wire.frames import Buffer
+
+logger = logging.getLogger("wslink.backends.aiohttp")
+
+PAUSE, LONGEST_PAUSE = 0.1, 10.0
+"""Seconds before a connection is made again: at first, and at most, where it fails or ends soon again and again."""
+
+NEW_PEER = b"wslink:peer"
+"""The payload of a ping by which a relay tells that another client has come. Pages cannot send pings, and a process
+that does not know this one answers it as any other."""
+
+
+class SuccessiveSessions:
+    """The sessions of clients that use one connection in turn (session.contracts.Carriable).
+
+    Nobody inherits what another client was granted: a hello after a good one begins a session, as does `next_client`.
+
+    Args:
+        begin: makes a session.
+    """
+
+    def __init__(self, begin: Callable[[], Session]) -> None:
+        self._begin = begin
+        self._session = self._next()
+
+    def receive(self, binary: bool, data: Buffer | str) -> None:
+        self._session.receive(binary, data)
+
+    def resume(self) -> None:
+        self._session.resume()
+
+    def closed(self) -> None:
+        self._session.closed()
+
+    def close(self, code: int, reason: str) -> None:
+        self._session.close(code, reason)
+
+    def next_client(self) -> None:
+        """Another client has come."""
+        self._session.closed()
+        self._session = self._next()
+
+    def _next(self) -> Session:
+        session = self._begin()
+        session.renew = self._renew
+        return session
+
+    def _renew(self, hello: CallEnvelope) -> None:
+        before = self._session
+        self.next_client()
+        self._session.succeed(before, hello)
+
+
+class ReverseConnection:
+    """A connection that a server makes, to a relay, over which it serves its clients in turn.
+
+    Args:
+        host: the hub.
+        url: where to dial: ws:// or wss://.
+        heartbeat: seconds between pings; below 1 there are none.
+        token_file: a file with what the relay wants to be shown, as `Authorization: Bearer`; read for each dialling.
+        route: what sessions carry as `Session.route`.
+        client_id: what each client is called; random unless given.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        url: str,
+        heartbeat: float,
+        *,
+        token_file: str = "",
+        route: Any = None,
+        client_id: str | None = None,
+    ) -> None:
+        self._host = host
+        self._url = url
+        self._heartbeat = heartbeat
+        self._token_file = token_file
+        self._route = route
+        self._client_id = client_id
+        self._connection: AiohttpConnection | None = None
+        self._closing = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect, and serve until `close`; returns once it is connected. A connection that ends is made again.
+
+        Raises:
+            OSError: if nobody answers, or the answer is no.
+            UsageError: if the token cannot be read, or the address is none.
+        """
+        connected = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self.serve(lambda: connected.set_result(None)))
+        try:
+            await asyncio.wait({connected, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            self._task.cancel()
+            raise
+        if not connected.done():
+            try:
+                await self._task
+            except aiohttp.InvalidURL as error:
+                raise UsageError(f"reverse_url is no address such as ws://relay:8080/meet/42: {error}") from error
+            except aiohttp.ClientError as error:
+                raise OSError(f"reverse_url: {_reason(error)}") from error
+
+    async def serve(self, connected: Callable[[], None]) -> None:
+        """Connect and serve until `close`. `connected` is called when that was done for the first time.
+
+        Raises:
+            aiohttp.ClientError: if nobody answers at first. Later it is tried again.
+            UsageError: if the token cannot be read at first.
+        """
+        await self.carry(connected)
+        loop, pause = asyncio.get_running_loop(), PAUSE
+        while not await self._closes_within(pause * random.uniform(0.5, 1)):  # noqa: S311 - so that not all come at once
+            began = loop.time()
+            try:
+                await self.carry(lambda: None)
+            except (aiohttp.ClientError, OSError, asyncio.TimeoutError, UsageError) as error:
+                logger.warning("the reverse connection cannot be made again: %s", _reason(error))
+            pause = PAUSE if loop.time() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+
+    async def carry(self, connected: Callable[[], None]) -> None:
+        """Connect and serve until the connection ends. Raises as `serve` does."""
+        limit = self._host.limits.max_frame
+        token = read_token("reverse_token_file", self._token_file)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.ws_connect(self._url, headers=headers, autoping=False, max_msg_size=limit, compress=0) as dialed,
+        ):
+            connected()
+            socket = cast("aiohttp.ClientWebSocketResponse[Any]", dialed)
+            self._connection = connection = AiohttpConnection(socket, client_transport(socket), self._heartbeat)
+            sessions = SuccessiveSessions(lambda: self._session(connection))
+            connection.on_ping = lambda payload: sessions.next_client() if payload == NEW_PEER else None
+            await connection.run(sessions)
+
+    async def close(self) -> None:
+        """Do not connect any more, and wait until the connection has ended."""
+        self._closing.set()
+        if self._connection is not None:
+            self._connection.close(1001, "the server stops")
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=SHUT_DOWN_TIMEOUT)
+            self.abort()
+            await asyncio.wait({self._task})
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def _closes_within(self, seconds: float) -> bool:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        return self._closing.is_set()
+
+    def _session(self, connection: AiohttpConnection) -> Session:
+        # Its client may come long after the connection does: no hello_timeout.
+        return Session(
+            self._host,
+            connection,
+            client_id=self._client_id,
+            request=self._url,
+            route=self._route,
+            hello_timeout=False,
+        )
+
+
+class ReverseWebAppServer(AbstractWebApp):
+    """Serves one protocol to whoever is at the other end of `reverse_url`: a relay's client, or several in turn.
+
+    With `reconnect` in its configuration it connects again when the connection ends, and stops when `timeout` seconds
+    have passed since the last client left.
+    """
+
+    def __init__(self, server_config: dict[str, Any]) -> None:
+        super().__init__(server_config)
+        settings.reload_settings()
+        limits = environment.limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD)
+        self._ws_handler = handler = WslinkHandler(server_config["ws_protocol"], self, limits)
+        self._reverse = ReverseConnection(
+            handler.hub,
+            str(server_config["reverse_url"]),
+            settings.HEART_BEAT or 0,
+            token_file=os.environ.get("WSLINK_REVERSE_TOKEN_FILE", ""),
+            route=handler,
+            client_id=handler.reverse_connection_client_id,
+        )
+        self._serving: asyncio.Future[None] | None = None
+
+    async def start(self, port_callback: Any = None) -> None:
+        """Connect, and serve until the server stops; without `reconnect` until the connection ends, and it may be
+        started again after that.
+
+        Raises:
+            aiohttp.ClientError: if nobody answers.
+            UsageError: if WSLINK_REVERSE_TOKEN_FILE holds no token.
+        """
+        if port_callback is not None:
+            port_callback(0)
+        self._serving = asyncio.get_running_loop().create_future()
+        try:
+            if not self._life.ending:
+                await self._serve()
+        finally:
+            self._serving.set_result(None)
+
+    async def _serve(self) -> None:
+        def connected() -> None:
+            announce(os.environ.get("WSLINK_READY_MSG", READY_MSG))
+
+        if not self._config.get("reconnect"):
+            await self._reverse.carry(connected)
+            return
+        self._ws_handler.hub.on_connect.append(self._begin_life)
+        await self._reverse.serve(connected)
+
+    def _begin_life(self, client_id: str) -> None:
+        """Watch clients from the first one on: it may come as late as it likes."""
+        self._ws_handler.hub.on_connect.remove(self._begin_life)
+        self._life.begin([self._ws_handler.hub], handle_signals=False)
+
+    async def _shut_down(self) -> None:
+        await self._ws_handler.disconnectClients()
+        await self._reverse.close()
+        if self._serving is None:
+            return
+        _, late = await asyncio.wait({self._serving}, timeout=SHUT_DOWN_TIMEOUT)
+        if late:
+            self._reverse.abort()
+            await self._serving
+
+
+def _reason(error: BaseException) -> str:
+    """Why a relay was not reached. The address stays out of it: its path may be what opens a session."""
+    if isinstance(error, aiohttp.WSServerHandshakeError):
+        return f"the relay answers {error.status}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{error.host}:{error.port}: {error.strerror or 'it cannot be reached'}"
+    return str(error) if isinstance(error, UsageError) else type(error).__name__

@@ -1,0 +1,114 @@
+"""The ASGI application: the WebSocket and the JavaScript client, to be mounted where an application wants them."""
+
+from __future__ import annotations
+
+import logging
+import mimetypes
+from pathlib import Path
+
+from wslink.backends import origin
+from wslink.backends.asgi.connection import AsgiSocket, Event, Receive, Send
+from wslink.pump import PumpedConnection
+from wslink.session.contracts import Host
+from wslink.session.session import Session
+
+logger = logging.getLogger("wslink")
+
+TRY_AGAIN_LATER = 1013
+POLICY_VIOLATION = 1008
+
+
+class AsgiApplication:
+    """Serves `/<route>` (WebSocket) and `/wslink/client.js` below wherever it is mounted.
+
+    Args:
+        host: what the sessions belong to.
+        route: of the WebSocket.
+        origins: pages that may connect beside those of the server's own origin; see `origin.is_allowed`.
+        client: the folder of the JavaScript client.
+    """
+
+    def __init__(self, host: Host, route: str, origins: tuple[str, ...], client: Path) -> None:
+        self._host = host
+        self._route = "/" + route.strip("/")
+        self._origins = origins
+        self._client = client
+        self._connections = 0
+
+    async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
+        """Handle one connection (ASGI 3)."""
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, send)
+        else:  # a lifespan, which is the outer application's
+            raise RuntimeError(f"{scope['type']} is not handled here: mount this below an application")
+
+    async def _websocket(self, scope: Event, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        headers = _headers(scope)
+        refusal = self._refusal(_path(scope), headers)
+        if refusal is not None:
+            code, reason = refusal
+            logger.warning("a WebSocket was refused: %s", reason)
+            await send({"type": "websocket.close", "code": code, "reason": reason})
+            return
+        await send({"type": "websocket.accept"})
+        self._connections += 1
+        try:
+            await self._carry(AsgiSocket(receive, send), scope, headers)
+        finally:
+            self._connections -= 1
+
+    async def _carry(self, socket: AsgiSocket, scope: Event, headers: dict[str, str]) -> None:
+        connection = PumpedConnection(socket)
+        same_origin = _is_from_here(scope) and origin.is_local_page(headers)
+        session = Session(self._host, connection, same_origin=same_origin, request=scope)
+        connection.resume = session.resume
+        try:
+            code, reason = await socket.read(session, self._host.limits.max_frame)
+            if code:
+                session.close(code, reason)
+                await connection.flushed()
+        finally:
+            session.closed()
+
+    def _refusal(self, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
+        if path != self._route:
+            return POLICY_VIOLATION, f"there is no WebSocket at {path}"
+        if not origin.is_allowed(headers, self._origins):
+            return POLICY_VIOLATION, f"pages of {headers.get('Origin')} may not connect"
+        if self._connections >= self._host.limits.max_clients:
+            return TRY_AGAIN_LATER, f"max_clients ({self._host.limits.max_clients}) are connected"
+        return None
+
+    async def _http(self, scope: Event, send: Send) -> None:
+        folder, _, name = _path(scope).lstrip("/").rpartition("/")
+        files = {path.name: path for path in self._client.iterdir()} if folder == "wslink" else {}
+        if name not in files or scope["method"] not in ("GET", "HEAD"):
+            await _respond(send, 404, b"Not found\n", "text/plain")
+            return
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        await _respond(send, 200, files[name].read_bytes() if scope["method"] == "GET" else b"", kind)
+
+
+async def _respond(send: Send, status: int, body: bytes, kind: str) -> None:
+    headers = [(b"content-type", kind.encode()), (b"cache-control", b"no-cache")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _path(scope: Event) -> str:
+    """The path below the mount; servers and frameworks differ in whether `path` holds the mount's own."""
+    path, root = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(root) if root and path.startswith(root + "/") else path
+
+
+def _is_from_here(scope: Event) -> bool:
+    """Whether the peer's address is a loopback one: what the server listens on is not known here (HELLO-7)."""
+    return bool(scope.get("client")) and origin.is_loopback(scope["client"][0])
+
+
+def _headers(scope: Event) -> dict[str, str]:
+    """The headers under their usual spelling, which is what origin.py asks for."""
+    return {name.decode("latin-1").title(): value.decode("latin-1") for name, value in scope["headers"]}

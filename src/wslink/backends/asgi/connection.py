@@ -1,0 +1,58 @@
+"""A WebSocket of an ASGI server's, to carry a session over."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from wslink.session.contracts import Carriable
+
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+
+
+class AsgiSocket:
+    """What a PumpedConnection sends through. Pings and compression are the ASGI server's own.
+
+    Args:
+        receive, send: of an accepted WebSocket, as ASGI defines them.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._gone = False
+
+    async def send_bytes(self, data: bytes) -> None:
+        await self._emit({"type": "websocket.send", "bytes": data})
+
+    async def send_str(self, text: str) -> None:
+        await self._emit({"type": "websocket.send", "text": text})
+
+    async def close(self, code: int, message: bytes) -> None:
+        await self._emit({"type": "websocket.close", "code": code, "reason": message.decode()})
+
+    async def read(self, carried: Carriable, max_frame: int) -> tuple[int, str]:
+        """Hand what arrives to `carried` until the connection ends. The close code and reason it needs, or (0, "").
+
+        Args:
+            carried: the session.
+            max_frame: largest message accepted from the peer, in bytes (LIM-1).
+        """
+        while (event := await self._receive())["type"] == "websocket.receive":
+            binary = event.get("bytes") is not None
+            data = event["bytes"] if binary else event["text"]
+            if len(data) > max_frame:
+                return 1009, f"a message is at most {max_frame} bytes"
+            carried.receive(binary, data)
+        self._gone = True
+        return 0, ""
+
+    async def _emit(self, event: Event) -> None:
+        if self._gone:
+            return
+        try:
+            await self._send(event)
+        except (RuntimeError, OSError):  # how servers say that the client has gone
+            self._gone = True

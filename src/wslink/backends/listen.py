@@ -1,0 +1,73 @@
+"""Listening sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+
+ATTEMPTS = 20
+"""Tries to find a port that is free on every address of a host."""
+
+
+def listening_sockets(host: str, port: int) -> list[socket.socket]:
+    """A socket bound to each address of `host`, all on one port; 0 picks one that is free on all of them.
+
+    Raises:
+        OSError: naming host and port, if they cannot be had.
+    """
+    for attempt in range(ATTEMPTS):
+        sockets: list[socket.socket] = []
+        try:
+            _bind_all(sockets, host, port)
+        except OSError as error:
+            for one in sockets:
+                one.close()
+            if port == 0 and sockets and attempt < ATTEMPTS - 1:
+                continue
+            raise OSError(error.errno, _explain(host, port, error)) from error
+        return sockets
+    raise AssertionError("unreachable")
+
+
+def _explain(host: str, port: int, error: OSError) -> str:
+    # The second part is asyncio's sentence, which software looks for.
+    return f"cannot listen on {host}:{port}: error while attempting to bind on address: {error.strerror or error}"
+
+
+def _bind_all(sockets: list[socket.socket], host: str, port: int) -> None:
+    infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    for family, kind, protocol, _, address in dict.fromkeys(infos):
+        try:
+            one = socket.socket(family, kind, protocol)
+        except OSError:  # an address family that the machine does not have
+            continue
+        if os.name == "posix":
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            with contextlib.suppress(OSError):
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        chosen = sockets[0].getsockname()[1] if sockets else port
+        try:
+            one.bind((address[0], chosen, *address[2:]))
+            one.listen(128)
+            one.setblocking(False)
+        except OSError:
+            one.close()
+            # A machine may name an address (::1) that it does not have; one that is taken is an error.
+            if family == socket.AF_INET6 and sockets and not _is_here(str(address[0])):
+                continue
+            raise
+        sockets.append(one)
+    if not sockets:
+        raise OSError(0, "the host has no address")
+
+
+def _is_here(address: str) -> bool:
+    """Whether this machine has `address` at all."""
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,99 @@
+"""Which web pages may open a connection. A page of another origin must not drive a server that only its user's
+browser can reach."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from urllib.parse import SplitResult, urlsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+LOOPBACK_PAGES = tuple(
+    f"{scheme}://{host}:*" for scheme in ("http", "https") for host in ("localhost", "127.0.0.1", "[::1]")
+)
+"""Pages of this machine: another server's, such as a development server of the page."""
+
+Address = tuple[str, int]
+
+
+def is_allowed(headers: Mapping[str, str], allowed: Iterable[str]) -> bool:
+    """Whether a handshake with these `headers` may go on.
+
+    A client that is not a browser sends no Origin and is let through: it needs the secret. A page needs to be of the
+    server's own origin, as the browser or the proxy in front names it, or in `allowed`: origins such as
+    "https://example.org", with "*" for any port ("http://localhost:*"), or "*" alone for every page.
+    """
+    origin = headers.get("Origin")
+    return origin is None or is_same_origin(headers) or any(_matches(origin, pattern) for pattern in allowed)
+
+
+def is_same_origin(headers: Mapping[str, str]) -> bool:
+    """Whether the Origin's host and port are those that the client asked for, here or at a proxy in front.
+
+    A page cannot set X-Forwarded-Host or Forwarded on a handshake, so they may be believed for this. The scheme is not
+    compared: behind a proxy that ends TLS
+    it differs.
+    """
+    origin = _split(headers.get("Origin", ""))
+    return origin is not None and _address(origin) in _own_addresses(headers, origin.scheme)
+
+
+def is_local_page(headers: Mapping[str, str]) -> bool:
+    """Whether it is a page of this server under a loopback name, directly.
+
+    The name matters: a foreign page whose name was made to resolve to 127.0.0.1 has the same origin too, but not a
+    loopback name.
+    """
+    origin = _split(headers.get("Origin", ""))
+    if origin is None or "X-Forwarded-Host" in headers or "Forwarded" in headers or "X-Forwarded-For" in headers:
+        return False
+    return is_same_origin(headers) and is_loopback(origin.hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is a name or an address of this machine's loopback interface."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _own_addresses(headers: Mapping[str, str], scheme: str) -> set[Address]:
+    names = [headers.get("Host", ""), headers.get("X-Forwarded-Host", "").split(",")[0]]
+    for pair in headers.get("Forwarded", "").split(",")[0].split(";"):
+        key, _, value = pair.strip().partition("=")
+        if key.lower() == "host":
+            names.append(value.strip('"'))
+    splits = [_split(f"{scheme}://{name.strip()}") for name in names if name.strip()]
+    return {_address(split) for split in splits if split is not None}
+
+
+def _split(url: str) -> SplitResult | None:
+    if not url:
+        return None
+    try:
+        split = urlsplit(url)
+        split.port  # noqa: B018 - raises if it is no number
+    except ValueError:
+        return None
+    return split if split.hostname and split.scheme in _DEFAULT_PORTS else None
+
+
+def _address(split: SplitResult) -> Address:
+    return (split.hostname or "").lower(), split.port or _DEFAULT_PORTS[split.scheme]
+
+
+def _matches(origin: str, pattern: str) -> bool:
+    if pattern == "*" or origin.lower() == pattern.lower().rstrip("/"):
+        return True
+    if pattern.endswith(":*"):
+        split, wanted = _split(origin), _split(pattern[:-2])
+        return (
+            split is not None
+            and wanted is not None
+            and (split.scheme, split.hostname) == (wanted.scheme, wanted.hostname)
+        )
+    return False

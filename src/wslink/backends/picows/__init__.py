@@ -1,0 +1,1 @@
+"""The picows engine: aiohttp routes the upgrade, picows carries the frames, on the same port."""

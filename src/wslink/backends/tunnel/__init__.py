@@ -1,0 +1,1 @@
+"""Tunnels: a WebSocket that a proxy carries to its target byte by byte."""

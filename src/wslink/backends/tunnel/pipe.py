@@ -1,0 +1,68 @@
+"""Bytes from one connection to another, and back, no faster than the slower one takes them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+HIGH_WATER = 256 * 1024
+"""Bytes that may wait for a peer that does not read; beyond that the other is not read from either."""
+
+
+class Side(asyncio.Protocol):
+    """One of two connections that are joined: what one receives, the other sends.
+
+    Memory is bounded by `HIGH_WATER` and one read, whatever the size of messages: they are not put together.
+    """
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.other: Side | None = None
+        self.ended = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER)
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            self.other.send(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.transport = None
+        if not self.ended.done():
+            self.ended.set_result(None)
+        if self.other is not None:
+            self.other.close()
+
+    def pause_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.resume_reading()
+
+    def send(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def close(self) -> None:
+        """End the connection once what waits has been sent."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+
+def join(one: Side, other: Side) -> None:
+    """Carry bytes between the two from now on. The end of one ends the other."""
+    one.other, other.other = other, one
+    for side, target in ((one, other), (other, one)):
+        if side.transport is None:
+            target.close()
+        elif target.transport is not None and target.transport.get_write_buffer_size() <= HIGH_WATER:
+            side.transport.resume_reading()

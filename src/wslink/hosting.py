@@ -1,0 +1,294 @@
+"""A ServerProtocol as the core sees it: all that the released API and the core disagree about is settled here."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from wslink.core import schedule_coroutine
+from wslink.errors import MethodNotFound, UsageError, WslinkError
+from wslink.hub.hub import Hub
+from wslink.publish import as_attachment
+from wslink.session.calls import current_call
+from wslink.session.hello import Hello
+from wslink.session.methods import NEVER_AWAITABLE, Method, Methods
+from wslink.session.session import Session
+from wslink.websocket import LinkProtocol, ServerProtocol
+from wslink.wire.envelope import VERSION, CallEnvelope
+from wslink.wire.limits import Limits
+
+logger = logging.getLogger("wslink.protocol")
+
+Function = Callable[..., Any]
+
+EXIT = ("application.exit", "application.exit.later")
+
+
+class ProtocolHost:
+    """The hub of one ServerProtocol, whatever endpoints it is mounted on.
+
+    Args:
+        protocol: the ServerProtocol.
+        hub: the hub of an App that includes it; the protocol has one of its own, and decides who comes in, unless
+            given.
+
+    Attributes:
+        protocol: the ServerProtocol.
+        hub: its hub. Topics are open, and methods are called unchecked, as the released API's software expects.
+        functions: object and function of each method, by name.
+        handlers: the endpoints (WslinkHandler) whose connections belong here.
+    """
+
+    def __init__(self, protocol: ServerProtocol, hub: Hub | None = None) -> None:
+        self.protocol = protocol
+        self.functions: dict[str, tuple[Any, Function]] = {}
+        self.handlers: list[Any] = []
+        self._ended = 0  # calls that have ended in this turn of the event loop
+        self.hub = hub or Hub(protocol, self._authenticate, Limits())
+        if hub is None:
+            self.hub.methods = _ReportingMethods(self.emit)
+        self.hub.open_topics = True
+        self.hub.watch = self
+        self.hub.on_open.append(self._opened)
+        self.hub.wants_requests = self._wants_requests
+        self.hub.on_close.append(self._closed)
+
+    # Protocols ----------------------------------------------------------------
+
+    @property
+    def protocols(self) -> list[Any]:
+        """The ServerProtocol, then its link protocols."""
+        return [self.protocol, *(p for p in self.protocol.getLinkProtocols() if p is not self.protocol)]
+
+    def collect(self, publish: Function, add_attachment: Function, stop: Function) -> None:
+        """Take in the methods of every protocol, and hand them what a server offers.
+
+        Of two methods with one name the later protocol's counts, and the ServerProtocol's over all.
+
+        Raises:
+            UsageError: if an App has a method of that name.
+        """
+        links = self.protocol.getLinkProtocols()
+        if not any(link is self.protocol for link in links):
+            links.append(self.protocol)
+        first, *others = self.protocols
+        for owner in (*others, first):
+            owner.init(publish, add_attachment, stop)
+            for _, function in inspect.getmembers(type(owner), inspect.isfunction):
+                for entry in getattr(function, "_wslinkuris", ()):
+                    self._add(entry["uri"], owner, function)
+
+    def _add(self, uri: str, owner: Any, function: Function) -> None:
+        known = uri in self.functions
+        if not known and uri in EXIT and uri in self.hub.methods:
+            return  # an App's own
+        self.functions[uri] = owner, function
+        self.hub.methods.add(Method(uri, self._method(owner, function), checked=False), replace=known)
+
+    def stop(self) -> asyncio.TimerHandle:
+        """Stop every server that the protocol is mounted on, once what runs has returned."""
+        return schedule_coroutine(0, self._stop)
+
+    async def _stop(self) -> None:
+        apps = {id(app): app for app in (handler.web_app for handler in self.handlers) if app is not None}
+        for app in apps.values():
+            await app.stop()
+
+    # Calls ----------------------------------------------------------------------
+
+    def _method(self, owner: Any, function: Function) -> Function:
+        """`function` of `owner` as clients call it: counted, and its exceptions reported."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self._begin()
+            try:
+                result = function(owner, *args, **kwargs)
+            except Exception as error:
+                self.emit("exception", error)
+                self._end()
+                raise
+            if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
+                return self._await(result)
+            self._end()
+            return result
+
+        return call
+
+    async def _await(self, result: Awaitable[Any]) -> Any:
+        try:
+            return await result
+        except Exception as error:
+            self.emit("exception", error)
+            raise
+        finally:
+            self._end()
+
+    def _begin(self) -> None:
+        self.protocol.network_monitor.on_enter()
+        call = current_call.get()
+        session = self.hub.sessions.get(call.client_id) if call is not None else None
+        web_app = session.route.web_app if session is not None and session.route is not None else None
+        if web_app is not None and call is not None:
+            web_app.last_active_client_id = call.client_id
+
+    def _end(self) -> None:
+        # Later, when the answer waits to be written and counts itself.
+        if self._ended == 0:
+            asyncio.get_running_loop().call_soon(self._let_go)
+        self._ended += 1
+
+    def _let_go(self) -> None:
+        ended, self._ended = self._ended, 0
+        for _ in range(ended):
+            self.protocol.network_monitor.on_exit()
+
+    # Publications -----------------------------------------------------------------
+
+    def publish(
+        self, topic: str, data: Any, client_id: str | None = None, skip_last_active_client: bool = False
+    ) -> None:
+        """Send `data` to every client, to one, or to all but the client whose call is running. From any thread."""
+        call = current_call.get()
+        exclude = call.client_id if skip_last_active_client and call is not None else None
+        try:
+            if self.hub.open_topic(topic).publish(data, to=client_id, exclude=exclude):
+                self._pending_for_a_turn()
+        except (WslinkError, TypeError) as error:
+            logger.error("what is published on %r cannot be sent: %s", topic, error)
+            self.emit("error", f"what is published on {topic!r} cannot be sent: {error}")
+
+    def _pending_for_a_turn(self) -> None:
+        """Released servers send a publication in the event loop's next turn: until then it counts as pending."""
+        if self.hub.on_its_thread:
+            self.queued()
+            asyncio.get_running_loop().call_soon(self.settled)
+
+    # Watch (session.contracts.Watch) --------------------------------------------------
+
+    def received(self, call: CallEnvelope) -> None:
+        if self.protocol.log_emitter.has("debug"):
+            envelope = {"wslink": VERSION, "id": call.id, "method": call.method, "args": call.args}
+            self.emit("debug", str(without_secrets({**envelope, "kwargs": call.kwargs})))
+
+    def queued(self) -> None:
+        self.protocol.network_monitor.on_enter()
+
+    def settled(self) -> None:
+        self.protocol.network_monitor.on_exit()
+
+    def emit(self, event: str, *args: Any) -> None:
+        """Tell the protocol's listeners; what they raise is logged, and nobody else's concern."""
+        try:
+            self.protocol.log_emitter(event, *args)
+        except Exception:
+            logger.exception("a listener of %r raised", event)
+
+    # Clients ------------------------------------------------------------------------
+
+    async def validate(self, token: Any, client_id: str) -> bool:
+        """Whether `token` lets a client in: the protocols' own `validateToken` decide, or else the secret."""
+        validators = self.validators
+        for validator in validators:
+            if not await validator.validateToken(token, client_id):
+                return False
+        return bool(validators) or self._is_secret(token)
+
+    @property
+    def validators(self) -> list[Any]:
+        """The protocols that decide themselves who comes in."""
+        return [protocol for protocol in self.protocols if hasattr(protocol, "validateToken")]
+
+    def _is_secret(self, token: Any) -> bool:
+        secret = self.protocol.secret
+        if not isinstance(token, str) or not isinstance(secret, str):  # HELLO-3
+            return False
+        return hmac.compare_digest(token.encode(errors="surrogatepass"), secret.encode(errors="surrogatepass"))
+
+    def _authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]:
+        if not self.validators:
+            return self._is_secret(hello.secret)
+        return self.validate(hello.secret, session.client_id) if hello.has_secret else False
+
+    def _opened(self, session: Session, request: Any) -> None:
+        if session.route is not None:
+            session.route.attach(session)
+        for protocol in self.protocols:
+            protocol.onConnect(request, session.client_id)
+
+    def _wants_requests(self) -> bool:
+        return not all(_ignores_requests(protocol) for protocol in self.protocols)
+
+    def _closed(self, session: Session) -> None:
+        try:
+            for protocol in self.protocols:
+                self._tell_closed(protocol, session)
+        finally:
+            if session.route is not None:
+                session.route.detach(session)
+
+    def _tell_closed(self, protocol: Any, session: Session) -> None:
+        try:
+            protocol.onClose(session.client_id)
+        except Exception as error:
+            logger.exception("onClose of %s raised", type(protocol).__name__)
+            self.emit("exception", error)
+
+
+class _ReportingMethods(Methods):
+    """Methods that report calls of unknown ones."""
+
+    def __init__(self, emit: Callable[..., None]) -> None:
+        super().__init__()
+        self._emit = emit
+
+    def find(self, name: str) -> Method:
+        try:
+            return super().find(name)
+        except MethodNotFound:
+            self._emit("error", f"Method not found: {name}")
+            raise
+
+
+def _ignores_requests(protocol: Any) -> bool:
+    """Whether its `onConnect` is the one that does nothing."""
+    return getattr(type(protocol), "onConnect", None) in _NOTHING and "onConnect" not in vars(protocol)
+
+
+_NOTHING = (LinkProtocol.onConnect, ServerProtocol.onConnect)
+
+
+def host_of(protocol: ServerProtocol) -> ProtocolHost:
+    """The one host of `protocol`, made at the first call."""
+    host = protocol.__dict__.get("_wslink_host")
+    if host is None:
+        host = protocol.__dict__["_wslink_host"] = ProtocolHost(protocol)
+    return host
+
+
+def include(protocol: ServerProtocol, hub: Hub, stop: Function) -> ProtocolHost:
+    """Let `protocol` live in the hub of an App, which `stop` stops.
+
+    Raises:
+        UsageError: if the protocol has a server already, or the App has a method of the same name.
+    """
+    if "_wslink_host" in protocol.__dict__:
+        raise UsageError(f"{type(protocol).__name__} has a server already")
+    host = ProtocolHost(protocol, hub)
+    host.collect(host.publish, as_attachment, stop)
+    protocol.__dict__["_wslink_host"] = host
+    return host
+
+
+def without_secrets(payload: dict[str, Any]) -> dict[str, Any]:
+    """`payload`, with what is called `secret` in its arguments starred out."""
+    if not isinstance(payload.get("args"), list):
+        return payload
+    return {**payload, "args": [_starred(argument) for argument in payload["args"]]}
+
+
+def _starred(argument: Any) -> Any:
+    return {**argument, "secret": "*****"} if isinstance(argument, dict) and "secret" in argument else argument

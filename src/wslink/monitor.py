@@ -1,0 +1,78 @@
+"""NetworkMonitor of the released API: whether anything is on its way to a client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+Listener = Callable[[], Any]
+
+
+class NetworkMonitor:
+    """Counts the calls that run and the messages that wait to be written.
+
+    Attributes:
+        pending: how many there are.
+        event: set when one has completed.
+    """
+
+    def __init__(self) -> None:
+        self.pending = 0
+        self.event = asyncio.Event()
+        self._ids = itertools.count(2)
+        self._listeners: dict[int, tuple[Listener, Listener]] = {}
+
+    def add_listener(self, enter: Listener, exit: Listener) -> int:
+        """Call `enter()` when something becomes pending and `exit()` when nothing is any more; an id to remove them
+        by."""
+        id_ = next(self._ids)
+        self._listeners[id_] = enter, exit
+        return id_
+
+    def remove_listener(self, id_: int) -> tuple[Listener, Listener] | None:
+        """Forget a pair of listeners; the pair, or None for an unknown id."""
+        return self._listeners.pop(id_, None)
+
+    def on_enter(self, *_: Any, **__: Any) -> None:
+        if self.pending == 0:
+            self._tell(0)
+        self.pending += 1
+
+    def on_exit(self, *_: Any, **__: Any) -> None:
+        self.pending -= 1
+        if self.pending == 0:
+            self._tell(1)
+            self.network_call_completed()
+
+    def network_call_completed(self) -> None:
+        """Let those that wait for `completion` look again."""
+        self.event.set()
+
+    async def completion(self) -> None:
+        """Wait until nothing is pending. A method that awaits it waits for itself, for ever."""
+        while self.pending:
+            self.event.clear()
+            await self.event.wait()
+
+    def __enter__(self) -> NetworkMonitor:
+        self.on_enter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.on_exit()
+
+    async def __aenter__(self) -> NetworkMonitor:
+        self.on_enter()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.on_exit()
+        await self.completion()
+
+    def _tell(self, which: int) -> None:
+        for pair in list(self._listeners.values()):
+            with contextlib.suppress(Exception):
+                pair[which]()

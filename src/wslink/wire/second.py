@@ -1,0 +1,303 @@
+"""The second generation: chunked MessagePack (docs/protocol/second-generation.md)."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.msgpack import Ext
+
+from wslink.errors import NotSerializable, ParseError
+from wslink.wire import arrays
+from wslink.wire.chunks import Unchunker, cut, whole
+from wslink.wire.envelope import VERSION, CallEnvelope
+from wslink.wire.frames import Buffer, Message
+from wslink.wire.limits import Limits
+from wslink.wire.plain import to_plain
+
+SPLICE_ABOVE = arrays.SHARE_ABOVE
+"""Binary values of this many bytes or more are sent from where they are; smaller ones are copied into the message."""
+SEARCH_NODES = 512
+"""Values that are looked at for large binary ones. Beyond that they are copied, which is correct, only slower."""
+
+# A value that is sent from where it is leaves this mark in the encoded text: an extension no peer can know, nor forge.
+_MARK_CODE, _MARK_TOKEN = 127, os.urandom(16)
+_MARK = msgspec.msgpack.encode(Ext(_MARK_CODE, _MARK_TOKEN))
+
+_ENVELOPE = msgspec.msgpack.encode({"wslink": VERSION, "id": ""})[1:-1]
+_RESULT, _ERROR, _METHOD, _ARGS, _KWARGS, _SUBSCRIPTIONS = (
+    msgspec.msgpack.encode(key) for key in ("result", "error", "method", "args", "kwargs", "subscriptions")
+)
+_MAP3, _MAP4, _MAP5 = b"\x83", b"\x84", b"\x85"
+
+_encode = msgspec.msgpack.encode
+
+
+class _Large:
+    """A large binary value on its way to the encoder, which hands over what it does not know (a tuple it would)."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: Buffer) -> None:
+        self.data = data
+
+
+class _Splice(NamedTuple):
+    """A large binary value and the head of its extension, or None for plain `bin`."""
+
+    head: bytes | None
+    data: Buffer
+
+
+class _Result(msgspec.Struct, tag_field="wslink", tag=VERSION):
+    """A call's result (MSG-1)."""
+
+    id: str
+    result: Any
+
+
+class Packed(msgspec.Struct):
+    """An encoded value: text between splices. `texts` has one more entry than `splices`."""
+
+    texts: Sequence[bytes]
+    splices: Sequence[_Splice]
+
+
+class SecondEncoder:
+    """Encodes values and messages. Safe to use from several threads.
+
+    Args:
+        arrays: whether the peer accepted typed arrays (ARR-1).
+    """
+
+    generation = 2
+
+    def __init__(self, arrays: bool = False) -> None:
+        self._arrays = arrays
+        self._local = threading.local()
+        self._encoder = msgspec.msgpack.Encoder(enc_hook=self._hook)
+
+    def pack(self, value: Any) -> Packed:
+        """Encode a value.
+
+        Raises:
+            NotSerializable: naming the type that cannot be sent, or the reason.
+        """
+        return self._pack(value if type(value) in _FLAT else _mark_large(value))
+
+    def _pack(self, value: Any) -> Packed:
+        splices: list[_Splice] = []
+        self._local.splices = splices
+        text = self._text(value)
+        return Packed(text.split(_MARK) if splices else (text,), splices)
+
+    def _text(self, value: Any) -> bytes:
+        try:
+            return self._encoder.encode(value)
+        except NotSerializable:
+            raise
+        except Exception as error:  # a property or an iterator of the application's may raise anything
+            raise NotSerializable(str(error) or repr(error)) from error
+
+    def _hook(self, value: Any) -> Any:
+        if type(value) is _Large:
+            return self._splice(None, value.data)
+        if not arrays.is_array(value):
+            return to_plain(value)
+        dtype, data = arrays.array_bytes(value)
+        head = arrays.array_head(dtype, value.shape) if self._arrays else None
+        if len(data) >= arrays.ALIGN_ABOVE:
+            return self._splice(head, data)
+        return data if head is None else Ext(arrays.EXT_TYPE, head + data)
+
+    def _splice(self, head: bytes | None, data: Buffer) -> Ext:
+        self._local.splices.append(_Splice(head, data))
+        return Ext(_MARK_CODE, _MARK_TOKEN)
+
+    def result(self, id_: str, value: Any, max_frame: int) -> Message:
+        """A call's result. Raises NotSerializable."""
+        if type(value) in _FLAT:
+            return whole(self._text(_Result(id_, value)), max_frame)
+        packed = self._pack(_Result(id_, _mark_large(value)))
+        return _compose(b"", packed, b"", max_frame) if packed.splices else whole(packed.texts[0], max_frame)
+
+    def failure(self, id_: str, error: dict[str, Any], max_frame: int) -> Message:
+        """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
+        return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _ERROR)), self.pack(error), b"", max_frame)
+
+    def publication(self, id_: str, packed: Packed, subscriptions: tuple[int, ...] | None, max_frame: int) -> Message:
+        """A publication of a packed payload; `subscriptions` is None for a peer that did not announce them (SUB-6)."""
+        if subscriptions is None:
+            return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _RESULT)), packed, b"", max_frame)
+        tail = _SUBSCRIPTIONS + _encode(subscriptions)
+        return _compose(b"".join((_MAP4, _ENVELOPE, _encode(id_), _RESULT)), packed, tail, max_frame)
+
+    def call(self, id_: str, method: str, args: Sequence[Any], kwargs: dict[str, Any], max_frame: int) -> Message:
+        """A call. Raises NotSerializable."""
+        prefix = b"".join((_MAP5, _ENVELOPE, _encode(id_), _METHOD, _encode(method), _ARGS))
+        packed_args, packed_kwargs = self.pack(args), self.pack(kwargs)
+        texts = [
+            *packed_args.texts[:-1],
+            packed_args.texts[-1] + _KWARGS + packed_kwargs.texts[0],
+            *packed_kwargs.texts[1:],
+        ]
+        return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
+
+
+def _mark_large(value: Any) -> Any:
+    """`value` with its large binary values wrapped; `value` itself if there are none."""
+    budget = SEARCH_NODES
+
+    def search(node: Any) -> Any:
+        nonlocal budget
+        budget -= 1
+        kind = type(node)
+        if kind is bytes or kind is bytearray:
+            return _Large(arrays.frozen(node)) if len(node) >= SPLICE_ABOVE else node
+        if kind is memoryview:
+            return _Large(arrays.frozen(node)) if node.nbytes >= SPLICE_ABOVE or not node.c_contiguous else node
+        if kind is dict:
+            if budget <= 0 or _flat(node.values()):
+                return node
+            changed = {key: new for key, old in node.items() if budget > 0 and (new := search(old)) is not old}
+            return {**node, **changed} if changed else node
+        if (kind is list or kind is tuple) and 0 < len(node) <= budget and not _flat(node):
+            new_items = [search(item) for item in node]
+            return new_items if any(map(_is_not, new_items, node)) else node
+        return node
+
+    return search(value)
+
+
+_FLAT = frozenset((str, int, float, bool, type(None)))
+
+
+def _flat(nodes: Iterable[Any]) -> bool:
+    """Whether none of `nodes` is or holds a binary value, as their types alone tell."""
+    return _FLAT.issuperset(map(type, nodes))
+
+
+def _is_not(a: Any, b: Any) -> bool:
+    return a is not b
+
+
+def _compose(prefix: bytes, packed: Packed, tail: bytes, max_frame: int) -> Message:
+    """Put a message together and cut it into chunks. Array padding is settled here, where offsets are known (ARR-4)."""
+    if not packed.splices:
+        text = packed.texts[0]
+        return cut((prefix, text, tail), len(prefix) + len(text) + len(tail), max_frame, False)
+    parts: list[Buffer] = []
+    total = spliced = 0
+    pending = prefix + packed.texts[0]
+    for splice, text in zip(packed.splices, packed.texts[1:], strict=True):
+        pending += _splice_header(splice, total + len(pending))
+        parts += (pending, splice.data)
+        total += len(pending) + len(splice.data)
+        spliced += len(splice.data)
+        pending = text
+    pending += tail
+    if pending:
+        parts.append(pending)
+    total += len(pending)
+    return cut(parts, total, max_frame, 2 * spliced > total)
+
+
+_BIN32 = struct.Struct(">BI")
+_EXT32 = struct.Struct(">BIb")
+
+
+def _splice_header(splice: _Splice, offset: int) -> bytes:
+    """What stands before a large value's bytes, when it begins at `offset` in the message."""
+    if splice.head is None:
+        return _BIN32.pack(0xC6, len(splice.data))
+    pad = arrays.padding(offset + _EXT32.size + len(splice.head))
+    return _EXT32.pack(0xC9, len(splice.head) + len(pad) + len(splice.data), arrays.EXT_TYPE) + splice.head + pad
+
+
+class SecondDecoder:
+    """Turns the frames of one connection into decoded messages.
+
+    Args:
+        limits: the bounds.
+        max_message: the largest message; that of `limits` unless given.
+        calls: whether what has the shape of a call is decoded as a CallEnvelope.
+    """
+
+    __slots__ = ("_calls", "_kept", "_passing", "_unchunker")
+    generation = 2
+
+    def __init__(self, limits: Limits, max_message: int | None = None, calls: bool = False) -> None:
+        self._unchunker = Unchunker(limits, max_message)
+        self._calls = calls
+        self._kept = self._passing = _PLAIN
+        """What decodes a message that nobody will change, and one in a frame that is gone when `receive` returns."""
+
+    def raise_limits(self, max_message: int) -> None:
+        """Accept messages of up to `max_message` bytes from now on (G2-10)."""
+        self._unchunker.max_message = max_message
+
+    def accept_arrays(self) -> None:
+        """Decode extension 1 as arrays from now on (ARR-1)."""
+        self._kept, self._passing = _VIEWS, _COPIES
+
+    def receive(self, binary: bool, data: Buffer | str) -> Any:
+        """Take one frame: the decoded message it completes, or `INCOMPLETE`. Nothing of it is a view of a memoryview.
+
+        Raises:
+            ParseError: for a text frame (DET-2), a malformed chunk or malformed MessagePack.
+            LimitExceeded: for a message over a limit.
+        """
+        if not binary or isinstance(data, str):
+            raise ParseError("a text frame arrived on a connection that speaks the second generation")
+        text = self._unchunker.receive(data)
+        if text is None:
+            return INCOMPLETE
+        passing = type(data) is memoryview and memoryview(text).obj is data.obj
+        decoders = self._passing if passing else self._kept
+        if self._calls:
+            try:
+                return decoders.call.decode(text)
+            except (*_MALFORMED, ParseError):
+                pass  # something else than a call, or a malformed one: told apart below
+        try:
+            return decoders.value.decode(text)
+        except _MALFORMED as error:
+            raise ParseError(f"malformed MessagePack: {error}") from error
+
+
+class _Incomplete:
+    def __repr__(self) -> str:
+        return "INCOMPLETE"
+
+
+INCOMPLETE = _Incomplete()
+"""What a decoder returns for a frame that completes no message."""
+
+
+def _keep_ext(code: int, data: memoryview) -> Ext:
+    return Ext(code, bytes(data))
+
+
+def _view_ext(code: int, data: memoryview) -> Any:
+    return arrays.unpack_array(data) if code == arrays.EXT_TYPE else _keep_ext(code, data)
+
+
+def _copy_ext(code: int, data: memoryview) -> Any:
+    return arrays.unpack_array(data, copy=True) if code == arrays.EXT_TYPE else _keep_ext(code, data)
+
+
+class _Decoders:
+    """For any value and, faster, for calls. Arrays are views of the message, so that it has to stay aligned (G2-9), or
+    copies of their elements."""
+
+    def __init__(self, ext_hook: Callable[[int, memoryview], Any]) -> None:
+        self.value = msgspec.msgpack.Decoder(ext_hook=ext_hook)
+        self.call = msgspec.msgpack.Decoder(CallEnvelope, ext_hook=ext_hook)
+
+
+_PLAIN, _VIEWS, _COPIES = map(_Decoders, (_keep_ext, _view_ext, _copy_ext))
+_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
