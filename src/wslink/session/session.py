@@ -82,6 +82,7 @@ class Session:
         "_id_prefix",
         "_malformed",
         "_same_origin",
+        "_unsent",
         "client_id",
         "connection",
         "encoder",
@@ -125,6 +126,8 @@ class Session:
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
             self._hello_timer = asyncio.get_running_loop().call_later(host.limits.hello_timeout, self._hello_late)
+        self._unsent = 0
+        self._limit_unsent()
         host.opened(self, request)
 
     # Incoming ---------------------------------------------------------------
@@ -386,7 +389,14 @@ class Session:
         """The connection is writable again."""
         if self.outbox.waiting:
             self._chunk.resumed(monotonic())
+            self._limit_unsent()
             self._pump()
+
+    def _limit_unsent(self) -> None:
+        limit = self._chunk.unsent
+        if limit != self._unsent:
+            self._unsent = limit
+            self.connection.limit_unsent(limit)
 
     def _pump(self) -> None:
         """Hand frames to the connection for as long as it is writable."""
