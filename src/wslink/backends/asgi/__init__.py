@@ -1,1 +1,0 @@
-"""ASGI: a server inside Starlette, FastAPI or any other ASGI application, next to its routes."""

@@ -1,1 +1,0 @@
-"""The picows engine: aiohttp routes the upgrade, picows carries the frames, on the same port."""

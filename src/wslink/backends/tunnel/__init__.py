@@ -1,1 +1,0 @@
-"""Tunnels: a WebSocket that a proxy carries to its target byte by byte."""
