@@ -19,7 +19,7 @@ class _Slot:
         self.key = key
 
 
-class Outbox:
+class SendQueue:
     """A queue of messages, bounded in bytes.
 
     Args:

@@ -13,7 +13,7 @@ from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Limits
 from wslink.errors import LimitExceeded
-from wslink.session.send_queue import Outbox
+from wslink.session.send_queue import SendQueue
 from wslink.wire.frames import Message, text_frame
 
 HELLO = {"secret": "secret"}
@@ -25,7 +25,7 @@ def one(text: str) -> Message:
     return Message((frame,), frame.size)
 
 
-def drain(outbox: Outbox) -> list[str]:
+def drain(outbox: SendQueue) -> list[str]:
     texts = []
     while (frame := outbox.next()) is not None:
         texts.append(bytes(frame.joined()).decode())
@@ -33,7 +33,7 @@ def drain(outbox: Outbox) -> list[str]:
 
 
 def test_a_newer_message_takes_the_place_of_the_one_it_replaces() -> None:
-    outbox = Outbox(100)
+    outbox = SendQueue(100)
     for key, text in ((None, "a"), ("k", "b1"), (None, "c"), ("k", "b2"), ("l", "d"), ("k", "b3")):
         outbox.put(one(text), key)
     assert outbox.waiting == 5
@@ -43,7 +43,7 @@ def test_a_newer_message_takes_the_place_of_the_one_it_replaces() -> None:
 
 
 def test_a_message_that_has_begun_is_not_replaced() -> None:
-    outbox = Outbox(100)
+    outbox = SendQueue(100)
     frames = (text_frame(b"1/2"), text_frame(b"2/2"))
     outbox.put(Message(frames, 6), "k")
     first = outbox.next()
@@ -53,7 +53,7 @@ def test_a_message_that_has_begun_is_not_replaced() -> None:
 
 
 def test_the_bound_is_on_what_waits() -> None:
-    outbox = Outbox(10)
+    outbox = SendQueue(10)
     outbox.put(one("x" * 50))
     with pytest.raises(LimitExceeded, match=r"max_outbox \(10 bytes\)"):
         outbox.put(one("y"))
@@ -62,7 +62,7 @@ def test_the_bound_is_on_what_waits() -> None:
 
 
 def test_a_message_that_is_being_sent_does_not_count_as_waiting() -> None:
-    outbox = Outbox(10)
+    outbox = SendQueue(10)
     frames = (text_frame(b"x" * 50), text_frame(b"y" * 50))
     outbox.put(Message(frames, 100))
     assert outbox.next() is frames[0]
@@ -96,7 +96,7 @@ async def test_a_stalled_client_delays_nobody_and_is_disconnected_at_its_bound(s
     for n in range(80):
         frames.publish({"n": n, "pixels": payload})
         assert (await healthy.publication())["result"]["n"] == n
-    assert app.clients == (healthy.client_id.removeprefix("c"),)
+    assert list(app.clients) == [healthy.client_id]
     assert psutil.Process().memory_info().rss - before < 60 * MIB
     stopped.socket._response.connection.transport.resume_reading()  # type: ignore[union-attr]
     code, reason = await stopped.closed()
