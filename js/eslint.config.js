@@ -2,15 +2,17 @@ import eslint from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 /*
- * Imports go down only: index > legacy, client > session, transports, launcher > wire > errors. Each entry names what a folder must not import.
+ * Imports go down only: index > compat, client > session, transports, launcher > rpc > wire > report, errors, version. The same layers, with the
+ * same names, as in Python. Each entry names what a directory must not import.
  */
 const LAYERS = {
-  wire: ["session", "transports", "launcher", "client", "legacy", "index"],
-  session: ["transports", "launcher", "client", "legacy", "index"],
-  transports: ["wire", "session", "launcher", "client", "legacy", "index"],
-  launcher: ["wire", "session", "transports", "client", "legacy", "index"],
-  client: ["legacy", "index"],
-  legacy: ["client", "index"],
+  wire: ["rpc", "session", "transports", "launcher", "client", "compat", "report", "index"],
+  rpc: ["session", "transports", "launcher", "client", "compat", "index"],
+  session: ["transports", "launcher", "client", "compat", "index"],
+  transports: ["wire", "rpc", "session", "launcher", "client", "compat", "index"],
+  launcher: ["wire", "rpc", "session", "transports", "client", "compat", "index"],
+  client: ["compat", "index"],
+  compat: ["client", "index"],
 };
 
 function layer([folder, forbidden]) {
@@ -20,7 +22,7 @@ function layer([folder, forbidden]) {
     rules: {
       "no-restricted-imports": [
         "error",
-        { patterns: [{ regex: `^\\.\\./(${forbidden.join("|")})(/|\\.js$)`, message }, { regex: "^[^.]", message: "no dependencies: see README.md" }] },
+        { patterns: [{ regex: `^(\\.\\./)+(${forbidden.join("|")})(/|\\.js$)`, message }, { regex: "^[^.]", message: "no dependencies: see README.md" }] },
       ],
     },
   };
@@ -54,9 +56,9 @@ export default tseslint.config(
     },
   },
   {
-    files: ["src/legacy/**/*.ts"],
+    files: ["src/compat/**/*.ts"],
     rules: {
-      // The released API rejects with plain objects, and its methods belong to no `this`.
+      // The compatibility API rejects with plain objects, and its methods belong to no `this`.
       "@typescript-eslint/only-throw-error": "off",
       "@typescript-eslint/prefer-promise-reject-errors": "off",
       "@typescript-eslint/unbound-method": "off",

@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-const LIMIT = 10_000;
+// 10,000 until errors named the place of a value, Blobs were read piece by piece, and hello negotiated from a list of features.
+const LIMIT = 12_000;
 const bundle = fileURLToPath(new URL("../dist/client.js", import.meta.url));
 if (!existsSync(bundle)) throw new Error("dist/client.js is missing: npm run build");
 const size = gzipSync(readFileSync(bundle), { level: 9 }).length;

@@ -2,9 +2,9 @@
  * Every error that this package raises:
  *
  *   WslinkError
- *   ├── CallError               the server answered a call with a failure
+ *   ├── CallError               the server responded to a call with an error
  *   │   └── AuthenticationError   ... because of the secret
- *   ├── TimeoutError            no answer, or no connection, in time
+ *   ├── TimeoutError            no response, or no connection, in time
  *   ├── ConnectionError         the connection is closed, or was never opened
  *   ├── LaunchError             a launcher started no session
  *   ├── ProtocolError           the server sent what docs/protocol does not allow
@@ -12,7 +12,7 @@
  *   └── UsageError              this side was asked for something that cannot be done
  */
 
-/** The codes of failures, as in docs/protocol/messages.md. A method may fail with a code of its own. */
+/** The codes of errors, as in docs/protocol/messages.md. A method may choose a code of its own. */
 export const ErrorCode = {
   /** A frame or message cannot be decoded. */
   parse: -32700,
@@ -37,7 +37,7 @@ export class WslinkError extends Error {
   override name = "WslinkError";
 }
 
-/** The server answered a call with a failure. The message says what went wrong; a raised exception's text is part of it. */
+/** The server responded to a call with an error. The message says what went wrong; a raised exception's text is part of it. */
 export class CallError extends WslinkError {
   override name = "CallError";
 
@@ -51,7 +51,8 @@ export class CallError extends WslinkError {
     /** What the server added: `{ method, exception }` for -32001, often the method's name otherwise. */
     readonly data?: unknown,
   ) {
-    super(`${method}: ${reason}${exceptionText(data)}`);
+    // Some reasons begin with the method already.
+    super(`${reason.startsWith(`${method}: `) ? "" : `${method}: `}${reason}${exceptionText(data)}`);
   }
 }
 
@@ -60,7 +61,7 @@ export class AuthenticationError extends CallError {
   override name = "AuthenticationError";
 }
 
-/** No answer, or no connection, within the time given. The server may still do what it was asked. */
+/** No response, or no connection, within the time given. The server may still do what it was asked. */
 export class TimeoutError extends WslinkError {
   override name = "TimeoutError";
 
@@ -69,11 +70,11 @@ export class TimeoutError extends WslinkError {
     /** The time that was given, in milliseconds. */
     readonly timeout: number,
   ) {
-    super(`${what}: no answer within ${timeout} ms`);
+    super(`${what}: no response within ${timeout} ms`);
   }
 }
 
-/** The connection is closed, or could not be opened. Every call that waits for an answer rejects with it. */
+/** The connection is closed, or could not be opened. Every call that waits for a response rejects with it. */
 export class ConnectionError extends WslinkError {
   override name = "ConnectionError";
 
@@ -83,8 +84,9 @@ export class ConnectionError extends WslinkError {
     readonly code: number,
     /** The reason that the closing side gave; may be empty. */
     readonly reason: string,
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
   }
 }
 

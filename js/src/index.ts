@@ -4,8 +4,8 @@
  * @packageDocumentation
  */
 export * from "./client/index.js";
-export { default as CompositeClosureHelper } from "./legacy/CompositeClosureHelper.js";
-export { ProcessLauncher } from "./legacy/ProcessLauncher.js";
-export { SmartConnect } from "./legacy/SmartConnect.js";
-export { WebsocketConnection } from "./legacy/WebsocketConnection.js";
-export { WsLinkClient } from "./legacy/WsLinkClient.js";
+export { default as CompositeClosureHelper } from "./compat/CompositeClosureHelper.js";
+export { ProcessLauncher } from "./compat/ProcessLauncher.js";
+export { SmartConnect } from "./compat/SmartConnect.js";
+export { WebsocketConnection } from "./compat/WebsocketConnection.js";
+export { WsLinkClient } from "./compat/WsLinkClient.js";

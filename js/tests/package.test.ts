@@ -40,7 +40,7 @@ describe("released imports", () => {
 
   test("and nothing of what is inside", async () => {
     await expect(exportsOf("wslink/src/session")).rejects.toThrow("ERR_PACKAGE_PATH_NOT_EXPORTED");
-    await expect(exportsOf("wslink/dist/legacy/line.js")).rejects.toThrow("ERR_PACKAGE_PATH_NOT_EXPORTED");
+    await expect(exportsOf("wslink/dist/compat/line.js")).rejects.toThrow("ERR_PACKAGE_PATH_NOT_EXPORTED");
   });
 });
 

@@ -383,12 +383,17 @@ async def test_a_server_that_never_answers_hello_times_out_at_once(scripted: Cal
 
 
 async def test_a_server_that_never_answers_times_out() -> None:
+    left = asyncio.Event()
+
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
+        await writer.wait_closed()
+        left.set()
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(ConnectionClosed, match="did not answer within 0.2 s"):
         await wslink.connect(f"ws://127.0.0.1:{port}/ws", timeout=0.2)
+    await left.wait()
     server.close()

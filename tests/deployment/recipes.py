@@ -76,14 +76,13 @@ class Workstation:
         lines = recipe("bash", commands)
         (folder / lines.split()[-1]).write_text(text)
         (folder / "viewer.py").write_text(recipe("python"))
-        (folder / "www").mkdir()
-        (folder / "www" / "index.html").write_text("the page")
         self.tls: ssl.SSLContext | bool = True
         self.scheme = "http"
         self._service = Service(folder, lines)
 
     async def __aenter__(self) -> Workstation:
         await self._service.__aenter__()
+        (self.folder / "www" / "index.html").write_text("the page")
         self.http = aiohttp.ClientSession()
         return self
 

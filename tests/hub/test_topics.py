@@ -320,7 +320,7 @@ class Recorder:
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    hub = Hub(None, lambda credentials: ANONYMOUS, Limits(max_outbox=200))
+    hub = Hub(None, lambda credentials: ANONYMOUS, Limits(max_outbox=750))
     hub.start()
     yield hub
     await hub.stop()

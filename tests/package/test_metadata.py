@@ -92,3 +92,12 @@ def test_npm_names_the_same_repository() -> None:
     named = package.get("repository", "")
     address = named["url"] if isinstance(named, dict) else named
     assert address.removeprefix("git+").removesuffix(".git") == repository()
+
+
+def test_the_classifiers_are_the_versions_that_the_tests_run(wheel: Path) -> None:
+    classifiers = metadata(wheel).get_all("Classifier", [])
+    named = {match[1] for line in classifiers if (match := re.search(r"Python :: (3\.\d+)$", line))}
+    [run] = re.findall(r"^versions=\((.*)\)", (ROOT / "scripts" / "test").read_text(), re.MULTILINE)
+    assert named <= set(run.split())
+    [lowest] = re.findall(r'requires-python = ">=(.*)"', pyproject())
+    assert min(named, key=lambda version: int(version[2:])) == lowest

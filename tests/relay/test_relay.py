@@ -206,6 +206,18 @@ class TestForward:
         await place.dial(f"{relay}/proxy/{target}", headers={"Origin": relay})
         await place.dial(f"{relay}/proxy/{target}", headers={"Origin": "https://good.example"})
 
+    async def test_a_page_whose_name_was_made_to_resolve_to_this_machine_is_refused(self, place: Place) -> None:
+        target = await place.echo()
+        for options in ({}, {"mode": "relay"}):
+            relay = await place.relay(**options)
+            for name in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example"):
+                rebound = {"Host": name, "Origin": f"http://{name}"}
+                assert await place.refused(f"{relay}/proxy/{target}", headers=rebound) == 403
+        named = await place.relay(origins=("https://lab.example",))
+        await place.dial(f"{named}/proxy/{target}", headers={"Host": "lab.example", "Origin": "https://lab.example"})
+        public = await place.relay(host="0.0.0.0")
+        await place.dial(f"{public}/proxy/{target}", headers={"Host": "lab.example", "Origin": "https://lab.example"})
+
     async def test_a_target_that_does_not_read_holds_its_client_back(self, place: Place) -> None:
         async def stuck(request: web.Request) -> web.WebSocketResponse:
             socket = web.WebSocketResponse()

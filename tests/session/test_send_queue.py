@@ -4,73 +4,214 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 from collections.abc import AsyncIterator
 
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Limits
 from wslink.errors import LimitExceeded
-from wslink.session.send_queue import SendQueue
+from wslink.session.send_queue import BULK, OVERHEAD, URGENT, Entry, SendQueue
+from wslink.wire.chunks import HEADER_LENGTH, Unchunker, cut
 from wslink.wire.frames import Message, text_frame
 
 HELLO = {"secret": "secret"}
 MIB = 1024 * 1024
 
 
-def one(text: str) -> Message:
+def small(text: str) -> Message:
     frame = text_frame(text.encode())
     return Message((frame,), frame.size)
 
 
-def drain(outbox: SendQueue) -> list[str]:
+def large(letter: str, size: int = 100_000) -> Message:
+    return cut([letter.encode() * size], size, 4 * MIB, True)
+
+
+def put(queue: SendQueue, message: Message, *names: str, key: str | None = None, lane: int | None = None) -> Entry:
+    entry = Entry(message, key, names)
+    queue.put(entry, lane)
+    return entry
+
+
+def drain(queue: SendQueue, chunk: int = 50_012) -> list[str]:
+    """What is sent, a large message's chunks by their first letter."""
     texts = []
-    while (frame := outbox.next()) is not None:
-        texts.append(bytes(frame.joined()).decode())
+    while (frame := queue.next(chunk)) is not None:
+        assert frame.size <= max(chunk, 16 * 1024)
+        data = bytes(frame.joined())
+        texts.append(data[HEADER_LENGTH:][:1].decode() if frame.binary else data.decode())
+    assert (queue.waiting, len(queue)) == (0, 0)
     return texts
 
 
 def test_a_newer_message_takes_the_place_of_the_one_it_replaces() -> None:
-    outbox = SendQueue(100)
+    queue = SendQueue(10_000)
     for key, text in ((None, "a"), ("k", "b1"), (None, "c"), ("k", "b2"), ("l", "d"), ("k", "b3")):
-        outbox.put(one(text), key)
-    assert outbox.waiting == 5
-    assert outbox.dropped == 2
-    assert drain(outbox) == ["a", "b3", "c", "d"]
-    assert outbox.waiting == 0
+        put(queue, small(text), key=key)
+    assert queue.waiting == 5 + 4 * OVERHEAD
+    assert queue.dropped == 2
+    assert drain(queue) == ["a", "b3", "c", "d"]
+
+
+@pytest.mark.parametrize("sizes", [(10, 100_000), (100_000, 10), (100_000, 200_000)])
+def test_a_newer_message_of_another_size_takes_its_place_too(sizes: tuple[int, int]) -> None:
+    queue = SendQueue(10 * MIB)
+    older, newer = (cut([letter * size], size, 4 * MIB, True) for letter, size in zip((b"o", b"n"), sizes, strict=True))
+    put(queue, older, "topic", key="k")
+    put(queue, newer, "topic", key="k")
+    assert len(queue) == queue.dropped == 1
+    assert set(drain(queue)) == {"n"}
 
 
 def test_a_message_that_has_begun_is_not_replaced() -> None:
-    outbox = SendQueue(100)
+    queue = SendQueue(10_000)
     frames = (text_frame(b"1/2"), text_frame(b"2/2"))
-    outbox.put(Message(frames, 6), "k")
-    first = outbox.next()
-    assert first is frames[0]
-    outbox.put(one("new"), "k")
-    assert drain(outbox) == ["2/2", "new"]
+    put(queue, Message(frames, 6), key="k")
+    assert queue.next(1000) is frames[0]
+    put(queue, small("new"), key="k")
+    assert drain(queue) == ["2/2", "new"]
 
 
 def test_the_bound_is_on_what_waits() -> None:
-    outbox = SendQueue(10)
-    outbox.put(one("x" * 50))
-    with pytest.raises(LimitExceeded, match=r"max_outbox \(10 bytes\)"):
-        outbox.put(one("y"))
-    assert drain(outbox) == ["x" * 50]
-    outbox.put(one("z"))
+    queue = SendQueue(OVERHEAD + 10)
+    put(queue, small("x" * 50_000))
+    with pytest.raises(LimitExceeded, match=r"max_outbox \(266 bytes\)"):
+        put(queue, small("y"))
+    assert drain(queue) == ["x" * 50_000]
+    put(queue, small("z"))
 
 
 def test_a_message_that_is_being_sent_does_not_count_as_waiting() -> None:
-    outbox = SendQueue(10)
+    queue = SendQueue(3 * OVERHEAD + 10)
     frames = (text_frame(b"x" * 50), text_frame(b"y" * 50))
-    outbox.put(Message(frames, 100))
-    assert outbox.next() is frames[0]
+    put(queue, Message(frames, 100))
+    assert queue.next(1000) is frames[0]
     for n in range(2):
-        outbox.put(one(str(n) * 5))
+        put(queue, small(str(n) * 5))
     with pytest.raises(LimitExceeded):
-        outbox.put(one("2"))
-    assert drain(outbox) == ["y" * 50, "00000", "11111"]
+        put(queue, small("2" * 500))
+    assert drain(queue) == ["y" * 50, "00000", "11111"]
+
+
+def test_small_messages_pass_large_ones_and_keep_their_order() -> None:
+    queue = SendQueue(10 * MIB)
+    put(queue, large("L"))
+    assert queue.next(50_012) is not None
+    for text in ("1", "2", "3"):
+        put(queue, small(text))
+    assert drain(queue) == ["1", "2", "3", "L"]
+
+
+def test_large_messages_take_turns_a_chunk_each() -> None:
+    queue = SendQueue(10 * MIB)
+    for letter in "ABC":
+        put(queue, large(letter), letter)
+    assert drain(queue) == ["A", "B", "C", "A", "B", "C"]
+
+
+def test_the_messages_of_one_topic_go_one_after_the_other() -> None:
+    queue = SendQueue(10 * MIB)
+    for letter, topic in (("a", "x"), ("b", "x"), ("c", "y")):
+        put(queue, large(letter), topic)
+    put(queue, small("d"), "x")
+    put(queue, small("e"), "z")
+    assert drain(queue) == ["e", "a", "c", "a", "c", "b", "b", "d"]
+
+
+def test_a_large_message_waits_for_a_small_one_of_its_topic_and_holds_no_other_up() -> None:
+    queue = SendQueue(10 * MIB)
+    put(queue, small("1"), "x")
+    put(queue, large("L"), "x")
+    put(queue, small("2"), "y")
+    put(queue, small("3"), "x")
+    assert drain(queue) == ["1", "2", "L", "L", "3"]
+
+
+def test_what_a_call_publishes_waits_behind_its_large_response() -> None:
+    queue = SendQueue(10 * MIB)
+    put(queue, large("R"), "rpc:1")
+    put(queue, small("p"), "topic", "rpc:1")
+    put(queue, small("q"), "topic")
+    put(queue, small("other"), "other")
+    assert drain(queue) == ["other", "R", "R", "p", "q"]
+
+
+def test_lanes_that_are_named_count_before_sizes() -> None:
+    queue = SendQueue(10 * MIB)
+    put(queue, small("bulk"), lane=BULK)
+    put(queue, small("normal"))
+    put(queue, large("U"), lane=URGENT)
+    assert drain(queue) == ["U", "U", "normal", "bulk"]
+
+
+def test_bulk_is_not_starved_by_small_messages() -> None:
+    queue = SendQueue(10 * MIB)
+    put(queue, large("L"))
+    for _ in range(30):
+        put(queue, small("s" * 16_000))
+    order = "".join(text[0] for text in drain(queue, 16_384))
+    assert "L" in order[:12]
+    assert re.search("s{10}", order.rstrip("s")) is None
+
+
+def test_a_closed_gate_holds_up_its_stream_alone() -> None:
+    class Window:
+        open = False
+
+    window, queue, begun = Window(), SendQueue(10 * MIB), []
+    for text in ("1", "2"):
+        queue.put(Entry(small(text), None, ("x",), (window,), lambda entry: begun.append(entry.message.size)))
+    put(queue, small("free"), "y")
+    frame = queue.next(1000)
+    assert frame is not None
+    assert frame.parts == (b"free",)
+    assert queue.next(1000) is None
+    assert (len(queue), begun) == (2, [])
+    window.open = True
+    assert drain(queue) == ["1", "2"]
+    assert begun == [1, 1]
+
+
+def test_a_message_can_be_taken_back_until_it_begins() -> None:
+    queue = SendQueue(10 * MIB)
+    first, second = put(queue, large("A"), "a"), put(queue, small("b"), "b", key="b")
+    assert queue.drop(second)
+    assert queue.next(50_012) is not None
+    assert not queue.drop(first)
+    assert drain(queue) == ["A"]
+
+
+@given(st.lists(st.tuples(st.sampled_from([5, 200, 20_000, 60_000]), st.sampled_from("xyz")), max_size=25), st.data())
+def test_messages_of_a_topic_arrive_in_order_whatever_their_sizes(
+    sizes: list[tuple[int, str]], data: st.DataObject
+) -> None:
+    queue, unchunker = SendQueue(1 << 30), Unchunker(Limits())
+    arrived: list[tuple[str, int]] = []
+    for number, (size, topic) in enumerate(sizes):
+        text = topic.encode() + number.to_bytes(2, "big") + bytes(size)
+        put(queue, cut([text], len(text), 4 * MIB, False), topic)
+        for _ in range(data.draw(st.integers(0, 2))):
+            take(queue, unchunker, arrived)
+    while len(queue):
+        take(queue, unchunker, arrived)
+    assert sorted(number for _, number in arrived) == list(range(len(sizes)))
+    for topic in "xyz":
+        numbers = [number for name, number in arrived if name == topic]
+        assert numbers == sorted(numbers)
+    assert queue.waiting == 0
+
+
+def take(queue: SendQueue, unchunker: Unchunker, arrived: list[tuple[str, int]]) -> None:
+    frame = queue.next(16_384)
+    text = frame and unchunker.receive(bytes(frame.joined()))
+    if text:
+        arrived.append((chr(text[0]), int.from_bytes(text[1:3], "big")))
 
 
 async def stalled(peers: Open, url: str) -> Peer:

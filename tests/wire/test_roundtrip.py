@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as st_numpy
 from wslink.errors import NotSerializable, ParseError
 from wslink.wire import arrays
 from wslink.wire import v2_msgpack as second
+from wslink.wire.chunks import HEADER_LENGTH, frames_of
 from wslink.wire.codec import FIRST, SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Frame, Message
 from wslink.wire.limits import Limits
@@ -67,9 +68,10 @@ def deliver(decoder: Any, frames: list[Frame]) -> list[Any]:
 
 
 def encoded_sizes(message: Message) -> None:
-    for frame in message.frames:
+    for frame in frames_of(message):
         assert frame.size == sum(len(part) for part in frame.parts)
-    assert message.size == sum(frame.size for frame in message.frames)
+    headers = HEADER_LENGTH * (len(frames_of(message)) - 1) if message.source else 0
+    assert message.size + headers == sum(frame.size for frame in frames_of(message))
 
 
 @settings(max_examples=150, deadline=None)
@@ -77,7 +79,7 @@ def encoded_sizes(message: Message) -> None:
 def test_second_generation_survives_shuffled_chunks(value: Any, max_frame: int, shuffle: random.Random) -> None:
     message = SECOND_WITH_ARRAYS.result("rpc:c1:1", value, max_frame)
     encoded_sizes(message)
-    frames = list(message.frames)
+    frames = list(frames_of(message))
     shuffle.shuffle(frames)
     decoder = SecondDecoder(LIMITS)
     decoder.accept_arrays()
@@ -90,7 +92,7 @@ def test_second_generation_survives_shuffled_chunks(value: Any, max_frame: int, 
 @given(st.lists(nested(scalars), min_size=2, max_size=5), st.randoms())
 def test_messages_may_interleave(values: list[Any], shuffle: random.Random) -> None:
     messages = [SECOND.result(f"rpc:c1:{n}", value, 40) for n, value in enumerate(values)]
-    frames = [frame for message in messages for frame in message.frames]
+    frames = [frame for message in messages for frame in frames_of(message)]
     shuffle.shuffle(frames)
     decoded = {message["id"]: message["result"] for message in deliver(SecondDecoder(LIMITS), frames)}
     assert all(same(decoded[f"rpc:c1:{n}"], value) for n, value in enumerate(values))
@@ -99,7 +101,7 @@ def test_messages_may_interleave(values: list[Any], shuffle: random.Random) -> N
 @settings(max_examples=60, deadline=None)
 @given(st.lists(nested(scalars | big), max_size=3), st.dictionaries(st.text(), nested(scalars), max_size=3))
 def test_calls_survive(args: list[Any], kwargs: dict[str, Any]) -> None:
-    [decoded] = deliver(SecondDecoder(LIMITS), list(SECOND.call("rpc:c1:1", "a.b", args, kwargs, 1000).frames))
+    [decoded] = deliver(SecondDecoder(LIMITS), list(frames_of(SECOND.call("rpc:c1:1", "a.b", args, kwargs, 1000))))
     assert decoded["method"] == "a.b"
     assert same(decoded["args"], args)
     assert same(decoded["kwargs"], kwargs)
@@ -116,7 +118,7 @@ json_scalars = st.one_of(
 def test_first_generation_survives(value: Any) -> None:
     message = FIRST.result("rpc:c1:1", value, 0)
     encoded_sizes(message)
-    [decoded] = deliver(FirstDecoder(LIMITS), list(message.frames))
+    [decoded] = deliver(FirstDecoder(LIMITS), list(frames_of(message)))
     assert same(decoded["result"], value)
 
 
@@ -135,7 +137,7 @@ def test_numpy_scalars_subclasses_and_mappings_travel_as_plain_values(encoder: A
         "k": {numpy.int64(3): b"x"},
     }
     decoder = FirstDecoder(LIMITS) if encoder is FIRST else SecondDecoder(LIMITS)
-    [decoded] = deliver(decoder, list(encoder.result("rpc:c1:1", value, 4096).frames))
+    [decoded] = deliver(decoder, list(frames_of(encoder.result("rpc:c1:1", value, 4096))))
     keys = {"1": 2} if encoder is FIRST else {1: 2}
     named = {"3": b"x"} if encoder is FIRST else {3: b"x"}
     assert decoded["result"] == {"f": 0.5, "i": 3, "b": True, "t": "x", "d": keys, "s": [1, 2], "k": named}
@@ -169,7 +171,10 @@ def test_a_large_read_only_array_is_sent_from_where_it_is() -> None:
     for encoder in (SECOND, SECOND_WITH_ARRAYS, FIRST):
         message = encoder.result("rpc:c1:1", {"pixels": array}, 1 << 20)  # type: ignore[attr-defined]
         views = [
-            numpy.frombuffer(part, numpy.uint8) for frame in message.frames for part in frame.parts if len(part) > 1000
+            numpy.frombuffer(part, numpy.uint8)
+            for frame in frames_of(message)
+            for part in frame.parts
+            if len(part) > 1000
         ]
         assert sum(len(view) for view in views) > array.nbytes - 4000
         assert all(numpy.shares_memory(view, array) for view in views)
@@ -179,15 +184,15 @@ def test_a_large_read_only_array_is_sent_from_where_it_is() -> None:
 def test_large_bytes_are_sent_from_where_they_are(nest: Any) -> None:
     data = bytes(100_000)
     message = SECOND.result("rpc:c1:1", nest(data), 1 << 20)
-    assert any(part is data for frame in message.frames for part in frame.parts)
-    assert same(deliver(SecondDecoder(LIMITS), list(message.frames))[0]["result"], nest(data))
+    assert any(part is data for frame in frames_of(message) for part in frame.parts)
+    assert same(deliver(SecondDecoder(LIMITS), list(frames_of(message)))[0]["result"], nest(data))
 
 
 def test_a_changeable_array_may_change_once_it_is_encoded() -> None:
     for kind in (numpy.zeros(100_000, numpy.uint8), bytearray(100_000), memoryview(bytearray(100_000))):
         message = SECOND.result("rpc:c1:1", kind, 1 << 20)
         kind[:] = b"\x01" * 100_000 if not isinstance(kind, numpy.ndarray) else 1
-        assert 1 not in bytes(message.frames[0].joined())[100:]
+        assert 1 not in bytes(frames_of(message)[0].joined())[100:]
 
 
 @pytest.mark.parametrize("encoder", [FIRST, SECOND, SECOND_WITH_ARRAYS])
@@ -200,7 +205,7 @@ def test_what_is_small_may_change_even_under_a_read_only_view(encoder: Any, size
     message = encoder.result("rpc:c1:1", value, 1 << 20)
     base[:], raw[:] = 255, b"\xff" * size
     head = 0 if encoder is FIRST else 12
-    assert b"\xff" not in b"".join(bytes(frame.joined())[head:] for frame in message.frames)
+    assert b"\xff" not in b"".join(bytes(frame.joined())[head:] for frame in frames_of(message))
 
 
 class Bytes(bytes):
@@ -222,7 +227,7 @@ BUFFERS = [
 def test_every_buffer_arrives_as_its_bytes(encoder: Any, value: Any) -> None:
     decoder = FirstDecoder(LIMITS) if encoder is FIRST else SecondDecoder(LIMITS)
     decoder.raise_limits(LIMITS.max_message)
-    [decoded] = deliver(decoder, list(encoder.result("rpc:c1:1", [value], 1 << 20).frames))
+    [decoded] = deliver(decoder, list(frames_of(encoder.result("rpc:c1:1", [value], 1 << 20))))
     assert decoded["result"] == [value.tobytes() if isinstance(value, memoryview) else value]
 
 
@@ -234,7 +239,7 @@ def test_array_elements_are_aligned_where_a_receiver_joins_them_as_advised(
     message = SECOND_WITH_ARRAYS.result("rpc:c1:1", {text: array}, max_frame)
     decoder = SecondDecoder(LIMITS)
     decoder.accept_arrays()
-    [decoded] = deliver(decoder, list(message.frames))
+    [decoded] = deliver(decoder, list(frames_of(message)))
     assert decoded["result"][text].flags.aligned
 
 
@@ -262,7 +267,7 @@ def test_what_was_decoded_outlives_the_buffer_of_its_frame(size: int, max_frame:
     decoder = SecondDecoder(LIMITS, calls=True)
     decoder.accept_arrays()
     decoded = INCOMPLETE
-    for frame in SECOND_WITH_ARRAYS.call("rpc:c1:1", "a.b", [array, array.tobytes()], {}, max_frame).frames:
+    for frame in frames_of(SECOND_WITH_ARRAYS.call("rpc:c1:1", "a.b", [array, array.tobytes()], {}, max_frame)):
         buffer = bytearray(frame.joined())
         decoded = decoder.receive(True, memoryview(buffer))
         buffer[:] = bytes(len(buffer))  # the next frame comes into the same place
@@ -274,7 +279,7 @@ def test_what_was_decoded_outlives_the_buffer_of_its_frame(size: int, max_frame:
 def deliver_arrays(message: Message) -> list[Any]:
     decoder = SecondDecoder(LIMITS)
     decoder.accept_arrays()
-    return deliver(decoder, list(message.frames))
+    return deliver(decoder, list(frames_of(message)))
 
 
 @pytest.mark.parametrize("dtype", [[1], {"a": 1}, None, 7, "<f3"])

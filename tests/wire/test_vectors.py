@@ -16,8 +16,9 @@ from wslink import App, InvalidParams
 from wslink.errors import LimitExceeded, ParseError
 from wslink.hub.filters import compile_filter
 from wslink.wire import arrays
-from wslink.wire.chunks import HEADER, Unchunker, cut
+from wslink.wire.chunks import HEADER, Cutter, Unchunker, frames_of
 from wslink.wire.codec import FIRST, SECOND_WITH_ARRAYS
+from wslink.wire.frames import Source
 from wslink.wire.limits import Limits
 from wslink.wire.messages import match_id
 from wslink.wire.v1_json import FirstDecoder
@@ -93,7 +94,7 @@ def encode(message: Any) -> bytes | None:
         encoded = encoder.result(message["id"], message["result"], MAX_FRAME)
     else:
         return None
-    return b"".join(bytes(frame.joined())[HEADER.size :] for frame in encoded.frames)
+    return b"".join(bytes(frame.joined())[HEADER.size :] for frame in frames_of(encoded))
 
 
 @vectors("second_generation", "cases")
@@ -103,8 +104,8 @@ def test_second_generation(case: dict[str, Any]) -> None:
     assert same(decoded, message)
     assert encode(message) in (packed, None)
     if "frames" in case:
-        frames = cut([packed], len(packed), case["frame_size"], False, case["message_id"]).frames
-        assert [bytes(frame.joined()).hex() for frame in frames] == case["frames"]
+        cutter = Cutter(Source((packed,), len(packed), False, case["frame_size"]), case["message_id"])
+        assert [bytes(frame.joined()).hex() for frame in cutter] == case["frames"]
 
 
 def test_enough_messages_are_of_kinds_that_python_sends() -> None:

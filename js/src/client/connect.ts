@@ -1,5 +1,6 @@
-import { AuthenticationError, TimeoutError } from "../errors.js";
-import { type WaitOptions, giveUpAfter } from "../session/deadline.js";
+import { AuthenticationError, TimeoutError, UsageError } from "../errors.js";
+import { type WaitOptions, giveUpAfter } from "../rpc/deadline.js";
+import type { FeatureFactory } from "../session/features/feature.js";
 import type { Transport } from "../transports/transport.js";
 import { type WebSocketConstructor, openWebSocket } from "../transports/websocket.js";
 import { withDefaults } from "../wire/limits.js";
@@ -23,6 +24,8 @@ export interface ConnectOptions extends WaitOptions {
   readonly maxPartial?: number | undefined;
   /** What opens the connection. Default: the platform's WebSocket; in Node 20, the one of the package `ws`. */
   readonly WebSocket?: WebSocketConstructor | undefined;
+  /** Extensions of the protocol beyond those that are built in; the server must know them too. */
+  readonly features?: readonly FeatureFactory[] | undefined;
 }
 
 /**
@@ -32,7 +35,8 @@ export interface ConnectOptions extends WaitOptions {
  * URL (`?secret=...`), removes it from the address bar and keeps it in `sessionStorage`; a page that has none tries without.
  *
  * @param target - a `ws:`, `wss:`, `http:` or `https:` URL, relative to the page if need be; a session that {@link launch} started, whose
- *   secret is used then; or a transport that is open.
+ *   secret is used then; or a transport that is open. It may be left out: `connect({ secret })`.
+ * @throws UsageError for a target that is none of these, and outside a page without one.
  * @throws AuthenticationError where the server refuses the secret.
  * @throws ConnectionError where no connection can be made, or the server closes it.
  * @throws TimeoutError where all this takes longer than `timeout`.
@@ -41,26 +45,46 @@ export interface ConnectOptions extends WaitOptions {
  * const link = await connect();
  * const light = await link.call("terrain.light", [315], { altitude: 30 });
  */
-export async function connect(target?: string | URL | LaunchedSession | Transport, options: ConnectOptions = {}): Promise<Link> {
+export async function connect(target?: string | URL | LaunchedSession | Transport, options?: ConnectOptions): Promise<Link>;
+export async function connect(options: ConnectOptions): Promise<Link>;
+export async function connect(target?: Target | ConnectOptions, options: ConnectOptions = {}): Promise<Link> {
   if (isSession(target)) return connect(target.sessionURL, { ...options, secret: options.secret ?? target.secret });
+  if (!isTarget(target)) return connect(undefined, { ...optionsOf(target), ...options });
   const limits = withDefaults(options);
-  const { signal, timeout = 10_000, callTimeout } = options;
+  const { signal, timeout = 10_000, callTimeout, features } = options;
   const page: Page = globalThis;
   const own = target === undefined ? defaultUrl(import.meta.url, page) : undefined;
-  const secret = options.secret ?? (own && pageSecret(own, page));
+  const secret = secretOf(options) ?? (own && pageSecret(own, page));
   const attempt = new AbortController();
   const late = (): Error => new TimeoutError("connect", timeout);
   const disarm = giveUpAfter({ timeout, signal }, late, (reason) => attempt.abort(reason));
   try {
     signal?.throwIfAborted();
     const transport = await openTransport(own ?? target ?? "", options, attempt.signal);
-    return await Link.open(transport, { secret, callTimeout, limits, signal: attempt.signal });
+    return await Link.open(transport, { secret, callTimeout, limits, features, signal: attempt.signal });
   } catch (error) {
     if (own && error instanceof AuthenticationError) forgetSecret(own, page);
     throw error;
   } finally {
     disarm();
   }
+}
+
+type Target = string | URL | LaunchedSession | Transport;
+
+function isTarget(target: unknown): target is Exclude<Target, LaunchedSession> | undefined {
+  return target === undefined || typeof target === "string" || target instanceof URL || "listen" in Object(target);
+}
+
+/** The options that stand in the place of a target. */
+function optionsOf(options: ConnectOptions): ConnectOptions {
+  if (Object.prototype.toString.call(options) === "[object Object]") return options;
+  throw new UsageError("connect() takes a URL, a session from launch(), a transport, or options");
+}
+
+function secretOf({ secret }: ConnectOptions): string | undefined {
+  if (typeof (secret ?? "") !== "string") throw new UsageError("a secret is text");
+  return secret;
 }
 
 function isSession(target: unknown): target is LaunchedSession {

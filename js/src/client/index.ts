@@ -23,8 +23,10 @@ export type {
   PublicationInfo,
   Subscription,
   TagValue,
-} from "../session/subscriptions.js";
+} from "../session/features/subscribe.js";
+export type { Feature, FeatureFactory, FeatureHost } from "../session/features/feature.js";
 export type { Transport, TransportEvents } from "../transports/transport.js";
 export type { WebSocketConstructor, WebSocketEvent, WebSocketLike } from "../transports/websocket.js";
+export type { Publication, ResponseMessage, UnaskedMessage } from "../wire/messages.js";
 export { NDArray, type DType, type DTypes, type HalfArray } from "../wire/ndarray.js";
 export { VERSION } from "../version.js";

@@ -1,8 +1,8 @@
 import { LaunchError, TimeoutError } from "../errors.js";
 import { EventReader, type StartProgress, progressOf } from "../launcher/events.js";
 import { type Host, withHost } from "../launcher/host.js";
-import { type WaitOptions, giveUpAfter } from "../session/deadline.js";
-import { report } from "../session/report.js";
+import { type WaitOptions, giveUpAfter } from "../rpc/deadline.js";
+import { report } from "../report.js";
 
 /** What to start. All of it is posted; a command's variables are filled from it. */
 export interface LaunchRequest {

@@ -1,7 +1,9 @@
 import { ConnectionError } from "../errors.js";
-import type { WaitOptions } from "../session/deadline.js";
-import { Session, type Welcome } from "../session/session.js";
-import type { Callback, Filter, Subscription } from "../session/subscriptions.js";
+import type { WaitOptions } from "../rpc/deadline.js";
+import type { FeatureFactory } from "../session/features/feature.js";
+import type { Callback, Filter, Subscription } from "../session/features/subscribe.js";
+import type { Welcome } from "../session/hello.js";
+import { Session } from "../session/session.js";
 import type { Transport } from "../transports/transport.js";
 import type { Limits } from "../wire/limits.js";
 
@@ -29,6 +31,7 @@ export interface LinkOptions extends WaitOptions {
   readonly secret: string | undefined;
   readonly callTimeout: number | undefined;
   readonly limits: Limits;
+  readonly features: readonly FeatureFactory[] | undefined;
 }
 
 /** A connection to a server, from {@link connect}. */
@@ -39,18 +42,17 @@ export class Link {
   readonly #transport: Transport;
   readonly #session: Session;
   readonly #callTimeout: number | undefined;
-  #state: LinkState = "open";
-  #welcome: Welcome = { clientId: "", features: [], server: undefined };
+  #welcome: Welcome | undefined;
 
-  private constructor(transport: Transport, { limits, callTimeout }: LinkOptions) {
+  private constructor(transport: Transport, { limits, callTimeout, features }: LinkOptions) {
     this.#transport = transport;
     this.#callTimeout = callTimeout;
-    this.#session = new Session((frame) => transport.send(frame), limits);
+    this.#session = new Session(transport, { ...limits, features });
     this.closed = new Promise((resolve) => {
       transport.listen({
         frame: (frame) => this.#session.receive(frame),
         closed: (code, reason) => {
-          this.#end("closed", code, reason);
+          this.#end("end", code, reason);
           resolve({ code, reason });
         },
       });
@@ -73,24 +75,27 @@ export class Link {
     }
   }
 
-  /** This client's id, which the server gave it: "c" and 32 hexadecimal digits. */
+  /**
+   * This client's id, which the server gave it: "c" and 32 hexadecimal digits. In Python it is `Call.client_id`, a key of `app.clients`, and
+   * what `publish(to=...)` takes.
+   */
   get clientId(): string {
-    return this.#welcome.clientId;
+    return this.#welcome?.clientId ?? "";
   }
 
   /** The extensions that the server accepted, `"subscribe"` and `"arrays"`: none where it is a released 2.x. */
   get features(): readonly string[] {
-    return this.#welcome.features;
+    return this.#welcome?.features ?? [];
   }
 
   /** The server's name and version; undefined where it is a released 2.x. */
   get server(): { readonly name: string; readonly version: string } | undefined {
-    return this.#welcome.server;
+    return this.#welcome?.server;
   }
 
   /** `closing` from {@link Link.close} until the server has closed too. */
   get state(): LinkState {
-    return this.#state;
+    return this.#session.state as LinkState; // it is not new any more where anybody has the link
   }
 
   /**
@@ -133,16 +138,15 @@ export class Link {
    * @returns what {@link Link.closed} resolves to.
    */
   close(): Promise<CloseInfo> {
-    if (this.#state === "open") {
-      this.#end("closing", 1000, "closed by this client");
+    if (this.#session.state !== "closing" && this.#session.state !== "closed") {
+      this.#end("close", 1000, "closed by this client");
       this.#transport.close(1000, "");
     }
     return this.closed;
   }
 
-  #end(state: LinkState, code: number, reason: string): void {
-    this.#state = state;
+  #end(event: "close" | "end", code: number, reason: string): void {
     const message = `the connection to ${this.#transport.name} is closed (${reason ? `${code}, ${reason}` : code})`;
-    this.#session.end(new ConnectionError(message, code, reason));
+    this.#session.end(event, new ConnectionError(message, code, reason));
   }
 }

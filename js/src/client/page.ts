@@ -19,14 +19,26 @@ export function defaultUrl(moduleUrl: string, page: Page): string {
   return socketUrl("/ws", page.location.href);
 }
 
-/** An absolute WebSocket URL: relative ones are resolved, and http becomes ws. */
+/**
+ * An absolute WebSocket URL: relative ones are resolved, and http becomes ws.
+ *
+ * @throws UsageError where it is none, such as "localhost:8080/ws", whose scheme would be "localhost".
+ */
 export function socketUrl(url: string | URL, base?: string): string {
+  const absolute = parsed(url, base);
+  if (absolute) absolute.protocol = absolute.protocol.replace(/^http/, "ws");
+  if (absolute?.protocol !== "ws:" && absolute?.protocol !== "wss:") {
+    throw new UsageError(`"${String(url)}" is not the URL of a server: it begins with ws://, wss://, http:// or https://`);
+  }
+  absolute.hash = "";
+  return absolute.href;
+}
+
+function parsed(url: string | URL, base?: string): URL | undefined {
   try {
-    const absolute = new URL(url, base);
-    absolute.protocol = absolute.protocol.replace(/^http/, "ws");
-    return absolute.href;
+    return new URL(url, base);
   } catch {
-    throw new UsageError(`"${String(url)}" is not a URL`);
+    return undefined;
   }
 }
 

@@ -1,66 +1,63 @@
-import { AuthenticationError, CallError, ConnectionError, ErrorCode, ProtocolError } from "../errors.js";
-import { VERSION } from "../version.js";
+import { AuthenticationError, CallError, type ConnectionError, ErrorCode, ProtocolError } from "../errors.js";
+import { report } from "../report.js";
+import type { WaitOptions } from "../rpc/deadline.js";
+import { PendingCalls } from "../rpc/pending.js";
 import { Assembler } from "../wire/assembler.js";
 import { Decoder } from "../wire/decoder.js";
 import { Encoder } from "../wire/encoder.js";
 import { HELLO_ID } from "../wire/ids.js";
-import { HEADER_LENGTH, type Limits } from "../wire/limits.js";
-import { type Failure, type ServerMessage, readMessage } from "../wire/messages.js";
-import { Calls } from "./calls.js";
-import type { WaitOptions } from "./deadline.js";
-import { Outbox } from "./outbox.js";
-import { report } from "./report.js";
-import { type Callback, type Filter, type Subscription, Subscriptions } from "./subscriptions.js";
+import type { Limits } from "../wire/limits.js";
+import { type ErrorMessage, type ResponseMessage, type ServerMessage, readMessage } from "../wire/messages.js";
+import { arrays } from "./features/arrays.js";
+import { type FeatureFactory, type FeatureHost, Features } from "./features/feature.js";
+import { type Callback, type Filter, type Subscription, Subscriptions } from "./features/subscribe.js";
+import { type Welcome, helloOf, readWelcome, refusal } from "./hello.js";
+import { type FrameSink, SendQueue } from "./send-queue.js";
+import { type SessionEvent, type SessionState, transition } from "./state.js";
 
-/** The extensions that this client announces (EXT-1). */
-const FEATURES = ["subscribe", "arrays"];
-
-/** The id of failures that answer what the server could not read (ERR-5). */
+/** The id of errors about what the server could not read, where it carries none (ERR-5). */
 const MALFORMED_ID = "system:malformed:0";
 
-/** What the server says in answer to hello (HELLO-2, EXT-2). A released server says less. */
-export interface Welcome {
-  readonly clientId: string;
-  /** The extensions that it accepted. */
-  readonly features: readonly string[];
-  /** Undefined for a released server. */
-  readonly server: { readonly name: string; readonly version: string } | undefined;
-}
-
-/** Who a session passes for. */
+/** How a session presents itself. */
 export interface SessionOptions extends Limits {
   /**
    * Whether to be taken for a released client, by the server and by the application: it announces nothing, rounds integers beyond
-   * 2^53, and sends `null` for `undefined` in objects.
+   * 2^53, and sends values as released clients do.
    */
   readonly asReleased?: boolean;
+  /** Extensions beyond those that are built in. */
+  readonly features?: readonly FeatureFactory[] | undefined;
 }
 
-/** One connection's calls and subscriptions, in the second generation. Frames go in and out; it knows nothing of sockets. */
+/** One connection's calls and subscriptions, in protocol version 2. Frames go in and out; it knows nothing of sockets. */
 export class Session {
   readonly #assembler: Assembler;
   readonly #decoder = new Decoder();
   readonly #encoder = new Encoder();
-  readonly #outbox: Outbox;
-  readonly #calls = new Calls();
-  readonly #subscriptions = new Subscriptions((name, argument) =>
-    this.#request(`system:${name}:${++this.#lastNumber}`, `wslink.${name}`, [argument]),
-  );
+  readonly #queue: SendQueue;
+  readonly #pending = new PendingCalls();
+  readonly #subscriptions: Subscriptions;
+  readonly #features: Features;
   readonly #asReleased: boolean;
+  #state: SessionState = "new";
   #prefix = "";
   #lastNumber = 0;
   #ended: ConnectionError | undefined;
 
-  /** @param send - takes a frame to the server; it must not keep the frame's buffer for later unless it owns it. */
-  constructor(send: (frame: Uint8Array) => void, options: SessionOptions) {
-    const { asReleased = false } = options;
-    this.#asReleased = asReleased;
-    this.#decoder.rounds = asReleased;
-    this.#encoder.keepUndefined = asReleased;
+  /** @param sink - takes frames to the server. */
+  constructor(sink: FrameSink, options: SessionOptions) {
+    const { asReleased = false, features = [] } = options;
+    this.#asReleased = this.#decoder.rounds = this.#encoder.asReleased = asReleased;
     this.#assembler = new Assembler(options);
-    this.#outbox = new Outbox((frame) => {
-      if (!this.#ended) send(frame);
-    });
+    this.#queue = new SendQueue(sink);
+    const system: FeatureHost["system"] = (name, argument) =>
+      this.#request(`system:${name}:${++this.#lastNumber}`, `wslink.${name}`, [argument]);
+    this.#subscriptions = new Subscriptions({ system });
+    this.#features = new Features({ system, encoder: this.#encoder }, [() => this.#subscriptions, arrays, ...features]);
+  }
+
+  get state(): SessionState {
+    return this.#state;
   }
 
   /**
@@ -70,15 +67,16 @@ export class Session {
    * @throws AuthenticationError where the server refuses the secret.
    */
   async hello(secret: string | undefined, options: WaitOptions): Promise<Welcome> {
-    const client = { name: "wslink", version: VERSION };
-    const hello = this.#asReleased ? { secret } : { secret, features: FEATURES, client };
-    const answer = await this.#request(HELLO_ID, "wslink.hello", [hello], undefined, options);
-    const { maxMsgSize, ...welcome } = readWelcome(answer);
+    const argument = helloOf(secret, this.#asReleased ? undefined : this.#features.names);
+    const response = await this.#request(HELLO_ID, "wslink.hello", [argument], undefined, options).catch((error: unknown) => {
+      throw error instanceof AuthenticationError ? refusal(error, secret) : error;
+    });
+    const welcome = readWelcome(response);
     this.#prefix = `rpc:${welcome.clientId}:`;
-    this.#outbox.frameSize = maxMsgSize ?? this.#outbox.frameSize;
-    this.#subscriptions.negotiated = welcome.features.includes("subscribe");
-    this.#encoder.arrays = welcome.features.includes("arrays");
-    return welcome;
+    this.#queue.frameSize = welcome.maxMsgSize ?? this.#queue.frameSize;
+    const features = this.#features.negotiated(this.#asReleased ? [] : welcome.features);
+    this.#state = transition(this.#state, "welcome");
+    return { ...welcome, features };
   }
 
   call(method: string, args: readonly unknown[], kwargs: object | undefined, options: WaitOptions): Promise<unknown> {
@@ -89,7 +87,7 @@ export class Session {
     return this.#subscriptions.add(topic, callback, filter);
   }
 
-  /** Takes a frame from the server. It never throws: what is wrong with a frame is reported, or told the call that it answers. */
+  /** Takes a frame from the server. It never throws: what is wrong with a frame rejects the call that it belongs to, or is reported. */
   receive(frame: Uint8Array | string): void {
     if (this.#ended) return;
     try {
@@ -101,11 +99,14 @@ export class Session {
     }
   }
 
-  /** Ends the session: everything that waits rejects with `error`, as does everything that is asked from now on. */
-  end(error: ConnectionError): void {
-    this.#ended ??= error;
-    this.#calls.rejectAll(this.#ended);
-    this.#subscriptions.end(this.#ended);
+  /** This side closes, or the connection has ended: everything that waits rejects with `error`, as does everything from now on. */
+  end(event: Exclude<SessionEvent, "welcome">, error: ConnectionError): void {
+    this.#state = transition(this.#state, event);
+    if (this.#ended) return;
+    this.#ended = error;
+    this.#queue.ended = true;
+    this.#pending.rejectAll(error);
+    this.#features.end(error);
   }
 
   async #request(
@@ -117,71 +118,64 @@ export class Session {
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
+    // The id comes before the arguments, so that a server that refuses the message for its size can tell which call it was.
     const message = this.#encoder.encode({ wslink: "1.0", id, method, args, ...(kwargs && { kwargs }) });
-    const answer = this.#calls.wait(id, method, options);
-    this.#outbox.post(message).catch((error: unknown) => this.#calls.reject(id, () => error));
-    return answer;
+    const response = this.#pending.wait(id, method, options);
+    this.#queue.post(id, message, () => this.#pending.has(id)).catch((error: unknown) => this.#reject(id, error));
+    return response;
   }
 
   #assemble(frame: Uint8Array): Uint8Array | undefined {
     try {
-      return this.#assembler.add(frame);
+      const message = this.#assembler.add(frame);
+      if (!message) this.#rejectRefused();
+      return message;
     } catch (error) {
-      // A message that is dropped at its first chunk tells there which call it was to answer: that call need not wait.
-      const begin = readMessage(this.#decoder, frame.subarray(HEADER_LENGTH));
-      if (begin.kind !== "unreadable" || !this.#reject(begin.id, error)) throw error;
+      if (!this.#rejectRefused()) throw error;
       return undefined;
     }
   }
 
+  /** A message that is given up tells in its first chunk which call it responds to: that call need not wait. */
+  #rejectRefused(): boolean {
+    const refused = this.#assembler.takeRefused();
+    if (!refused) return false;
+    const begin = readMessage(this.#decoder, refused.begin);
+    return "id" in begin && this.#reject(begin.id, refused.error);
+  }
+
   #handle(message: ServerMessage): void {
     switch (message.kind) {
-      case "result":
-        this.#calls.resolve(message.id, message.result);
+      case "response":
+        this.#handleResponse(message);
         break;
-      case "failure":
-        this.#handleFailure(message);
+      case "error":
+        this.#handleError(message);
         break;
       case "publication":
-        this.#subscriptions.dispatch(message);
+        this.#features.receive(message);
         break;
       case "unreadable":
         if (!this.#reject(message.id, message.error)) throw message.error;
     }
   }
 
-  #handleFailure(failure: Failure): void {
-    if (failure.id === MALFORMED_ID) throw callError("a message of this client", failure);
-    this.#calls.reject(failure.id, (method) => callError(method, failure));
+  #handleResponse(message: ResponseMessage): void {
+    if (!this.#pending.resolve(message.id, message.result)) this.#features.receive(message);
+  }
+
+  #handleError(error: ErrorMessage): void {
+    if (error.id === MALFORMED_ID) throw callError("a message of this client", error);
+    this.#queue.stop(error.id);
+    this.#pending.reject(error.id, (method) => callError(method, error));
   }
 
   #reject(id: string | undefined, error: unknown): boolean {
-    return id !== undefined && this.#calls.reject(id, () => error);
+    return id !== undefined && this.#pending.reject(id, () => error);
   }
 }
 
-function callError(method: string, { code, message, data }: Failure): CallError {
+function callError(method: string, { code, message, data }: ErrorMessage): CallError {
   const Class = code === ErrorCode.authentication ? AuthenticationError : CallError;
   return new Class(method, code, message, data);
-}
-
-function readWelcome(answer: unknown): Welcome & { readonly maxMsgSize: number | undefined } {
-  const { clientID, maxMsgSize, features = [], server } = (answer ?? {}) as Record<string, unknown>;
-  if (typeof clientID !== "string" || !/^\w+$/.test(clientID)) throw badWelcome("clientID");
-  if (maxMsgSize !== undefined && !(typeof maxMsgSize === "number" && maxMsgSize > HEADER_LENGTH)) throw badWelcome("maxMsgSize");
-  if (!Array.isArray(features) || !features.every(isText)) throw badWelcome("features");
-  return { clientId: clientID, maxMsgSize, features, server: readServer(server) };
-}
-
-function readServer(server: unknown): Welcome["server"] {
-  const { name, version } = (server ?? {}) as Record<string, unknown>;
-  return isText(name) && isText(version) ? { name, version } : undefined;
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string";
-}
-
-function badWelcome(key: string): ProtocolError {
-  return new ProtocolError(ErrorCode.invalidRequest, `the answer to hello has no usable ${key} (HELLO-2)`);
 }

@@ -1,4 +1,4 @@
-/** What a connection tells its owner. Calls come one at a time, frames in the order in which they were sent. */
+/** What a connection reports to its owner. Calls come one at a time, frames in the order in which they were sent. */
 export interface TransportEvents {
   /** A frame arrived. The receiver may keep it. */
   frame(frame: Uint8Array | string): void;
@@ -10,6 +10,8 @@ export interface TransportEvents {
 export interface Transport {
   /** Where it leads, for error messages; without secrets. */
   readonly name: string;
+  /** The bytes that were sent and have not left yet; undefined where that is not known. Large messages wait for it to go down. */
+  readonly waiting?: number | undefined;
   /** Begins to deliver; called once, and before the first `send`: a server is silent until hello. */
   listen(events: TransportEvents): void;
   /** Sends a binary frame, after those before it. Does nothing once the connection is closing. */

@@ -12,6 +12,7 @@ export interface WebSocketEvent {
 /** The part of the standard WebSocket that this package uses. */
 export interface WebSocketLike {
   binaryType: string;
+  readonly bufferedAmount?: number;
   send(data: Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: "open" | "message" | "close" | "error", listener: (event: WebSocketEvent) => void): void;
@@ -35,10 +36,10 @@ export type WebSocketConstructor = new (url: string) => WebSocketLike;
 export async function openWebSocket(url: string, chosen: WebSocketConstructor | undefined, signal: AbortSignal): Promise<Transport> {
   const Constructor = chosen ?? (await findWebSocket());
   signal.throwIfAborted();
-  const socket = new Constructor(url);
+  const name = withoutQuery(url);
+  const socket = construct(Constructor, url, name);
   socket.binaryType = "arraybuffer";
   return new Promise((resolve, reject) => {
-    const name = withoutQuery(url);
     let details = "";
     socket.addEventListener("open", () => resolve(new WebSocketTransport(name, socket)));
     // A browser says nothing here, on purpose; Node's implementations tell why.
@@ -53,15 +54,30 @@ export async function openWebSocket(url: string, chosen: WebSocketConstructor | 
   });
 }
 
+/** A page that came over https may not open `ws:`, and says so by an error of its own. */
+function construct(Constructor: WebSocketConstructor, url: string, name: string): WebSocketLike {
+  try {
+    return new Constructor(url);
+  } catch (cause) {
+    throw new ConnectionError(`cannot connect to ${name} (${String(cause)})`, 1006, "", { cause });
+  }
+}
+
 class WebSocketTransport implements Transport {
   readonly #socket: WebSocketLike;
   #closed: TransportEvents["closed"] = () => undefined;
+  /** The code of this side's close, once it has asked for one. */
+  #asked: number | undefined;
 
   constructor(
     readonly name: string,
     socket: WebSocketLike,
   ) {
     this.#socket = socket;
+  }
+
+  get waiting(): number | undefined {
+    return this.#socket.bufferedAmount;
   }
 
   listen(events: TransportEvents): void {
@@ -72,7 +88,10 @@ class WebSocketTransport implements Transport {
       this.#closed = () => undefined;
       events.closed(code, reason);
     };
-    this.#socket.addEventListener("close", ({ code = 1006, reason = "" }) => this.#closed(code, reason));
+    this.#socket.addEventListener("close", ({ code = 1006, reason = "" }) => {
+      // A server that is in the middle of a large message may end the connection in response to a close, without a word of its own.
+      this.#closed(code === 1006 ? (this.#asked ?? code) : code, reason);
+    });
   }
 
   send(frame: Uint8Array): void {
@@ -80,6 +99,7 @@ class WebSocketTransport implements Transport {
   }
 
   close(code: number, reason: string): void {
+    this.#asked = code;
     this.#socket.close(code, reason);
     // Platforms wait for the other side's answer for up to half a minute; a released server that runs a method gives none.
     const timer = setTimeout(() => this.#closed(1006, "the server did not answer the close"), CLOSE_TIMEOUT);

@@ -1,6 +1,6 @@
 import { ErrorCode, ProtocolError } from "../errors.js";
 import { type ChunkHeader, readHeader } from "./chunks.js";
-import { HEADER_LENGTH, type Limits } from "./limits.js";
+import { HEADER_LENGTH, type Limits, MAX_SMALL_CHUNKS } from "./limits.js";
 
 /** Bytes `start` to `end` of a message, all of which have arrived. */
 interface Run {
@@ -8,25 +8,64 @@ interface Run {
   end: number;
 }
 
+/** Bytes of a message from `offset` on: the first `length` of a block, which has room for more where chunks are small. */
+interface Piece {
+  readonly offset: number;
+  readonly block: Uint8Array;
+  length: number;
+}
+
 interface Partial {
   readonly total: number;
   received: number;
-  readonly chunks: { readonly offset: number; readonly bytes: Uint8Array }[];
+  readonly pieces: Piece[];
+  /** How many pieces hold one small chunk alone. */
+  small: number;
   /** What the chunks cover: in order, and neighbours are one run, so that there are few. */
   readonly runs: Run[];
 }
+
+/** What is left of a message that was given up. */
+interface Skipped {
+  /** How many bytes are still to be skipped. */
+  left: number;
+  /** Why, until its beginning has been seen. */
+  error: ProtocolError | undefined;
+}
+
+/** A message that was given up, and its first bytes. */
+export interface Refused {
+  readonly error: ProtocolError;
+  readonly begin: Uint8Array;
+}
+
+/** Chunks below this many bytes cost more than their bytes: those that follow each other are kept in one block. */
+const SMALL = 4096;
+
+/** The most bytes in such a block. */
+const BLOCK = 65_536;
 
 /** Joins chunks to messages (G2-6 to G2-9). It keeps the frames it was given, and reserves nothing ahead of them. */
 export class Assembler {
   readonly #limits: Limits;
   readonly #partials = new Map<number, Partial>();
-  /** Of messages that were dropped, how many bytes are still to be skipped (G2-8); no more of them than of partial ones. */
-  readonly #skipped = new Map<number, number>();
+  /** Messages that were dropped (G2-8); no more of them than of partial ones. */
+  readonly #skipped = new Map<number, Skipped>();
   /** The bytes in all partial messages. */
   #kept = 0;
+  /** The pieces of all partial messages that hold one small chunk alone. */
+  #small = 0;
+  #refused: Refused | undefined;
 
   constructor(limits: Limits) {
     this.#limits = limits;
+  }
+
+  /** The message that was given up last, once its beginning is known; undefined when it has been taken. */
+  takeRefused(): Refused | undefined {
+    const refused = this.#refused;
+    this.#refused = undefined;
+    return refused;
   }
 
   /**
@@ -39,12 +78,12 @@ export class Assembler {
     if (frame.length < HEADER_LENGTH) throw malformed(`a frame of ${frame.length} bytes has no room for its header`);
     const header = readHeader(frame);
     const bytes = frame.subarray(HEADER_LENGTH);
-    if (this.#skips(header.id, bytes.length)) return undefined;
+    if (this.#skips(header, bytes)) return undefined;
     try {
       this.#check(header, bytes.length);
       return this.#isWhole(header, bytes.length) ? bytes : this.#keep(header, bytes);
     } catch (error) {
-      this.#drop(header, bytes.length);
+      this.#drop(header, bytes, error as ProtocolError);
       throw error;
     }
   }
@@ -68,7 +107,7 @@ export class Assembler {
     }
     const partial = this.#partials.get(id) ?? this.#begin(id, total);
     if (!cover(partial.runs, offset, offset + bytes.length)) throw malformed("two chunks of a message overlap");
-    partial.chunks.push({ offset, bytes });
+    this.#put(partial, offset, bytes);
     partial.received += bytes.length;
     this.#kept += bytes.length;
     if (partial.received < total) return undefined;
@@ -79,31 +118,60 @@ export class Assembler {
   #begin(id: number, total: number): Partial {
     const { maxPartial } = this.#limits;
     if (this.#partials.size >= maxPartial) throw over(`more than maxPartial (${maxPartial}) messages are under way`);
-    const partial = { total, received: 0, chunks: [], runs: [] };
+    const partial = { total, received: 0, pieces: [], small: 0, runs: [] };
     this.#partials.set(id, partial);
     return partial;
   }
 
-  #skips(id: number, length: number): boolean {
-    const left = this.#skipped.get(id);
-    if (left === undefined) return false;
-    if (left > length) this.#skipped.set(id, left - length);
-    else this.#skipped.delete(id);
+  #put(partial: Partial, offset: number, bytes: Uint8Array): void {
+    const { pieces, received, total } = partial;
+    const last = pieces.at(-1);
+    const small = bytes.length < SMALL;
+    let block = bytes;
+    if (small && last && last.offset + last.length === offset) {
+      if (last.length + bytes.length <= last.block.length) {
+        last.block.set(bytes, last.length);
+        last.length += bytes.length;
+        return;
+      }
+      block = new Uint8Array(Math.min(Math.max(received, SMALL), BLOCK, total - offset));
+      block.set(bytes);
+    } else if (small) {
+      if (this.#small >= MAX_SMALL_CHUNKS) throw over(`more than ${MAX_SMALL_CHUNKS} small chunks are under way`);
+      this.#small += 1;
+      partial.small += 1;
+    }
+    pieces.push({ offset, block, length: bytes.length });
+  }
+
+  #skips({ id, offset }: ChunkHeader, bytes: Uint8Array): boolean {
+    const skipped = this.#skipped.get(id);
+    if (!skipped) return false;
+    if (offset === 0 && skipped.error) this.#refused = { error: skipped.error, begin: bytes };
+    if (offset === 0) skipped.error = undefined;
+    skipped.left -= bytes.length;
+    if (skipped.left <= 0) this.#skipped.delete(id);
     return true;
   }
 
   /** Gives a message up; what is still to come of it will be skipped. */
-  #drop({ id, total }: ChunkHeader, length: number): void {
-    const left = total - length - (this.#partials.get(id)?.received ?? 0);
+  #drop({ id, offset, total }: ChunkHeader, bytes: Uint8Array, error: ProtocolError): void {
+    const partial = this.#partials.get(id);
+    const kept = partial && beginning(partial.pieces);
+    const begin = kept?.length ? kept : offset === 0 ? bytes : undefined;
+    if (begin) this.#refused = { error, begin };
+    const left = (partial?.total ?? total) - bytes.length - (partial?.received ?? 0);
     this.#forget(id);
     if (left <= 0) return;
     const [oldest] = this.#skipped.keys();
     if (oldest !== undefined && this.#skipped.size >= this.#limits.maxPartial) this.#skipped.delete(oldest);
-    this.#skipped.set(id, left);
+    this.#skipped.set(id, { left, error: begin ? undefined : error });
   }
 
   #forget(id: number): void {
-    this.#kept -= this.#partials.get(id)?.received ?? 0;
+    const partial = this.#partials.get(id);
+    this.#kept -= partial?.received ?? 0;
+    this.#small -= partial?.small ?? 0;
     this.#partials.delete(id);
   }
 }
@@ -137,10 +205,22 @@ function firstFrom(runs: readonly Run[], offset: number): number {
   return low;
 }
 
-function join({ total, chunks }: Partial): Uint8Array {
+/** The first bytes of a message, at least as many as its id needs where they are there. */
+function beginning(pieces: readonly Piece[]): Uint8Array {
+  const bytes = new Uint8Array(SMALL);
+  let end = 0;
+  for (const { offset, block, length } of pieces) {
+    if (offset !== end || end >= SMALL) continue;
+    bytes.set(block.subarray(0, Math.min(length, SMALL - end)), end);
+    end = Math.min(end + length, SMALL);
+  }
+  return bytes.subarray(0, end);
+}
+
+function join({ total, pieces }: Partial): Uint8Array {
   // The message stands where it would stand in a frame, so that arrays in it are as aligned as there (G2-9).
   const joined = new Uint8Array(HEADER_LENGTH + total);
-  for (const { offset, bytes } of chunks) joined.set(bytes, HEADER_LENGTH + offset);
+  for (const { offset, block, length } of pieces) joined.set(block.subarray(0, length), HEADER_LENGTH + offset);
   return joined.subarray(HEADER_LENGTH);
 }
 

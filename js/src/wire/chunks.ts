@@ -1,5 +1,4 @@
 import { DEFAULT_FRAME_SIZE, HEADER_LENGTH } from "./limits.js";
-import { UsageError } from "../errors.js";
 
 /** What stands in front of a chunk (G2-2). */
 export interface ChunkHeader {
@@ -23,7 +22,6 @@ export function readHeader(frame: Uint8Array): ChunkHeader {
  */
 export function* chunk(message: Uint8Array, id: number, frameSize = DEFAULT_FRAME_SIZE): Generator<Uint8Array> {
   const total = message.length - HEADER_LENGTH;
-  if (total > 0xffff_ffff) throw new UsageError(`a message holds at most 4 GiB, not ${total} bytes`);
   if (message.length <= frameSize) {
     yield withHeader(message, id, 0, total);
     return;
@@ -35,7 +33,8 @@ export function* chunk(message: Uint8Array, id: number, frameSize = DEFAULT_FRAM
   }
 }
 
-function withHeader(frame: Uint8Array, id: number, offset: number, total: number): Uint8Array {
+/** Writes the header into the first {@link HEADER_LENGTH} bytes of a frame. */
+export function withHeader(frame: Uint8Array, id: number, offset: number, total: number): Uint8Array {
   const view = new DataView(frame.buffer, frame.byteOffset, HEADER_LENGTH);
   view.setUint32(0, id, true);
   view.setUint32(4, offset, true);

@@ -207,12 +207,14 @@ export class Decoder {
     return map;
   }
 
+  /** A key, as an object can have it. Python's dictionaries often have numbers as keys; those, and constants, become text as in JSON. */
   #key(): string {
+    const code = this.#view.getUint8(this.#position);
+    if ((code >= 0x80 && code < 0xa0) || (code >= 0xdc && code < 0xe0)) throw malformed("a key of a map is a list or a map");
     const key = this.#value(MAX_DEPTH);
     if (typeof key === "string") return key;
-    // Python's dictionaries often have numbers as keys; a JavaScript object writes them as text.
-    if (typeof key === "number" || typeof key === "bigint") return String(key);
-    throw malformed("a key of a map is neither text nor a number");
+    if (typeof key !== "object" || key === null) return String(key);
+    throw malformed(`a key of a map is ${key instanceof Uint8Array ? "bytes" : "an array or a timestamp"}`);
   }
 
   #extension(size: number): unknown {

@@ -1,19 +1,14 @@
-import { UsageError } from "../errors.js";
 import { ALIGN_ABOVE, ARRAY_TYPE, TIMESTAMP_TYPE, paddingAt } from "./extensions.js";
 import { HEADER_LENGTH, MAX_DEPTH } from "./limits.js";
+import { Misfit, className, inside, isKey } from "./misfit.js";
 import { NDArray, dtypeOf } from "./ndarray.js";
 
-/** A Blob whose bytes belong at `offset` of an encoded message. */
-export interface BlobSlot {
-  readonly offset: number;
-  readonly blob: Blob;
-}
-
-/** An encoded message. It can be sent once every blob is in its place. */
+/** An encoded message. Its bytes are its parts, one after another; a Blob is read when it is sent. */
 export interface Encoded {
-  /** The message, behind {@link HEADER_LENGTH} spare bytes. */
-  readonly bytes: Uint8Array;
-  readonly blobs: readonly BlobSlot[];
+  /** The first part begins with {@link HEADER_LENGTH} spare bytes. */
+  readonly parts: readonly [Uint8Array, ...(Uint8Array | Blob)[]];
+  /** The size of the message in bytes, without the spare ones. */
+  readonly size: number;
 }
 
 const INITIAL_SIZE = 2048;
@@ -21,11 +16,21 @@ const INITIAL_SIZE = 2048;
 /** The most bytes that an encoder keeps from one message to the next. */
 const SCRATCH_SIZE = 65_536;
 
+/** Bytes of so many are a part of their own: they are copied once, whatever surrounds them. */
+const LARGE = 2 ** 20;
+
 /** The bytes before the payload of an extension whose size is counted in four bytes. */
 const EXT32_LENGTH = 6;
 
-/** Up to this many ASCII characters are copied one by one, which is faster than to call a TextEncoder. */
+/** So many ASCII characters are copied one by one, which is faster than to call a TextEncoder. */
 const SHORT_TEXT = 48;
+
+/** What a Python `datetime` can hold, in milliseconds since 1970: the years 1 to 9999. */
+const FIRST_DATE = -62_135_596_800_000;
+const LAST_DATE = 253_402_300_799_999;
+
+const ZERO = BigInt(0); // a literal is beyond what some bundlers read
+const SECONDS = BigInt(2 ** 34);
 
 const utf8 = new TextEncoder();
 
@@ -33,34 +38,48 @@ const utf8 = new TextEncoder();
  * Writes messages as MessagePack (G2-3). Beyond the plain values it takes what structured data in JavaScript is made of:
  *
  * - `undefined` is left out of objects and becomes `null` elsewhere, as in JSON;
- * - integers up to 2^53 travel as integers, BigInts as 64-bit integers;
+ * - numbers without a fraction travel as integers where 64 bits hold them, as BigInts do;
  * - `ArrayBuffer`, `DataView`, `Uint8Array`, `Uint8ClampedArray` and `Blob` travel as bytes;
  * - {@link NDArray} and the other typed arrays travel as arrays where {@link Encoder.arrays} allows, as bytes otherwise (ARR-1);
- * - `Date` travels as a timestamp, `Map` as a map whose keys may be numbers.
+ * - `Date` travels as a timestamp, `Map` as a map whose keys may be numbers, `Set` as a list;
+ * - objects of other classes travel as what their `toJSON` returns, or as their own properties.
+ *
+ * What is left, such as functions, promises, errors and iterators, is refused by an error that names its place.
  */
 export class Encoder {
   /** Whether the server takes arrays with their type and shape: `arrays` is accepted (ARR-1). */
   arrays = false;
-  /** Whether `undefined` becomes `null` in objects, too. */
-  keepUndefined = false;
+  /**
+   * Whether values are sent as released clients send them: `undefined` becomes `null` in objects too, integers beyond 2^53 are floats,
+   * and objects of whatever class, such as a page's events, travel as their own properties.
+   */
+  asReleased = false;
 
   #bytes: Uint8Array = new Uint8Array(INITIAL_SIZE);
   #view: DataView = new DataView(this.#bytes.buffer);
   #position = HEADER_LENGTH;
-  #blobs: BlobSlot[] = [];
+  #parts: (Uint8Array | Blob)[] = [];
+  /** Where the scratch buffer begins in the message, in bytes. */
+  #base = -HEADER_LENGTH;
 
   /**
-   * Encodes one message. What it finds in `value` is copied: later changes have no effect.
+   * Encodes one message. What it finds in `value` is copied, Blobs excepted: later changes have no effect.
    *
-   * @throws UsageError for what cannot be sent: functions, symbols, promises, BigInts over 64 bits, cycles.
+   * @throws UsageError for what cannot be sent; it names the place, as in "args[0].size: a function cannot be sent".
    */
   encode(value: unknown): Encoded {
     this.#position = HEADER_LENGTH;
-    this.#blobs = [];
+    this.#base = -HEADER_LENGTH;
+    this.#parts = [];
     try {
       this.#value(value, 0);
-      return { bytes: this.#take(), blobs: this.#blobs };
+      const size = this.#base + this.#position;
+      if (this.#position > 0) this.#parts.push(this.#take());
+      return { parts: this.#parts as unknown as Encoded["parts"], size };
+    } catch (error) {
+      throw error instanceof Misfit ? error.asUsageError() : error;
     } finally {
+      this.#parts = [];
       if (this.#bytes.length > SCRATCH_SIZE) this.#use(new Uint8Array(INITIAL_SIZE));
     }
   }
@@ -69,6 +88,14 @@ export class Encoder {
   #take(): Uint8Array {
     const written = this.#bytes.subarray(0, this.#position);
     return this.#bytes.length > SCRATCH_SIZE ? written : written.slice();
+  }
+
+  /** Ends the part that is being written, and puts another one, of `size` bytes, behind it. */
+  #part(part: Uint8Array | Blob, size: number): void {
+    if (this.#position > 0) this.#parts.push(this.#bytes.slice(0, this.#position));
+    this.#parts.push(part);
+    this.#base += this.#position + size;
+    this.#position = 0;
   }
 
   #use(bytes: Uint8Array): void {
@@ -97,7 +124,7 @@ export class Encoder {
       case "string":
         return this.#text(value);
       case "number":
-        return Number.isSafeInteger(value) ? this.#integer(value) : this.#float(value);
+        return Number.isSafeInteger(value) ? this.#integer(value) : this.#notSafe(value);
       case "boolean":
         return this.#byte(value ? 0xc3 : 0xc2);
       case "undefined":
@@ -107,8 +134,14 @@ export class Encoder {
       case "object":
         return value === null ? this.#byte(0xc0) : this.#object(value, depth);
       default:
-        throw new UsageError(`a ${typeof value} cannot be sent`);
+        throw new Misfit(`a ${typeof value} cannot be sent`);
     }
+  }
+
+  /** A fraction, or a number beyond 2^53, which has none: an integer where 64 bits hold it, as Python tells the two apart. */
+  #notSafe(value: number): void {
+    if (this.asReleased || !Number.isInteger(value) || value < -(2 ** 63) || value >= 2 ** 64) this.#float(value);
+    else this.#bigint(BigInt(value));
   }
 
   /** One byte, and room for the 8 that most often follow it. */
@@ -142,9 +175,9 @@ export class Encoder {
 
   #bigint(value: bigint): void {
     if (BigInt.asIntN(54, value) === value) return this.#integer(Number(value));
-    const signed = value < 0n;
+    const signed = value < ZERO;
     if ((signed ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value)) !== value) {
-      throw new UsageError(`${value} does not fit 64 bits`);
+      throw new Misfit(`${value} does not fit 64 bits`);
     }
     this.#byte(signed ? 0xd3 : 0xcf);
     this.#view.setBigUint64(this.#skip(8), BigInt.asUintN(64, value));
@@ -165,7 +198,7 @@ export class Encoder {
       this.#byte(code64);
       this.#view.setBigUint64(this.#skip(8), BigInt(value));
     } else {
-      throw new UsageError(`${value} bytes or entries are more than MessagePack can count`);
+      throw new Misfit(`${value} bytes or entries are more than MessagePack can count`);
     }
   }
 
@@ -199,50 +232,80 @@ export class Encoder {
   }
 
   #object(value: object, depth: number): void {
-    if (depth >= MAX_DEPTH) throw new UsageError(`values nest deeper than ${MAX_DEPTH} levels, or contain themselves`);
+    if (depth >= MAX_DEPTH) throw new Misfit(`values nest deeper than ${MAX_DEPTH} levels, or contain themselves`);
     if (Array.isArray(value)) return this.#list(value, depth);
     if (Object.getPrototypeOf(value) === Object.prototype) return this.#record(value as Record<string, unknown>, depth);
     if (ArrayBuffer.isView(value)) return this.#typedArray(value);
     if (value instanceof NDArray) return this.#array(value as NDArray);
-    // By their tags, since an object may come from another frame or realm, where `instanceof` fails.
-    switch (Object.prototype.toString.call(value)) {
-      case "[object ArrayBuffer]":
-      case "[object SharedArrayBuffer]":
+    // By its tag, since an object may come from another frame or realm, where `instanceof` fails.
+    const tag = Object.prototype.toString.call(value).slice(8, -1);
+    switch (tag) {
+      case "ArrayBuffer":
+      case "SharedArrayBuffer":
         return this.#bin(new Uint8Array(value as ArrayBuffer));
-      case "[object Blob]":
-      case "[object File]":
+      case "Blob":
+      case "File":
         return this.#blob(value as Blob);
-      case "[object Date]":
+      case "Date":
         return this.#date(value as Date);
-      case "[object Map]":
+      case "Map":
         return this.#map(value as Map<unknown, unknown>, depth);
-      case "[object Promise]":
-        throw new UsageError("a promise cannot be sent: await it first");
+      case "Promise":
+        throw new Misfit("a promise cannot be sent: await it first");
       default:
-        return this.#record(value as Record<string, unknown>, depth);
+        return this.asReleased ? this.#record(value as Record<string, unknown>, depth) : this.#instance(value, tag, depth);
     }
+  }
+
+  /** An object of a class that MessagePack does not know. */
+  #instance(value: object, tag: string, depth: number): void {
+    const { toJSON } = value as { readonly toJSON?: unknown };
+    if (tag === "Set") return this.#list([...(value as Set<unknown>)], depth);
+    if (/^(Number|String|Boolean|BigInt)$/.test(tag)) return this.#value(value.valueOf(), depth);
+    if (typeof toJSON === "function") return this.#value((value as { toJSON(): unknown }).toJSON(), depth + 1);
+    if (tag !== "Object" || Symbol.iterator in value || Symbol.asyncIterator in value) {
+      const name = tag === "Object" ? className(value) : tag;
+      throw new Misfit(`a ${name} cannot be sent: make a list, a plain object or text of it`);
+    }
+    this.#record(value as Record<string, unknown>, depth);
   }
 
   #list(list: readonly unknown[], depth: number): void {
     if (list.length < 16) this.#byte(0x90 | list.length);
     else this.#sized(list.length, 0, 0xdc, 0xdd);
-    for (const item of list) this.#value(item, depth + 1);
+    let index = 0;
+    try {
+      for (; index < list.length; index++) this.#value(list[index], depth + 1);
+    } catch (error) {
+      throw inside(`[${index}]`, error);
+    }
   }
 
   #map(map: ReadonlyMap<unknown, unknown>, depth: number): void {
     this.#mapHeader(map.size);
     for (const [key, value] of map) {
-      this.#value(key, depth + 1);
-      this.#value(value, depth + 1);
+      try {
+        if (!isKey(key)) throw new Misfit("a key of a Map is neither text nor a number");
+        this.#value(key, depth + 1);
+        this.#value(value, depth + 1);
+      } catch (error) {
+        throw inside(`.get(${isKey(key) ? key : "..."})`, error);
+      }
     }
   }
 
   #record(record: Readonly<Record<string, unknown>>, depth: number): void {
-    const keys = Object.keys(record).filter((key) => this.keepUndefined || record[key] !== undefined);
+    const keys = Object.keys(record).filter((key) => this.asReleased || record[key] !== undefined);
     this.#mapHeader(keys.length);
-    for (const key of keys) {
-      this.#text(key);
-      this.#value(record[key], depth + 1);
+    let current = "";
+    try {
+      for (const key of keys) {
+        current = key;
+        this.#text(key);
+        this.#value(record[key], depth + 1);
+      }
+    } catch (error) {
+      throw inside(`.${current}`, error);
     }
   }
 
@@ -252,6 +315,7 @@ export class Encoder {
   }
 
   #raw(bytes: Uint8Array): void {
+    if (bytes.length >= LARGE) return this.#part(bytes.slice(), bytes.length);
     this.#room(bytes.length);
     this.#bytes.set(bytes, this.#skip(bytes.length));
   }
@@ -264,8 +328,7 @@ export class Encoder {
   #blob(blob: Blob): void {
     // A Blob tells its size at once and its bytes later: they get a place here, so that arguments are encoded when they are given.
     this.#sized(blob.size, 0xc4, 0xc5, 0xc6);
-    this.#room(blob.size);
-    this.#blobs.push({ offset: this.#skip(blob.size), blob });
+    this.#part(blob, blob.size);
   }
 
   #typedArray(view: ArrayBufferView): void {
@@ -280,7 +343,7 @@ export class Encoder {
     const head = arrayHead(array);
     // Arrays that are aligned count their bytes in four, as the count's own length must not depend on the padding.
     const wide = elements.length >= ALIGN_ABOVE;
-    const padding = wide ? paddingAt(this.#position - HEADER_LENGTH + EXT32_LENGTH + head.length) : 0;
+    const padding = wide ? paddingAt(this.#base + this.#position + EXT32_LENGTH + head.length) : 0;
     this.#extension(ARRAY_TYPE, head.length + padding + elements.length, wide);
     this.#raw(head);
     this.#raw(new Uint8Array(padding));
@@ -297,7 +360,10 @@ export class Encoder {
 
   #date(date: Date): void {
     const milliseconds = date.getTime();
-    if (Number.isNaN(milliseconds)) throw new UsageError("an invalid Date cannot be sent");
+    if (Number.isNaN(milliseconds)) throw new Misfit("an invalid Date cannot be sent");
+    if (!this.asReleased && (milliseconds < FIRST_DATE || milliseconds > LAST_DATE)) {
+      throw new Misfit("a Date outside the years 1 to 9999 cannot be sent");
+    }
     const seconds = Math.floor(milliseconds / 1000);
     const nanoseconds = (milliseconds - seconds * 1000) * 1_000_000;
     const short = nanoseconds === 0 && seconds >= 0 && seconds < 2 ** 32;
@@ -305,7 +371,7 @@ export class Encoder {
     this.#extension(TIMESTAMP_TYPE, short ? 4 : medium ? 8 : 12);
     this.#room(12);
     if (short) this.#view.setUint32(this.#skip(4), seconds);
-    else if (medium) this.#view.setBigUint64(this.#skip(8), (BigInt(nanoseconds) << 34n) | BigInt(seconds));
+    else if (medium) this.#view.setBigUint64(this.#skip(8), BigInt(nanoseconds) * SECONDS + BigInt(seconds));
     else {
       this.#view.setUint32(this.#skip(4), nanoseconds);
       this.#view.setBigInt64(this.#skip(8), BigInt(seconds));
@@ -323,7 +389,7 @@ let heads: Encoder | undefined;
 /** The count *H* and the type and shape, which come before an array's elements (ARR-2). */
 function arrayHead({ dtype, shape }: NDArray): Uint8Array {
   heads ??= new Encoder();
-  const { bytes } = heads.encode([dtype, ...shape]);
+  const [bytes] = heads.encode([dtype, ...shape]).parts;
   // The last spare byte in front of what was encoded is the place for H.
   bytes[HEADER_LENGTH - 1] = bytes.length - HEADER_LENGTH;
   return bytes.subarray(HEADER_LENGTH - 1);

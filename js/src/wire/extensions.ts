@@ -45,12 +45,15 @@ export function readTimestamp(payload: Uint8Array): Date {
   if (payload.length === 4) return new Date(view.getUint32(0) * 1000);
   if (payload.length === 12) return timestamp(Number(view.getBigInt64(4)), view.getUint32(0));
   if (payload.length !== 8) throw new ProtocolError(ErrorCode.parse, `a timestamp holds ${payload.length} bytes`);
-  const both = view.getBigUint64(0);
-  return timestamp(Number(both & 0x3_ffff_ffffn), Number(both >> 34n));
+  // 30 bits of nanoseconds, then 34 bits of seconds.
+  const high = view.getUint32(0);
+  return timestamp((high % 4) * 2 ** 32 + view.getUint32(4), Math.floor(high / 4));
 }
 
 function timestamp(seconds: number, nanoseconds: number): Date {
-  return new Date(seconds * 1000 + Math.floor(nanoseconds / 1_000_000));
+  const date = new Date(seconds * 1000 + Math.floor(nanoseconds / 1_000_000));
+  if (Number.isNaN(date.getTime()) || nanoseconds >= 1e9) throw new ProtocolError(ErrorCode.parse, "a timestamp is none that a Date can hold");
+  return date;
 }
 
 /** The same bytes at a multiple of `alignment` in their buffer: a copy where they are not at one. */

@@ -2,23 +2,16 @@ import { ErrorCode, ProtocolError } from "../errors.js";
 import type { Decoded, Decoder } from "./decoder.js";
 import { parseId } from "./ids.js";
 
-/** What a client sends. */
-export interface CallMessage {
-  readonly wslink: "1.0";
-  readonly id: string;
-  readonly method: string;
-  readonly args: readonly unknown[];
-  readonly kwargs?: object | undefined;
-}
-
-export interface Result {
-  readonly kind: "result";
+/** The result of a call. */
+export interface ResponseMessage {
+  readonly kind: "response";
   readonly id: string;
   readonly result: unknown;
 }
 
-export interface Failure {
-  readonly kind: "failure";
+/** The error of a call. */
+export interface ErrorMessage {
+  readonly kind: "error";
   readonly id: string;
   readonly code: number;
   readonly message: string;
@@ -37,13 +30,16 @@ export interface Publication {
 /** A message that could not be read. */
 export interface Unreadable {
   readonly kind: "unreadable";
-  /** The id that it carries, where that could be read: the call it was to answer. */
+  /** The id that it carries, where that could be read: the call it responds to. */
   readonly id: string | undefined;
   readonly error: ProtocolError;
 }
 
 /** What a server sends. */
-export type ServerMessage = Result | Failure | Publication | Unreadable;
+export type ServerMessage = ResponseMessage | ErrorMessage | Publication | Unreadable;
+
+/** What a server sends of its own accord, or under an id that no call waits for. */
+export type UnaskedMessage = ResponseMessage | Publication;
 
 /** Decodes and checks a message from the server. */
 export function readMessage(decoder: Decoder, bytes: Uint8Array): ServerMessage {
@@ -62,19 +58,19 @@ function parse(envelope: unknown): ServerMessage {
   if (!isMap(envelope)) throw invalid("it is not a map");
   const id = parseId(envelope.id);
   if (!id) throw invalid(`id is not "<kind>:<name>:<number>"`);
-  if ("error" in envelope) return parseFailure(envelope.id as string, envelope.error);
+  if ("error" in envelope) return parseError(envelope.id as string, envelope.error);
   if (!("result" in envelope)) throw invalid("it has neither result nor error");
-  if (id.kind !== "publish") return { kind: "result", id: envelope.id as string, result: envelope.result };
+  if (id.kind !== "publish") return { kind: "response", id: envelope.id as string, result: envelope.result };
   const { result: payload, subscriptions } = envelope;
   if (subscriptions !== undefined && !isNumberList(subscriptions)) throw invalid("subscriptions is not a list of integers");
   return { kind: "publication", topic: id.name, number: id.number, payload, subscriptions };
 }
 
-function parseFailure(id: string, error: unknown): Failure {
+function parseError(id: string, error: unknown): ErrorMessage {
   if (!isMap(error)) throw invalid("error is not a map");
   const { code, message, data } = error;
   if (!Number.isInteger(code) || typeof message !== "string") throw invalid("error has no code and message");
-  return { kind: "failure", id, code: code as number, message, data };
+  return { kind: "error", id, code: code as number, message, data };
 }
 
 function isMap(value: unknown): value is Decoded {

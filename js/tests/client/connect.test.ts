@@ -65,6 +65,16 @@ describe("hello", () => {
     await new Promise((resolve) => peer.socket.once("close", resolve));
   });
 
+  test.each([
+    ["wrong", "the server refused this client: the secret is wrong"],
+    [undefined, "the server refused this client: no secret was given"],
+  ])("says in words why the secret %j is refused", async (secret, message) => {
+    const linking = connect(await url(), { secret });
+    const peer = await nextConnection();
+    peer.fail(await peer.next(), { code: -32000, message: "Authentication failed" });
+    await expect(linking).rejects.toMatchObject({ name: "AuthenticationError", message, reason: "Authentication failed" });
+  });
+
   test("a close instead of an answer tells code and reason", async () => {
     const linking = connect(await url());
     const peer = await nextConnection();
@@ -75,6 +85,36 @@ describe("hello", () => {
 });
 
 describe("connecting", () => {
+  test.each([
+    "localhost:8080/ws",
+    "ftp://localhost/ws",
+    "127.0.0.1:8080",
+    "localhost/ws",
+    "http://",
+    "",
+    null as never,
+    5 as never,
+    [] as never,
+    new Map() as never,
+  ])("refuses the target %j", async (target) => {
+    await expect(connect(target)).rejects.toBeInstanceOf(UsageError);
+  });
+
+  test("may have options alone: it then needs a page", async () => {
+    await expect(connect({ secret: "s3cret" })).rejects.toThrow(new UsageError("connect() needs a URL outside a page"));
+    await expect(connect({ secret: 5 as never })).rejects.toThrow(UsageError);
+    await expect(connect("ws://127.0.0.1:1/ws", { secret: 5 as never })).rejects.toThrow(new UsageError("a secret is text"));
+  });
+
+  test("fails with a ConnectionError where the platform refuses the URL, as for ws: in a page that came over https", async () => {
+    function Refusing(): never {
+      throw new DOMException("An insecure WebSocket connection may not be initiated", "SecurityError");
+    }
+    const error: unknown = await connect("ws://127.0.0.1:1/ws", { WebSocket: Refusing as never }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(error).toMatchObject({ message: expect.stringContaining("insecure") as string, code: 1006 });
+  });
+
   test("fails where nobody listens", async () => {
     await expect(connect("ws://127.0.0.1:1/ws")).rejects.toMatchObject({ name: "ConnectionError", code: 1006 });
   });

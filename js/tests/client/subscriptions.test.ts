@@ -184,6 +184,22 @@ describe("a subscription", () => {
     expect(reported).toEqual([error, error, error, error]);
   });
 
+  test("is not held up by a callback of another that never ends, nor by one that nobody cancels", async () => {
+    const { link, peer } = await linked();
+    const payloads: unknown[] = [];
+    await subscribed(peer, link.subscribe("a.b", () => new Promise(() => undefined)));
+    await subscribed(peer, link.subscribe("a.b", () => ({ then: (_: unknown, failed: (error: unknown) => void) => failed("late") })));
+    await subscribed(peer, link.subscribe("c.d", (payload) => payloads.push(payload)));
+    for (let n = 0; n < 1000; n++) {
+      peer.publish("a.b", n, { subscriptions: [1] });
+      peer.publish("c.d", n, { subscriptions: [3] });
+    }
+    peer.publish("a.b", 0, { subscriptions: [2] });
+    await settled(link, peer);
+    expect(payloads).toEqual([...Array(1000).keys()]);
+    expect(reported).toEqual(["late"]);
+  });
+
   test("gets arrays with their type and shape", async () => {
     const { link, peer } = await linked();
     const payloads: unknown[] = [];

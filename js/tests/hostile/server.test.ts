@@ -123,6 +123,127 @@ describe("rejects the call that it answers", () => {
   });
 });
 
+describe("an answer that is given up in the middle rejects its call", () => {
+  const parts = ({ id }: Envelope): { body: Uint8Array; total: number } => {
+    const body = encode({ wslink: "1.0", id, result: new Uint8Array(3000) });
+    return { body, total: body.length };
+  };
+
+  test.each<[string, (peer: Connection, call: Envelope) => void, number?]>([
+    [
+      "overlap after a good beginning",
+      (peer, call) => {
+        const { body, total } = parts(call);
+        peer.send(frame(body.subarray(0, 500), { total }));
+        peer.send(frame(body.subarray(400, 900), { offset: 400, total }));
+      },
+    ],
+    [
+      "an empty chunk after a good beginning",
+      (peer, call) => {
+        const { body, total } = parts(call);
+        peer.send(frame(body.subarray(0, 500), { total }));
+        peer.send(frame(bytes(), { offset: 500, total }));
+      },
+    ],
+    [
+      "another total after a good beginning",
+      (peer, call) => {
+        const { body, total } = parts(call);
+        peer.send(frame(body.subarray(0, 500), { total }));
+        peer.send(frame(body.subarray(500, 900), { offset: 500, total: total + 1 }));
+      },
+    ],
+    [
+      "a beginning in chunks of one byte",
+      (peer, call) => {
+        const { body, total } = parts(call);
+        for (let offset = 0; offset < 100; offset++) peer.send(frame(body.subarray(offset, offset + 1), { offset, total }));
+        peer.send(frame(bytes(), { offset: 100, total }));
+      },
+    ],
+    [
+      "over maxMessage, where the beginning comes last",
+      (peer, call) => {
+        const { body, total } = parts(call);
+        peer.send(frame(body.subarray(2000), { offset: 2000, total }));
+        peer.send(frame(body.subarray(500, 2000), { offset: 500, total }));
+        peer.send(frame(body.subarray(0, 500), { total }));
+      },
+      1000,
+    ],
+  ])("%s", async (_, answer, maxMessage) => {
+    const { link, peer } = await linked(undefined, { maxMessage });
+    const result = link.call("broken");
+    answer(peer, await peer.next());
+    await expect(result).rejects.toBeInstanceOf(ProtocolError);
+    await settled(link, peer);
+  });
+});
+
+describe("an answer with a map whose keys", () => {
+  const packed = (...list: (number | Uint8Array)[]): Uint8Array => new Uint8Array(Buffer.concat(list.map((part) => (typeof part === "number" ? bytes(part) : part))));
+
+  async function answered(...map: (number | Uint8Array)[]): Promise<unknown> {
+    const { link, peer } = await linked();
+    const result = link.call("a.b");
+    const { id } = await peer.next();
+    peer.send(frame(packed(0x82, encode("id"), encode(id), encode("result"), ...map)));
+    return result;
+  }
+
+  test.each<[string, number[] | Uint8Array, string]>([
+    ["true", [0xc3], "true"],
+    ["false", [0xc2], "false"],
+    ["null", [0xc0], "null"],
+    ["a float", encode(1.5), "1.5"],
+    ["an integer beyond 2^53", [0xcf, 0x20, 0, 0, 0, 0, 0, 0, 0], "2305843009213693952"],
+  ])("are %s becomes an object with text", async (_, key, text) => {
+    expect(await answered(0x81, bytes(...key), 7)).toEqual({ [text]: 7 });
+  });
+
+  test.each<[string, Uint8Array, RegExp]>([
+    ["bytes", encode(bytes(1, 2)), /a key of a map is bytes/],
+    ["a tuple", encode([1, 2]), /a key of a map is a list or a map/],
+    ["a long tuple", encode(Array(20).fill(1)), /a key of a map is a list or a map/],
+    ["a map", encode({ a: 1 }), /a key of a map is a list or a map/],
+    ["a date", encode(new Date(0)), /a key of a map is an array or a timestamp/],
+  ])("are %s rejects the call and says so", async (_, key, message) => {
+    await expect(answered(0x81, key, 7)).rejects.toThrow(message);
+  });
+
+  test.each<[string, number[]]>([
+    ["a date beyond those of JavaScript", [0xc7, 12, 0xff, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]],
+    ["a date with more nanoseconds than a second has", [0xd7, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1]],
+  ])("hold %s rejects the call", async (_, date) => {
+    await expect(answered(0x81, encode("at"), bytes(...date))).rejects.toBeInstanceOf(ProtocolError);
+  });
+});
+
+describe("costs this side no more than what it sent", () => {
+  test("a million chunks of one byte, in order and out of order", async () => {
+    const { Assembler } = await import("../../src/wire/assembler.js");
+    const assembler = new Assembler({ maxMessage: 2 ** 30, maxPartial: 64 });
+    const before = process.memoryUsage();
+    const total = 2 ** 22;
+    const started = performance.now();
+    const chunks = 300_000;
+    for (let offset = 0; offset < chunks; offset++) assembler.add(frame(bytes(1), { id: 1, offset, total }));
+    let refused = 0;
+    for (let offset = 0; offset < 2 * chunks; offset += 2) {
+      try {
+        assembler.add(frame(bytes(1), { id: 2, offset, total }));
+      } catch {
+        refused++;
+      }
+    }
+    expect(refused).toBe(1); // the rest is skipped
+    expect(performance.now() - started).toBeLessThan(5000);
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    expect(heapUsed + arrayBuffers - before.heapUsed - before.arrayBuffers).toBeLessThan(64 * 2 ** 20);
+  });
+});
+
 test("a __proto__ in a message is a key like any other", async () => {
   const { link, peer } = await linked();
   const result = link.call<Record<string, unknown>>("a.b");

@@ -1,13 +1,17 @@
-"""The server of this project, with the methods that server.test.ts calls. Prints its port."""
+"""The server of this project, with the methods that server.test.ts calls. Prints its port.
+
+Usage: ours.py [ENGINE [MAX_MESSAGE]]
+"""
 
 import asyncio
 import sys
 
 import numpy
 
-from wslink import App
+from wslink import App, Limits
 
-app = App(secret="s3cret")
+engine, max_message = [*sys.argv[1:], *["auto", 2**30][len(sys.argv) - 1 :]]
+app = App(secret="s3cret", limits=Limits(max_message=int(max_message)))
 numbers = app.topic("test.numbers")
 tiles = app.topic("test.tiles")
 newest = app.topic("test.newest", delivery="latest")
@@ -72,7 +76,7 @@ def describe(array):
 
 
 async def main():
-    server = await app.serve(port=0)
+    server = await app.serve(port=0, engine=engine)
     sys.stdout.write(f"port {server.port}\n")
     sys.stdout.flush()
     await server.wait_closed()

@@ -19,10 +19,10 @@ export class PythonServer {
     readonly process: ChildProcess,
   ) {}
 
-  static async start(name: ServerName): Promise<PythonServer> {
+  static async start(name: ServerName, ...options: string[]): Promise<PythonServer> {
     const python = process.env[PYTHONS[name]];
     if (!python) throw new Error(`${PYTHONS[name]} must name a Python: see README.md`);
-    const child = spawn(python, [fileURLToPath(new URL(`${name}.py`, import.meta.url))], {
+    const child = spawn(python, [fileURLToPath(new URL(`${name}.py`, import.meta.url)), ...options], {
       env: { ...process.env, ...(name === "ours" && { PYTHONPATH: fileURLToPath(new URL("../../../src", import.meta.url)) }) },
       stdio: ["ignore", "pipe", "inherit"],
     });

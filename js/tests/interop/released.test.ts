@@ -1,7 +1,7 @@
 // The released API, ours beside npm 2.5.0, against Python servers: the released one, and this project's.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { WebsocketConnection, WebsocketSession } from "../../src/legacy/WebsocketConnection.js";
-import { MAKERS, failure, ours, watch } from "../support/legacy.js";
+import type { WebsocketConnection, WebsocketSession } from "../../src/compat/WebsocketConnection.js";
+import { MAKERS, failure, ours, watch } from "../support/compat.js";
 import { PythonServer, type ServerName } from "./python.js";
 
 const MIB = 2 ** 20;

@@ -114,3 +114,32 @@ describe.each<[ServerName]>([["released"], ["ours"]])("the server %s", (name) =>
     expect(await closing).toMatchObject({ code: name === "released" ? 1006 : 1000 });
   });
 });
+
+describe.each(["picows", "aiohttp"])("a close while much is on its way, engine %s", (engine) => {
+  let server: PythonServer;
+
+  beforeAll(async () => {
+    server = await PythonServer.start("ours", engine);
+  });
+
+  afterAll(() => server.stop());
+
+  test.each<[string, (link: Link) => Promise<unknown>]>([
+    ["a result", (link) => link.call("test.zeros", [20 * MIB])],
+    ["several results", (link) => Promise.all([1, 2, 3].map(() => link.call("test.zeros", [20 * MIB])))],
+    ["publications", async (link) => {
+      await link.subscribe("test.numbers", () => undefined).ready;
+      await link.call("test.publish", [20, MIB]);
+    }],
+    ["an argument", (link) => link.call("test.length", [new Uint8Array(20 * MIB)])],
+    ["a Blob", (link) => link.call("test.length", [new Blob([new Uint8Array(20 * MIB)])])],
+  ])("%s", async (_, begin) => { // prettier-ignore
+    for (const wait of [0, 5, 20]) {
+      const link = await connect(server.url, { secret: "s3cret" });
+      const under = begin(link).catch((error: unknown) => error);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      expect(await link.close()).toMatchObject({ code: 1000 });
+      await under;
+    }
+  });
+});

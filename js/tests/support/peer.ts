@@ -41,6 +41,7 @@ export class Connection {
   readonly #calls: Envelope[] = [];
   #waiting: ((call: Envelope) => void) | undefined;
   #partial: Uint8Array[] = [];
+  #received = 0;
 
   constructor(readonly socket: WebSocket) {
     socket.on("message", (data, binary) => {
@@ -53,9 +54,11 @@ export class Connection {
 
   #take(bytes: Uint8Array): void {
     this.#partial.push(bytes.subarray(12));
+    this.#received += bytes.length - 12;
+    if (this.#received < new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true)) return;
     const joined = new Uint8Array(Buffer.concat(this.#partial));
-    if (joined.length < Buffer.from(bytes).readUInt32LE(8)) return;
     this.#partial = [];
+    this.#received = 0;
     const call = decode(joined, { useBigInt64: true }) as Envelope;
     if (!this.#waiting) this.#calls.push(call);
     else this.#waiting(call);

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { ProtocolError, UsageError } from "../../src/errors.js";
 import { Decoder } from "../../src/wire/decoder.js";
-import { Encoder } from "../../src/wire/encoder.js";
 import { HEADER_LENGTH } from "../../src/wire/limits.js";
 import { NDArray } from "../../src/wire/ndarray.js";
+import { encodeWith } from "../support/encoded.js";
 import { type ArrayNotation, hex, readVectors, toArray, unhex } from "../support/vectors.js";
 
 interface Case {
@@ -15,14 +15,8 @@ interface Case {
 
 const vectors = readVectors<{ cases: Case[]; decode: Case[]; malformed: Case[] }>("arrays");
 
-function encoder(arrays = true): Encoder {
-  const made = new Encoder();
-  made.arrays = arrays;
-  return made;
-}
-
 function encode(value: unknown, arrays = true): Uint8Array {
-  return encoder(arrays).encode(value).bytes.subarray(HEADER_LENGTH);
+  return encodeWith({ arrays }, value).subarray(HEADER_LENGTH);
 }
 
 /** A message that is an extension of type 1 and nothing else. */
@@ -60,7 +54,7 @@ describe("an array that is received", () => {
   const sent = new NDArray(new Float64Array(512).fill(1.5), [8, 64]);
 
   test("is a view of its message where it is aligned, as it is in a frame", () => {
-    const { bytes } = encoder().encode({ some: "text", sent });
+    const bytes = encodeWith({ arrays: true }, { some: "text", sent });
     const { sent: received } = new Decoder().decode(bytes.subarray(HEADER_LENGTH)) as { sent: NDArray };
     expect(received).toEqual(sent);
     expect(received.data.buffer).toBe(bytes.buffer);

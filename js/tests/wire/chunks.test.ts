@@ -56,9 +56,9 @@ describe("an assembler", () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
   });
 
-  test("takes 100,000 chunks in reverse order in no time", () => {
+  test("takes 60,000 chunks in reverse order in no time", () => {
     const assembler = new Assembler(withDefaults({}));
-    const total = 100_000;
+    const total = 60_000;
     const start = performance.now();
     let message: Uint8Array | undefined;
     for (let offset = total - 1; offset >= 0; offset--) message = assembler.add(frameOf(1, offset, total, 1));

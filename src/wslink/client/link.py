@@ -25,6 +25,7 @@ from wslink.errors import (
 )
 from wslink.version import __version__
 from wslink.wire import messages as wire
+from wslink.wire.chunks import frames_of
 from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
@@ -92,7 +93,7 @@ class Link:
         self._pending[id_] = answer
         self._room.set()  # a result must be read past a full subscription
         try:
-            if len(message.frames) == 1:
+            if message.source is None:
                 await self._send(message)
             else:  # a caller that gives up must not leave half a message with the server
                 await asyncio.shield(self._keep(self._send_chunks(message)))
@@ -108,7 +109,7 @@ class Link:
 
     async def _send(self, message: Message) -> None:
         try:
-            for frame in message.frames:
+            for frame in frames_of(message):
                 await self._socket.send_bytes(bytes(frame.joined()))
         except ConnectionError as error:
             end = self._ended or ConnectionClosed(1006, str(error))

@@ -9,7 +9,7 @@ import msgpack
 
 from wslink import settings as environment
 from wslink.errors import LimitExceeded, ParseError
-from wslink.wire.chunks import HEADER, Unchunker, cut
+from wslink.wire.chunks import HEADER, Unchunker, cut, frames_of
 from wslink.wire.frames import Buffer
 from wslink.wire.limits import Limits
 
@@ -38,7 +38,7 @@ def generate_chunks(message: Buffer, max_size: int) -> Iterator[bytes]:
     view = memoryview(message).cast("B") if isinstance(message, memoryview) else message
     if not len(view):
         return
-    for frame in cut((view,), len(view), max_size or HEADER_LENGTH + len(view), False).frames:
+    for frame in frames_of(cut((view,), len(view), max_size or HEADER_LENGTH + len(view), False)):
         yield bytes(frame.joined())
 
 

@@ -216,6 +216,7 @@ class WslinkHandler:
         self.network_monitor = protocol.network_monitor
         self.log_emitter = protocol.log_emitter
         self._host = host_of(protocol)
+        self._host.hub.reopen()
         self._host.handlers.append(self)
         self._host.collect(self.publish, self.addAttachment, self._host.stop)
 

@@ -48,10 +48,13 @@ class ReverseWebAppServer(AbstractWebApp):
         if port_callback is not None:
             port_callback(0)
         self._serving = asyncio.get_running_loop().create_future()
+        if self.handle_signals:
+            self._life.handle_signals()
         try:
             if not self._life.ending:
                 await self._serve()
         finally:
+            self._life.release_signals()
             self._serving.set_result(None)
 
     async def _serve(self) -> None:
@@ -67,7 +70,7 @@ class ReverseWebAppServer(AbstractWebApp):
     def _begin_life(self, client_id: str) -> None:
         """Watch clients from the first one on: it may come as late as it likes."""
         self._ws_handler.hub.on_connect.remove(self._begin_life)
-        self._life.begin([self._ws_handler.hub], handle_signals=False)
+        self._life.begin([self._ws_handler.hub])
 
     async def _shut_down(self) -> None:
         await self._ws_handler.disconnectClients()

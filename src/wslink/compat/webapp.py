@@ -101,14 +101,19 @@ class WebAppServer(AbstractWebApp):
             announce(os.environ.get("WSLINK_READY_MSG", READY_MSG))
             await self._life.wait_ended()
         except BaseException as error:
+            if self._life.ending and isinstance(error, OSError):  # it was stopped before the port was open
+                await self._life.wait_ended()
+                return
             await self._fail(error)
             raise
 
     async def _listen(self) -> None:
+        if self.handle_signals:
+            self._life.handle_signals()
         self._add_static_routes()
         self._site = Site(self.app, self.host, self.port, self.ssl_context, transparent=(http_headers,))
         self._port = await self._site.start()
-        self._life.begin({handler.hub for handler in self._ws_handlers}, handle_signals=self.handle_signals)
+        self._life.begin({handler.hub for handler in self._ws_handlers})
 
     async def _fail(self, error: BaseException) -> None:
         if isinstance(error, OSError):

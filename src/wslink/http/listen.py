@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
+from collections.abc import Sequence
+from typing import Any
+
+_PASSIVE: Any = {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}
 
 ATTEMPTS = 20
 """Tries to find a port that is free on every address of a host."""
 
 
-def listening_sockets(host: str, port: int) -> list[socket.socket]:
+Infos = Sequence[tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]]
+"""What getaddrinfo knows of a host."""
+
+
+async def open_sockets(host: str, port: int) -> list[socket.socket]:
+    """As `listening_sockets`; the event loop goes on while the name is looked up.
+
+    So whatever waits for its turn when a server starts has it before the port opens, as with released servers.
+    """
+    try:
+        infos = await asyncio.get_running_loop().getaddrinfo(host or None, port, **_PASSIVE)
+    except OSError as error:
+        raise OSError(error.errno, _explain(host, port, error)) from error
+    return listening_sockets(host, port, infos)
+
+
+def listening_sockets(host: str, port: int, infos: Infos = ()) -> list[socket.socket]:
     """A socket bound to each address of `host`, all on one port; 0 picks one that is free on all of them.
+
+    Args:
+        infos: what getaddrinfo says of `host`, where that is known already.
 
     Raises:
         OSError: naming host and port, if they cannot be had.
@@ -19,7 +43,7 @@ def listening_sockets(host: str, port: int) -> list[socket.socket]:
     for attempt in range(ATTEMPTS):
         sockets: list[socket.socket] = []
         try:
-            _bind_all(sockets, host, port)
+            _bind_all(sockets, port, infos or socket.getaddrinfo(host or None, port, **_PASSIVE))
         except OSError as error:
             for one in sockets:
                 one.close()
@@ -35,8 +59,7 @@ def _explain(host: str, port: int, error: OSError) -> str:
     return f"cannot listen on {host}:{port}: error while attempting to bind on address: {error.strerror or error}"
 
 
-def _bind_all(sockets: list[socket.socket], host: str, port: int) -> None:
-    infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+def _bind_all(sockets: list[socket.socket], port: int, infos: Infos) -> None:
     for family, kind, protocol, _, address in dict.fromkeys(infos):
         try:
             one = socket.socket(family, kind, protocol)

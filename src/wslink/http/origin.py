@@ -25,7 +25,12 @@ def is_allowed(headers: Mapping[str, str], allowed: Iterable[str]) -> bool:
     "https://example.org", with "*" for any port ("http://localhost:*"), or "*" alone for every page.
     """
     origin = headers.get("Origin")
-    return origin is None or is_same_origin(headers) or any(_matches(origin, pattern) for pattern in allowed)
+    return origin is None or is_same_origin(headers) or is_listed(origin, allowed)
+
+
+def is_listed(origin: str, allowed: Iterable[str]) -> bool:
+    """Whether an origin is one of `allowed`, as `is_allowed` takes them."""
+    return any(_matches(origin, pattern) for pattern in allowed)
 
 
 def is_same_origin(headers: Mapping[str, str]) -> bool:
@@ -49,6 +54,41 @@ def is_local_page(headers: Mapping[str, str]) -> bool:
     if origin is None or "X-Forwarded-Host" in headers or "Forwarded" in headers or "X-Forwarded-For" in headers:
         return False
     return is_same_origin(headers) and is_loopback(origin.hostname or "")
+
+
+def is_asked_by(headers: Mapping[str, str], names: Iterable[str]) -> bool:
+    """Whether the request's `Host` is a name that a service may be asked by: a loopback name, an address, a name
+    without a dot, or one of `names`, where ".example.org" stands for all names below it and "*" for every name.
+
+    A page whose own name was made to resolve to this machine (DNS rebinding) is of the service's origin, but it asks by
+    that name. It cannot ask by an address, nor by a name without a dot, which nobody can register; nor without a Host,
+    which only programs do.
+    """
+    host = headers.get("Host")
+    if host is None:
+        return True
+    split = _split(f"http://{host}")
+    if split is None or "@" in host:
+        return False
+    name = (split.hostname or "").rstrip(".")
+    return (
+        "." not in name
+        or is_loopback(name)
+        or _is_address(name)
+        or any(_covers(known.lower(), name) for known in names)
+    )
+
+
+def _covers(known: str, name: str) -> bool:
+    return known in ("*", name) or (known.startswith(".") and name.endswith(known))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

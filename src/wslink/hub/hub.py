@@ -12,7 +12,7 @@ from typing import Any
 from wslink.hub.clients import Client, Clients
 from wslink.hub.subscriptions import Subscriptions
 from wslink.hub.topics import Handler, Subscription
-from wslink.hub.work import Work
+from wslink.hub.work import STOP_TIMEOUT, Work
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
@@ -82,10 +82,12 @@ class Hub:
         self._thread = 0
         self._stopping = False
 
-    def configure(self, limits: Limits, debug: bool) -> None:
-        """Change what is known only once settings are read. Sessions that exist keep what they began with."""
+    def configure(self, limits: Limits, debug: bool, threads: int = 0) -> None:
+        """Change what is known only once settings are read; see Work.set_threads. Sessions that exist keep what they
+        began with."""
         self.limits = self.service.limits = self.subscriptions.limits = limits
         self.service.debug = debug
+        self.work.set_threads(threads)
 
     def authenticate_with(self, authenticate: Authenticator, wants_headers: bool = True) -> None:
         """Let `authenticate` decide from the next hello on; connections that exist have brought no headers."""
@@ -98,15 +100,18 @@ class Hub:
         """Bind to the running event loop and its thread."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Let clients in again after a stop: another server begins to serve this hub."""
         self._stopping = False
 
-    async def stop(self, grace: float = 1.0) -> None:
-        """Close every session with 1001, also those that come in from now on; give calls under way `grace` seconds,
-        then cancel them."""
+    async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
+        """Close every session with 1001, also those that come in until another server begins; then see Work.stop."""
         self._stopping = True
         for session in list(self.connected):
             session.close(1001, STOPS)
-        await self.work.stop(grace)
+        await self.work.stop(timeout)
 
     # session.ports.SessionOwner -------------------------------------------------
 

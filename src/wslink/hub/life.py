@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 from wslink.console import say
 from wslink.hub.hub import Hub
+from wslink.hub.signals import Signals
 
 logger = logging.getLogger("wslink")
 
@@ -39,20 +38,27 @@ class Life:
         self._stop = stop
         self._hubs: tuple[Hub, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
-        self._signals: list[signal.Signals] = []
+        self._signals = Signals()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
 
-    def begin(self, hubs: Iterable[Hub], *, handle_signals: bool) -> None:
-        """Watch the clients of `hubs`, and SIGINT and SIGTERM if wanted. From inside the running event loop."""
+    def handle_signals(self) -> None:
+        """Stop at SIGINT and SIGTERM. From inside the running event loop; before the port accepts, so that a signal at
+        any time stops the server in order."""
+        self._signals.handle(self.stop_soon)
+
+    def release_signals(self) -> None:
+        """Give SIGINT and SIGTERM back. Safe to call more than once."""
+        self._signals.restore()
+
+    def begin(self, hubs: Iterable[Hub]) -> None:
+        """Watch the clients of `hubs`. From inside the running event loop."""
         self._hubs = tuple(hubs)
         for hub in self._hubs:
             hub.on_connect.append(self._client_came)
             hub.on_disconnect.append(self._client_went)
         self._client_went()
-        if handle_signals:
-            self._handle_signals()
 
     @property
     def ending(self) -> bool:
@@ -91,9 +97,7 @@ class Life:
 
     async def _end(self, shut_down: Callable[[], Awaitable[None]]) -> None:
         self.cancel_timeout()
-        loop = asyncio.get_running_loop()
-        for number in self._signals:
-            loop.remove_signal_handler(number)
+        self._signals.restore()
         for hub in self._hubs:
             hub.on_connect.remove(self._client_came)
             hub.on_disconnect.remove(self._client_went)
@@ -113,11 +117,3 @@ class Life:
         self._timer = None
         logger.info("no client for %g s: the server stops", self.timeout)
         self.stop_soon()
-
-    def _handle_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        # Not on Windows, and not outside of the main thread: there the application's own handling stays.
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, self.stop_soon)
-                self._signals.append(number)

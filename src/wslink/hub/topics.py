@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from wslink.errors import UsageError
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
+from wslink.rpc.call import Call, current_call
 from wslink.session.view import SessionView
 from wslink.wire.messages import is_topic
 
@@ -189,7 +190,8 @@ class Topic:
             return 0
         packed = {encoder: encoder.pack(payload) for encoder in {encoder for encoder, _ in targets}}
         slot = self._slot(plain, key)
-        self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, slot))
+        call = current_call.get()
+        self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, slot, call))
         return sum(map(len, targets.values()))
 
     def _targets(
@@ -222,7 +224,12 @@ class Topic:
         return (self.name, key)
 
     def _deliver(
-        self, packed: dict[Any, Any], targets: Targets, subscriptions: tuple[Subscription, ...], slot: Hashable
+        self,
+        packed: dict[Any, Any],
+        targets: Targets,
+        subscriptions: tuple[Subscription, ...],
+        slot: Hashable,
+        call: Call | None,
     ) -> None:
         if subscriptions is not self._snapshot:
             targets = self._remaining(targets)
@@ -230,7 +237,10 @@ class Topic:
         for (encoder, ids), sessions in targets.items():
             message = encoder.publication(id_, packed[encoder], ids, self._publisher.max_frame)
             for session in sessions:
-                session.send(message, slot)
+                if call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
+                    session.send(message, slot, (self.name, call.id))
+                else:
+                    session.send(message, slot, (self.name,))
 
     def _remaining(self, targets: Targets) -> Targets:
         """`targets` without the subscriptions that have ended since it was published (SUB-5)."""

@@ -80,6 +80,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         tuple[str, ...], Meta(description="a list of addresses or networks whose X-Forwarded-For is believed")
     ] = ("127.0.0.1", "::1")
+    identity_headers: Annotated[
+        tuple[str, ...], Meta(description="a list of headers that name the user, passed on from trusted_proxies alone")
+    ] = ()
+    hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="a list of host names that it may be asked by, beside loopback names and addresses"),
+    ] = ()
     authentication: Annotated[Authentication | None, Meta(description="an object with type and options")] = None
     admin_token_file: Annotated[str, Meta(description="a file with the administrator's token")] = ""
     max_body: Annotated[int, Meta(ge=1, description="bytes of a request, at most: a whole number")] = 65536

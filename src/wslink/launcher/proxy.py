@@ -7,7 +7,7 @@ the answer of the POST sets for the browser. A token opens its own session alone
 A `sessionURL` that names the session in its query (`/proxy?sessionId=${id}&path=ws`), as released launchers have it
 behind Apache's RewriteMap, is served as Apache would: the id, unguessable, opens the session's WebSocket.
 
-A session that takes connections (backends/handover.py) gets the WebSocket's itself, and no byte passes here after the
+A session that takes connections (proxy/fd_passing.py) gets the WebSocket's itself, and no byte passes here after the
 request. To any other they are carried.
 """
 
@@ -17,6 +17,7 @@ import re
 import time
 import weakref
 from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
@@ -26,17 +27,18 @@ from yarl import URL
 
 from wslink.http import origin
 from wslink.http.tokens import same
+from wslink.launcher.addresses import Prefix, cookie_of
+from wslink.launcher.forwarding import COOKIE, Forwarding
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.ports import reachable
 from wslink.launcher.session import Session
 from wslink.proxy.fd_passing import Usage
 from wslink.proxy.handoff import follow, hand_over
 from wslink.proxy.takeover import HandedOver
-from wslink.proxy.upstream import Target, Watch, forwarded, passed_on, request_head, tunnel
+from wslink.proxy.upstream import Target, Watch, passed_on, request_head, tunnel
 
 PIECE = 64 * 1024
 """Bytes of a body that are carried at once."""
-COOKIE = "wslink-session"
 
 
 class SessionProxy:
@@ -45,17 +47,21 @@ class SessionProxy:
     Args:
         launcher: whose sessions they are.
         origins: pages that may connect beside those of the launcher's own origin.
+        forwarding: makes the headers that sessions are sent.
     """
 
-    def __init__(self, launcher: Launcher, origins: Iterable[str]) -> None:
+    def __init__(self, launcher: Launcher, origins: Iterable[str], forwarding: Forwarding) -> None:
         self._launcher = launcher
         self._origins = tuple(origins)
+        self._forwarding = forwarding
         self._http: aiohttp.ClientSession | None = None
         self._usages: weakref.WeakSet[Usage] = weakref.WeakSet()
         self._route = f"{launcher.configuration.endpoint}/session"
         self._mapped = mapped_path(launcher.configuration.settings.session_url)
+        self._public = public_path(launcher.configuration.settings.session_url, self._route)
 
     def add_to(self, application: web.Application) -> None:
+        application.router.add_route("*", f"{self._route}/{{id:[^/]+}}", self._add_slash)
         application.router.add_route("*", f"{self._route}/{{id}}/{{path:.*}}", self._handle)
         if self._mapped:
             application.router.add_get(self._mapped, self._handle_mapped)
@@ -79,10 +85,19 @@ class SessionProxy:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         session = self._launcher.get(request.match_info["id"])
-        path = None if session is None else self._inner_path(request, session)
-        if session is None or path is None:
+        inner = None if session is None else self._inner(request, session)
+        if session is None or inner is None:
             return _none()
-        return await self._lead(request, session, path)
+        if not inner.path:
+            return await self._add_slash(request)
+        return await self._lead(request, session, inner)
+
+    async def _add_slash(self, request: web.Request) -> web.StreamResponse:
+        """Lead to the address with a slash behind the id or the token, below which a page finds its files. It says
+        nothing of whether there is such a session. Relative, so that it holds below any path of a proxy."""
+        path, mark, query = request.raw_path.partition("?")
+        location = f"{path.rpartition('/')[2]}/{mark}{query}"
+        return web.Response(status=307, headers={"Location": location, "Cache-Control": "no-store"})
 
     async def _handle_mapped(self, request: web.Request) -> web.StreamResponse:
         # In any case: clients in the field put the whole address into small letters.
@@ -91,36 +106,43 @@ class SessionProxy:
         path = asked.get("path", "")
         if session is None or not _INNER.fullmatch(path) or not _is_websocket(request):
             return _none()
-        return await self._lead(request, session, f"/{path}")
+        return await self._lead(request, session, Inner(f"/{path}", "/"))
 
-    async def _lead(self, request: web.Request, session: Session, path: str) -> web.StreamResponse:
+    async def _lead(self, request: web.Request, session: Session, inner: Inner) -> web.StreamResponse:
         if not origin.is_allowed(request.headers, self._origins):
             return web.json_response({"error": "Pages of this origin may not connect"}, status=403)
-        target = Target(reachable(session.address[0]), session.address[1], path)
+        target = Target(reachable(session.address[0]), session.address[1], inner.path)
         session.used = time.monotonic()
+        try:
+            headers = self._forwarding.headers(request, target)
+            head = request_head(target, headers)
+        except ValueError as error:
+            return web.json_response({"error": f"The request cannot be passed on: {error}"}, status=400)
         if _is_websocket(request):
-            return await self._connect(request, session, target)
-        return await self._carry(request, target)
+            return await self._connect(request, session, target, headers, head)
+        return await self._carry(request, target, headers, inner)
 
-    async def _connect(self, request: web.Request, session: Session, target: Target) -> web.StreamResponse:
-        headers = _headers(request, target)
-        head = request_head(target, headers)
+    async def _connect(
+        self, request: web.Request, session: Session, target: Target, headers: CIMultiDict[str], head: bytes
+    ) -> web.StreamResponse:
         if session.door and await hand_over(request, session.door, head, self._usage(session)):
             return HandedOver()
         watch = Watch(lambda _: self._count(session, 1), lambda _: self._count(session, -1))
         return await tunnel(request, target, headers, watch)
 
-    def _inner_path(self, request: web.Request, session: Session) -> str | None:
-        """The session's own path and query, still encoded; None if the request does not have the token."""
+    def _inner(self, request: web.Request, session: Session) -> Inner | None:
+        """What of the session a request asks for; None if it does not have the token."""
         prefix = f"{self._route}/{request.match_info['id']}/"
         _, found, rest = request.raw_path.partition(prefix)
         if not found:  # the id was sent encoded, which no address of ours is
             return None
         first, slash, inner = rest.partition("/")
+        first, _, _ = first.partition("?")
         token = session.values["token"]
         if same(first, token):
-            return f"/{inner}" if slash else None
-        return f"/{rest}" if same(request.cookies.get(COOKIE, ""), token) else None
+            return Inner(f"{slash}{inner}", f"{prefix}{token}/")
+        cookie = cookie_of(request.headers.getall("Cookie", ()), COOKIE)
+        return Inner(f"/{rest}", prefix) if same(cookie, token) else None
 
     def _count(self, session: Session, change: int) -> None:
         session.connections += change
@@ -137,8 +159,13 @@ class SessionProxy:
             if session.door:
                 await follow(session.door, self._usage(session))
 
-    async def _carry(self, request: web.Request, target: Target) -> web.StreamResponse:
+    async def _carry(
+        self, request: web.Request, target: Target, headers: CIMultiDict[str], inner: Inner
+    ) -> web.StreamResponse:
         """Carry one HTTP request, piece by piece in both directions."""
+        if any(map(_NO_TEXT.search, headers.values())):
+            # aiohttp's client would leave these bytes out.
+            return web.json_response({"error": "The request has a header that is not UTF-8"}, status=400)
         if self._http is None:
             connector = aiohttp.TCPConnector(limit=0, force_close=True)
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
@@ -148,19 +175,23 @@ class SessionProxy:
         url = URL(f"http://{target.netloc}{target.path}", encoded=True)
         body = request.content.iter_chunked(PIECE) if request.body_exists else None
         try:
-            upstream = await self._http.request(
-                request.method, url, headers=_headers(request, target), data=body, allow_redirects=False
-            )
-        except aiohttp.ClientError:
+            upstream = await self._http.request(request.method, url, headers=headers, data=body, allow_redirects=False)
+            answered = self._prefix(target, headers, inner).rewrite(passed_on(upstream.headers))
+        except (aiohttp.ClientError, ValueError):
             return web.json_response({"error": "The session cannot be reached"}, status=502)
         async with upstream:
             response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
-            response.headers.extend(passed_on(upstream.headers))
+            response.headers.extend(answered)
             await response.prepare(request)
             async for piece in upstream.content.iter_chunked(PIECE):
                 await response.write(piece)
             await response.write_eof()
         return response
+
+    def _prefix(self, target: Target, headers: CIMultiDict[str], inner: Inner) -> Prefix:
+        """Where a session is served, for what its answer says of addresses."""
+        hosts = target.netloc.lower(), headers["X-Forwarded-Host"].lower(), f"localhost:{target.port}"
+        return Prefix(inner.prefix, f"{self._public}{inner.prefix}", inner.path, hosts)
 
     async def _clean_up(self, application: web.Application) -> None:
         for usage in self._usages:
@@ -169,6 +200,21 @@ class SessionProxy:
             await self._http.close()
 
 
+@dataclass(frozen=True)
+class Inner:
+    """What of a session is asked for.
+
+    Attributes:
+        path: its own path and query, encoded, with a slash before; empty where that slash is missing.
+        prefix: what stands before that in the launcher's path, with a slash at its end.
+    """
+
+    path: str
+    prefix: str
+
+
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+"""What aiohttp makes of bytes that are not UTF-8."""
 _INNER = re.compile(r"[\w/-]+", re.ASCII)
 """A path that may be asked for in the query; that of the documented RewriteRule."""
 
@@ -180,6 +226,12 @@ def mapped_path(session_url: str) -> str:
     return parts.path if asked == {"sessionid"} and "$" not in parts.path and len(parts.path) > 1 else ""
 
 
+def public_path(session_url: str, route: str) -> str:
+    """The path that a web server in front puts before the launcher's, as a `sessionURL` tells it; "" for none."""
+    before, found, _ = urlsplit(session_url).path.partition(f"{route}/")
+    return before if found and "$" not in before else ""
+
+
 def _is_websocket(request: web.Request) -> bool:
     return request.headers.get("Upgrade", "").lower() == "websocket"
 
@@ -187,15 +239,3 @@ def _is_websocket(request: web.Request) -> bool:
 def _none() -> web.Response:
     """One answer for every reason: it does not tell which ids exist."""
     return web.json_response({"error": "No such session"}, status=404)
-
-
-def _headers(request: web.Request, target: Target) -> CIMultiDict[str]:
-    headers = forwarded(request, target)
-    for name, value in passed_on(request.headers).items():
-        if name not in headers and name.lower() != "cookie":
-            headers.add(name, value)
-    # The session's own cookies alone: the token is the proxy's.
-    cookies = [f"{name}={value}" for name, value in request.cookies.items() if name != COOKIE]
-    if cookies:
-        headers["Cookie"] = "; ".join(cookies)
-    return headers

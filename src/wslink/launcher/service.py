@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -17,8 +18,9 @@ from wslink.http import origin
 from wslink.http.run import add_pages
 from wslink.launcher.admin import Administration
 from wslink.launcher.authentication import client_of, find_authenticator, is_in, networks
-from wslink.launcher.configuration import Configuration
+from wslink.launcher.configuration import Configuration, Settings
 from wslink.launcher.events import failure, stream, wants_events
+from wslink.launcher.forwarding import Forwarding
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.metrics import Metrics
 from wslink.launcher.proxy import SessionProxy
@@ -49,9 +51,10 @@ class Service:
             self._proxies = networks(settings.trusted_proxies)
         except ValueError as error:
             raise UsageError(f"configuration.trusted_proxies: {error}") from error
+        self._hosts = _own_names(settings)
         self._authenticate = find_authenticator(settings.authentication, settings.trusted_proxies)
         self._administration = Administration(launcher)
-        self._proxy = SessionProxy(launcher, settings.origins)
+        self._proxy = SessionProxy(launcher, settings.origins, Forwarding(settings, self._proxies))
         self._metrics = None
         with contextlib.suppress(ImportError):
             self._metrics = Metrics(launcher)
@@ -173,6 +176,9 @@ class Service:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse what pages of other origins ask for, and turn errors into answers."""
+        if not origin.is_asked_by(request.headers, self._hosts):
+            logger.warning("a request by the name %.200s was refused: name it in configuration.hosts", request.host)
+            return _failure("The launcher is not known by this name; its setting hosts lists its names.", 421)
         reading = request.method in ("GET", "HEAD")
         if not reading and not origin.is_allowed(request.headers, self._settings.origins):
             logger.warning("a page of origin %s was refused", request.headers.get("Origin"))
@@ -212,6 +218,12 @@ class Service:
             response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
             response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
             response.headers["Vary"] = "Origin"
+
+
+def _own_names(settings: Settings) -> tuple[str, ...]:
+    """The names that the launcher may be asked by: those of `hosts`, and those that its configuration tells clients."""
+    told = urlsplit(settings.session_url).hostname or ""
+    return (*settings.hosts, settings.host.lower(), *(() if "$" in told or told.startswith("use_host") else (told,)))
 
 
 def make_application(configuration: Configuration) -> web.Application:

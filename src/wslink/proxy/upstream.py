@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from multidict import CIMultiDict
+from multidict import CIMultiDict, MultiMapping
 
 from wslink.proxy.pipe import Side, join
 from wslink.proxy.takeover import HandedOver, take_over
@@ -24,6 +25,9 @@ _HOP_BY_HOP = frozenset(
         *("te", "trailer", "transfer-encoding", "upgrade"),
     )
 )
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -90,25 +94,47 @@ async def tunnel(
     return HandedOver()
 
 
-def forwarded(request: web.Request, target: Target) -> CIMultiDict[str]:
-    """The headers that tell a target about the request's origin: what the client asked for, and where it is."""
+def forwarded(request: web.Request, target: Target, *, trusted: bool = True) -> CIMultiDict[str]:
+    """The headers that tell a target about the request's origin: what the client asked for, and where it is.
+
+    Args:
+        trusted: whether what the request says of itself in such headers is passed on.
+    """
+    claimed: Mapping[str, str] = request.headers if trusted else {}
     headers = CIMultiDict({"Host": target.netloc})
-    headers["X-Forwarded-Host"] = request.headers.get("X-Forwarded-Host", request.host)
-    headers["X-Forwarded-Proto"] = request.headers.get("X-Forwarded-Proto", request.scheme)
-    hops = [*request.headers.getall("X-Forwarded-For", ()), request.remote or ""]
+    headers["X-Forwarded-Host"] = claimed.get("X-Forwarded-Host", request.host)
+    headers["X-Forwarded-Proto"] = claimed.get("X-Forwarded-Proto", request.scheme)
+    hops = [*(request.headers.getall("X-Forwarded-For", ()) if trusted else ()), request.remote or ""]
     headers["X-Forwarded-For"] = ", ".join(filter(None, hops))
     return headers
 
 
-def passed_on(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """The headers that concern not one hop alone."""
-    named = {name.strip().lower() for name in headers.get("Connection", "").split(",")}
-    return CIMultiDict((key, value) for key, value in headers.items() if key.lower() not in _HOP_BY_HOP | named)
+def passed_on(headers: MultiMapping[str]) -> CIMultiDict[str]:
+    """The headers that concern not one hop alone.
+
+    Raises:
+        ValueError: naming the header, if one has a control character, or a name that is none (RFC 9110, 5.1 and 5.5):
+            whoever reads it next might take the rest for another header, or for another request.
+    """
+    named = {name.strip().lower() for line in headers.getall("Connection", ()) for name in line.split(",")}
+    kept = CIMultiDict[str]()
+    for name, value in headers.items():
+        if _NAME.fullmatch(name) is None or _CONTROL.search(value) is not None:
+            raise ValueError(f"the header {name[:80]!r} has characters that are not allowed")
+        if name.lower() not in _HOP_BY_HOP | named:
+            kept.add(name, value)
+    return kept
 
 
 def request_head(target: Target, headers: CIMultiDict[str]) -> bytes:
-    """The head of the request that a target is sent."""
+    """The head of the request that a target is sent.
+
+    Raises:
+        ValueError: if it would not be one head of one request.
+    """
     pairs = [*headers.items(), ("Upgrade", "websocket"), ("Connection", "Upgrade")]
+    if any(map(_CONTROL.search, (target.path, *headers, *headers.values()))) or " " in target.path:
+        raise ValueError("a control character cannot be passed on")
     lines = [f"GET {target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in pairs)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 

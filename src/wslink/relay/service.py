@@ -50,8 +50,8 @@ class Relay:
         """Answer a request of the proxy route."""
         if not web.WebSocketResponse().can_prepare(request):
             return web.Response(status=426, text="This is a WebSocket relay.\n", headers={"Upgrade": "websocket"})
-        if not origin.is_allowed(request.headers, self._options.origins):
-            logger.warning("a page of origin %s was refused", request.headers.get("Origin"))
+        if not self._may_connect(request):
+            logger.warning("a page of origin %.200s was refused: --origin allows it", request.headers.get("Origin"))
             return web.Response(status=403, text="Pages of this origin may not connect.\n")
         role = self._role(request)
         if role is None:
@@ -59,6 +59,15 @@ class Relay:
         if self._options.mode == "relay":
             return await self._rooms.enter(request.path, role, request)
         return await self._forward(request)
+
+    def _may_connect(self, request: web.Request) -> bool:
+        """Whether the page that asks may. On a loopback interface the relay's own origin counts under a loopback name
+        or an address alone: any other may be a foreign page's that was made to resolve to this machine."""
+        page, headers = request.headers.get("Origin"), request.headers
+        if page is None or origin.is_listed(page, self._options.origins):
+            return True
+        known = not origin.is_loopback(self._options.host) or origin.is_asked_by(headers, ())
+        return known and origin.is_same_origin(headers)
 
     def _role(self, request: web.Request) -> Role | None:
         """What a peer has shown to be; None if it may not come in. A page is never the process."""
@@ -85,7 +94,10 @@ class Relay:
             logger.warning("a client asked for %r, which is not allowed", f"{host}:{port}")
             return web.Response(status=403, text="This target is not allowed.\n")
         target = Target(address, int(port), f"/{quote(path, safe='/:@!$&,;=~')}{_query(request)}", self._retries)
-        return await tunnel(request, target, self._headers(request, target))
+        try:
+            return await tunnel(request, target, self._headers(request, target))
+        except ValueError as error:
+            return web.Response(status=400, text=f"The request cannot be passed on: {error}\n")
 
     def _headers(self, request: web.Request, target: Target) -> CIMultiDict[str]:
         headers = forwarded(request, target)

@@ -193,7 +193,7 @@ class App:
 
     def _configure(self, settings: dict[str, Any]) -> Options:
         options = Options.from_environment(**settings)
-        self._hub.configure(self._limits or environment.limits(), options.debug)
+        self._hub.configure(self._limits or environment.limits(), options.debug, options.threads)
         if options.debug:
             logging.getLogger("wslink").setLevel(logging.DEBUG)
         if options.secret:
@@ -204,12 +204,17 @@ class App:
     def run(self, **settings: Any) -> None:
         """Serve until a signal, the idle timeout or a client's `application.exit` ends it. See `serve` for the
         settings and what it raises."""
-        loop.run(self._run(settings), Options.from_environment(**settings).loop)
+        loop.refuse_running_loop()
+        options = Options.from_environment(**settings)
+        loop.run(lambda: self._run(settings), options.loop, options.stop_timeout)
 
     async def _run(self, settings: dict[str, Any]) -> None:
         server = await self.serve(**settings)
         say(f"wslink: serving on {server.url}")
-        await server.wait_closed()
+        try:
+            await server.wait_closed()
+        finally:
+            await server.stop()
 
     # What every server does -----------------------------------------------------
 

@@ -3,34 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from wslink.errors import UsageError
+from wslink.hub.pool import DaemonPool, default_threads
+from wslink.hub.work import abandoned, end_tasks
 
-LOOPS = ("asyncio", "uvloop")
+NOTEBOOK = (
+    "an event loop runs here already, as in a notebook: write `server = await app.serve(...)` there, "
+    "and `await server.stop()` to end it"
+)
 
 
-def run(main: Coroutine[Any, Any, None], loop: str) -> None:
-    """Run `main` on a new event loop: "asyncio" or "uvloop".
+def run(main: Callable[[], Coroutine[Any, Any, None]], loop: str, stop_timeout: float) -> None:
+    """Run `main()` on a new event loop: "asyncio" or "uvloop".
+
+    Unlike `asyncio.run`, it returns though tasks swallow their cancellation or functions go on in threads:
+    `stop_timeout` seconds after `main()` has ended it does not wait for them any longer.
 
     Raises:
-        UsageError: for another name, and where uvloop is not installed.
+        UsageError: for another name, where uvloop is not installed, and where an event loop runs already.
     """
+    refuse_running_loop()
+    chosen = _make(loop)
     try:
-        if loop == "asyncio":
-            asyncio.run(main)
-        elif loop == "uvloop":
-            _uvloop().run(main)
-        else:
-            raise UsageError(f"loop is {loop!r}; there are: {', '.join(LOOPS)}")
+        asyncio.set_event_loop(chosen)
+        chosen.set_default_executor(DaemonPool(default_threads()))
+        chosen.run_until_complete(main())
     finally:
-        main.close()
+        try:
+            others = asyncio.all_tasks(chosen) - set(abandoned)
+            chosen.run_until_complete(end_tasks(others, 0, stop_timeout))
+            chosen.run_until_complete(chosen.shutdown_asyncgens())
+            # What is left has been reported.
+            chosen.set_exception_handler(lambda loop, context: None)
+        finally:
+            asyncio.set_event_loop(None)
+            chosen.close()
 
 
-def _uvloop() -> Any:
+def refuse_running_loop() -> None:
+    """Raise UsageError where an event loop runs already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError(NOTEBOOK)
+
+
+def _make(loop: str) -> asyncio.AbstractEventLoop:
+    if loop not in LOOPS:
+        raise UsageError(f"loop is {loop!r}; there are: {', '.join(LOOPS)}")
+    return LOOPS[loop]()
+
+
+def _uvloop() -> asyncio.AbstractEventLoop:
     try:
         import uvloop
     except ImportError as error:
         raise UsageError('loop is "uvloop", which is not installed: pip install "wslink[uvloop]"') from error
-    return uvloop
+    return uvloop.new_event_loop()
+
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": _uvloop}

@@ -12,6 +12,7 @@ from typing import Any
 from wslink import settings as variables
 from wslink.errors import UsageError
 from wslink.hub.life import READY_MSG
+from wslink.hub.work import STOP_TIMEOUT
 
 
 def _option(default: Any, help_: str, *, flags: Sequence[str] = (), env: str = "", metavar: str = "") -> Any:
@@ -51,6 +52,14 @@ class Options:
     )
     debug: bool = _option(False, "log debugging messages, and send stack traces to clients", flags=("-d", "--debug"))
     handle_signals: bool = _option(True, "stop at SIGINT and SIGTERM", flags=("-s", "--nosignalhandlers"))
+    stop_timeout: float = _option(
+        STOP_TIMEOUT, "seconds after which a server that stops does not wait for calls any longer",
+        flags=("--stop-timeout",), env="WSLINK_STOP_TIMEOUT",
+    )  # fmt: skip
+    threads: int = _option(
+        0, "threads for methods that block; 0 for 4 more than there are processors, from 16 to 32",
+        flags=("--threads",), env="WSLINK_THREADS",
+    )  # fmt: skip
     heart_beat: float = _option(30.0, "seconds between heartbeats; below 1 turns them off", env="WSLINK_HEART_BEAT")
     ws_compress: bool = _option(
         True,

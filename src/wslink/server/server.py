@@ -62,25 +62,33 @@ class Server:
             OSError: if the address cannot be had, or the relay refuses.
             UsageError: for settings that cannot be followed.
         """
+        if self._options.handle_signals:
+            self._life.handle_signals()
+        try:
+            self._hub.start()
+            await (self._dial() if self._options.reverse_url else self._listen())
+        except BaseException as error:
+            signalled = self._life.ending
+            await self.stop()
+            if signalled and isinstance(error, OSError):
+                return
+            raise
+        self._life.begin([self._hub])
+        announce(self._options.ready_msg)
+
+    async def _listen(self) -> None:
         options = self._options
-        if options.reverse_url:
-            await self._dial()
-        else:
-            site = Site(self._application(), options.host, options.port, ssl_context(options.ssl, options.host))
-            self.port = await site.start()
-            self._site = site
-        self._hub.start()
-        self._life.begin([self._hub], handle_signals=options.handle_signals)
-        announce(options.ready_msg)
+        tls = ssl_context(options.ssl, options.host)
+        self._site = Site(self._application(), options.host, options.port, tls)
+        self.port = await self._site.start()
 
     async def _dial(self) -> None:
         options = self._options
         self.port = 0
-        reverse = ReverseConnection(
+        self._reverse = ReverseConnection(
             self._hub, options.reverse_url, options.heart_beat, token_file=options.reverse_token_file
         )
-        await reverse.start()
-        self._reverse = reverse
+        await self._reverse.start()
 
     def stop_soon(self) -> None:
         """Begin to stop. From the event loop's thread; safe to call more than once."""
@@ -103,7 +111,7 @@ class Server:
         await self.stop()
 
     async def _shut_down(self) -> None:
-        await self._hub.stop()
+        await self._hub.stop(self._options.stop_timeout)
         if self._reverse is not None:
             await self._reverse.close()
         if self._site is not None:

@@ -1,55 +1,145 @@
-"""What waits to be sent to one client, in order and within a bound."""
+"""What waits to be sent to one peer: lanes, the order within them, and a bound (LANE-1 to LANE-4)."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from typing import Protocol
 
 from wslink.errors import LimitExceeded
+from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
 from wslink.wire.frames import Frame, Message
 
+URGENT, NORMAL, BULK = range(3)
+"""Lanes. A chunk of a lower number goes first."""
+BULK_AFTER = 8
+"""Chunks' worth of bytes of higher lanes after which one of the bulk lane goes (LANE-3)."""
+OVERHEAD = 256
+"""Bytes that a waiting message counts beside its own: what keeping it costs."""
 
-class _Slot:
-    """A place in the queue. What stands in it may be replaced until it begins to be sent (SUB-13)."""
 
-    __slots__ = ("key", "message")
+class Gate(Protocol):
+    """What says whether a message may begin to be sent, such as a subscription's window (FLOW-6)."""
 
-    def __init__(self, message: Message, key: Hashable) -> None:
+    @property
+    def open(self) -> bool: ...
+
+
+class Entry:
+    """A message that waits. It may be replaced until it begins to be sent (SUB-13).
+
+    Attributes:
+        message: the message.
+        key: what it is the newest of; None for one that is never replaced.
+        names: what later messages that must not pass it are known by: a topic, a call.
+        gates: all are open when it begins.
+        on_begin: called when its first frame is taken.
+        after: one that has to be over first, in another stream.
+        over: whether its last frame was taken.
+    """
+
+    __slots__ = ("after", "begun", "cutter", "gates", "key", "message", "names", "on_begin", "over")
+
+    def __init__(
+        self,
+        message: Message,
+        key: Hashable = None,
+        names: tuple[Hashable, ...] = (),
+        gates: tuple[Gate, ...] = (),
+        on_begin: Callable[[Entry], None] | None = None,
+    ) -> None:
         self.message = message
         self.key = key
+        self.names = names
+        self.gates = gates
+        self.on_begin = on_begin
+        self.after: Entry | None = None
+        self.cutter: Cutter | None = None
+        self.begun = self.over = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether its next frame may go."""
+        if self.begun:
+            return True
+        return (self.after is None or self.after.over) and all(gate.open for gate in self.gates)
+
+
+class _Stream:
+    """Messages that go one after the other. Small ones that wait for their turn alone share one."""
+
+    __slots__ = ("entries", "lane", "shared")
+
+    def __init__(self, lane: int, shared: bool) -> None:
+        self.lane = lane
+        self.shared = shared
+        self.entries: deque[Entry] = deque()
+
+
+class _Place:
+    """Where messages of a name wait."""
+
+    __slots__ = ("count", "last", "stream")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.stream: _Stream
+        self.last: Entry
 
 
 class SendQueue:
-    """A queue of messages, bounded in bytes.
+    """A queue of messages in lanes, bounded in bytes.
+
+    Small messages go in the order in which they were put, and pass large ones, which take turns, a chunk each. A
+    message never passes an earlier one with which it shares a name.
 
     Args:
-        limit: the bytes that may wait behind the message that is being sent (LIM-6). One message larger than that is
+        limit: the bytes that may wait behind the messages that are being sent (LIM-6). One message larger than that is
             accepted while nothing else waits.
+        number: gives the number that a message is sent under when it begins (RES-2); they are random unless given.
+
+    Attributes:
+        waiting: bytes that wait, and `OVERHEAD` for each message.
+        dropped: messages that a newer one replaced.
     """
 
-    __slots__ = ("_being_sent", "_frames", "_latest", "_limit", "_slots", "dropped", "waiting")
+    __slots__ = (
+        "_ahead",
+        "_begun",
+        "_count",
+        "_frames",
+        "_lanes",
+        "_latest",
+        "_limit",
+        "_named",
+        "_number",
+        "dropped",
+        "waiting",
+    )
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, number: Callable[[Entry], int] | None = None) -> None:
         self._limit = limit
-        self._slots: deque[_Slot] | None = None  # a deque that is never used is most of what an idle client costs
-        self._latest: dict[Hashable, _Slot] = {}
-        self._frames: list[Frame] = []  # what is left of the message that is being sent, the next one last
-        self._being_sent = 0  # bytes of these
+        self._number = number
+        # Made when a message waits: they are most of what an idle client would cost.
+        self._lanes: tuple[deque[_Stream], deque[_Stream], deque[_Stream]] | None = None
+        self._latest: dict[Hashable, Entry] = {}
+        self._named: dict[Hashable, _Place] = {}
+        self._frames: list[Frame] = []  # what is left of a message whose frames stay together, the next one last
+        self._begun = 0  # bytes that are left of messages that are being sent
+        self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
+        self._count = 0
         self.waiting = 0
-        """Bytes that wait, those of the message that is being sent included."""
         self.dropped = 0
-        """Messages that a newer one replaced."""
 
     def __len__(self) -> int:
-        return len(self._slots or ()) + bool(self._frames)
+        """Messages that wait, those that are being sent included."""
+        return self._count
 
-    @property
-    def between_messages(self) -> bool:
-        """Whether no message has begun to be sent and is not at its end."""
-        return not self._frames
+    def put(self, entry: Entry, lane: int | None = None) -> bool:
+        """Queue a message. With a key, it takes the place of the one with that key that has not begun to be sent.
 
-    def put(self, message: Message, key: Hashable = None) -> bool:
-        """Queue `message`. With a `key`, it takes the place of the waiting message that has the same key.
+        Args:
+            lane: URGENT, NORMAL or BULK; by its size unless given.
 
         Returns:
             Whether one message more waits than before: false if it took another's place.
@@ -57,42 +147,155 @@ class SendQueue:
         Raises:
             LimitExceeded: if it does not fit; it is not queued then.
         """
-        slot = self._latest.get(key) if key is not None else None
-        replaced = slot.message.size if slot else 0
-        behind = self.waiting - self._being_sent - replaced
-        if behind and behind + message.size > self._limit:
+        older = self._latest.get(entry.key) if entry.key is not None else None
+        size = entry.message.size + OVERHEAD
+        replaced = older.message.size + OVERHEAD if older else 0
+        behind = self.waiting - self._begun - replaced
+        if behind and behind + size > self._limit:
             raise LimitExceeded(f"over max_outbox ({self._limit} bytes) wait: the client reads too slowly")
-        self.waiting += message.size - replaced
-        if slot is not None:
-            slot.message = message
+        self.waiting += size - replaced
+        if lane is None:
+            lane = NORMAL if entry.message.size <= SMALL_MESSAGE else BULK
+        if older is not None:
             self.dropped += 1
-            return False
-        slot = _Slot(message, key)
-        if self._slots is None:
-            self._slots = deque()
-        self._slots.append(slot)
-        if key is not None:
-            self._latest[key] = slot
-        return True
+            if lane != BULK or older.message.size > SMALL_MESSAGE:
+                older.message, older.on_begin = entry.message, entry.on_begin
+                return False
+            self._remove(older)  # a small one that waits among others, which a large one would hold up
+        self._place(entry, lane)
+        self._count += 1
+        if entry.key is not None:
+            self._latest[entry.key] = entry
+        return older is None
 
-    def next(self) -> Frame | None:
-        """Take the next frame to be sent; None if nothing waits."""
-        if not self._frames:
-            if not self._slots:
-                return None
-            slot = self._slots.popleft()
-            if slot.key is not None:
-                del self._latest[slot.key]
-            self._frames = list(reversed(slot.message.frames))
-            self._being_sent = slot.message.size
-        frame = self._frames.pop()
-        self._being_sent -= frame.size
+    def _place(self, entry: Entry, lane: int) -> None:
+        """Append to the stream of what it must not pass, or to one by its lane."""
+        stream: _Stream | None = None
+        for name in entry.names:
+            place = self._named.get(name)
+            if place is None:
+                continue
+            if not place.stream.shared:
+                stream = place.stream
+            elif lane == BULK or entry.gates:
+                entry.after = place.last
+        if stream is None:
+            stream = self._shared(lane) if lane != BULK and not entry.gates else self._add_stream(lane, False)
+        stream.entries.append(entry)
+        for name in entry.names:
+            place = self._named.setdefault(name, _Place())
+            place.count += 1
+            place.stream, place.last = stream, entry
+
+    def _shared(self, lane: int) -> _Stream:
+        if self._lanes is not None:
+            for stream in self._lanes[lane]:
+                if stream.shared:
+                    return stream
+        return self._add_stream(lane, True)
+
+    def _add_stream(self, lane: int, shared: bool) -> _Stream:
+        if self._lanes is None:
+            self._lanes = deque(), deque(), deque()
+        stream = _Stream(lane, shared)
+        self._lanes[lane].append(stream)
+        return stream
+
+    def next(self, chunk: int) -> Frame | None:
+        """Take the next frame to be sent, of at most `chunk` bytes where its message is cut; None if none may go."""
+        if self._frames:
+            return self._took(self._frames.pop())
+        if self._lanes is None:
+            return None
+        urgent, normal, bulk = self._lanes
+        behind = bool(bulk) and self._ahead >= BULK_AFTER * chunk
+        for streams in (bulk, urgent, normal) if behind else (urgent, normal, bulk):
+            for stream in streams:
+                if stream.entries[0].ready:
+                    frame = self._take(streams, stream, chunk)
+                    self._ahead = self._ahead + frame.size if bulk and streams is not bulk else 0
+                    return frame
+        return None
+
+    def _take(self, streams: deque[_Stream], stream: _Stream, chunk: int) -> Frame:
+        """The next frame of a stream, whose turn is over then."""
+        entry = stream.entries[0]
+        if not entry.begun:
+            self._begin(entry)
+        cutter = entry.cutter
+        if cutter is not None:
+            if cutter.offset:  # each chunk but the first adds a header to what the message counts
+                self._begun += HEADER_LENGTH
+                self.waiting += HEADER_LENGTH
+            frame = cutter.next(chunk)
+        else:
+            frame = self._frames.pop()
+        if cutter is None or not cutter.left:
+            stream.entries.popleft()
+            self._finish(entry)
+        streams.remove(stream)
+        if stream.entries:
+            streams.append(stream)
+        elif not any(self._lanes or ()):
+            self._lanes = None
+        return self._took(frame)
+
+    def _begin(self, entry: Entry) -> None:
+        message = entry.message
+        entry.begun = True
+        self._begun += message.size
+        if entry.key is not None:
+            del self._latest[entry.key]
+        if entry.on_begin is not None:
+            entry.on_begin(entry)
+        number = self._number(entry) if self._number is not None else None
+        if message.source is not None:
+            entry.cutter = Cutter(message.source, number)
+        else:
+            frames = message.frames if number is None else renumbered(message.frames, number)
+            self._frames = list(reversed(frames))
+
+    def _finish(self, entry: Entry) -> None:
+        entry.over = True
+        self._count -= 1
+        self.waiting -= OVERHEAD
+        for name in entry.names:
+            place = self._named[name]
+            place.count -= 1
+            if not place.count:
+                del self._named[name]
+
+    def _took(self, frame: Frame) -> Frame:
+        self._begun -= frame.size
         self.waiting -= frame.size
         return frame
 
+    def drop(self, entry: Entry) -> bool:
+        """Take back a message that has not begun to be sent; False if it has."""
+        if entry.begun:
+            return False
+        self.waiting -= entry.message.size + OVERHEAD
+        self._remove(entry)
+        return True
+
+    def _remove(self, entry: Entry) -> None:
+        """Take an entry that waits out of its stream. The bytes that wait are the caller's to count."""
+        for streams in self._lanes or ():
+            stream = next((stream for stream in streams if entry in stream.entries), None)
+            if stream is not None:
+                stream.entries.remove(entry)
+                if not stream.entries:
+                    streams.remove(stream)
+                break
+        self._latest.pop(entry.key, None)
+        self.waiting += OVERHEAD
+        self._finish(entry)
+
     def clear(self) -> None:
         """Forget all that waits."""
-        self._slots = None
+        self._lanes = None
         self._latest.clear()
+        self._named.clear()
         self._frames.clear()
-        self._being_sent = self.waiting = 0
+        self._begun = self._count = self._ahead = 0
+        self.waiting = 0

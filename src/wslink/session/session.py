@@ -8,16 +8,18 @@ import inspect
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from time import monotonic
 from typing import Any
 
 from wslink import errors
 from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, NotSerializable, ParseError, PeerError
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
+from wslink.session.congestion import MAX_CHUNK, ChunkSize
 from wslink.session.hello import Hello, answer, parse_hello
 from wslink.session.identity import Credentials, Identity, Opening
 from wslink.session.ports import SessionOwner, Transport
-from wslink.session.send_queue import SendQueue
+from wslink.session.send_queue import Entry, SendQueue
 from wslink.session.state import CLOSED, NEW, OPEN, Event, Stateful
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
@@ -28,8 +30,6 @@ from wslink.wire.v2_msgpack import INCOMPLETE
 
 logger = logging.getLogger("wslink")
 
-SEND_AT_ONCE = 64 * 1024
-"""Bytes of a message up to which all its frames are handed over together when nothing waits."""
 MAX_PREFIX = 128
 """Characters of a client's ids, without the number, that are remembered; longer ones are checked each time."""
 
@@ -56,9 +56,9 @@ class Session(Stateful):
     """
 
     __slots__ = (
-        "__weakref__", "_decoder", "_dispatcher", "_hello_timer", "_id_prefix", "_malformed", "_max_frame", "_opening",
-        "_owner", "_received", "_renew", "_transport", "client", "client_id", "encoder", "features", "queue", "route",
-        "subscribing",
+        "__weakref__", "_chunk", "_decoder", "_dispatcher", "_hello_timer", "_id_prefix", "_malformed", "_max_frame",
+        "_opening", "_owner", "_received", "_renew", "_transport", "client", "client_id", "encoder", "features",
+        "queue", "route", "subscribing",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +80,7 @@ class Session(Stateful):
         self.subscribing = False
         self.queue = SendQueue(owner.limits.max_outbox)
         self.encoder: Encoder = SECOND_WITH_ARRAYS
+        self._chunk = ChunkSize()
         self._owner = owner
         self._transport = transport
         self._opening = dataclasses.replace(opening, request=None)  # a connection may outlive its request by days
@@ -270,8 +271,8 @@ class Session(Stateful):
             logger.error("the result of %s cannot be sent: %s", method, error)
             self.error(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
             return
-        if self.queue.waiting or message.size > SEND_AT_ONCE or self.state is CLOSED or not self._transport.writable:
-            self.send(message)
+        if self.queue.waiting or message.source is not None or self.state is CLOSED or not self._transport.writable:
+            self.send(message, None, (id_,))
         else:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
 
@@ -291,32 +292,47 @@ class Session(Stateful):
             notify(self, request)
         self.error(request.id, errors.METHOD_NOT_FOUND, "Unregistered method called", request.method)
 
-    def send(self, message: Message, key: Any = None) -> None:
-        """Send `message` once the transport takes it; see SendQueue.put for `key`. A client over its bound is
-        disconnected (LIM-6)."""
+    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
+        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over its
+        bound is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
-        if not self.queue.waiting and self._transport.writable and message.size <= SEND_AT_ONCE:
+        if not self.queue.waiting and self._transport.writable and message.source is None:
             self._transport.send(message.frames)
             return
         try:
-            added = self.queue.put(message, key)
+            added = self.queue.put(Entry(message, key, names))
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
         if added:
             for notify in self._owner.observers.queued:
                 notify(self)
-        self.resume()
+        if self._transport.writable:
+            self._pump()
 
     def resume(self) -> None:
+        """The transport is writable again."""
+        if self.queue.waiting:
+            self._chunk.resumed(monotonic())
+            self._pump()
+
+    def _pump(self) -> None:
         """Hand frames to the transport for as long as it is writable."""
-        transport, queue = self._transport, self.queue
-        while transport.writable and (frame := queue.next()) is not None:
+        transport, queue, chunk = self._transport, self.queue, self._chunk
+        waiting = len(queue)
+        while transport.writable and (frame := queue.next(chunk.size)) is not None:
             transport.send((frame,))
-            if queue.between_messages:
-                for notify in self._owner.observers.settled:
-                    notify(self)
+            chunk.given(frame.size, transport.writable)
+        self._settle(waiting - len(queue))
+        if not queue.waiting:
+            chunk.idle()
+
+    def _settle(self, messages: int) -> None:
+        """So many messages that waited have gone out, or never will."""
+        for notify in self._owner.observers.settled:
+            for _ in range(messages):
+                notify(self)
 
     # End --------------------------------------------------------------------
 
@@ -326,7 +342,7 @@ class Session(Stateful):
         if self.state is CLOSED:
             return
         if code in (1000, 1001):
-            while (frame := self.queue.next()) is not None:
+            while (frame := self.queue.next(MAX_CHUNK)) is not None:
                 self._transport.send((frame,))
         else:
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
@@ -339,9 +355,7 @@ class Session(Stateful):
             return
         self.advance(Event.ENDED)
         self._cancel_hello_timer()
-        for _ in range(len(self.queue)):
-            for notify in self._owner.observers.settled:
-                notify(self)
+        self._settle(len(self.queue))
         self.queue.clear()
         self._owner.farewell(self)
 

@@ -43,8 +43,8 @@ class SessionView(Protocol):
     def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
         """Send the error of a request."""
 
-    def send(self, message: Message, key: Any = None) -> None:
-        """Send a message once the transport takes it; see SendQueue.put for `key`."""
+    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
+        """Send a message once the transport takes it; see send_queue.Entry for `key` and `names`."""
 
     def close(self, code: int, reason: str) -> None:
         """End the session and close its connection."""

@@ -6,15 +6,17 @@ import itertools
 import os
 import struct
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from wslink.errors import LimitExceeded, ParseError
-from wslink.wire.frames import Buffer, Frame, Message, message
+from wslink.wire.frames import Buffer, Frame, Message, Source
 from wslink.wire.limits import Limits
 
 HEADER = struct.Struct("<III")  # G2-2: message id, offset, total
 HEADER_LENGTH = HEADER.size
 
+SMALL_MESSAGE = 16 * 1024
+"""Messages of up to this many bytes, header included, are one chunk that is made once for all receivers (LANE-1)."""
 COPY_BELOW = 1024
 """Chunks of fewer bytes are copied out of their frame: that costs less than a view. No array in one needs its alignment
 (ARR-4)."""
@@ -40,46 +42,88 @@ def whole(text: bytes, max_frame: int) -> Message:
     return Message((Frame(True, (HEADER.pack(next(_ids) & 0xFFFFFFFF, 0, total) + text,), size, False),), size)
 
 
-def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool, message_id: int | None = None) -> Message:
-    """Cut a message into chunks, without copying its large parts.
+def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool) -> Message:
+    """Make a message of its parts, without copying large ones: one chunk if it is small, otherwise a source of chunks.
 
     Args:
         parts: the message, to be read back to back.
         total: its bytes.
         max_frame: the most bytes in a frame, header included (G2-5); at least 13.
         dense: see Frame.
-        message_id: the id to use; a new one unless given.
     """
-    id_ = next_message_id() if message_id is None else message_id
-    room = max(max_frame - HEADER_LENGTH, 1)
-    if total <= room:
-        size = HEADER_LENGTH + total
-        whole = (HEADER.pack(id_, 0, total), *parts)
-        return Message((Frame(True, (b"".join(whole),) if size < JOIN_BELOW else whole, size, dense),), size)
-    frames = []
-    for offset, pieces in _slices(parts, room):
-        size = sum(len(piece) for piece in pieces)
-        frames.append(Frame(True, (HEADER.pack(id_, offset, total), *pieces), HEADER_LENGTH + size, dense))
-    return message(frames)
+    size = HEADER_LENGTH + total
+    if size > min(SMALL_MESSAGE, max_frame):
+        return Message((), size, Source(tuple(parts), total, dense, max_frame))
+    chunk = (HEADER.pack(next_message_id(), 0, total), *parts)
+    return Message((Frame(True, (b"".join(chunk),) if size < JOIN_BELOW else chunk, size, dense),), size)
 
 
-def _slices(parts: Sequence[Buffer], room: int) -> list[tuple[int, list[Buffer]]]:
-    """Split the concatenation of `parts` every `room` bytes: (offset, pieces) of each slice."""
-    slices: list[tuple[int, list[Buffer]]] = []
-    offset, pieces, filled = 0, list[Buffer](), 0
-    for part in parts:
-        view, position = memoryview(part), 0
-        while position < len(view):
-            piece = view[position : position + room - filled]
-            pieces.append(piece)
-            position += len(piece)
-            filled += len(piece)
-            if filled == room:
-                slices.append((offset, pieces))
-                offset, pieces, filled = offset + room, [], 0
-    if pieces:
-        slices.append((offset, pieces))
-    return slices
+class Cutter:
+    """Cuts one message into chunks of the sizes that are asked for.
+
+    Args:
+        source: the message.
+        message_id: the id of its chunks; a new one unless given.
+    """
+
+    __slots__ = ("_id", "_part", "_position", "_source", "offset")
+
+    def __init__(self, source: Source, message_id: int | None = None) -> None:
+        self._source = source
+        self._id = next_message_id() if message_id is None else message_id
+        self._part = 0
+        self._position = 0  # in that part
+        self.offset = 0
+        """Bytes of the message that were cut off so far."""
+
+    @property
+    def left(self) -> int:
+        """Bytes that are still to be cut."""
+        return self._source.total - self.offset
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The chunks, as large as they may be."""
+        while self.left:
+            yield self.next(self._source.max_frame)
+
+    def next(self, size: int) -> Frame:
+        """The next chunk, of at most `size` bytes with its header. Call it while `left` is not 0."""
+        source = self._source
+        room = max(min(size, source.max_frame) - HEADER_LENGTH, 1)
+        pieces: list[Buffer] = [HEADER.pack(self._id, self.offset, source.total)]
+        taken = 0
+        while taken < room and self._part < len(source.parts):
+            part = source.parts[self._part]
+            piece = _piece(part, self._position, room - taken)
+            self._position += len(piece)
+            taken += len(piece)
+            if self._position >= len(part):
+                self._part += 1
+                self._position = 0
+            if piece:
+                pieces.append(piece)
+        self.offset += taken
+        return Frame(True, tuple(pieces), HEADER_LENGTH + taken, source.dense)
+
+
+def _piece(part: Buffer, start: int, room: int) -> Buffer:
+    """Up to `room` bytes of `part` from `start` on; the part itself if that is all of it."""
+    return part if start == 0 and len(part) <= room else memoryview(part)[start : start + room]
+
+
+def renumbered(chunks: Sequence[Frame], number: int) -> Sequence[Frame]:
+    """A message that is one chunk, under a number of its own (RES-2). Frames of version 1 stay as they are."""
+    chunk = chunks[0]
+    if len(chunks) > 1 or not chunk.binary:
+        return chunks
+    head, *rest = chunk.parts
+    parts = (HEADER.pack(number, 0, chunk.size - HEADER_LENGTH), memoryview(head)[HEADER_LENGTH:], *rest)
+    return (Frame(True, parts, chunk.size, chunk.dense),)
+
+
+def frames_of(message: Message) -> Sequence[Frame]:
+    """All frames of a message, as large as they may be."""
+    return message.frames if message.source is None else tuple(Cutter(message.source))
 
 
 def _after_header(frame: Buffer) -> memoryview:

@@ -30,10 +30,33 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One encoded message: the frames that carry it, in order, and their bytes."""
+    """One encoded message.
+
+    Attributes:
+        frames: what carries it, in order and with nothing in between; empty if it is cut while it is sent.
+        size: its bytes, headers of chunks included.
+        source: what a Cutter cuts, for a message of protocol version 2 that does not fit a small chunk.
+    """
 
     frames: tuple[Frame, ...]
     size: int
+    source: Source | None = None
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A message before it is cut into chunks.
+
+    Attributes:
+        parts: the message, to be read back to back.
+        total: bytes in all parts.
+        dense: see Frame.
+        max_frame: the most bytes in a frame, header included (G2-5).
+    """
+
+    parts: tuple[Buffer, ...]
+    total: int
+    dense: bool
+    max_frame: int
 
 
 def message(frames: Sequence[Frame]) -> Message:

@@ -40,7 +40,8 @@ class CommandSpawner(Spawner):
         super().__init__(order)
         self._handle = ""
         self._waits = ""
-        self._found = (order.host, order.port)
+        # Port 0 until the engine has said where: a session whose address is unknown is not ready.
+        self._found = (order.host, 0 if "address" in order.options else order.port)
         self._failures = 0
         self._watcher: asyncio.Task[None] | None = None
         self._follower: asyncio.subprocess.Process | None = None

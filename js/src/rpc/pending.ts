@@ -1,0 +1,53 @@
+import { TimeoutError } from "../errors.js";
+import { type WaitOptions, giveUpAfter } from "./deadline.js";
+
+interface Pending {
+  readonly method: string;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly disarm: () => void;
+}
+
+/** Outgoing calls that wait for their response. */
+export class PendingCalls {
+  readonly #pending = new Map<string, Pending>();
+
+  /** Waits for the response to the call `id`. */
+  wait(id: string, method: string, options: WaitOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const late = (timeout: number): Error => new TimeoutError(method, timeout);
+      const disarm = giveUpAfter(options, late, (reason) => this.reject(id, () => reason));
+      this.#pending.set(id, { method, resolve, reject, disarm });
+    });
+  }
+
+  has(id: string): boolean {
+    return this.#pending.has(id);
+  }
+
+  /** Settles a call; false where none waits under that id, or waits no longer. */
+  resolve(id: string, result: unknown): boolean {
+    const call = this.#take(id);
+    call?.resolve(result);
+    return call !== undefined;
+  }
+
+  /** Fails a call with what `reason` makes of its method; false where none waits under that id. */
+  reject(id: string, reason: (method: string) => unknown): boolean {
+    const call = this.#take(id);
+    call?.reject(reason(call.method));
+    return call !== undefined;
+  }
+
+  /** Fails every call, in the order in which they were made. */
+  rejectAll(reason: unknown): void {
+    for (const id of [...this.#pending.keys()]) this.reject(id, () => reason);
+  }
+
+  #take(id: string): Pending | undefined {
+    const call = this.#pending.get(id);
+    call?.disarm();
+    this.#pending.delete(id);
+    return call;
+  }
+}

@@ -1,0 +1,215 @@
+// Rate, round trip and room of one direction of a connection: the model and the names of wslink.session.congestion in Python,
+// where the reasons stand. Both run tests/vectors/congestion.json.
+
+const KIB = 1024;
+const CHUNK_TIME = 0.02;
+const MIN_CHUNK = 16 * KIB;
+const MAX_CHUNK = 4096 * KIB - 4096;
+const FIRST_WINDOW = 64 * KIB;
+const MIN_WINDOW = 32 * KIB;
+const FAST = 32e6;
+const FAST_WINDOW = 8192 * KIB;
+const RATE_ROUNDS = 10;
+const CONGESTED_ROUNDS = 2;
+const RTT_WINDOW = 10;
+const STARTUP_GAIN = 2.885;
+const STARTUP_WINDOW_GAIN = 2;
+const STARTUP_GROWTH = 1.25;
+const STARTUP_ROUNDS = 3;
+const TRAIN = 4 * MIN_CHUNK;
+const CYCLE = [1.25, 0.75, 1, 1, 1, 1, 1, 1];
+const WINDOW_GAIN = 1.5;
+const TIMER = 0.001;
+
+/** A chunk on its way, and the state of the line when it went. */
+interface Sent {
+  readonly end: number;
+  readonly time: number;
+  readonly delivered: number;
+  readonly deliveredTime: number;
+  readonly firstTime: number;
+  readonly limited: boolean;
+}
+
+/** A value that counts from `at` on, which is a time or a round. */
+interface Sample {
+  readonly at: number;
+  readonly value: number;
+}
+
+/** What one direction of a connection carries, and what may go now. Times are seconds of one clock, sizes bytes, rates bytes per second. */
+export class CongestionController {
+  /** All that was handed to the transport. */
+  sentBytes = 0;
+  /** All that the peer acknowledged. */
+  delivered = 0;
+  /** The latest round trip, without what the peer held its acknowledgement back. */
+  rtt = Infinity;
+
+  readonly #sent: Sent[] = [];
+  #deliveredTime: number;
+  #firstTime: number;
+  /** Rates, falling: the first is the largest. */
+  readonly #rates: Sample[] = [];
+  /** Round trips, rising: the first is the smallest. */
+  readonly #rtts: Sample[] = [];
+  #round = 0;
+  #roundEnd = 0;
+  #limitedUntil = -1;
+  #release: number;
+  #started = false;
+  #drained = false;
+  #fullRate = 0;
+  #fullRounds = 0;
+  #cycle = 0;
+  #cycleStart: number;
+
+  constructor(now: number) {
+    this.#deliveredTime = this.#firstTime = this.#release = this.#cycleStart = now;
+  }
+
+  get inFlight(): number {
+    return this.sentBytes - this.delivered;
+  }
+
+  /** What the line delivers; 0 while unknown. */
+  get rate(): number {
+    return this.#rates[0]?.value ?? 0;
+  }
+
+  /** The line's own round trip; infinite while unknown. */
+  get minRtt(): number {
+    return this.#rtts[0]?.value ?? Infinity;
+  }
+
+  /** Bytes that may be in flight. A chunk may go while less are. */
+  get window(): number {
+    if (this.rate === 0) return FIRST_WINDOW;
+    const gain = this.#started ? WINDOW_GAIN : STARTUP_WINDOW_GAIN;
+    const room = Math.floor(gain * this.#bandwidthDelay()) + 2 * this.chunkSize;
+    return Math.max(room, this.rate >= FAST ? FAST_WINDOW : this.#started ? MIN_WINDOW : FIRST_WINDOW);
+  }
+
+  /** Bytes of the next chunk of a large message. */
+  get chunkSize(): number {
+    return Math.min(Math.max(Math.floor(this.rate * CHUNK_TIME), MIN_CHUNK), MAX_CHUNK);
+  }
+
+  /** Seconds until the next chunk may go: 0 for now, infinity for when the peer has acknowledged more. */
+  delay(now: number): number {
+    if (this.inFlight >= this.window) return Infinity;
+    if (!this.#started && this.inFlight < FIRST_WINDOW) return 0;
+    const early = this.#release - now;
+    return early > TIMER ? early : 0;
+  }
+
+  /** `size` bytes were handed to the transport. */
+  sent(now: number, size: number): void {
+    if (this.#sent.length === 0) this.#deliveredTime = this.#firstTime = now;
+    this.sentBytes += size;
+    this.#sent.push({
+      end: this.sentBytes,
+      time: now,
+      delivered: this.delivered,
+      deliveredTime: this.#deliveredTime,
+      firstTime: this.#firstTime,
+      limited: this.delivered <= this.#limitedUntil,
+    });
+    const rate = this.#pacingRate();
+    if (rate) this.#release = Math.max(this.#release, now) + size / rate;
+  }
+
+  /** Nothing waits to be sent: for now the application limits the rate, not the line. */
+  idle(): void {
+    this.#limitedUntil = this.sentBytes;
+  }
+
+  /** The peer has received `total` bytes so far, and held this acknowledgement back for `held` seconds. */
+  acknowledged(now: number, total: number, held = 0): void {
+    if (!(total > this.delivered && total <= this.sentBytes)) return;
+    let newest: Sent | undefined;
+    while (this.#sent[0] && this.#sent[0].end <= total) newest = this.#sent.shift();
+    this.delivered = total;
+    this.#deliveredTime = now;
+    if (!newest) return;
+    this.#firstTime = newest.time;
+    this.#sampleRtt(now, Math.max(now - newest.time - Math.max(held, 0), 1e-6));
+    this.#countRound(newest, this.#sampleRate(now, newest, held));
+    this.#advance(now);
+  }
+
+  #bandwidthDelay(): number {
+    return this.rate * this.minRtt;
+  }
+
+  #countRound(newest: Sent, limited: boolean): void {
+    if (newest.delivered < this.#roundEnd) return;
+    this.#round += 1;
+    this.#roundEnd = this.delivered;
+    if (!limited) this.#checkFull();
+  }
+
+  #sampleRtt(now: number, rtt: number): void {
+    this.rtt = rtt;
+    keep(this.#rtts, { at: now, value: rtt }, (old) => old >= rtt, now - RTT_WINDOW);
+  }
+
+  #sampleRate(now: number, newest: Sent, held: number): boolean {
+    const size = this.delivered - newest.delivered;
+    const acknowledging = Math.max(now - newest.deliveredTime - held, 1e-6);
+    const sending = newest.time - newest.firstTime;
+    const rate = size / Math.max(acknowledging, sending);
+    const limited = newest.limited && !(size >= TRAIN && sending > 0 && sending < 0.8 * acknowledging);
+    if (newest.limited && rate < this.rate) return limited;
+    const queues = this.#started && this.rtt > 2 * this.minRtt + 2 * CHUNK_TIME;
+    const rounds = queues ? CONGESTED_ROUNDS : RATE_ROUNDS;
+    keep(this.#rates, { at: this.#round, value: rate }, (old) => old <= rate, this.#round - rounds + 1);
+    return limited;
+  }
+
+  #checkFull(): void {
+    if (this.rate >= this.#fullRate * STARTUP_GROWTH) {
+      this.#fullRate = this.rate;
+      this.#fullRounds = 0;
+      this.#started = this.#drained = false;
+    } else if (this.#started) {
+      this.#fullRate = Math.min(this.#fullRate, Math.max(this.rate, 1));
+    } else {
+      this.#fullRounds += 1;
+      this.#started = this.#fullRounds >= STARTUP_ROUNDS;
+    }
+  }
+
+  #advance(now: number): void {
+    if (!this.#started) return;
+    const drained = this.inFlight <= this.#bandwidthDelay();
+    if (!this.#drained) {
+      this.#drained = drained;
+      this.#cycle = 2;
+      this.#cycleStart = now;
+    } else if (now - this.#cycleStart >= this.minRtt || (this.#gain < 1 && drained)) {
+      this.#cycle = (this.#cycle + 1) % CYCLE.length;
+      this.#cycleStart = now;
+    }
+  }
+
+  get #gain(): number {
+    return CYCLE[this.#cycle] ?? 1;
+  }
+
+  /** 0 for no pacing. */
+  #pacingRate(): number {
+    const { rate } = this;
+    if (!rate || rate >= FAST) return 0;
+    if (!this.#started) return Math.max(rate * STARTUP_GAIN, FIRST_WINDOW / this.minRtt);
+    return rate * (this.#drained ? this.#gain : 1 / STARTUP_GAIN);
+  }
+}
+
+/** Adds a sample; those that it makes pointless and those from before `oldest` go. */
+function keep(samples: Sample[], sample: Sample, pointless: (value: number) => boolean, oldest: number): void {
+  let last;
+  while ((last = samples.at(-1)) && pointless(last.value)) samples.pop();
+  samples.push(sample);
+  while (samples[0] && samples[0].at < oldest) samples.shift();
+}

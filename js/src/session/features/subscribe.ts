@@ -1,0 +1,191 @@
+import { ConnectionError, ErrorCode, ProtocolError, UnsupportedError, UsageError } from "../../errors.js";
+import { report } from "../../report.js";
+import type { Publication, UnaskedMessage } from "../../wire/messages.js";
+import type { Feature, FeatureHost } from "./feature.js";
+
+/** The value of a tag that a publication carries (SUB-8). */
+export type TagValue = string | number | boolean;
+
+/** Bounds that must all hold (SUB-9). Only values of one kind have an order (SUB-10). */
+export interface Bounds {
+  readonly gte?: string | number;
+  readonly gt?: string | number;
+  readonly lte?: string | number;
+  readonly lt?: string | number;
+  readonly ne?: TagValue;
+}
+
+/** What a tag must be: a value, one of several, or within bounds (SUB-9). */
+export type Condition = TagValue | readonly TagValue[] | Bounds;
+
+/** A condition for each tag that matters; all must hold (SUB-8). The server evaluates it: what does not match is not sent. */
+export type Filter = Readonly<Record<string, Condition>>;
+
+/** `reliable`: every publication arrives (SUB-12). `latest`: an old one may give way to a newer one (SUB-13). */
+export type Delivery = "reliable" | "latest";
+
+/** What a subscriber is told besides the payload. */
+export interface PublicationInfo {
+  readonly topic: string;
+  /** Counts the topic's publications on the server. It may skip, and never decreases (MSG-6). */
+  readonly number: number;
+}
+
+/** Takes a publication. What it throws, or rejects with, is reported and stops nothing else. */
+export type Callback<T = unknown> = (payload: T, info: PublicationInfo) => unknown;
+
+/** A subscription, from {@link Link.subscribe}. */
+export interface Subscription {
+  readonly topic: string;
+  /**
+   * Resolves when the subscription is in effect: every later publication that matches arrives, none that was published before does.
+   * Rejects with a CallError where the server refuses the topic or the filter, with an UnsupportedError where it knows no filters,
+   * and with a ConnectionError where the connection ends first.
+   */
+  readonly ready: Promise<void>;
+  /** How the server delivers the topic; undefined until {@link Subscription.ready}. */
+  readonly delivery: Delivery | undefined;
+  /**
+   * Replaces the filter without a gap; null takes it away. Rejects like {@link Subscription.ready}, and then the old filter stays;
+   * after the subscription has ended, with a UsageError.
+   */
+  update(filter: Filter | null): Promise<void>;
+  /**
+   * Ends the subscription. The callback is not called again, from now on. The promise resolves when the server knows; it never rejects.
+   */
+  cancel(): Promise<void>;
+}
+
+/** The subscriptions of a connection: kept by the server where it accepted `subscribe`, by topic on this side otherwise (ORD-4). */
+export class Subscriptions implements Feature {
+  readonly name = "subscribe";
+
+  readonly #host: Pick<FeatureHost, "system">;
+  readonly #all = new Map<number, Entry>();
+  #accepted = false;
+  #lastId = 0;
+  #ended: ConnectionError | undefined;
+
+  constructor(host: Pick<FeatureHost, "system">) {
+    this.#host = host;
+  }
+
+  negotiated(accepted: boolean): void {
+    this.#accepted = accepted;
+  }
+
+  add(topic: string, callback: Callback, filter: Filter | null | undefined): Subscription {
+    const id = ++this.#lastId;
+    const entry = new Entry(topic, callback, {
+      set: (chosen) => this.#set(id, topic, chosen),
+      end: () => this.#cancel(id),
+      failed: () => this.#all.delete(id),
+    });
+    this.#all.set(id, entry);
+    entry.start(filter);
+    return entry;
+  }
+
+  /** Hands a publication to the callbacks of the subscriptions that it matches. */
+  receive(publication: UnaskedMessage): boolean {
+    if (publication.kind !== "publication") return false;
+    const info = { topic: publication.topic, number: publication.number };
+    for (const id of this.#named(publication)) {
+      // One that was cancelled, here or by the callback before, may still be named.
+      const entry = this.#all.get(id);
+      if (entry?.topic === publication.topic) entry.deliver(publication.payload, info);
+    }
+    return true;
+  }
+
+  /** Ends all of them, as the connection has ended: no callback is called any more, and new ones reject with `error`. */
+  end(error: ConnectionError): void {
+    this.#ended = error;
+    this.#all.clear();
+  }
+
+  #named({ topic, subscriptions }: Publication): readonly number[] {
+    if (!this.#accepted) return [...this.#all.keys()];
+    if (!subscriptions) throw new ProtocolError(ErrorCode.invalidRequest, `a publication of ${topic} names no subscriptions (SUB-6)`);
+    return subscriptions;
+  }
+
+  async #set(subscription: number, topic: string, filter: Filter | null | undefined): Promise<Delivery> {
+    if (this.#ended) throw this.#ended;
+    // The server would take it for a new subscription, which nobody could cancel.
+    if (!this.#all.has(subscription)) throw new UsageError(`the subscription to ${topic} has ended`);
+    if (this.#accepted) {
+      const result = await this.#host.system("subscribe", { subscription, topic, filter: filter ?? undefined });
+      return (result as { delivery?: Delivery } | null)?.delivery ?? "reliable";
+    }
+    if (filter && Object.keys(filter).length > 0) {
+      throw new UnsupportedError(`cannot filter ${topic}: this server sends everything to everybody (it did not accept "subscribe")`);
+    }
+    return "reliable";
+  }
+
+  async #cancel(subscription: number): Promise<void> {
+    if (!this.#all.delete(subscription) || !this.#accepted) return;
+    // An end that the server refuses, or cannot be told, is an end all the same.
+    await this.#host.system("unsubscribe", { subscription }).catch(() => undefined);
+  }
+}
+
+interface Actions {
+  set(filter: Filter | null | undefined): Promise<Delivery>;
+  end(): Promise<void>;
+  failed(): void;
+}
+
+class Entry implements Subscription {
+  delivery: Delivery | undefined;
+
+  readonly #callback: Callback;
+  readonly #actions: Actions;
+  #ready: Promise<void> = Promise.resolve();
+  #watched = false;
+  #ended: Promise<void> | undefined;
+
+  constructor(
+    readonly topic: string,
+    callback: Callback,
+    actions: Actions,
+  ) {
+    this.#callback = callback;
+    this.#actions = actions;
+  }
+
+  get ready(): Promise<void> {
+    this.#watched = true;
+    return this.#ready;
+  }
+
+  start(filter: Filter | null | undefined): void {
+    this.#ready = this.update(filter);
+    this.#ready.catch((error: unknown) => this.#fail(error));
+  }
+
+  async update(filter: Filter | null | undefined): Promise<void> {
+    this.delivery = await this.#actions.set(filter);
+  }
+
+  cancel(): Promise<void> {
+    this.#ended ??= this.#actions.end();
+    return this.#ended;
+  }
+
+  deliver(payload: unknown, info: PublicationInfo): void {
+    try {
+      const result = this.#callback(payload, info) as PromiseLike<unknown> | null | undefined;
+      if (typeof result?.then === "function") result.then(undefined, report);
+    } catch (error) {
+      report(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#actions.failed();
+    // Somebody who never looks at `ready` would wait for publications in vain.
+    if (!this.#watched && !(error instanceof ConnectionError)) report(error);
+  }
+}

@@ -1,0 +1,51 @@
+import { AuthenticationError, ErrorCode, ProtocolError } from "../errors.js";
+import { VERSION } from "../version.js";
+import { HEADER_LENGTH } from "../wire/limits.js";
+
+/** What the server says in response to hello (HELLO-2, EXT-2). A released server says less. */
+export interface Welcome {
+  readonly clientId: string;
+  /** The extensions that it accepted. */
+  readonly features: readonly string[];
+  /** Undefined for a released server. */
+  readonly server: { readonly name: string; readonly version: string } | undefined;
+  /** The largest frame that it takes, header included, in bytes (G2-5). */
+  readonly maxMsgSize: number | undefined;
+}
+
+/** The argument of hello; without features it is a released client's (HELLO-1, EXT-1). */
+export function helloOf(secret: string | undefined, features: readonly string[] | undefined): object {
+  return features ? { secret, features, client: { name: "wslink", version: VERSION } } : { secret };
+}
+
+/**
+ * Reads the response to hello.
+ *
+ * @throws ProtocolError where it is not one.
+ */
+export function readWelcome(response: unknown): Welcome {
+  const { clientID, maxMsgSize, features = [], server } = (response ?? {}) as Record<string, unknown>;
+  if (typeof clientID !== "string" || !/^\w+$/.test(clientID)) throw badWelcome("clientID");
+  if (maxMsgSize !== undefined && !(typeof maxMsgSize === "number" && maxMsgSize > HEADER_LENGTH)) throw badWelcome("maxMsgSize");
+  if (!Array.isArray(features) || !features.every(isText)) throw badWelcome("features");
+  return { clientId: clientID, maxMsgSize, features, server: readServer(server) };
+}
+
+/** The error of a refused hello, in words for who chose the secret. */
+export function refusal(error: AuthenticationError, secret: string | undefined): AuthenticationError {
+  error.message = `the server refused this client: ${secret === undefined ? "no secret was given" : "the secret is wrong"}`;
+  return error;
+}
+
+function readServer(server: unknown): Welcome["server"] {
+  const { name, version } = (server ?? {}) as Record<string, unknown>;
+  return isText(name) && isText(version) ? { name, version } : undefined;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function badWelcome(key: string): ProtocolError {
+  return new ProtocolError(ErrorCode.invalidRequest, `the response to hello has no usable ${key} (HELLO-2)`);
+}

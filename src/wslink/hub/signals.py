@@ -1,0 +1,84 @@
+"""Signals that end a server, handled by this process alone and given back afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+STOP = (signal.SIGINT, signal.SIGTERM)
+"""What stops a server."""
+
+
+class Signals:
+    """Handlers of signals in an event loop.
+
+    A process that is forked from this one (by `multiprocessing`, or `os.fork`) gets the handlers of before: asyncio's
+    own would do nothing there, and on Python 3.10 and 3.11 its signals would be reported to this process.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[signal.Signals, Any] = {}
+
+    def handle(self, handler: Callable[[], None], numbers: tuple[signal.Signals, ...] = STOP) -> None:
+        """Call `handler` at each of `numbers`. From inside the running event loop.
+
+        Nothing on Windows and outside of the main thread, where the application's own handling stays.
+        """
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            for number in numbers:
+                before = signal.getsignal(number)
+                loop.add_signal_handler(number, handler)
+                self._before[number] = before
+        if self._before:
+            _handled.add(self)
+
+    def restore(self) -> None:
+        """Give the signals back to who handled them before. From inside the running event loop."""
+        _handled.discard(self)
+        for number in self._before:
+            asyncio.get_running_loop().remove_signal_handler(number)
+        self._reset()
+
+    def _reset(self) -> None:
+        before, self._before = self._before, {}
+        for number, handler in before.items():
+            if handler is not None:  # one that was not installed by Python cannot be put back
+                with contextlib.suppress(ValueError):
+                    signal.signal(number, handler)
+
+
+_handled: weakref.WeakSet[Signals] = weakref.WeakSet()
+
+
+_held = threading.local()  # a mask belongs to a thread
+
+
+def _before_fork() -> None:
+    """Hold signals back while the new process still has this one's handlers."""
+    _held.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP if _handled else ())
+
+
+def _after_fork() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _held.mask)
+
+
+def _forget() -> None:
+    """In a process that was forked: the handlers of before, and no word to the process that it was forked from."""
+    if _handled:
+        with contextlib.suppress(ValueError):
+            signal.set_wakeup_fd(-1)
+        for signals in list(_handled):
+            signals._reset()
+        _handled.clear()
+    _after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_forget)

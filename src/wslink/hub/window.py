@@ -1,0 +1,123 @@
+"""How many publications of one subscription may be on their way to the page's callback."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import NamedTuple
+
+FIRST_WINDOW = 2
+MAX_WINDOW = 256
+GROW_BELOW, SHRINK_ABOVE = 0.5, 1.0
+"""Publications that wait somewhere on their way. Below the first the window grows, above the second it shrinks (the
+thresholds of TCP Vegas, Brakmo and Peterson 1995, lowered since a publication is large)."""
+MEMORY = 30.0
+"""Seconds that the shortest time from sending to settling counts for."""
+
+
+class Settled(NamedTuple):
+    """A publication that the page has dealt with.
+
+    Attributes:
+        size: its bytes.
+        age: seconds from its publishing to the arrival of the acknowledgement.
+        rtt: seconds of these from the beginning of its sending on.
+        label: what `sent` was given.
+    """
+
+    size: int
+    age: float
+    rtt: float
+    label: object
+
+
+class _Sent(NamedTuple):
+    time: float
+    published: float
+    size: int
+    full: bool
+    label: object
+
+
+class DeliveryWindow:
+    """The publications of a subscription that were sent and that the page has not settled, and how many may be.
+
+    It reads no clock: callers give the time, in seconds of one monotonic clock.
+
+    Args:
+        fixed: a window that the subscriber asked for, in publications; one that follows the line and the page if None.
+
+    Attributes:
+        size: publications that may be unsettled.
+        count: publications that were sent.
+        settled: publications that were settled.
+    """
+
+    __slots__ = ("_fixed", "_next_change", "_rtts", "_sent", "_starting", "count", "settled", "size")
+
+    def __init__(self, fixed: int | None = None) -> None:
+        self._fixed = fixed is not None
+        self.size = FIRST_WINDOW if fixed is None else fixed
+        self.count = 0
+        self.settled = 0
+        self._sent: deque[_Sent] = deque()
+        self._rtts: deque[tuple[float, float]] = deque()
+        self._starting = True
+        self._next_change = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether one more may be sent."""
+        return len(self._sent) < self.size
+
+    def sent(self, now: float, published: float, size: int, label: object = None) -> None:
+        """A publication of `size` bytes that was published at `published` begins to be sent."""
+        self.count += 1
+        self._sent.append(_Sent(now, published, size, len(self._sent) + 1 >= self.size, label))
+
+    def settle(self, now: float, count: int, floor: float = 0.0) -> Settled | None:
+        """The page has settled `count` publications so far.
+
+        Args:
+            floor: the time that the line itself takes for one of this size and its acknowledgement, and the page for
+                its callback; 0 if that is unknown.
+
+        Returns:
+            The newest of them; None where `count` says nothing new or more than was sent.
+        """
+        if not self.settled < count <= self.count:
+            return None
+        for _ in range(count - self.settled):
+            newest = self._sent.popleft()
+        self.settled = count
+        rtt = max(now - newest.time, 1e-6)
+        self._remember(now, rtt)
+        if not self._fixed and count >= self._next_change:
+            self._resize(rtt, max(floor, 1e-6) if floor else self._rtts[0][1], newest.full)
+        return Settled(newest.size, now - newest.published, rtt, newest.label)
+
+    def _remember(self, now: float, rtt: float) -> None:
+        rtts = self._rtts
+        while rtts and rtts[-1][1] >= rtt:
+            rtts.pop()
+        rtts.append((now, rtt))
+        while rtts[0][0] < now - MEMORY:
+            rtts.popleft()
+
+    def _resize(self, rtt: float, floor: float, full: bool) -> None:
+        """Grow while the window is used up and nothing waits on the way; shrink while something does. Once a round
+        trip: what was sent before a change tells nothing of it."""
+        waiting = self.size * max(1 - floor / rtt, 0.0)
+        before = self.size
+        if waiting > SHRINK_ABOVE:
+            self._starting = False
+            self.size = max(self.size - 1, 1)
+        elif waiting < GROW_BELOW and full:
+            self.size = min(self.size * 2 if self._starting else self.size + 1, MAX_WINDOW)
+        if self.size != before:
+            self._next_change = self.count + 1
+
+    @property
+    def oldest(self) -> float:
+        """When the oldest one that is not settled was sent; infinite if all are."""
+        return self._sent[0].time if self._sent else math.inf

@@ -1,0 +1,308 @@
+"""Rate, round trip and room of one direction of a connection, from what the peer acknowledges.
+
+The model is that of BBR (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14/5, 2016), at the
+level of messages: the largest delivery rate and the smallest round trip of the last moments say how much keeps the line
+busy while next to nothing queues in front of it. TCP below still guards the network; this decides what we hand to TCP,
+and so what can still be overtaken or replaced.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import NamedTuple
+
+KIB = 1024
+
+CHUNK_TIME = 0.02
+"""Seconds of the line that a chunk occupies: what a small message waits for at most behind a large one."""
+MIN_CHUNK = 16 * KIB
+MAX_CHUNK = 4096 * KIB - 4096
+FIRST_WINDOW = 64 * KIB
+"""Bytes that may be in flight, and are not paced, before the rate is known."""
+MIN_WINDOW = 32 * KIB
+FAST = 32e6
+"""Bytes per second above which nothing is paced and at least `FAST_WINDOW` may be in flight: a chunk of such a line
+takes less time than a timer is exact, and TCP alone keeps its queue short."""
+FAST_WINDOW = 8192 * KIB
+
+RATE_ROUNDS = 10
+"""Round trips that a delivery rate counts for; `CONGESTED_ROUNDS` while the line shows a queue."""
+CONGESTED_ROUNDS = 2
+RTT_WINDOW = 10.0
+"""Seconds that the smallest round trip counts for."""
+STARTUP_GAIN = 2.885
+"""2/ln 2: doubles what is in flight with each round trip."""
+STARTUP_WINDOW_GAIN = 2.0
+STARTUP_GROWTH = 1.25
+STARTUP_ROUNDS = 3
+"""Start-up ends after this many round trips in which the rate grew by less than `STARTUP_GROWTH`, and begins again
+where it grows by more than that later."""
+TRAIN = 4 * MIN_CHUNK
+"""Bytes that must have been acknowledged more slowly than they were sent before that is taken for the line's rate
+although the application had no more to send."""
+CYCLE = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+"""Gains of the round trips after start-up: look for more, let go of the queue that this made, then cruise."""
+WINDOW_GAIN = 1.5
+TIMER = 0.001
+"""Seconds by which a send may come early, as timers are no more exact."""
+
+
+class _Sent(NamedTuple):
+    """A chunk on its way, and the state of the line when it went."""
+
+    end: int
+    time: float
+    delivered: int
+    delivered_time: float
+    first_time: float
+    limited: bool
+
+
+class CongestionController:
+    """What one direction of a connection carries, and what may go now. It reads no clock: callers give the time.
+
+    Times are seconds of one monotonic clock, sizes bytes, rates bytes per second.
+
+    Args:
+        now: the time.
+
+    Attributes:
+        sent_bytes: all that was handed to the transport so far.
+        delivered: all that the peer acknowledged.
+        rtt: the latest round trip, without what the peer held its acknowledgement back; infinite while unknown.
+    """
+
+    __slots__ = (
+        "_cycle",
+        "_cycle_start",
+        "_delivered_time",
+        "_drained",
+        "_first_time",
+        "_full_rate",
+        "_full_rounds",
+        "_limited_until",
+        "_rates",
+        "_release",
+        "_round",
+        "_round_end",
+        "_rtts",
+        "_sent",
+        "_started",
+        "delivered",
+        "rtt",
+        "sent_bytes",
+    )
+
+    def __init__(self, now: float) -> None:
+        self.sent_bytes = 0
+        self.delivered = 0
+        self.rtt = math.inf
+        self._sent: deque[_Sent] = deque()
+        self._delivered_time = self._first_time = now
+        self._rates: deque[tuple[int, float]] = deque()  # (round, rate), rates falling: the first is the largest
+        self._rtts: deque[tuple[float, float]] = deque()  # (time, rtt), rtts rising: the first is the smallest
+        self._round = 0
+        self._round_end = 0
+        self._limited_until = -1
+        self._release = now
+        self._started = self._drained = False
+        self._full_rate = 0.0
+        self._full_rounds = 0
+        self._cycle = 0
+        self._cycle_start = now
+
+    # What callers ask ---------------------------------------------------------
+
+    @property
+    def in_flight(self) -> int:
+        """Bytes sent and not acknowledged."""
+        return self.sent_bytes - self.delivered
+
+    @property
+    def rate(self) -> float:
+        """The rate that the line delivers at; 0 while unknown."""
+        return self._rates[0][1] if self._rates else 0.0
+
+    @property
+    def min_rtt(self) -> float:
+        """The line's own round trip, without queues; infinite while unknown."""
+        return self._rtts[0][1] if self._rtts else math.inf
+
+    @property
+    def window(self) -> int:
+        """Bytes that may be in flight. A chunk may go while less are."""
+        if not self._rates or not self._rtts:
+            return FIRST_WINDOW
+        gain = WINDOW_GAIN if self._started else STARTUP_WINDOW_GAIN
+        room = int(gain * self._bandwidth_delay()) + 2 * self.chunk_size
+        return max(room, FAST_WINDOW if self.rate >= FAST else MIN_WINDOW if self._started else FIRST_WINDOW)
+
+    @property
+    def chunk_size(self) -> int:
+        """Bytes of the next chunk of a large message: `CHUNK_TIME` of the line."""
+        return min(max(int(self.rate * CHUNK_TIME), MIN_CHUNK), MAX_CHUNK)
+
+    def delay(self, now: float) -> float:
+        """Seconds until the next chunk may go: 0 for now, infinity for when the peer has acknowledged more."""
+        if self.in_flight >= self.window:
+            return math.inf
+        if not self._started and self.in_flight < FIRST_WINDOW:
+            return 0.0
+        early = self._release - now
+        return early if early > TIMER else 0.0
+
+    # What callers report --------------------------------------------------------
+
+    def sent(self, now: float, size: int) -> None:
+        """`size` bytes were handed to the transport."""
+        if not self._sent:
+            self._delivered_time = self._first_time = now
+        self.sent_bytes += size
+        limited = self.delivered <= self._limited_until
+        self._sent.append(_Sent(self.sent_bytes, now, self.delivered, self._delivered_time, self._first_time, limited))
+        rate = self._pacing_rate()
+        if rate:
+            self._release = max(self._release, now) + size / rate
+
+    def idle(self) -> None:
+        """Nothing waits to be sent: for now the application limits the rate, not the line."""
+        self._limited_until = self.sent_bytes
+
+    def acknowledged(self, now: float, total: int, held: float = 0.0) -> None:
+        """The peer has received `total` bytes so far, and held this acknowledgement back for `held` seconds.
+
+        A `total` beyond what was sent, or no larger than an earlier one, changes nothing.
+        """
+        if not self.delivered < total <= self.sent_bytes:
+            return
+        newest: _Sent | None = None
+        while self._sent and self._sent[0].end <= total:
+            newest = self._sent.popleft()
+        self.delivered = total
+        self._delivered_time = now
+        if newest is None:
+            return
+        self._first_time = newest.time
+        self._sample_rtt(now, max(now - newest.time - max(held, 0.0), 1e-6))
+        limited = self._sample_rate(now, newest, held)
+        self._count_round(newest, limited)
+        self._advance(now)
+
+    # Estimates ------------------------------------------------------------------
+
+    def _bandwidth_delay(self) -> float:
+        return self.rate * self.min_rtt
+
+    def _count_round(self, newest: _Sent, limited: bool) -> None:
+        """A round trip ends when a chunk is acknowledged that was sent after the end of the last one."""
+        if newest.delivered >= self._round_end:
+            self._round += 1
+            self._round_end = self.delivered
+            if not limited:
+                self._check_full()
+
+    def _sample_rtt(self, now: float, rtt: float) -> None:
+        self.rtt = rtt
+        rtts = self._rtts
+        while rtts and rtts[-1][1] >= rtt:
+            rtts.pop()
+        rtts.append((now, rtt))
+        while rtts[0][0] < now - RTT_WINDOW:
+            rtts.popleft()
+
+    def _sample_rate(self, now: float, newest: _Sent, held: float) -> bool:
+        """Take one delivery rate: the bytes acknowledged since the chunk was sent, over the longer of the times in
+        which they were sent and in which they were acknowledged. Returns whether the application limited it."""
+        size = self.delivered - newest.delivered
+        acknowledging, sending = max(now - newest.delivered_time - held, 1e-6), newest.time - newest.first_time
+        rate = size / max(acknowledging, sending)
+        limited = newest.limited and not (size >= TRAIN and 0 < sending < 0.8 * acknowledging)
+        if newest.limited and rate < self.rate:
+            return limited
+        rates = self._rates
+        while rates and rates[-1][1] <= rate:
+            rates.pop()
+        rates.append((self._round, rate))
+        rounds = CONGESTED_ROUNDS if self._queues() else RATE_ROUNDS
+        while rates[0][0] <= self._round - rounds:
+            rates.popleft()
+        return limited
+
+    def _queues(self) -> bool:
+        """Whether the latest round trip shows a queue that we did not mean to make: the line has become slower."""
+        return self._started and self.rtt > 2 * self.min_rtt + 2 * CHUNK_TIME
+
+    # Gains ------------------------------------------------------------------------
+
+    def _check_full(self) -> None:
+        """Whether start-up has found the line's rate, or the line has become faster since."""
+        if self.rate >= self._full_rate * STARTUP_GROWTH:
+            self._full_rate = self.rate
+            self._full_rounds = 0
+            self._started = self._drained = False
+        elif self._started:
+            self._full_rate = min(self._full_rate, max(self.rate, 1.0))
+        else:
+            self._full_rounds += 1
+            self._started = self._full_rounds >= STARTUP_ROUNDS
+
+    def _advance(self, now: float) -> None:
+        """Go on in the cycle of gains."""
+        if not self._started:
+            return
+        if not self._drained:
+            self._drained = self.in_flight <= self._bandwidth_delay()
+            self._cycle, self._cycle_start = 2, now
+            return
+        lasted = now - self._cycle_start >= self.min_rtt
+        if CYCLE[self._cycle] < 1:
+            lasted = lasted or self.in_flight <= self._bandwidth_delay()
+        if lasted:
+            self._cycle = (self._cycle + 1) % len(CYCLE)
+            self._cycle_start = now
+
+    def _pacing_rate(self) -> float:
+        """Bytes per second to send at; 0 for no pacing."""
+        rate = self.rate
+        if not rate or rate >= FAST:
+            return 0.0
+        if not self._started:
+            return max(rate * STARTUP_GAIN, FIRST_WINDOW / self.min_rtt)
+        return rate * (CYCLE[self._cycle] if self._drained else 1 / STARTUP_GAIN)
+
+
+class ChunkSize:
+    """The size of the next chunk to a peer that acknowledges nothing, from what the transport takes.
+
+    It follows the rate at which the transport becomes writable again, and doubles while that takes all it is given.
+
+    Attributes:
+        size: bytes of the next chunk.
+    """
+
+    __slots__ = ("_given", "_since", "size")
+
+    def __init__(self) -> None:
+        self.size = FIRST_WINDOW
+        self._given = 0
+        self._since: float | None = None
+
+    def given(self, size: int, writable: bool) -> None:
+        """A frame of `size` bytes was given to the transport, which is still writable or not."""
+        self._given += size
+        if writable and size >= self.size:
+            self.size = min(2 * self.size, MAX_CHUNK)
+
+    def resumed(self, now: float) -> None:
+        """The transport is writable again."""
+        if self._since is not None and now > self._since:
+            rate = self._given / (now - self._since)
+            self.size = min(max(int(rate * CHUNK_TIME), MIN_CHUNK), MAX_CHUNK)
+        self._since = now
+        self._given = 0
+
+    def idle(self) -> None:
+        """Nothing waits: until more does, time says nothing of the line."""
+        self._since = None
+        self._given = 0

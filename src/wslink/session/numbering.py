@@ -1,0 +1,119 @@
+"""The numbers of messages, by which a connection takes up where the one before it ended (RES-2 to RES-4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+from wslink.errors import ParseError
+
+LAST_NUMBER = 2**32 - 1
+"""Numbers travel as the message id of a chunk, a `uint32` (G2-2)."""
+
+MessageT = TypeVar("MessageT")
+
+
+class Kept(NamedTuple, Generic[MessageT]):
+    """A message that is kept until the peer has it."""
+
+    message: MessageT
+    size: int
+    key: Hashable
+
+
+class Unacknowledged(Generic[MessageT]):
+    """The messages of one direction that were sent and that the peer may lack.
+
+    Attributes:
+        last: the number given last; 0 before the first.
+        size: bytes of the messages kept.
+    """
+
+    __slots__ = ("_held", "_kept", "last", "size")
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.size = 0
+        self._kept: dict[int, Kept[MessageT]] = {}  # in the order of numbers, those above what was acknowledged
+        self._held: dict[int, Kept[MessageT]] = {}  # those below it that the peer reported missing
+
+    def __len__(self) -> int:
+        return len(self._kept) + len(self._held)
+
+    def __iter__(self) -> Iterator[tuple[int, Kept[MessageT]]]:
+        """Numbers and messages, in the order of numbers."""
+        yield from sorted(self._held.items())
+        yield from self._kept.items()
+
+    def number(self, message: MessageT, size: int, key: Hashable = None) -> int:
+        """Keep a message whose first chunk is about to be sent; returns its number.
+
+        Args:
+            key: what makes it replaceable by a newer one on a return, with `latest` delivery.
+        """
+        self.last += 1
+        self._kept[self.last] = Kept(message, size, key)
+        self.size += size
+        return self.last
+
+    def acknowledge(self, received: int, missing: Collection[int] = ()) -> None:
+        """The peer has all up to `received` but those `missing`. What was never sent changes nothing."""
+        if received > self.last:
+            return
+        for number in [number for number in self._held if number not in missing]:
+            self._drop(self._held.pop(number))
+        while self._kept and (number := next(iter(self._kept))) <= received:
+            kept = self._kept.pop(number)
+            if number in missing:
+                self._held[number] = kept
+            else:
+                self._drop(kept)
+
+    def replace(self, number: int, message: MessageT, size: int) -> None:
+        """Send `message` under the number of one that is still kept, in its place."""
+        store = self._held if number in self._held else self._kept
+        self.size += size - store[number].size
+        store[number] = store[number]._replace(message=message, size=size)
+
+    def _drop(self, kept: Kept[MessageT]) -> None:
+        self.size -= kept.size
+
+
+class Received:
+    """The numbers of one direction that have arrived whole.
+
+    Args:
+        max_missing: how many may be missing below the largest; a peer that skips more is malformed.
+
+    Attributes:
+        last: the largest number that has arrived; 0 before the first.
+        missing: those below it that have not.
+    """
+
+    __slots__ = ("_max_missing", "last", "missing")
+
+    def __init__(self, max_missing: int) -> None:
+        self._max_missing = max_missing
+        self.last = 0
+        self.missing: set[int] = set()
+
+    def take(self, number: int) -> bool:
+        """Whether the message `number` is new; False for one that has arrived before.
+
+        Raises:
+            ParseError: if it leaves more missing than `max_missing`.
+        """
+        if number == self.last + 1:  # the usual case
+            self.last = number
+            return True
+        if number <= self.last:
+            if number not in self.missing:
+                return False
+            self.missing.discard(number)
+            return True
+        skipped = number - self.last - 1
+        if len(self.missing) + skipped > self._max_missing:
+            raise ParseError(f"message number {number} leaves more than {self._max_missing} missing")
+        self.missing.update(range(self.last + 1, number))
+        self.last = number
+        return True

@@ -1,0 +1,105 @@
+"""Every block of configuration and code in README.md and docs/ is run by a test, or says why not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs.blocks import ROOT, Block, blocks, pages
+
+RUN_BY = {
+    "README.md": {
+        "bash": ["tests/docs/test_readme.py::test_the_demo_starts"],
+        "python": [
+            "tests/package/test_wheel.py::test_the_readmes_ten_lines_run_without_node",
+            "tests/docs/test_readme.py::test_the_python_client_meets_the_server",
+        ],
+        "html": ["tests/browser/readme.test.js::the README's page paints what the README's server publishes"],
+    },
+    "docs/deployment.md": {
+        "python": ["tests/deployment/test_web_servers.py::test_one_workstation"],
+        "toml": [
+            "tests/deployment/test_web_servers.py::test_one_workstation",
+            "tests/deployment/test_slurm_recipes.py::test_sessions_on_nodes",
+            "tests/deployment/test_slurm_recipes.py::TestOutward",
+        ],
+        "bash": [
+            "tests/deployment/test_web_servers.py::test_one_workstation",
+            "tests/deployment/test_slurm_recipes.py::test_sessions_on_nodes",
+            "tests/deployment/test_slurm_recipes.py::TestOutward",
+            "tests/deployment/test_slurm_recipes.py::TestOutward",
+        ],
+        "nginx": [
+            "tests/deployment/test_web_servers.py::TestNginx",
+            "tests/deployment/test_trame.py::test_programs_through_nginx",
+            "tests/deployment/test_slurm_recipes.py::TestOutward",
+        ],
+        "js": ["tests/deployment/test_trame.py::test_programs_through_nginx"],
+        "apache": [
+            "tests/deployment/test_web_servers.py::test_through_the_launcher",
+            "tests/deployment/test_web_servers.py::test_by_a_map",
+        ],
+    },
+    "docs/launcher.md": {
+        "bash": [
+            "tests/docs/test_launcher_pages.py::test_the_commands_serve_the_example",
+            "tests/docs/test_launcher_pages.py::test_the_administrator_asks_from_a_shell",
+        ],
+        "toml": [
+            "tests/docs/test_launcher_pages.py::test_the_commands_serve_the_example",
+            "tests/docs/test_launcher_pages.py::test_the_administrator_asks_from_a_shell",
+            "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
+            "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
+        ],
+        "js": ["tests/docs/test_launcher_pages.py::test_a_page_starts_a_session"],
+    },
+    "docs/migration.md": {"python": ["tests/docs/test_python_pages.py::test_both_apis_in_one_server"]},
+    "docs/python.md": {
+        "python": [
+            "tests/docs/test_python_pages.py::test_the_overview_serves",
+            "tests/docs/test_python_pages.py::test_the_overview_connects",
+        ]
+    },
+    "docs/relay.md": {
+        "bash": [
+            "tests/docs/test_relay_page.py::test_both_modes_carry",
+            "tests/docs/test_relay_page.py::test_tokens_keep_others_out",
+        ]
+    },
+    "docs/security.md": {"nginx": ["tests/docs/test_nginx.py::test_pages_and_links_pass"]},
+    "docs/tutorial.md": {
+        "python": ["tests/docs/test_tutorial.py::test_the_tutorials_viewer"] * 3,
+        "js": ["tests/docs/test_tutorial.py::test_the_tutorials_viewer"] * 2,
+    },
+}
+"""Page to language to the test of each block, in their order. Who adds a block adds its test."""
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_block_is_run(page: str) -> None:
+    missing = [one for one in blocks(page) if not one.not_run and not runs(one)]
+    assert [(one.language, one.text.splitlines()[0]) for one in missing] == []
+
+
+def runs(one: Block) -> bool:
+    tests = RUN_BY.get(one.page, {}).get(one.language, [])
+    return one.number < len(tests)
+
+
+def test_no_test_is_named_for_a_block_that_is_gone() -> None:
+    found = {(one.page, one.language): one.number + 1 for page in pages() for one in blocks(page)}
+    named = {(page, language): len(tests) for page, by in RUN_BY.items() for language, tests in by.items()}
+    assert {key: count for key, count in named.items() if count != found.get(key)} == {}
+
+
+@pytest.mark.parametrize("name", sorted({name for by in RUN_BY.values() for tests in by.values() for name in tests}))
+def test_the_tests_that_are_named_exist(name: str) -> None:
+    file, _, test = name.partition("::")
+    text = (ROOT / file).read_text()
+    assert re.search(rf'(def|class) {re.escape(test)}\b|test\("{re.escape(test)}"', text), name
+
+
+def test_a_block_without_a_test_needs_a_reason() -> None:
+    reasons = [one.not_run for page in pages() for one in blocks(page) if one.not_run]
+    assert [reason for reason in reasons if len(reason.split()) < 4] == []

@@ -1,0 +1,63 @@
+"""The blocks of docs/python.md and docs/migration.md."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import wslink
+from tests.conftest import Serve
+from tests.docs.blocks import block
+from tests.docs.programs import running
+from wslink import App
+
+TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+async def test_the_overview_serves(serve: Serve) -> None:
+    names: dict[str, Any] = {}
+    exec(block("docs/python.md", "python"), names)
+    assert isinstance(names["app"], App)
+    await serve(names["app"])
+
+
+async def test_the_overview_connects(serve: Serve) -> None:
+    app = App(secret="secret")
+    rows: list[int] = []
+    topic = app.topic("a.c")
+
+    @app.method("a.b")
+    def method(azimuth: int, altitude: int) -> list[int]:
+        return [azimuth, altitude]
+
+    @topic.on_subscribe
+    def publish(subscription: Any) -> None:
+        rows.extend(row for row in range(8) if subscription.matches({"row": row}))
+
+    url = await serve(app)
+    text = block("docs/python.md", "python", 1).replace("ws://localhost:8080/ws", url)
+    names: dict[str, Any] = {"secret": "secret"}
+    run = eval(compile(text, "docs/python.md", "exec", flags=TOP_LEVEL_AWAIT), names)
+    task = asyncio.ensure_future(run)
+    while not rows and not task.done():
+        await asyncio.sleep(0.01)
+    assert not task.done(), task.exception()
+    task.cancel()
+    await asyncio.wait([task])
+    assert names["result"] == [315, 30]
+    assert rows == [3, 4, 5]
+
+
+async def test_both_apis_in_one_server(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text(block("docs/migration.md", "python").replace("port=8080", "port=0"))
+    async with (
+        running(tmp_path, "python server.py") as port,
+        wslink.connect(f"ws://localhost:{port}/ws", secret="wslink-secret") as link,
+    ):
+        turned = link.subscribe("view.rotated")
+        await turned.ready
+        assert await link.call("view.zoom", 2.5) == 2.5
+        await link.call("view.rotate", 30)
+        assert await anext(turned) == 30

@@ -1,0 +1,57 @@
+"""The tutorial's blocks, put together in their order: a server in Python, and a page's script in Node."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from tests.docs.blocks import ROOT, block
+from tests.docs.programs import SECRET, done, running
+
+YOURS = """
+import numpy as np
+
+
+def elevation(x, y):
+    return x + 100.0 * y
+
+
+def shade(row, azimuth=0, altitude=0):
+    return np.full((2, 3), row, dtype=np.uint8)
+"""
+PAGE = """
+import {{ connect }} from "{client}";
+
+const link = await connect("ws://localhost:{port}/ws", {{ secret: "{secret}" }});
+const rows = [];
+const draw = (tile) => rows.push([tile.row, tile.pixels.shape, tile.pixels.dtype]);
+{blocks}
+while (rows.length < 5) await new Promise((resolve) => setTimeout(resolve, 10));
+const first = rows.splice(0);
+await link.call("terrain.light", [315]);
+while (rows.length < 3) await new Promise((resolve) => setTimeout(resolve, 10));
+const wrong = await link.call("terrain.profile", [[[0, "0"]]]).catch(({{ code, message }}) => [code, message]);
+const many = await link.call("terrain.profile", [Array(10001).fill([0, 0])]).catch(({{ data }}) => data);
+console.log(JSON.stringify({{ heights, first, lit: rows.map(([row]) => row), wrong, many }}));
+await link.close();
+"""
+TUTORIAL = "docs/tutorial.md"
+
+
+async def test_the_tutorials_viewer(tmp_path: Path) -> None:
+    server = [YOURS, *(block(TUTORIAL, "python", number) for number in range(3))]
+    (tmp_path / "server.py").write_text("\n\n".join([*server, "app.run(port=0)\n"]))
+    async with running(tmp_path, "python server.py", WSLINK_SECRET=SECRET) as port:
+        blocks = "\n".join(block(TUTORIAL, "js", number) for number in range(2))
+        client = ROOT / "js" / "dist" / "index.js"
+        page = PAGE.format(client=client, port=port, secret=SECRET, blocks=blocks)
+        (tmp_path / "page.mjs").write_text(page)
+        said = json.loads(await done(tmp_path, "node", "page.mjs"))
+    assert said["heights"] == [0, 505]
+    assert said["first"] == [[row, [2, 3], "|u1"] for row in (3, 4, 5, 4, 5, 6)][: len(said["first"])]
+    assert sorted(said["lit"]) == [4, 5, 6]
+    assert said["many"] == {"max": 10_000}
+    code, message = said["wrong"]
+    [promised] = re.findall(rf"with code {code} that\s+says `(.*)`", (ROOT / TUTORIAL).read_text())
+    assert promised in message.replace("`", "")
