@@ -8,7 +8,7 @@ import functools
 import inspect
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from wslink import errors
@@ -19,8 +19,12 @@ from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
 from wslink.rpc.ordering import ResponseFirst
 from wslink.wire.limits import Limits
 from wslink.wire.messages import Request
+from wslink.wire.show import as_text
 
 logger = logging.getLogger("wslink")
+
+MAX_REPR = 4096
+"""Characters of an exception's `repr` that are sent (ERR-2)."""
 
 Executor = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a function elsewhere than on the event loop's thread."""
@@ -127,11 +131,11 @@ class Dispatcher:
             if method.run == "loop" or method.run not in service.executors:
                 result = method.function(*args, **kwargs)
             else:
-                result = self._elsewhere(method, functools.partial(method.function, *args, **kwargs))
+                result = self._elsewhere(method, functools.partial(_outcome, method.function, args, kwargs))
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._keep(call, result)  # the task copies this context, and current_call with it
                 return
-        except (Exception, asyncio.CancelledError) as error:
+        except BaseException as error:
             self._failed(call, error)
             return
         finally:
@@ -180,7 +184,11 @@ class Dispatcher:
         call = running.call
         try:
             result = await awaitable
-        except (Exception, asyncio.CancelledError) as error:
+            if type(result) is _Raised:
+                raise result.error
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and _loop_has_ended():
+                raise
             self._failed(call, error)
         else:
             call.answered = True
@@ -192,13 +200,14 @@ class Dispatcher:
             self._service.under_way -= 1
 
     def _failed(self, call: Call, error: BaseException) -> None:
-        """Send what a call's exception becomes (ERR-2, ERR-3)."""
+        """Send what a call's exception becomes, of whatever kind it is: an exit or an interrupt is its caller's error,
+        too (ERR-2, ERR-3)."""
         call.answered = True
         if isinstance(error, (MethodError, PeerError)):
             self._responder.error(call.id, error.code, error.message, error.data)
         else:
             data = {"method": call.method, "exception": "cancelled"}
-            if isinstance(error, Exception):
+            if not isinstance(error, asyncio.CancelledError):
                 logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
                 data["exception"] = _safe_repr(error)
                 if self._service.debug:
@@ -207,8 +216,32 @@ class Dispatcher:
         self._service.ordering.release()
 
 
-def _safe_repr(error: Exception) -> str:
+def _safe_repr(error: BaseException) -> str:
     try:
-        return repr(error)
+        return as_text(repr(error)[:MAX_REPR])
     except Exception:
         return f"<{type(error).__name__}>"
+
+
+def _loop_has_ended() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return False
+
+
+class _Raised:
+    """What a function raised in a thread. Neither kind of future can carry a StopIteration."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _outcome(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    try:
+        return function(*args, **kwargs)
+    except BaseException as error:
+        return _Raised(error)

@@ -15,6 +15,7 @@ from wslink import errors
 from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, NotSerializable, ParseError, PeerError
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
+from wslink.rpc.methods import MAX_NAME
 from wslink.session.congestion import MAX_CHUNK, ChunkSize
 from wslink.session.hello import Hello, answer, parse_hello
 from wslink.session.identity import Credentials, Identity, Opening
@@ -25,13 +26,12 @@ from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
 from wslink.wire.frames import Buffer, Message
-from wslink.wire.messages import Request
+from wslink.wire.messages import MAX_ID, NO_ID, Request
+from wslink.wire.show import as_text
 from wslink.wire.v2_msgpack import INCOMPLETE
 
 logger = logging.getLogger("wslink")
 
-MAX_PREFIX = 128
-"""Characters of a client's ids, without the number, that are remembered; longer ones are checked each time."""
 
 Renew = Callable[[Request], None]
 
@@ -56,7 +56,7 @@ class Session(Stateful):
     """
 
     __slots__ = (
-        "__weakref__", "_chunk", "_decoder", "_dispatcher", "_hello_timer", "_id_prefix", "_malformed", "_max_frame",
+        "__weakref__", "_chunk", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_malformed", "_max_frame",
         "_opening", "_owner", "_received", "_renew", "_transport", "client", "client_id", "encoder", "features",
         "queue", "route", "subscribing",
     )  # fmt: skip
@@ -89,7 +89,7 @@ class Session(Stateful):
         self._dispatcher = Dispatcher(owner.service, self)
         self._decoder: Decoder | None = None
         self._max_frame = owner.limits.max_sent_frame
-        self._id_prefix: str | None = None
+        self._logged = True
         self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
@@ -110,20 +110,22 @@ class Session(Stateful):
         except PeerError as error:
             self._malformed_frame(error)
             return
-        if message is INCOMPLETE:
+        if (
+            type(message) is not Request
+            or (id_ := message.id) is NO_ID
+            or len(id_) > MAX_ID
+            or id_.startswith("system")
+            or self._logged
+        ):
+            if message is not INCOMPLETE:
+                self.take(message)
             return
-        if type(message) is Request:
-            # The ids of a client's calls differ in their numbers alone: one that was checked vouches for the others.
-            prefix, _, number = message.id.rpartition(":")
-            if prefix == self._id_prefix and number.isdecimal() and number.isascii():
-                try:
-                    for notify in self._received:
-                        notify(self, message)
-                    self._dispatcher.start(message, self.client)  # type: ignore[arg-type]
-                except Exception:
-                    self._fail_unforeseen(message)
-                return
-        self.take(message)
+        try:
+            for notify in self._received:
+                notify(self, message)
+            self._dispatcher.start(message, self.client)  # type: ignore[arg-type]
+        except Exception:
+            self._fail_unforeseen(message)
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
@@ -132,11 +134,7 @@ class Session(Stateful):
         except PeerError as error:
             self._refuse(wire.answerable_id(message), error)
             return
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("client %s calls %s (%s)", self.client_id, request.method, request.id)
-        elif self.state is OPEN and request.id.startswith("rpc:"):
-            prefix = request.id.rpartition(":")[0]
-            self._id_prefix = prefix if len(prefix) <= MAX_PREFIX else None
+        logger.debug("client %s calls %r (%r)", self.client_id, request.method, request.id)
         try:
             for notify in self._received:
                 notify(self, request)
@@ -170,7 +168,7 @@ class Session(Stateful):
         if isinstance(error, LimitExceeded) and self.state is NEW:  # LIM-2
             self._close_early()
         else:
-            self._refuse(wire.MALFORMED_ID, error)
+            self._refuse(wire.MALFORMED_ID if error.id is None else error.id, error)
 
     def _refuse(self, id_: str, error: PeerError) -> None:
         self._malformed += 1
@@ -182,7 +180,7 @@ class Session(Stateful):
 
     def _handle(self, request: Request) -> None:
         """Hand a request to hello, the dispatcher or its feature. Raises PeerError."""
-        system = request.id.startswith("system:")
+        system = request.id.startswith("system:") or request.id == "system"
         if system and request.method == wire.HELLO:
             self._handle_hello(request)
         elif self.state is not OPEN or self.client is None:
@@ -192,7 +190,7 @@ class Session(Stateful):
         elif (serve := self._owner.features.handler(request.method, self.features)) is not None:
             serve(self, request)
         else:
-            raise errors.MethodNotFound("Unknown system method called", request.method)
+            raise errors.MethodNotFound("Unknown system method called", request.method[:MAX_NAME])
 
     # Hello ------------------------------------------------------------------
 
@@ -246,6 +244,7 @@ class Session(Stateful):
         assert self._decoder is not None
         self.client = self._owner.admit(self, identity, self._opening)
         self.advance(Event.AUTHENTICATED)
+        self._logged = logger.isEnabledFor(logging.DEBUG)
         self._cancel_hello_timer()
         self._decoder.raise_limits(self._owner.limits.max_message)
         self.features = features
@@ -277,20 +276,33 @@ class Session(Stateful):
             self._transport.send(message.frames)
 
     def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
-        """Send the error of a request, without its data where that cannot be encoded."""
+        """Send the error of a request, with a word in place of data that cannot be encoded."""
         error: dict[str, Any] = {"code": code, "message": message}
         if data is not None:
             error["data"] = data
         try:
             self.send(self.encoder.failure(id_, error, self._max_frame))
-        except NotSerializable:
-            self.send(self.encoder.failure(id_, {"code": code, "message": ascii(message)}, self._max_frame))
+        except NotSerializable as unsendable:
+            logger.error("an error cannot be sent as it is: %s", unsendable)
+            self.send(self.encoder.failure(id_, self._sendable(error), self._max_frame))
+
+    def _sendable(self, error: dict[str, Any]) -> dict[str, Any]:
+        """`error` with its message as text, and a word in place of data that cannot be sent."""
+        plain = {**error, "message": as_text(error["message"])}
+        try:
+            self.encoder.pack(plain)
+        except NotSerializable as unsendable:
+            plain["data"] = as_text(f"the data of this error cannot be sent: {unsendable}")
+        return plain
 
     def unknown(self, request: Request) -> None:
         """Send that there is no such method."""
         for notify in self._owner.observers.unknown:
             notify(self, request)
-        self.error(request.id, errors.METHOD_NOT_FOUND, "Unregistered method called", request.method)
+        # Released clients compare the message.
+        hint = self._owner.service.methods.hint(request.method) if self.features else ""
+        text = f"Unregistered method called{hint}"
+        self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
     def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
         """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over its
