@@ -221,8 +221,3 @@ async def test_the_number_of_threads_is_a_setting(app: App) -> None:
 def test_an_app_may_be_run_again_and_again(app: App) -> None:
     for _ in range(2):
         app.run(port=0, host="127.0.0.1", ready_msg="", timeout=0.05)
-
-
-async def test_run_in_a_notebook_names_serve(app: App) -> None:
-    with pytest.raises(wslink.UsageError, match=r"await app\.serve"):
-        app.run(port=0)

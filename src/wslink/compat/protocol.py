@@ -195,7 +195,7 @@ class WslinkHandler:
         self._host: ProtocolHost
         self.setServerProtocol(protocol)
         debug = self.hub.service.debug if web_app is None else bool(web_app.config.get("debug"))
-        self.hub.configure(limits or environment.limits(), debug)
+        self.hub.configure(limits or environment.limits(), debug, environment.read("WSLINK_THREADS", int, 0))
 
     @property
     def hub(self) -> Hub:
@@ -297,7 +297,7 @@ class WslinkHandler:
         for session in list(self._sessions.values()):
             session.close(1001, "Server shutdown")
         if not self._host.handlers:
-            await self.hub.stop()
+            await self.hub.stop(environment.read("WSLINK_STOP_TIMEOUT", float, environment.STOP_TIMEOUT))
 
     def attach(self, session: Session) -> None:
         """Called by the host: a session has begun."""

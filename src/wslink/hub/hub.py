@@ -12,7 +12,7 @@ from typing import Any
 from wslink.hub.clients import Client, Clients
 from wslink.hub.subscriptions import Subscriptions
 from wslink.hub.topics import Handler, Subscription
-from wslink.hub.work import STOP_TIMEOUT, Work
+from wslink.hub.work import Work
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
@@ -20,6 +20,7 @@ from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
 from wslink.session.observers import Observer, Observers
 from wslink.session.view import SessionView
+from wslink.settings import STOP_TIMEOUT
 from wslink.wire.limits import Limits
 
 logger = logging.getLogger("wslink")

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from wslink.errors import UsageError
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.rpc.call import Call, current_call
+from wslink.rpc.redefinition import add_handler
 from wslink.session.view import SessionView
 from wslink.wire.messages import is_topic
 
@@ -140,13 +141,13 @@ class Topic:
     def on_subscribe(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(subscription)`, sync or async, when a client has subscribed or has replaced its
         filter."""
-        self._on_subscribe.append(handler)
+        add_handler(self._on_subscribe, handler)
         return handler
 
     def on_unsubscribe(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(subscription)`, sync or async, when a subscription has ended, by the client's
         wish or with its connection."""
-        self._on_unsubscribe.append(handler)
+        add_handler(self._on_unsubscribe, handler)
         return handler
 
     def publish(

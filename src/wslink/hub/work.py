@@ -16,8 +16,6 @@ logger = logging.getLogger("wslink")
 
 GRACE = 1.0
 """Seconds that calls under way have to end by themselves when their server stops, before they are cancelled."""
-STOP_TIMEOUT = 5.0
-"""Seconds after which a server that stops does not wait for them any longer, unless it is given another number."""
 
 ArgumentT = TypeVar("ArgumentT")
 

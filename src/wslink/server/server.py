@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
@@ -47,9 +48,9 @@ class Server:
             # Without its path, which may be what opens it.
             return str(URL(self._options.reverse_url).origin())
         scheme = "https" if self._options.ssl else "http"
-        host = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}.get(self._options.host, self._options.host)  # noqa: S104
+        host = _reachable(self._options.host)
         query = f"?secret={quote(self._secret_in_url)}" if self._secret_in_url else ""
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/{query}"
+        return f"{scheme}://{host}:{self.port}/{query}"
 
     @property
     def stopped(self) -> bool:
@@ -116,6 +117,7 @@ class Server:
             await self._reverse.close()
         if self._site is not None:
             await self._site.stop()
+        self._hub.reopen()
 
     # HTTP -------------------------------------------------------------------
 
@@ -146,3 +148,15 @@ class Server:
         if self._options.content:
             folders.append(("", self._options.content))
         return folders
+
+
+def _reachable(host: str) -> str:
+    """What a browser on this machine writes for a host that the server listens on."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host or "localhost"
+    if address.version == 4:
+        return "localhost" if address.is_unspecified else host
+    # Listening on "::" takes no IPv4: "localhost" may be another address.
+    return "[::1]" if address.is_unspecified else f"[{host.replace('%', '%25')}]"
