@@ -301,6 +301,9 @@ class Recorder:
         self.receive({"id": "system:c0:0", "method": "wslink.hello", "args": [token]})
         self.writable = not stuck
 
+    def limit_unsent(self, limit: int) -> None:
+        pass
+
     def send(self, frames: Sequence[Frame]) -> None:
         self.messages += [json.loads(bytes(frame.joined())) for frame in frames]
 

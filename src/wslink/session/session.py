@@ -57,8 +57,8 @@ class Session(Stateful):
 
     __slots__ = (
         "__weakref__", "_chunk", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_malformed", "_max_frame",
-        "_opening", "_owner", "_received", "_renew", "_transport", "client", "client_id", "encoder", "features",
-        "queue", "route", "subscribing",
+        "_opening", "_owner", "_received", "_renew", "_transport", "_unsent", "client", "client_id", "encoder",
+        "features", "queue", "route", "subscribing",
     )  # fmt: skip
 
     def __init__(
@@ -94,6 +94,8 @@ class Session(Stateful):
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
             self._hello_timer = asyncio.get_running_loop().call_later(owner.limits.hello_timeout, self._hello_late)
+        self._unsent = 0
+        self._limit_unsent()
         owner.opened(self, opening)
 
     # Incoming ---------------------------------------------------------------
@@ -327,7 +329,14 @@ class Session(Stateful):
         """The transport is writable again."""
         if self.queue.waiting:
             self._chunk.resumed(monotonic())
+            self._limit_unsent()
             self._pump()
+
+    def _limit_unsent(self) -> None:
+        limit = self._chunk.unsent
+        if limit != self._unsent:
+            self._unsent = limit
+            self._transport.limit_unsent(limit)
 
     def _pump(self) -> None:
         """Hand frames to the transport for as long as it is writable."""

@@ -11,7 +11,7 @@ from typing import cast
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
 from wslink.session.ports import FrameReceiver
-from wslink.transport.base import CLOSE_TIMEOUT, Carriage, Engine, close_reason
+from wslink.transport.base import CLOSE_TIMEOUT, Carriage, Engine, close_reason, limit_unsent
 from wslink.transport.deflate import worth_compressing
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.private import compress_per_message
@@ -19,7 +19,7 @@ from wslink.wire.frames import Frame
 
 Socket = web.WebSocketResponse | ClientWebSocketResponse
 
-HIGH_WATER = 256 * 1024
+HIGH_WATER = 64 * 1024
 """Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one
 may replace them."""
 
@@ -66,6 +66,9 @@ class AiohttpConnection:
     @property
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
+
+    def limit_unsent(self, limit: int) -> None:
+        limit_unsent(self._transport, limit)
 
     def send(self, frames: Sequence[Frame]) -> None:
         if not self._closing:
