@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from wslink.compat.core import schedule_coroutine
+
+__all__ = ["PublishManager", "publishManager", "schedule_coroutine"]
+
 
 class PublishManager:
     """Publishes to several endpoints.
