@@ -140,7 +140,7 @@ async def beside_result(server: Server, rate: float, delay: float) -> AsyncItera
         yield window
 
 
-PEERS = ("ours g2", "released API g2", "2.6.0")
+PEERS = ("ours v2", "compat v2", "2.6.0")
 CALL = Metric("call_p99", "ms of a small call beside it, p99", "wall", targets=(("", 140),))
 USED = Metric("used", "share of the line that is used", "throughput", True)
 

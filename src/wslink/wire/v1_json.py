@@ -1,4 +1,4 @@
-"""The first generation: JSON text and binary attachments (docs/protocol/first-generation.md)."""
+"""Protocol version 1: JSON text and binary attachments (docs/protocol/version-1.md)."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ class FirstDecoder:
         self._max_held = self._limits.max_attachment_bytes
 
     def accept_arrays(self) -> None:
-        """Arrays are an extension of the second generation (ARR-1)."""
+        """Arrays are an extension of version 2 (ARR-1)."""
 
     def receive(self, binary: bool, data: Buffer | str) -> Any:
         """Take one frame: the decoded message it completes, or `INCOMPLETE`.

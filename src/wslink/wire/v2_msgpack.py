@@ -1,4 +1,4 @@
-"""The second generation: chunked MessagePack (docs/protocol/second-generation.md)."""
+"""Protocol version 2: chunked MessagePack (docs/protocol/version-2.md)."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ class SecondDecoder:
             LimitExceeded: for a message over a limit.
         """
         if not binary or isinstance(data, str):
-            raise ParseError("a text frame arrived on a connection that speaks the second generation")
+            raise ParseError("a text frame arrived on a connection that speaks version 2")
         text = self._unchunker.receive(data)
         if text is None:
             return INCOMPLETE
