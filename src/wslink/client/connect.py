@@ -48,8 +48,9 @@ class Connecting:
     async def _open(self) -> Link:
         session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         try:
-            # Frames are bounded by the server, and messages by max_message: a server may use larger frames than we do.
-            socket = await session.ws_connect(self._url, max_msg_size=self._limits.max_message, **self._options)
+            # A server may use larger frames than we do, and what is over max_message is to be refused, not to end all.
+            limit = max(self._limits.max_message, self._limits.max_frame)
+            socket = await session.ws_connect(self._url, max_msg_size=limit, **self._options)
         except (aiohttp.ClientError, OSError) as error:
             await session.close()
             raise ConnectionClosed(1006, f"{self._url}: {error}") from error
