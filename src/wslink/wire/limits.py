@@ -23,8 +23,7 @@ class Limits:
     max_partial: int = 64
     """LIM-4: messages under way in chunks per connection."""
     max_elements: int = 1_000_000
-    """LIM-13: values in one message. Each costs up to 72 bytes, however little it takes on the wire; arrays and binary
-    values count as one."""
+    """LIM-13: values in one message; an array or a binary value counts as one."""
     max_attachments: int = 1024
     """LIM-5: attachments that wait for their message per connection."""
     max_attachment_bytes: int = 1024 * MIB
