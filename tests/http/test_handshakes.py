@@ -12,7 +12,6 @@ from collections.abc import Iterable
 import pytest
 
 from tests.conftest import Open, Serve
-from tests.http.test_fast_path import routed  # noqa: F401 - a fixture
 from wslink import App
 from wslink.transport.base import ENGINES
 
@@ -101,7 +100,9 @@ def generated(count: int) -> list[bytes]:
     """Handshakes of all kinds, most of them with something odd."""
     chance = random.Random(7)
     odd = {
-        "Connection": ["Upgrade", "keep-alive, Upgrade", "upgrade ,x", "close", "Upgrade\x01", "", ",,upgrade,", "\tUpgrade "],
+        "Connection": [
+            "Upgrade", "keep-alive, Upgrade", "upgrade ,x", "close", "Upgrade\x01", "", ",,upgrade,", "\tUpgrade ",
+        ],
         "Upgrade": ["websocket", "WebSocket", "websocket/13", "h2c, websocket", "", "web socket"],
         "Sec-WebSocket-Version": ["13", "8", "7", "0", "13, 8", "", " 13 "],
         "Sec-WebSocket-Key": [KEY, "short", KEY + "=", KEY[:-1], "é" * 22 + "==", ""],
@@ -131,7 +132,7 @@ def generated(count: int) -> list[bytes]:
     return requests
 
 
-async def test_generated_handshakes_are_answered_alike(engine: str, app: App, routed: list[str]) -> None:  # noqa: F811
+async def test_generated_handshakes_are_answered_alike(engine: str, app: App) -> None:
     """A server that has seen no WebSocket yet leads each to aiohttp; a later one goes past it where it can."""
     requests = generated(150)
     fresh = []

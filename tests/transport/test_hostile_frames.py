@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import struct
 import time
@@ -14,8 +15,9 @@ import psutil
 import pytest
 
 from tests.conftest import Open, Serve
+from tests.transport.conftest import HELLO, Connect
 from tests.transport.raw import BINARY, CLOSE, CONTINUATION, PING, TEXT, RawSocket
-from tests.transport.test_engines import DEFLATE, HELLO, MIB, Connect, call, deflated, echo, engine, sockets  # noqa: F401
+from tests.transport.test_engines import DEFLATE, MIB, call, deflated
 from wslink import App
 
 MASK = bytes(4)
@@ -72,7 +74,7 @@ async def test_a_broken_frame_is_answered_with_its_code(
     kind: str,
     hello: bool,
     app: App,
-    serve: Serve,  # noqa: F811
+    serve: Serve,
 ) -> None:
     url = await serve(app, engine=engine)
     data, code = BROKEN[kind]
@@ -95,7 +97,7 @@ async def test_a_broken_frame_is_answered_with_its_code(
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1003, 1007, 1011, 1014, 3000, 4999])
-async def test_a_proper_close_code_is_echoed(engine: str, code: int, app: App, serve: Serve, sockets: Connect) -> None:  # noqa: F811
+async def test_a_proper_close_code_is_echoed(engine: str, code: int, app: App, serve: Serve, sockets: Connect) -> None:
     socket = await sockets(await serve(app, engine=engine))
     socket.send(CLOSE, close(code, b"bye"))
     assert (await socket.receive_close())[0] == code
@@ -113,7 +115,7 @@ async def test_a_large_frame_before_hello_is_refused_by_its_head(
     opcode: int,
     app: App,
     serve: Serve,
-    sockets: Connect,  # noqa: F811
+    sockets: Connect,
 ) -> None:
     socket = await sockets(await serve(app, engine=engine), hello=False)
     socket.writer.write(frame(0x80 | opcode, 0xFF, struct.pack(">Q", announced) + MASK))
@@ -124,7 +126,7 @@ async def test_fragments_before_hello_are_bounded_together(
     engine: str,
     app: App,
     serve: Serve,
-    sockets: Connect,  # noqa: F811
+    sockets: Connect,
 ) -> None:
     socket = await sockets(await serve(app, engine=engine), hello=False)
     socket.send(TEXT, b"x" * 40_000, fin=False)
@@ -136,7 +138,7 @@ async def test_a_compressed_bomb_before_hello_is_not_expanded(
     engine: str,
     app: App,
     serve: Serve,
-    sockets: Connect,  # noqa: F811
+    sockets: Connect,
 ) -> None:
     socket = await sockets(await serve(app, engine=engine), hello=False, extensions=DEFLATE)
     bomb = deflated(bytes(40 * MIB))
@@ -145,20 +147,20 @@ async def test_a_compressed_bomb_before_hello_is_not_expanded(
     assert (await socket.receive_close())[0] == 1009
 
 
-async def test_what_is_held_before_hello(engine: str, app: App, serve: Serve) -> None:  # noqa: F811
+async def test_what_is_held_before_hello(engine: str, app: App, serve: Serve) -> None:
     """Frames that lack their last byte, of many connections."""
     url = await serve(app, engine=engine)
     warm = await RawSocket.open(url)
     process = psutil.Process()
     tracemalloc.start()
     before = process.memory_info().rss
-    sockets = [await RawSocket.open(url) for _ in range(30)]
-    for socket in sockets:
+    held = [await RawSocket.open(url) for _ in range(30)]
+    for socket in held:
         socket.writer.write(frame(0x82, 0xFE, struct.pack(">H", 65_000) + MASK) + bytes(64_999))
     await asyncio.sleep(0.3)
     grown = process.memory_info().rss - before
     tracemalloc.stop()
-    for socket in [warm, *sockets]:
+    for socket in [warm, *held]:
         socket.close()
     assert grown < 30 * 256 * 1024 + 8 * MIB  # the clients' own part, and what the allocator keeps
 
@@ -180,12 +182,10 @@ async def longest_wait(peer: Any, flood: Any) -> float:
 
 
 async def pour(socket: RawSocket, data: bytes, times: int) -> None:
-    try:
+    with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
         for _ in range(times):
             socket.writer.write(data)
             await asyncio.wait_for(socket.writer.drain(), 5)
-    except (ConnectionError, asyncio.TimeoutError):
-        pass
 
 
 PINGS = (frame(0x89, 0xFD, MASK) + bytes(125)) * 500
@@ -197,7 +197,7 @@ async def test_pings_that_nobody_reads_the_answers_of(
     hello: bool,
     echo: App,
     serve: Serve,
-    peers: Open,  # noqa: F811
+    peers: Open,
 ) -> None:
     """100,000 of them: others are served, and little is kept. The newest is answered in the end."""
     url = await serve(echo, engine=engine)
@@ -225,7 +225,7 @@ async def test_empty_fragments_are_bounded(
     hello: bool,
     echo: App,
     serve: Serve,
-    peers: Open,  # noqa: F811
+    peers: Open,
 ) -> None:
     url = await serve(echo, engine=engine)
     peer = await peers(url, hello={})
@@ -236,10 +236,8 @@ async def test_empty_fragments_are_bounded(
     socket.send(TEXT, b"{", fin=False)
     waited = await longest_wait(peer, pour(socket, frame(0x00, 0x80, MASK) * 5000, 200))
     assert waited < 0.5
-    try:
+    with contextlib.suppress(ConnectionError):  # it may be cut off before it has read that
         assert (await socket.receive_close())[0] == 1008
-    except ConnectionError:
-        pass  # it may be cut off before it has read that
     socket.close()
 
 
@@ -247,7 +245,7 @@ async def test_small_fragments_are_a_message_all_the_same(
     engine: str,
     echo: App,
     serve: Serve,
-    sockets: Connect,  # noqa: F811
+    sockets: Connect,
 ) -> None:
     socket = await sockets(await serve(echo, engine=engine))
     text = call("echo", "x" * 100_000)
@@ -261,7 +259,7 @@ async def test_pings_that_come_together_are_all_answered_if_they_are_few(
     engine: str,
     app: App,
     serve: Serve,
-    sockets: Connect,  # noqa: F811
+    sockets: Connect,
 ) -> None:
     socket = await sockets(await serve(app, engine=engine))
     for number in range(10):
@@ -278,7 +276,7 @@ async def test_a_client_may_keep_its_compressors_window(
     offer: str,
     echo: App,
     serve: Serve,
-    sockets: Connect,  # noqa: F811
+    sockets: Connect,
 ) -> None:
     compressor = zlib.compressobj(wbits=-15)
 
@@ -300,7 +298,7 @@ async def test_a_client_may_keep_its_compressors_window(
 async def test_a_client_that_offers_to_keep_none_is_taken_at_its_word(
     app: App,
     serve: Serve,
-    sockets: Connect,  # noqa: F811
+    sockets: Connect,
 ) -> None:
     offer = "permessage-deflate; client_no_context_takeover"
     socket = await sockets(await serve(app, engine="picows"), hello=False, extensions=offer)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from wslink.compat.protocol import AbstractWebApp, WslinkHandler
-from wslink.transport.queued import PumpedConnection
 
 MessageCallback = Callable[[bool, Any], Awaitable[None]]
 
@@ -67,6 +66,13 @@ class WsConnection:
             await self._callback(False, data)
 
 
+class GenericMessage:
+    """A frame from the client, as `WsConnection.send` takes it."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+
 class WsEndpoint(WslinkHandler):
     """The connections to one protocol."""
 
@@ -89,10 +95,10 @@ class WsEndpoint(WslinkHandler):
             await found.close()
 
     async def onMessage(self, is_binary: bool, msg: Any, client_id: str) -> None:
-        session = self._sessions.get(client_id)
+        transport = self._transports.get(client_id)
         await super().onMessage(is_binary, msg, client_id)
-        if session is not None and isinstance(session.connection, PumpedConnection):
-            await session.connection.flushed()
+        if transport is not None:
+            await transport.flushed()
 
 
 class GenericServer(AbstractWebApp):

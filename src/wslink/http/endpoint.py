@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from wslink.http import origin
 from wslink.http.acceptor import Complaints
 from wslink.http.fast_path import ARRIVALS
-from wslink.session.ports import Host
-from wslink.session.session import Session, State
+from wslink.session.identity import Opening
+from wslink.session.ports import Endpoint as Host
+from wslink.session.session import Session
+from wslink.session.state import State
 from wslink.transport.base import Carriage, Carried, find_engine
 
 if TYPE_CHECKING:
@@ -89,36 +92,38 @@ class Endpoint:
             return web.Response(status=refusal.status, text=refusal.text, headers=refusal.headers)
         if ARRIVALS in request.app:
             request.app[ARRIVALS].learn(request, self)
-        opening = [request]  # taken out once used: a connection may outlive its request by days
-        carriage = self._carriage(lambda connection: self._opened_by(opening.pop(), connection))
+        given = self._opening(request.headers, request.remote or "", request.query_string, request)
+        opening = [given]  # taken out once used: a connection may outlive its request by days
+        carriage = self._carriage(lambda connection: self._opened(connection, opening.pop()))
         return await self._engine.carry(request, carriage)
 
-    def adopt(self, transport: asyncio.Transport, headers: MultiMapping[str]) -> bool:
+    def adopt(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
         """Take a connection over which a GET request for this endpoint came; False if aiohttp has to, which also
         refuses."""
         if self._engine.adopt is None or self._host.wants_requests() or self._refusal(headers) is not None:
             return False
         peer, *_ = transport.get_extra_info("peername") or ("",)
-        carriage = self._carriage(lambda connection: self._opened(connection, headers, peer))
-        self._engine.adopt(transport, headers, carriage)
+        opening = self._opening(headers, str(peer), query)
+        self._engine.adopt(transport, headers, self._carriage(lambda connection: self._opened(connection, opening)))
         return True
 
     def _carriage(self, opened: Callable[[Carried], Session]) -> Carriage:
         options = self._options
         return Carriage(self._host.limits, options.heartbeat, options.compress, opened, self._ended)
 
-    def _opened_by(self, request: web.Request, connection: Carried) -> Session:
-        return self._opened(connection, request.headers, request.remote, request)
+    def _opening(
+        self, headers: Mapping[str, str], peer: str, query: str, request: web.Request | None = None
+    ) -> Opening:
+        """What a request brings. Its headers are kept, as long as its connection, only where they are wanted."""
+        kept = CIMultiDict(headers) if self._host.wants_headers() else {}
+        return Opening(kept, peer, query if kept else "", origin.is_local_page(headers), request)
 
-    def _opened(
-        self, connection: Carried, headers: Mapping[str, str], peer: str | None, request: web.Request | None = None
-    ) -> Session:
+    def _opened(self, connection: Carried, opening: Opening) -> Session:
         self._connections.add(connection)
-        same_origin = origin.is_local_page(headers)
-        session = Session(self._host, connection, same_origin=same_origin, request=request, route=self._route)
+        session = Session(self._host, connection, opening, route=self._route)
         self._forget_strangers()
         self._strangers.append((session, connection))
-        self._logger.info("client %s: a connection from %s", session.client_id, peer)
+        self._logger.info("client %s: a connection from %s", session.client_id, opening.address)
         return session
 
     def _ended(self, connection: Carried) -> None:

@@ -105,7 +105,7 @@ class Arrivals:
         headers = parse_head(data) if endpoint is not None else None
         if endpoint is None or headers is None or any(name in headers for name in _BODY):
             return False
-        return endpoint.adopt(transport, headers)
+        return endpoint.adopt(transport, _query(data), headers)
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -181,6 +181,11 @@ class _Arrival(asyncio.Protocol):
         if late and self._head:
             self._transport.write(_response("408 Request Timeout", b"The head of the request did not come in time.\n"))
         self._transport.close()
+
+
+def _query(head: bytes) -> str:
+    """The query string of the request that begins with `head`."""
+    return head.split(b" ", 2)[1].partition(b"?")[2].decode("latin-1")
 
 
 def _response(status: str, text: bytes) -> bytes:

@@ -11,8 +11,8 @@ from typing import cast
 
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
-from wslink.session.ports import Carriable
-from wslink.session.session import State
+from wslink.session.ports import FrameReceiver
+from wslink.session.state import State
 from wslink.transport import tcp
 from wslink.transport.base import (
     CLOSE_TIMEOUT,
@@ -63,7 +63,7 @@ async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
 
 
 class AiohttpConnection:
-    """Carries a session over a WebSocket of aiohttp's (session.ports.Connection).
+    """Carries a session over a WebSocket of aiohttp's (session.ports.Transport).
 
     Args:
         socket: the WebSocket, connected; ours as a server or, in a reverse connection, as a client.
@@ -89,7 +89,7 @@ class AiohttpConnection:
             self._transport.set_write_buffer_limits(HIGH_WATER)
         self._limits = limits
         self._guard = guard
-        self._session: Carriable | None = None
+        self._session: FrameReceiver | None = None
         self._compress = compress_per_message(socket)
         self._heartbeat = Heartbeat(heartbeat, self._ping, self._dead, lambda: guard.received, self._line)
         self._queue: deque[Callable[[], Awaitable[None]]] = deque()
@@ -100,7 +100,7 @@ class AiohttpConnection:
         self._closing = False
         self._close_timer: CloseTimer | None = None
 
-    # session.contracts.Connection
+    # session.ports.Transport
 
     @property
     def writable(self) -> bool:
@@ -171,7 +171,7 @@ class AiohttpConnection:
 
     # Running
 
-    async def run(self, session: Carriable) -> None:
+    async def run(self, session: FrameReceiver) -> None:
         """Carry `session` until the connection ends."""
         self._session = session
         self._guard.bind(self._max_size, self._fail, bool(self._compress))
@@ -190,7 +190,7 @@ class AiohttpConnection:
                 await asyncio.wait({writer}, timeout=CLOSE_TIMEOUT)
             writer.cancel()
 
-    async def _read(self, session: Carriable) -> None:
+    async def _read(self, session: FrameReceiver) -> None:
         count = 0
         while True:
             message = await self._socket.receive()
@@ -230,7 +230,7 @@ class AiohttpConnection:
         answer = code or WSCloseCode.OK
         await self._socket.close(code=answer if is_close_code(answer) else WSCloseCode.PROTOCOL_ERROR)
 
-    async def _write(self, session: Carriable) -> None:
+    async def _write(self, session: FrameReceiver) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
                 while self._queue:

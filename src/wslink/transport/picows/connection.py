@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
-from wslink.session.session import State
+from wslink.session.state import State
 from wslink.transport import deflate, framing, tcp
 from wslink.transport.base import Carriage, close_reason, limit_unsent, too_large
 from wslink.transport.closing import CloseTimer
