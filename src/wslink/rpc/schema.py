@@ -16,6 +16,8 @@ import msgspec
 from wslink.errors import InvalidParams, UsageError
 from wslink.rpc.call import Call
 
+MAX_WHY = 400
+"""Characters of what is wrong with an argument: it may quote what was sent."""
 _Kind = inspect.Parameter
 _UNCHANGED = frozenset((str, int, float, bool, bytes))
 """Types whose values a check lets pass as they are."""
@@ -39,7 +41,7 @@ class Signature:
         self._names = frozenset(p.name for p in named)
         self._struct = _struct(name, named, hints)
         self._row = self._make_row(named, hints)
-        self._as_they_are = self._types_to_pass(parameters, hints)
+        self.plain_types = self._types_to_pass(parameters, hints)
 
     def _make_row(self, named: list[inspect.Parameter], hints: dict[str, Any]) -> type[msgspec.Struct] | None:
         """What checks positional arguments alone, which most calls have; None where that is not enough."""
@@ -57,7 +59,7 @@ class Signature:
 
     def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
         if not kwargs:
-            if tuple(map(type, args)) == self._as_they_are:
+            if tuple(map(type, args)) == self.plain_types:
                 return args, kwargs
             if self._row is not None and len(args) <= len(self._positional):
                 with contextlib.suppress(msgspec.ValidationError):  # said below, with the argument's name
@@ -101,6 +103,7 @@ class Signature:
 
     def _refuse(self, why: str) -> InvalidParams:
         allowed = ", ".join(self._struct.__struct_fields__) or "none"
+        why = why if len(why) <= MAX_WHY else f"{why[: MAX_WHY // 2]} ... {why[-MAX_WHY // 2 :]}"
         return InvalidParams(f"{self._name}: {why}; its arguments: {allowed}", self._name)
 
 
