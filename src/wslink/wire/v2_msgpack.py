@@ -13,8 +13,8 @@ from msgspec.msgpack import Ext
 
 from wslink.errors import NotSerializable, ParseError
 from wslink.wire import arrays
-from wslink.wire.chunks import Unchunker, cut, whole
-from wslink.wire.frames import Buffer, Message
+from wslink.wire.chunks import COPY_BELOW, HEADER, HEADER_LENGTH, JOIN_BELOW, Unchunker, cut, message_ids, whole
+from wslink.wire.frames import Buffer, Frame, Message
 from wslink.wire.limits import Limits
 from wslink.wire.messages import VERSION, Request
 from wslink.wire.plain import to_plain
@@ -121,7 +121,15 @@ class SecondEncoder:
     def result(self, id_: str, value: Any, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
         if type(value) in _FLAT:
-            return whole(self._text(_Result(id_, value)), max_frame)
+            try:
+                text = self._encoder.encode(_Result(id_, value))
+            except Exception:
+                text = self._text(_Result(id_, value))  # names the reason
+            total = len(text)
+            if total < JOIN_BELOW - HEADER_LENGTH and total <= max_frame - HEADER_LENGTH:  # as `whole`: most results
+                payload = HEADER.pack(next(message_ids) & 0xFFFFFFFF, 0, total) + text
+                return Message((Frame(True, (payload,), HEADER_LENGTH + total, False),), HEADER_LENGTH + total)
+            return whole(text, max_frame)
         packed = self._pack(_Result(id_, _mark_large(value)))
         return _compose(b"", packed, b"", max_frame) if packed.splices else whole(packed.texts[0], max_frame)
 
@@ -253,8 +261,17 @@ class SecondDecoder:
         """
         if not binary or isinstance(data, str):
             raise ParseError("a text frame arrived on a connection that speaks the second generation")
-        text = self._unchunker.receive(data)
-        if text is None:
+        unchunker, size = self._unchunker, len(data) - HEADER_LENGTH
+        text: bytes | memoryview | None
+        if (  # as Unchunker.receive does: a small message that is whole, as most are
+            type(data) is bytes
+            and 0 <= size < COPY_BELOW
+            and size <= unchunker.max_message
+            and HEADER.unpack_from(data)[1:] == (0, size)
+            and not (unchunker.partial or unchunker.refused)
+        ):
+            text = data[HEADER_LENGTH:]
+        elif (text := unchunker.receive(data)) is None:
             return INCOMPLETE
         passing = type(data) is memoryview and memoryview(text).obj is data.obj
         decoders = self._passing if passing else self._kept
