@@ -49,10 +49,11 @@ class Connecting:
     async def _open(self) -> Link:
         session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         try:
-            # Frames are bounded by the server, and messages by max_message: a server may use larger frames than we do.
+            # A server may use larger frames than we do, and what is over max_message is to be refused, not to end all.
+            limit = max(self._limits.max_message, self._limits.max_frame)
             # A proxy is asked for http:// addresses; it does not know ws://.
             url = self._url.replace("ws", "http", 1) if self._options["proxy"] else self._url
-            socket = await session.ws_connect(url, max_msg_size=self._limits.max_message, **self._options)
+            socket = await session.ws_connect(url, max_msg_size=limit, **self._options)
         except (aiohttp.ClientError, OSError) as error:
             await session.close()
             raise ConnectionClosed(1006, f"{self._url}: {error}") from error
