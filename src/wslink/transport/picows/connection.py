@@ -50,17 +50,6 @@ _TEXT, _BINARY, _PING, _PONG, _CLOSE = (
 _NEW = State.NEW
 
 
-def _payload(frame: WSFrame) -> Buffer | str | None:
-    """The payload; a large one from where it is, until the call returns that it is given to. None for a text that is
-    not UTF-8."""
-    if frame.msg_type is _TEXT:
-        try:
-            return frame.get_payload_as_utf8_text()
-        except UnicodeDecodeError:
-            return None
-    return frame.get_payload_as_bytes() if frame.payload_size <= SMALL else frame.get_payload_as_memoryview()
-
-
 class PicowsConnection(WSListener):
     """Carries a session over an upgraded connection (session.contracts.Connection).
 
@@ -119,13 +108,31 @@ class PicowsConnection(WSListener):
             (kind is _BINARY or kind is _TEXT) and frame.fin and self._parts.empty
             and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
         ):  # fmt: skip
-            data = _payload(frame)
-            if data is None:
-                self.fail(framing.INVALID_TEXT, NO_UTF8)
-            elif frame.last_in_buffer and not self._corked:
-                self._session.receive(kind is _BINARY, data)
-            else:
-                self._receive_corked(kind is _BINARY, data, frame.last_in_buffer)
+            if kind is _TEXT:
+                try:
+                    payload: Buffer | str = frame.get_payload_as_utf8_text()
+                except UnicodeDecodeError:
+                    self.fail(framing.INVALID_TEXT, NO_UTF8)
+                    return
+            else:  # a large one is received from where it is, until the call returns that it is given to
+                small = frame.payload_size <= SMALL
+                payload = frame.get_payload_as_bytes() if small else frame.get_payload_as_memoryview()
+            if frame.last_in_buffer and not self._corked:
+                self._session.receive(kind is _BINARY, payload)
+                return
+            # One of several frames that arrived together; what it makes us send goes out after the last.
+            start = self._reached if self._corked else monotonic()
+            self._corked = start >= self._corkable_from
+            self._session.receive(kind is _BINARY, payload)
+            self._reached = monotonic()
+            if self._reached - start > SLOW:
+                self._corkable_from = start + UNCORKED
+                self._corked = False
+            elif frame.last_in_buffer:
+                self._corked = False
+                self._controls = 0
+            if not self._corked and (self._slices or self._pong is not None):
+                self._pump()
         else:
             self._receive_other(kind, frame)
             if frame.last_in_buffer:
@@ -236,19 +243,6 @@ class PicowsConnection(WSListener):
         self._transport.pause_reading() if hold else self._transport.resume_reading()
 
     # Sending
-
-    def _receive_corked(self, binary: bool, data: Buffer | str, last: bool) -> None:
-        """Receive one of several frames that arrived together; what it makes us send goes out after the last."""
-        start = self._reached if self._corked else monotonic()
-        self._corked = not last and start >= self._corkable_from
-        self._session.receive(binary, data)
-        self._reached = monotonic()
-        if self._reached - start > SLOW:
-            self._corkable_from = start + UNCORKED
-            self._corked = False
-        if not self._corked:
-            self._controls = 0
-            self._pump()
 
     def _queue_parts(self, kind: WSMsgType, parts: tuple[Buffer, ...], size: int, compressed: bool = False) -> None:
         """Cut a frame into what is written at a time. Small parts, such as chunk headers, go with what is before."""
