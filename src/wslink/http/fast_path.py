@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aiohttp import web
 
@@ -15,7 +15,7 @@ from wslink.http.acceptor import Complaints
 from wslink.transport.private import MAX_HEAD, parse_head
 
 if TYPE_CHECKING:
-    from wslink.http.endpoint import Endpoint
+    from multidict import MultiMapping
 
 HEAD_TIMEOUT = 10.0
 """Seconds that the head of a connection's first request may take (LIM-8)."""
@@ -27,6 +27,13 @@ MAX_LINGER = 1024 * 1024
 _METHOD, _VERSION, _END = b"GET ", b" HTTP/1.1\r\n", b"\r\n\r\n"
 _PLAIN = (web.PlainResource, web.DynamicResource, web.StaticResource)
 _BODY = ("Content-Length", "Transfer-Encoding")
+
+
+class Adopter(Protocol):
+    """An endpoint that takes connections without aiohttp's request."""
+
+    def adopt(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
+        """Take a connection over which a GET request for it came; False if aiohttp has to, which also refuses."""
 
 
 class Arrivals:
@@ -46,14 +53,14 @@ class Arrivals:
         self._too_large = Complaints()
         self._application = application
         self._transparent = tuple(transparent)
-        self._endpoints: dict[bytes, Endpoint] = {}
+        self._endpoints: dict[bytes, Adopter] = {}
         self._waiting: dict[_Arrival, float] = {}  # until when, the first to end first
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self) -> asyncio.Protocol:
         return _Arrival(self)
 
-    def learn(self, request: web.Request, endpoint: Endpoint) -> None:
+    def learn(self, request: web.Request, endpoint: Adopter) -> None:
         """aiohttp led `request` to `endpoint`; others for the same path need not go through it. Other spellings of the
         path do: clients can make up any number of them."""
         resource, path = request.match_info.route.resource, request.raw_path.partition("?")[0]
@@ -118,7 +125,7 @@ class Arrivals:
             del self._waiting[arrival]
             arrival.close(late=True)
 
-    def _endpoint(self, data: bytes) -> Endpoint | None:
+    def _endpoint(self, data: bytes) -> Adopter | None:
         if not self._endpoints or not data.startswith(_METHOD) or data.find(_END) != len(data) - len(_END):
             return None
         path, _, rest = data[len(_METHOD) :].partition(b" ")
