@@ -30,13 +30,21 @@ NAMEDTUPLE = ("_replace", "_asdict", "_fields", "_make")
 """Public methods of named tuples."""
 PRIVATE = PACKAGE / "transport" / "private.py"
 """The one module that may use names which dependencies do not promise."""
+FOREIGN = {
+    "wire": ("asyncio", "socket", "logging", "aiohttp", "time"),
+    "rpc": ("aiohttp", "picows", "socket", "ssl"),
+    "session": ("aiohttp", "picows", "socket", "ssl"),
+    "hub": ("aiohttp", "picows", "socket", "ssl"),
+}
+"""What a layer must not import."""
 RULE = re.compile(r"\b[A-Z]+\d?-\d+\b")
 DEFINITION = re.compile(r"^(?:[-|]\s*)?\**([A-Z]+\d?-\d+)\b", re.MULTILINE)
 
 
 def main() -> int:
     found = [
-        *sizes(), *shims(), *private_names(), *uses_of_any(), *circles(), *imports_of_compat(), *rules_without_a_test(),
+        *sizes(), *shims(), *private_names(), *uses_of_any(), *circles(), *foreign_imports(), *imports_of_compat(),
+        *rules_without_a_test(),
     ]  # fmt: skip
     for complaint in found:
         print(complaint)
@@ -139,6 +147,20 @@ def circles() -> Iterator[str]:
         remaining = {module: imported for module, imported in remaining.items() if module not in roots}
     for module, imported in sorted(remaining.items()):
         yield f"{module} is part of a circle: it imports {', '.join(sorted(imported & remaining.keys()))}"
+
+
+def foreign_imports() -> Iterator[str]:
+    """Imports of what a layer must not know: the wire layer does no I/O, and nothing above it but transports knows an
+    engine."""
+    for path, _, tree in modules():
+        layer = path.relative_to(PACKAGE).parts[0]
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            for name in names:
+                if name.partition(".")[0] in FOREIGN.get(layer, ()):
+                    yield f"{_name(path)}:{node.lineno}: imports {name}, which {layer} must not know"
 
 
 def imports_of_compat() -> Iterator[str]:

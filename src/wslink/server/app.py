@@ -20,6 +20,7 @@ from wslink.hub.topics import Delivery, Topic
 from wslink.rpc.methods import Method, Run, run_of
 from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.server import loop
+from wslink.server.limits import limits as limits_of_environment
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
 from wslink.session.features import Feature
@@ -210,7 +211,7 @@ class App:
 
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)
-        self._hub.configure(self._limits or environment.limits(), options.debug, options.threads)
+        self._hub.configure(self._limits or limits_of_environment(), options.debug, options.threads)
         if options.debug:
             logging.getLogger("wslink").setLevel(logging.DEBUG)
         if options.secret:
