@@ -189,6 +189,7 @@ async def test_a_call_over_max_message_is_refused_under_its_id(serve: Serve, pee
 
 
 async def test_an_attachment_over_max_message_is_refused_with_the_call_that_names_it(serve: Serve, peers: Open) -> None:
+    """G1-12."""
     app = App(secret="secret", limits=Limits(max_message=100_000))
     describe(app)
     peer = await peers(await serve(app), 1, hello={})
@@ -259,6 +260,7 @@ async def probed(peer: Peer, other: Peer, text: bytes) -> float:
 
 
 async def test_many_values_in_little_text_are_refused(serve: Serve, peers: Open) -> None:
+    """LIM-13."""
     app = App(secret="secret")
     describe(app)
     url = await serve(app)
@@ -284,6 +286,7 @@ async def test_many_values_in_little_text_are_refused(serve: Serve, peers: Open)
 async def test_arrays_as_keys_are_refused_before_they_are_hashed(
     app: App, serve: Serve, peers: Open, authenticated: bool
 ) -> None:
+    """MSG-8."""
     describe(app)
     peer = await peers(await serve(app), hello={} if authenticated else None)
     keys = dict.fromkeys(colliding(10000), 0)
@@ -295,6 +298,7 @@ async def test_arrays_as_keys_are_refused_before_they_are_hashed(
 
 
 async def test_wide_integers_of_json_are_floats(app: App, serve: Serve, peers: Open) -> None:
+    """G1-11."""
     describe(app)
     app.topic("test.topic")
     peer = await peers(await serve(app), 1, hello={"features": ["subscribe"]})
@@ -336,6 +340,7 @@ async def test_what_was_sent_is_echoed_in_short(
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be", "utf-8-sig"])
 async def test_json_is_utf_8(encoding: str) -> None:
+    """G1-11."""
     from wslink.errors import ParseError
     from wslink.wire.v1_json import FirstDecoder
 
