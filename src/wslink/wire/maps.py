@@ -16,6 +16,8 @@ from wslink.wire.frames import Buffer
 
 SMALL = 4096
 """Messages of at most so many bytes are decoded first and checked after: no map in them can take long."""
+LONG_RUN = 16
+"""Values of a list from which they are looked at together, should they be numbers of one size."""
 STEPS = 256
 """Values up to which a message is looked through here, which is the fastest where a few large ones fill it."""
 
@@ -23,7 +25,6 @@ KEYS: frozenset[type] = frozenset((str, int, float))
 """Types of keys that every peer can hold: text and numbers."""
 RELEASED_KEYS: frozenset[type] = KEYS | {bool, type(None)}
 """Types of keys that released servers send: Python's clients can hold them all."""
-_LEAVES = frozenset((str, int, float, bool, type(None), bytes))
 _WRONG_KEY = "a key of a map must be a string or a number"
 
 
@@ -36,8 +37,10 @@ def check_decoded(values: Iterable[Any]) -> None:
             if not KEYS.issuperset(map(type, node)):
                 raise ParseError(_WRONG_KEY)
             node = node.values()
-        if not _LEAVES.issuperset(map(type, node)):
-            stack.extend(item for item in node if type(item) is dict or type(item) is list)
+        for item in node:
+            kind = type(item)
+            if kind is dict or kind is list:
+                stack.append(item)
 
 
 def check_packed(text: Buffer, max_elements: int, keys: frozenset[type] = KEYS) -> None:
@@ -125,11 +128,23 @@ def _look_through(text: Buffer, key_bytes: frozenset[int]) -> bool:
         first = text[position]
         if top[1] and not top[0] % 2 and first not in key_bytes:
             raise ParseError(_WRONG_KEY)
+        if not top[1] and top[0] > LONG_RUN and _is_run(text, position, first, top[0]):
+            position += top[0] * _FIXED[first]
+            top[0] = 0
+            continue
         top[0] -= 1
         position, children, is_map = _step(text, position, first)
         if children:
             open_.append([children, is_map])
     return False
+
+
+def _is_run(text: Buffer, position: int, first: int, count: int) -> bool:
+    """Whether the next `count` values are numbers of one size, as in a list of floats."""
+    size = _FIXED.get(first)
+    if size is None or position + count * size > len(text):
+        return False
+    return bytes(text[position : position + count * size : size]).count(first) == count
 
 
 def _step(text: Buffer, position: int, first: int) -> tuple[int, int, int]:

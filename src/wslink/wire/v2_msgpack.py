@@ -22,6 +22,7 @@ from wslink.wire.plain import not_serializable, to_plain, wrong_key
 
 SPLICE_ABOVE = arrays.SHARE_ABOVE
 """Binary values of this many bytes or more are sent from where they are; smaller ones are copied into the message."""
+LONG_LIST = 64
 SEARCH_NODES = 512
 """Values that are looked at for large binary ones. Beyond that they are copied, which is correct, only slower."""
 
@@ -169,8 +170,11 @@ class SecondEncoder:
 def _mark_large(value: Any) -> tuple[Any, bool]:
     """`value` with its large binary values wrapped (`value` itself if there are none), and whether all keys of its maps
     are known to be good."""
-    if type(value) in _FLAT:
+    kind = type(value)
+    if kind in _FLAT:
         return value, True
+    if kind is dict and _flat(value.values()):
+        return value, maps.KEYS.issuperset(map(type, value))
     search = _Search()
     return search.visit(value), search.is_known
 
@@ -192,7 +196,7 @@ class _Search:
         if kind is dict:
             return self._visit_map(node)
         if kind is list or kind is tuple:
-            if _flat(node) or self._is_over(node):
+            if self._is_floats(node) or _flat(node) or self._is_over(node):
                 return node
             new_items = list(map(self.visit, node))
             return new_items if any(map(_is_not, new_items, node)) else node
@@ -212,6 +216,13 @@ class _Search:
         visit = self.visit
         changed = {key: new for key, old in node.items() if (new := visit(old)) is not old}
         return {**node, **changed} if changed else node
+
+    def _is_floats(self, node: Sequence[Any]) -> bool:
+        """Whether `node` seems to be a long list of floats, which is checked the fastest in encoded form."""
+        if len(node) < LONG_LIST or type(node[0]) is not float:
+            return False
+        self.is_known = False
+        return True
 
     def _is_over(self, node: Collection[Any]) -> bool:
         """Whether `node` is too large to be looked through."""
