@@ -22,15 +22,19 @@ if TYPE_CHECKING:
         CallError,
         ConnectionClosed,
         InvalidParams,
+        LinkError,
         MethodError,
         NotSerializable,
+        SubscriptionOverflow,
         UsageError,
         WslinkError,
     )
+    from wslink.hub.clients import Client
     from wslink.hub.topics import Subscription, Topic
     from wslink.rpc.call import Call
     from wslink.server.app import App
     from wslink.server.server import Server
+    from wslink.session.identity import Credentials, Identity
     from wslink.wire.limits import Limits
 
 __license__ = "BSD-3-Clause"
@@ -40,15 +44,20 @@ _HOMES = {
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
     "CallError": "wslink.errors",
+    "Client": "wslink.hub.clients",
     "ClientSubscription": "wslink.client.subscription",
     "ConnectionClosed": "wslink.errors",
+    "Credentials": "wslink.session.identity",
+    "Identity": "wslink.session.identity",
     "InvalidParams": "wslink.errors",
     "Limits": "wslink.wire.limits",
     "Link": "wslink.client.link",
+    "LinkError": "wslink.errors",
     "MethodError": "wslink.errors",
     "NotSerializable": "wslink.errors",
     "Server": "wslink.server.server",
     "Subscription": "wslink.hub.topics",
+    "SubscriptionOverflow": "wslink.errors",
     "Topic": "wslink.hub.topics",
     "UsageError": "wslink.errors",
     "WslinkError": "wslink.errors",
@@ -64,15 +73,20 @@ __all__ = [
     "AuthenticationError",
     "Call",
     "CallError",
+    "Client",
     "ClientSubscription",
     "ConnectionClosed",
+    "Credentials",
+    "Identity",
     "InvalidParams",
     "Limits",
     "Link",
+    "LinkError",
     "MethodError",
     "NotSerializable",
     "Server",
     "Subscription",
+    "SubscriptionOverflow",
     "Topic",
     "UsageError",
     "WslinkError",
@@ -101,4 +115,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

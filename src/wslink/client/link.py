@@ -35,7 +35,7 @@ from wslink.wire.messages import SUBSCRIPTIONS as SUBSCRIBE
 from wslink.wire.show import shown
 from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder, SecondEncoder
 
-logger = logging.getLogger("wslink.client")
+logger: logging.Logger = logging.getLogger("wslink.client")
 
 FIRST_FRAME_SIZE = 512 * 1024  # G2-5: until hello tells the server's
 CLOSE_TIMEOUT = 2.0
@@ -55,7 +55,7 @@ class Link:
     """
 
     def __init__(self, session: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, limits: Limits) -> None:
-        self.client_id = ""
+        self.client_id: str = ""
         self.server: dict[str, Any] = {}
         self.features: tuple[str, ...] = ()
         self._session = session

@@ -117,9 +117,9 @@ class ClientSubscription:
     """
 
     def __init__(self, link: Link, inbox: Inbox) -> None:
-        self.topic = inbox.topic
-        self.id = inbox.id
-        self.ready = inbox.ready
+        self.topic: str = inbox.topic
+        self.id: int = inbox.id
+        self.ready: asyncio.Future[None] = inbox.ready
         self._link = link
         self._inbox = inbox
         weakref.finalize(self, _abandon, asyncio.get_running_loop(), link, inbox).atexit = False

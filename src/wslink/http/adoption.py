@@ -15,7 +15,7 @@ from aiohttp import web
 
 from wslink.proxy import fd_passing as handover
 
-logger = logging.getLogger("wslink.backends.aiohttp")
+logger: logging.Logger = logging.getLogger("wslink.backends.aiohttp")
 
 MAX_PENDING = 64
 """Connections that may be on their way at a time; more wait in the backlog, which has the same size."""

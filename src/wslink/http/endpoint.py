@@ -23,7 +23,7 @@ from wslink.transport.base import Carriage, Carried, Refusal, find_engine
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
-logger = logging.getLogger("wslink.backends.aiohttp")
+logger: logging.Logger = logging.getLogger("wslink.backends.aiohttp")
 
 _VERSIONS = ("13", "8", "7")
 _KEY = re.compile("[A-Za-z0-9+/]{22}==")

@@ -22,7 +22,7 @@ from wslink.transport.private import client_transport
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import Request
 
-logger = logging.getLogger("wslink.backends.aiohttp")
+logger: logging.Logger = logging.getLogger("wslink.backends.aiohttp")
 
 PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds before a connection is made again: at first, and at most, where it fails or ends soon again and again."""

@@ -57,9 +57,9 @@ class DeliveryWindow:
 
     def __init__(self, fixed: int | None = None) -> None:
         self._fixed = fixed is not None
-        self.size = FIRST_WINDOW if fixed is None else fixed
-        self.count = 0
-        self.settled = 0
+        self.size: int = FIRST_WINDOW if fixed is None else fixed
+        self.count: int = 0
+        self.settled: int = 0
         self._sent: deque[_Sent] = deque()
         self._rtts: deque[tuple[float, float]] = deque()
         self._starting = True

@@ -12,7 +12,7 @@ from wslink.http.tokens import bearer_token, same
 from wslink.http.tries import Tries
 from wslink.launcher.authentication import Authenticator, Network, client_of
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 
 class Access:

@@ -16,7 +16,7 @@ from wslink.launcher.access import Access
 from wslink.launcher.configuration import Settings
 from wslink.launcher.events import failure
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

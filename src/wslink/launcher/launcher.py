@@ -25,7 +25,7 @@ from wslink.launcher.store import Store
 from wslink.launcher.usage import connections
 from wslink.launcher.variables import accept
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 REAP_INTERVAL = 1.0
 """Seconds between two looks at which sessions have ended or are idle."""

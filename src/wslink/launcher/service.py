@@ -28,7 +28,7 @@ from wslink.launcher.proxy import SessionProxy
 from wslink.launcher.readiness import Waits
 from wslink.launcher.session import Session
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 CLIENT = Path(__file__).parent.parent / "static"
 """Where the built JavaScript client is."""

@@ -17,7 +17,7 @@ from wslink.relay.options import Options
 from wslink.relay.rooms import Role, Rooms
 from wslink.relay.targets import LOOPBACK, parse_rule, resolve
 
-logger = logging.getLogger("wslink.relay")
+logger: logging.Logger = logging.getLogger("wslink.relay")
 
 RETRY_INTERVAL = 0.25
 """Seconds between two attempts to reach a target."""

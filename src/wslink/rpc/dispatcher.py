@@ -21,7 +21,7 @@ from wslink.wire.limits import Limits
 from wslink.wire.messages import Request
 from wslink.wire.show import as_text
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 MAX_REPR = 4096
 """Characters of an exception's `repr` that are sent (ERR-2)."""
@@ -70,8 +70,8 @@ class Service:
         self.executors = executors
         self.limits = limits
         self.debug = debug
-        self.methods = Methods()
-        self.ordering = ResponseFirst()
+        self.methods: Methods = Methods()
+        self.ordering: ResponseFirst = ResponseFirst()
         self.under_way = 0
 
 
@@ -81,7 +81,7 @@ class Running:
     __slots__ = ("call", "task")
 
     def __init__(self, call: Call) -> None:
-        self.call = call
+        self.call: Call = call
         self.task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:

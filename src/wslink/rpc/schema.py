@@ -41,7 +41,7 @@ class Signature:
         self._names = frozenset(p.name for p in named)
         self._struct = _struct(name, named, hints)
         self._row = self._make_row(named, hints)
-        self.plain_types = self._types_to_pass(parameters, hints)
+        self.plain_types: tuple[type, ...] | None = self._types_to_pass(parameters, hints)
 
     def _make_row(self, named: list[inspect.Parameter], hints: dict[str, Any]) -> type[msgspec.Struct] | None:
         """What checks positional arguments alone, which most calls have; None where that is not enough."""

@@ -30,7 +30,7 @@ from wslink.wire.messages import MAX_ID, NO_ID, Request
 from wslink.wire.show import as_text
 from wslink.wire.v2_msgpack import INCOMPLETE
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 
 Renew = Callable[[Request], None]
@@ -73,12 +73,12 @@ class Session(Stateful):
         renew: Renew | None = None,
     ) -> None:
         super().__init__()
-        self.client_id = client_id or new_client_id()
+        self.client_id: str = client_id or new_client_id()
         self.client: Caller | None = None
-        self.route = route
+        self.route: Any = route
         self.features: tuple[str, ...] = ()
-        self.subscribing = False
-        self.queue = SendQueue(owner.limits.max_outbox)
+        self.subscribing: bool = False
+        self.queue: SendQueue = SendQueue(owner.limits.max_outbox)
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self._chunk = ChunkSize()
         self._owner = owner

@@ -39,7 +39,7 @@ class Heartbeat:
         dead: Callable[[], None],
         progress: Callable[[], int] = lambda: 0,
     ) -> None:
-        self.heard = True
+        self.heard: bool = True
         self._ping = ping
         self._dead = dead
         self._progress = progress

@@ -70,7 +70,7 @@ class PicowsConnection(WSListener):
     )  # fmt: skip
 
     def __init__(self, carriage: Carriage, bits: int) -> None:
-        self.writable = True
+        self.writable: bool = True
         self._carriage = carriage
         self._bits = bits
         self._paused = False
