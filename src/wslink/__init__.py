@@ -40,15 +40,15 @@ if TYPE_CHECKING:
 __license__ = "BSD-3-Clause"
 
 _HOMES = {
+    "Identity": "wslink.session.identity",
+    "Credentials": "wslink.session.identity",
+    "Client": "wslink.hub.clients",
     "App": "wslink.server.app",
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
     "CallError": "wslink.errors",
-    "Client": "wslink.hub.clients",
     "ClientSubscription": "wslink.client.subscription",
     "ConnectionClosed": "wslink.errors",
-    "Credentials": "wslink.session.identity",
-    "Identity": "wslink.session.identity",
     "InvalidParams": "wslink.errors",
     "Limits": "wslink.wire.limits",
     "Link": "wslink.client.link",
