@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from wslink.errors import UsageError
-from wslink.session.ports import Connection
+from wslink.session.ports import Transport
 from wslink.session.session import Session
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def limit_unsent(transport: asyncio.BaseTransport | None, limit: int) -> None:
             raw.setsockopt(socket.IPPROTO_TCP, option, limit)
 
 
-class Carried(Connection, Protocol):
+class Carried(Transport, Protocol):
     """A session's connection as the endpoint sees it."""
 
     def abort(self) -> None:
