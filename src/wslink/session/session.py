@@ -17,14 +17,17 @@ from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
 from wslink.session.congestion import MAX_CHUNK, ChunkSize
+from wslink.session.flow import FlowControl
 from wslink.session.hello import Hello, answer, parse_hello
 from wslink.session.identity import Credentials, Identity, Opening
 from wslink.session.ports import SessionOwner, Transport
 from wslink.session.send_queue import Entry, SendQueue
 from wslink.session.state import CLOSED, NEW, OPEN, Event, Stateful
+from wslink.session.window import DeliveryWindow
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
+from wslink.wire.extensions import UNCOUNTED
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.messages import MAX_ID, NO_ID, Request
 from wslink.wire.show import as_text
@@ -58,7 +61,7 @@ class Session(Stateful):
     __slots__ = (
         "__weakref__", "_chunk", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_malformed", "_max_frame",
         "_opening", "_owner", "_received", "_renew", "_transport", "_unsent", "client", "client_id", "encoder",
-        "features", "queue", "route", "subscribing",
+        "features", "flow", "queue", "route", "subscribing",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +83,7 @@ class Session(Stateful):
         self.subscribing = False
         self.queue = SendQueue(owner.limits.max_outbox)
         self.encoder: Encoder = SECOND_WITH_ARRAYS
+        self.flow: FlowControl | None = None
         self._chunk = ChunkSize()
         self._owner = owner
         self._transport = transport
@@ -112,6 +116,8 @@ class Session(Stateful):
         except PeerError as error:
             self._malformed_frame(error)
             return
+        if self.flow is not None and not (type(message) is list and message and message[0] in UNCOUNTED):
+            self.flow.received.count(len(data))
         if (
             type(message) is not Request
             or (id_ := message.id) is NO_ID
@@ -131,6 +137,9 @@ class Session(Stateful):
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
+        if type(message) is list and self.state is OPEN:
+            self._take_extension(message)
+            return
         try:
             request = wire.parse_call(message)
         except PeerError as error:
@@ -145,6 +154,16 @@ class Session(Stateful):
             self.error(request.id, error.code, error.message, error.data)
         except Exception:
             self._fail_unforeseen(request)
+
+    def _take_extension(self, items: list[Any]) -> None:
+        """Hand a message of an extension to its feature (EXT-4)."""
+        take = self._owner.features.message_handler(items[0] if items else None, self.features)
+        try:
+            if take is None:
+                raise InvalidRequest("a message must be a map, or of an extension that was accepted")
+            take(self, items)
+        except PeerError as error:
+            self._refuse(wire.MALFORMED_ID, error)
 
     def _fail_unforeseen(self, request: Request) -> None:
         """An exception of ours, or an observer's: it must not end the connection."""
@@ -259,6 +278,10 @@ class Session(Stateful):
         self.encoder = SECOND_WITH_ARRAYS
         self._decoder.accept_arrays()
 
+    def start_flow(self) -> None:
+        """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
+        self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump)
+
     def _hello_late(self) -> None:
         self.close(1008, f"no good hello within hello_timeout ({self._owner.limits.hello_timeout:g} s)")
 
@@ -272,7 +295,13 @@ class Session(Stateful):
             logger.error("the result of %s cannot be sent: %s", method, error)
             self.error(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
             return
-        if self.queue.waiting or message.source is not None or self.state is CLOSED or not self._transport.writable:
+        if (
+            self.queue.waiting
+            or message.source is not None
+            or self.state is CLOSED
+            or not self._transport.writable
+            or self.flow
+        ):
             self.send(message, None, (id_,))
         else:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
@@ -311,11 +340,34 @@ class Session(Stateful):
         bound is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
-        if not self.queue.waiting and self._transport.writable and message.source is None:
+        direct = not self.queue.waiting and self._transport.writable and message.source is None
+        if direct and (self.flow is None or self.flow.takes(message.size)):
             self._transport.send(message.frames)
             return
+        self._put(Entry(message, key, names))
+
+    def send_within(
+        self, message: Message, key: Any, names: tuple[Any, ...], gates: tuple[DeliveryWindow, ...], label: object
+    ) -> None:
+        """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
+        flow = self.flow
+        if self.state is CLOSED or flow is None:
+            return
+        published = monotonic()
+        entry = Entry(message, key, names, gates, lambda entry: flow.begin(entry, published, label))
+        dropped = self.queue.dropped
+        self._put(entry)
+        if self.queue.dropped > dropped:
+            for gate in gates:
+                gate.dropped += 1
+
+    def _send_now(self, message: Message) -> None:
+        """Send a small message ahead of all that waits."""
+        self._transport.send(message.frames)
+
+    def _put(self, entry: Entry) -> None:
         try:
-            added = self.queue.put(Entry(message, key, names))
+            added = self.queue.put(entry)
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
@@ -342,9 +394,12 @@ class Session(Stateful):
         """Hand frames to the transport for as long as it is writable."""
         transport, queue, chunk = self._transport, self.queue, self._chunk
         waiting = len(queue)
-        while transport.writable and (frame := queue.next(chunk.size)) is not None:
-            transport.send((frame,))
-            chunk.given(frame.size, transport.writable)
+        if self.flow is not None:
+            self.flow.pump()
+        else:
+            while transport.writable and (frame := queue.next(chunk.size)) is not None:
+                transport.send((frame,))
+                chunk.given(frame.size, transport.writable)
         self._settle(waiting - len(queue))
         if not queue.waiting:
             chunk.idle()
@@ -378,6 +433,8 @@ class Session(Stateful):
         self._cancel_hello_timer()
         self._settle(len(self.queue))
         self.queue.clear()
+        if self.flow is not None:
+            self.flow.stop()
         self._owner.farewell(self)
 
     def _cancel_hello_timer(self) -> None:

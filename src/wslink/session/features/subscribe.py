@@ -14,8 +14,9 @@ from wslink.wire.messages import SUBSCRIBE, SUBSCRIPTIONS, UNSUBSCRIBE, Request
 class Subscribable(Protocol):
     """What keeps subscriptions."""
 
-    def subscribe(self, session: SessionView, id_: Any, topic: Any, definition: Any) -> Callable[[], None]:
-        """Add or change a subscription; returns what to do once the client knows. Raises PeerError."""
+    def subscribe(self, session: SessionView, request: Mapping[str, Any]) -> Callable[[], None]:
+        """Add or change the subscription that `request` describes (SUB-2, FLOW-6); returns what to do once the client
+        knows. Raises PeerError."""
 
     def unsubscribe(self, session: SessionView, id_: Any) -> None:
         """End a subscription. Raises PeerError."""
@@ -42,7 +43,7 @@ class Subscribe(Feature):
     def _subscribe(self, session: SessionView, request: Request) -> None:
         given = _one_map(request)
         topic = given.get("topic")
-        announce = self._subscriptions.subscribe(session, given.get("subscription"), topic, given.get("filter"))
+        announce = self._subscriptions.subscribe(session, given)
         session.result(request.id, {"delivery": self._subscriptions.delivery(str(topic))})
         announce()
 
