@@ -7,10 +7,14 @@ import os
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
-from wslink.errors import LimitExceeded, ParseError
+from wslink.errors import LimitExceeded, ParseError, PeerError
 from wslink.wire.frames import Buffer, Frame, Message, Source
+from wslink.wire.heads import HEAD, packed_id
 from wslink.wire.limits import Limits
+
+PeerErrorT = TypeVar("PeerErrorT", bound=PeerError)
 
 HEADER = struct.Struct("<III")  # G2-2: message id, offset, total
 HEADER_LENGTH = HEADER.size
@@ -23,7 +27,10 @@ COPY_BELOW = 1024
 JOIN_BELOW = 4096
 """Messages of fewer bytes are copied into one buffer: that costs less than to handle several."""
 MAX_STRAY_CHUNKS = 4096
-"""Chunks of one message that may wait for an earlier one. Bounds the bookkeeping that tiny chunks cost."""
+"""Chunks of a connection that may wait for an earlier one of their message (LIM-4)."""
+MIN_STRAY_CHUNKS = 128
+CHUNK_COST = 512
+"""Bytes that such a chunk costs beside its own at most: it is a buffer with an entry in two tables."""
 
 # G2-4. One sequence for the process: a message sent to many clients is cut once.
 _ids = itertools.count(int.from_bytes(os.urandom(4), "little"))
@@ -136,7 +143,7 @@ class _Partial:
     def __init__(self, total: int) -> None:
         self.total = total
         self._buffer = bytearray(HEADER_LENGTH)  # room as for a header, for the alignment of arrays (G2-9)
-        self.stray: dict[int, memoryview] = {}
+        self.stray: dict[int, bytes] = {}
         self._offsets: list[int] = []  # of the stray chunks, ascending
 
     @property
@@ -149,15 +156,17 @@ class _Partial:
         """Bytes that have arrived."""
         return self.reached + sum(len(chunk) for chunk in self.stray.values())
 
+    def head(self) -> memoryview:
+        """The beginning of the message, as far as it has arrived."""
+        return memoryview(self._buffer)[HEADER_LENGTH : HEADER_LENGTH + HEAD]
+
     def message(self) -> memoryview:
         return memoryview(self._buffer)[HEADER_LENGTH:]
 
     def add(self, offset: int, chunk: memoryview) -> None:
         self._refuse_overlap(offset, len(chunk))
         if offset != self.reached:
-            if len(self.stray) == MAX_STRAY_CHUNKS:
-                raise LimitExceeded(f"over {MAX_STRAY_CHUNKS} chunks of a message wait for an earlier one")
-            self.stray[offset] = memoryview(bytes(chunk))
+            self.stray[offset] = bytes(chunk)
             self._offsets.insert(bisect_right(self._offsets, offset), offset)
             return
         self._buffer += chunk
@@ -183,6 +192,7 @@ class Unchunker:
         self._max_partial = limits.max_partial
         self._partial: dict[int, _Partial] = {}
         self._arrived = 0
+        self._stray = 0
         self._refused: dict[int, int] = {}  # message id -> bytes still to be skipped
 
     def receive(self, frame: Buffer) -> bytes | memoryview | None:
@@ -203,19 +213,37 @@ class Unchunker:
             return None
         if offset == 0 and len(chunk) == total and id_ not in self._partial:
             if total > self.max_message:
-                raise LimitExceeded(f"a message of {total} bytes is over max_message ({self.max_message})")
+                raise self._identified(self._too_large(total), id_, offset, chunk)
             return chunk
         try:
             return self._collect(id_, offset, total, chunk)
-        except (ParseError, LimitExceeded):
+        except (ParseError, LimitExceeded) as error:
+            self._identified(error, id_, offset, chunk)
             self._refuse(id_, total, len(chunk))
             raise
+
+    @property
+    def _max_stray(self) -> int:
+        """Chunks that may wait: what they cost is bounded as their bytes are, also before hello."""
+        return min(MAX_STRAY_CHUNKS, max(self.max_message // CHUNK_COST, MIN_STRAY_CHUNKS))
 
     def release(self) -> None:
         """Forget everything under way."""
         self._partial.clear()
         self._refused.clear()
-        self._arrived = 0
+        self._arrived = self._stray = 0
+
+    def _identified(self, error: PeerErrorT, id_: int, offset: int, chunk: memoryview) -> PeerErrorT:
+        """`error` with the id of the message, if its beginning has arrived (ERR-5)."""
+        partial = self._partial.get(id_)
+        if offset == 0:
+            error.id = packed_id(chunk)
+        elif partial is not None and partial.reached:
+            error.id = packed_id(partial.head())
+        return error
+
+    def _too_large(self, total: int) -> LimitExceeded:
+        return LimitExceeded(f"a message of {total} bytes is over max_message ({self.max_message})")
 
     def _collect(self, id_: int, offset: int, total: int, chunk: memoryview) -> memoryview | None:
         if not len(chunk) or offset + len(chunk) > total:
@@ -223,9 +251,14 @@ class Unchunker:
         partial = self._partial.get(id_) or self._begin(id_, total)
         if partial.total != total:
             raise ParseError(f"chunks of one message announce totals of {partial.total} and {total} bytes")
+        is_stray = offset != partial.reached
         if self._arrived + len(chunk) > self.max_message:
             raise LimitExceeded(f"messages under way hold more than max_message ({self.max_message}) bytes")
+        if is_stray and self._stray >= self._max_stray:
+            raise LimitExceeded(f"over {self._max_stray} chunks wait for an earlier one of their message")
+        before = len(partial.stray)
         partial.add(offset, chunk)
+        self._stray += len(partial.stray) - before
         self._arrived += len(chunk)
         if partial.reached < total:
             return None
@@ -235,7 +268,7 @@ class Unchunker:
 
     def _begin(self, id_: int, total: int) -> _Partial:
         if total > self.max_message:
-            raise LimitExceeded(f"a message of {total} bytes is over max_message ({self.max_message})")
+            raise self._too_large(total)
         if len(self._partial) >= self._max_partial:
             raise LimitExceeded(f"over max_partial ({self._max_partial}) messages are under way")
         return self._partial.setdefault(id_, _Partial(total))
@@ -243,6 +276,7 @@ class Unchunker:
     def _refuse(self, id_: int, total: int, arrived: int) -> None:
         partial = self._partial.pop(id_, None)
         if partial is not None:
+            self._stray -= len(partial.stray)
             self._arrived -= partial.arrived
             arrived += partial.arrived
         if arrived < total:
