@@ -8,7 +8,7 @@ import pkgutil
 import sys
 import time
 
-from benchmarks import budget, curves, profile, report, results, summary, workloads
+from benchmarks import budget, curves, entered, environments, profile, report, results, summary, workloads
 from benchmarks.frames import PEERS
 from benchmarks.process import LOAD_CORE, pin
 from benchmarks.run import run
@@ -81,6 +81,7 @@ def conclude(
     if not chosen.check:
         return 0
     complaints = budget.check(selected, measured, lambda workload: measure(workload, chosen))
+    complaints += entered.complaints(str(environments.python("ours")))
     for complaint in complaints:
         print(f"worse than the budget: {complaint}")
     if not complaints:

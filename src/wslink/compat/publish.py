@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from wslink.compat.core import schedule_coroutine
 from wslink.wire.arrays import is_array
+
+__all__ = ["PublishManager", "publishManager", "schedule_coroutine"]
 
 
 class PublishManager:

@@ -33,11 +33,11 @@ CHUNK_COST = 512
 """Bytes that such a chunk costs beside its own at most: it is a buffer with an entry in two tables."""
 
 # G2-4. One sequence for the process: a message sent to many clients is cut once.
-_ids = itertools.count(int.from_bytes(os.urandom(4), "little"))
+message_ids = itertools.count(int.from_bytes(os.urandom(4), "little"))
 
 
 def next_message_id() -> int:
-    return next(_ids) & 0xFFFFFFFF
+    return next(message_ids) & 0xFFFFFFFF
 
 
 def whole(text: bytes, max_frame: int) -> Message:
@@ -46,7 +46,7 @@ def whole(text: bytes, max_frame: int) -> Message:
     size = HEADER_LENGTH + total
     if size >= JOIN_BELOW or size > max_frame:
         return cut((text,), total, max_frame, False)
-    return Message((Frame(True, (HEADER.pack(next(_ids) & 0xFFFFFFFF, 0, total) + text,), size, False),), size)
+    return Message((Frame(True, (HEADER.pack(next(message_ids) & 0xFFFFFFFF, 0, total) + text,), size, False),), size)
 
 
 def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool) -> Message:
@@ -190,10 +190,12 @@ class Unchunker:
         self.max_message = limits.max_message if max_message is None else max_message
         """The largest message accepted from now on, in bytes. A server raises it after hello (G2-10)."""
         self._max_partial = limits.max_partial
-        self._partial: dict[int, _Partial] = {}
+        self.partial: dict[int, _Partial] = {}
+        """The messages under way, by id."""
         self._arrived = 0
         self._stray = 0
-        self._refused: dict[int, int] = {}  # message id -> bytes still to be skipped
+        self.refused: dict[int, int] = {}
+        """The bytes still to be skipped of messages that were refused, by id."""
 
     def receive(self, frame: Buffer) -> bytes | memoryview | None:
         """Take one frame; the message it completes, or None.
@@ -206,12 +208,12 @@ class Unchunker:
         if size < 0:
             raise ParseError(f"a frame has at least {HEADER_LENGTH} bytes, this one {len(frame)}")
         id_, offset, total = HEADER.unpack_from(frame)
-        if size == total <= self.max_message and not (offset or self._partial or self._refused):
+        if size == total <= self.max_message and not (offset or self.partial or self.refused):
             return frame[HEADER_LENGTH:] if type(frame) is bytes and size < COPY_BELOW else _after_header(frame)
         chunk = _after_header(frame)
         if self._skips(id_, len(chunk)):
             return None
-        if offset == 0 and len(chunk) == total and id_ not in self._partial:
+        if offset == 0 and len(chunk) == total and id_ not in self.partial:
             if total > self.max_message:
                 raise self._identified(self._too_large(total), id_, offset, chunk)
             return chunk
@@ -229,13 +231,13 @@ class Unchunker:
 
     def release(self) -> None:
         """Forget everything under way."""
-        self._partial.clear()
-        self._refused.clear()
+        self.partial.clear()
+        self.refused.clear()
         self._arrived = self._stray = 0
 
     def _identified(self, error: PeerErrorT, id_: int, offset: int, chunk: memoryview) -> PeerErrorT:
         """`error` with the id of the message, if its beginning has arrived (ERR-5)."""
-        partial = self._partial.get(id_)
+        partial = self.partial.get(id_)
         if offset == 0:
             error.id = packed_id(chunk)
         elif partial is not None and partial.reached:
@@ -248,7 +250,7 @@ class Unchunker:
     def _collect(self, id_: int, offset: int, total: int, chunk: memoryview) -> memoryview | None:
         if not len(chunk) or offset + len(chunk) > total:
             raise ParseError(f"a chunk of {len(chunk)} bytes at {offset} does not lie in its message of {total} bytes")
-        partial = self._partial.get(id_) or self._begin(id_, total)
+        partial = self.partial.get(id_) or self._begin(id_, total)
         if partial.total != total:
             raise ParseError(f"chunks of one message announce totals of {partial.total} and {total} bytes")
         is_stray = offset != partial.reached
@@ -263,31 +265,31 @@ class Unchunker:
         if partial.reached < total:
             return None
         self._arrived -= total
-        del self._partial[id_]
+        del self.partial[id_]
         return partial.message()
 
     def _begin(self, id_: int, total: int) -> _Partial:
         if total > self.max_message:
             raise self._too_large(total)
-        if len(self._partial) >= self._max_partial:
+        if len(self.partial) >= self._max_partial:
             raise LimitExceeded(f"over max_partial ({self._max_partial}) messages are under way")
-        return self._partial.setdefault(id_, _Partial(total))
+        return self.partial.setdefault(id_, _Partial(total))
 
     def _refuse(self, id_: int, total: int, arrived: int) -> None:
-        partial = self._partial.pop(id_, None)
+        partial = self.partial.pop(id_, None)
         if partial is not None:
             self._stray -= len(partial.stray)
             self._arrived -= partial.arrived
             arrived += partial.arrived
         if arrived < total:
-            if len(self._refused) >= self._max_partial:
-                del self._refused[next(iter(self._refused))]
-            self._refused[id_] = total - arrived
+            if len(self.refused) >= self._max_partial:
+                del self.refused[next(iter(self.refused))]
+            self.refused[id_] = total - arrived
 
     def _skips(self, id_: int, length: int) -> bool:
-        if not self._refused or id_ not in self._refused:
+        if not self.refused or id_ not in self.refused:
             return False
-        self._refused[id_] -= length
-        if self._refused[id_] <= 0:
-            del self._refused[id_]
+        self.refused[id_] -= length
+        if self.refused[id_] <= 0:
+            del self.refused[id_]
         return True

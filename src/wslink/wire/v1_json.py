@@ -97,6 +97,13 @@ class FirstEncoder:
 
     def result(self, id_: str, value: Any, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
+        kind = type(value)
+        if kind in _FLAT or (kind is float and math.isfinite(value)):  # as below: most results
+            try:
+                encoded = msgspec.json.encode(_Result(id_, value))
+                return Message((Frame(False, (encoded,), len(encoded), False),), len(encoded))
+            except (msgspec.EncodeError, ValueError, OverflowError):
+                pass
         text = _quickly(value, _Result(id_, value))
         return _compose(id_, "result", self.pack(value)) if text is None else _text_message(text)
 

@@ -13,8 +13,8 @@ from msgspec.msgpack import Ext
 
 from wslink.errors import NotSerializable, ParseError, PeerError
 from wslink.wire import arrays, maps
-from wslink.wire.chunks import Unchunker, cut, whole
-from wslink.wire.frames import Buffer, Message
+from wslink.wire.chunks import COPY_BELOW, HEADER, HEADER_LENGTH, JOIN_BELOW, Unchunker, cut, message_ids, whole
+from wslink.wire.frames import Buffer, Frame, Message
 from wslink.wire.heads import packed_id
 from wslink.wire.limits import Limits
 from wslink.wire.messages import VERSION, Request
@@ -131,7 +131,15 @@ class SecondEncoder:
     def result(self, id_: str, value: Any, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
         if type(value) in _FLAT:
-            return whole(self._text(_Result(id_, value)), max_frame)
+            try:
+                text = self._encoder.encode(_Result(id_, value))
+            except Exception:
+                text = self._text(_Result(id_, value))  # names the reason
+            total = len(text)
+            if total < JOIN_BELOW - HEADER_LENGTH and total <= max_frame - HEADER_LENGTH:  # as `whole`: most results
+                payload = HEADER.pack(next(message_ids) & 0xFFFFFFFF, 0, total) + text
+                return Message((Frame(True, (payload,), HEADER_LENGTH + total, False),), HEADER_LENGTH + total)
+            return whole(text, max_frame)
         packed = self._pack(value, id_)
         return _compose(b"", packed, b"", max_frame) if packed.splices else whole(packed.texts[0], max_frame)
 
@@ -302,7 +310,23 @@ class SecondDecoder:
         """
         if not binary or isinstance(data, str):
             raise ParseError("a text frame arrived on a connection that speaks version 2")
-        text = self._unchunker.receive(data)
+        unchunker, size = self._unchunker, len(data) - HEADER_LENGTH
+        if (  # a small call that is whole, as most messages are: as below, with fewer functions
+            self._calls
+            and type(data) is bytes
+            and 0 <= size < COPY_BELOW
+            and size <= unchunker.max_message
+            and HEADER.unpack_from(data)[1:] == (0, size)
+            and not (unchunker.partial or unchunker.refused)
+        ):
+            try:
+                call = self._kept.call.decode(data[HEADER_LENGTH:])
+            except _MALFORMED:
+                pass
+            else:
+                plain = not call.kwargs and _FLAT.issuperset(map(type, call.args))
+                return call if plain else _checked(call, data[HEADER_LENGTH:])
+        text = unchunker.receive(data)
         if text is None:
             return INCOMPLETE
         passing = type(data) is memoryview and memoryview(text).obj is data.obj
@@ -334,6 +358,16 @@ class SecondDecoder:
         if not is_checked:
             maps.check_decoded((message,))
         return message
+
+
+def _checked(call: Request, text: bytes) -> Request:
+    """`call`, of which `text` is the message, if its maps are as they may be. Raises ParseError."""
+    try:
+        maps.check_decoded((call.args, call.kwargs))
+    except ParseError as error:
+        error.id = packed_id(text)
+        raise
+    return call
 
 
 class _Incomplete:
