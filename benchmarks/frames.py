@@ -99,7 +99,7 @@ class Second(Dialect):
 
 
 class Flowing(Second):
-    """Protocol version 2 as the TypeScript client speaks it: acknowledges frames, and publications when the page is done."""
+    """Protocol version 2 with `flow`: acknowledges frames, and publications when the page is done."""
 
     acknowledges = True
 

@@ -137,6 +137,27 @@ async def test_a_subscriber_chooses_its_window_and_rate(app: App, serve: Serve, 
     assert 8 <= seen <= 11
 
 
+@pytest.mark.parametrize("delivery", ["reliable", "latest"])
+async def test_what_waits_for_a_window_does_not_come_after_the_end_of_its_subscription(
+    app: App, serve: Serve, peers: Open, delivery: Any
+) -> None:
+    """SUB-5; and SUB-4, without waiting for a page that may wait for the result."""
+    topic = app.topic("test.frame", delivery=delivery)
+    peer = await connect(app, serve, peers)
+    peer.acknowledges = True
+    for number in (1, 2):
+        await peer.subscribe(number, "test.frame", {"row": number})
+    for value in range(8):
+        topic.publish(value, tags={"row": 1 + value % 2}, key=value)
+    assert await collect(peer) == [0, 1, 2, 3]
+    assert (await peer.system("wslink.unsubscribe", {"subscription": 1}))["result"] is None
+    assert (await peer.subscribe(2, "test.frame", {"row": 99}))["result"] == {"delivery": delivery}
+    await peer.extension(2, 2, 2, 1)
+    assert await collect(peer) == []
+    topic.publish("news", tags={"row": 99})
+    assert await collect(peer) == ["news"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("window", 0), ("window", 1025), ("window", "2"), ("max_rate", 0), ("max_rate", True), ("max_rate", float("nan"))],

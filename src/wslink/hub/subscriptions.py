@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wslink.errors import InvalidParams, LimitExceeded, UsageError
-from wslink.hub.filters import compile_filter
+from wslink.hub.filters import Predicate, compile_filter
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.topics import IMPLIED, Delivery, Publisher, Subscription, Topic
 from wslink.session.view import SessionView
@@ -80,16 +80,18 @@ class Subscriptions:
             if old is not None:
                 old.active = False
                 new.flow = old.flow
+                _withdraw(session, found.name, id_, matches)
             elif session.flow is not None:
                 new.flow = SubscriptionFlow(session.flow.line, session.flow.open_window(id_, window, max_rate))
             found.add(new, replaces=old)
         return lambda: found.announce(new)
 
-    def unsubscribe(self, session: SessionView, id_: Any) -> None:
+    def unsubscribe(self, session: SessionView, id_: Any) -> str:
         subscription = self._of[session].pop(_subscription_id(id_), None)
         if subscription is None:
             raise InvalidParams(f"there is no subscription {id_}")
         self.end(subscription)
+        return subscription.topic.name
 
     def observe(self, session: SessionView, id_: int, settled: Settled) -> None:
         """A client has dealt with a publication (FLOW-5)."""
@@ -104,6 +106,7 @@ class Subscriptions:
         """End a subscription, and its topic if nobody but subscribers ever named it."""
         topic = subscription.topic
         if subscription.session.flow is not None:
+            _withdraw(subscription.session, topic.name, subscription.id, lambda tags: False)
             subscription.session.flow.close_window(subscription.id)
         with self._lock:
             topic.remove(subscription)
@@ -156,6 +159,13 @@ class Subscriptions:
             return self._make_topic(name, "reliable")
         known = ", ".join(sorted(self.topics)[:20]) or "none"
         raise InvalidParams(f"there is no topic {shown(name)}; topics: {known}")
+
+
+def _withdraw(session: SessionView, topic: str, id_: int, matches: Predicate) -> None:
+    """Take back what waits for one subscription of a client with `flow` alone and does not match any more."""
+    if session.flow is not None:
+        alone = (id_,)
+        session.queue.withdraw(topic, lambda about: about is not None and about[0] == alone and not matches(about[1]))
 
 
 def _subscription_id(id_: Any) -> int:

@@ -222,7 +222,7 @@ class Topic:
         packed = {encoder: encoder.pack(payload) for encoder in {encoder for encoder, _ in targets}}
         slot = self._slot(plain, key)
         call = current_call.get()
-        self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, slot, call))
+        self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, plain, slot, call))
         return sum(map(len, targets.values()))
 
     def _targets(
@@ -259,6 +259,7 @@ class Topic:
         packed: dict[Any, Any],
         targets: Targets,
         subscriptions: tuple[Subscription, ...],
+        tags: dict[str, Tag],
         slot: Hashable,
         call: Call | None,
     ) -> None:
@@ -270,7 +271,8 @@ class Topic:
             for session in sessions:
                 if session.flow is not None and ids:
                     gates = session.flow.gates(ids)
-                    session.send_within(message, slot, (self.name,), gates, gates[0].quality if gates else None)
+                    label = gates[0].quality if gates else None
+                    session.send_within(message, slot, (self.name,), gates, label, (ids, tags))
                 elif call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
                     session.send(message, slot, (self.name, call.id))
                 else:

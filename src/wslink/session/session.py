@@ -346,8 +346,29 @@ class Session(Stateful):
             return
         self._put(Entry(message, key, names))
 
+    def result_behind(self, id_: str, value: Any, topic: str) -> None:
+        """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
+
+        To a client with `flow`, behind the one that is being sent: what waits for a window is not waited for, since
+        the page may wait for this result before it lets more come.
+        """
+        message = self.encoder.result(id_, value, self._max_frame)
+        if not self.queue.waiting:
+            self.send(message, None, (id_,))
+            return
+        entry = Entry(message, None, (id_,) if self.flow is not None else (id_, topic))
+        if self.flow is not None:
+            entry.after = self.queue.begun(topic)
+        self._put(entry)
+
     def send_within(
-        self, message: Message, key: Any, names: tuple[Any, ...], gates: tuple[DeliveryWindow, ...], label: object
+        self,
+        message: Message,
+        key: Any,
+        names: tuple[Any, ...],
+        gates: tuple[DeliveryWindow, ...],
+        label: object,
+        about: object,
     ) -> None:
         """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
         flow = self.flow
@@ -355,6 +376,7 @@ class Session(Stateful):
             return
         published = monotonic()
         entry = Entry(message, key, names, gates, lambda entry: flow.begin(entry, published, label))
+        entry.about = about
         dropped = self.queue.dropped
         self._put(entry)
         if self.queue.dropped > dropped:

@@ -53,8 +53,17 @@ class SessionView(Protocol):
     def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
         """Send a message once the transport takes it; see send_queue.Entry for `key` and `names`."""
 
+    def result_behind(self, id_: str, value: Any, topic: str) -> None:
+        """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5)."""
+
     def send_within(
-        self, message: Message, key: Any, names: tuple[Any, ...], gates: tuple[DeliveryWindow, ...], label: object
+        self,
+        message: Message,
+        key: Any,
+        names: tuple[Any, ...],
+        gates: tuple[DeliveryWindow, ...],
+        label: object,
+        about: object,
     ) -> None:
         """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
 
