@@ -17,6 +17,7 @@ from wslink.hub.work import Work
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
+from wslink.session.features.flow import Flow
 from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
 from wslink.session.observers import Observer, Observers
@@ -68,7 +69,8 @@ class Hub:
         self.work: Work = Work()
         self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
-        self.features: Features = Features((Subscribe(self.subscriptions), Arrays(), *features))
+        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe)
+        self.features: Features = Features((*own, *features))
         self.observers: Observers = Observers()
         for observer in observers:
             self.observers.add(observer)
