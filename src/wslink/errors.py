@@ -52,9 +52,11 @@ class PeerError(WslinkError):
         code: the error code of the failure message.
         message: the sentence sent to the peer.
         data: sent beside it where it is not None.
+        id: the id of the message at fault, where that could be read; its sender's call ends under it (ERR-5).
     """
 
     code = INVALID_REQUEST
+    id: str | None = None
 
     def __init__(self, message: str, data: Any = None) -> None:
         super().__init__(message)

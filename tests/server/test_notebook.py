@@ -34,7 +34,7 @@ def run(code):
 run("from wslink import App; app = App()")
 run(cell.replace("VALUE", "1"))
 run(cell.replace("VALUE", "2"))
-run("print([app._hub.methods[name].function() for name in ('demo.one', 'demo.two')])")
+run("print([app._hub.service.methods[name].function() for name in ('demo.one', 'demo.two')])")
 run("print(len(app._hub.on_connect), len(tiles._on_subscribe), len(tiles._on_unsubscribe))")
 """
 

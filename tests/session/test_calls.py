@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import dataclasses
 import logging
 import math
@@ -64,7 +65,7 @@ async def test_a_call_has_its_result(app: App, serve: Serve, peers: Open, genera
     assert (await peer.call("test.light", 315))["result"] == {"azimuth": 315.0, "altitude": 45.0, "mode": "soft"}
     assert (await peer.call("test.light", 1, mode="hard", altitude=2))["result"]["mode"] == "hard"
     assert (await peer.call("test.shape", {"azimuth": 1}, [[1, 2]]))["result"] == ["Light", 45.0, "tuple"]
-    assert (await peer.call("test.who"))["result"] == [peer.client_id.removeprefix("c"), "test.who", True]
+    assert (await peer.call("test.who"))["result"] == [peer.client_id, "test.who", True]
 
 
 @both
@@ -276,7 +277,11 @@ async def test_sync_methods_run_on_the_event_loops_thread_and_others_in_a_pool(
     [
         (7, -32600, "a message must be a map, not a number"),
         ({"id": 7, "method": "test.echo"}, -32600, "'id' must be a string"),
-        ({"id": "rpc:x"}, -32600, "'id' must be a string"),
+        (
+            {"id": "x" * 1025, "method": "test.echo"},
+            -32600,
+            "'id' must be a string of at most 1024 characters (max_id)",
+        ),
         ({"id": "rpc:c1:1"}, -32600, "'method' must be a string, not null"),
         ({"id": "rpc:c1:1", "method": "test.echo", "args": 3}, -32600, "'args' must be a list, not a number"),
         ({"id": "rpc:c1:1", "method": "test.echo", "kwargs": [1]}, -32600, "'kwargs' must be a map"),
@@ -386,7 +391,7 @@ async def test_what_nobody_foresaw_is_an_error_of_its_call_alone(
 ) -> None:
     describe(app)
     peer = await peers(await serve(app), hello=HELLO)
-    monkeypatch.setattr("wslink.rpc.methods.Methods.find", lambda self, name: 1 / 0)
+    monkeypatch.setattr("wslink.rpc.dispatcher.Dispatcher.start", lambda self, request, client: 1 / 0)
     with caplog.at_level(logging.CRITICAL, "wslink"):
         error = (await peer.call("test.echo"))["error"]
     assert (error["code"], error["message"]) == (-32603, "Internal error")
@@ -431,13 +436,76 @@ def test_a_bad_registration_is_refused() -> None:
         app.method("a.b")(job)
 
 
-async def test_a_failure_whose_data_cannot_be_sent_is_told_without_it(app: App, serve: Serve, peers: Open) -> None:
+@both
+@pytest.mark.parametrize(
+    ("message", "data", "told", "of_data"),
+    [
+        ("too steep", object(), "too steep", "the data of this error cannot be sent: a value of type object"),
+        ("too steep", {"a": [{1, 2}, object()]}, "too steep", "the data of this error cannot be sent: a value of type"),
+        ("too steep", "\ud800", "too steep", "the data of this error cannot be sent: "),
+        ("steep \ud800", {"max": 30}, "steep \\ud800", {"max": 30}),
+        ("steep \ud800", object(), "steep \\ud800", "the data of this error cannot be sent: "),
+        (ValueError("a"), {"max": 30}, "a", {"max": 30}),
+    ],
+)
+async def test_a_failure_whose_data_cannot_be_sent_says_so(
+    app: App, serve: Serve, peers: Open, generation: int, message: Any, data: Any, told: str, of_data: Any
+) -> None:
     @app.method("test.data")
-    def data() -> None:
-        raise MethodError("steep \ud800", object(), code=7)
+    def fail() -> None:
+        raise MethodError(message, data, code=7)
 
-    peer = await peers(await serve(app), hello=HELLO)
-    assert (await peer.call("test.data"))["error"] == {"code": 7, "message": "'steep \\ud800'"}
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    error = (await peer.call("test.data"))["error"]
+    assert (error["code"], error["message"]) == (7, told)
+    assert error["data"].startswith(of_data) if isinstance(of_data, str) else error["data"] == of_data
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+class Fatal(BaseException):
+    pass
+
+
+@both
+@pytest.mark.parametrize("kind", ["sync", "async", "awaitable", "thread"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        StopIteration("s"), StopAsyncIteration("s"), SystemExit(2), KeyboardInterrupt(), GeneratorExit(), Fatal("f"),
+        asyncio.CancelledError(), concurrent.futures.CancelledError(), RecursionError("r"),
+    ],
+    ids=repr,
+)  # fmt: skip
+async def test_whatever_a_method_raises_is_answered(
+    app: App, serve: Serve, peers: Open, generation: int, kind: str, error: BaseException
+) -> None:
+    fail = raising(error)
+
+    async def fail_later() -> None:
+        await asyncio.sleep(0)
+        fail()
+
+    async def fail_at_once() -> None:
+        fail()
+
+    app.method("test.fail", thread=kind == "thread")(
+        {"async": fail_later, "awaitable": lambda: fail_at_once()}.get(kind, fail)
+    )
+    app.method("test.one")(lambda: 1)
+    url = await serve(app)
+    peer, other = await peers(url, generation, hello=HELLO), await peers(url, hello=HELLO)
+    for _ in range(2):
+        answer = (await peer.call("test.fail"))["error"]
+        assert (answer["code"], answer["message"]) == (-32001, "Exception raised")
+    assert app._hub.service.under_way == 0
+    for one in (peer, other):
+        assert (await one.call("test.one"))["result"] == 1
 
 
 async def test_an_error_of_the_library_raised_by_a_method_keeps_its_code(app: App, serve: Serve, peers: Open) -> None:

@@ -14,6 +14,7 @@ import aiohttp
 
 from wslink.client.subscription import ClientSubscription, Inbox
 from wslink.errors import (
+    AUTHENTICATION_ERROR,
     CLIENT_ERROR,
     AuthenticationError,
     CallError,
@@ -23,13 +24,14 @@ from wslink.errors import (
     PeerError,
     UsageError,
 )
-from wslink.session.hello import ARRAYS, SUBSCRIBE
 from wslink.version import __version__
 from wslink.wire import messages as wire
 from wslink.wire.chunks import frames_of
 from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
+from wslink.wire.messages import ARRAYS
+from wslink.wire.messages import SUBSCRIPTIONS as SUBSCRIBE
 from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder, SecondEncoder
 
 logger = logging.getLogger("wslink.client")
@@ -82,7 +84,7 @@ class Link:
             ConnectionClosed: the connection is closed, or closed before the answer.
             NotSerializable: an argument cannot be sent.
         """
-        return await self._request(f"rpc:c{self.client_id}:{next(self._numbers)}", method, args, kwargs)
+        return await self._request(f"rpc:{self.client_id}:{next(self._numbers)}", method, args, kwargs)
 
     async def _request(self, id_: str, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
         if self._ended is not None:
@@ -124,9 +126,12 @@ class Link:
         try:
             answer = await self._request(wire.HELLO_ID, wire.HELLO, [token], {})
         except CallError as error:
-            raise AuthenticationError(f"{error.message}: the server refused the secret") from error
+            if error.code != AUTHENTICATION_ERROR:
+                raise ConnectionClosed(1006, f"the server did not take hello: {error}") from error
+            why = "the server refused the secret" if secret is not None else "the server wants a secret"
+            raise AuthenticationError(f"{error.message}: {why}; connect(url, secret=...)") from error
         try:
-            self.client_id = str(answer["clientID"]).removeprefix("c")
+            self.client_id = str(answer["clientID"])
             self._max_frame = int(answer.get("maxMsgSize", self._max_frame))
             self.features = tuple(answer.get("features", ()))
             self.server = dict(answer.get("server", {}))
@@ -291,10 +296,10 @@ class Link:
         if message is INCOMPLETE:
             return
         id_ = message.get("id") if isinstance(message, dict) else None
-        if not isinstance(id_, str) or (match := wire.match_id(id_)) is None:
-            logger.warning("the server sent a message without a proper id")
-        elif match[1] == "publish":
-            self._publish(match[2], message)
+        if not isinstance(id_, str):
+            logger.warning("the server sent a message without an id")
+        elif id_.startswith("publish:"):
+            self._publish(id_[len("publish:") :].rpartition(":")[0], message)
         else:
             self._settle(id_, message)
 

@@ -7,13 +7,14 @@ import contextlib
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.web import Application, StaticFileHandler
+from tornado.web import Application, HTTPError, StaticFileHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from wslink import settings as environment
 from wslink.compat.generic import GenericServer, WsConnection, WsEndpoint, startWebServer
 from wslink.http import origin
 from wslink.http.listen import listening_sockets
+from wslink.http.static import below, is_hidden
 
 __all__ = ["TornadoServer", "create_webserver", "startWebServer"]
 
@@ -47,6 +48,19 @@ class SocketHandler(WebSocketHandler):
     async def _send(self, is_binary: bool, content: Any) -> None:
         with contextlib.suppress(WebSocketClosedError):
             await self.write_message(content, binary=is_binary)
+
+
+class PublicFiles(StaticFileHandler):
+    """Static files, without those that `is_hidden` names."""
+
+    async def get(self, path: str, include_body: bool = True) -> None:
+        if is_hidden(path):
+            raise HTTPError(404)
+        await super().get(path, include_body)
+
+    def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
+        """To a folder; relative, for proxies that serve this server below a path of their own."""
+        super().redirect(str(below(self.request.path)), permanent, status)
 
 
 class TornadoServer(GenericServer):
@@ -91,7 +105,7 @@ class TornadoServer(GenericServer):
         for route in sorted(static, key=len, reverse=True):
             arguments = {"path": static[route], "default_filename": "index.html"}
             prefix = route.strip("/")
-            routes.append((f"/{prefix}/(.*)" if prefix else "/(.*)", StaticFileHandler, arguments))
+            routes.append((f"/{prefix}/(.*)" if prefix else "/(.*)", PublicFiles, arguments))
         limits = environment.limits()
         beat = environment.read("WSLINK_HEART_BEAT", float, HEART_BEAT)
         return Application(

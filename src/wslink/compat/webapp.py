@@ -17,6 +17,7 @@ from wslink.compat.websocket import ServerProtocol
 from wslink.http import origin
 from wslink.http.endpoint import Endpoint, EndpointOptions
 from wslink.http.site import Site
+from wslink.http.static import PublicResource
 from wslink.hub.life import announce
 
 logger = logging.getLogger("wslink.backends.aiohttp")
@@ -138,8 +139,9 @@ class WebAppServer(AbstractWebApp):
         if static:
             self.app.router.add_get("/", _to_index)
         for route in sorted(static, key=len, reverse=True):
-            self.app.router.add_static(
-                _path(route), path=static[route], append_version=True, follow_symlinks=bool(follow)
+            prefix = _path(route).rstrip("/")
+            self.app.router.register_resource(
+                PublicResource(prefix, static[route], append_version=True, follow_symlinks=bool(follow))
             )
 
 

@@ -14,6 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from wslink.console import say
 from wslink.errors import UsageError
+from wslink.http.static import PublicResource
 
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds that requests under way have to end."""
@@ -98,7 +99,7 @@ def add_pages(application: web.Application, folder: str) -> None:
     if not Path(folder).is_dir():
         raise UsageError(f"{folder!r} is no folder")
     application.router.add_get("/", _root)
-    application.router.add_static("/", folder)
+    application.router.register_resource(PublicResource("", folder))
 
 
 async def _root(request: web.Request) -> web.StreamResponse:

@@ -12,6 +12,7 @@ from yarl import URL
 
 from wslink import settings as environment
 from wslink.errors import UsageError
+from wslink.http.client_files import ClientFiles
 from wslink.http.endpoint import Endpoint, EndpointOptions
 from wslink.http.reverse import ReverseConnection
 from wslink.http.site import Site
@@ -23,6 +24,8 @@ from wslink.server.options import Options
 
 CLIENT = Path(__file__).parent.parent / "static"
 """The folder of the JavaScript client that matches this server."""
+HEALTH = "health"
+"""The path that says that the server runs, for load balancers and containers, unless `content` has something there."""
 
 
 class Server:
@@ -127,9 +130,14 @@ class Server:
         if options.ws_endpoint:
             self._endpoint().add_to(application, "/" + options.ws.strip("/"))
         headers = environment.read_headers(options.http_headers)
-        for route, folder in self._folders():
-            files = StaticFiles(folder, headers, options.follow_symlinks or folder == str(CLIENT))
-            application.router.add_get(f"{route.rstrip('/')}/{{path:.*}}", files.handle)
+        application.router.add_get("/wslink/{path:.*}", ClientFiles(CLIENT, headers).handle)
+        folders = [(route, StaticFiles(folder, headers, options.follow_symlinks)) for route, folder in self._folders()]
+        if not any(HEALTH in files for route, files in folders if not route):
+            application.router.add_get(f"/{HEALTH}", _tell_health)
+        for route, files in folders:
+            if route:
+                application.router.add_get(route, files.handle)
+            application.router.add_get(f"{route}/{{path:.*}}", files.handle)
         return application
 
     def _endpoint(self) -> Endpoint:
@@ -139,7 +147,7 @@ class Server:
 
     def _folders(self) -> list[tuple[str, str]]:
         """Routes and folders of static files, the more specific first."""
-        folders = [("/wslink", str(CLIENT))] if CLIENT.is_dir() else []
+        folders = []
         for pair in filter(None, self._options.fs_endpoints.split("|")):
             route, separator, folder = pair.partition("=")
             if not separator:
@@ -148,6 +156,10 @@ class Server:
         if self._options.content:
             folders.append(("", self._options.content))
         return folders
+
+
+async def _tell_health(request: web.Request) -> web.StreamResponse:
+    return web.json_response({"status": "ok"})
 
 
 def _reachable(host: str) -> str:

@@ -10,8 +10,8 @@ from typing import cast
 
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
-from wslink.session.ports import Carriable
-from wslink.transport.base import CLOSE_TIMEOUT, Carriage, Engine, close_reason
+from wslink.session.ports import FrameReceiver
+from wslink.transport.base import CLOSE_TIMEOUT, Carriage, Engine, close_reason, limit_unsent
 from wslink.transport.deflate import worth_compressing
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.private import compress_per_message
@@ -19,7 +19,7 @@ from wslink.wire.frames import Frame
 
 Socket = web.WebSocketResponse | ClientWebSocketResponse
 
-HIGH_WATER = 256 * 1024
+HIGH_WATER = 64 * 1024
 """Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one
 may replace them."""
 
@@ -39,7 +39,7 @@ async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
 
 
 class AiohttpConnection:
-    """Carries a session over a WebSocket of aiohttp's (session.contracts.Connection).
+    """Carries a session over a WebSocket of aiohttp's (session.ports.Transport).
 
     Args:
         socket: the WebSocket, connected; ours as a server or, in a reverse connection, as a client.
@@ -61,11 +61,14 @@ class AiohttpConnection:
         self._wake = asyncio.Event()
         self._closing = False
 
-    # session.contracts.Connection
+    # session.ports.Transport
 
     @property
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
+
+    def limit_unsent(self, limit: int) -> None:
+        limit_unsent(self._transport, limit)
 
     def send(self, frames: Sequence[Frame]) -> None:
         if not self._closing:
@@ -103,7 +106,7 @@ class AiohttpConnection:
 
     # Running
 
-    async def run(self, session: Carriable) -> None:
+    async def run(self, session: FrameReceiver) -> None:
         """Carry `session` until the connection ends."""
         writer = asyncio.get_running_loop().create_task(self._write(session))
         try:
@@ -119,7 +122,7 @@ class AiohttpConnection:
                 await asyncio.wait({writer}, timeout=CLOSE_TIMEOUT)
             writer.cancel()
 
-    async def _read(self, session: Carriable) -> None:
+    async def _read(self, session: FrameReceiver) -> None:
         while True:
             message = await self._socket.receive()
             self._heartbeat.heard = True
@@ -135,7 +138,7 @@ class AiohttpConnection:
             elif message.type is not WSMsgType.PONG:
                 return
 
-    async def _write(self, session: Carriable) -> None:
+    async def _write(self, session: FrameReceiver) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
                 while self._queue:

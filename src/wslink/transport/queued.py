@@ -38,6 +38,9 @@ class PumpedConnection:
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
 
+    def limit_unsent(self, limit: int) -> None:
+        """Does nothing: what takes the frames does not show what waits in it."""
+
     def send(self, frames: Sequence[Frame]) -> None:
         if not self._closing:
             for frame in frames:

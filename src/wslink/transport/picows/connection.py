@@ -14,7 +14,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from wslink.errors import LimitExceeded
 from wslink.transport import deflate
-from wslink.transport.base import CLOSE_TIMEOUT, Carriage, close_reason
+from wslink.transport.base import CLOSE_TIMEOUT, Carriage, close_reason, limit_unsent
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
 from wslink.transport.picows.private import forget_handshake, progress
@@ -180,6 +180,9 @@ class PicowsConnection(WSListener):
             self._held.append(message)
         else:
             self._control(_CLOSE, message)
+
+    def limit_unsent(self, limit: int) -> None:
+        limit_unsent(self._transport, limit)
 
     def abort(self) -> None:
         """Drop the connection at once."""
