@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from tests.launcher.support import APPS, LauncherProcess, launching, processes, until
 from wslink.http.tokens import token_file
@@ -152,3 +153,18 @@ async def test_a_person_is_told_what_this_is(tmp_path: Path) -> None:
             assert "POST paraview/" in await response.text()
         async with running.http.get(f"{running.url}/") as response:
             assert (response.status, "/paraview/" in await response.text()) == (404, True)
+
+
+async def test_files_whose_name_begins_with_a_dot_are_not_served(tmp_path: Path) -> None:
+    content = tmp_path / "www"
+    (content / ".git").mkdir(parents=True)
+    (content / ".well-known").mkdir()
+    for name in (".env", ".git/config", "index.html", ".well-known/security.txt"):
+        (content / name).write_text("text")
+    async with launching(tmp_path, apps={}, content=str(content)) as running:
+        for path in (".env", "%2eenv", ".git/config", ".git%2fconfig", "x/../.env", ".git/", "//.env"):
+            async with running.http.get(URL(f"{running.url}/{path}", encoded=True)) as response:
+                assert response.status in (403, 404), path
+        for path in ("", "index.html", ".well-known/security.txt"):
+            async with running.http.get(f"{running.url}/{path}") as response:
+                assert (response.status, await response.text()) == (200, "text")

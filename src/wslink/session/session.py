@@ -93,7 +93,7 @@ class Session(Stateful):
         self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
-            self._hello_timer = asyncio.get_running_loop().call_later(owner.limits.hello_timeout, self._hello_late)
+            self.expect_hello()
         self._unsent = 0
         self._limit_unsent()
         owner.opened(self, opening)
@@ -258,6 +258,10 @@ class Session(Stateful):
         assert self._decoder is not None
         self.encoder = SECOND_WITH_ARRAYS
         self._decoder.accept_arrays()
+
+    def expect_hello(self) -> None:
+        """The client is there: from now on it has `hello_timeout` seconds for a good hello (LIM-8)."""
+        self._hello_timer = asyncio.get_running_loop().call_later(self._owner.limits.hello_timeout, self._hello_late)
 
     def _hello_late(self) -> None:
         self.close(1008, f"no good hello within hello_timeout ({self._owner.limits.hello_timeout:g} s)")
