@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from urllib.parse import quote
 
@@ -12,6 +11,7 @@ from yarl import URL
 
 from wslink.http import origin
 from wslink.http.run import add_pages
+from wslink.http.sparse import sparse_logger
 from wslink.http.tokens import bearer_token, same, token_file
 from wslink.http.tries import Tries
 from wslink.proxy.upstream import Target, forwarded, passed_on, tunnel
@@ -19,7 +19,7 @@ from wslink.relay.options import Options
 from wslink.relay.rooms import Role, Rooms
 from wslink.relay.targets import LOOPBACK, parse_rule, resolve
 
-logger = logging.getLogger("wslink.relay")
+refusals = sparse_logger("wslink.relay.refused")
 
 RETRY_INTERVAL = 0.25
 """Seconds between two attempts to reach a target."""
@@ -62,7 +62,7 @@ class Relay:
         if not web.WebSocketResponse().can_prepare(request):
             return web.Response(status=426, text="This is a WebSocket relay.\n", headers={"Upgrade": "websocket"})
         if not self._may_connect(request):
-            logger.warning("a page of origin %.200s was refused: --origin allows it", request.headers.get("Origin"))
+            refusals.warning("a page of origin %.200s was refused: --origin allows it", request.headers.get("Origin"))
             return web.Response(status=403, text="Pages of this origin may not connect.\n")
         wait = self._tries.wait(request.remote or "")
         if wait and self._shown(request):
@@ -88,9 +88,9 @@ class Relay:
     def _unknown(self, request: web.Request) -> web.StreamResponse:
         address = request.remote or "unknown"
         if self._shown(request):
-            logger.warning("a wrong token came from %s, of %d lately", address, self._tries.wrong(address))
+            refusals.warning("a wrong token came from %s, of %d lately", address, self._tries.wrong(address))
         else:
-            logger.info("a peer without a token came from %s", address)
+            refusals.info("a peer without a token came from %s", address)
         return web.Response(status=401, text="A token is needed.\n")
 
     def _shown(self, request: web.Request) -> str:
@@ -120,7 +120,7 @@ class Relay:
         except OSError:
             return web.Response(status=502, text="The target cannot be reached.\n")
         if address is None:
-            logger.warning("a client asked for %r, which is not allowed", f"{host}:{port}")
+            refusals.warning("a client asked for %r, which is not allowed", f"{host}:{port}")
             return web.Response(status=403, text="This target is not allowed.\n")
         target = Target(address, int(port), f"/{quote(path, safe='/:@!$&,;=~')}{_query(request)}", self._retries)
         try:
