@@ -1,6 +1,5 @@
-"""Fuzz targets: one module each, with a function `target(data: bytes)` that raises for what must not be, and `CORPUS`,
-inputs to begin with. `python -m tests.fuzz NAME --seconds N` runs one, `python -m tests.fuzz` lists them.
+"""Fuzzing: bytes of a hostile peer against everything that reads them. `python -m tests.fuzz NAME --seconds N`.
 
-Where atheris is installed (`pip install atheris`, CPython 3.11) it chooses inputs by what they reach; otherwise they
-are mutations of the corpus.
+One file per target. Each has `SEEDS`, the inputs to begin with (those of the shared vectors, and each fault that was
+found), and `run(data)`, which raises only where something is wrong. See `harness` for what else must not happen.
 """

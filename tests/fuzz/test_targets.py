@@ -1,16 +1,13 @@
-"""Each target for a moment; CI runs them for longer."""
+"""Every target with its seeds and some mutations of them; `scripts/test fuzz` runs them for longer."""
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from tests.fuzz.runner import load, mutate, names
-
-SECONDS = float(os.environ.get("WSLINK_FUZZ_SECONDS", "1"))
+from tests.fuzz.harness import TARGETS, mutate, target
 
 
-@pytest.mark.parametrize("name", names())
-def test_no_input_fails(name: str) -> None:
-    assert mutate(*load(name), SECONDS) > 0
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_stands_its_seeds_and_some_mutations(name: str) -> None:
+    module = target(name)
+    assert mutate(module.run, module.SEEDS, seconds=10, most=2000, seed=7) > 100

@@ -36,7 +36,7 @@ _CONFIGURATION = convert(
     }
 )
 _PREFIX = Prefix("/v/session/i/t/", "/lab/v/session/i/t/", "/a/b?x=/1", ("127.0.0.1:9001", "localhost:8080"))
-CORPUS = [
+SEEDS = [
     b'{"x": "-1.5", "rule": "abc", "p": "no", "id": "no"}',
     b'{"x": "../y"}',
     b'{"x": "\\u0000"}',
@@ -52,7 +52,7 @@ CORPUS = [
 ]
 
 
-def target(data: bytes) -> None:
+def run(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     _posted(data)
     _cookies(text)

@@ -39,7 +39,7 @@ port_range = [9001, 9002]
 cmd = ["x", '''${port}''']
 limits = { memory_mb = 1 }
 """
-CORPUS = [
+SEEDS = [
     b"J" + json.dumps(_RIGHT).encode(),
     b"J" + json.dumps(_RIGHT, indent=1).replace("\n", "// a comment\r\n").encode(),
     b'J/* comment */ {"configuration": {}, "apps": [], "resources": 3}',
@@ -50,7 +50,7 @@ CORPUS = [
 _FOLDER = Path(tempfile.mkdtemp())
 
 
-def target(data: bytes) -> None:
+def run(data: bytes) -> None:
     path = _FOLDER / ("launcher.toml" if data[:1] == b"T" else "launcher.json")
     path.write_bytes(data[1:])
     with contextlib.suppress(ConfigurationError):

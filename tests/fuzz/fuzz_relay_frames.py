@@ -14,7 +14,7 @@ def _frame(first: int, payload: bytes, mask: bytes = b"abcd") -> bytes:
     return bytes([first]) + length + mask + payload
 
 
-CORPUS = [
+SEEDS = [
     b"\x03" + _frame(0x82, b"hello"),
     b"\x01" + _frame(0x89, b"ping") + _frame(0x88, b"\x03\xe8bye"),
     b"\x07" + _frame(0x02, bytes(300)) + _frame(0x89, b"") + _frame(0x80, b"end"),
@@ -38,7 +38,7 @@ def _pass(pieces: list[bytes]) -> tuple[bytes, bool]:
     return passed, False
 
 
-def target(data: bytes) -> None:
+def run(data: bytes) -> None:
     step, data = data[:1], data[1 : 2**14]
     size = max(1, step[0] if step else 1)
     whole = _pass([data])
