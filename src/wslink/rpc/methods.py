@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from wslink.errors import UsageError
-from wslink.rpc.hints import target_of
 from wslink.rpc.interceptors import Function, Interceptor, compose
+from wslink.rpc.resolution import target_of
 from wslink.rpc.schema import Signature
 from wslink.rpc.suggest import Suggestions
 from wslink.wire.messages import is_method_name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
@@ -17,6 +16,7 @@ from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Message
 from wslink.wire.messages import Request
 from wslink.wire.show import as_text
+from wslink.wire.value import Value
 
 logger = logging.getLogger("wslink")
 
@@ -36,7 +36,7 @@ class Outgoing(Stateful):
         "subscribing",
     )  # fmt: skip
 
-    def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Any) -> None:
+    def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
         super().__init__()
         self.client_id = client_id
         self.client: Caller | None = None
@@ -58,7 +58,7 @@ class Outgoing(Stateful):
         """Send and receive typed arrays from now on (ARR-1)."""
         raise NotImplementedError
 
-    def result(self, id_: str, value: Any, method: str | None = None) -> None:
+    def result(self, id_: str, value: Value, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""
         try:
             message = self.encoder.result(id_, value, self._max_frame)
@@ -71,9 +71,9 @@ class Outgoing(Stateful):
         else:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
 
-    def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
+    def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
         """Send the error of a request, with a word in place of data that cannot be encoded."""
-        error: dict[str, Any] = {"code": code, "message": message}
+        error: dict[str, Value] = {"code": code, "message": message}
         if data is not None:
             error["data"] = data
         try:
@@ -82,7 +82,7 @@ class Outgoing(Stateful):
             logger.error("an error cannot be sent as it is: %s", unsendable)
             self.send(self.encoder.failure(id_, self._sendable(error), self._max_frame))
 
-    def _sendable(self, error: dict[str, Any]) -> dict[str, Any]:
+    def _sendable(self, error: dict[str, Value]) -> dict[str, Value]:
         """`error` with its message as text, and a word in place of data that cannot be sent."""
         plain = {**error, "message": as_text(error["message"])}
         try:
@@ -100,7 +100,7 @@ class Outgoing(Stateful):
         text = f"Unregistered method called{hint}"
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
-    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
+    def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = ()) -> None:
         """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over its
         bound is disconnected (LIM-6)."""
         if self.state is CLOSED:
