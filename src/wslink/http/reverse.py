@@ -17,12 +17,13 @@ from wslink.http.tokens import read_token
 from wslink.session.identity import Opening
 from wslink.session.ports import SessionOwner as Host
 from wslink.session.session import Renew, Session
+from wslink.session.state import State
 from wslink.transport.aiohttp import AiohttpConnection
-from wslink.transport.private import client_transport
+from wslink.transport.private import client_guard, client_transport, guarding_connector
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import Request
 
-logger = logging.getLogger("wslink.backends.aiohttp")
+logger = logging.getLogger("wslink.http")
 
 PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds before a connection is made again: at first, and at most, where it fails or ends soon again and again."""
@@ -44,6 +45,15 @@ class SuccessiveSessions:
     def __init__(self, begin: Callable[[Renew], Session]) -> None:
         self._begin = begin
         self._session = begin(self._renew)
+
+    @property
+    def client_id(self) -> str:
+        """The present client's."""
+        return self._session.client_id
+
+    @property
+    def state(self) -> State:
+        return self._session.state
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
         self._session.receive(binary, data)
@@ -145,12 +155,14 @@ class ReverseConnection:
         token = read_token("reverse_token_file", self._token_file)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with (
-            aiohttp.ClientSession() as http,
+            aiohttp.ClientSession(connector=guarding_connector()) as http,
             http.ws_connect(self._url, headers=headers, autoping=False, max_msg_size=limit, compress=0) as dialed,
         ):
             connected()
             socket = cast("aiohttp.ClientWebSocketResponse[Any]", dialed)
-            self._connection = connection = AiohttpConnection(socket, client_transport(socket), self._heartbeat)
+            self._connection = connection = AiohttpConnection(
+                socket, client_transport(socket), self._heartbeat, self._host.limits, client_guard(socket)
+            )
             sessions = SuccessiveSessions(lambda renew: self._session(connection, renew))
             connection.on_ping = lambda payload: sessions.next_client() if payload == NEW_PEER else None
             await connection.run(sessions)

@@ -17,6 +17,7 @@ from wslink.hub.work import Work
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
+from wslink.session.features.flow import Flow
 from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
 from wslink.session.observers import Observer, Observers
@@ -68,7 +69,7 @@ class Hub:
         self.work = Work()
         self.service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
         self.subscriptions = Subscriptions(self, limits, open_topics)
-        self.features = Features((Subscribe(self.subscriptions), Arrays(), *features))
+        self.features = Features((Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), *features))
         self.observers = Observers()
         for observer in observers:
             self.observers.add(observer)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from time import monotonic
 
 from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.methods import MAX_NAME
+from wslink.session.flow import FlowControl
 from wslink.session.ports import SessionOwner, Transport
 from wslink.session.send_queue import Entry
 from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, Stateful
+from wslink.session.window import DeliveryWindow
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Message
 from wslink.wire.messages import Request
@@ -32,8 +35,8 @@ class Outgoing(Stateful):
     """
 
     __slots__ = (
-        "_max_frame", "_owner", "_sender", "_transport", "client", "client_id", "encoder", "features", "queue", "route",
-        "subscribing",
+        "_max_frame", "_owner", "_sender", "_transport", "client", "client_id", "encoder", "features", "flow", "queue",
+        "route", "subscribing",
     )  # fmt: skip
 
     def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
@@ -44,6 +47,7 @@ class Outgoing(Stateful):
         self.subscribing = False
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self.features: tuple[str, ...] = ()
+        self.flow: FlowControl | None = None
         self._owner = owner
         self._transport = transport
         self._sender = Sender(transport, owner.limits.max_outbox)
@@ -58,6 +62,11 @@ class Outgoing(Stateful):
         """Send and receive typed arrays from now on (ARR-1)."""
         raise NotImplementedError
 
+    def start_flow(self) -> None:
+        """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
+        self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump)
+        self._sender.flow = self.flow
+
     def result(self, id_: str, value: Value, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""
         try:
@@ -66,7 +75,13 @@ class Outgoing(Stateful):
             logger.error("the result of %s cannot be sent: %s", method, error)
             self.error(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
             return
-        if self.queue.waiting or message.source is not None or self.state is CLOSED or not self._transport.writable:
+        if (
+            self.queue.waiting
+            or message.source is not None
+            or self.state is CLOSED
+            or self.flow is not None
+            or not self._transport.writable
+        ):
             self.send(message, None, (id_,))
         else:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
@@ -105,11 +120,57 @@ class Outgoing(Stateful):
         bound is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
-        if not self.queue.waiting and self._transport.writable and message.source is None:
+        direct = not self.queue.waiting and self._transport.writable and message.source is None
+        if direct and (self.flow is None or self.flow.takes(message.size)):
             self._transport.send(message.frames)
             return
+        self._put(Entry(message, key, names))
+
+    def result_behind(self, id_: str, value: Value, topic: str) -> None:
+        """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
+
+        To a client with `flow`, behind the one that is being sent: what waits for a window is not waited for, since
+        the page may wait for this result before it lets more come.
+        """
+        message = self.encoder.result(id_, value, self._max_frame)
+        if not self.queue.waiting or self.state is CLOSED:
+            self.send(message, None, (id_,))
+            return
+        entry = Entry(message, None, (id_,) if self.flow is not None else (id_, topic))
+        if self.flow is not None:
+            entry.after = self.queue.begun(topic)
+        self._put(entry)
+
+    def send_within(
+        self,
+        message: Message,
+        key: Value,
+        names: tuple[Value, ...],
+        gates: tuple[DeliveryWindow, ...],
+        label: object,
+        about: object,
+    ) -> None:
+        """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
+        flow = self.flow
+        if self.state is CLOSED or flow is None:
+            return
+        published = monotonic()
+        entry = Entry(message, key, names, gates, lambda entry: flow.begin(entry, published, label))
+        entry.about = about
+        dropped = self.queue.dropped
+        self._put(entry)
+        if self.queue.dropped > dropped:
+            for gate in gates:
+                gate.dropped += 1
+
+    def _send_now(self, message: Message) -> None:
+        """Send a small message ahead of all that waits."""
+        self._transport.send(message.frames)
+
+    def _put(self, entry: Entry) -> None:
+        """Queue a message, and send what may go."""
         try:
-            added, gone = self._sender.put(Entry(message, key, names))
+            added, gone = self._sender.put(entry)
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
@@ -121,6 +182,10 @@ class Outgoing(Stateful):
     def resume(self) -> None:
         """The transport is writable again."""
         self._settle(self._sender.resume())
+
+    def _pump(self) -> None:
+        """More may go than before."""
+        self._settle(self._sender.pump())
 
     def _settle(self, messages: int) -> None:
         """So many messages that waited have gone out, or never will."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import Any, Protocol
 
 from wslink.errors import LimitExceeded
 from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
@@ -35,10 +35,11 @@ class Entry:
         gates: all are open when it begins.
         on_begin: called when its first frame is taken.
         after: one that has to be over first, in another stream.
+        about: what its sender knows it by, for `withdraw`.
         over: whether its last frame was taken.
     """
 
-    __slots__ = ("after", "begun", "cutter", "gates", "key", "message", "names", "on_begin", "over")
+    __slots__ = ("about", "after", "begun", "cutter", "gates", "key", "message", "names", "on_begin", "over")
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Entry:
         self.gates = gates
         self.on_begin = on_begin
         self.after: Entry | None = None
+        self.about: Any = None
         self.cutter: Cutter | None = None
         self.begun = self.over = False
 
@@ -180,7 +182,8 @@ class SendQueue:
             elif lane == BULK or entry.gates:
                 entry.after = place.last
         if stream is None:
-            stream = self._shared(lane) if lane != BULK and not entry.gates else self._add_stream(lane, False)
+            waits = lane == BULK or entry.gates or entry.after is not None
+            stream = self._add_stream(lane, False) if waits else self._shared(lane)
         stream.entries.append(entry)
         for name in entry.names:
             place = self._named.setdefault(name, _Place())
@@ -269,6 +272,19 @@ class SendQueue:
         self._begun -= frame.size
         self.waiting -= frame.size
         return frame
+
+    def begun(self, name: Hashable) -> Entry | None:
+        """The message of a name that is being sent, if there is one."""
+        place = self._named.get(name)
+        head = place.stream.entries[0] if place is not None else None
+        return head if head is not None and head.begun and name in head.names else None
+
+    def withdraw(self, name: Hashable, unwanted: Callable[[Any], bool]) -> None:
+        """Take back the messages of a name that have not begun and are `unwanted`, by what they are about."""
+        place = self._named.get(name)
+        for entry in tuple(place.stream.entries) if place is not None else ():
+            if name in entry.names and unwanted(entry.about):
+                self.drop(entry)
 
     def drop(self, entry: Entry) -> bool:
         """Take back a message that has not begun to be sent; False if it has."""

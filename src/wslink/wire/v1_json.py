@@ -23,6 +23,8 @@ from wslink.wire.plain import not_serializable, to_plain, wrong_key
 from wslink.wire.value import Value
 
 ATTACHMENT = "wslink.binary.attachment"
+SMALL_TEXT = 1024
+"""Characters of a text up to which no limit but those that are set lower can be reached."""
 _KEY = re.compile(r"wslink_bin\d{1,32}", re.ASCII)  # more digits would be a way around LIM-2 and LIM-5
 _BINARY = (bytes, bytearray, memoryview)
 
@@ -195,6 +197,7 @@ class FirstDecoder:
         self._limits = limits
         self._decode_calls = calls
         self._max_held = limits.auth_msg_size
+        self._small = min(SMALL_TEXT, limits.max_message, limits.max_elements)
         self._announced: deque[str] = deque()
         self._attachments: dict[str, bytes | None] = {}  # None for one over max_message
         self._held = 0
@@ -220,6 +223,18 @@ class FirstDecoder:
         if binary:
             self._keep(bytes(cast(Buffer, data)))
             return INCOMPLETE
+        if (  # a small call without attachments, as most messages are: as below, with fewer functions
+            self._decode_calls
+            and len(data) <= self._small
+            and not self._attachments
+            and (_WIDE_TEXT.search(data) if isinstance(data, str) else _WIDE_BYTES.search(data)) is None
+        ):
+            try:
+                call = _call_decoder.decode(data)
+                if call.id is not NO_ID:
+                    return call
+            except _MALFORMED:
+                pass
         try:
             return self._receive_text(data)
         except PeerError as error:
