@@ -76,7 +76,7 @@ class Session(Outgoing):
         self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
-            self._hello_timer = asyncio.get_running_loop().call_later(owner.limits.hello_timeout, self._hello_late)
+            self.expect_hello()
         owner.opened(self, opening)
 
     # Incoming ---------------------------------------------------------------
@@ -217,6 +217,10 @@ class Session(Outgoing):
         assert self._decoder is not None
         self.encoder = SECOND_WITH_ARRAYS
         self._decoder.accept_arrays()
+
+    def expect_hello(self) -> None:
+        """The client is there: from now on it has `hello_timeout` seconds for a good hello (LIM-8)."""
+        self._hello_timer = asyncio.get_running_loop().call_later(self._owner.limits.hello_timeout, self._hello_late)
 
     def _hello_late(self) -> None:
         self.close(1008, f"no good hello within hello_timeout ({self._owner.limits.hello_timeout:g} s)")
