@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from wslink.errors import UsageError
 from wslink.rpc.call import Call
-from wslink.rpc.hints import target_of
 from wslink.rpc.interceptors import Function, Interceptor, compose
+from wslink.rpc.resolution import target_of
 from wslink.rpc.schema import Signature
 from wslink.rpc.suggest import Suggestions
 from wslink.wire.messages import is_method_name

@@ -24,8 +24,7 @@ from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, detect
 from wslink.wire.extensions import UNCOUNTED
 from wslink.wire.frames import Buffer
-from wslink.wire.messages import MAX_ID, NO_ID, Request
-from wslink.wire.v2_msgpack import INCOMPLETE
+from wslink.wire.messages import INCOMPLETE, MAX_ID, NO_ID, Request
 
 logger: logging.Logger = logging.getLogger("wslink")
 
