@@ -77,7 +77,7 @@ _NO_KEY = ()
 """What stands for a list, a map or an extension while a message is looked through: of a type that is no key's."""
 
 
-def _no_key(code: int, data: bytes) -> Any:
+def _no_key(code: int, data: bytes) -> Value:
     return _NO_KEY
 
 
@@ -86,12 +86,12 @@ class _Count:
         self._limit = limit
         self._left = limit
 
-    def pairs(self, pairs: list[tuple[Any, Any]]) -> Any:
+    def pairs(self, pairs: list[tuple[Value, Value]]) -> Value:
         if not KEYS.issuperset([type(key) for key, _ in pairs]):
             raise ParseError(_WRONG_KEY)
         return self.items(pairs)
 
-    def items(self, items: list[Any]) -> Any:
+    def items(self, items: list[Value]) -> Value:
         self._left -= len(items)
         if self._left < 0:
             raise self.excess()
