@@ -151,6 +151,7 @@ async def test_a_frame_without_a_mask_ends_the_connection(
 async def test_a_message_over_the_limit_closes_1009(
     engine: str, pieces: int, app: App, serve: Serve, sockets: Connect
 ) -> None:
+    """LIM-1."""
     served = App(secret="secret", limits=Limits(max_msg_size=20_000, msg_overhead=0))
     socket = await sockets(await serve(served, engine=engine))
     for index in range(pieces):

@@ -161,9 +161,9 @@ class Topic:
     ) -> int:
         """Send `payload` to the clients whose filter its tags match. From any thread; returns at once.
 
-        The payload is encoded before this returns, at most once per generation, so it may be changed afterwards.
-        Read-only buffers and arrays (`array.flags.writeable
-        = False`) of 64 KiB or more are sent from where they are, without a copy, and must stay as they are.
+        The payload is encoded before this returns, at most once per protocol version, so it may be changed afterwards.
+        Read-only buffers and arrays (`array.flags.writeable = False`) of 64 KiB or more are sent from where they are,
+        without a copy, and must stay as they are.
 
         Args:
             payload: None, booleans, numbers, strings, bytes, bytearray, memoryview, NumPy arrays and scalars, and
@@ -174,17 +174,13 @@ class Topic:
             exclude: send it to everyone but this client id.
 
         Returns:
-            The number of clients it is sent to; 0, with a warning in the log, for a client in `to` that is not
-            connected.
+            The number of clients it is sent to; 0, and a warning in the log, if the client in `to` is not connected.
 
         Raises:
             UsageError: for tags that are not allowed.
             NotSerializable: naming the type that cannot be sent; nobody is sent anything then.
         """
         plain = check_tags(tags) if tags else {}
-        if to is not None and not self._publisher.knows(to):
-            logger.warning("topic %s: there is no client %r to publish to", self.name, to)
-            return 0
         subscriptions = self.subscriptions
         targets = self._targets(subscriptions, plain, to, exclude)
         if not targets:
@@ -199,6 +195,9 @@ class Topic:
         self, subscriptions: tuple[Subscription, ...], tags: dict[str, Tag], to: str | None, exclude: str | None
     ) -> Targets:
         """Whom to send to."""
+        if to is not None and not self._publisher.knows(to):
+            logger.warning("topic %s: there is no client %r to publish to", self.name, to)
+            return {}
         known, targets = self._everyone
         if to is None and exclude is None and known is subscriptions:
             return targets
