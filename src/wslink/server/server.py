@@ -37,7 +37,7 @@ class Server:
     """
 
     def __init__(self, hub: Hub, options: Options, secret_in_url: str | None = None) -> None:
-        self.port = options.port
+        self.port: int = options.port
         self._hub = hub
         self._options = options
         self._secret_in_url = secret_in_url
@@ -83,7 +83,9 @@ class Server:
     async def _listen(self) -> None:
         options = self._options
         tls = ssl_context(options.ssl, options.host)
-        self._site = Site(self._application(), options.host, options.port, tls)
+        self._site = Site(
+            self._application(), options.host, options.port, tls, max_clients=self._hub.limits.max_clients
+        )
         self.port = await self._site.start()
 
     async def _dial(self) -> None:
