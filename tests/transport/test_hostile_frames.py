@@ -122,6 +122,26 @@ async def test_a_large_frame_before_hello_is_refused_by_its_head(
     assert await socket.receive_close() == (1009, "a message before hello is at most auth_msg_size (65536) bytes")
 
 
+@pytest.mark.parametrize("cut", [0, 1, 5, 30])
+async def test_a_large_frame_right_behind_the_hello_is_accepted(
+    engine: str, cut: int, echo: App, serve: Serve, sockets: Connect
+) -> None:
+    """In one write, or with a part of its head in the first."""
+    socket = await sockets(await serve(echo, engine=engine), hello=False)
+    text = call("echo", "x" * 200_000)
+    hello = frame(0x81, 0x80 | len(HELLO)) if len(HELLO) < 126 else frame(0x81, 0xFE, struct.pack(">H", len(HELLO)))
+    data = hello + MASK + HELLO + frame(0x81, 0xFF, struct.pack(">Q", len(text)) + MASK) + text
+    if cut:
+        first = len(hello) + 4 + len(HELLO) + cut
+        socket.writer.write(data[:first])
+        await asyncio.sleep(0.05)
+        socket.writer.write(data[first:])
+    else:
+        socket.writer.write(data)
+    assert b"clientID" in (await socket.receive()).payload
+    assert (await socket.receive()).payload.count(b"x") >= 200_000
+
+
 async def test_fragments_before_hello_are_bounded_together(
     engine: str,
     app: App,
