@@ -9,6 +9,7 @@ import struct
 import time
 import tracemalloc
 import zlib
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import psutil
@@ -323,3 +324,20 @@ async def test_a_client_that_offers_to_keep_none_is_taken_at_its_word(
     offer = "permessage-deflate; client_no_context_takeover"
     socket = await sockets(await serve(app, engine="picows"), hello=False, extensions=offer)
     assert "client_no_context_takeover" in socket.head
+
+
+async def test_a_client_that_vanishes_leaves_no_lines_behind(
+    engine: str, app: App, serve: Serve, sockets: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = app.topic("news")
+    socket = await sockets(await serve(app, engine=engine))
+    linger = struct.pack("ii", 1, 0)  # closing is a reset
+    socket.writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, linger)
+    socket.writer.transport.abort()
+    await asyncio.sleep(0.01)
+    for _ in range(5):
+        for number in range(40):
+            topic.publish(number)
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.1)
+    assert "socket.send() raised" not in caplog.text

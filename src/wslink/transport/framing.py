@@ -9,9 +9,9 @@ _LENGTH16, _LENGTH64 = struct.Struct(">BBH"), struct.Struct(">BBQ")
 PROTOCOL_ERROR, INVALID_TEXT, POLICY_VIOLATION, TOO_BIG = 1002, 1007, 1008, 1009
 
 MAX_FRAGMENTS, FRAGMENT_SIZE = 1024, 32
-"""Fragments of a message: so many, and one for so many bytes (LIM-12). Empty ones would cost time without an end."""
+"""Fragments of a message: so many, and one for so many bytes (LIM-14). Empty ones would cost time without an end."""
 MAX_CONTROL_FRAMES = 32_768
-"""Control frames that may arrive together (LIM-12)."""
+"""Control frames that may arrive together (LIM-14)."""
 
 _CLOSE_CODES = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
 
@@ -29,7 +29,7 @@ def is_close_code(code: int) -> bool:
 
 
 def too_many_fragments(count: int, size: int) -> bool:
-    """Whether a message of `size` bytes so far has come in too many fragments (LIM-12)."""
+    """Whether a message of `size` bytes so far has come in too many fragments (LIM-14)."""
     return count > MAX_FRAGMENTS + size // FRAGMENT_SIZE
 
 

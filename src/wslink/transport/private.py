@@ -20,7 +20,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from wslink.transport.framing import TOO_BIG, BrokenFrame, FrameGuard
 
 MAX_HEAD = 16 * 1024
-"""Bytes of a request's head, from which on it is answered 431 (LIM-13)."""
+"""Bytes of a request's head, from which on it is answered 431 (LIM-15)."""
 MAX_HEADERS = 128
 """Header lines of a request."""
 IDLE_TIMEOUT = 12.0
@@ -158,15 +158,16 @@ def plain_upgrade(request: web.Request) -> web.Request:
 def client_guard(socket: ClientWebSocketResponse) -> GuardedParser:
     """The same for a WebSocket that we dialed through a `guarding_connector`."""
     connection = socket._response.connection
-    assert connection is not None
-    guard = cast(Any, connection.protocol)._payload_parser
-    assert isinstance(guard, GuardedParser)
-    return guard
+    protocol = connection.protocol if connection is not None else None
+    return protocol.guard if isinstance(protocol, _GuardedResponseHandler) else GuardedParser(None, masked=False)
 
 
 class _GuardedResponseHandler(ResponseHandler):
+    guard: GuardedParser
+
     def set_parser(self, parser: Any, *args: Any, **options: Any) -> None:
-        super().set_parser(GuardedParser(parser, masked=False), *args, **options)
+        self.guard = GuardedParser(parser, masked=False)  # aiohttp forgets its own with the first error
+        super().set_parser(self.guard, *args, **options)
 
 
 def guarding_connector() -> TCPConnector:
