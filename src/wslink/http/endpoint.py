@@ -26,7 +26,7 @@ from wslink.transport.base import Carriage, Carried, find_engine
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
-logger = logging.getLogger("wslink.http")
+logger: logging.Logger = logging.getLogger("wslink.http")
 
 _VERSIONS = ("13", "8", "7")
 _KEY = re.compile("[A-Za-z0-9+/]{22}==")

@@ -23,7 +23,7 @@ from wslink.transport.private import client_guard, client_transport, guarding_co
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import Request
 
-logger = logging.getLogger("wslink.http")
+logger: logging.Logger = logging.getLogger("wslink.http")
 
 PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds before a connection is made again: at first, and at most, where it fails or ends soon again and again."""
@@ -45,6 +45,7 @@ class SuccessiveSessions:
     def __init__(self, begin: Callable[[Renew], Session]) -> None:
         self._begin = begin
         self._session = begin(self._renew)
+        self._awaited = True  # nobody may be at the other end for as long as nothing comes
 
     @property
     def client_id(self) -> str:
@@ -56,6 +57,9 @@ class SuccessiveSessions:
         return self._session.state
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
+        if self._awaited:
+            self._awaited = False
+            self._session.expect_hello()
         self._session.receive(binary, data)
 
     def resume(self) -> None:
@@ -71,6 +75,8 @@ class SuccessiveSessions:
         """Another client has come."""
         self._session.closed()
         self._session = self._begin(self._renew)
+        self._awaited = False
+        self._session.expect_hello()
 
     def _renew(self, hello: Request) -> None:
         before = self._session
@@ -188,7 +194,7 @@ class ReverseConnection:
         return self._closing.is_set()
 
     def _session(self, connection: AiohttpConnection, renew: Renew) -> Session:
-        # Its client may come long after the connection does: no hello_timeout.
+        # Its client may come long after the connection does: hello_timeout counts from its first message.
         return Session(
             self._host,
             connection,

@@ -72,7 +72,7 @@ class App:
     ) -> None:
         if secret is not None and (not isinstance(secret, str) or not secret):
             raise TypeError("secret must be a string that is not empty, or None for a random one")
-        self.secret = secret or secrets.token_urlsafe(32)
+        self.secret: str = secret or secrets.token_urlsafe(32)
         self._pages_need_secret = secret is not None
         self._limits = limits
         self._hub = Hub(self, self._authenticate, limits or Limits(), features=features)

@@ -37,7 +37,7 @@ class Server:
     """
 
     def __init__(self, hub: Hub, options: Options, secret_in_url: str | None = None) -> None:
-        self.port = options.port
+        self.port: int = options.port
         self._hub = hub
         self._options = options
         self._secret_in_url = secret_in_url

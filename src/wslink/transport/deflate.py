@@ -140,4 +140,4 @@ class Deflater:
         return await asyncio.shield(task)
 
 
-deflater = Deflater()
+deflater: Deflater = Deflater()

@@ -61,7 +61,7 @@ class FrameGuard:
     __slots__ = ("_controls", "_fragments", "_head", "_left", "_masked", "_message", "compressed")
 
     def __init__(self, masked: bool) -> None:
-        self.compressed = True
+        self.compressed: bool = True
         self._masked = masked
         self._head = b""  # of a frame whose head has not come as a whole
         self._left = 0  # bytes of the current frame that have not come

@@ -53,7 +53,7 @@ class Heartbeat:
         progress: Callable[[], int] = lambda: 0,
         line: Callable[[], Line] = lambda: Line(0, math.inf),
     ) -> None:
-        self.heard = True
+        self.heard: bool = True
         self._interval = interval
         self._ping = ping
         self._dead = dead

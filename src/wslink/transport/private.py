@@ -80,7 +80,7 @@ class GuardedParser:
     """
 
     def __init__(self, parser: Any, masked: bool) -> None:
-        self.received = 0
+        self.received: int = 0
         self._parser = parser
         self._guard = FrameGuard(masked)
         self._limit: Callable[[], int] = lambda: EARLY_LIMIT

@@ -63,7 +63,7 @@ class Gate(asyncio.Protocol):
     __slots__ = ("_broken", "_guard", "_inner", "_listener", "_transport", "received")
 
     def __init__(self, inner: Any, listener: Gated, transport: asyncio.Transport) -> None:
-        self.received = 0
+        self.received: int = 0
         self._inner = inner
         self._listener = listener
         self._transport = transport
