@@ -15,7 +15,7 @@ from wslink.errors import UsageError
 from wslink.http.endpoint import SHUT_DOWN_TIMEOUT
 from wslink.http.tokens import read_token
 from wslink.session.identity import Opening
-from wslink.session.ports import SessionOwner as Host
+from wslink.session.ports import SessionOwner
 from wslink.session.session import Renew, Session
 from wslink.session.state import State
 from wslink.transport.aiohttp import AiohttpConnection
@@ -98,7 +98,7 @@ class ReverseConnection:
 
     def __init__(
         self,
-        host: Host,
+        host: SessionOwner,
         url: str,
         heartbeat: float,
         *,
