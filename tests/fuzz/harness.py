@@ -20,7 +20,10 @@ SLOW = 0.2
 MAX_GROWTH = 20_000
 """Objects that may be alive more than after the first CHECK_EVERY runs."""
 CHECK_EVERY = 20_000
-TARGETS = ("arrays", "chunks", "filters", "hello", "json", "msgpack")
+TARGETS = (
+    *("arrays", "chunks", "filters", "hello", "json", "launcher_configuration", "launcher_requests", "msgpack"),
+    "relay_frames",
+)
 CORPUS = Path(__file__).parents[2] / ".cache" / "fuzz"
 
 Run = Callable[[bytes], Any]

@@ -10,12 +10,13 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from wslink.errors import UsageError
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
+from wslink.hub.flow import SubscriptionFlow
 from wslink.rpc.call import Call, current_call
 from wslink.rpc.redefinition import add_handler
 from wslink.session.view import SessionView
 from wslink.wire.messages import is_topic
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 Delivery = Literal["reliable", "latest"]
 DELIVERIES = ("reliable", "latest")
@@ -43,16 +44,45 @@ class Subscription:
         self, id_: int, session: SessionView, topic: Topic, definition: dict[str, Any], matches: Predicate
     ) -> None:
         self.id = id_
-        self.client_id = session.client_id
+        self.client_id: str = session.client_id
         self.topic = topic
         self.filter = definition
         self.active = True
         self.session = session
+        self.flow: SubscriptionFlow | None = None
+        """None for a client that acknowledges nothing."""
         self._matches = matches if definition else None
 
     def matches(self, tags: Tags) -> bool:
         """Whether a publication with `tags` is sent to it."""
         return self._matches is None or self._matches(tags)
+
+    @property
+    def quality(self) -> float:
+        """The quality to publish at, from 0.05 to 1, so that publications reach the page in time
+        (docs/flow-control.md); 1 for a client that acknowledges nothing."""
+        return self.flow.controller.quality if self.flow is not None else 1.0
+
+    @property
+    def lag(self) -> float:
+        """Seconds from the publishing of what the page has dealt with last until that was known here; 0 while
+        unknown."""
+        return self.flow.lag if self.flow is not None else 0.0
+
+    @property
+    def rtt(self) -> float:
+        """Seconds of `lag` that passed since it began to be sent; 0 while unknown."""
+        return self.flow.rtt if self.flow is not None else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second that the client's line carries; 0 while unknown."""
+        return self.flow.line.rate if self.flow is not None else 0.0
+
+    @property
+    def dropped(self) -> int:
+        """Publications that a newer one replaced before they were sent, with "latest" delivery."""
+        return self.flow.window.dropped if self.flow is not None else 0
 
     def __repr__(self) -> str:
         return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
@@ -188,7 +218,7 @@ class Topic:
         packed = {encoder: encoder.pack(payload) for encoder in {encoder for encoder, _ in targets}}
         slot = self._slot(plain, key)
         call = current_call.get()
-        self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, slot, call))
+        self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, plain, slot, call))
         return sum(map(len, targets.values()))
 
     def _targets(
@@ -228,6 +258,7 @@ class Topic:
         packed: dict[Any, Any],
         targets: Targets,
         subscriptions: tuple[Subscription, ...],
+        tags: dict[str, Tag],
         slot: Hashable,
         call: Call | None,
     ) -> None:
@@ -237,7 +268,11 @@ class Topic:
         for (encoder, ids), sessions in targets.items():
             message = encoder.publication(id_, packed[encoder], ids, self._publisher.max_frame)
             for session in sessions:
-                if call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
+                if session.flow is not None and ids:
+                    gates = session.flow.gates(ids)
+                    label = gates[0].quality if gates else None
+                    session.send_within(message, slot, (self.name,), gates, label, (ids, tags))
+                elif call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
                     session.send(message, slot, (self.name, call.id))
                 else:
                     session.send(message, slot, (self.name,))

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from time import monotonic
 
 from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.methods import MAX_NAME
+from wslink.session.flow import FlowControl
 from wslink.session.ports import SessionOwner, Transport
-from wslink.session.send_queue import Entry
+from wslink.session.send_queue import Entry, SendQueue
 from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, Stateful
+from wslink.session.window import DeliveryWindow
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Message
 from wslink.wire.messages import Request
 from wslink.wire.show import as_text
+from wslink.wire.value import Value
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Outgoing(Stateful):
@@ -32,22 +35,23 @@ class Outgoing(Stateful):
     """
 
     __slots__ = (
-        "_max_frame", "_owner", "_sender", "_transport", "client", "client_id", "encoder", "features", "queue", "route",
-        "subscribing",
+        "_max_frame", "_owner", "_sender", "_transport", "client", "client_id", "encoder", "features", "flow", "queue",
+        "route", "subscribing",
     )  # fmt: skip
 
-    def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Any) -> None:
+    def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
         super().__init__()
-        self.client_id = client_id
+        self.client_id: str = client_id
         self.client: Caller | None = None
-        self.route = route
-        self.subscribing = False
+        self.route: Value = route
+        self.subscribing: bool = False
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self.features: tuple[str, ...] = ()
+        self.flow: FlowControl | None = None
         self._owner = owner
         self._transport = transport
         self._sender = Sender(transport, owner.limits.max_outbox)
-        self.queue = self._sender.queue
+        self.queue: SendQueue = self._sender.queue
         self._max_frame = owner.limits.max_sent_frame
 
     def close(self, code: int, reason: str) -> None:
@@ -58,7 +62,12 @@ class Outgoing(Stateful):
         """Send and receive typed arrays from now on (ARR-1)."""
         raise NotImplementedError
 
-    def result(self, id_: str, value: Any, method: str | None = None) -> None:
+    def start_flow(self) -> None:
+        """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
+        self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump)
+        self._sender.flow = self.flow
+
+    def result(self, id_: str, value: Value, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""
         try:
             message = self.encoder.result(id_, value, self._max_frame)
@@ -66,14 +75,20 @@ class Outgoing(Stateful):
             logger.error("the result of %s cannot be sent: %s", method, error)
             self.error(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
             return
-        if self.queue.waiting or message.source is not None or self.state is CLOSED or not self._transport.writable:
+        if (
+            self.queue.waiting
+            or message.source is not None
+            or self.state is CLOSED
+            or self.flow is not None
+            or not self._transport.writable
+        ):
             self.send(message, None, (id_,))
         else:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
 
-    def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
+    def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
         """Send the error of a request, with a word in place of data that cannot be encoded."""
-        error: dict[str, Any] = {"code": code, "message": message}
+        error: dict[str, Value] = {"code": code, "message": message}
         if data is not None:
             error["data"] = data
         try:
@@ -82,7 +97,7 @@ class Outgoing(Stateful):
             logger.error("an error cannot be sent as it is: %s", unsendable)
             self.send(self.encoder.failure(id_, self._sendable(error), self._max_frame))
 
-    def _sendable(self, error: dict[str, Any]) -> dict[str, Any]:
+    def _sendable(self, error: dict[str, Value]) -> dict[str, Value]:
         """`error` with its message as text, and a word in place of data that cannot be sent."""
         plain = {**error, "message": as_text(error["message"])}
         try:
@@ -100,16 +115,62 @@ class Outgoing(Stateful):
         text = f"Unregistered method called{hint}"
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
-    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
+    def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = ()) -> None:
         """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over its
         bound is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
-        if not self.queue.waiting and self._transport.writable and message.source is None:
+        direct = not self.queue.waiting and self._transport.writable and message.source is None
+        if direct and (self.flow is None or self.flow.takes(message.size)):
             self._transport.send(message.frames)
             return
+        self._put(Entry(message, key, names))
+
+    def result_behind(self, id_: str, value: Value, topic: str) -> None:
+        """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
+
+        To a client with `flow`, behind the one that is being sent: what waits for a window is not waited for, since
+        the page may wait for this result before it lets more come.
+        """
+        message = self.encoder.result(id_, value, self._max_frame)
+        if not self.queue.waiting or self.state is CLOSED:
+            self.send(message, None, (id_,))
+            return
+        entry = Entry(message, None, (id_,) if self.flow is not None else (id_, topic))
+        if self.flow is not None:
+            entry.after = self.queue.begun(topic)
+        self._put(entry)
+
+    def send_within(
+        self,
+        message: Message,
+        key: Value,
+        names: tuple[Value, ...],
+        gates: tuple[DeliveryWindow, ...],
+        label: object,
+        about: object,
+    ) -> None:
+        """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
+        flow = self.flow
+        if self.state is CLOSED or flow is None:
+            return
+        published = monotonic()
+        entry = Entry(message, key, names, gates, lambda entry: flow.begin(entry, published, label))
+        entry.about = about
+        dropped = self.queue.dropped
+        self._put(entry)
+        if self.queue.dropped > dropped:
+            for gate in gates:
+                gate.dropped += 1
+
+    def _send_now(self, message: Message) -> None:
+        """Send a small message ahead of all that waits."""
+        self._transport.send(message.frames)
+
+    def _put(self, entry: Entry) -> None:
+        """Queue a message, and send what may go."""
         try:
-            added, gone = self._sender.put(Entry(message, key, names))
+            added, gone = self._sender.put(entry)
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
@@ -121,6 +182,10 @@ class Outgoing(Stateful):
     def resume(self) -> None:
         """The transport is writable again."""
         self._settle(self._sender.resume())
+
+    def _pump(self) -> None:
+        """More may go than before."""
+        self._settle(self._sender.pump())
 
     def _settle(self, messages: int) -> None:
         """So many messages that waited have gone out, or never will."""

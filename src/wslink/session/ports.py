@@ -10,6 +10,7 @@ from wslink.rpc.dispatcher import Service
 from wslink.session.features import Features
 from wslink.session.identity import Credentials, Identity, Opening
 from wslink.session.observers import Observers
+from wslink.session.state import State
 from wslink.session.view import SessionView
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
@@ -18,11 +19,20 @@ from wslink.wire.limits import Limits
 class FrameReceiver(Protocol):
     """What a transport carries: a session, or several in turn."""
 
+    @property
+    def client_id(self) -> str: ...
+
+    @property
+    def state(self) -> State: ...
+
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Take one data frame from the transport. Never raises."""
 
     def resume(self) -> None:
         """The transport is writable again."""
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session, and close the connection."""
 
     def closed(self) -> None:
         """The connection has ended. Safe to call more than once."""
@@ -86,7 +96,7 @@ class SessionOwner(Protocol):
         """Run a coroutine as a task that ends with the server at the latest."""
 
 
-class Endpoint(SessionOwner, Protocol):
+class HandshakeOwner(SessionOwner, Protocol):
     """A SessionOwner as what takes connections sees it."""
 
     def wants_requests(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import Any, Protocol
 
 from wslink.errors import LimitExceeded
 from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
@@ -35,10 +35,11 @@ class Entry:
         gates: all are open when it begins.
         on_begin: called when its first frame is taken.
         after: one that has to be over first, in another stream.
+        about: what its sender knows it by, for `withdraw`.
         over: whether its last frame was taken.
     """
 
-    __slots__ = ("after", "begun", "cutter", "gates", "key", "message", "names", "on_begin", "over")
+    __slots__ = ("about", "after", "begun", "cutter", "gates", "key", "message", "names", "on_begin", "over")
 
     def __init__(
         self,
@@ -48,14 +49,16 @@ class Entry:
         gates: tuple[Gate, ...] = (),
         on_begin: Callable[[Entry], None] | None = None,
     ) -> None:
-        self.message = message
-        self.key = key
-        self.names = names
-        self.gates = gates
-        self.on_begin = on_begin
+        self.message: Message = message
+        self.key: Hashable = key
+        self.names: tuple[Hashable, ...] = names
+        self.gates: tuple[Gate, ...] = gates
+        self.on_begin: Callable[[Entry], None] | None = on_begin
         self.after: Entry | None = None
+        self.about: Any = None
         self.cutter: Cutter | None = None
-        self.begun = self.over = False
+        self.begun: bool = False
+        self.over: bool = False
 
     @property
     def ready(self) -> bool:
@@ -128,8 +131,8 @@ class SendQueue:
         self._begun = 0  # bytes that are left of messages that are being sent
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
         self._count = 0
-        self.waiting = 0
-        self.dropped = 0
+        self.waiting: int = 0
+        self.dropped: int = 0
 
     def __len__(self) -> int:
         """Messages that wait, those that are being sent included."""
@@ -180,7 +183,8 @@ class SendQueue:
             elif lane == BULK or entry.gates:
                 entry.after = place.last
         if stream is None:
-            stream = self._shared(lane) if lane != BULK and not entry.gates else self._add_stream(lane, False)
+            waits = lane == BULK or entry.gates or entry.after is not None
+            stream = self._add_stream(lane, False) if waits else self._shared(lane)
         stream.entries.append(entry)
         for name in entry.names:
             place = self._named.setdefault(name, _Place())
@@ -269,6 +273,19 @@ class SendQueue:
         self._begun -= frame.size
         self.waiting -= frame.size
         return frame
+
+    def begun(self, name: Hashable) -> Entry | None:
+        """The message of a name that is being sent, if there is one."""
+        place = self._named.get(name)
+        head = place.stream.entries[0] if place is not None else None
+        return head if head is not None and head.begun and name in head.names else None
+
+    def withdraw(self, name: Hashable, unwanted: Callable[[Any], bool]) -> None:
+        """Take back the messages of a name that have not begun and are `unwanted`, by what they are about."""
+        place = self._named.get(name)
+        for entry in tuple(place.stream.entries) if place is not None else ():
+            if name in entry.names and unwanted(entry.about):
+                self.drop(entry)
 
     def drop(self, entry: Entry) -> bool:
         """Take back a message that has not begun to be sent; False if it has."""
