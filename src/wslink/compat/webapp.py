@@ -38,7 +38,8 @@ class AioHttpWsHandler(WslinkHandler):
         super().__init__(protocol, web_app, limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD))
         origins = environment.origins() + (origin.LOOPBACK_PAGES if origin.is_loopback(web_app.host) else ())
         engine = environment.read("WSLINK_ENGINE", str, "auto")
-        options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine, logger.name)
+        hosts = environment.split_names(os.environ.get("WSLINK_HOSTS", ""))
+        options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine, logger.name, hosts)
         self.endpoint: Endpoint = Endpoint(self.hub, options, route=self)
         self.handleWsRequest: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.endpoint.handler
 

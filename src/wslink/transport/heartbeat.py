@@ -71,7 +71,7 @@ class Heartbeat:
 
     def tick(self, late: bool) -> None:
         """An interval has gone by."""
-        arrived, (taken, answered) = self._progress(), self._line()
+        arrived, (taken, answered, _) = self._progress(), self._line()
         more = taken - self._taken
         if self.heard or late or arrived != self._arrived:
             self._silent = self._unanswered = 0

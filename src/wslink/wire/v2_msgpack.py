@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import struct
 import threading
@@ -198,7 +199,7 @@ class _Search:
             if self._is_floats(node) or _flat(node) or self._is_over(node):
                 return node
             new_items = list(map(self.visit, node))
-            return new_items if any(map(_is_not, new_items, node)) else node
+            return new_items if any(map(operator.is_not, new_items, node)) else node
         if kind is bytes or kind is bytearray:
             return _Large(arrays.frozen(node)) if len(node) >= SPLICE_ABOVE else node
         if kind is memoryview:
@@ -245,10 +246,6 @@ _FLAT = frozenset((str, int, float, bool, type(None)))
 def _flat(nodes: Iterable[Value]) -> bool:
     """Whether none of `nodes` is or holds a binary value, as their types alone tell."""
     return _FLAT.issuperset(map(type, nodes))
-
-
-def _is_not(a: Value, b: Value) -> bool:
-    return a is not b
 
 
 def _compose(prefix: bytes, packed: Packed, tail: bytes, max_frame: int) -> Message:

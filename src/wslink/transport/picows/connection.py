@@ -219,10 +219,6 @@ class PicowsConnection(WSListener):
     def admitted(self) -> bool:
         return self._session.state is not _NEW
 
-    @property
-    def max_early_frame(self) -> int:
-        return self._carriage.max_early_frame
-
     def fail(self, code: int, reason: str) -> None:
         """The peer broke the WebSocket protocol, or a limit of it."""
         if code == framing.TOO_BIG:
