@@ -7,11 +7,13 @@ import logging
 import sys
 from pathlib import Path
 
+from multidict import CIMultiDict
+
 from wslink.http import origin
 from wslink.http.client_files import ClientFiles
 from wslink.http.strangers import Strangers
 from wslink.session.identity import Opening
-from wslink.session.ports import Endpoint as Host
+from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
 from wslink.transport.asgi import AsgiSocket, Event, Receive, Send
 from wslink.transport.queued import PumpedConnection
@@ -32,7 +34,7 @@ class AsgiApplication:
         client: the folder of the JavaScript client.
     """
 
-    def __init__(self, host: Host, route: str, origins: tuple[str, ...], client: Path) -> None:
+    def __init__(self, host: HandshakeOwner, route: str, origins: tuple[str, ...], client: Path) -> None:
         self._host = host
         self._route = "/" + route.strip("/")
         self._origins = origins
@@ -67,7 +69,7 @@ class AsgiApplication:
             self._connections -= 1
             self._strangers.forget()
 
-    async def _carry(self, socket: AsgiSocket, scope: Event, headers: dict[str, str]) -> None:
+    async def _carry(self, socket: AsgiSocket, scope: Event, headers: CIMultiDict[str]) -> None:
         connection = PumpedConnection(socket)
         same_origin = _is_from_here(scope) and origin.is_local_page(headers)
         address = scope["client"][0] if scope.get("client") else ""
@@ -86,7 +88,7 @@ class AsgiApplication:
             reading.cancel()
             session.closed()
 
-    def _refusal(self, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
+    def _refusal(self, path: str, headers: CIMultiDict[str]) -> tuple[int, str] | None:
         if path != self._route:
             return POLICY_VIOLATION, f"there is no WebSocket at {path}"
         if not origin.is_allowed(headers, self._origins):
@@ -126,6 +128,5 @@ def _is_from_here(scope: Event) -> bool:
     return bool(scope.get("client")) and origin.is_loopback(scope["client"][0])
 
 
-def _headers(scope: Event) -> dict[str, str]:
-    """The headers under their usual spelling, which is what origin.py asks for."""
-    return {name.decode("latin-1").title(): value.decode("latin-1") for name, value in scope["headers"]}
+def _headers(scope: Event) -> CIMultiDict[str]:
+    return CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])

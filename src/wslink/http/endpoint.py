@@ -18,7 +18,7 @@ from wslink.http.acceptor import Complaints
 from wslink.http.fast_path import ARRIVALS
 from wslink.http.strangers import Strangers
 from wslink.session.identity import Opening
-from wslink.session.ports import Endpoint as Host
+from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
 from wslink.transport.base import Carriage, Carried, find_engine
 
@@ -67,7 +67,7 @@ class Endpoint:
         UsageError: if the engine cannot be had.
     """
 
-    def __init__(self, host: Host, options: EndpointOptions, route: Any = None) -> None:
+    def __init__(self, host: HandshakeOwner, options: EndpointOptions, route: Any = None) -> None:
         self._host = host
         self._options = options
         self._route = route
