@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from multidict import CIMultiDict
+
 from wslink.http import origin
 from wslink.http.client_files import ClientFiles
 from wslink.session.identity import Opening
@@ -61,7 +63,7 @@ class AsgiApplication:
         finally:
             self._connections -= 1
 
-    async def _carry(self, socket: AsgiSocket, scope: Event, headers: dict[str, str]) -> None:
+    async def _carry(self, socket: AsgiSocket, scope: Event, headers: CIMultiDict[str]) -> None:
         connection = PumpedConnection(socket)
         same_origin = _is_from_here(scope) and origin.is_local_page(headers)
         address = scope["client"][0] if scope.get("client") else ""
@@ -77,7 +79,7 @@ class AsgiApplication:
         finally:
             session.closed()
 
-    def _refusal(self, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
+    def _refusal(self, path: str, headers: CIMultiDict[str]) -> tuple[int, str] | None:
         if path != self._route:
             return POLICY_VIOLATION, f"there is no WebSocket at {path}"
         if not origin.is_allowed(headers, self._origins):
@@ -106,6 +108,5 @@ def _is_from_here(scope: Event) -> bool:
     return bool(scope.get("client")) and origin.is_loopback(scope["client"][0])
 
 
-def _headers(scope: Event) -> dict[str, str]:
-    """The headers under their usual spelling, which is what origin.py asks for."""
-    return {name.decode("latin-1").title(): value.decode("latin-1") for name, value in scope["headers"]}
+def _headers(scope: Event) -> CIMultiDict[str]:
+    return CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
