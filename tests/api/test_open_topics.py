@@ -53,7 +53,7 @@ async def test_topics_that_only_clients_named_go_with_them(talk: tuple[Talk, str
     await peer.subscribe(1, "a.topic")
     await peer.subscribe(2, "b.topic")
     await peer.subscribe(3, "c.topic")
-    topics = host_of(protocol).hub.topics
+    topics = host_of(protocol).hub.subscriptions.topics
     assert set(topics) == {"a.topic", "b.topic", "c.topic"}
     await peer.system("wslink.unsubscribe", {"subscription": 2})
     assert set(topics) == {"a.topic", "c.topic"}

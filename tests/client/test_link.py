@@ -176,7 +176,7 @@ async def test_a_slow_subscriber_is_not_taken_for_dead(app: App, serve: Serve) -
         for n in range(5):
             topic.publish(n)
         await asyncio.sleep(3.5)
-        assert app.clients == (link.client_id,)
+        assert list(app.clients) == [link.client_id]
 
         async def take() -> list[int]:
             return [await anext(subscription) for _ in range(5)]

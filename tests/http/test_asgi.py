@@ -69,7 +69,7 @@ async def test_a_stalled_client_delays_nobody_and_is_ended(mounted: Any, peers: 
     for n in range(60):
         frames.publish({"n": n, "pixels": bytes(1 << 20)})
         assert (await healthy.publication())["result"]["n"] == n
-    assert app.clients == (healthy.client_id.removeprefix("c"),)
+    assert list(app.clients) == [healthy.client_id]
     stopped.socket._response.connection.transport.abort()  # type: ignore[union-attr]
 
 
@@ -80,7 +80,7 @@ async def test_a_client_is_forgotten_when_it_goes(app: App, mounted: Any, peers:
     await peer.close()
     while not gone:
         await asyncio.sleep(0.01)
-    assert app.clients == ()
+    assert not app.clients
 
 
 async def test_limits_close_with_their_code_and_reason(

@@ -19,6 +19,7 @@ from tests.peers import Peer
 from wslink import App, Limits, NotSerializable, Subscription, UsageError
 from wslink.hub.hub import Hub
 from wslink.rpc.methods import Method
+from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
 from wslink.session.session import Session
 from wslink.wire.frames import Frame
 from wslink.wire.v2_msgpack import SecondEncoder
@@ -166,7 +167,7 @@ async def test_clients_can_be_chosen_and_left_out(app: App, serve: Serve, peers:
     topic = app.topic("test.topic")
     url = await serve(app)
     first, second = await peers(url, hello=RELEASED), await peers(url, hello=RELEASED)
-    ids = [peer.client_id.removeprefix("c") for peer in (first, second)]
+    ids = [peer.client_id for peer in (first, second)]
     assert topic.publish("to first", to=ids[0]) == 1
     assert topic.publish("not to first", exclude=ids[0]) == 1
     assert topic.publish("to nobody", to="unknown") == 0
@@ -295,7 +296,7 @@ class Recorder:
     def __init__(self, hub: Hub, *features: str, stuck: bool = False) -> None:
         self.messages: list[dict[str, Any]] = []
         self.writable = True
-        self.session = Session(hub, self)
+        self.session = Session(hub, self, Opening())
         token = {"secret": "secret", "features": list(features)}
         self.receive({"id": "system:c0:0", "method": "wslink.hello", "args": [token]})
         self.writable = not stuck
@@ -319,14 +320,14 @@ class Recorder:
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    hub = Hub(None, lambda hello, session: True, Limits(max_outbox=750))
+    hub = Hub(None, lambda credentials: ANONYMOUS, Limits(max_outbox=750))
     hub.start()
     yield hub
     await hub.stop()
 
 
 async def test_nothing_published_before_unsubscribing_comes_after_its_result(hub: Hub) -> None:
-    topic = hub.topic("test.topic")
+    topic = hub.subscriptions.topic("test.topic")
     client = Recorder(hub, "subscribe")
     for number in (1, 2):
         client.system("subscribe", subscription=number, topic="test.topic")
@@ -339,7 +340,7 @@ async def test_nothing_published_before_unsubscribing_comes_after_its_result(hub
 
 
 async def test_what_a_farewell_publishes_comes_after_what_caused_it(hub: Hub) -> None:
-    topic = hub.topic("test.topic")
+    topic = hub.subscriptions.topic("test.topic")
     topic.on_unsubscribe(lambda subscription: topic.publish("left"))
     stalled = [Recorder(hub, stuck=True) for _ in range(300)]
     reader = Recorder(hub)
@@ -353,11 +354,11 @@ async def test_what_a_farewell_publishes_comes_after_what_caused_it(hub: Hub) ->
 
 async def test_a_handler_may_make_topics_and_hears_of_no_subscription_that_has_ended(hub: Hub) -> None:
     heard: list[str] = []
-    topic = hub.topic("test.topic")
+    topic = hub.subscriptions.topic("test.topic")
 
     @topic.on_subscribe
     def flood(subscription: Subscription) -> None:
-        hub.topic(f"test.more_{len(hub.topics)}")
+        hub.subscriptions.topic(f"test.more_{len(hub.subscriptions.topics)}")
         for _ in range(5):
             topic.publish("x" * 140, to=subscription.client_id)
 
@@ -373,7 +374,7 @@ async def test_a_handler_may_make_topics_and_hears_of_no_subscription_that_has_e
 
 
 async def test_a_payload_that_cannot_be_sent_to_one_generation_ends_nobodys_call(hub: Hub) -> None:
-    topic = hub.topic("test.topic", "latest")
+    topic = hub.subscriptions.topic("test.topic", "latest")
     client = Recorder(hub)
     for payload, key, error in (("\ud800", None, NotSerializable), ("fine", [1], UsageError)):
         with pytest.raises(error):
@@ -382,13 +383,13 @@ async def test_a_payload_that_cannot_be_sent_to_one_generation_ends_nobodys_call
 
 
 async def test_a_server_that_stops_sends_what_waits_and_one_at_its_bound_forgets_it(hub: Hub) -> None:
-    topic = hub.topic("test.topic")
+    topic = hub.subscriptions.topic("test.topic")
     called: list[str] = []
-    hub.methods.add(Method("test.call", lambda: called.append("called")))
+    hub.service.methods.add(Method("test.call", lambda: called.append("called")))
     kept, dropped = Recorder(hub, stuck=True), Recorder(hub, stuck=True)
     topic.publish("x" * 100)
     topic.publish("y" * 100, to=dropped.session.client_id)
-    assert (dropped.results, dropped.session.outbox.waiting, len(dropped.session.outbox)) == ([], 0, 0)
+    assert (dropped.results, dropped.session.queue.waiting, len(dropped.session.queue)) == ([], 0, 0)
     dropped.receive({"id": "rpc:c1:1", "method": "test.call"})
     await hub.stop()
     assert kept.results == ["x" * 100]
@@ -396,11 +397,11 @@ async def test_a_server_that_stops_sends_what_waits_and_one_at_its_bound_forgets
 
 
 async def test_a_check_of_the_secret_that_raises_lets_nobody_in(caplog: pytest.LogCaptureFixture) -> None:
-    def raises(hello: Any, session: Any) -> bool:
+    def raises(credentials: Credentials) -> Identity | None:
         raise LookupError("no such user")
 
-    async def raises_later(hello: Any, session: Any) -> bool:
-        return raises(hello, session)
+    async def raises_later(credentials: Credentials) -> Identity | None:
+        return raises(credentials)
 
     for check in (raises, raises_later):
         hub = Hub(None, check, Limits())
@@ -414,7 +415,7 @@ async def test_a_check_of_the_secret_that_raises_lets_nobody_in(caplog: pytest.L
 
 
 async def test_the_latest_of_a_number_is_not_the_latest_of_a_flag(hub: Hub) -> None:
-    topic = hub.topic("test.topic", "latest")
+    topic = hub.subscriptions.topic("test.topic", "latest")
     client = Recorder(hub, stuck=True)
     for value in (1, True, 1.0):
         topic.publish(repr(value), tags={"row": value})

@@ -133,7 +133,7 @@ async def test_the_client_is_served_with_its_source_map(app: App, serve: Serve) 
 async def test_a_plain_get_of_the_websocket_route_leaves_no_trace(app: App, serve: Serve, peers: Open) -> None:
     url = await serve(app)
     assert (await get(url, "/ws"))[0] == 426
-    assert app.clients == ()
+    assert not app.clients
     assert "result" in await (await peers(url)).hello("secret")
 
 

@@ -64,7 +64,7 @@ async def test_a_call_has_its_result(app: App, serve: Serve, peers: Open, genera
     assert (await peer.call("test.light", 315))["result"] == {"azimuth": 315.0, "altitude": 45.0, "mode": "soft"}
     assert (await peer.call("test.light", 1, mode="hard", altitude=2))["result"]["mode"] == "hard"
     assert (await peer.call("test.shape", {"azimuth": 1}, [[1, 2]]))["result"] == ["Light", 45.0, "tuple"]
-    assert (await peer.call("test.who"))["result"] == [peer.client_id.removeprefix("c"), "test.who", True]
+    assert (await peer.call("test.who"))["result"] == [peer.client_id, "test.who", True]
 
 
 @both
@@ -386,7 +386,7 @@ async def test_what_nobody_foresaw_is_an_error_of_its_call_alone(
 ) -> None:
     describe(app)
     peer = await peers(await serve(app), hello=HELLO)
-    monkeypatch.setattr("wslink.rpc.methods.Methods.find", lambda self, name: 1 / 0)
+    monkeypatch.setattr("wslink.rpc.dispatcher.Dispatcher.start", lambda self, request, client: 1 / 0)
     with caplog.at_level(logging.CRITICAL, "wslink"):
         error = (await peer.call("test.echo"))["error"]
     assert (error["code"], error["message"]) == (-32603, "Internal error")

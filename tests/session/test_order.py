@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Call
-from wslink.rpc.ordering import AnswerFirst, current_call
+from wslink.rpc.ordering import ResponseFirst, current_call
 
 HELLO = {"secret": "secret"}
 
@@ -96,7 +96,7 @@ async def test_publications_of_a_suspended_call_stay_before_later_ones(app: App,
 
 
 async def test_what_others_publish_in_the_same_turn_comes_after_what_is_held() -> None:
-    ordering, delivered = AnswerFirst(), list[str]()
+    ordering, delivered = ResponseFirst(), list[str]()
     calls = [Call("c", "test.method", None, f"rpc:c1:{number}") for number in range(2)]
     for call, name in ((calls[0], "first"), (calls[1], "second"), (None, "third"), (calls[0], "fourth")):
         token = current_call.set(call)

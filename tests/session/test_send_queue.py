@@ -237,7 +237,7 @@ async def test_a_stalled_client_delays_nobody_and_is_disconnected_at_its_bound(s
     for n in range(80):
         frames.publish({"n": n, "pixels": payload})
         assert (await healthy.publication())["result"]["n"] == n
-    assert app.clients == (healthy.client_id.removeprefix("c"),)
+    assert list(app.clients) == [healthy.client_id]
     assert psutil.Process().memory_info().rss - before < 60 * MIB
     stopped.socket._response.connection.transport.resume_reading()  # type: ignore[union-attr]
     code, reason = await stopped.closed()

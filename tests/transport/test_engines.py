@@ -208,7 +208,7 @@ async def test_a_dropped_connection_is_noticed(engine: str, app: App, serve: Ser
     socket = await sockets(await serve(app, engine=engine))
     socket.close()
     await asyncio.wait_for(gone.wait(), 5)
-    assert app.clients == ()
+    assert not app.clients
 
 
 async def test_code_and_reason_reach_the_peer(engine: str, app: App, serve: Serve, sockets: Connect) -> None:

@@ -23,13 +23,14 @@ from wslink.errors import (
     PeerError,
     UsageError,
 )
-from wslink.session.hello import ARRAYS, SUBSCRIBE
 from wslink.version import __version__
 from wslink.wire import messages as wire
 from wslink.wire.chunks import frames_of
 from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
+from wslink.wire.messages import ARRAYS
+from wslink.wire.messages import SUBSCRIPTIONS as SUBSCRIBE
 from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder, SecondEncoder
 
 logger = logging.getLogger("wslink.client")
@@ -82,7 +83,7 @@ class Link:
             ConnectionClosed: the connection is closed, or closed before the answer.
             NotSerializable: an argument cannot be sent.
         """
-        return await self._request(f"rpc:c{self.client_id}:{next(self._numbers)}", method, args, kwargs)
+        return await self._request(f"rpc:{self.client_id}:{next(self._numbers)}", method, args, kwargs)
 
     async def _request(self, id_: str, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
         if self._ended is not None:
@@ -126,7 +127,7 @@ class Link:
         except CallError as error:
             raise AuthenticationError(f"{error.message}: the server refused the secret") from error
         try:
-            self.client_id = str(answer["clientID"]).removeprefix("c")
+            self.client_id = str(answer["clientID"])
             self._max_frame = int(answer.get("maxMsgSize", self._max_frame))
             self.features = tuple(answer.get("features", ()))
             self.server = dict(answer.get("server", {}))

@@ -59,7 +59,8 @@ class EventEmitter:
 
     def has(self, event: str) -> bool:
         """Whether anybody listens to `event`."""
-        return bool(self._of(event))
+        listeners = self._listeners.get(event)  # not `_of`: this is on the path of every call
+        return bool(self._of(event) if listeners is None else listeners)
 
     def listeners_count(self, event: str) -> int:
         return len(self._of(event))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from wslink.compat.protocol import AbstractWebApp, WslinkHandler
-from wslink.transport.queued import PumpedConnection
 
 MessageCallback = Callable[[bool, Any], Awaitable[None]]
 
@@ -89,10 +88,10 @@ class WsEndpoint(WslinkHandler):
             await found.close()
 
     async def onMessage(self, is_binary: bool, msg: Any, client_id: str) -> None:
-        session = self._sessions.get(client_id)
+        transport = self._transports.get(client_id)
         await super().onMessage(is_binary, msg, client_id)
-        if session is not None and isinstance(session.connection, PumpedConnection):
-            await session.connection.flushed()
+        if transport is not None:
+            await transport.flushed()
 
 
 class GenericServer(AbstractWebApp):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hmac
 import inspect
 import logging
@@ -11,14 +12,15 @@ from typing import Any
 
 from wslink.compat.core import schedule_coroutine
 from wslink.compat.publish import as_attachment
-from wslink.errors import MethodNotFound, UsageError, WslinkError
+from wslink.errors import UsageError, WslinkError
 from wslink.hub.hub import Hub
 from wslink.rpc.call import current_call
-from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
-from wslink.session.hello import Hello
-from wslink.session.session import Session
+from wslink.rpc.methods import NEVER_AWAITABLE, Method
+from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
+from wslink.session.observers import Observer
+from wslink.session.view import SessionView
 from wslink.wire.limits import Limits
-from wslink.wire.messages import VERSION, CallEnvelope
+from wslink.wire.messages import VERSION, Request
 
 logger = logging.getLogger("wslink.protocol")
 
@@ -29,7 +31,17 @@ ServerProtocol = Any
 EXIT = ("application.exit", "application.exit.later")
 
 
-class ProtocolHost:
+def core_id(client_id: str) -> str:
+    """A client's id as everything but the compatibility API spells it."""
+    return f"c{client_id}"
+
+
+def bare_id(client_id: str) -> str:
+    """A client's id as the compatibility API spells it: without the `c` in front."""
+    return client_id[1:]
+
+
+class ProtocolHost(Observer):
     """The hub of one ServerProtocol, whatever endpoints it is mounted on.
 
     Args:
@@ -39,7 +51,7 @@ class ProtocolHost:
 
     Attributes:
         protocol: the ServerProtocol.
-        hub: its hub. Topics are open, and methods are called unchecked, as the released API's software expects.
+        hub: its hub. Topics are open, and methods are called unchecked, as existing applications expect.
         functions: object and function of each method, by name.
         handlers: the endpoints (WslinkHandler) whose connections belong here.
     """
@@ -49,14 +61,12 @@ class ProtocolHost:
         self.functions: dict[str, tuple[Any, Function]] = {}
         self.handlers: list[Any] = []
         self._ended = 0  # calls that have ended in this turn of the event loop
-        self.hub = hub or Hub(protocol, self._authenticate, Limits())
         if hub is None:
-            self.hub.methods = _ReportingMethods(self.emit)
-        self.hub.open_topics = True
-        self.hub.watch = self
-        self.hub.on_open.append(self._opened)
-        self.hub.wants_requests = self._wants_requests
-        self.hub.on_close.append(self._closed)
+            self.hub = Hub(protocol, self._authenticate, Limits(), open_topics=True, observers=(self,))
+        else:
+            self.hub = hub
+            hub.subscriptions.allow_any_topic()
+            hub.observers.add(self)
 
     # Protocols ----------------------------------------------------------------
 
@@ -85,10 +95,11 @@ class ProtocolHost:
 
     def _add(self, uri: str, owner: Any, function: Function) -> None:
         known = uri in self.functions
-        if not known and uri in EXIT and uri in self.hub.methods:
+        if not known and uri in EXIT and uri in self.hub.service.methods:
             return  # an App's own
         self.functions[uri] = owner, function
-        self.hub.methods.add(Method(uri, self._method(owner, function), checked=False), replace=known)
+        method = Method(uri, functools.partial(function, owner), checked=False, interceptors=(self._observed,))
+        self.hub.service.methods.add(method, replace=known)
 
     def stop(self) -> asyncio.TimerHandle:
         """Stop every server that the protocol is mounted on, once what runs has returned."""
@@ -101,20 +112,27 @@ class ProtocolHost:
 
     # Calls ----------------------------------------------------------------------
 
-    def _method(self, owner: Any, function: Function) -> Function:
-        """`function` of `owner` as clients call it: counted, and its exceptions reported."""
+    def _observed(self, name: str, function: Function) -> Function:
+        """An interceptor (rpc.interceptors): counts calls, reports exceptions, and notes whose call ran last."""
+        monitor, sessions = self.protocol.network_monitor, self.hub.sessions
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            self._begin()
+            monitor.on_enter()
+            running = current_call.get()
+            session = sessions.get(running.client.id) if running is not None else None
+            if session is not None and session.route is not None and session.route.web_app is not None:
+                session.route.web_app.last_active_client_id = session.client_id[1:]
             try:
-                result = function(owner, *args, **kwargs)
+                result = function(*args, **kwargs)
             except Exception as error:
                 self.emit("exception", error)
                 self._end()
                 raise
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
                 return self._await(result)
-            self._end()
+            if self._ended == 0:  # as `_end` does, on the path of every call
+                asyncio.get_running_loop().call_soon(self._let_go)
+            self._ended += 1
             return result
 
         return call
@@ -128,16 +146,8 @@ class ProtocolHost:
         finally:
             self._end()
 
-    def _begin(self) -> None:
-        self.protocol.network_monitor.on_enter()
-        call = current_call.get()
-        session = self.hub.sessions.get(call.client_id) if call is not None else None
-        web_app = session.route.web_app if session is not None and session.route is not None else None
-        if web_app is not None and call is not None:
-            web_app.last_active_client_id = call.client_id
-
     def _end(self) -> None:
-        # Later, when the answer waits to be written and counts itself.
+        # Later, when the response waits to be written and counts itself.
         if self._ended == 0:
             asyncio.get_running_loop().call_soon(self._let_go)
         self._ended += 1
@@ -154,9 +164,12 @@ class ProtocolHost:
     ) -> None:
         """Send `data` to every client, to one, or to all but the client whose call is running. From any thread."""
         call = current_call.get()
-        exclude = call.client_id if skip_last_active_client and call is not None else None
+        exclude = call.client.id if skip_last_active_client and call is not None else None
+        to = None if client_id is None else core_id(client_id)
+        if to is not None and not self.hub.knows(to):
+            return  # as in every release
         try:
-            if self.hub.open_topic(topic).publish(data, to=client_id, exclude=exclude):
+            if self.hub.subscriptions.open_topic(topic).publish(data, to=to, exclude=exclude):
                 self._pending_for_a_turn()
         except (WslinkError, TypeError) as error:
             logger.error("what is published on %r cannot be sent: %s", topic, error)
@@ -165,20 +178,23 @@ class ProtocolHost:
     def _pending_for_a_turn(self) -> None:
         """Released servers send a publication in the event loop's next turn: until then it counts as pending."""
         if self.hub.on_its_thread:
-            self.queued()
-            asyncio.get_running_loop().call_soon(self.settled)
+            self.protocol.network_monitor.on_enter()
+            asyncio.get_running_loop().call_soon(self.protocol.network_monitor.on_exit)
 
-    # Watch (session.contracts.Watch) --------------------------------------------------
+    # Observer --------------------------------------------------
 
-    def received(self, call: CallEnvelope) -> None:
+    def received(self, session: SessionView, request: Request) -> None:
         if self.protocol.log_emitter.has("debug"):
-            envelope = {"wslink": VERSION, "id": call.id, "method": call.method, "args": call.args}
-            self.emit("debug", str(without_secrets({**envelope, "kwargs": call.kwargs})))
+            envelope = {"wslink": VERSION, "id": request.id, "method": request.method, "args": request.args}
+            self.emit("debug", str(without_secrets({**envelope, "kwargs": request.kwargs})))
 
-    def queued(self) -> None:
+    def unknown(self, session: SessionView, request: Request) -> None:
+        self.emit("error", f"Method not found: {request.method}")
+
+    def queued(self, session: SessionView) -> None:
         self.protocol.network_monitor.on_enter()
 
-    def settled(self) -> None:
+    def settled(self, session: SessionView) -> None:
         self.protocol.network_monitor.on_exit()
 
     def emit(self, event: str, *args: Any) -> None:
@@ -209,21 +225,26 @@ class ProtocolHost:
             return False
         return hmac.compare_digest(token.encode(errors="surrogatepass"), secret.encode(errors="surrogatepass"))
 
-    def _authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]:
+    def _authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
         if not self.validators:
-            return self._is_secret(hello.secret)
-        return self.validate(hello.secret, session.client_id) if hello.has_secret else False
+            return ANONYMOUS if self._is_secret(credentials.secret) else None
+        return self.identify(credentials) if credentials.has_secret else None
 
-    def _opened(self, session: Session, request: Any) -> None:
+    async def identify(self, credentials: Credentials) -> Identity | None:
+        """Let the protocols' own `validateToken` decide."""
+        accepted = await self.validate(credentials.secret, bare_id(credentials.client_id))
+        return ANONYMOUS if accepted else None
+
+    def opened(self, session: SessionView, opening: Opening) -> None:
         if session.route is not None:
             session.route.attach(session)
         for protocol in self.protocols:
-            protocol.onConnect(request, session.client_id)
+            protocol.onConnect(opening.request, bare_id(session.client_id))
 
-    def _wants_requests(self) -> bool:
+    def wants_request(self) -> bool:
         return not all(_ignores_requests(protocol) for protocol in self.protocols)
 
-    def _closed(self, session: Session) -> None:
+    def closed(self, session: SessionView) -> None:
         try:
             for protocol in self.protocols:
                 self._tell_closed(protocol, session)
@@ -231,27 +252,12 @@ class ProtocolHost:
             if session.route is not None:
                 session.route.detach(session)
 
-    def _tell_closed(self, protocol: Any, session: Session) -> None:
+    def _tell_closed(self, protocol: Any, session: SessionView) -> None:
         try:
-            protocol.onClose(session.client_id)
+            protocol.onClose(bare_id(session.client_id))
         except Exception as error:
             logger.exception("onClose of %s raised", type(protocol).__name__)
             self.emit("exception", error)
-
-
-class _ReportingMethods(Methods):
-    """Methods that report calls of unknown ones."""
-
-    def __init__(self, emit: Callable[..., None]) -> None:
-        super().__init__()
-        self._emit = emit
-
-    def find(self, name: str) -> Method:
-        try:
-            return super().find(name)
-        except MethodNotFound:
-            self._emit("error", f"Method not found: {name}")
-            raise
 
 
 def _ignores_requests(protocol: Any) -> bool:

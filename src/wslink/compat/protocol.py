@@ -10,13 +10,15 @@ from typing import Any
 from wslink import errors
 from wslink import settings as environment
 from wslink.compat.core import event_loop
-from wslink.compat.hosting import ProtocolHost, host_of, without_secrets
+from wslink.compat.hosting import ProtocolHost, bare_id, core_id, host_of, without_secrets
 from wslink.compat.publish import PublishManager, as_attachment
 from wslink.compat.websocket import ServerProtocol
 from wslink.errors import NotSerializable
 from wslink.hub.hub import Hub
 from wslink.hub.life import Life
-from wslink.session.session import Session, State
+from wslink.session.identity import Opening
+from wslink.session.session import Session
+from wslink.session.state import State
 from wslink.transport.queued import PumpedConnection
 from wslink.wire.frames import Buffer, Frame, message, text_frame
 from wslink.wire.limits import MIB, Limits
@@ -189,11 +191,11 @@ class WslinkHandler:
         self.publishManager = self.pub_manager = PublishManager()
         self.publishManager.registerProtocol(self)
         self._sessions: dict[str, Session] = {}
+        self._transports: dict[str, PumpedConnection] = {}
         self._host: ProtocolHost
         self.setServerProtocol(protocol)
-        self.hub.limits = limits or environment.limits()
-        if web_app is not None:
-            self.hub.debug = bool(web_app.config.get("debug"))
+        debug = self.hub.service.debug if web_app is None else bool(web_app.config.get("debug"))
+        self.hub.configure(limits or environment.limits(), debug)
 
     @property
     def hub(self) -> Hub:
@@ -256,9 +258,11 @@ class WslinkHandler:
 
     def connected(self, request: Any, client_id: str) -> None:
         """As `onConnect`."""
-        connection = PumpedConnection(self.connections.get(client_id))
-        session = Session(self.hub, connection, client_id=client_id, request=request, route=self)
-        connection.resume = session.resume
+        transport = PumpedConnection(self.connections.get(client_id))
+        opening = Opening(request=request)
+        session = Session(self.hub, transport, opening, client_id=core_id(client_id), route=self)
+        transport.resume = session.resume
+        self._transports[client_id] = transport
 
     def received(self, is_binary: bool, data: Any, client_id: str) -> None:
         """As `onMessage`, with the data itself."""
@@ -297,14 +301,17 @@ class WslinkHandler:
 
     def attach(self, session: Session) -> None:
         """Called by the host: a session has begun."""
-        self._sessions[session.client_id] = session
-        self.connections.setdefault(session.client_id, SessionSocket(session))
+        client_id = bare_id(session.client_id)
+        self._sessions[client_id] = session
+        self.connections.setdefault(client_id, SessionSocket(session))
 
     def detach(self, session: Session) -> None:
         """Called by the host: a session has ended."""
-        if self._sessions.get(session.client_id) is session:
-            del self._sessions[session.client_id]
-            self.connections.pop(session.client_id, None)
+        client_id = bare_id(session.client_id)
+        if self._sessions.get(client_id) is session:
+            del self._sessions[client_id]
+            self._transports.pop(client_id, None)
+            self.connections.pop(client_id, None)
 
     # Clients ----------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from wslink import settings as environment
 from wslink.compat import aiohttp as settings
+from wslink.compat.hosting import core_id
 from wslink.compat.protocol import AbstractWebApp, WslinkHandler
 from wslink.http.endpoint import SHUT_DOWN_TIMEOUT
 from wslink.http.reverse import ReverseConnection
@@ -32,7 +33,7 @@ class ReverseWebAppServer(AbstractWebApp):
             settings.HEART_BEAT or 0,
             token_file=os.environ.get("WSLINK_REVERSE_TOKEN_FILE", ""),
             route=handler,
-            client_id=handler.reverse_connection_client_id,
+            client_id=core_id(handler.reverse_connection_client_id),
         )
         self._serving: asyncio.Future[None] | None = None
 

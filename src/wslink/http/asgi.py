@@ -7,7 +7,8 @@ import mimetypes
 from pathlib import Path
 
 from wslink.http import origin
-from wslink.session.ports import Host
+from wslink.session.identity import Opening
+from wslink.session.ports import Endpoint as Host
 from wslink.session.session import Session
 from wslink.transport.asgi import AsgiSocket, Event, Receive, Send
 from wslink.transport.queued import PumpedConnection
@@ -63,7 +64,10 @@ class AsgiApplication:
     async def _carry(self, socket: AsgiSocket, scope: Event, headers: dict[str, str]) -> None:
         connection = PumpedConnection(socket)
         same_origin = _is_from_here(scope) and origin.is_local_page(headers)
-        session = Session(self._host, connection, same_origin=same_origin, request=scope)
+        address = scope["client"][0] if scope.get("client") else ""
+        query = scope.get("query_string", b"").decode("latin-1")
+        opening = Opening(headers, address, query, same_origin, request=scope, scope=scope)
+        session = Session(self._host, connection, opening)
         connection.resume = session.resume
         try:
             code, reason = await socket.read(session, self._host.limits.max_frame)

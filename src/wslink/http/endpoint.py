@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from wslink.http import origin
 from wslink.http.fast_path import ARRIVALS
-from wslink.session.ports import Host
+from wslink.session.identity import Opening
+from wslink.session.ports import Endpoint as Host
 from wslink.session.session import Session
 from wslink.transport.base import Carriage, Carried, Refusal, find_engine
 
@@ -82,8 +84,9 @@ class Endpoint:
             return web.Response(status=refusal.status, text=refusal.text, headers=refusal.headers)
         if ARRIVALS in request.app:
             request.app[ARRIVALS].learn(request, self)
-        opening = [request]  # taken out once used: a connection may outlive its request by days
-        carriage = self._carriage(lambda connection: self._opened_by(opening.pop(), connection))
+        given = self._opening(request.headers, request.remote or "", request.query_string, request)
+        opening = [given]  # taken out once used: a connection may outlive its request by days
+        carriage = self._carriage(lambda connection: self._opened(connection, opening.pop()))
         return await self._engine.carry(request, carriage)
 
     def adopt(self, transport: asyncio.Transport, head: bytes) -> bool:
@@ -92,10 +95,10 @@ class Endpoint:
             return False
 
         def decide(headers: MultiMapping[str]) -> Carriage | Refusal:
-            return self._refusal(headers) or self._carriage(lambda connection: self._opened(connection, headers, peer))
+            opening = self._opening(headers, str(peer), _query(head))
+            return self._refusal(headers) or self._carriage(lambda connection: self._opened(connection, opening))
 
         peer, *_ = transport.get_extra_info("peername") or ("",)
-
         self._engine.adopt(transport, head, self._host.limits.max_frame, decide)
         return True
 
@@ -103,16 +106,17 @@ class Endpoint:
         options = self._options
         return Carriage(self._host.limits.max_frame, options.heartbeat, options.compress, opened, self._ended)
 
-    def _opened_by(self, request: web.Request, connection: Carried) -> Session:
-        return self._opened(connection, request.headers, request.remote, request)
+    def _opening(
+        self, headers: Mapping[str, str], peer: str, query: str, request: web.Request | None = None
+    ) -> Opening:
+        """What a request brings. Its headers are kept, as long as its connection, only where they are wanted."""
+        kept = CIMultiDict(headers) if self._host.wants_headers() else {}
+        return Opening(kept, peer, query if kept else "", origin.is_local_page(headers), request)
 
-    def _opened(
-        self, connection: Carried, headers: Mapping[str, str], peer: str | None, request: web.Request | None = None
-    ) -> Session:
+    def _opened(self, connection: Carried, opening: Opening) -> Session:
         self._connections.add(connection)
-        same_origin = origin.is_local_page(headers)
-        session = Session(self._host, connection, same_origin=same_origin, request=request, route=self._route)
-        logger.info("client %s: a connection from %s", session.client_id, peer)
+        session = Session(self._host, connection, opening, route=self._route)
+        logger.info("client %s: a connection from %s", session.client_id, opening.address)
         return session
 
     def _ended(self, connection: Carried) -> None:
@@ -141,6 +145,12 @@ class Endpoint:
         if len(self._connections) >= self._host.limits.max_clients:
             return Refusal(503, f"max_clients ({self._host.limits.max_clients}) are connected.\n")
         return None
+
+
+def _query(head: bytes) -> str:
+    """The query string of the request that begins with `head`."""
+    target = head.partition(b"\r\n")[0].split(b" ")[1]
+    return target.partition(b"?")[2].decode("latin-1")
 
 
 NO_UPGRADE = Refusal(426, "This is a WebSocket endpoint.\n", {"Upgrade": "websocket"})

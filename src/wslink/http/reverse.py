@@ -14,12 +14,13 @@ import aiohttp
 from wslink.errors import UsageError
 from wslink.http.endpoint import SHUT_DOWN_TIMEOUT
 from wslink.http.tokens import read_token
-from wslink.session.ports import Host
-from wslink.session.session import Session
+from wslink.session.identity import Opening
+from wslink.session.ports import SessionOwner as Host
+from wslink.session.session import Renew, Session
 from wslink.transport.aiohttp import AiohttpConnection
 from wslink.transport.private import client_transport
 from wslink.wire.frames import Buffer
-from wslink.wire.messages import CallEnvelope
+from wslink.wire.messages import Request
 
 logger = logging.getLogger("wslink.backends.aiohttp")
 
@@ -32,17 +33,17 @@ that does not know this one answers it as any other."""
 
 
 class SuccessiveSessions:
-    """The sessions of clients that use one connection in turn (session.contracts.Carriable).
+    """The sessions of clients that use one connection in turn (session.ports.FrameReceiver).
 
     Nobody inherits what another client was granted: a hello after a good one begins a session, as does `next_client`.
 
     Args:
-        begin: makes a session.
+        begin: makes a session, which hands on a hello after a good one.
     """
 
-    def __init__(self, begin: Callable[[], Session]) -> None:
+    def __init__(self, begin: Callable[[Renew], Session]) -> None:
         self._begin = begin
-        self._session = self._next()
+        self._session = begin(self._renew)
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
         self._session.receive(binary, data)
@@ -59,14 +60,9 @@ class SuccessiveSessions:
     def next_client(self) -> None:
         """Another client has come."""
         self._session.closed()
-        self._session = self._next()
+        self._session = self._begin(self._renew)
 
-    def _next(self) -> Session:
-        session = self._begin()
-        session.renew = self._renew
-        return session
-
-    def _renew(self, hello: CallEnvelope) -> None:
+    def _renew(self, hello: Request) -> None:
         before = self._session
         self.next_client()
         self._session.succeed(before, hello)
@@ -155,7 +151,7 @@ class ReverseConnection:
             connected()
             socket = cast("aiohttp.ClientWebSocketResponse[Any]", dialed)
             self._connection = connection = AiohttpConnection(socket, client_transport(socket), self._heartbeat)
-            sessions = SuccessiveSessions(lambda: self._session(connection))
+            sessions = SuccessiveSessions(lambda renew: self._session(connection, renew))
             connection.on_ping = lambda payload: sessions.next_client() if payload == NEW_PEER else None
             await connection.run(sessions)
 
@@ -179,15 +175,16 @@ class ReverseConnection:
             await asyncio.wait_for(self._closing.wait(), seconds)
         return self._closing.is_set()
 
-    def _session(self, connection: AiohttpConnection) -> Session:
+    def _session(self, connection: AiohttpConnection, renew: Renew) -> Session:
         # Its client may come long after the connection does: no hello_timeout.
         return Session(
             self._host,
             connection,
+            Opening(request=self._url),
             client_id=self._client_id,
-            request=self._url,
             route=self._route,
             hello_timeout=False,
+            renew=renew,
         )
 
 

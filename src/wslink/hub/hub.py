@@ -1,52 +1,53 @@
-"""All sessions of one server: who is connected, who may come in, what they may call and what they are sent."""
+"""All clients of one server: who is connected, who may come in, what they may call and what they are sent."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import logging
 import threading
-import weakref
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
-from wslink.errors import InvalidParams, LimitExceeded, UsageError
-from wslink.hub.filters import compile_filter
-from wslink.hub.pool import DaemonPool, default_threads
-from wslink.hub.topics import IMPLIED, Delivery, Handler, Subscription, Topic
-from wslink.rpc.call import current_call
-from wslink.rpc.methods import Methods
-from wslink.rpc.ordering import AnswerFirst
-from wslink.session.hello import Hello
-from wslink.session.ports import Watch
-from wslink.session.session import Session
+from wslink.hub.clients import Client, Clients
+from wslink.hub.subscriptions import Subscriptions
+from wslink.hub.topics import Handler, Subscription
+from wslink.hub.work import STOP_TIMEOUT, Work
+from wslink.rpc.dispatcher import Service
+from wslink.session.features import Feature, Features
+from wslink.session.features.arrays import Arrays
+from wslink.session.features.subscribe import Subscribe
+from wslink.session.identity import Authenticator, Credentials, Identity, Opening
+from wslink.session.observers import Observer, Observers
+from wslink.session.view import SessionView
 from wslink.wire.limits import Limits
-from wslink.wire.messages import is_topic
 
 logger = logging.getLogger("wslink")
 
 STOPS = "the server stops"
-GRACE = 1.0
-"""Seconds that calls under way have to end by themselves when their server stops, before they are cancelled."""
-STOP_TIMEOUT = 5.0
-"""Seconds after which a server that stops does not wait for them any longer, unless it is given another number."""
 
-SessionHandler = Callable[[Session], None]
-Authenticator = Callable[[Hello, Session], "bool | Awaitable[bool]"]
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
 
 
 class Hub:
-    """The part of a server that does no I/O.
+    """The part of a server that does no I/O (session.ports.SessionOwner, hub.topics.Publisher).
 
     Args:
         owner: what `Call.app` is.
         authenticate: decides on each hello.
         limits: see Limits.
-        debug: whether failures carry stack traces (ERR-2).
-        open_topics: whether clients may subscribe to any topic, for software that publishes without declaring (SUB-7).
-        watch: is told of messages; see Watch.
+        debug: whether errors carry stack traces (ERR-2).
+        open_topics: see Subscriptions.
+        observers: told of sessions and messages; see Observer.
+        features: offered to clients beside those of this package; see Feature.
+
+    Attributes:
+        service: runs the calls, and holds the methods.
+        subscriptions: the topics, and who has subscribed.
+        clients: the clients that have authenticated, by id.
+        sessions: their sessions, by client id.
+        connected: all sessions that have a connection, authenticated or not.
+        on_connect, on_disconnect: called with the id of a client that has come, and that has gone.
     """
 
     def __init__(
@@ -57,41 +58,41 @@ class Hub:
         *,
         debug: bool = False,
         open_topics: bool = False,
-        watch: Watch | None = None,
+        observers: Iterable[Observer] = (),
+        features: Iterable[Feature] = (),
     ) -> None:
-        self.owner = owner
         self.limits = limits
-        self.debug = debug
-        self.open_topics = open_topics
-        self.watch = watch
-        self.methods = Methods()
-        self.calls = 0
-        self.topics: dict[str, Topic] = {}
-        self.ordering = AnswerFirst()
-        self.sessions: dict[str, Session] = {}
-        """Sessions that have authenticated, by client id."""
-        self.connected: set[Session] = set()
-        """All that have a connection, authenticated or not."""
-        self.on_open: list[Callable[[Session, Any], None]] = []
-        """Called with what opened a connection when it is open, before hello. One that raises ends the connection."""
-        self.wants_requests: Callable[[], bool] = lambda: bool(self.on_open)
-        """Whether any of them looks at what it is given."""
-        self.on_close: list[SessionHandler] = []
-        """Called when a connection has ended, whether or not its client had authenticated. They must not raise."""
+        self.lock = threading.RLock()  # publishers of other threads make topics, too
+        self.work = Work()
+        self.service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
+        self.subscriptions = Subscriptions(self, limits, open_topics)
+        self.features = Features((Subscribe(self.subscriptions), Arrays(), *features))
+        self.observers = Observers()
+        for observer in observers:
+            self.observers.add(observer)
+        self.sessions: dict[str, SessionView] = {}
+        self.connected: set[SessionView] = set()
         self.on_connect: list[ClientHandler] = []
         self.on_disconnect: list[ClientHandler] = []
         self._authenticate = authenticate
-        # By the client's number; those that a released client has by implication, by the topic's name.
-        self._subscriptions: dict[Session, dict[int | str, Subscription]] = {}
-        # Publishers of other threads make topics, too.
-        self.lock = threading.RLock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._clients: dict[str, Client] = {}
+        self.clients = Clients(self._clients)
+        self._headers_wanted = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._stopping = False
-        self.threads = 0
-        """Threads for methods that block; 0 for `default_threads`."""
-        self._pool: DaemonPool | None = None
+
+    def configure(self, limits: Limits, debug: bool, threads: int = 0) -> None:
+        """Change what is known only once settings are read; see Work.set_threads. Sessions that exist keep what they
+        began with."""
+        self.limits = self.service.limits = self.subscriptions.limits = limits
+        self.service.debug = debug
+        self.work.set_threads(threads)
+
+    def authenticate_with(self, authenticate: Authenticator, wants_headers: bool = True) -> None:
+        """Let `authenticate` decide from the next hello on; connections that exist have brought no headers."""
+        self._authenticate = authenticate
+        self._headers_wanted = wants_headers
 
     # Life -------------------------------------------------------------------
 
@@ -106,147 +107,74 @@ class Hub:
         self._stopping = False
 
     async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
-        """Close every session with 1001, also those that come in until another server begins.
-
-        Calls under way have GRACE seconds to end, and are cancelled then. Those that have not ended after `timeout`
-        seconds are left alone, and so are functions that run in threads.
-        """
+        """Close every session with 1001, also those that come in until another server begins; then see Work.stop."""
         self._stopping = True
         for session in list(self.connected):
             session.close(1001, STOPS)
-        tasks = {task for task in self._tasks if task is not asyncio.current_task()}
-        pool, self._pool = self._pool, None
-        await end_tasks(tasks, min(GRACE, timeout), timeout)
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        await self.work.stop(timeout)
 
-    # Host of sessions (session.session.Host) ----------------------------------
+    # session.ports.SessionOwner -------------------------------------------------
 
-    def authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]:
-        return self._authenticate(hello, session)
+    def wants_requests(self) -> bool:
+        return any(wants() for wants in self.observers.wants_request)
 
-    def opened(self, session: Session, request: Any) -> None:
+    def wants_headers(self) -> bool:
+        return self._headers_wanted
+
+    def authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
+        return self._authenticate(credentials)
+
+    def opened(self, session: SessionView, opening: Opening) -> None:
         if self._loop is not asyncio.get_running_loop():
             self.start()
         self.connected.add(session)
         try:
-            for handler in self.on_open:
-                handler(session, request)
+            for notify in self.observers.opened:
+                notify(session, opening)
         except Exception:
-            logger.exception("client %s: what handles new connections raised", session.client_id)
+            logger.exception("client %s: an observer of new connections raised", session.client_id)
             session.close(1011, "the server failed to take the connection")
 
-    def welcome(self, session: Session) -> None:
-        if self._stopping:
+    def admit(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
+        return Client(session, identity, opening.address)
+
+    def welcome(self, session: SessionView) -> None:
+        client = session.client
+        if self._stopping or not isinstance(client, Client):
             session.close(1001, STOPS)
             return
         with self.lock:
             self.sessions[session.client_id] = session
-            self._subscriptions[session] = {}
-            if not session.subscribing:
-                for topic in self.topics.values():
-                    self._imply(session, topic)
-        logger.info("client %s connected", session.client_id)
-        self._tell(self.on_connect, session)
+            self._clients[session.client_id] = client
+            self.subscriptions.join(session)
+        logger.info("client %s connected%s", session.client_id, f" as {client.user}" if client.user else "")
+        for handler in self.on_connect:
+            self.work.handle(handler, session.client_id)
         if not session.subscribing:
-            for subscription in list(self._subscriptions.get(session, {}).values()):  # a handler may end the session
-                subscription.topic.announce(subscription)
+            self.subscriptions.announce(session)
 
-    def farewell(self, session: Session) -> None:
+    def farewell(self, session: SessionView) -> None:
         self.connected.discard(session)
-        if session in self._subscriptions:
+        if session in self.subscriptions:
             self._part(session)
-        for handler in self.on_close:
-            handler(session)
+        for notify in self.observers.closed:
+            notify(session)
 
-    def _part(self, session: Session) -> None:
+    def _part(self, session: SessionView) -> None:
         with self.lock:
-            subscriptions = self._subscriptions.pop(session)
-            del self.sessions[session.client_id]
+            subscriptions = self.subscriptions.leave(session)
+            if self.sessions.get(session.client_id) is session:
+                del self.sessions[session.client_id], self._clients[session.client_id]
         logger.info("client %s disconnected", session.client_id)
-        for subscription in subscriptions.values():
-            self._remove(subscription)
-        self._tell(self.on_disconnect, session)
+        for subscription in subscriptions:
+            self.subscriptions.end(subscription)
+        for handler in self.on_disconnect:
+            self.work.handle(handler, session.client_id)
 
-    def subscribe(self, session: Session, id_: Any, topic: Any, definition: Any) -> Callable[[], None]:
-        id_ = _subscription_id(id_)
-        matches = compile_filter(definition, self.limits)
-        mine = self._subscriptions[session]
-        old = mine.get(id_)
-        if old is not None and old.topic.name != topic:
-            raise InvalidParams(f"subscription {id_} is to topic '{old.topic.name}', and cannot change to '{topic}'")
-        if old is None and len(mine) >= self.limits.max_subscriptions:
-            raise LimitExceeded(f"over max_subscriptions ({self.limits.max_subscriptions}) subscriptions")
-        with self.lock:
-            found = self._find_topic(topic)
-            mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
-            if old is not None:
-                old.active = False
-            found.add(new, replaces=old)
-        return lambda: found.announce(new)
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self.work.spawn(coroutine)
 
-    def unsubscribe(self, session: Session, id_: Any) -> None:
-        subscription = self._subscriptions[session].pop(_subscription_id(id_), None)
-        if subscription is None:
-            raise InvalidParams(f"there is no subscription {id_}")
-        self._remove(subscription)
-
-    def delivery(self, topic: str) -> str:
-        return self.topics[topic].delivery
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def run_in_thread(self, function: Callable[[], Any]) -> Awaitable[Any]:
-        if self._pool is None:
-            self._pool = DaemonPool(self.threads or default_threads())
-        context = contextvars.copy_context()
-        return asyncio.get_running_loop().run_in_executor(self._pool, context.run, function)
-
-    # Topics, and host of topics (hub.topics.TopicHost) ------------------------
-
-    def topic(self, name: str, delivery: Delivery = "reliable") -> Topic:
-        """The topic `name`, made if there is none. From any thread.
-
-        Raises:
-            UsageError: if it exists with another delivery.
-        """
-        with self.lock:
-            topic = self._make_topic(name, delivery)
-            if not topic.declared:
-                topic.declared, topic.delivery = True, delivery
-        if topic.delivery != delivery:
-            raise UsageError(f"topic {name!r} exists with delivery {topic.delivery!r}")
-        return topic
-
-    def open_topic(self, name: str) -> Topic:
-        """The topic `name`, of any delivery, made if there is none. From any thread."""
-        topic = self.topics.get(name)
-        if topic is not None and topic.declared:
-            return topic
-        return self.topic(name)
-
-    def _make_topic(self, name: str, delivery: Delivery) -> Topic:
-        topic = self.topics.get(name)
-        if topic is None:
-            topic = self.topics[name] = Topic(name, delivery, self)
-            for session in self.sessions.values():
-                if not session.subscribing:
-                    self._imply(session, topic)
-        return topic
-
-    def _remove(self, subscription: Subscription) -> None:
-        """End a subscription, and its topic if nobody but subscribers ever named it."""
-        topic = subscription.topic
-        with self.lock:
-            topic.remove(subscription)
-            if not topic.declared and all(other.id == IMPLIED for other in topic.subscriptions):
-                for other in topic.subscriptions:
-                    self._subscriptions[other.session].pop(topic.name, None)
-                self.topics.pop(topic.name, None)
-        topic.announce_end(subscription)
+    # hub.topics.Publisher -------------------------------------------------------
 
     @property
     def max_frame(self) -> int:
@@ -257,73 +185,15 @@ class Hub:
         """Whether the caller runs on the event loop's thread."""
         return threading.get_ident() == self._thread
 
+    def knows(self, client_id: str) -> bool:
+        return client_id in self.sessions
+
     def submit(self, deliver: Callable[[], None]) -> None:
+        ordering = self.service.ordering
         if self.on_its_thread:
-            self.ordering.submit(deliver)
+            ordering.submit(deliver)
         elif self._loop is not None:
-            self._loop.call_soon_threadsafe(self.ordering.submit, deliver, context=contextvars.Context())
+            self._loop.call_soon_threadsafe(ordering.submit, deliver, context=contextvars.Context())
 
-    def run_handler(self, handler: Handler, subscription: Subscription) -> None:
-        self._run(handler, subscription)
-
-    # Parts --------------------------------------------------------------------
-
-    def _run(self, handler: Callable[[Any], Awaitable[None] | None], argument: Any) -> None:
-        """Run an application's handler, sync or async; what it raises is logged, and nobody else's concern."""
-        token = current_call.set(None)
-        try:
-            outcome = handler(argument)
-            if outcome is not None and inspect.isawaitable(outcome):
-                self.spawn(self._await(outcome, handler))
-        except Exception:
-            logger.exception("%r raised", handler)
-        finally:
-            current_call.reset(token)
-
-    async def _await(self, outcome: Awaitable[None], handler: object) -> None:
-        try:
-            await outcome
-        except Exception:
-            logger.exception("%r raised", handler)
-
-    def _imply(self, session: Session, topic: Topic) -> None:
-        """Subscribe a released client, which cannot do so itself, to all of a topic (ORD-4)."""
-        subscription = Subscription(IMPLIED, session, topic, {}, lambda tags: True)
-        self._subscriptions[session][topic.name] = subscription
-        topic.add(subscription)
-
-    def _find_topic(self, name: Any) -> Topic:
-        if isinstance(name, str) and name in self.topics:
-            return self.topics[name]
-        if self.open_topics and isinstance(name, str) and is_topic(name):
-            return self._make_topic(name, "reliable")
-        known = ", ".join(sorted(self.topics)[:20]) or "none"
-        raise InvalidParams(f"there is no topic {name!r}; topics: {known}")
-
-    def _tell(self, handlers: list[ClientHandler], session: Session) -> None:
-        for handler in handlers:
-            self._run(handler, session.client_id)
-
-
-abandoned: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
-"""Tasks that were cancelled, went on, and are not waited for."""
-
-
-async def end_tasks(tasks: set[asyncio.Task[Any]], grace: float, timeout: float) -> None:
-    """Wait `grace` seconds for `tasks`, cancel those that go on, and wait until `timeout` seconds have passed."""
-    if not tasks:
-        return
-    _, late = await asyncio.wait(tasks, timeout=grace)
-    for task in late:
-        task.cancel()
-    if late:
-        _, stuck = await asyncio.wait(late, timeout=max(timeout - grace, 0.1))
-        abandoned.update(stuck)
-        for task in stuck:
-            logger.warning("not waited for any longer, although it goes on after it was cancelled: %r", task)
-
-
-def _subscription_id(id_: Any) -> int:
-    if type(id_) is not int or not 0 < id_ < 2**32:
-        raise InvalidParams(f"a subscription's id must be an integer from 1 to 2^32-1, not {id_!r}")
-    return id_
+    def handle(self, handler: Handler, subscription: Subscription) -> None:
+        self.work.handle(handler, subscription)

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from wslink.errors import UsageError
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.rpc.call import Call, current_call
-from wslink.session.session import Session
+from wslink.session.view import SessionView
 from wslink.wire.messages import is_topic
 
 logger = logging.getLogger("wslink")
@@ -32,14 +32,14 @@ class Subscription:
     Attributes:
         id: the client's number for it; 0 for the one that a released client, which cannot subscribe, has of every
             topic.
-        client_id: the client, 32 hexadecimal digits.
+        client_id: the client's id, as `link.clientId` shows it in JavaScript.
         topic: the Topic.
         filter: the filter as the client sent it; {} for everything.
         active: false once it has ended.
     """
 
     def __init__(
-        self, id_: int, session: Session, topic: Topic, definition: dict[str, Any], matches: Predicate
+        self, id_: int, session: SessionView, topic: Topic, definition: dict[str, Any], matches: Predicate
     ) -> None:
         self.id = id_
         self.client_id = session.client_id
@@ -57,14 +57,14 @@ class Subscription:
         return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
 
 
-Targets = dict[tuple[Any, tuple[int, ...] | None], list[Session]]
+Targets = dict[tuple[Any, tuple[int, ...] | None], list[SessionView]]
 """The clients that a publication is sent to, by what they are sent: their encoder and their subscriptions that match,
 None for released clients (SUB-6)."""
 
 
 def _grouped(subscriptions: Iterable[Subscription]) -> Targets:
     """The clients of `subscriptions`."""
-    matching: dict[Session, list[int]] = {}
+    matching: dict[SessionView, list[int]] = {}
     for subscription in subscriptions:
         matching.setdefault(subscription.session, []).append(subscription.id)
     targets: Targets = {}
@@ -74,13 +74,17 @@ def _grouped(subscriptions: Iterable[Subscription]) -> Targets:
     return targets
 
 
-class TopicHost(Protocol):
+class Publisher(Protocol):
     """What a topic asks of its server."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]: ...
 
-    def run_handler(self, handler: Handler, subscription: Subscription) -> None: ...
+    def handle(self, handler: Handler, subscription: Subscription) -> None:
+        """Run an application's handler, sync or async."""
+
+    def knows(self, client_id: str) -> bool:
+        """Whether a client of that id is connected."""
 
     def submit(self, deliver: Callable[[], None]) -> None:
         """Run `deliver` in the order of publishing, on the event loop's thread."""
@@ -98,7 +102,7 @@ class Topic:
             waits).
     """
 
-    def __init__(self, name: str, delivery: Delivery, host: TopicHost) -> None:
+    def __init__(self, name: str, delivery: Delivery, publisher: Publisher) -> None:
         if not is_topic(name):
             raise UsageError(f"topic name {name!r}: dot-separated words of letters, digits and _")
         if delivery not in DELIVERIES:
@@ -107,8 +111,8 @@ class Topic:
         self.delivery: Delivery = delivery
         self.declared = False
         """Whether the server has named it; a client alone otherwise, on a server whose topics are open (SUB-7)."""
-        self._host = host
-        # In the order of their beginning; changed under the host's lock.
+        self._publisher = publisher
+        # In the order of their beginning; changed under the publisher's lock.
         self._active: dict[Subscription, None] = {}
         # These as a tuple that any thread may read, or None since they have changed: thousands of clients that come
         # and go together would take too long if each made a new one.
@@ -124,7 +128,7 @@ class Topic:
         """Those that are active now. Safe to read from any thread."""
         snapshot = self._snapshot
         if snapshot is None:
-            with self._host.lock:
+            with self._publisher.lock:
                 snapshot = self._snapshot = tuple(self._active)
         return snapshot
 
@@ -169,13 +173,17 @@ class Topic:
             exclude: send it to everyone but this client id.
 
         Returns:
-            The number of clients it is sent to.
+            The number of clients it is sent to; 0, with a warning in the log, for a client in `to` that is not
+            connected.
 
         Raises:
             UsageError: for tags that are not allowed.
             NotSerializable: naming the type that cannot be sent; nobody is sent anything then.
         """
         plain = check_tags(tags) if tags else {}
+        if to is not None and not self._publisher.knows(to):
+            logger.warning("topic %s: there is no client %r to publish to", self.name, to)
+            return 0
         subscriptions = self.subscriptions
         targets = self._targets(subscriptions, plain, to, exclude)
         if not targets:
@@ -183,7 +191,7 @@ class Topic:
         packed = {encoder: encoder.pack(payload) for encoder in {encoder for encoder, _ in targets}}
         slot = self._slot(plain, key)
         call = current_call.get()
-        self._host.submit(lambda: self._deliver(packed, targets, subscriptions, slot, call))
+        self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, slot, call))
         return sum(map(len, targets.values()))
 
     def _targets(
@@ -227,7 +235,7 @@ class Topic:
             targets = self._remaining(targets)
         id_ = f"publish:{self.name}:{next(self._numbers)}"
         for (encoder, ids), sessions in targets.items():
-            message = encoder.publication(id_, packed[encoder], ids, self._host.max_frame)
+            message = encoder.publication(id_, packed[encoder], ids, self._publisher.max_frame)
             for session in sessions:
                 if call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
                     session.send(message, slot, (self.name, call.id))
@@ -263,7 +271,7 @@ class Topic:
         """Tell the publisher of a new subscription, unless it has ended already."""
         for handler in self._on_subscribe:
             if subscription.active:
-                self._host.run_handler(handler, subscription)
+                self._publisher.handle(handler, subscription)
 
     def remove(self, subscription: Subscription) -> None:
         """End `subscription`."""
@@ -274,4 +282,4 @@ class Topic:
     def announce_end(self, subscription: Subscription) -> None:
         """Tell the publisher of a subscription that has ended."""
         for handler in self._on_unsubscribe:
-            self._host.run_handler(handler, subscription)
+            self._publisher.handle(handler, subscription)

@@ -1,27 +1,56 @@
-"""A call under way."""
+"""A call under way, as the method that serves it sees it."""
 
 from __future__ import annotations
 
 import contextvars
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import msgspec
 
 
-class Call(msgspec.Struct, eq=False):
-    """The call that a method is answering. A parameter annotated with this class receives it.
+class Caller(Protocol):
+    """The client that made a call.
 
     Attributes:
-        client_id: the caller's id, 32 hexadecimal digits.
-        method: the method's name.
-        app: the App (or the server protocol) that the caller is connected to.
+        id: the client's id, as `link.clientId` shows it in JavaScript.
+        user: what the application's authentication named it; "" unless it did.
+        attributes: what the application's authentication said of it.
+        address: the peer's address, "" where it is not known.
     """
 
-    client_id: str
+    @property
+    def id(self) -> str: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def attributes(self) -> Mapping[str, Any]: ...
+    @property
+    def address(self) -> str: ...
+    def disconnect(self, reason: str = "") -> None: ...
+
+
+class Call(msgspec.Struct, eq=False):
+    """The call that a method is serving. A parameter annotated with this class receives it.
+
+    Attributes:
+        client: the client that called.
+        method: the method's name.
+        app: the App (or the server protocol) that the caller is connected to.
+        id: the id of the request.
+        answered: whether the response has been sent.
+    """
+
+    client: Caller
     method: str
     app: Any
     id: str
     answered: bool = False
+
+    @property
+    def client_id(self) -> str:
+        """The caller's id, as `link.clientId` shows it in JavaScript and `publish(to=...)` takes it."""
+        return self.client.id
 
     def __repr__(self) -> str:
         return f"<Call {self.id} of {self.method}>"

@@ -1,18 +1,21 @@
-"""Methods: functions that clients may call, with their arguments checked against type hints."""
+"""Methods: functions that the other end may call, with their arguments checked against type hints."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
+from typing import Literal
 
-from wslink.errors import MethodNotFound, UsageError
-from wslink.rpc.call import Call
+from wslink.errors import UsageError
+from wslink.rpc.interceptors import Function, Interceptor, compose
 from wslink.rpc.schema import Signature
 from wslink.wire.messages import is_method_name
 
 NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
 """Types of results that are looked at no further."""
+
+Run = Literal["loop", "thread", "main"]
+RUNS = ("loop", "thread", "main")
 
 
 class Method:
@@ -21,50 +24,48 @@ class Method:
     Args:
         name: dot-separated; each part matches `^[a-z][a-z0-9_]*$` (MSG-5).
         function: sync or async. What it returns is the result.
-        thread: run it in the server's thread pool instead of on the event loop's thread.
-        checked: check arguments against its signature and type hints. Software of the released API is called unchecked.
+        run: where a sync function runs: "loop", the event loop's thread; "thread", a pool of threads; "main", the
+            application's thread.
+        checked: check arguments against its signature and type hints. The compatibility API's methods are not.
+        interceptors: see rpc.interceptors; the first is called first.
+
+    Attributes:
+        function: what is called, interceptors included.
+        check: takes the arguments of a call to those that `function` is called with, and raises InvalidParams; None
+            where they are taken as they come.
+        plain_types: the types of positional arguments that need no check; None where all do.
 
     Raises:
         UsageError: for a name or a signature that cannot be served.
     """
 
-    def __init__(self, name: str, function: Callable[..., Any], *, thread: bool = False, checked: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        function: Function,
+        *,
+        run: Run = "loop",
+        checked: bool = True,
+        interceptors: Iterable[Interceptor] = (),
+    ) -> None:
         if not is_method_name(name):
             raise UsageError(
                 f"method name {name!r}: dot-separated parts, each of a-z, 0-9 and _ and beginning with a letter"
             )
-        if thread and inspect.iscoroutinefunction(function):
+        if run not in RUNS:
+            raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
+        if run == "thread" and inspect.iscoroutinefunction(function):
             raise UsageError(f"method {name!r} is async: thread=True is for functions that block")
+        signature = Signature(name, function) if checked else None
         self.name = name
-        self.function = function
-        self.thread = thread
-        self._signature = Signature(name, function) if checked else None
-
-    def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
-        """The arguments to call `function` with.
-
-        Raises:
-            InvalidParams: naming the argument that is wrong and what is allowed.
-        """
-        if self._signature is None:
-            return args, kwargs
-        return self._signature.bind(args, kwargs, call)
+        self.run = run
+        self.function = compose(name, function, interceptors)
+        self.check = signature.bind if signature is not None else None
+        self.plain_types = signature.plain_types if signature is not None else None
 
 
-class Methods(Mapping[str, Method]):
-    """The methods of a server, by name."""
-
-    def __init__(self) -> None:
-        self._methods: dict[str, Method] = {}
-
-    def __getitem__(self, name: str) -> Method:
-        return self._methods[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._methods)
-
-    def __len__(self) -> int:
-        return len(self._methods)
+class Methods(dict[str, Method]):
+    """The methods of one end, by name."""
 
     def add(self, method: Method, replace: bool = False) -> None:
         """Register `method`.
@@ -72,13 +73,14 @@ class Methods(Mapping[str, Method]):
         Raises:
             UsageError: if its name is taken and `replace` is false.
         """
-        if method.name in self._methods and not replace:
+        if method.name in self and not replace:
             raise UsageError(f"method {method.name!r} is registered already")
-        self._methods[method.name] = method
+        self[method.name] = method
 
-    def find(self, name: str) -> Method:
-        """The method called `name`. Raises MethodNotFound."""
-        try:
-            return self._methods[name]
-        except KeyError:
-            raise MethodNotFound("Unregistered method called", name) from None
+
+def run_of(run: Run | None, thread: bool) -> Run:
+    """Where a method runs that was registered with these options, of which `thread=True` is an alias of
+    `run="thread"`. Raises UsageError if they contradict each other."""
+    if thread and run not in (None, "thread"):
+        raise UsageError(f"thread=True and run={run!r} contradict each other")
+    return "thread" if thread else run or "loop"

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from wslink.rpc.call import Call, current_call
 
 
-class AnswerFirst:
-    """Holds back what a running call publishes until it has answered or suspended.
+class ResponseFirst:
+    """Holds back what a running call publishes until it has responded or suspended.
 
     A method runs in steps on the event loop; within one step nothing else runs. So whatever the running call publishes
-    is held, and let go by the first of: its answer (ORD-2), anything else that publishes, and the loop's next turn,
+    is held, and let go by the first of: its response (ORD-2), anything else that publishes, and the loop's next turn,
     by when the step has ended (ORD-3).
     """
 

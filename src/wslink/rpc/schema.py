@@ -39,7 +39,7 @@ class Signature:
         self._names = frozenset(p.name for p in named)
         self._struct = _struct(name, named, hints)
         self._row = self._make_row(named, hints)
-        self._as_they_are = self._types_to_pass(parameters, hints)
+        self.plain_types = self._types_to_pass(parameters, hints)
 
     def _make_row(self, named: list[inspect.Parameter], hints: dict[str, Any]) -> type[msgspec.Struct] | None:
         """What checks positional arguments alone, which most calls have; None where that is not enough."""
@@ -57,7 +57,7 @@ class Signature:
 
     def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
         if not kwargs:
-            if tuple(map(type, args)) == self._as_they_are:
+            if tuple(map(type, args)) == self.plain_types:
                 return args, kwargs
             if self._row is not None and len(args) <= len(self._positional):
                 with contextlib.suppress(msgspec.ValidationError):  # said below, with the argument's name

@@ -14,17 +14,18 @@ from wslink.console import say
 from wslink.errors import UsageError
 from wslink.http.asgi import AsgiApplication
 from wslink.http.origin import is_loopback
+from wslink.hub.clients import Clients
 from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
-from wslink.rpc.methods import Method
+from wslink.rpc.methods import Method, Run, run_of
 from wslink.server import loop
 from wslink.server.options import Options
 from wslink.server.server import CLIENT, Server
-from wslink.session.hello import Hello
-from wslink.session.session import Session
+from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
 from wslink.wire.limits import Limits
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
 HandlerT = TypeVar("HandlerT", bound=ClientHandler)
 
 
@@ -35,7 +36,7 @@ class Included(Protocol):
     def validators(self) -> list[Any]:
         """Those that decide themselves who comes in."""
 
-    async def validate(self, token: Any, client_id: str) -> bool: ...
+    async def identify(self, credentials: Credentials) -> Identity | None: ...
 
 
 class Includable(Protocol):
@@ -73,7 +74,7 @@ class App:
 
     # What clients may do ------------------------------------------------------
 
-    def method(self, name: str, *, thread: bool = False) -> Callable[[FunctionT], FunctionT]:
+    def method(self, name: str, *, run: Run | None = None, thread: bool = False) -> Callable[[FunctionT], FunctionT]:
         """Decorator: let clients call a function, sync or async.
 
         An async function runs beside others. A sync one runs on the event loop's thread, where VTK and most native
@@ -85,14 +86,16 @@ class App:
 
         Args:
             name: dot-separated; each part matches `^[a-z][a-z0-9_]*$`.
-            thread: run it in a thread pool.
+            run: where a sync function runs: "loop", the event loop's thread, unless given; "thread", a pool of threads;
+                "main", the application's thread.
+            thread: as run="thread".
 
         Raises:
             UsageError: for a bad name, one that is taken, or thread=True on an async function.
         """
 
         def decorate(function: FunctionT) -> FunctionT:
-            self._hub.methods.add(Method(name, function, thread=thread))
+            self._hub.service.methods.add(Method(name, function, run=run_of(run, thread)))
             return function
 
         return decorate
@@ -109,7 +112,17 @@ class App:
         Raises:
             UsageError: for a bad name or delivery, or a topic that exists with another delivery.
         """
-        return self._hub.topic(name, delivery)
+        return self._hub.subscriptions.topic(name, delivery)
+
+    def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
+        """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.
+
+        It gets the Credentials that a client brought (`secret`, `headers`, `cookies`, `query`, `address`,
+        `subprotocols`, and `scope` in an ASGI mount) and returns an Identity, or None to refuse the client. What it
+        raises is logged and refuses the client as well.
+        """
+        self._hub.authenticate_with(authenticator)
+        return authenticator
 
     def on_connect(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(client_id)`, sync or async, when a client has come in."""
@@ -122,9 +135,9 @@ class App:
         return handler
 
     @property
-    def clients(self) -> tuple[str, ...]:
-        """The ids of the clients that are connected, oldest first."""
-        return tuple(self._hub.sessions)
+    def clients(self) -> Clients:
+        """The clients that are connected, by id, oldest first."""
+        return self._hub.clients
 
     def include(self, protocol: Includable) -> None:
         """Serve what an application of the released API has: link protocols, or one ServerProtocol with those it holds.
@@ -180,9 +193,7 @@ class App:
 
     def _configure(self, settings: dict[str, Any]) -> Options:
         options = Options.from_environment(**settings)
-        self._hub.limits = self._limits or environment.limits()
-        self._hub.debug = options.debug
-        self._hub.threads = options.threads
+        self._hub.configure(self._limits or environment.limits(), options.debug, options.threads)
         if options.debug:
             logging.getLogger("wslink").setLevel(logging.DEBUG)
         if options.secret:
@@ -207,14 +218,18 @@ class App:
 
     # What every server does -----------------------------------------------------
 
-    def _authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]:
-        if self._included is not None and self._included.validators and hello.has_secret:
-            return self._included.validate(hello.secret, session.client_id)
-        if not hello.has_secret:  # HELLO-7
-            return hello.same_origin and not self._pages_need_secret
-        if not isinstance(hello.secret, str):  # HELLO-3
-            return False
-        return hmac.compare_digest(hello.secret.encode(errors="surrogatepass"), self.secret.encode())
+    def _authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
+        """Let the secret decide, or an included protocol that wants to."""
+        if self._included is not None and self._included.validators and credentials.has_secret:
+            return self._included.identify(credentials)
+        secret = credentials.secret
+        if not credentials.has_secret:  # HELLO-7
+            accepted = credentials.opening.same_origin and not self._pages_need_secret
+        elif not isinstance(secret, str):  # HELLO-3
+            accepted = False
+        else:
+            accepted = hmac.compare_digest(secret.encode(errors="surrogatepass"), self.secret.encode())
+        return ANONYMOUS if accepted else None
 
     def _exit(self) -> None:
         """Stop the server."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from wslink.errors import UsageError
-from wslink.hub.hub import abandoned, end_tasks
 from wslink.hub.pool import DaemonPool, default_threads
+from wslink.hub.work import abandoned, end_tasks
 
 NOTEBOOK = (
     "an event loop runs here already, as in a notebook: write `server = await app.serve(...)` there, "

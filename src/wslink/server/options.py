@@ -11,8 +11,8 @@ from typing import Any
 
 from wslink import settings as variables
 from wslink.errors import UsageError
-from wslink.hub.hub import STOP_TIMEOUT
 from wslink.hub.life import READY_MSG
+from wslink.hub.work import STOP_TIMEOUT
 
 
 def _option(default: Any, help_: str, *, flags: Sequence[str] = (), env: str = "", metavar: str = "") -> Any:

@@ -1,30 +1,16 @@
-"""What a client says of itself in hello, and the features it may be granted (HELLO, EXT)."""
+"""Hello: what a client says of itself, and the answer (HELLO, EXT). All of it from values."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wslink.errors import AuthenticationError, InvalidParams
 from wslink.version import __version__
-from wslink.wire.messages import CallEnvelope
-
-if TYPE_CHECKING:
-    from wslink.session.ports import Host
-    from wslink.session.session import Session
-
-logger = logging.getLogger("wslink")
-
-SUBSCRIBE = "subscribe"
-ARRAYS = "arrays"
-
-_GENERATIONS = {SUBSCRIBE: (1, 2), ARRAYS: (2,)}
-"""The features of this server, and the generations in which each exists."""
+from wslink.wire.messages import Request
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Hello:
     """A client's hello.
 
@@ -33,14 +19,12 @@ class Hello:
         has_secret: whether it sent one at all (HELLO-7).
         features: the features it announced (EXT-1).
         client: what it says of itself, for logs; may be empty.
-        same_origin: whether it is a page that this server's own origin vouches for.
     """
 
     secret: Any
     has_secret: bool
     features: tuple[str, ...] = ()
     client: dict[str, Any] = field(default_factory=dict)
-    same_origin: bool = False
 
     @property
     def announces(self) -> bool:
@@ -48,60 +32,28 @@ class Hello:
         return bool(self.features or self.client)
 
 
-def parse_hello(envelope: CallEnvelope, same_origin: bool) -> Hello:
+def parse_hello(request: Request) -> Hello:
     """Read a hello.
 
     Raises:
         AuthenticationError: if its one argument is not a map.
         InvalidParams: if its features are not a list of strings.
     """
-    token = envelope.args[0] if envelope.args else {}
+    token = request.args[0] if request.args else {}
     if not isinstance(token, dict):
         raise AuthenticationError("Authentication failed")
     features = [] if token.get("features") is None else token["features"]
     if not isinstance(features, list) or not all(isinstance(name, str) for name in features):
-        raise InvalidParams("wslink.hello: 'features' must be a list of strings", envelope.method)
+        raise InvalidParams("wslink.hello: 'features' must be a list of strings", request.method)
     client = token.get("client")
-    return Hello(
-        token.get("secret"), "secret" in token, tuple(features), client if isinstance(client, dict) else {}, same_origin
-    )
+    return Hello(token.get("secret"), "secret" in token, tuple(features), client if isinstance(client, dict) else {})
 
 
-def granted(hello: Hello, generation: int) -> tuple[str, ...]:
-    """The announced features that this server accepts on a connection of `generation` (EXT-2)."""
-    return tuple(name for name in dict.fromkeys(hello.features) if generation in _GENERATIONS.get(name, ()))
-
-
-def ask(host: Host, session: Session, hello: Hello, then: Callable[[bool], None]) -> None:
-    """Tell `then` whether the host lets the client in, now or as soon as it knows. A check that raises is a no."""
-
-    async def wait(verdict: Awaitable[bool]) -> None:
-        try:
-            accepted = bool(await verdict)
-        except Exception:
-            accepted = _failed(session)
-        then(accepted)
-
-    try:
-        verdict = host.authenticate(hello, session)
-    except Exception:
-        verdict = _failed(session)
-    if isinstance(verdict, bool):
-        then(verdict)
-    else:
-        host.spawn(wait(verdict))
-
-
-def _failed(session: Session) -> bool:
-    logger.exception("client %s: the check of its secret failed", session.client_id)
-    return False
-
-
-def result(hello: Hello, session: Session, max_msg_size: int, features: tuple[str, ...]) -> dict[str, Any]:
-    """The result of a good hello (HELLO-2, EXT-2)."""
-    answer: dict[str, Any] = {"clientID": f"c{session.client_id}"}
-    if session.encoder.generation == 2:
-        answer["maxMsgSize"] = max_msg_size
+def answer(hello: Hello, client_id: str, version: int, max_frame: int, features: tuple[str, ...]) -> dict[str, Any]:
+    """The result of a good hello on a connection of protocol `version` (HELLO-2, EXT-2)."""
+    result: dict[str, Any] = {"clientID": client_id}
+    if version == 2:
+        result["maxMsgSize"] = max_frame
     if hello.announces:
-        answer.update(features=list(features), server={"name": "wslink", "version": __version__})
-    return answer
+        result.update(features=list(features), server={"name": "wslink", "version": __version__})
+    return result

@@ -1,39 +1,38 @@
-"""What a session asks of the connection that carries it and of the server that it belongs to."""
+"""What a session asks of the transport that carries it and of the server that it belongs to."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import Any, Protocol
 
-from wslink.rpc.methods import Methods
-from wslink.rpc.ordering import AnswerFirst
-from wslink.session.hello import Hello
+from wslink.rpc.call import Caller
+from wslink.rpc.dispatcher import Service
+from wslink.session.features import Features
+from wslink.session.identity import Credentials, Identity, Opening
+from wslink.session.observers import Observers
+from wslink.session.view import SessionView
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
-from wslink.wire.messages import CallEnvelope
-
-if TYPE_CHECKING:
-    from wslink.session.session import Session
 
 
-class Carriable(Protocol):
-    """What a connection carries: a session, or several in turn."""
+class FrameReceiver(Protocol):
+    """What a transport carries: a session, or several in turn."""
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take one data frame from the connection. Never raises."""
+        """Take one data frame from the transport. Never raises."""
 
     def resume(self) -> None:
-        """The connection is writable again."""
+        """The transport is writable again."""
 
     def closed(self) -> None:
         """The connection has ended. Safe to call more than once."""
 
 
-class Connection(Protocol):
-    """What carries a session's frames. Backends implement it; all of it is called on the event loop's thread.
+class Transport(Protocol):
+    """What carries a session's frames. All of it is called on the event loop's thread.
 
     `send` takes frames, in order, at any time and never raises: on a dead connection it does nothing. While `writable`
-    is false, the session keeps frames in its own outbox; the connection calls `resume` when it becomes true again.
+    is false, the session keeps frames in its own queue; the transport calls `resume` when it becomes true again.
     """
 
     @property
@@ -45,54 +44,49 @@ class Connection(Protocol):
         """Close once what was sent has gone out; `reason` is cut to 123 bytes (RFC 6455, 5.5)."""
 
 
-class Watch(Protocol):
-    """What somebody is told of the messages of a host's sessions. A host without one pays nothing for it."""
+class SessionOwner(Protocol):
+    """The server of a session: what its sessions share, and whom they report to.
 
-    def received(self, call: CallEnvelope) -> None:
-        """A call has arrived, or a hello."""
+    Attributes:
+        limits: see Limits.
+        service: what runs calls.
+        features: those that hello may grant.
+        observers: see Observers.
+    """
 
-    def queued(self) -> None:
-        """A message did not go out at once: it waits for a client."""
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def service(self) -> Service: ...
+    @property
+    def features(self) -> Features: ...
+    @property
+    def observers(self) -> Observers: ...
 
-    def settled(self) -> None:
-        """A message that waited has gone out, or never will."""
+    def opened(self, session: SessionView, opening: Opening) -> None:
+        """A session has a connection; called for every session, once."""
+
+    def authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
+        """Who a client is, or None to refuse it; now, or as soon as it is known."""
+
+    def admit(self, session: SessionView, identity: Identity, opening: Opening) -> Caller:
+        """A client has authenticated, and is about to be told so: the client as its calls see it."""
+
+    def welcome(self, session: SessionView) -> None:
+        """A client that was admitted has been told so."""
+
+    def farewell(self, session: SessionView) -> None:
+        """A session has ended; called for every session that was opened, once."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
+        """Run a coroutine as a task that ends with the server at the latest."""
 
 
-class Host(Protocol):
-    """What a session asks of the server it belongs to."""
-
-    limits: Limits
-    methods: Methods
-    ordering: AnswerFirst
-    debug: bool
-    owner: Any
-    calls: int
-    """Calls under way, also of clients that have gone (LIM-10)."""
-    watch: Watch | None
+class Endpoint(SessionOwner, Protocol):
+    """A SessionOwner as what takes connections sees it."""
 
     def wants_requests(self) -> bool:
-        """Whether somebody looks at what opens a connection."""
+        """Whether the request that opens a connection is wanted, as `Opening.request`."""
 
-    def opened(self, session: Session, request: Any) -> None:
-        """`session` has a connection, which `request` opened; called for every session, once. `request` is None where
-        nobody wants it."""
-
-    def authenticate(self, hello: Hello, session: Session) -> bool | Awaitable[bool]: ...
-
-    def welcome(self, session: Session) -> None:
-        """`session` has authenticated, and has been told so."""
-
-    def farewell(self, session: Session) -> None:
-        """`session` has ended; called for every session that was opened, once."""
-
-    def subscribe(self, session: Session, id_: Any, topic: Any, definition: Any) -> Callable[[], None]:
-        """Add or change a subscription; returns what to do once the client knows. Raises PeerError."""
-
-    def unsubscribe(self, session: Session, id_: Any) -> None:
-        """End a subscription. Raises PeerError."""
-
-    def delivery(self, topic: str) -> str: ...
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None: ...
-
-    def run_in_thread(self, function: Callable[[], Any]) -> Awaitable[Any]: ...
+    def wants_headers(self) -> bool:
+        """Whether its headers are wanted until hello."""

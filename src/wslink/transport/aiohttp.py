@@ -10,7 +10,7 @@ from typing import cast
 
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
-from wslink.session.ports import Carriable
+from wslink.session.ports import FrameReceiver
 from wslink.transport.base import CLOSE_TIMEOUT, Carriage, Engine, close_reason
 from wslink.transport.deflate import worth_compressing
 from wslink.transport.heartbeat import Heartbeat
@@ -39,7 +39,7 @@ async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
 
 
 class AiohttpConnection:
-    """Carries a session over a WebSocket of aiohttp's (session.contracts.Connection).
+    """Carries a session over a WebSocket of aiohttp's (session.ports.Transport).
 
     Args:
         socket: the WebSocket, connected; ours as a server or, in a reverse connection, as a client.
@@ -61,7 +61,7 @@ class AiohttpConnection:
         self._wake = asyncio.Event()
         self._closing = False
 
-    # session.contracts.Connection
+    # session.ports.Transport
 
     @property
     def writable(self) -> bool:
@@ -103,7 +103,7 @@ class AiohttpConnection:
 
     # Running
 
-    async def run(self, session: Carriable) -> None:
+    async def run(self, session: FrameReceiver) -> None:
         """Carry `session` until the connection ends."""
         writer = asyncio.get_running_loop().create_task(self._write(session))
         try:
@@ -119,7 +119,7 @@ class AiohttpConnection:
                 await asyncio.wait({writer}, timeout=CLOSE_TIMEOUT)
             writer.cancel()
 
-    async def _read(self, session: Carriable) -> None:
+    async def _read(self, session: FrameReceiver) -> None:
         while True:
             message = await self._socket.receive()
             self._heartbeat.heard = True
@@ -135,7 +135,7 @@ class AiohttpConnection:
             elif message.type is not WSMsgType.PONG:
                 return
 
-    async def _write(self, session: Carriable) -> None:
+    async def _write(self, session: FrameReceiver) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
                 while self._queue:

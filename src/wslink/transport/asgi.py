@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from wslink.session.ports import Carriable
+from wslink.session.ports import FrameReceiver
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -33,7 +33,7 @@ class AsgiSocket:
     async def close(self, code: int, message: bytes) -> None:
         await self._emit({"type": "websocket.close", "code": code, "reason": message.decode()})
 
-    async def read(self, carried: Carriable, max_frame: int) -> tuple[int, str]:
+    async def read(self, carried: FrameReceiver, max_frame: int) -> tuple[int, str]:
         """Hand what arrives to `carried` until the connection ends. The close code and reason it needs, or (0, "").
 
         Args:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from wslink.errors import UsageError
-from wslink.session.ports import Connection
+from wslink.session.ports import Transport
 from wslink.session.session import Session
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ CLOSE_TIMEOUT = 5.0
 MAX_CLOSE_REASON = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes 2
 
 
-class Carried(Connection, Protocol):
+class Carried(Transport, Protocol):
     """A session's connection as the endpoint sees it."""
 
     def abort(self) -> None:

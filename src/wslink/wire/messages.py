@@ -15,6 +15,10 @@ HELLO_ID = "system:c0:0"  # MSG-3
 HELLO = "wslink.hello"
 SUBSCRIBE = "wslink.subscribe"
 UNSUBSCRIBE = "wslink.unsubscribe"
+SUBSCRIPTIONS = "subscribe"
+"""The feature of explicit subscriptions (SUB)."""
+ARRAYS = "arrays"
+"""The feature of typed arrays (ARR)."""
 MALFORMED_ID = "system:malformed:0"  # ERR-5
 
 _ID = re.compile(r"(rpc|publish|system):(\w+(?:\.\w+)*):(\d+)", re.ASCII)
@@ -32,7 +36,7 @@ Envelope = dict[str, Any]
 """A decoded message, not yet checked."""
 
 
-class CallEnvelope(msgspec.Struct):
+class Request(msgspec.Struct):
     """A call. Decoders that are told to make these straight from the bytes; only `id` is still to be checked then."""
 
     method: str
@@ -41,15 +45,15 @@ class CallEnvelope(msgspec.Struct):
     kwargs: dict[str, Any] = {}
 
 
-def parse_call(envelope: Any) -> CallEnvelope:
+def parse_call(envelope: Any) -> Request:
     """Check a decoded message against the shape of a call.
 
     Raises:
         InvalidRequest: naming the key that is wrong, and what it must be.
     """
-    if type(envelope) is CallEnvelope and match_id(envelope.id) is not None:
+    if type(envelope) is Request and match_id(envelope.id) is not None:
         return envelope
-    if isinstance(envelope, CallEnvelope):
+    if isinstance(envelope, Request):
         envelope = msgspec.structs.asdict(envelope)
     if not isinstance(envelope, dict):
         raise InvalidRequest(f"a message must be a map, not {_kind(envelope)}")
@@ -65,7 +69,7 @@ def parse_call(envelope: Any) -> CallEnvelope:
         raise InvalidRequest(f"'args' must be a list, not {_kind(args)}")
     if not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):
         raise InvalidRequest("'kwargs' must be a map with string keys")
-    return CallEnvelope(method, id_, args, kwargs)
+    return Request(method, id_, args, kwargs)
 
 
 def _given(envelope: Envelope, key: str, absent: Any) -> Any:

@@ -17,7 +17,7 @@ from wslink.errors import InvalidRequest, NotSerializable, ParseError
 from wslink.wire import arrays
 from wslink.wire.frames import Buffer, Frame, Message, message, text_frame
 from wslink.wire.limits import Limits
-from wslink.wire.messages import VERSION, CallEnvelope
+from wslink.wire.messages import VERSION, Request
 from wslink.wire.plain import to_plain
 from wslink.wire.v2_msgpack import INCOMPLETE
 
@@ -173,7 +173,7 @@ class FirstDecoder:
 
     Args:
         limits: the bounds.
-        calls: whether what has the shape of a call is decoded as a CallEnvelope.
+        calls: whether what has the shape of a call is decoded as a Request.
     """
 
     generation = 1
@@ -265,7 +265,7 @@ class FirstDecoder:
         return value
 
 
-_call_decoder = msgspec.json.Decoder(CallEnvelope)
+_call_decoder = msgspec.json.Decoder(Request)
 
 
 def _parse(data: Buffer | str) -> Any:

@@ -16,7 +16,7 @@ from wslink.wire import arrays
 from wslink.wire.chunks import Unchunker, cut, whole
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
-from wslink.wire.messages import VERSION, CallEnvelope
+from wslink.wire.messages import VERSION, Request
 from wslink.wire.plain import to_plain
 
 SPLICE_ABOVE = arrays.SHARE_ABOVE
@@ -224,7 +224,7 @@ class SecondDecoder:
     Args:
         limits: the bounds.
         max_message: the largest message; that of `limits` unless given.
-        calls: whether what has the shape of a call is decoded as a CallEnvelope.
+        calls: whether what has the shape of a call is decoded as a Request.
     """
 
     __slots__ = ("_calls", "_kept", "_passing", "_unchunker")
@@ -296,7 +296,7 @@ class _Decoders:
 
     def __init__(self, ext_hook: Callable[[int, memoryview], Any]) -> None:
         self.value = msgspec.msgpack.Decoder(ext_hook=ext_hook)
-        self.call = msgspec.msgpack.Decoder(CallEnvelope, ext_hook=ext_hook)
+        self.call = msgspec.msgpack.Decoder(Request, ext_hook=ext_hook)
 
 
 _PLAIN, _VIEWS, _COPIES = map(_Decoders, (_keep_ext, _view_ext, _copy_ext))

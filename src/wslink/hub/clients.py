@@ -1,0 +1,71 @@
+"""Clients as an application sees them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from wslink.session.identity import Identity
+from wslink.session.view import SessionView
+
+
+class Client:
+    """A client that is connected and has authenticated.
+
+    Attributes:
+        id: its id, as `link.clientId` shows it in JavaScript and `publish(to=...)` takes it.
+        user: what the application's authentication named it; "" unless it did.
+        attributes: what the application's authentication said of it.
+        address: the peer's IP address; "" where it is not known.
+        connected_at: when it authenticated, in seconds since the epoch.
+    """
+
+    __slots__ = ("_identity", "_session", "address", "connected_at", "id")
+
+    def __init__(self, session: SessionView, identity: Identity, address: str) -> None:
+        self.id = session.client_id
+        self.address = address
+        self.connected_at = time.time()
+        self._identity = identity
+        self._session = session
+
+    @property
+    def user(self) -> str:
+        return self._identity.user
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        return self._identity.attributes
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait to be sent to it."""
+        return self._session.queue.waiting
+
+    def disconnect(self, reason: str = "") -> None:
+        """End its connection with code 1000, after what waits for it. From the event loop's thread; safe to call more
+        than once."""
+        self._session.close(1000, reason)
+
+    def __repr__(self) -> str:
+        return f"<Client {self.id}{f' of {self.user}' if self.user else ''}>"
+
+
+class Clients(Mapping[str, Client]):
+    """The clients of a server, by id, the oldest first. A view: it changes as they come and go."""
+
+    def __init__(self, clients: Mapping[str, Client]) -> None:
+        self._clients = clients
+
+    def __getitem__(self, id_: str) -> Client:
+        return self._clients[id_]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._clients))
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def __repr__(self) -> str:
+        return f"<Clients {list(self._clients)}>"

@@ -1,0 +1,143 @@
+"""The topics of one server, and who has subscribed to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wslink.errors import InvalidParams, LimitExceeded, UsageError
+from wslink.hub.filters import compile_filter
+from wslink.hub.topics import IMPLIED, Delivery, Publisher, Subscription, Topic
+from wslink.session.view import SessionView
+from wslink.wire.limits import Limits
+from wslink.wire.messages import is_topic
+
+
+class Subscriptions:
+    """The subscriptions of every client (session.features.subscribe.Subscribable).
+
+    Args:
+        publisher: what topics ask of their server.
+        limits: see Limits (LIM-7).
+        open_topics: whether clients may subscribe to any topic, for applications that publish without declaring
+            (SUB-7).
+    """
+
+    def __init__(self, publisher: Publisher, limits: Limits, open_topics: bool) -> None:
+        self.limits = limits
+        self.open_topics = open_topics
+        self.topics: dict[str, Topic] = {}
+        self._publisher = publisher
+        self._lock = publisher.lock
+        # By the client's number; those that a released client has by implication, by the topic's name.
+        self._of: dict[SessionView, dict[int | str, Subscription]] = {}
+
+    def allow_any_topic(self) -> None:
+        """Let clients subscribe to topics that nobody declared (SUB-7)."""
+        self.open_topics = True
+
+    def __contains__(self, session: object) -> bool:
+        return session in self._of
+
+    def join(self, session: SessionView) -> None:
+        """A client has come. A released one is subscribed to every topic."""
+        self._of[session] = {}
+        if not session.subscribing:
+            for topic in self.topics.values():
+                self._imply(session, topic)
+
+    def announce(self, session: SessionView) -> None:
+        """Tell publishers of the subscriptions that a released client has from the start."""
+        for subscription in list(self._of.get(session, {}).values()):  # a handler may end the session
+            subscription.topic.announce(subscription)
+
+    def leave(self, session: SessionView) -> list[Subscription]:
+        """A client has gone: its subscriptions, still to be ended."""
+        return list(self._of.pop(session).values())
+
+    def subscribe(self, session: SessionView, id_: Any, topic: Any, definition: Any) -> Callable[[], None]:
+        id_ = _subscription_id(id_)
+        matches = compile_filter(definition, self.limits)
+        mine = self._of[session]
+        old = mine.get(id_)
+        if old is not None and old.topic.name != topic:
+            raise InvalidParams(f"subscription {id_} is to topic '{old.topic.name}', and cannot change to '{topic}'")
+        if old is None and len(mine) >= self.limits.max_subscriptions:
+            raise LimitExceeded(f"over max_subscriptions ({self.limits.max_subscriptions}) subscriptions")
+        with self._lock:
+            found = self._find_topic(topic)
+            mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
+            if old is not None:
+                old.active = False
+            found.add(new, replaces=old)
+        return lambda: found.announce(new)
+
+    def unsubscribe(self, session: SessionView, id_: Any) -> None:
+        subscription = self._of[session].pop(_subscription_id(id_), None)
+        if subscription is None:
+            raise InvalidParams(f"there is no subscription {id_}")
+        self.end(subscription)
+
+    def delivery(self, topic: str) -> str:
+        return self.topics[topic].delivery
+
+    def end(self, subscription: Subscription) -> None:
+        """End a subscription, and its topic if nobody but subscribers ever named it."""
+        topic = subscription.topic
+        with self._lock:
+            topic.remove(subscription)
+            if not topic.declared and all(other.id == IMPLIED for other in topic.subscriptions):
+                for other in topic.subscriptions:
+                    self._of[other.session].pop(topic.name, None)
+                self.topics.pop(topic.name, None)
+        topic.announce_end(subscription)
+
+    def topic(self, name: str, delivery: Delivery = "reliable") -> Topic:
+        """The topic `name`, made if there is none. From any thread.
+
+        Raises:
+            UsageError: if it exists with another delivery.
+        """
+        with self._lock:
+            topic = self._make_topic(name, delivery)
+            if not topic.declared:
+                topic.declared, topic.delivery = True, delivery
+        if topic.delivery != delivery:
+            raise UsageError(f"topic {name!r} exists with delivery {topic.delivery!r}")
+        return topic
+
+    def open_topic(self, name: str) -> Topic:
+        """The topic `name`, of any delivery, made if there is none. From any thread."""
+        topic = self.topics.get(name)
+        if topic is not None and topic.declared:
+            return topic
+        return self.topic(name)
+
+    def _make_topic(self, name: str, delivery: Delivery) -> Topic:
+        topic = self.topics.get(name)
+        if topic is None:
+            topic = self.topics[name] = Topic(name, delivery, self._publisher)
+            for session in self._of:
+                if not session.subscribing:
+                    self._imply(session, topic)
+        return topic
+
+    def _imply(self, session: SessionView, topic: Topic) -> None:
+        """Subscribe a released client, which cannot do so itself, to all of a topic (ORD-4)."""
+        subscription = Subscription(IMPLIED, session, topic, {}, lambda tags: True)
+        self._of[session][topic.name] = subscription
+        topic.add(subscription)
+
+    def _find_topic(self, name: Any) -> Topic:
+        if isinstance(name, str) and name in self.topics:
+            return self.topics[name]
+        if self.open_topics and isinstance(name, str) and is_topic(name):
+            return self._make_topic(name, "reliable")
+        known = ", ".join(sorted(self.topics)[:20]) or "none"
+        raise InvalidParams(f"there is no topic {name!r}; topics: {known}")
+
+
+def _subscription_id(id_: Any) -> int:
+    if type(id_) is not int or not 0 < id_ < 2**32:
+        raise InvalidParams(f"a subscription's id must be an integer from 1 to 2^32-1, not {id_!r}")
+    return id_

@@ -1,0 +1,93 @@
+"""Tasks and threads of one server."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from wslink.hub.pool import DaemonPool, default_threads
+from wslink.rpc.call import current_call
+
+logger = logging.getLogger("wslink")
+
+GRACE = 1.0
+"""Seconds that calls under way have to end by themselves when their server stops, before they are cancelled."""
+STOP_TIMEOUT = 5.0
+"""Seconds after which a server that stops does not wait for them any longer, unless it is given another number."""
+
+ArgumentT = TypeVar("ArgumentT")
+
+
+class Work:
+    """What a server runs beside the event loop's own: tasks, handlers of the application, and a pool of threads."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pool: DaemonPool | None = None
+        self._threads = 0
+
+    def set_threads(self, threads: int) -> None:
+        """Use so many threads for methods that block, once there are none yet; 0 for `default_threads`."""
+        self._threads = threads
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine as a task that ends with the server at the latest."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def in_thread(self, function: Callable[[], Any]) -> Awaitable[Any]:
+        """Run a function in the pool of threads."""
+        if self._pool is None:
+            self._pool = DaemonPool(self._threads or default_threads())
+        return asyncio.get_running_loop().run_in_executor(self._pool, function)
+
+    def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
+        """Run an application's handler, sync or async. What it raises is logged and not propagated."""
+        token = current_call.set(None)
+        try:
+            outcome = handler(argument)
+            if outcome is not None and inspect.isawaitable(outcome):
+                self.spawn(self._await(outcome, handler))
+        except Exception:
+            logger.exception("%r raised", handler)
+        finally:
+            current_call.reset(token)
+
+    async def _await(self, outcome: Awaitable[None], handler: object) -> None:
+        try:
+            await outcome
+        except Exception:
+            logger.exception("%r raised", handler)
+
+    async def stop(self, timeout: float) -> None:
+        """Give what is running GRACE seconds, then cancel it. What goes on after `timeout` seconds is left alone, and
+        so are functions that run in threads."""
+        tasks = {task for task in self._tasks if task is not asyncio.current_task()}
+        pool, self._pool = self._pool, None
+        await end_tasks(tasks, min(GRACE, timeout), timeout)
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+abandoned: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+"""Tasks that were cancelled, went on, and are not waited for."""
+
+
+async def end_tasks(tasks: set[asyncio.Task[Any]], grace: float, timeout: float) -> None:
+    """Wait `grace` seconds for `tasks`, cancel those that go on, and wait until `timeout` seconds have passed."""
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=grace)
+    for task in late:
+        task.cancel()
+    if late:
+        _, stuck = await asyncio.wait(late, timeout=max(timeout - grace, 0.1))
+        abandoned.update(stuck)
+        for task in stuck:
+            logger.warning("not waited for any longer, although it goes on after it was cancelled: %r", task)

@@ -1,0 +1,214 @@
+"""Incoming calls: the table of those under way, where they run, and what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Protocol
+
+from wslink import errors
+from wslink.errors import LimitExceeded, MethodError, PeerError
+from wslink.rpc.call import Call, Caller, current_call
+from wslink.rpc.interceptors import Function
+from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
+from wslink.rpc.ordering import ResponseFirst
+from wslink.wire.limits import Limits
+from wslink.wire.messages import Request
+
+logger = logging.getLogger("wslink")
+
+Executor = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs a function elsewhere than on the event loop's thread."""
+
+
+class Responder(Protocol):
+    """The end of a connection whose calls are dispatched: it sends what becomes of them."""
+
+    def result(self, id_: str, value: Any, method: str | None = None) -> None: ...
+
+    def error(self, id_: str, code: int, message: str, data: Any = None) -> None: ...
+
+    def unknown(self, request: Request) -> None:
+        """There is no such method. Sends the error."""
+
+
+class Service:
+    """What the dispatchers of one server share.
+
+    Args:
+        owner: what `Call.app` is.
+        spawn: runs a coroutine as a task, and keeps a reference to that.
+        executors: by `Method.run`. A method whose `run` has none runs on the event loop's thread.
+
+    Attributes:
+        methods: what may be called.
+        limits: those on calls apply here (LIM-10).
+        ordering: see ResponseFirst.
+        debug: whether errors carry stack traces (ERR-2).
+        under_way: calls under way, also those of clients that have gone (LIM-10).
+    """
+
+    def __init__(
+        self,
+        owner: Any,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        executors: Mapping[str, Executor],
+        limits: Limits,
+        debug: bool = False,
+    ) -> None:
+        self.owner = owner
+        self.spawn = spawn
+        self.executors = executors
+        self.limits = limits
+        self.debug = debug
+        self.methods = Methods()
+        self.ordering = ResponseFirst()
+        self.under_way = 0
+
+
+class Running:
+    """A call that did not end in its first step."""
+
+    __slots__ = ("call", "task")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.task: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        """Cancel its task, which has begun by the event loop's next turn: one that never began would send no error."""
+        if self.task is not None:
+            self.task.get_loop().call_soon(self.task.cancel)
+
+
+class Dispatcher:
+    """Runs the calls that come in over one connection.
+
+    Args:
+        service: what it shares with others.
+        responder: sends results and errors.
+    """
+
+    __slots__ = ("_responder", "_running", "_service")
+
+    def __init__(self, service: Service, responder: Responder) -> None:
+        self._service = service
+        self._responder = responder
+        self._running: dict[object, Running] | None = None  # most clients never have one
+
+    @property
+    def under_way(self) -> int:
+        """Calls under way."""
+        return len(self._running or ())
+
+    def start(self, request: Request, client: Caller) -> None:
+        """Run a method's first step, which for most is all of it. Never raises.
+
+        This is on the path of every call: each function entered here is a tenth of what a small call costs.
+        """
+        service = self._service
+        method = service.methods.get(request.method)
+        if method is None:
+            self._responder.unknown(request)
+            return
+        call = Call(client, method.name, service.owner, request.id)
+        token = current_call.set(call)
+        try:
+            if service.under_way:
+                self._refuse_excess(method)
+            args, kwargs = request.args, request.kwargs
+            if method.check is not None and (kwargs or tuple(map(type, args)) != method.plain_types):
+                args, kwargs = method.check(args, kwargs, call)  # type: ignore[assignment]
+            if method.run == "loop" or method.run not in service.executors:
+                result = method.function(*args, **kwargs)
+            else:
+                result = self._elsewhere(method, functools.partial(method.function, *args, **kwargs))
+            if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
+                self._keep(call, result)  # the task copies this context, and current_call with it
+                return
+        except (Exception, asyncio.CancelledError) as error:
+            self._failed(call, error)
+            return
+        finally:
+            current_call.reset(token)
+        call.answered = True
+        self._responder.result(call.id, result, call.method)
+        if service.ordering.holding:
+            service.ordering.release()
+
+    def cancel(self, id_: str) -> bool:
+        """Cancel a call under way; whether there is one of that id."""
+        running = self._running.get(id_) if self._running else None
+        if running is not None:
+            running.cancel()
+        return running is not None
+
+    def cancel_all(self) -> None:
+        """Cancel every call under way."""
+        for running in list((self._running or {}).values()):
+            running.cancel()
+
+    def _refuse_excess(self, method: Method) -> None:
+        """Raise LimitExceeded where too many calls are under way (LIM-10)."""
+        limits = self._service.limits
+        if self.under_way >= limits.max_calls:
+            raise LimitExceeded(f"over max_calls ({limits.max_calls}) calls are under way", method.name)
+        if self._service.under_way >= limits.max_server_calls:
+            limit = limits.max_server_calls
+            raise LimitExceeded(f"over max_server_calls ({limit}) calls are under way on the server", method.name)
+
+    def _elsewhere(self, method: Method, function: Function) -> Awaitable[Any]:
+        """Run a sync method where it wants to run; an async one's coroutine comes back to the event loop."""
+        context = contextvars.copy_context()
+        return self._service.executors[method.run](functools.partial(context.run, function))
+
+    def _keep(self, call: Call, awaitable: Awaitable[Any]) -> None:
+        """Enter a call into the table until it has ended."""
+        if self._running is None:
+            self._running = {}
+        key: object = call.id if call.id not in self._running else call  # a client may use an id twice
+        running = self._running[key] = Running(call)
+        self._service.under_way += 1
+        running.task = self._service.spawn(self._finish(key, running, awaitable))
+
+    async def _finish(self, key: object, running: Running, awaitable: Awaitable[Any]) -> None:
+        call = running.call
+        try:
+            result = await awaitable
+        except (Exception, asyncio.CancelledError) as error:
+            self._failed(call, error)
+        else:
+            call.answered = True
+            self._responder.result(call.id, result, call.method)
+            self._service.ordering.release()
+        finally:
+            if self._running is not None:
+                self._running.pop(key, None)
+            self._service.under_way -= 1
+
+    def _failed(self, call: Call, error: BaseException) -> None:
+        """Send what a call's exception becomes (ERR-2, ERR-3)."""
+        call.answered = True
+        if isinstance(error, (MethodError, PeerError)):
+            self._responder.error(call.id, error.code, error.message, error.data)
+        else:
+            data = {"method": call.method, "exception": "cancelled"}
+            if isinstance(error, Exception):
+                logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
+                data["exception"] = _safe_repr(error)
+                if self._service.debug:
+                    data["trace"] = "".join(traceback.format_exception(error))
+            self._responder.error(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
+        self._service.ordering.release()
+
+
+def _safe_repr(error: Exception) -> str:
+    try:
+        return repr(error)
+    except Exception:
+        return f"<{type(error).__name__}>"

@@ -1,0 +1,55 @@
+"""Outgoing calls that wait for their response."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from wslink.errors import CLIENT_ERROR, CallError
+
+
+class PendingCalls:
+    """The calls of one end that the other has not answered, by id."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, asyncio.Future[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, id_: str) -> asyncio.Future[Any]:
+        """The future of the result of a call that is about to be sent. Whoever gives up on it calls `discard`."""
+        response = self._waiting[id_] = asyncio.get_running_loop().create_future()
+        return response
+
+    def discard(self, id_: str) -> None:
+        """Wait for a call no longer; its response is ignored when it comes."""
+        response = self._waiting.pop(id_, None)
+        if response is not None and response.done() and not response.cancelled():
+            response.exception()  # is retrieved, should the sending have failed before it
+
+    def settle(self, id_: str, message: dict[str, Any]) -> bool:
+        """Take a response; whether a call waited for it."""
+        response = self._waiting.get(id_)
+        if response is None or response.done():
+            return False
+        error = message.get("error")
+        if error is None:
+            response.set_result(message.get("result"))
+        else:
+            response.set_exception(call_error(error))
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """Fail every call that waits: the connection has ended."""
+        for response in self._waiting.values():
+            if not response.done():
+                response.set_exception(error)
+
+
+def call_error(error: Any) -> CallError:
+    """What a response's `error` is for the caller, whatever the other end sent."""
+    if not isinstance(error, dict):
+        return CallError(CLIENT_ERROR, f"the server sent an error that is not a map: {error!r:.200}")
+    code = error.get("code")
+    return CallError(code if isinstance(code, int) else CLIENT_ERROR, str(error.get("message")), error.get("data"))

@@ -1,0 +1,69 @@
+"""Features of the protocol beyond calls (EXT): one file each, and the registry from which hello negotiates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from wslink.errors import UsageError
+from wslink.session.view import SessionView
+from wslink.wire.messages import Request
+
+Handler = Callable[[SessionView, Request], None]
+"""Serves a system message: sends its result or error, or raises PeerError."""
+
+
+class Feature:
+    """Base of features.
+
+    Attributes:
+        name: as hello announces it (EXT-1).
+        versions: the protocol versions in which it exists.
+    """
+
+    name: str
+    versions: frozenset[int] = frozenset((1, 2))
+
+    @property
+    def methods(self) -> Mapping[str, Handler]:
+        """What serves its system messages, by method; only clients that were granted the feature reach them."""
+        return {}
+
+    def accept(self, session: SessionView) -> None:
+        """A client has been granted the feature, and has not been told so yet."""
+
+
+class Features:
+    """The features of one server, by name."""
+
+    def __init__(self, features: Iterable[Feature] = ()) -> None:
+        self._features: dict[str, Feature] = {}
+        self._methods: dict[str, tuple[str, Handler]] = {}
+        for feature in features:
+            self.register(feature)
+
+    def register(self, feature: Feature) -> None:
+        """Offer `feature` to clients that connect from now on.
+
+        Raises:
+            UsageError: if its name or one of its methods is taken.
+        """
+        taken = self._methods.keys() & feature.methods
+        if feature.name in self._features or taken:
+            raise UsageError(f"feature {feature.name!r} is registered already, or one of its methods: {sorted(taken)}")
+        self._features[feature.name] = feature
+        self._methods.update((method, (feature.name, serve)) for method, serve in feature.methods.items())
+
+    def granted(self, announced: Iterable[str], version: int) -> tuple[str, ...]:
+        """The announced features that a connection of protocol `version` is granted (EXT-2)."""
+        known = (self._features.get(name) for name in dict.fromkeys(announced))
+        return tuple(feature.name for feature in known if feature is not None and version in feature.versions)
+
+    def accept(self, session: SessionView) -> None:
+        """A client has been granted `session.features`."""
+        for name in session.features:
+            self._features[name].accept(session)
+
+    def handler(self, method: str, granted: Iterable[str]) -> Handler | None:
+        """What serves a system message of a client with the features `granted`; None if nothing does."""
+        feature, serve = self._methods.get(method, ("", None))
+        return serve if feature in granted else None

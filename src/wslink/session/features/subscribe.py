@@ -1,0 +1,57 @@
+"""Explicit subscriptions with filters (SUB)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from wslink.errors import InvalidParams
+from wslink.session.features import Feature, Handler
+from wslink.session.view import SessionView
+from wslink.wire.messages import SUBSCRIBE, SUBSCRIPTIONS, UNSUBSCRIBE, Request
+
+
+class Subscribable(Protocol):
+    """What keeps subscriptions."""
+
+    def subscribe(self, session: SessionView, id_: Any, topic: Any, definition: Any) -> Callable[[], None]:
+        """Add or change a subscription; returns what to do once the client knows. Raises PeerError."""
+
+    def unsubscribe(self, session: SessionView, id_: Any) -> None:
+        """End a subscription. Raises PeerError."""
+
+    def delivery(self, topic: str) -> str:
+        """How the publications of a topic are delivered: "reliable" or "latest"."""
+
+
+class Subscribe(Feature):
+    """Clients subscribe to topics, each subscription with a number and a filter of its own."""
+
+    name = SUBSCRIPTIONS
+
+    def __init__(self, subscriptions: Subscribable) -> None:
+        self._subscriptions = subscriptions
+
+    @property
+    def methods(self) -> Mapping[str, Handler]:
+        return {SUBSCRIBE: self._subscribe, UNSUBSCRIBE: self._unsubscribe}
+
+    def accept(self, session: SessionView) -> None:
+        session.subscribing = True
+
+    def _subscribe(self, session: SessionView, request: Request) -> None:
+        given = _one_map(request)
+        topic = given.get("topic")
+        announce = self._subscriptions.subscribe(session, given.get("subscription"), topic, given.get("filter"))
+        session.result(request.id, {"delivery": self._subscriptions.delivery(str(topic))})
+        announce()
+
+    def _unsubscribe(self, session: SessionView, request: Request) -> None:
+        self._subscriptions.unsubscribe(session, _one_map(request).get("subscription"))
+        session.result(request.id, None)
+
+
+def _one_map(request: Request) -> dict[str, Any]:
+    if len(request.args) != 1 or not isinstance(request.args[0], dict):
+        raise InvalidParams(f"{request.method} takes one map", request.method)
+    return request.args[0]

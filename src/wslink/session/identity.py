@@ -1,0 +1,106 @@
+"""What a client brings when it connects, and who the application takes it for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qsl
+
+_NONE: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What opened a connection, as far as its transport knows.
+
+    Attributes:
+        headers: of the request, by their usual spelling or in any case, as its mapping takes them.
+        address: the peer's IP address; "" where it is not known.
+        query: the query string of the request, without "?".
+        same_origin: whether it comes from a page of this server's own origin, directly and on this machine (HELLO-7).
+        request: the request itself, for the observers of the compatibility API; None where nobody wants it.
+        scope: in an ASGI application its scope, with the session and the user of the outer application.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    address: str = ""
+    query: str = ""
+    same_origin: bool = False
+    request: Any = None
+    scope: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client brought, for the application's authentication.
+
+    Attributes:
+        secret: what hello sent as the secret, of any type; None where it sent none.
+        has_secret: whether hello sent one at all (HELLO-7).
+        client_id: the id that the client will have.
+        client: what the client says of itself, for logs; may be empty.
+        opening: what opened the connection.
+    """
+
+    secret: Any
+    has_secret: bool
+    client_id: str
+    client: Mapping[str, Any]
+    opening: Opening
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the request that opened the connection."""
+        return self.opening.headers
+
+    @property
+    def address(self) -> str:
+        """The peer's IP address; "" where it is not known."""
+        return self.opening.address
+
+    @property
+    def scope(self) -> Mapping[str, Any] | None:
+        """The ASGI scope, in a mount of an ASGI application."""
+        return self.opening.scope
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies; none where the header is malformed."""
+        try:
+            parsed = SimpleCookie(self.headers.get("Cookie", ""))
+        except CookieError:
+            return {}
+        return {name: morsel.value for name, morsel in parsed.items()}
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the URL; of several values the last."""
+        return dict(parse_qsl(self.opening.query, keep_blank_values=True))
+
+    @property
+    def subprotocols(self) -> tuple[str, ...]:
+        """The WebSocket subprotocols that the client offered."""
+        offered = self.headers.get("Sec-WebSocket-Protocol", "")
+        return tuple(name.strip() for name in offered.split(",") if name.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a client is.
+
+    Attributes:
+        user: a name; "" for a client that is let in without one.
+        attributes: whatever else the application wants to know of it, such as roles.
+    """
+
+    user: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+ANONYMOUS = Identity()
+"""A client that the secret let in."""
+
+Authenticator = Callable[[Credentials], "Identity | Awaitable[Identity | None] | None"]
+"""Decides on each hello: who the client is, or None to refuse it. Now, or as soon as it knows."""

@@ -1,0 +1,58 @@
+"""Observers: what is told of the sessions of a server, and costs nothing where nobody observes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wslink.session.identity import Opening
+from wslink.session.view import SessionView
+from wslink.wire.messages import Request
+
+
+class Observer:
+    """Base of observers: each overrides the methods that it wants to be called. They run on the event loop's thread."""
+
+    def opened(self, session: SessionView, opening: Opening) -> None:
+        """A connection is open, before hello. An exception ends the connection."""
+
+    def wants_request(self) -> bool:
+        """Whether `opened` looks at `opening.request`, which some transports only make where somebody does."""
+        return True
+
+    def closed(self, session: SessionView) -> None:
+        """A connection has ended, whether or not its client had authenticated."""
+
+    def received(self, session: SessionView, request: Request) -> None:
+        """A call has arrived, or a system message such as hello."""
+
+    def unknown(self, session: SessionView, request: Request) -> None:
+        """A call of a method that there is not."""
+
+    def queued(self, session: SessionView) -> None:
+        """A message did not go out at once: it waits for a client."""
+
+    def settled(self, session: SessionView) -> None:
+        """A message that waited has gone out, or never will."""
+
+
+class Observers:
+    """The observers of a server, by what they override. The lists are live: sessions keep them."""
+
+    def __init__(self) -> None:
+        self.opened: list[Callable[[SessionView, Opening], None]] = []
+        self.wants_request: list[Callable[[], bool]] = []
+        self.closed: list[Callable[[SessionView], None]] = []
+        self.received: list[Callable[[SessionView, Request], None]] = []
+        self.unknown: list[Callable[[SessionView, Request], None]] = []
+        self.queued: list[Callable[[SessionView], None]] = []
+        self.settled: list[Callable[[SessionView], None]] = []
+
+    def add(self, observer: Observer) -> None:
+        """Tell `observer` from now on."""
+        for name, observers in vars(self).items():
+            overridden = getattr(type(observer), name) is not getattr(Observer, name)
+            if overridden or (name == "wants_request" and self._observes_opening(observer)):
+                observers.append(getattr(observer, name))
+
+    def _observes_opening(self, observer: Observer) -> bool:
+        return type(observer).opened is not Observer.opened

@@ -1,0 +1,50 @@
+"""A session as features, observers and the hub see it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from wslink.rpc.call import Caller
+from wslink.session.send_queue import SendQueue
+from wslink.session.state import State
+from wslink.wire.codec import Encoder
+from wslink.wire.frames import Message
+
+
+class SessionView(Protocol):
+    """One client's end of the protocol.
+
+    Attributes:
+        client_id: the client's id, also before it has authenticated.
+        client: the client, once it has authenticated.
+        state: see State.
+        features: the features that hello granted.
+        encoder: what encodes messages for the client.
+        subscribing: whether it subscribes explicitly (SUB-1); a released client is sent everything (ORD-4).
+        queue: what waits to be sent.
+        route: what the connection came in by: the owner's own.
+    """
+
+    client_id: str
+    client: Caller | None
+    state: State
+    features: tuple[str, ...]
+    encoder: Encoder
+    subscribing: bool
+    queue: SendQueue
+    route: Any
+
+    def accept_arrays(self) -> None:
+        """Send and receive typed arrays from now on (ARR-1)."""
+
+    def result(self, id_: str, value: Any, method: str | None = None) -> None:
+        """Send the result of a request; an error where it cannot be encoded."""
+
+    def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
+        """Send the error of a request."""
+
+    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
+        """Send a message once the transport takes it; see send_queue.Entry for `key` and `names`."""
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session and close its connection."""
