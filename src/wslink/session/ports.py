@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Features
 from wslink.session.identity import Credentials, Identity, Opening
+from wslink.session.intake import Turns
 from wslink.session.observers import Observers
+from wslink.session.send_queue import Ledger
 from wslink.session.view import SessionView
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
@@ -28,6 +30,16 @@ class FrameReceiver(Protocol):
         """The connection has ended. Safe to call more than once."""
 
 
+class Progress(NamedTuple):
+    """Attributes:
+    taken: a number that grows as the peer takes what it is sent.
+    unseen: bytes that were handed on, and of which it is not seen when the peer takes them.
+    """
+
+    taken: int
+    unseen: int = 0
+
+
 class Transport(Protocol):
     """What carries a session's frames. All of it is called on the event loop's thread.
 
@@ -39,6 +51,23 @@ class Transport(Protocol):
     def writable(self) -> bool: ...
 
     def send(self, frames: Sequence[Frame]) -> None: ...
+
+    @property
+    def progress(self) -> Progress:
+        """What the peer has taken."""
+
+    def cork(self) -> None:
+        """Keep small frames until `uncork`, to write them together. Nothing where that gains nothing."""
+
+    def uncork(self) -> None:
+        """Write what was kept."""
+
+    def pause_reading(self) -> None:
+        """Read nothing more until `resume_reading`; what has been read is still handed over. Nothing where that cannot
+        be done."""
+
+    def resume_reading(self) -> None:
+        """Read on. Safe to call where it was not paused."""
 
     def close(self, code: int, reason: str) -> None:
         """Close once what was sent has gone out; `reason` is cut to 123 bytes (RFC 6455, 5.5)."""
@@ -52,6 +81,8 @@ class SessionOwner(Protocol):
         service: what runs calls.
         features: those that hello may grant.
         observers: see Observers.
+        turns: what shares the event loop among clients whose frames wait.
+        backlog: what waits in all queues.
     """
 
     @property
@@ -62,6 +93,10 @@ class SessionOwner(Protocol):
     def features(self) -> Features: ...
     @property
     def observers(self) -> Observers: ...
+    @property
+    def turns(self) -> Turns: ...
+    @property
+    def backlog(self) -> Ledger: ...
 
     def opened(self, session: SessionView, opening: Opening) -> None:
         """A session has a connection; called for every session, once."""

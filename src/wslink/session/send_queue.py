@@ -25,6 +25,16 @@ class Gate(Protocol):
     def open(self) -> bool: ...
 
 
+class Ledger(Protocol):
+    """What counts the messages that wait in all queues of a server."""
+
+    def add(self, message: Message) -> None:
+        """A message waits in one queue more."""
+
+    def remove(self, message: Message) -> None:
+        """It waits in one less."""
+
+
 class Entry:
     """A message that waits. It may be replaced until it begins to be sent (SUB-13).
 
@@ -94,9 +104,10 @@ class SendQueue:
     message never passes an earlier one with which it shares a name.
 
     Args:
-        limit: the bytes that may wait behind the messages that are being sent (LIM-6). One message larger than that is
-            accepted while nothing else waits.
+        limit: the bytes that may wait behind the messages that are being sent (LIM-6, `max_backlog`). One message
+            larger than that is accepted while nothing else waits.
         number: gives the number that a message is sent under when it begins (RES-2); they are random unless given.
+        ledger: is told of each message that begins and ends to wait.
 
     Attributes:
         waiting: bytes that wait, and `OVERHEAD` for each message.
@@ -110,6 +121,7 @@ class SendQueue:
         "_frames",
         "_lanes",
         "_latest",
+        "_ledger",
         "_limit",
         "_named",
         "_number",
@@ -117,8 +129,11 @@ class SendQueue:
         "waiting",
     )
 
-    def __init__(self, limit: int, number: Callable[[Entry], int] | None = None) -> None:
+    def __init__(
+        self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None
+    ) -> None:
         self._limit = limit
+        self._ledger = ledger
         self._number = number
         # Made when a message waits: they are most of what an idle client would cost.
         self._lanes: tuple[deque[_Stream], deque[_Stream], deque[_Stream]] | None = None
@@ -152,13 +167,17 @@ class SendQueue:
         replaced = older.message.size + OVERHEAD if older else 0
         behind = self.waiting - self._begun - replaced
         if behind and behind + size > self._limit:
-            raise LimitExceeded(f"over max_outbox ({self._limit} bytes) wait: the client reads too slowly")
+            raise LimitExceeded(f"over max_backlog ({self._limit} bytes) wait: the client reads too slowly")
         self.waiting += size - replaced
+        if self._ledger is not None:
+            self._ledger.add(entry.message)
         if lane is None:
             lane = NORMAL if entry.message.size <= SMALL_MESSAGE else BULK
         if older is not None:
             self.dropped += 1
             if lane != BULK or older.message.size > SMALL_MESSAGE:
+                if self._ledger is not None:
+                    self._ledger.remove(older.message)
                 older.message, older.on_begin = entry.message, entry.on_begin
                 return False
             self._remove(older)  # a small one that waits among others, which a large one would hold up
@@ -257,6 +276,8 @@ class SendQueue:
 
     def _finish(self, entry: Entry) -> None:
         entry.over = True
+        if self._ledger is not None:
+            self._ledger.remove(entry.message)
         self._count -= 1
         self.waiting -= OVERHEAD
         for name in entry.names:
@@ -293,6 +314,10 @@ class SendQueue:
 
     def clear(self) -> None:
         """Forget all that waits."""
+        if self._ledger is not None:
+            for stream in (stream for streams in self._lanes or () for stream in streams):
+                for entry in stream.entries:
+                    self._ledger.remove(entry.message)
         self._lanes = None
         self._latest.clear()
         self._named.clear()
