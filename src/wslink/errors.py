@@ -52,9 +52,11 @@ class PeerError(WslinkError):
         code: the error code of the failure message.
         message: the sentence sent to the peer.
         data: sent beside it where it is not None.
+        id: the id of the message at fault, where that could be read; its sender's call ends under it (ERR-5).
     """
 
     code = INVALID_REQUEST
+    id: str | None = None
 
     def __init__(self, message: str, data: Any = None) -> None:
         super().__init__(message)
@@ -138,11 +140,16 @@ class LaunchError(WslinkError):
 
 
 class RequestRefused(LaunchError):
-    """The request is at fault. Its `status` is 400 unless given."""
+    """The request is at fault. Its `status` is 400 unless given.
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    Attributes:
+        retry_after: seconds after which it may be tried again; 0 where that changes nothing.
+    """
+
+    def __init__(self, message: str, status: int = 400, retry_after: float = 0) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
 
 
 class NoResources(LaunchError):

@@ -1,19 +1,132 @@
-"""Settings in environment variables. Read when a server is created, never at import."""
+"""Options, each declared once: keywords, the command line, environment variables and docs/settings.md derive from the
+declaration. The environment is read when a server is created, never at import."""
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from wslink.errors import UsageError
 from wslink.wire.limits import Limits
 
-_LIMITS = ("max_msg_size", "msg_overhead", "auth_msg_size")
+OptionsT = TypeVar("OptionsT")
+
 MIN_MSG_SIZE = 64
+BOM = "\ufeff"
+READY_MSG = "wslink: Starting factory"
+"""The line that says that a server accepts, unless WSLINK_READY_MSG gives another."""
+STOP_TIMEOUT = 5.0
+"""Seconds after which a server that stops does not wait for calls any longer, unless it is given another number."""
+
+
+# Declarations ---------------------------------------------------------------
+
+
+def option(
+    default: Any,
+    help_: str,
+    *,
+    flags: Sequence[str] = (),
+    env: str = "",
+    metavar: str = "",
+    least: float = -math.inf,
+    most: float = math.inf,
+    env_may_be_empty: bool = False,
+) -> Any:
+    """A field of a frozen dataclass of options.
+
+    Args:
+        default: its type is the option's: str, int, float, bool, or a tuple of str.
+        help_: what it means, as the command line and the docs say it.
+        flags: of the command line; none for an option that has none.
+        env: its environment variable.
+        metavar: what stands for the value in the command line's help.
+        least, most: the bounds of a number.
+        env_may_be_empty: whether the variable counts where it is set to nothing.
+    """
+    names = ("help", "flags", "env", "metavar", "least", "most", "env_may_be_empty")
+    values = (help_, tuple(flags), env, metavar, least, most, env_may_be_empty)
+    return field(default=default, metadata=dict(zip(names, values, strict=True)))
+
+
+def read_options(options: type[OptionsT], environment: Mapping[str, str], given: Mapping[str, Any]) -> OptionsT:
+    """An instance of `options`: what is `given`, then the environment's values, then the defaults.
+
+    Raises:
+        UsageError: naming the setting that is unknown or malformed, and what is allowed.
+    """
+    declared = {one.name: one for one in dataclasses.fields(options)}  # type: ignore[arg-type]
+    for name in given:
+        if name not in declared:
+            raise UsageError(f"unknown setting {name!r}; settings: {', '.join(sorted(declared))}")
+    chosen: dict[str, Any] = {}
+    for name, one in declared.items():
+        variable = one.metadata["env"]
+        text = environment.get(variable) if variable else None
+        if name in given:
+            chosen[name] = _checked(one, name, given[name])
+        elif text or (text is not None and one.metadata["env_may_be_empty"]):
+            chosen[name] = _checked(one, variable, parse(variable, text, type(one.default)))
+    return options(**chosen)
+
+
+def add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
+    """Add a flag for every option that has one. What is not given is absent from the result."""
+    for one in dataclasses.fields(options):
+        flags, metavar = one.metadata["flags"], one.metadata["metavar"] or one.name.upper()
+        if not flags:
+            continue
+        common: dict[str, Any] = {"dest": one.name, "default": argparse.SUPPRESS, "help": _help(one)}
+        if isinstance(one.default, bool):
+            parser.add_argument(*flags, action="store_false" if one.default else "store_true", **common)
+        elif isinstance(one.default, tuple):
+            parser.add_argument(*flags, action="append", metavar=metavar, **common)
+        else:
+            kind = without_line_end if isinstance(one.default, str) else type(one.default)
+            parser.add_argument(*flags, type=kind, metavar=metavar, **common)
+
+
+def _checked(one: dataclasses.Field[Any], source: str, value: Any) -> Any:
+    """`value`, which comes from `source`, as the option wants it. Raises UsageError."""
+    kind = type(one.default)
+    if kind is str and isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if kind is tuple and isinstance(value, list):
+        value = tuple(value)
+    if type(value) is not kind:
+        raise UsageError(f"{source} must be {_NOUNS[kind]}, not {value!r:.100}")
+    least, most = one.metadata["least"], one.metadata["most"]
+    if kind in (int, float) and not least <= value <= most:
+        bounds = f"from {least:g} to {most:g}" if most < math.inf else f"{least:g} or more"
+        raise UsageError(f"{source} must be {bounds}, not {value!r}")
+    return value
+
+
+_NOUNS = {str: "a string", int: "an integer", float: "a number", bool: "True or False", tuple: "a list of strings"}
+
+
+def _shown(default: Any) -> str:
+    return f"{default:g}" if isinstance(default, float) else str(default or "none") if default != 0 else "0"
+
+
+def _help(one: dataclasses.Field[Any]) -> str:
+    text = str(one.metadata["help"]).replace("%", "%%")
+    if isinstance(one.default, bool):
+        return f"do not {text}" if one.default else text
+    return text if isinstance(one.default, tuple) else f"{text} (default: {_shown(one.default)})"
+
+
+# Environment variables ------------------------------------------------------
 
 
 def parse(name: str, text: str, kind: type) -> Any:
@@ -25,7 +138,7 @@ def parse(name: str, text: str, kind: type) -> Any:
     if kind is bool:
         return text.strip().lower() not in ("0", "false", "no", "off")
     if kind is str:
-        return text
+        return without_line_end(text)
     try:
         number = float(text)
         return int(number) if kind is int else number
@@ -39,13 +152,21 @@ def read(name: str, kind: type, default: Any, environment: Mapping[str, str] | N
     return parse(name, text, kind) if text else default
 
 
+def without_line_end(text: str) -> str:
+    """`text` without what editors and shells of other systems leave around it: a byte order mark, CR and LF."""
+    return text.removeprefix(BOM).rstrip("\r\n")
+
+
 def limits(environment: Mapping[str, str] | None = None) -> Limits:
-    """The limits, with those that have an environment variable read from it. Raises UsageError."""
-    defaults = Limits()
-    chosen = {name: read(f"WSLINK_{name.upper()}", int, getattr(defaults, name), environment) for name in _LIMITS}
-    if chosen["max_msg_size"] < MIN_MSG_SIZE:
-        raise UsageError(f"WSLINK_MAX_MSG_SIZE is {chosen['max_msg_size']}: at least {MIN_MSG_SIZE} bytes")
-    return dataclasses.replace(defaults, **chosen)
+    """The limits, each from its environment variable where that is set: WSLINK_ and its name. Raises UsageError."""
+    chosen: dict[str, Any] = {}
+    for one in dataclasses.fields(Limits):
+        name = f"WSLINK_{one.name.upper()}"
+        chosen[one.name] = value = read(name, type(one.default), one.default, environment)
+        least = MIN_MSG_SIZE if one.name == "max_msg_size" else 0
+        if not least <= value < math.inf:
+            raise UsageError(f"{name} is {value}: at least {least}, and finite")
+    return Limits(**chosen)
 
 
 def limits_with(max_msg_size: int, msg_overhead: int) -> Limits:
@@ -54,12 +175,35 @@ def limits_with(max_msg_size: int, msg_overhead: int) -> Limits:
 
 
 def origins() -> tuple[str, ...]:
-    """The pages that WSLINK_ORIGINS lets connect, beside those of the server's own origin."""
+    """The pages that WSLINK_ORIGINS lets connect, beside those of the server's own origin. Raises UsageError."""
     return split_origins(os.environ.get("WSLINK_ORIGINS", ""))
 
 
 def split_origins(text: str) -> tuple[str, ...]:
-    return tuple(one.strip() for one in text.split(",") if one.strip())
+    """The origins in a list that is separated by commas. Raises UsageError, as `check_origin`."""
+    return tuple(check_origin(one.strip()) for one in without_line_end(text).split(",") if one.strip())
+
+
+def check_origin(text: str) -> str:
+    """`text`, if it is an origin such as "https://example.org" or "http://localhost:*", or "*" for every page.
+
+    Raises:
+        UsageError: for anything else, which would match no page.
+    """
+    if text == "*":
+        return text
+    try:
+        split = urlsplit(text.removesuffix(":*"))
+        port = split.port
+    except ValueError:
+        split, port = urlsplit(""), None
+    exact = split.scheme in ("http", "https") and split.hostname and not (split.query or split.fragment)
+    if not exact or split.path not in ("", "/") or "@" in split.netloc or "*" in split.netloc or port == 0:
+        raise UsageError(
+            f"origins: {text!r} is none; an origin is scheme, host and port, such as https://example.org, "
+            "http://localhost:8081, http://localhost:* for any port, or * for every page"
+        )
+    return text
 
 
 def read_headers(path: str) -> dict[str, str]:
@@ -71,7 +215,7 @@ def read_headers(path: str) -> dict[str, str]:
     if not path:
         return {}
     try:
-        headers = json.loads(Path(path).read_text())
+        headers = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise UsageError(f"http headers: {path}: {error}") from error
     if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):

@@ -65,10 +65,25 @@ async def test_failures_are_call_errors(app: App, serve: Serve) -> None:
             await link.call("test.fail", object())
 
 
+@pytest.mark.parametrize("name", ["job.slwo", "job.slo", "job.sloww", "Job.Slow", "job_slow", "slow", "app.slow"])
+async def test_an_unknown_method_is_named_with_a_near_one(app: App, serve: Serve, name: str) -> None:
+    for known in ("job.slow", "job.quick", "a", "ab"):
+        app.method(known)(lambda: None)
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        with pytest.raises(CallError) as unknown:
+            await link.call(name)
+        assert str(unknown.value) == f"Unregistered method called: {name!r}; did you mean job.slow? (-32601)"
+        with pytest.raises(CallError, match=r"^Unregistered method called: 'x.y.z' \(-32601\)$"):
+            await link.call("x.y.z")
+        with pytest.raises(CallError) as long:
+            await link.call("x" * 1_000_000)
+        assert len(str(long.value)) < 300
+
+
 async def test_a_wrong_secret_is_an_authentication_error(app: App, serve: Serve) -> None:
     url = await serve(app)
-    for secret in ("wrong", None):
-        with pytest.raises(AuthenticationError):
+    for secret, why in (("wrong", "the server refused the secret"), (None, "the server wants a secret")):
+        with pytest.raises(AuthenticationError, match=rf"^Authentication failed: {why}; connect\(url, secret=...\)$"):
             await wslink.connect(url, secret=secret)
     with pytest.raises(UsageError, match="not a ws:// or wss:// URL"):
         wslink.connect("http://localhost")

@@ -68,7 +68,7 @@ async def test_clients_take_turns(threads: SharedThreads) -> None:
     order: list[str] = []
     gate = threading.Event()
     blockers = [threads.run("x", gate.wait) for _ in range(3)]
-    jobs = [threads.run("x", lambda: order.append("x")) for _ in range(50)]
+    jobs = [threads.run("x", lambda: (time.sleep(0.001), order.append("x"))) for _ in range(50)]
     more = [threads.run("y", lambda: (time.sleep(0.001), order.append("y"))) for _ in range(5)]
     gate.set()
     await asyncio.gather(*blockers, *jobs, *more)

@@ -20,6 +20,7 @@ from wslink import App, Limits, NotSerializable, Subscription, UsageError
 from wslink.hub.hub import Hub
 from wslink.rpc.methods import Method
 from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
+from wslink.session.ports import Progress
 from wslink.session.session import Session
 from wslink.wire.frames import Frame
 from wslink.wire.v2_msgpack import SecondEncoder
@@ -301,6 +302,16 @@ class Recorder:
         self.receive({"id": "system:c0:0", "method": "wslink.hello", "args": [token]})
         self.writable = not stuck
 
+    progress = Progress(0)
+
+    def limit_unsent(self, limit: int) -> None:
+        pass
+
+    def cork(self) -> None:
+        pass
+
+    uncork = pause_reading = resume_reading = cork
+
     def send(self, frames: Sequence[Frame]) -> None:
         self.messages += [json.loads(bytes(frame.joined())) for frame in frames]
 
@@ -320,7 +331,7 @@ class Recorder:
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    hub = Hub(None, lambda credentials: ANONYMOUS, Limits(max_outbox=750))
+    hub = Hub(None, lambda credentials: ANONYMOUS, Limits(max_backlog=750))
     hub.start()
     yield hub
     await hub.stop()

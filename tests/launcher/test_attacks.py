@@ -54,7 +54,7 @@ COMMANDS = [
     "x > MARK",
 ]
 
-OPTIONS = ["--config=/etc/passwd", "-c", "--", "-"]
+OPTIONS = ["--config=/etc/passwd", "-c", "--", "-", "-inf", "-nan", "-Infinity", "-1_0", "-0x1", "-1e"]
 PATHS = ["/etc/passwd", "../x", "a/../../x", "..", "~root/x", "a\\..\\b", "\\\\host\\x"]
 TEXTS = ["a\0b", "a\nb", "a\r\nX: y", "\x1b[2J", "x" * 5000]
 NO_TEXTS: list[Any] = [["a"], {"a": 1}, [[["x"] * 3]]]
@@ -95,7 +95,9 @@ class TestInjection:
                 assert name in answer["error"]
             assert running.free_ports() == 4
 
-    @pytest.mark.parametrize("value", ["fine name.vtk", "a/b.vtk", "-12.5", "a..b", "ünï", 7, 1.5, True])
+    @pytest.mark.parametrize(
+        "value", ["fine name.vtk", "a/b.vtk", "-12.5", "-.5", "-1e-3", "a..b", "ünï", 7, 1.5, True]
+    )
     async def test_usual_values_pass(self, tmp_path: Path, value: Any) -> None:
         async with launching(tmp_path) as running:
             session = await running.start("named", name=value, file="f")

@@ -11,7 +11,7 @@ from wslink.cli import main
 from wslink.errors import ConfigurationError
 from wslink.launcher.configuration import with_environment
 from wslink.launcher.source import read_source
-from wslink.launcher.validation import convert, load, warnings
+from wslink.launcher.validation import convert, load, missing_programs, warnings
 
 RELEASED = """
 // ParaViewWeb's, with comments of both kinds
@@ -124,10 +124,92 @@ def test_the_environment_switches_requests_on(tmp_path: Path, environment: Any, 
     assert (settings.get, settings.delete) == switches
 
 
+def checked(capsys: pytest.CaptureFixture[str], path: Path, text: str) -> tuple[int, str, str]:
+    """The exit code and the output of `--check` for a configuration."""
+    path.write_text(text)
+    code = main(["launch", "--check", str(path)])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+RUNNABLE = RELEASED.replace('"app"', '"sh"')
+
+
 def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "launcher.json").write_text(RELEASED)
-    assert main(["launch", "--check", str(tmp_path / "launcher.json")]) == 0
-    assert "trame: started by 'local'; clients may post file" in capsys.readouterr().out
-    (tmp_path / "launcher.json").write_text(RELEASED.replace("9001,", ""))
-    assert main(["launch", "--check", str(tmp_path / "launcher.json")]) == 2
-    assert "launcher.json:15: resources.0.port_range" in capsys.readouterr().err
+    code, told, _ = checked(capsys, tmp_path / "launcher.json", RUNNABLE)
+    assert (code, "trame: started by 'local'; clients may post file" in told) == (0, True)
+    code, _, told = checked(capsys, tmp_path / "launcher.json", RUNNABLE.replace("9001,", ""))
+    assert (code, "launcher.json:15: resources.0.port_range" in told) == (2, True)
+
+
+SLIPS = [
+    (
+        '"cmd": ["sh"',
+        '"cmd": ["no-such-viewer"',
+        "json:17: apps.trame.cmd.0: there is no program 'no-such-viewer'",
+    ),
+    ('"cmd": ["sh"', '"cmd": ["/no/such/viewer"', "there is no program '/no/such/viewer'"),
+    ('"cmd": ["sh"', '"cmd": ["${data}/viewer"', "there is no program '/data/viewer'"),
+    ('"fields": []', '"fields": ["secrt"]', "configuration.fields.0: no session has 'secrt'; is 'secret' meant?"),
+    ('"timeout": 25', '"timeout": 25, "orgins": []', "configuration.orgins: nothing is known by this name; is origins"),
+    (
+        '"sanitize": {"file"',
+        '"sanitize": {"fiel"',
+        "clients cannot post 'fiel': no application names it; is 'file'",
+    ),
+    (
+        '"ready_line"',
+        '"limits": {"memory": 1}, "ready_line"',
+        "limits.memory: nothing is known by this name",
+    ),
+    ('"apps"', '"app"', "apps: it is missing; it is an object with an application by each name; is app meant for it?"),
+    (
+        '"configuration"',
+        '"config"',
+        "it is missing; it is an object of settings; is config meant for it?",
+    ),
+    ('"log_dir"', '"logdir"', "configuration.log_dir: it is missing; it is a folder for logs and the state file; is"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "told"), SLIPS)
+def test_check_fails_for_what_is_surely_not_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, told: str
+) -> None:
+    code, _, said = checked(capsys, tmp_path / "launcher.json", RUNNABLE.replace(old, new, 1))
+    assert code == 2
+    assert told in said
+
+
+def test_programs_of_other_spawners_are_looked_for_where_they_run(tmp_path: Path) -> None:
+    options = {"start": ["no-such-engine", "run"], "poll": ["true"], "stop": ["sh", "-c", "true"]}
+    apps = {"a": {"cmd": ["in-a-container"], "spawner": "command", "options": options}, "b": {"cmd": ["${posted}"]}}
+    (tmp_path / "launcher.json").write_text(json.dumps(configuration(tmp_path, apps=apps)))
+    (problem,) = missing_programs(tmp_path / "launcher.json")
+    assert "apps.a.options.start.0: there is no program 'no-such-engine' in PATH" in problem
+
+
+@pytest.mark.parametrize("name", ["launcher.json", "launcher.toml"])
+def test_a_file_of_any_editor_is_read(tmp_path: Path, name: str) -> None:
+    """With a byte order mark, and lines that end with CR LF."""
+    data = configuration(tmp_path, apps={"a": {"cmd": ["x"]}})
+    lines = ["[configuration]", *(f"{key} = {json.dumps(value)}" for key, value in data["configuration"].items())]
+    lines += [
+        "[[resources]]",
+        'host = "localhost"',
+        "port_range = [9001, 9002]",
+        "[properties]",
+        "[apps.a]",
+        'cmd = ["x"]',
+    ]
+    text = "\n".join(lines) if name.endswith("toml") else json.dumps(data, indent=1)
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert load(tmp_path / name).apps["a"].cmd == ("x",)
+    (tmp_path / name).write_bytes(
+        text.replace('["x"]', "3").replace('[\n    "x"\n   ]', "3").replace("\n", "\r\n").encode()
+    )
+    with pytest.raises(ConfigurationError, match=rf"{name}:\d+: apps\.a\.cmd"):
+        load(tmp_path / name)
+    (tmp_path / name).write_text(text, encoding="utf-16")
+    with pytest.raises(ConfigurationError, match="is UTF-16: save it as UTF-8"):
+        load(tmp_path / name)

@@ -1,6 +1,7 @@
 """wslink.server.start in a process of its own: options, signals, the ready message."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import subprocess
@@ -109,6 +110,27 @@ def test_the_module_itself_can_be_run_and_ends_when_idle():
         assert process.end()[0] == 0
 
 
+@pytest.mark.parametrize("how", ["def", "async def"])
+def test_a_method_that_exits_stops_the_server_and_what_follows_its_start_runs(how):
+    exiting = """
+    @register("test.exit")
+    def leave(self):
+        sys.exit(2)
+"""
+    program = PROGRAM.replace("class App(", exiting.replace("def", how, 1) + "\nclass App(")
+
+    async def leave(port):
+        async with Visit(port) as visit:
+            peer = await visit.connect()
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(peer.call("test.exit"), 5)
+
+    with Process(program, "--port", "0") as process:
+        asyncio.run(leave(port_of(process)))
+        code, output = process.end()
+    assert (code, output.count("went on")) == (0, 1)
+
+
 def test_a_server_in_a_thread_without_signal_handlers():
     program = """
 import threading
@@ -121,6 +143,7 @@ class App(ServerProtocol):
         self.stopServer()
 
 import asyncio
+import contextlib
 def run():
     asyncio.set_event_loop(asyncio.new_event_loop())
     server.start(["--port", "0", "--nosignalhandlers"], App)

@@ -5,6 +5,7 @@ import asyncio
 import inspect
 import logging
 import socket
+import sys
 
 import pytest
 
@@ -364,3 +365,63 @@ async def test_a_reverse_url_makes_a_reverse_server(recorder):
     given = options(reverse_url=f"ws://127.0.0.1:{free_port()}/ws")
     wslink_server.start_webserver(given, kind, disableLogging=True, exec_mode="coroutine").close()
     assert isinstance(made[0].server, ReverseWebAppServer)
+
+
+class Ordered(ServerProtocol):
+    """Notes what happens around the start, and what else runs meanwhile."""
+
+    def initialize(self):
+        self.updateSecret("secret")
+        self.events = made_in_order
+        made_in_order.clear()
+
+    def set_server(self, server):
+        self.events.append("set_server")
+
+    def port_callback(self, port):
+        with socket.create_connection(("127.0.0.1", port), 1):
+            self.events.append("the port is open")
+        self.events.append("ready callback")
+
+
+made_in_order = []
+
+
+async def prepare():
+    """What an application began before the start: with VTK or trame, the rest of its own start."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    made_in_order.append("what was scheduled before")
+
+
+def events_in_order(capfd, monkeypatch, exec_mode):
+    monkeypatch.setenv("WSLINK_READY_MSG", "READY")
+
+    async def under_a_loop():
+        asyncio.get_running_loop().create_task(prepare())
+        await wslink_server.start_webserver(options(timeout=1), Ordered, disableLogging=True, exec_mode=exec_mode)
+
+    if exec_mode == "main":
+        asyncio.get_event_loop().create_task(prepare())
+        wslink_server.start_webserver(options(timeout=1), Ordered, disableLogging=True)
+    else:
+        asyncio.run(under_a_loop())
+    return made_in_order
+
+
+@pytest.mark.parametrize("exec_mode", ["main", "task", "coroutine"])
+def test_the_order_of_a_start(capfd, monkeypatch, thread_loop, exec_mode):
+    """What was scheduled, the port, the ready callbacks, the ready message."""
+    seen = []
+    append = Ordered.port_callback
+
+    def port_callback(self, port):
+        append(self, port)
+        sys.stdout.flush()
+        seen.append(capfd.readouterr().out)
+
+    monkeypatch.setattr(Ordered, "port_callback", port_callback)
+    events = events_in_order(capfd, monkeypatch, exec_mode)
+    assert events == ["set_server", "what was scheduled before", "the port is open", "ready callback"]
+    assert "READY" not in "".join(seen)
+    assert capfd.readouterr().out.startswith("READY")

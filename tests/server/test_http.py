@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import json
 from pathlib import Path
+from urllib.parse import urljoin
 
 import aiohttp
 import pytest
@@ -63,27 +66,89 @@ async def test_nothing_outside_of_the_folder_is_served(app: App, serve: Serve, w
     assert (await get(await serve(app, content=str(www)), path))[0] in (400, 404)
 
 
+@pytest.mark.parametrize("prefix", ["", "/lab", "/user/ada/proxy/8080"])
 @pytest.mark.parametrize(
-    ("path", "location"),
-    [
-        ("/sub", "/sub/"),
-        ("/sub?secret=a%26b", "/sub/?secret=a%26b"),
-        ("//sub", "/sub/"),
-        ("//evil.org/..%2fsub", "/evil.org/../sub/"),
-        ("/%2fevil.org/..%2fsub", "/evil.org/../sub/"),
-    ],
-)
-async def test_a_folder_is_redirected_to_on_this_server_only(
-    app: App, serve: Serve, www: Path, path: str, location: str
+    "path",
+    ["/sub", "/sub?secret=a%26b", "//sub", "//evil.org/..%2fsub", "/%2fevil.org/..%2fsub", "/sub/../sub",
+     "/with%20space", "/colon:", "/data", "/more/data"],
+)  # fmt: skip
+async def test_a_folder_is_redirected_to_below_whatever_a_proxy_serves_it_below(
+    app: App, serve: Serve, www: Path, path: str, prefix: str
 ) -> None:
     import yarl
 
-    url = (await serve(app, content=str(www))).replace("ws://", "http://").removesuffix("/ws")
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(yarl.URL(url + path, encoded=True), allow_redirects=False) as response,
-    ):
-        assert (response.status, response.headers["Location"]) == (301, location)
+    for name in ("with space", "colon:"):
+        (www / name).mkdir()
+        (www / name / "index.html").write_text("sub")
+    url = await serve(app, content=str(www), fs_endpoints=f"data={www / 'sub'}|more/data={www / 'sub'}")
+    url = url.replace("ws://", "http://").removesuffix("/ws")
+    async with aiohttp.ClientSession() as session:
+        async with session.get(yarl.URL(url + path, encoded=True), allow_redirects=False) as response:
+            assert response.status == 301
+        there = urljoin(f"{url}{prefix}{path}", response.headers["Location"])
+        assert there.startswith(f"{url}{prefix}/")
+        assert there.partition("?")[2] == path.partition("?")[2]
+        async with session.get(yarl.URL(there.replace(prefix, "", 1), encoded=True)) as page:
+            assert (page.status, await page.text()) == (200, "sub")
+
+
+@pytest.mark.parametrize("backend", ["app", "aiohttp", "tornado"])
+async def test_files_whose_names_begin_with_a_dot_are_not_served(
+    app: App, serve: Serve, www: Path, backend: str
+) -> None:
+    for name in (".git/config", ".env", "sub/.htpasswd", ".well-known/security.txt", "a.b/c.txt"):
+        (www / name).parent.mkdir(exist_ok=True)
+        (www / name).write_text("text")
+    (www / "link").symlink_to(".git")
+    if backend == "app":
+        url, stop = await serve(app, content=str(www), fs_endpoints=f"data={www}"), None
+    else:
+        from wslink.server import create_webserver
+
+        static = {"/": str(www), "/data": str(www)}
+        server = create_webserver({"port": 0, "host": "127.0.0.1", "static": static, "handle_signals": False}, backend)
+        port: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(server.start(port.set_result))
+        url, stop = f"ws://127.0.0.1:{await port}/ws", server.stop
+    for route in ("", "/data"):
+        for hidden in (".git/config", ".env", "%2eenv", "sub/.htpasswd", "sub/../.env", "x/%2e%2e/.env"):
+            assert (await get(url, f"{route}/{hidden}"))[0] in (403, 404), hidden
+        for shown in (".well-known/security.txt", "a.b/c.txt"):
+            assert (await get(url, f"{route}/{shown}"))[0] == 200, shown
+    if backend == "app":
+        assert (await get(url, "/link/config"))[0] == 404
+    if stop is not None:
+        await stop()
+        await task
+
+
+async def test_health(app: App, serve: Serve, www: Path) -> None:
+    url = await serve(app)
+    assert await get(url, "/health") == (200, "application/json", '{"status": "ok"}')
+    (www / "health").mkdir()
+    (www / "health" / "index.html").write_text("how are you")
+    other = await serve(App(), content=str(www))
+    assert (await get(other, "/health/"))[2] == "how are you"
+    assert (await get(other, "/health"))[2] == "how are you"
+
+
+async def test_the_client_is_compressed_and_asked_for_once(app: App, serve: Serve) -> None:
+    url = (await serve(app)).replace("ws://", "http://").removesuffix("ws") + "wslink/client.js"
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        async with session.get(url, headers={"Accept-Encoding": "gzip"}) as response:
+            assert response.headers["Content-Encoding"] == "gzip"
+            assert response.headers["Vary"] == "Accept-Encoding"
+            small = await response.read()
+        async with session.get(url, headers={"Accept-Encoding": "identity"}) as response:
+            assert "Content-Encoding" not in response.headers
+            whole = await response.read()
+        assert gzip.decompress(small) == whole
+        assert len(small) < len(whole) / 2
+        async with session.get(url, headers={"If-None-Match": response.headers["ETag"]}) as response:
+            assert (response.status, await response.read()) == (304, b"")
+        for name in ("no.js", ".hidden", "..%2fstatic%2fclient.js", "a" * 300):
+            async with session.get(url.replace("client.js", name)) as response:
+                assert response.status == 404
 
 
 async def test_symbolic_links_are_followed_where_that_is_asked_for(app: App, serve: Serve, www: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from tests.conftest import Open, Serve
 from wslink import App, UsageError
 from wslink import settings as variables
-from wslink.server.options import Options, add_options
+from wslink.server.options import Options
+from wslink.settings import add_options
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
@@ -35,9 +36,21 @@ def test_the_docs_list_every_limit_with_its_default() -> None:
         assert units.get(limit.default, f"{limit.default:g}" if limit.default < 1e5 else str(limit.default)) in text  # type: ignore[arg-type, operator]
 
 
+def test_every_limit_has_a_variable_that_the_docs_name() -> None:
+    from wslink import Limits
+
+    lines = (DOCS / "settings.md").read_text().splitlines()
+    for limit in dataclasses.fields(Limits):
+        variable = f"WSLINK_{limit.name.upper()}"
+        assert any(line.startswith(f"| `{limit.name}` | `{variable}` |") for line in lines), limit.name
+        assert getattr(variables.limits({variable: "77"}), limit.name) == 77
+        with pytest.raises(UsageError, match=variable):
+            variables.limits({variable: "-1"})
+
+
 def test_flags_are_keywords() -> None:
     parser = argparse.ArgumentParser()
-    add_options(parser)
+    add_options(parser, Options)
     assert vars(parser.parse_args([])) == {}
     given = ["-p", "0", "-i", "0.0.0.0", "-t", "5", "-s", "-d", "-c", "www", "-ws", "link", "-a", "key"]
     given += ["--no-ws-compress", "--no-ws-endpoint", "--fs-endpoints", "a=b", "--ssl", "adhoc", "--origins", "*"]

@@ -198,7 +198,7 @@ async def test_a_method_that_swallows_its_cancellation_is_logged(app: App, peers
     server = await app.serve(host="127.0.0.1", port=0, handle_signals=False, ready_msg="", stop_timeout=0.2)
     peer = await peers(f"ws://127.0.0.1:{server.port}/ws", hello=HELLO)
     await peer.start("test.stubborn")
-    while app._hub.calls == 0:
+    while app._hub.service.under_way == 0:
         await asyncio.sleep(0.01)
     await asyncio.wait_for(server.stop(), 3)
     assert "goes on after it was cancelled" in caplog.text
@@ -221,8 +221,3 @@ async def test_the_number_of_threads_is_a_setting(app: App) -> None:
 def test_an_app_may_be_run_again_and_again(app: App) -> None:
     for _ in range(2):
         app.run(port=0, host="127.0.0.1", ready_msg="", timeout=0.05)
-
-
-async def test_run_in_a_notebook_names_serve(app: App) -> None:
-    with pytest.raises(wslink.UsageError, match=r"await app\.serve"):
-        app.run(port=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import dataclasses
 import logging
 import math
@@ -276,7 +277,11 @@ async def test_sync_methods_run_on_the_event_loops_thread_and_others_in_a_pool(
     [
         (7, -32600, "a message must be a map, not a number"),
         ({"id": 7, "method": "test.echo"}, -32600, "'id' must be a string"),
-        ({"id": "rpc:x"}, -32600, "'id' must be a string"),
+        (
+            {"id": "x" * 1025, "method": "test.echo"},
+            -32600,
+            "'id' must be a string of at most 1024 characters (max_id)",
+        ),
         ({"id": "rpc:c1:1"}, -32600, "'method' must be a string, not null"),
         ({"id": "rpc:c1:1", "method": "test.echo", "args": 3}, -32600, "'args' must be a list, not a number"),
         ({"id": "rpc:c1:1", "method": "test.echo", "kwargs": [1]}, -32600, "'kwargs' must be a map"),
@@ -349,36 +354,84 @@ async def test_too_many_malformed_messages_end_the_connection(serve: Serve, peer
     assert await peer.closed() == (1008, "over max_malformed (3) malformed messages")
 
 
-async def test_calls_under_way_are_bounded(serve: Serve, peers: Open) -> None:
+async def test_of_a_client_with_many_calls_under_way_none_is_taken_for_a_while(serve: Serve, peers: Open) -> None:
     app = App(secret="secret", limits=Limits(max_calls=2))
-    gate = asyncio.Event()
-    app.method("test.wait")(gate.wait)
-    peer = await peers(await serve(app), hello=HELLO)
-    waiting = [await peer.start("test.wait") for _ in range(2)]
-    error = (await peer.call("test.wait"))["error"]
-    assert (error["code"], error["message"]) == (-32003, "over max_calls (2) calls are under way")
-    gate.set()
-    assert (await peer.answer(waiting[1]))["result"] is True
-    for _ in range(5):  # those that have ended do not count
-        assert (await peer.call("test.wait"))["result"] is True
+    gates = [asyncio.Event() for _ in range(6)]
+    begun: list[int] = []
+
+    @app.method("test.wait")
+    async def wait(number: int) -> int:
+        begun.append(number)
+        await gates[number].wait()
+        return number
+
+    app.method("test.echo")(lambda value: value)
+    url = await serve(app)
+    peer, other = await peers(url, hello=HELLO), await peers(url, hello=HELLO)
+    ids = [await peer.start("test.wait", n) for n in range(6)]
+    last = await peer.start("test.echo", 7)
+    assert (await other.call("test.echo", 1))["result"] == 1
+    await asyncio.sleep(0.05)
+    assert begun == [0, 1]
+    for gate in gates:
+        gate.set()
+    for number, id_ in enumerate(ids):
+        assert (await peer.answer(id_))["result"] == number
+    assert (await peer.answer(last))["result"] == 7
+    assert begun == list(range(6))
 
 
-async def test_calls_that_outlive_their_client_are_bounded_for_the_server(serve: Serve, peers: Open) -> None:
+async def test_of_a_full_server_each_client_has_its_share(serve: Serve, peers: Open) -> None:
     app = App(secret="secret", limits=Limits(max_server_calls=4))
     gate = asyncio.Event()
-    app.method("test.wait")(gate.wait)
+    begun: list[str] = []
+
+    @app.method("test.wait")
+    async def wait(name: str) -> bool:
+        begun.append(name)
+        return await gate.wait()
+
     url = await serve(app)
-    for _ in range(2):
-        leaving = await peers(url, hello=HELLO)
-        for _ in range(2):
-            await leaving.start("test.wait")
-        await leaving.call("test.none")
-        await leaving.close()
-    peer = await peers(url, hello=HELLO)
-    error = (await peer.call("test.wait"))["error"]
-    assert (error["code"], error["message"]) == (-32003, "over max_server_calls (4) calls are under way on the server")
+    greedy, modest = await peers(url, hello=HELLO), await peers(url, hello=HELLO)
+    many = [await greedy.start("test.wait", "greedy") for _ in range(8)]
+    one = await modest.start("test.wait", "modest")
+    while "modest" not in begun:
+        await asyncio.sleep(0.01)
+    assert begun == ["greedy"] * 4 + ["modest"]
     gate.set()
-    assert (await peer.call("test.wait"))["result"] is True
+    assert (await modest.answer(one))["result"] is True
+    for id_ in many:
+        assert (await greedy.answer(id_))["result"] is True
+
+
+async def test_calls_of_a_client_that_has_gone_are_cancelled(serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(max_calls=4))
+    ended: list[str] = []
+
+    @app.method("test.wait")
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("wait")
+
+    @app.method("test.go_on", detached=True)
+    async def go_on() -> None:
+        await asyncio.sleep(0.1)
+        ended.append("go on")
+
+    url = await serve(app)
+    leaving, staying = await peers(url, hello=HELLO), await peers(url, hello=HELLO)
+    await leaving.start("test.wait")
+    await leaving.start("test.go_on")
+    await leaving.call("test.none")
+    waiting = await staying.start("test.wait")
+    await leaving.close()
+    while len(ended) < 2:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert sorted(ended) == ["go on", "wait"]
+    assert waiting
 
 
 async def test_what_nobody_foresaw_is_an_error_of_its_call_alone(
@@ -431,13 +484,76 @@ def test_a_bad_registration_is_refused() -> None:
         app.method("a.b")(job)
 
 
-async def test_a_failure_whose_data_cannot_be_sent_is_told_without_it(app: App, serve: Serve, peers: Open) -> None:
+@both
+@pytest.mark.parametrize(
+    ("message", "data", "told", "of_data"),
+    [
+        ("too steep", object(), "too steep", "the data of this error cannot be sent: a value of type object"),
+        ("too steep", {"a": [{1, 2}, object()]}, "too steep", "the data of this error cannot be sent: a value of type"),
+        ("too steep", "\ud800", "too steep", "the data of this error cannot be sent: "),
+        ("steep \ud800", {"max": 30}, "steep \\ud800", {"max": 30}),
+        ("steep \ud800", object(), "steep \\ud800", "the data of this error cannot be sent: "),
+        (ValueError("a"), {"max": 30}, "a", {"max": 30}),
+    ],
+)
+async def test_a_failure_whose_data_cannot_be_sent_says_so(
+    app: App, serve: Serve, peers: Open, generation: int, message: Any, data: Any, told: str, of_data: Any
+) -> None:
     @app.method("test.data")
-    def data() -> None:
-        raise MethodError("steep \ud800", object(), code=7)
+    def fail() -> None:
+        raise MethodError(message, data, code=7)
 
-    peer = await peers(await serve(app), hello=HELLO)
-    assert (await peer.call("test.data"))["error"] == {"code": 7, "message": "'steep \\ud800'"}
+    peer = await peers(await serve(app), generation, hello=HELLO)
+    error = (await peer.call("test.data"))["error"]
+    assert (error["code"], error["message"]) == (7, told)
+    assert error["data"].startswith(of_data) if isinstance(of_data, str) else error["data"] == of_data
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+class Fatal(BaseException):
+    pass
+
+
+@both
+@pytest.mark.parametrize("kind", ["sync", "async", "awaitable", "thread"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        StopIteration("s"), StopAsyncIteration("s"), SystemExit(2), KeyboardInterrupt(), GeneratorExit(), Fatal("f"),
+        asyncio.CancelledError(), concurrent.futures.CancelledError(), RecursionError("r"),
+    ],
+    ids=repr,
+)  # fmt: skip
+async def test_whatever_a_method_raises_is_answered(
+    app: App, serve: Serve, peers: Open, generation: int, kind: str, error: BaseException
+) -> None:
+    fail = raising(error)
+
+    async def fail_later() -> None:
+        await asyncio.sleep(0)
+        fail()
+
+    async def fail_at_once() -> None:
+        fail()
+
+    app.method("test.fail", thread=kind == "thread")(
+        {"async": fail_later, "awaitable": lambda: fail_at_once()}.get(kind, fail)
+    )
+    app.method("test.one")(lambda: 1)
+    url = await serve(app)
+    peer, other = await peers(url, generation, hello=HELLO), await peers(url, hello=HELLO)
+    for _ in range(2):
+        answer = (await peer.call("test.fail"))["error"]
+        assert (answer["code"], answer["message"]) == (-32001, "Exception raised")
+    assert app._hub.service.under_way == 0
+    for one in (peer, other):
+        assert (await one.call("test.one"))["result"] == 1
 
 
 async def test_an_error_of_the_library_raised_by_a_method_keeps_its_code(app: App, serve: Serve, peers: Open) -> None:

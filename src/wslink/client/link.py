@@ -14,6 +14,7 @@ import aiohttp
 
 from wslink.client.subscription import ClientSubscription, Inbox
 from wslink.errors import (
+    AUTHENTICATION_ERROR,
     CLIENT_ERROR,
     AuthenticationError,
     CallError,
@@ -125,7 +126,10 @@ class Link:
         try:
             answer = await self._request(wire.HELLO_ID, wire.HELLO, [token], {})
         except CallError as error:
-            raise AuthenticationError(f"{error.message}: the server refused the secret") from error
+            if error.code != AUTHENTICATION_ERROR:
+                raise ConnectionClosed(1006, f"the server did not take hello: {error}") from error
+            why = "the server refused the secret" if secret is not None else "the server wants a secret"
+            raise AuthenticationError(f"{error.message}: {why}; connect(url, secret=...)") from error
         try:
             self.client_id = str(answer["clientID"])
             self._max_frame = int(answer.get("maxMsgSize", self._max_frame))
@@ -292,10 +296,10 @@ class Link:
         if message is INCOMPLETE:
             return
         id_ = message.get("id") if isinstance(message, dict) else None
-        if not isinstance(id_, str) or (match := wire.match_id(id_)) is None:
-            logger.warning("the server sent a message without a proper id")
-        elif match[1] == "publish":
-            self._publish(match[2], message)
+        if not isinstance(id_, str):
+            logger.warning("the server sent a message without an id")
+        elif id_.startswith("publish:"):
+            self._publish(id_[len("publish:") :].rpartition(":")[0], message)
         else:
             self._settle(id_, message)
 

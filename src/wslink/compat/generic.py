@@ -130,6 +130,7 @@ class GenericServer(AbstractWebApp):
     async def _shut_down(self) -> None:
         for endpoint in self._endpoints.values():
             await endpoint.disconnectClients()
+            endpoint.hub.reopen()
 
     def write_static_content(self, destination: str | Path) -> None:
         """Copy the static files to a folder: those of route "/" into it, those of others below it."""

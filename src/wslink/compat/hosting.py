@@ -98,7 +98,9 @@ class ProtocolHost(Observer):
         if not known and uri in EXIT and uri in self.hub.service.methods:
             return  # an App's own
         self.functions[uri] = owner, function
-        method = Method(uri, functools.partial(function, owner), checked=False, interceptors=(self._observed,))
+        whole = functools.partial(function, owner)
+        # Released servers let calls go on whose client has gone.
+        method = Method(uri, whole, checked=False, interceptors=(self._observed,), detached=True)
         self.hub.service.methods.add(method, replace=known)
 
     def stop(self) -> asyncio.TimerHandle:
@@ -124,8 +126,8 @@ class ProtocolHost(Observer):
                 session.route.web_app.last_active_client_id = session.client_id[1:]
             try:
                 result = function(*args, **kwargs)
-            except Exception as error:
-                self.emit("exception", error)
+            except BaseException as error:
+                self._raised(error)
                 self._end()
                 raise
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
@@ -140,11 +142,18 @@ class ProtocolHost(Observer):
     async def _await(self, result: Awaitable[Any]) -> Any:
         try:
             return await result
-        except Exception as error:
-            self.emit("exception", error)
+        except BaseException as error:
+            self._raised(error)
             raise
         finally:
             self._end()
+
+    def _raised(self, error: BaseException) -> None:
+        """A method raised `error`. One that exits stops the server, so that what follows its start runs."""
+        if isinstance(error, Exception):
+            self.emit("exception", error)
+        elif isinstance(error, (SystemExit, KeyboardInterrupt)):
+            self.stop()
 
     def _end(self) -> None:
         # Later, when the response waits to be written and counts itself.

@@ -19,6 +19,7 @@ from wslink.hub.life import Life
 from wslink.session.identity import Opening
 from wslink.session.session import Session
 from wslink.session.state import State
+from wslink.transport.gate import ReadGate
 from wslink.transport.queued import PumpedConnection
 from wslink.wire.frames import Buffer, Frame, message, text_frame
 from wslink.wire.limits import MIB, Limits
@@ -195,7 +196,7 @@ class WslinkHandler:
         self._host: ProtocolHost
         self.setServerProtocol(protocol)
         debug = self.hub.service.debug if web_app is None else bool(web_app.config.get("debug"))
-        self.hub.configure(limits or environment.limits(), debug)
+        self.hub.configure(limits or environment.limits(), debug, environment.read("WSLINK_THREADS", int, 0))
 
     @property
     def hub(self) -> Hub:
@@ -270,6 +271,11 @@ class WslinkHandler:
         if session is not None:
             session.receive(is_binary, data)
 
+    def gate(self, client_id: str) -> ReadGate | None:
+        """What says whether more is to be read from a client now; None if it is not known."""
+        transport = self._transports.get(client_id)
+        return transport.gate if transport is not None else None
+
     def ended(self, client_id: str) -> None:
         """As `onClose`."""
         session = self._sessions.get(client_id)
@@ -297,7 +303,7 @@ class WslinkHandler:
         for session in list(self._sessions.values()):
             session.close(1001, "Server shutdown")
         if not self._host.handlers:
-            await self.hub.stop()
+            await self.hub.stop(environment.read("WSLINK_STOP_TIMEOUT", float, environment.STOP_TIMEOUT))
 
     def attach(self, session: Session) -> None:
         """Called by the host: a session has begun."""

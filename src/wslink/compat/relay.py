@@ -8,9 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from wslink.relay.cli import read_options, run
-from wslink.relay.options import Options, add_options
+from wslink.relay.cli import run
+from wslink.relay.options import Options
 from wslink.relay.service import Relay
+from wslink.settings import add_options, read_options
 
 
 class WsHandler:
@@ -30,8 +31,8 @@ def main(
 ) -> None:
     """Run a relay. Arguments win over the command line, of which unknown arguments are ignored."""
     parser = argparse.ArgumentParser(description="Carry WebSockets to servers behind a relay.")
-    add_options(parser)
+    add_options(parser, Options)
     arguments, _ = parser.parse_known_args()
     given: dict[str, Any] = {"host": host, "port": port, "www": www_path, "proxy_route": proxy_route, "mode": mode}
     vars(arguments).update({name: value for name, value in given.items() if value is not None})
-    run(read_options(arguments))
+    run(read_options(Options, {}, vars(arguments)))

@@ -12,7 +12,7 @@ from wslink.compat.hosting import core_id
 from wslink.compat.protocol import AbstractWebApp, WslinkHandler
 from wslink.http.endpoint import SHUT_DOWN_TIMEOUT
 from wslink.http.reverse import ReverseConnection
-from wslink.hub.life import READY_MSG, announce
+from wslink.hub.life import announce
 
 
 class ReverseWebAppServer(AbstractWebApp):
@@ -59,7 +59,7 @@ class ReverseWebAppServer(AbstractWebApp):
 
     async def _serve(self) -> None:
         def connected() -> None:
-            announce(os.environ.get("WSLINK_READY_MSG", READY_MSG))
+            announce(os.environ.get("WSLINK_READY_MSG", environment.READY_MSG))
 
         if not self._config.get("reconnect"):
             await self._reverse.carry(connected)

@@ -107,13 +107,21 @@ def start_webserver(
 
 def _run(web_app: Any, port_callback: Any, exec_mode: str) -> Any:
     if exec_mode == "main":
-        event_loop().run_until_complete(web_app.start(port_callback))
+        _run_until_it_stops(web_app, port_callback)
         return None
     if exec_mode == "task":
         return event_loop().create_task(web_app.start(port_callback))
     if exec_mode == "coroutine":
         return web_app.start(port_callback)
     raise Exception(f"Unknown exec_mode: {exec_mode}; modes: main, task, coroutine")
+
+
+def _run_until_it_stops(web_app: Any, port_callback: Any) -> None:
+    loop = event_loop()
+    try:
+        loop.run_until_complete(web_app.start(port_callback))
+    except SystemExit:  # of a callback or a task: what follows the start runs, as with released servers
+        loop.run_until_complete(web_app.stop())
 
 
 def stop_webserver() -> asyncio.Task[None] | None:
@@ -141,6 +149,7 @@ def _configuration(options: Any, protocol: Any, disable_logging: bool) -> dict[s
     config["timeout"] = getattr(options, "timeout", 300)
     reverse_url = getattr(options, "reverse_url", None) or os.environ.get("WSLINK_REVERSE_URL")
     if reverse_url:
+        config["handle_signals"] = not getattr(options, "nosignalhandlers", False)
         return {**config, "reverse_url": reverse_url, "reconnect": True, "ws_protocol": protocol}
     config["host"] = getattr(options, "host", "localhost")
     config["port"] = getattr(options, "port", 8080)

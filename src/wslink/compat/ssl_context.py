@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from wslink.http.tls import write_self_signed
+from wslink.http.tls import load_pair, write_self_signed
 
 __all__ = ["generate_ssl_pair", "load_ssl_context", "save_ssl_files", "ssl"]
 
@@ -17,7 +17,7 @@ __all__ = ["generate_ssl_pair", "load_ssl_context", "save_ssl_files", "ssl"]
 def load_ssl_context(cert_file: str, pkey_file: str) -> ssl.SSLContext:
     """A server's context with the certificate and the key in two PEM files."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert_file, pkey_file)
+    load_pair(context, cert_file, pkey_file)
     return context
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.web import Application, StaticFileHandler
+from tornado.web import Application, HTTPError, StaticFileHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from wslink import settings as environment
 from wslink.compat.generic import GenericServer, WsConnection, WsEndpoint, startWebServer
 from wslink.http import origin
 from wslink.http.listen import listening_sockets
+from wslink.http.static import below, is_hidden
 
 __all__ = ["TornadoServer", "create_webserver", "startWebServer"]
 
@@ -32,13 +34,19 @@ class SocketHandler(WebSocketHandler):
         return origin.is_allowed(self.request.headers, self._origins)
 
     def open(self, *_: str, **__: str) -> None:
+        self.set_nodelay(True)
         self._connection = self._endpoint.open(self.request)
         self._connection.on_message(self._send)
         self._connection.on_close(self.close)
 
-    def on_message(self, message: str | bytes) -> None:
-        if self._connection is not None:
-            self._endpoint.received(isinstance(message, bytes), message, self._connection.client_id)
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        """Take a message; what is returned is awaited before the next one is read."""
+        if self._connection is None:
+            return None
+        client_id = self._connection.client_id
+        self._endpoint.received(isinstance(message, bytes), message, client_id)
+        gate = self._endpoint.gate(client_id)
+        return gate.wait() if gate is not None and gate.closed else None
 
     def on_close(self) -> None:
         if self._connection is not None:
@@ -47,6 +55,19 @@ class SocketHandler(WebSocketHandler):
     async def _send(self, is_binary: bool, content: Any) -> None:
         with contextlib.suppress(WebSocketClosedError):
             await self.write_message(content, binary=is_binary)
+
+
+class PublicFiles(StaticFileHandler):
+    """Static files, without those that `is_hidden` names."""
+
+    async def get(self, path: str, include_body: bool = True) -> None:
+        if is_hidden(path):
+            raise HTTPError(404)
+        await super().get(path, include_body)
+
+    def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
+        """To a folder; relative, for proxies that serve this server below a path of their own."""
+        super().redirect(str(below(self.request.path)), permanent, status)
 
 
 class TornadoServer(GenericServer):
@@ -91,7 +112,7 @@ class TornadoServer(GenericServer):
         for route in sorted(static, key=len, reverse=True):
             arguments = {"path": static[route], "default_filename": "index.html"}
             prefix = route.strip("/")
-            routes.append((f"/{prefix}/(.*)" if prefix else "/(.*)", StaticFileHandler, arguments))
+            routes.append((f"/{prefix}/(.*)" if prefix else "/(.*)", PublicFiles, arguments))
         limits = environment.limits()
         beat = environment.read("WSLINK_HEART_BEAT", float, HEART_BEAT)
         return Application(

@@ -17,7 +17,8 @@ from wslink.compat.websocket import ServerProtocol
 from wslink.http import origin
 from wslink.http.endpoint import Endpoint, EndpointOptions
 from wslink.http.site import Site
-from wslink.hub.life import READY_MSG, announce
+from wslink.http.static import PublicResource
+from wslink.hub.life import announce
 
 logger = logging.getLogger("wslink.backends.aiohttp")
 
@@ -98,7 +99,7 @@ class WebAppServer(AbstractWebApp):
             await self._listen()
             if port_callback is not None:
                 port_callback(self._port)
-            announce(os.environ.get("WSLINK_READY_MSG", READY_MSG))
+            announce(os.environ.get("WSLINK_READY_MSG", environment.READY_MSG))
             await self._life.wait_ended()
         except BaseException as error:
             if self._life.ending and isinstance(error, OSError):  # it was stopped before the port was open
@@ -128,6 +129,8 @@ class WebAppServer(AbstractWebApp):
         await asyncio.gather(*(handler.disconnectClients() for handler in self._ws_handlers))
         if self._site is not None:
             await self._site.stop()
+        for handler in self._ws_handlers:
+            handler.hub.reopen()
 
     def _add_static_routes(self) -> None:
         """The longest first."""
@@ -136,8 +139,9 @@ class WebAppServer(AbstractWebApp):
         if static:
             self.app.router.add_get("/", _to_index)
         for route in sorted(static, key=len, reverse=True):
-            self.app.router.add_static(
-                _path(route), path=static[route], append_version=True, follow_symlinks=bool(follow)
+            prefix = _path(route).rstrip("/")
+            self.app.router.register_resource(
+                PublicResource(prefix, static[route], append_version=True, follow_symlinks=bool(follow))
             )
 
 

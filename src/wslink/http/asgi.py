@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import mimetypes
 from pathlib import Path
 
 from wslink.http import origin
+from wslink.http.client_files import ClientFiles
 from wslink.session.identity import Opening
 from wslink.session.ports import Endpoint as Host
 from wslink.session.session import Session
@@ -33,7 +33,7 @@ class AsgiApplication:
         self._host = host
         self._route = "/" + route.strip("/")
         self._origins = origins
-        self._client = client
+        self._client = ClientFiles(client)
         self._connections = 0
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
@@ -70,7 +70,7 @@ class AsgiApplication:
         session = Session(self._host, connection, opening)
         connection.resume = session.resume
         try:
-            code, reason = await socket.read(session, self._host.limits.max_frame)
+            code, reason = await socket.read(session, self._host.limits.max_frame, connection.gate)
             if code:
                 session.close(code, reason)
                 await connection.flushed()
@@ -88,18 +88,11 @@ class AsgiApplication:
 
     async def _http(self, scope: Event, send: Send) -> None:
         folder, _, name = _path(scope).lstrip("/").rpartition("/")
-        files = {path.name: path for path in self._client.iterdir()} if folder == "wslink" else {}
-        if name not in files or scope["method"] not in ("GET", "HEAD"):
-            await _respond(send, 404, b"Not found\n", "text/plain")
-            return
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        await _respond(send, 200, files[name].read_bytes() if scope["method"] == "GET" else b"", kind)
-
-
-async def _respond(send: Send, status: int, body: bytes, kind: str) -> None:
-    headers = [(b"content-type", kind.encode()), (b"cache-control", b"no-cache")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        asked = name if folder == "wslink" and scope["method"] in ("GET", "HEAD") else ""
+        status, headers, body = self._client.answer(asked, _headers(scope))
+        lines = [(key.lower().encode(), value.encode()) for key, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": lines})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 def _path(scope: Event) -> str:

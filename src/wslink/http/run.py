@@ -3,36 +3,89 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from wslink.console import say
 from wslink.errors import UsageError
+from wslink.http.static import PublicResource
 
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds that requests under way have to end."""
+KEEPALIVE_TIMEOUT = 15.0
+"""Seconds that a connection may be idle between two requests; the head of the next has to arrive in that time too."""
+MAX_HEADERS, MAX_FIELD = 64, 8190
+"""Headers of one request, and bytes of one of them, at most; aiohttp answers more with 400."""
 
 
-async def serve(application: web.Application, host: str, port: int) -> None:
+async def serve(
+    application: web.Application,
+    host: str,
+    port: int,
+    reload: Callable[[], None] = lambda: None,
+) -> None:
     """Serve an application until SIGINT or SIGTERM.
+
+    Args:
+        reload: called at SIGHUP, which ends nothing.
 
     Raises:
         OSError: if the address cannot be had.
     """
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        logger=requests_logger(),
+        shutdown_timeout=SHUTDOWN_TIMEOUT,
+        keepalive_timeout=KEEPALIVE_TIMEOUT,
+        max_headers=MAX_HEADERS,
+        max_field_size=MAX_FIELD,
+    )
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _on_signals(stop.set, reload)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
-        addresses = ", ".join(f"{address[0]}:{address[1]}" for address in runner.addresses)
-        say(f"wslink: listening on {addresses}")
+        say(f"wslink: listening on {', '.join(map(_address, runner.addresses))}")
         await stop.wait()
     finally:
         await runner.cleanup()
+
+
+def _on_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(NotImplementedError, AttributeError):  # on Windows: Ctrl+C ends it there
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+def _address(name: tuple[object, ...]) -> str:
+    host, port = str(name[0]), name[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def requests_logger() -> logging.Logger:
+    """What aiohttp logs to: errors of ours with their traceback, and of what peers send, which could fill any log, one
+    line at level DEBUG."""
+    logger = logging.getLogger("wslink.http.requests")
+    if _shorten not in logger.filters:
+        logger.addFilter(_shorten)
+    return logger
+
+
+def _shorten(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, (HttpProcessingError, ConnectionError, web.RequestPayloadError, asyncio.TimeoutError)):
+        logging.getLogger("wslink.http").debug("%s: %.200r", record.getMessage(), error)
+        return False
+    return True
 
 
 def add_pages(application: web.Application, folder: str) -> None:
@@ -46,7 +99,7 @@ def add_pages(application: web.Application, folder: str) -> None:
     if not Path(folder).is_dir():
         raise UsageError(f"{folder!r} is no folder")
     application.router.add_get("/", _root)
-    application.router.add_static("/", folder)
+    application.router.register_resource(PublicResource("", folder))
 
 
 async def _root(request: web.Request) -> web.StreamResponse:

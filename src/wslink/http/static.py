@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from yarl import URL
@@ -30,24 +31,52 @@ class StaticFiles:
         self._headers = headers or {}
         self._follow_symlinks = follow_symlinks
 
+    def __contains__(self, name: str) -> bool:
+        """Whether there is something to serve at `name`."""
+        return self._find(name) is not None
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request whose route ends in `{path:.*}`."""
-        path = self._find(request.match_info["path"])
+        """Answer a request for the folder itself, or one whose route ends in `{path:.*}`."""
+        path = self._find(request.match_info.get("path", ""))
         if path is None:
             raise web.HTTPNotFound
         if path.name == "index.html" and not request.path.endswith(("/", "index.html")):
-            # One slash before the path: with two, a browser would take what follows for a host.
-            raise web.HTTPMovedPermanently(URL.build(path=f"/{request.path.strip('/')}/", query=request.query))
+            raise web.HTTPMovedPermanently(below(request.raw_path))
         return web.FileResponse(path, headers={"Cache-Control": "no-cache", **self._headers})
 
     def _find(self, relative: str) -> Path | None:
-        if "\0" in relative:
+        if "\0" in relative or is_hidden(relative):
             return None
         path = Path(os.path.normpath(self._root / relative.lstrip("/")))
         try:
             if path.is_dir():
                 path /= "index.html"
             inside = path if self._follow_symlinks else path.resolve()
-            return path if inside.is_relative_to(self._root) and path.is_file() else None
+            if not inside.is_relative_to(self._root) or is_hidden(str(inside.relative_to(self._root))):
+                return None
+            return path if path.is_file() else None
         except OSError:  # no file has so long a name
             return None
+
+
+class PublicResource(web.StaticResource):
+    """aiohttp's static files, without those that `is_hidden` names."""
+
+    async def resolve(self, request: web.Request) -> Any:
+        return (None, set()) if is_hidden(request.path) else await super().resolve(request)
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a name in `path` begins with a dot: settings, secrets and histories (`.env`, `.git`), which no page is
+    made of. `.well-known` is (RFC 8615)."""
+    return any(
+        name.startswith(".") and name not in (".", "..", ".well-known") for name in path.replace("\\", "/").split("/")
+    )
+
+
+def below(raw_path: str) -> URL:
+    """Where a folder that was asked for without its last slash is, relative to that: so it is right behind a proxy that
+    serves this server below a path of its own, and leads to no other host."""
+    path, _, query = raw_path.partition("?")
+    name = path.rstrip("/").rpartition("/")[2]
+    return URL(f"./{name}/{'?' if query else ''}{query}", encoded=True)

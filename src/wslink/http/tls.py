@@ -33,10 +33,25 @@ def ssl_context(setting: str, host: str) -> ssl.SSLContext | None:
     if len(files) != 2:
         raise UsageError(f"ssl is {setting!r}: either 'adhoc', or two PEM files 'cert,key'")
     try:
-        context.load_cert_chain(*files)
-    except OSError as error:  # ssl.SSLError is one
-        raise UsageError(f"ssl: {setting}: {error}") from error
+        load_pair(context, *files)
+    except ssl.SSLError as error:
+        raise UsageError(f"ssl: {setting}: no certificate and its key, as PEM: {error}") from error
+    except OSError as error:
+        raise UsageError(f"ssl: {error.filename}: {error.strerror}") from error
     return context
+
+
+def load_pair(context: ssl.SSLContext, cert: str, key: str) -> None:
+    """Load a certificate and its key from two PEM files.
+
+    Raises:
+        OSError: naming the file that cannot be read, which OpenSSL does not.
+        ssl.SSLError: if they do not hold what they should.
+    """
+    for name in (cert, key):
+        with open(name, "rb"):
+            pass
+    context.load_cert_chain(cert, key)
 
 
 def write_self_signed(host: str, folder: Path) -> tuple[Path, Path]:

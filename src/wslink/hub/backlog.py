@@ -8,10 +8,13 @@ from collections.abc import Callable
 from wslink.session.send_queue import OVERHEAD
 from wslink.wire.frames import Message
 
+LARGE = 64 * 1024
+"""Bytes of a buffer that messages which differ in their envelopes share."""
+
 
 class Backlog:
-    """Counts the bytes of messages that wait (session.send_queue.Ledger). One that waits in many queues counts once,
-    and `OVERHEAD` for each.
+    """Counts the bytes of messages that wait (session.send_queue.Ledger). A message, or a large buffer of one, that
+    waits in many queues counts once, and the message `OVERHEAD` for each.
 
     Args:
         limit: gives the bytes that may wait (LIM-6, `max_server_backlog`).
@@ -34,24 +37,34 @@ class Backlog:
         return self.bytes > self._limit()
 
     def add(self, message: Message) -> None:
-        key = id(message)  # it lives as long as it waits
-        queues = self._queues.get(key, 0)
-        self._queues[key] = queues + 1
-        self.bytes += OVERHEAD + (0 if queues else message.size)
+        for key, size in _pieces(message):
+            queues = self._queues.get(key, 0)
+            self._queues[key] = queues + 1
+            self.bytes += 0 if queues else size
+        self.bytes += OVERHEAD
         if not self._shedding and self.over:
             self._shedding = True
             asyncio.get_running_loop().call_soon(self._relieve)
 
     def remove(self, message: Message) -> None:
-        key = id(message)
-        queues = self._queues[key] - 1
+        for key, size in _pieces(message):
+            queues = self._queues[key] - 1
+            if queues:
+                self._queues[key] = queues
+            else:
+                del self._queues[key]
+                self.bytes -= size
         self.bytes -= OVERHEAD
-        if queues:
-            self._queues[key] = queues
-        else:
-            del self._queues[key]
-            self.bytes -= message.size
 
     def _relieve(self) -> None:
         self._shedding = False
         self._shed()
+
+
+def _pieces(message: Message) -> list[tuple[int, int]]:
+    """What is counted once, known by an id for as long as the message lives, with its bytes."""
+    if message.size < LARGE:
+        return [(id(message), message.size)]
+    parts = message.source.parts if message.source is not None else [p for frame in message.frames for p in frame.parts]
+    large = {id(part): len(part) for part in parts if len(part) >= LARGE}
+    return [(id(message), message.size - sum(large.values())), *large.items()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from wslink.hub.filters import Tag, Tags, values_of
@@ -84,11 +84,6 @@ class FilterIndex(Generic[T]):
             if name in self._values:
                 yield from ((name, value) for value in values_of(tag) or ())
             yield name, _ANY
-
-
-def filters_size(definitions: Iterable[Mapping[str, object]]) -> int:
-    """What filters count towards `max_filter_size`; see `filter_size`."""
-    return sum(map(filter_size, definitions))
 
 
 def filter_size(definition: Mapping[str, object]) -> int:

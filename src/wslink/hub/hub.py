@@ -9,17 +9,20 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
+from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
 from wslink.hub.subscriptions import Subscriptions
 from wslink.hub.topics import Handler, Subscription
-from wslink.hub.work import STOP_TIMEOUT, Work
+from wslink.hub.work import Work
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
 from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
+from wslink.session.intake import Turns
 from wslink.session.observers import Observer, Observers
 from wslink.session.view import SessionView
+from wslink.settings import STOP_TIMEOUT
 from wslink.wire.limits import Limits
 
 logger = logging.getLogger("wslink")
@@ -67,6 +70,8 @@ class Hub:
         self.service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
         self.subscriptions = Subscriptions(self, limits, open_topics)
         self.features = Features((Subscribe(self.subscriptions), Arrays(), *features))
+        self.turns = Turns()
+        self.backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
         self.observers = Observers()
         for observer in observers:
             self.observers.add(observer)
@@ -170,6 +175,13 @@ class Hub:
             self.subscriptions.end(subscription)
         for handler in self.on_disconnect:
             self.work.handle(handler, session.client_id)
+
+    def _shed(self) -> None:
+        """Disconnect clients for which most waits, until what waits for all is within its bound (LIM-6)."""
+        while self.backlog.over:
+            most = max(self.connected, key=lambda session: session.queue.waiting)
+            limit, waiting = self.limits.max_server_backlog, most.queue.waiting
+            most.close(1008, f"over max_server_backlog ({limit} bytes) wait for all clients, {waiting} of them for it")
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self.work.spawn(coroutine)

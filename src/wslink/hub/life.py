@@ -14,10 +14,6 @@ from wslink.hub.signals import Signals
 logger = logging.getLogger("wslink")
 
 
-READY_MSG = "wslink: Starting factory"
-"""Where WSLINK_READY_MSG says nothing."""
-
-
 def announce(ready_message: str) -> None:
     """Tell on stdout that the port accepts: a launcher looks for this line. Nothing if it is empty."""
     if ready_message:

@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from wslink.errors import RequestRefused, StartFailed
-from wslink.http.tokens import bearer_token, read_token, same
+from wslink.launcher.access import Access
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.session import Session, State
 from wslink.launcher.usage import connections, memory
@@ -40,29 +40,24 @@ class Administration:
     `<endpoint>/<id>/log` the end of a log. All but the page, which holds nothing, need the token.
 
     Args:
-        launcher: whose sessions they are. Without its setting `admin_token_file` nobody is administrator, and there is
-            no page.
-
-    Raises:
-        UsageError: if the token cannot be read.
+        launcher: whose sessions they are.
+        access: knows the administrator.
+        has_page: whether there is a page; there is none where nobody is administrator.
     """
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, access: Access, has_page: bool) -> None:
         self._launcher = launcher
-        self._token = read_token("configuration.admin_token_file", launcher.configuration.settings.admin_token_file)
+        self._access = access
+        self._has_page = has_page
         self._starts = self._failures = 0
         launcher.on_started.append(self._count)
-
-    def is_admin(self, request: web.Request) -> bool:
-        """Whether a request has the token."""
-        return same(bearer_token(request), self._token)
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes, in front of those that take anything below the endpoint."""
         endpoint, router = self._launcher.configuration.endpoint, application.router
         router.add_get(endpoint, self._overview)
         router.add_get(f"{endpoint}/", self._overview)
-        if self._token:
+        if self._has_page:
             router.add_get(f"{endpoint}/admin", self._to_page)
             router.add_get(f"{endpoint}/admin/{{file:[^/]*}}", self._page)
         router.add_get(f"{endpoint}/{{id}}/log", self._log)
@@ -86,11 +81,11 @@ class Administration:
         }
 
     async def _overview(self, request: web.Request) -> web.StreamResponse:
-        self._admit(request)
+        self._access.admit_admin(request)
         return web.json_response(await self.describe(), headers=PRIVATE)
 
     async def _log(self, request: web.Request) -> web.StreamResponse:
-        self._admit(request)
+        self._access.admit_admin(request)
         session = self._launcher.sessions.get(request.match_info["id"])
         if session is None:
             raise RequestRefused("No such session", 404)
@@ -105,10 +100,6 @@ class Administration:
         if name is None:
             raise web.HTTPNotFound
         return web.FileResponse(PAGE / name, headers=HEADERS)
-
-    def _admit(self, request: web.Request) -> None:
-        if not self.is_admin(request):
-            raise web.HTTPNotFound
 
     def _count(self, session: Session, error: BaseException | None) -> None:
         self._starts += 1

@@ -9,13 +9,12 @@ from __future__ import annotations
 import importlib
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, cast
 
 from aiohttp import web
 
 from wslink.errors import UsageError
-from wslink.http.tokens import MIN_TOKEN, bearer_token, same
+from wslink.http.tokens import MIN_TOKEN, WatchedFile, bearer_token, same
 from wslink.launcher.configuration import Authentication
 
 Authenticator = Callable[[web.Request], "str | None"]
@@ -49,24 +48,36 @@ def header(options: Mapping[str, Any]) -> Authenticator:
     name, proxies = str(options["name"]), networks(options["trusted_proxies"])
 
     def authenticate(request: web.Request) -> str | None:
-        return (request.headers.get(name) or None) if is_in(request.remote, proxies) else None
+        # A proxy sends one: of two, the first would be the client's own claim.
+        (user, *others) = request.headers.getall(name, ("",))
+        return (user or None) if not others and is_in(request.remote, proxies) else None
 
     return authenticate
 
 
 def bearer(options: Mapping[str, Any]) -> Authenticator:
-    """Compare the bearer token with those of a file. Option: `token_file`, with a line `user token` per user."""
-    pairs = [line.split() for line in Path(options["token_file"]).read_text().splitlines() if line.strip()]
-    if not pairs or any(len(pair) != 2 or len(pair[1]) < MIN_TOKEN for pair in pairs):
-        raise UsageError(f"token_file: each line is a user and a token of at least {MIN_TOKEN} characters")
+    """Compare the bearer token with those of a file. Option: `token_file`, with a line `user token` per user; it is
+    read again when it has changed. Lines that begin with `#` are left out."""
+    file: WatchedFile[_Pairs] = WatchedFile(options["token_file"], _pairs, ())
 
     def authenticate(request: web.Request) -> str | None:
         given = bearer_token(request)
         # All are compared, so that the time tells nothing.
-        matching = [user for user, token in pairs if same(given, token)]
+        matching = [user for user, token in file.value if same(given, token)]
         return matching[0] if matching else None
 
     return authenticate
+
+
+_Pairs = tuple[tuple[str, str], ...]
+
+
+def _pairs(text: str) -> _Pairs:
+    lines = (line.split() for line in text.splitlines() if not line.lstrip().startswith("#"))
+    pairs = [line for line in lines if line]
+    if not pairs or any(len(pair) != 2 or len(pair[1]) < MIN_TOKEN for pair in pairs):
+        raise UsageError(f"token_file: each line is a user and a token of at least {MIN_TOKEN} characters")
+    return tuple((user, token) for user, token in pairs)
 
 
 def jwt(options: Mapping[str, Any]) -> Authenticator:
@@ -76,14 +87,14 @@ def jwt(options: Mapping[str, Any]) -> Authenticator:
         import jwt as library
     except ImportError as error:
         raise UsageError("authentication 'jwt' needs the PyJWT package: pip install wslink[jwt]") from error
-    key, algorithms = Path(options["key_file"]).read_text().strip(), list(options["algorithms"])
+    key, algorithms = WatchedFile(options["key_file"], str.strip, ""), list(options["algorithms"])
     claim = str(options.get("claim", "sub"))
 
     def authenticate(request: web.Request) -> str | None:
         try:
             claims = library.decode(
                 bearer_token(request),
-                key,
+                key.value,
                 algorithms=algorithms,
                 audience=options.get("audience"),
                 issuer=options.get("issuer"),

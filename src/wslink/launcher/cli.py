@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
+import logging.handlers
+import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from wslink.console import complain, say
@@ -16,9 +20,11 @@ from wslink.launcher.configuration import Configuration, with_environment
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.service import Service
 from wslink.launcher.spawners.base import find_spawners
-from wslink.launcher.validation import load, warnings
+from wslink.launcher.validation import load, missing_programs, warnings
 from wslink.launcher.variables import postable
 
+LOG_SIZE, LOG_COUNT = 10 * 2**20, 3
+"""Bytes of launcherLog.log, at most, and how many older ones are kept beside it."""
 LOG_FORMAT = "%(asctime)s:%(levelname)s:%(name)s:%(message)s"
 
 
@@ -27,10 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         configuration = with_environment(load(arguments.config))
-        for sentence in warnings(arguments.config):
-            complain(f"warning: {sentence}")
+        advice = [*warnings(arguments.config), *missing_programs(arguments.config)]
+        for sentence in advice:
+            complain(f"{'' if arguments.check else 'warning: '}{sentence}")
         if arguments.check:
-            say(_summary(configuration))
+            summary = _summary(configuration)
+            if advice:
+                return 2
+            say(summary)
             return 0
         run(configuration, arguments.debug)
     except ConfigurationError as error:
@@ -46,18 +56,36 @@ def run(configuration: Configuration, debug: bool = False) -> None:
     """Serve until SIGINT or SIGTERM. Raises UsageError, and OSError if the address cannot be had."""
     service = Service(Launcher(configuration))
     _log_to(Path(configuration.settings.log_dir) / "launcherLog.log", debug)
-    asyncio.run(serve(service.application(), configuration.settings.host, configuration.settings.port))
+    asyncio.run(serve(service.application(), configuration.settings.host, configuration.settings.port, _hung_up))
 
 
 def _log_to(path: Path, debug: bool) -> None:
     logger = logging.getLogger("wslink")
-    handlers: list[logging.Handler] = [logging.FileHandler(path)]
-    if debug:
+    handlers: list[logging.Handler] = [_PrivateFile(path, maxBytes=LOG_SIZE, backupCount=LOG_COUNT)]
+    if debug and sys.stdout is not None:
         handlers.append(logging.StreamHandler(sys.stdout))
     for handler in handlers:
         handler.setFormatter(logging.Formatter(LOG_FORMAT))
         logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    logging.raiseExceptions = False  # a full disk or a closed pipe is no reason to write to stderr line by line
+
+
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """A log that its owner alone reads, also where an earlier launcher let others."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with contextlib.suppress(OSError, AttributeError):
+            os.fchmod(descriptor, 0o600)
+        return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding="utf-8", errors="backslashreplace")
+
+
+def _hung_up() -> None:
+    """At SIGHUP: sessions go on, and so does what watches them."""
+    logging.getLogger("wslink.launcher").info(
+        "SIGHUP: token files are read again whenever they change; a changed configuration needs a restart"
+    )
 
 
 def _summary(configuration: Configuration) -> str:

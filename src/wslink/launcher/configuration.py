@@ -142,10 +142,10 @@ class Application(Struct, frozen=True, kw_only=True):
 class Configuration(Struct, frozen=True, kw_only=True):
     """A whole configuration. `wslink.launcher.validation` makes it from a file."""
 
-    settings: Settings = msgspec.field(name="configuration")
+    settings: Annotated[Settings, Meta(description="an object of settings")] = msgspec.field(name="configuration")
     resources: Annotated[tuple[Resource, ...], Meta(description="a list of hosts and their ports")]
     properties: Scalars
-    apps: dict[str, Application]
+    apps: Annotated[dict[str, Application], Meta(description="an object with an application by each name")]
     session_data: Values = msgspec.field(name="sessionData", default_factory=dict)
 
     @property

@@ -123,6 +123,7 @@ class Launcher:
             await self._start_or_clear(session, waits)
         else:
             self._hand_over(session, client)
+        self._log_start(session)
         if isinstance(posted.get("sessionManagerURL"), str):
             session.public.setdefault("sessionManagerURL", posted["sessionManagerURL"])
         return session
@@ -175,6 +176,11 @@ class Launcher:
         session.spare = True
         await self._start_or_clear(session, lambda _: None)
         return session
+
+    def _log_start(self, session: Session) -> None:
+        took = time.time() - session.created
+        text = "session %s of %s was started for %s at %s:%d, in %.1f s"
+        logger.info(text, session.label, session.application, session.client or "no one", *session.address, took)
 
     def _hand_over(self, session: Session, client: str) -> None:
         """Give a session of the pool to a client."""

@@ -9,18 +9,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from wslink.errors import LaunchError, RequestRefused, StartFailed, UsageError
-from wslink.http import origin
+from wslink.errors import RequestRefused, UsageError
 from wslink.http.run import add_pages
-from wslink.launcher.admin import Administration
-from wslink.launcher.authentication import client_of, find_authenticator, is_in, networks
-from wslink.launcher.configuration import Configuration, Settings
-from wslink.launcher.events import failure, stream, wants_events
+from wslink.http.tokens import token_file
+from wslink.launcher.access import Access
+from wslink.launcher.admin import HEADERS, PAGE, Administration
+from wslink.launcher.authentication import find_authenticator, is_in, networks
+from wslink.launcher.configuration import Configuration
+from wslink.launcher.events import stream, wants_events
 from wslink.launcher.forwarding import Forwarding
+from wslink.launcher.guard import Guard
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.metrics import Metrics
 from wslink.launcher.proxy import SessionProxy
@@ -51,9 +52,11 @@ class Service:
             self._proxies = networks(settings.trusted_proxies)
         except ValueError as error:
             raise UsageError(f"configuration.trusted_proxies: {error}") from error
-        self._hosts = _own_names(settings)
-        self._authenticate = find_authenticator(settings.authentication, settings.trusted_proxies)
-        self._administration = Administration(launcher)
+        token = token_file("configuration.admin_token_file", settings.admin_token_file)
+        authenticate = find_authenticator(settings.authentication, settings.trusted_proxies)
+        self._access = Access(authenticate, lambda: token.value, self._proxies)
+        self._guard = Guard(settings, self._access)
+        self._administration = Administration(launcher, self._access, bool(token.value))
         self._proxy = SessionProxy(launcher, settings.origins, Forwarding(settings, self._proxies))
         self._metrics = None
         with contextlib.suppress(ImportError):
@@ -61,7 +64,7 @@ class Service:
 
     def application(self) -> web.Application:
         """The aiohttp application. It opens the launcher when it starts and closes it when it ends."""
-        application = web.Application(middlewares=[self._guard], client_max_size=self._settings.max_body)
+        application = web.Application(middlewares=[self._guard.middleware], client_max_size=self._settings.max_body)
         endpoint = self._launcher.configuration.endpoint
         router = application.router
         self._administration.add_to(application)
@@ -74,6 +77,8 @@ class Service:
         router.add_get("/wslink/{file:client[.]js([.]map)?}", _client)
         application.on_startup.append(lambda _: self._launcher.open())
         self._proxy.add_to(application)
+        if not self._settings.content:
+            router.add_get("/", self._welcome)
         add_pages(application, self._settings.content)
         application.on_shutdown.append(lambda _: self._launcher.close())
         return application
@@ -81,12 +86,14 @@ class Service:
     # Requests ---------------------------------------------------------------
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
-        user = self._user(request)
+        user = self._access.user(request)
         payload = await self._payload(request)
         application = payload.pop("application", None)
         if not isinstance(application, str):
-            raise RequestRefused("The request is not complete")
-        client = user or client_of(request, self._proxies)
+            lacks = "is missing" if application is None else "is not a string"
+            raise RequestRefused(f'The request is not complete: "application", the name of what to start, {lacks}')
+        client = user or self._access.client(request)
+        self._log(request, user, application)
         if wants_events(request):
             return await self._stream(request, application, payload, client)
         session = await self._launcher.launch(application, payload, client)
@@ -97,11 +104,15 @@ class Service:
         self._proxy.set_cookie(response, session, request.headers.get("X-Forwarded-Proto", request.scheme) == "https")
         return response
 
+    def _log(self, request: web.Request, user: str | None, application: str) -> None:
+        by = f"{user} at " if user is not None else ""
+        logger.info("a session of %.80r is asked for by %.80s%s", application, by, self._access.address(request))
+
     async def _stream(
         self, request: web.Request, application: str, payload: dict[str, Any], client: str
     ) -> web.StreamResponse:
         response = web.StreamResponse()
-        self._allow_page(request, response)
+        self._guard.allow_page(request, response)
         headers = {**response.headers, "Cache-Control": "no-store"}
 
         async def start(waits: Waits) -> Session:
@@ -112,13 +123,22 @@ class Service:
 
         return await stream(request, headers, start, abandon)
 
+    async def _welcome(self, request: web.Request) -> web.StreamResponse:
+        """For a person who opens the launcher in a browser."""
+        endpoint = self._launcher.configuration.endpoint.strip("/")
+        if "text/html" not in request.headers.get("Accept", ""):
+            text = f"Nothing is served here: content is not set. Sessions are started by POST of /{endpoint}/"
+            raise RequestRefused(text, 404)
+        page = (PAGE / "welcome.html").read_text(encoding="utf-8")
+        return web.Response(text=page.replace("ENDPOINT", endpoint), content_type="text/html", headers=HEADERS)
+
     async def _health(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})
 
     async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
         """For the administrator, and for programs of this machine that no proxy speaks for."""
         local = is_in(request.remote, networks(("127.0.0.0/8", "::1"))) and "X-Forwarded-For" not in request.headers
-        if self._metrics is None or not (local or self._administration.is_admin(request)):
+        if self._metrics is None or not (local or self._access.is_admin(request)):
             raise web.HTTPNotFound
         return self._metrics.response()
 
@@ -133,7 +153,7 @@ class Service:
         session = self._found(request, self._settings.delete)
         if session is None:
             raise RequestRefused("No such session", 404)
-        asker = "the administrator" if self._administration.is_admin(request) else "its client"
+        asker = "the administrator" if self._access.is_admin(request) else "its client"
         await self._launcher.stop(session.id, f"{asker} asked for it")
         return web.json_response(session.public)
 
@@ -141,22 +161,13 @@ class Service:
 
     def _found(self, request: web.Request, enabled: bool) -> Session | None:
         """The session that a request names, if it may have it: the id opens it, to its user where users are known."""
-        if self._administration.is_admin(request):
+        if self._access.is_admin(request):
             return self._launcher.sessions.get(request.match_info["id"])
         if not enabled:
             raise web.HTTPNotFound
-        user = self._user(request)
+        user = self._access.user(request)
         session = self._launcher.get(request.match_info["id"])
         return session if session is not None and user in (None, session.client) else None
-
-    def _user(self, request: web.Request) -> str | None:
-        """The user's name; None where everybody may come in."""
-        if self._authenticate is None:
-            return None
-        user = self._authenticate(request)
-        if user is None:
-            raise RequestRefused("Authentication is needed", 401)
-        return user
 
     async def _payload(self, request: web.Request) -> dict[str, Any]:
         # Released clients send JSON as text/plain: the type says nothing.
@@ -165,65 +176,11 @@ class Service:
             payload = json.loads(text)
         except asyncio.TimeoutError:
             raise RequestRefused("The request did not arrive in time", 408) from None
-        except (ValueError, RecursionError, LookupError):
+        except (ValueError, RecursionError, LookupError, web.RequestPayloadError):
             raise RequestRefused("The request is no JSON") from None
         if not isinstance(payload, dict):
             raise RequestRefused("The request is no JSON object")
         return payload
-
-    # Around every request ---------------------------------------------------
-
-    @web.middleware
-    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse what pages of other origins ask for, and turn errors into answers."""
-        if not origin.is_asked_by(request.headers, self._hosts):
-            logger.warning("a request by the name %.200s was refused: name it in configuration.hosts", request.host)
-            return _failure("The launcher is not known by this name; its setting hosts lists its names.", 421)
-        reading = request.method in ("GET", "HEAD")
-        if not reading and not origin.is_allowed(request.headers, self._settings.origins):
-            logger.warning("a page of origin %s was refused", request.headers.get("Origin"))
-            return _failure("Pages of this origin may not do that.", 403)
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            response: web.StreamResponse = web.Response(status=204)
-        else:
-            response = await self._answered(request, handler)
-        self._allow_page(request, response)
-        return response
-
-    async def _answered(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except LaunchError as error:
-            if isinstance(error, StartFailed):
-                logger.warning("a session did not start: %s", error.message)
-            response = web.json_response(failure(error), status=error.status)
-            if error.status == 408:
-                await _send_and_close(request, response)
-            return response
-        except web.HTTPRequestEntityTooLarge:
-            return _failure(f"At most {self._settings.max_body} bytes are allowed", 413)
-        except (web.HTTPException, asyncio.CancelledError, ConnectionError):
-            raise
-        except Exception:
-            logger.exception("a request failed")
-            return _failure("Something went wrong. The launcher's log tells more.", 500)
-
-    def _allow_page(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Let an allowed page of another origin read the answer."""
-        page = request.headers.get("Origin")
-        if page is None or response.prepared or origin.is_same_origin(request.headers):
-            return
-        if origin.is_allowed(request.headers, self._settings.origins):
-            response.headers["Access-Control-Allow-Origin"] = page
-            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-            response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
-            response.headers["Vary"] = "Origin"
-
-
-def _own_names(settings: Settings) -> tuple[str, ...]:
-    """The names that the launcher may be asked by: those of `hosts`, and those that its configuration tells clients."""
-    told = urlsplit(settings.session_url).hostname or ""
-    return (*settings.hosts, settings.host.lower(), *(() if "$" in told or told.startswith("use_host") else (told,)))
 
 
 def make_application(configuration: Configuration) -> web.Application:
@@ -234,16 +191,3 @@ def make_application(configuration: Configuration) -> web.Application:
 async def _client(request: web.Request) -> web.StreamResponse:
     """The JavaScript client that belongs to this launcher."""
     return web.FileResponse(CLIENT / request.match_info["file"], headers={"Cache-Control": "no-cache"})
-
-
-def _failure(message: str, status: int) -> web.Response:
-    return web.json_response({"error": message}, status=status)
-
-
-async def _send_and_close(request: web.Request, response: web.Response) -> None:
-    """Do not wait for the rest of a body, which may never come."""
-    response.force_close()
-    await response.prepare(request)
-    await response.write_eof()
-    if request.transport is not None:
-        request.transport.close()

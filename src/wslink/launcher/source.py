@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wslink.errors import ConfigurationError
+from wslink.http.tokens import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -51,8 +52,8 @@ def read_source(path: Path) -> Source:
         ConfigurationError: if it cannot be read or parsed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path).replace("\r\n", "\n")
+    except (OSError, ValueError) as error:
         raise ConfigurationError([f"{path}: it cannot be read: {error}"]) from error
     data, lines = _toml(path.name, text) if path.suffix == ".toml" else _json(path.name, text)
     if not isinstance(data, dict):

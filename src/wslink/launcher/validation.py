@@ -11,8 +11,9 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from wslink.errors import ConfigurationError
+from wslink.launcher import advice
 from wslink.launcher.configuration import Application, Configuration, Resource, SanitizeRule, Settings
-from wslink.launcher.source import Key, Source, read_source
+from wslink.launcher.source import Key, read_source
 from wslink.launcher.variables import RESERVED, names, postable
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
@@ -45,9 +46,15 @@ def convert(data: dict[str, Any]) -> Configuration:
 
 
 def warnings(path: str | Path) -> list[str]:
-    """Sentences about keys that mean nothing. They are no errors: released launchers ignore them too."""
+    """Sentences about what means nothing. That is no error: released launchers ignore it too."""
     source = read_source(Path(path))
-    return [source.problem(key, text) for key, text in _unknown(source)]
+    return [source.problem(key, text) for key, text in advice.useless(source.data, convert(source.data))]
+
+
+def missing_programs(path: str | Path) -> list[str]:
+    """Sentences about programs that sessions need and this machine does not have."""
+    source = read_source(Path(path))
+    return [source.problem(key, text) for key, text in advice.missing_programs(convert(source.data))]
 
 
 def _problems(data: dict[str, Any]) -> Iterator[tuple[Key, str]]:
@@ -97,7 +104,9 @@ def field_problems(
         name, allowed = field.encode_name, _allowed(hints[field.name])
         if name not in value:
             if field.required:
-                yield (*key, name), f"it is missing; it is {allowed}"
+                near = difflib.get_close_matches(name, [one for one in value if one not in hints], 1)
+                meant = f"; is {'.'.join(map(str, (*key, near[0])))} meant for it?" if near else ""
+                yield (*key, name), f"it is missing; it is {allowed}{meant}"
         elif name not in skip:
             try:
                 msgspec.convert(value[name], hints[field.name], strict=False)
@@ -170,22 +179,3 @@ def _scripts_of(app: Application) -> Iterator[tuple[Key, Any]]:
             for index, argument in enumerate(command[1:], 1):
                 if re.fullmatch(r"-\w*c", str(command[index - 1])):
                     yield (*key, index), argument
-
-
-def _unknown(source: Source) -> Iterator[tuple[Key, str]]:
-    data = source.data
-    yield from unknown_fields((), data, Configuration)
-    yield from unknown_fields(("configuration",), data["configuration"], Settings)
-    for index, resource in enumerate(data["resources"]):
-        yield from unknown_fields(("resources", index), resource, Resource)
-    for name, app in data["apps"].items():
-        yield from unknown_fields(("apps", name), app, Application)
-
-
-def unknown_fields(key: Key, value: dict[str, Any], kind: type[msgspec.Struct]) -> Iterator[tuple[Key, str]]:
-    """The keys of the object `value`, which stands at `key`, that a struct has no field for."""
-    names = [field.encode_name for field in msgspec.structs.fields(kind)]
-    for name in value:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
-            yield (*key, name), f"nothing is known by this name{f'; is {near[0]} meant?' if near else ''}"

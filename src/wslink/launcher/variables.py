@@ -20,6 +20,8 @@ RESERVED = frozenset(
 """Variables of the launcher's own. Neither a property nor a posted key can have such a name."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""A negative number in digits. `-inf`, `-nan` and `-1_0`, which Python takes for numbers too, are options to others."""
 
 
 def fill(template: Any, values: Mapping[str, Any]) -> Any:
@@ -84,16 +86,8 @@ def _scalar(name: str, value: Any, longest: int) -> str:
 
 def _harmless(name: str, text: str) -> str:
     """`text`, where no rule says what it may be: neither an option nor a way out of a folder."""
-    if text.startswith("-") and not _is_number(text):
+    if text.startswith("-") and _NUMBER.fullmatch(text) is None:
         raise RequestRefused(f"{name}: it must not start with a dash, unless a sanitize rule allows it")
     if text.startswith(("/", "~", "\\")) or ".." in re.split(r"[/\\]", text):
         raise RequestRefused(f"{name}: it must not lead out of a folder, unless a sanitize rule allows it")
     return text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -6,33 +6,25 @@ import argparse
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from wslink.console import complain
 from wslink.errors import UsageError
 from wslink.http.run import serve
-from wslink.relay.options import Options, add_options
+from wslink.relay.options import Options
 from wslink.relay.service import Relay
+from wslink.settings import add_options, read_options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     parser = argparse.ArgumentParser(prog="wslink relay", description="Carry WebSockets to servers behind it.")
-    add_options(parser)
+    add_options(parser, Options)
     try:
-        run(read_options(parser.parse_args(argv)))
+        run(read_options(Options, {}, vars(parser.parse_args(argv))))
     except (UsageError, OSError) as error:
         complain(f"wslink relay: {error}")
         return 1
     return 0
-
-
-def read_options(arguments: argparse.Namespace) -> Options:
-    """The options that a command line gave. Raises UsageError."""
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in vars(arguments).items()
-    }
-    return Options(**given)
 
 
 def run(options: Options) -> None:

@@ -1,19 +1,13 @@
-"""Every setting of a relay, declared once: the command line and docs/relay.md derive from here."""
+"""Every setting of a relay: the command line and docs/relay.md derive from here."""
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from wslink.errors import UsageError
+from wslink.settings import check_origin, option
 
 MODES = ("forward", "relay")
-
-
-def _option(default: Any, flags: tuple[str, ...], help_: str, metavar: str = "") -> Any:
-    return field(default=default, metadata={"flags": flags, "help": help_, "metavar": metavar})
 
 
 @dataclass(frozen=True)
@@ -24,51 +18,44 @@ class Options:
         UsageError: for a mode that there is not.
     """
 
-    host: str = _option("localhost", ("--host",), "interface to listen on; 0.0.0.0 for all")
-    port: int = _option(8080, ("-p", "--port"), "port to listen on")
-    mode: str = _option(
-        "forward", ("--mode",), "forward dials a server for each client; relay pairs the two that connect to one path"
+    host: str = option("localhost", "interface to listen on; 0.0.0.0 for all", flags=("--host",))
+    port: int = option(8080, "port to listen on", flags=("-p", "--port"), least=0, most=65535)
+    mode: str = option(
+        "forward",
+        "forward dials a server for each client; relay pairs the two that connect to one path",
+        flags=("--mode",),
     )
-    www: str = _option("", ("--www",), "folder of static files to serve at /", "DIR")
-    proxy_route: str = _option(
+    www: str = option("", "folder of static files to serve at /", flags=("--www",), metavar="DIR")
+    proxy_route: str = option(
         "/proxy/{port}",
-        ("--proxy-route",),
         "route of the WebSockets; forward dials ws://{host=localhost}:{port=1234}/{path=ws}",
-        "ROUTE",
+        flags=("--proxy-route",),
+        metavar="ROUTE",
     )
-    allow: tuple[str, ...] = _option(
+    allow: tuple[str, ...] = option(
         (),
-        ("--allow",),
         "a target that forward may dial, HOST[:PORT[-PORT]], where HOST is a name, an address or a network; can be "
         "given more than once; loopback addresses alone unless given",
-        "TARGET",
+        flags=("--allow",),
+        metavar="TARGET",
     )
-    origins: tuple[str, ...] = _option(
+    origins: tuple[str, ...] = option(
         (),
-        ("--origin",),
         "a page's origin that may connect beside the relay's own; can be given more than once",
-        "ORIGIN",
+        flags=("--origin",),
+        metavar="ORIGIN",
     )
-    client_token_file: str = _option("", ("--client-token-file",), "file with the token that clients need", "FILE")
-    process_token_file: str = _option(
-        "", ("--process-token-file",), "file with the token that processes need, in relay mode", "FILE"
+    client_token_file: str = option(
+        "", "file with the token that clients need", flags=("--client-token-file",), metavar="FILE"
     )
-    retry: float = _option(1.0, ("--retry",), "seconds for which a target that is down is dialled again")
-    wait: float = _option(10.0, ("--wait",), "seconds that a client waits for its process, in relay mode")
+    process_token_file: str = option(
+        "", "file with the token that processes need, in relay mode", flags=("--process-token-file",), metavar="FILE"
+    )
+    retry: float = option(1.0, "seconds for which a target that is down is dialled again", flags=("--retry",), least=0)
+    wait: float = option(10.0, "seconds that a client waits for its process, in relay mode", flags=("--wait",), least=0)
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise UsageError(f"mode is {self.mode!r}: one of {', '.join(MODES)}")
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for every option. What is not given is absent from the result."""
-    for option in dataclasses.fields(Options):
-        flags, help_ = option.metadata["flags"], option.metadata["help"]
-        metavar = option.metadata["metavar"] or option.name.upper()
-        common: dict[str, Any] = {"dest": option.name, "default": argparse.SUPPRESS, "metavar": metavar}
-        if isinstance(option.default, tuple):
-            parser.add_argument(*flags, action="append", help=help_, **common)
-        else:
-            shown = f"{help_} (default: {option.default or 'none'})"
-            parser.add_argument(*flags, type=type(option.default), help=shown.replace("%", "%%"), **common)
+        for origin in self.origins:
+            check_origin(origin)

@@ -11,7 +11,7 @@ from yarl import URL
 
 from wslink.http import origin
 from wslink.http.run import add_pages
-from wslink.http.tokens import bearer_token, read_token, same
+from wslink.http.tokens import bearer_token, same, token_file
 from wslink.proxy.upstream import Target, forwarded, passed_on, tunnel
 from wslink.relay.options import Options
 from wslink.relay.rooms import Role, Rooms
@@ -33,8 +33,8 @@ class Relay:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._rules = tuple(map(parse_rule, options.allow)) or LOOPBACK
-        self._client_token = read_token("client-token-file", options.client_token_file)
-        self._process_token = read_token("process-token-file", options.process_token_file)
+        self._client_file = token_file("client-token-file", options.client_token_file)
+        self._process_file = token_file("process-token-file", options.process_token_file)
         self._retries = (RETRY_INTERVAL,) * int(options.retry / RETRY_INTERVAL)
         self._rooms = Rooms(options.wait)
 
@@ -74,11 +74,12 @@ class Relay:
         given = bearer_token(request) or request.query.get("token", "")
         page = "Origin" in request.headers
         relays = self._options.mode == "relay"
-        if relays and not page and same(given, self._process_token):
+        client_token, process_token = self._client_file.value, self._process_file.value
+        if relays and not page and same(given, process_token):
             return Role.PROCESS
-        if self._client_token and not same(given, self._client_token):
-            return None if self._process_token or page or not relays else Role.PROCESS
-        return Role.CLIENT if page or self._client_token or self._process_token else Role.UNKNOWN
+        if client_token and not same(given, client_token):
+            return None if process_token or page or not relays else Role.PROCESS
+        return Role.CLIENT if page or client_token or process_token else Role.UNKNOWN
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         wanted = request.match_info
@@ -103,7 +104,7 @@ class Relay:
         headers = forwarded(request, target)
         for name, value in passed_on(request.headers).items():
             # The token was for the relay.
-            if name not in headers and not (self._client_token and name.lower() == "authorization"):
+            if name not in headers and not (self._client_file.value and name.lower() == "authorization"):
                 headers.add(name, value)
         return headers
 

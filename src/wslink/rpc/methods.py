@@ -9,8 +9,12 @@ from typing import Literal
 from wslink.errors import UsageError
 from wslink.rpc.interceptors import Function, Interceptor, compose
 from wslink.rpc.schema import Signature
+from wslink.rpc.suggest import Suggestions
 from wslink.wire.messages import is_method_name
+from wslink.wire.show import shown
 
+MAX_NAME = 1024
+"""Characters of an unknown method's name that its caller is sent back."""
 NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dict, tuple))
 """Types of results that are looked at no further."""
 
@@ -28,6 +32,7 @@ class Method:
             application's thread.
         checked: check arguments against its signature and type hints. The compatibility API's methods are not.
         interceptors: see rpc.interceptors; the first is called first.
+        detached: its calls go on when their client has gone; they are cancelled otherwise.
 
     Attributes:
         function: what is called, interceptors included.
@@ -47,6 +52,7 @@ class Method:
         run: Run = "loop",
         checked: bool = True,
         interceptors: Iterable[Interceptor] = (),
+        detached: bool = False,
     ) -> None:
         if not is_method_name(name):
             raise UsageError(
@@ -59,6 +65,7 @@ class Method:
         signature = Signature(name, function) if checked else None
         self.name = name
         self.run = run
+        self.detached = detached
         self.function = compose(name, function, interceptors)
         self.check = signature.bind if signature is not None else None
         self.plain_types = signature.plain_types if signature is not None else None
@@ -66,6 +73,10 @@ class Method:
 
 class Methods(dict[str, Method]):
     """The methods of one end, by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._suggestions: Suggestions | None = None
 
     def add(self, method: Method, replace: bool = False) -> None:
         """Register `method`.
@@ -76,6 +87,14 @@ class Methods(dict[str, Method]):
         if method.name in self and not replace:
             raise UsageError(f"method {method.name!r} is registered already")
         self[method.name] = method
+        self._suggestions = None
+
+    def hint(self, name: str) -> str:
+        """What may be said behind "Unregistered method called": the name, and a near one if there is one."""
+        if self._suggestions is None:
+            self._suggestions = Suggestions(self)
+        near = self._suggestions.near(name)
+        return f": {shown(name)}" + (f"; did you mean {near}?" if near else "")
 
 
 def run_of(run: Run | None, thread: bool) -> Run:

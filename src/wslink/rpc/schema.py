@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from wslink.errors import InvalidParams
+from wslink.errors import InvalidParams, UsageError
 from wslink.rpc.call import Call
 
 _Kind = inspect.Parameter
@@ -127,6 +127,8 @@ def _struct(
     """A struct with a field per parameter, by which msgspec checks and converts arguments."""
     fields: list[Any] = []
     for parameter in parameters:
+        if parameter.name.startswith("__"):
+            raise UsageError(f"method {name!r}: parameter {parameter.name!r} begins with two underscores")
         hint = _checkable(hints.get(parameter.name, Any))
         if parameter.default is _Kind.empty:
             fields.append((parameter.name, hint))

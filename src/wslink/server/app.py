@@ -7,7 +7,7 @@ import hmac
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
 from wslink.console import say
@@ -18,11 +18,15 @@ from wslink.hub.clients import Clients
 from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
 from wslink.rpc.methods import Method, Run, run_of
+from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.server import loop
-from wslink.server.options import Options
+from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
 from wslink.wire.limits import Limits
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
@@ -74,7 +78,9 @@ class App:
 
     # What clients may do ------------------------------------------------------
 
-    def method(self, name: str, *, run: Run | None = None, thread: bool = False) -> Callable[[FunctionT], FunctionT]:
+    def method(
+        self, name: str, *, run: Run | None = None, thread: bool = False, detached: bool = False
+    ) -> Callable[[FunctionT], FunctionT]:
         """Decorator: let clients call a function, sync or async.
 
         An async function runs beside others. A sync one runs on the event loop's thread, where VTK and most native
@@ -89,13 +95,16 @@ class App:
             run: where a sync function runs: "loop", the event loop's thread, unless given; "thread", a pool of threads;
                 "main", the application's thread.
             thread: as run="thread".
+            detached: let calls go on when their client has gone; they are cancelled otherwise.
 
         Raises:
-            UsageError: for a bad name, one that is taken, or thread=True on an async function.
+            UsageError: for a bad name, one that is taken, or thread=True on an async function. In a notebook, a method
+                that is defined again replaces the one before.
         """
 
         def decorate(function: FunctionT) -> FunctionT:
-            self._hub.service.methods.add(Method(name, function, run=run_of(run, thread)))
+            method = Method(name, function, run=run_of(run, thread), detached=detached)
+            self._hub.service.methods.add(method, replace=may_replace(function))
             return function
 
         return decorate
@@ -105,8 +114,9 @@ class App:
 
         Args:
             name: dot-separated words.
-            delivery: "reliable": every publication waits its turn, and a client with more than `Limits.max_outbox`
-                bytes waiting is disconnected. "latest": per client
+            delivery: "reliable": every publication waits its turn; a client that takes nothing for
+                `Limits.stall_timeout` seconds, or with more than `Limits.max_backlog` bytes waiting, is disconnected.
+                "latest": per client
                 only the newest publication of each key waits.
 
         Raises:
@@ -126,12 +136,12 @@ class App:
 
     def on_connect(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(client_id)`, sync or async, when a client has come in."""
-        self._hub.on_connect.append(handler)
+        add_handler(self._hub.on_connect, handler)
         return handler
 
     def on_disconnect(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(client_id)`, sync or async, when a client that had come in has gone."""
-        self._hub.on_disconnect.append(handler)
+        add_handler(self._hub.on_disconnect, handler)
         return handler
 
     @property
@@ -152,7 +162,7 @@ class App:
 
     # Serving ------------------------------------------------------------------
 
-    async def serve(self, **settings: Any) -> Server:
+    async def serve(self, **settings: Unpack[Settings]) -> Server:
         """Serve inside the running event loop; returns once the port accepts.
 
         Args:
@@ -176,22 +186,29 @@ class App:
             raise
         return server
 
-    def asgi(self, **settings: Any) -> AsgiApplication:
+    def asgi(self, **settings: Unpack[AsgiSettings]) -> AsgiApplication:
         """An ASGI application to mount next to the routes of Starlette, FastAPI or any other.
 
         Below its mount it serves the WebSocket (`ws`) and the client (`wslink/client.js`). Everything else (host, port,
         TLS, static files, heartbeat, compression) is the outer application's and its server's.
 
         Args:
-            settings: those of docs/settings.md that concern it: ws="ws", origins="", secret="", debug=False.
+            settings: those of docs/settings.md that concern it: ws="ws", origins="", secret="", debug=False, threads=0.
 
         Raises:
             UsageError: for a setting that is unknown or cannot be followed.
         """
+        for name in settings:
+            if name not in ASGI_SETTINGS:
+                raise UsageError(
+                    f"asgi() has no setting {name!r}: that is up to the outer application and its server; "
+                    f"settings: {', '.join(sorted(ASGI_SETTINGS))}"
+                )
         options = self._configure(settings)
+        self._hub.reopen()
         return AsgiApplication(self._hub, options.ws, environment.split_origins(options.origins), CLIENT)
 
-    def _configure(self, settings: dict[str, Any]) -> Options:
+    def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)
         self._hub.configure(self._limits or environment.limits(), options.debug, options.threads)
         if options.debug:
@@ -201,14 +218,14 @@ class App:
             self._pages_need_secret = True
         return options
 
-    def run(self, **settings: Any) -> None:
+    def run(self, **settings: Unpack[Settings]) -> None:
         """Serve until a signal, the idle timeout or a client's `application.exit` ends it. See `serve` for the
         settings and what it raises."""
         loop.refuse_running_loop()
         options = Options.from_environment(**settings)
         loop.run(lambda: self._run(settings), options.loop, options.stop_timeout)
 
-    async def _run(self, settings: dict[str, Any]) -> None:
+    async def _run(self, settings: Settings) -> None:
         server = await self.serve(**settings)
         say(f"wslink: serving on {server.url}")
         try:

@@ -7,11 +7,13 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from typing import cast
 
 from wslink.console import complain
 from wslink.errors import UsageError
 from wslink.server.app import App
-from wslink.server.options import add_options
+from wslink.server.options import Options, Settings
+from wslink.settings import add_options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     target = arguments.pop("app")
     logging.basicConfig(level=logging.DEBUG if arguments.get("debug") else logging.WARNING)
     try:
-        load(target).run(**arguments)
+        load(target).run(**cast(Settings, arguments))
     except (UsageError, OSError) as error:
         complain(f"wslink: {error}")
         return 1
@@ -50,5 +52,5 @@ def load(target: str) -> App:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wslink serve", description="Serve an application.")
     parser.add_argument("app", help="module:attribute of an App, such as myproject.viewer:app")
-    add_options(parser)
+    add_options(parser, Options)
     return parser

@@ -1,86 +1,118 @@
-"""Every setting of a server, declared once: the command line, the environment and docs/settings.md derive from here."""
+"""Every setting of a server: keywords, flags, environment variables and docs/settings.md derive from here."""
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, TypedDict
 
-from wslink import settings as variables
 from wslink.errors import UsageError
-from wslink.hub.life import READY_MSG
-from wslink.hub.work import STOP_TIMEOUT
+from wslink.settings import READY_MSG, STOP_TIMEOUT, option, read_options
 
 
-def _option(default: Any, help_: str, *, flags: Sequence[str] = (), env: str = "", metavar: str = "") -> Any:
-    metadata = {"help": help_, "flags": tuple(flags), "env": env, "metavar": metavar}
-    return field(default=default, metadata=metadata)
+class AsgiSettings(TypedDict, total=False):
+    """The keywords of `App.asgi`; docs/settings.md explains them."""
+
+    ws: str
+    secret: str
+    origins: str
+    debug: bool
+    threads: int
+
+
+ASGI_SETTINGS = frozenset(AsgiSettings.__annotations__)
+
+
+class Settings(AsgiSettings, total=False):
+    """The keywords of `App.run` and `App.serve`; docs/settings.md explains them."""
+
+    host: str
+    port: int
+    timeout: float
+    content: str | PathLike[str]
+    fs_endpoints: str
+    ws_endpoint: bool
+    ssl: str
+    reverse_url: str
+    reverse_token_file: str | PathLike[str]
+    handle_signals: bool
+    stop_timeout: float
+    heart_beat: float
+    ws_compress: bool
+    engine: str
+    loop: str
+    ready_msg: str
+    http_headers: str | PathLike[str]
+    follow_symlinks: bool
 
 
 @dataclass(frozen=True)
 class Options:
     """How an application is served. `App.run` and `App.serve` take these as keywords."""
 
-    host: str = _option("localhost", "interface to listen on; 0.0.0.0 for all", flags=("-i", "--host"))
-    port: int = _option(8080, "port to listen on; 0 picks a free one", flags=("-p", "--port"))
-    timeout: float = _option(
-        0.0, "seconds without a client after which the server stops; 0 never", flags=("-t", "--timeout")
+    host: str = option("localhost", "interface to listen on; 0.0.0.0 for all", flags=("-i", "--host"))
+    port: int = option(8080, "port to listen on; 0 picks a free one", flags=("-p", "--port"), least=0, most=65535)
+    timeout: float = option(
+        0.0,
+        "seconds without a client after which the server stops; 0 never",
+        flags=("-t", "--timeout"),
+        least=0,
     )
-    content: str = _option("", "folder of static files to serve at /", flags=("-c", "--content"), metavar="DIR")
-    fs_endpoints: str = _option("", "more folders of static files: a=PATH|b=PATH", flags=("--fs-endpoints",))
-    secret: str = _option(
+    content: str = option("", "folder of static files to serve at /", flags=("-c", "--content"), metavar="DIR")
+    fs_endpoints: str = option("", "more folders of static files: a=PATH|b=PATH", flags=("--fs-endpoints",))
+    secret: str = option(
         "", "what clients need to come in; instead of the App's own", flags=("-a", "--authKey"), env="WSLINK_SECRET"
     )
-    ws: str = _option("ws", "route of the WebSocket", flags=("-ws", "--ws-endpoint"), metavar="ROUTE")
-    ws_endpoint: bool = _option(True, "accept WebSockets", flags=("--no-ws-endpoint",))
-    ssl: str = _option(
+    ws: str = option("ws", "route of the WebSocket", flags=("-ws", "--ws-endpoint"), metavar="ROUTE")
+    ws_endpoint: bool = option(True, "accept WebSockets", flags=("--no-ws-endpoint",))
+    ssl: str = option(
         "", "serve over TLS: cert,key (PEM files) or adhoc for a self-signed certificate", flags=("--ssl",)
     )
-    origins: str = _option(
+    origins: str = option(
         "", "pages that may connect beside the server's own: origins separated by commas; * for all",
         flags=("--origins",), env="WSLINK_ORIGINS",
     )  # fmt: skip
-    reverse_url: str = _option(
+    reverse_url: str = option(
         "", "relay to dial instead of listening, such as ws://relay:8080/meet/42",
         flags=("--reverse-url",), env="WSLINK_REVERSE_URL", metavar="URL",
     )  # fmt: skip
-    reverse_token_file: str = _option(
+    reverse_token_file: str = option(
         "", "file with the token that the relay wants of processes", env="WSLINK_REVERSE_TOKEN_FILE", metavar="FILE"
     )
-    debug: bool = _option(False, "log debugging messages, and send stack traces to clients", flags=("-d", "--debug"))
-    handle_signals: bool = _option(True, "stop at SIGINT and SIGTERM", flags=("-s", "--nosignalhandlers"))
-    stop_timeout: float = _option(
+    debug: bool = option(False, "log debugging messages, and send stack traces to clients", flags=("-d", "--debug"))
+    handle_signals: bool = option(True, "stop at SIGINT and SIGTERM", flags=("-s", "--nosignalhandlers"))
+    stop_timeout: float = option(
         STOP_TIMEOUT, "seconds after which a server that stops does not wait for calls any longer",
-        flags=("--stop-timeout",), env="WSLINK_STOP_TIMEOUT",
+        flags=("--stop-timeout",), env="WSLINK_STOP_TIMEOUT", least=0,
     )  # fmt: skip
-    threads: int = _option(
+    threads: int = option(
         0, "threads for methods that block; 0 for 4 more than there are processors, from 16 to 32",
-        flags=("--threads",), env="WSLINK_THREADS",
+        flags=("--threads",), env="WSLINK_THREADS", least=0, most=1024,
     )  # fmt: skip
-    heart_beat: float = _option(30.0, "seconds between heartbeats; below 1 turns them off", env="WSLINK_HEART_BEAT")
-    ws_compress: bool = _option(
+    heart_beat: float = option(30.0, "seconds between heartbeats; below 1 turns them off", env="WSLINK_HEART_BEAT")
+    ws_compress: bool = option(
         True,
         "compress what gets smaller by it, where the client offers it",
         flags=("--no-ws-compress",),
         env="WSLINK_WS_COMPRESS",
     )
-    engine: str = _option(
+    engine: str = option(
         "auto", "what carries the frames: picows, aiohttp, or auto for the faster one that is installed",
         env="WSLINK_ENGINE",
     )  # fmt: skip
-    loop: str = _option("asyncio", "what App.run runs on: asyncio or uvloop", flags=("--loop",), env="WSLINK_LOOP")
-    ready_msg: str = _option(
+    loop: str = option("asyncio", "what App.run runs on: asyncio or uvloop", flags=("--loop",), env="WSLINK_LOOP")
+    ready_msg: str = option(
         READY_MSG,
         "line printed to stdout once the port accepts; empty prints nothing",
         env="WSLINK_READY_MSG",
+        env_may_be_empty=True,
     )
-    http_headers: str = _option(
+    http_headers: str = option(
         "", "JSON file of response headers for static files", env="WSLINK_HTTP_HEADERS", metavar="FILE"
     )
-    follow_symlinks: bool = _option(False, "let static files be symbolic links", env="WSLINK_FOLLOW_SYMLINKS")
+    follow_symlinks: bool = option(False, "let static files be symbolic links", env="WSLINK_FOLLOW_SYMLINKS")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ, **settings: Any) -> Options:
@@ -89,37 +121,8 @@ class Options:
         Raises:
             UsageError: naming the setting that is unknown or malformed, and what is allowed.
         """
-        names = {option.name for option in dataclasses.fields(cls)}
-        for name in settings:
-            if name not in names:
-                raise UsageError(f"unknown setting {name!r}; settings: {', '.join(sorted(names))}")
-        for option in dataclasses.fields(cls):
-            variable = option.metadata["env"]
-            if option.name not in settings and environment.get(variable):
-                settings[option.name] = variables.parse(variable, environment[variable], type(option.default))
-            elif option.name == "ready_msg" and variable in environment:
-                settings.setdefault("ready_msg", environment[variable])
-        return cls(**settings)
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for every option that has one. What is not given is absent from the result."""
-    for option in dataclasses.fields(Options):
-        flags, metavar = option.metadata["flags"], option.metadata["metavar"]
-        if not flags:
-            continue
-        common: dict[str, Any] = {"dest": option.name, "default": argparse.SUPPRESS, "help": _help(option)}
-        if isinstance(option.default, bool):
-            parser.add_argument(*flags, action="store_false" if option.default else "store_true", **common)
-        else:
-            parser.add_argument(*flags, type=type(option.default), metavar=metavar or option.name.upper(), **common)
-
-
-def _shown(default: Any) -> str:
-    return f"{default:g}" if isinstance(default, float) else str(default) or "none"
-
-
-def _help(option: dataclasses.Field[Any]) -> str:
-    if isinstance(option.default, bool):
-        return f"do not {option.metadata['help']}" if option.default else str(option.metadata["help"])
-    return f"{option.metadata['help']} (default: {_shown(option.default)})"
+        if settings.get("secret") == "":
+            raise UsageError(
+                "secret must not be empty: leave it out for the App's own, which is random unless it was set"
+            )
+        return read_options(cls, environment, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote
@@ -11,6 +12,7 @@ from yarl import URL
 
 from wslink import settings as environment
 from wslink.errors import UsageError
+from wslink.http.client_files import ClientFiles
 from wslink.http.endpoint import Endpoint, EndpointOptions
 from wslink.http.reverse import ReverseConnection
 from wslink.http.site import Site
@@ -22,6 +24,8 @@ from wslink.server.options import Options
 
 CLIENT = Path(__file__).parent.parent / "static"
 """The folder of the JavaScript client that matches this server."""
+HEALTH = "health"
+"""The path that says that the server runs, for load balancers and containers, unless `content` has something there."""
 
 
 class Server:
@@ -47,9 +51,9 @@ class Server:
             # Without its path, which may be what opens it.
             return str(URL(self._options.reverse_url).origin())
         scheme = "https" if self._options.ssl else "http"
-        host = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}.get(self._options.host, self._options.host)  # noqa: S104
+        host = _reachable(self._options.host)
         query = f"?secret={quote(self._secret_in_url)}" if self._secret_in_url else ""
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/{query}"
+        return f"{scheme}://{host}:{self.port}/{query}"
 
     @property
     def stopped(self) -> bool:
@@ -116,6 +120,7 @@ class Server:
             await self._reverse.close()
         if self._site is not None:
             await self._site.stop()
+        self._hub.reopen()
 
     # HTTP -------------------------------------------------------------------
 
@@ -125,9 +130,14 @@ class Server:
         if options.ws_endpoint:
             self._endpoint().add_to(application, "/" + options.ws.strip("/"))
         headers = environment.read_headers(options.http_headers)
-        for route, folder in self._folders():
-            files = StaticFiles(folder, headers, options.follow_symlinks or folder == str(CLIENT))
-            application.router.add_get(f"{route.rstrip('/')}/{{path:.*}}", files.handle)
+        application.router.add_get("/wslink/{path:.*}", ClientFiles(CLIENT, headers).handle)
+        folders = [(route, StaticFiles(folder, headers, options.follow_symlinks)) for route, folder in self._folders()]
+        if not any(HEALTH in files for route, files in folders if not route):
+            application.router.add_get(f"/{HEALTH}", _tell_health)
+        for route, files in folders:
+            if route:
+                application.router.add_get(route, files.handle)
+            application.router.add_get(f"{route}/{{path:.*}}", files.handle)
         return application
 
     def _endpoint(self) -> Endpoint:
@@ -137,7 +147,7 @@ class Server:
 
     def _folders(self) -> list[tuple[str, str]]:
         """Routes and folders of static files, the more specific first."""
-        folders = [("/wslink", str(CLIENT))] if CLIENT.is_dir() else []
+        folders = []
         for pair in filter(None, self._options.fs_endpoints.split("|")):
             route, separator, folder = pair.partition("=")
             if not separator:
@@ -146,3 +156,19 @@ class Server:
         if self._options.content:
             folders.append(("", self._options.content))
         return folders
+
+
+async def _tell_health(request: web.Request) -> web.StreamResponse:
+    return web.json_response({"status": "ok"})
+
+
+def _reachable(host: str) -> str:
+    """What a browser on this machine writes for a host that the server listens on."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host or "localhost"
+    if address.version == 4:
+        return "localhost" if address.is_unspecified else host
+    # Listening on "::" takes no IPv4: "localhost" may be another address.
+    return "[::1]" if address.is_unspecified else f"[{host.replace('%', '%25')}]"

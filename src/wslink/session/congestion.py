@@ -272,6 +272,12 @@ class CongestionController:
         return rate * (CYCLE[self._cycle] if self._drained else 1 / STARTUP_GAIN)
 
 
+UNSENT, UNSENT_WHERE_FAST = 128 * KIB, 8192 * KIB
+"""Bytes that may wait in the kernel before they are sent. What is on its way does not count, so that the rate of no
+line falls; but where a chunk is `LARGE`, refilling so little each time would cost more than the line gains."""
+LARGE = 1024 * KIB
+
+
 class ChunkSize:
     """The size of the next chunk to a peer that acknowledges nothing, from what the transport takes.
 
@@ -306,3 +312,8 @@ class ChunkSize:
         """Nothing waits: until more does, time says nothing of the line."""
         self._since = None
         self._given = 0
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that may wait in the kernel."""
+        return UNSENT if self.size < LARGE else UNSENT_WHERE_FAST

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -67,16 +68,25 @@ class Intake:
         session: takes the frames.
         transport: what they come from.
         turns: those of its server.
+        behind: whether nothing further is taken from the client.
+        limit: bytes that may wait (LIM-12).
     """
 
-    __slots__ = ("_began", "_frames", "_marked", "_paused", "_queued", "_session", "_transport", "_turns", "waiting")
+    __slots__ = (
+        "_began", "_behind", "_frames", "_limit", "_marked", "_paused", "_queued", "_session", "_transport", "_turns",
+        "waiting",
+    )  # fmt: skip
 
-    def __init__(self, session: Session, transport: Transport, turns: Turns) -> None:
+    def __init__(
+        self, session: Session, transport: Transport, turns: Turns, behind: Callable[[], bool], limit: int
+    ) -> None:
         self.waiting = 0
         """Bytes that wait."""
         self._session = session
         self._transport = transport
         self._turns = turns
+        self._behind = behind
+        self._limit = limit
         self._frames: deque[tuple[bool, Buffer | str]] = deque()
         self._marked = False  # whether `_turned` will be called when this turn of the event loop has ended
         self._began = 0.0  # when that was asked for
@@ -88,18 +98,25 @@ class Intake:
         session = self._session
         if session.state is CLOSED:
             return False
-        if not self._frames and not session.behind:
-            if not self._marked:
-                self._marked = True
-                self._began = monotonic()
-                asyncio.get_running_loop().call_soon(self._turned)
-                session.credit = CREDIT
-                return False
-            if monotonic() - self._began < CLIENT_TIME:
-                session.credit = CREDIT
-                return False
+        if not self._frames and not self._behind() and self._is_its_turn():
+            session.credit = CREDIT
+            return False
         self._hold(binary, data)
         return True
+
+    def _is_its_turn(self) -> bool:
+        """Whether the client may go on in this turn of the event loop."""
+        if self._marked:
+            return monotonic() - self._began < CLIENT_TIME
+        self._marked = True
+        self._began = monotonic()
+        asyncio.get_running_loop().call_soon(self._turned)
+        return True
+
+    def _turned(self) -> None:
+        self._marked = False
+        if not self._frames and not self._behind():
+            self._session.credit = CREDIT
 
     def _hold(self, binary: bool, data: Buffer | str) -> None:
         kept = data if isinstance(data, (bytes, str)) else bytes(data)
@@ -110,9 +127,9 @@ class Intake:
         if self.waiting > (0 if session.state is NEW else PAUSE_ABOVE) and not self._paused:
             self._paused = True
             self._transport.pause_reading()
-        if self.waiting > session.max_held:
-            session.close(1008, f"over max_held ({session.max_held} bytes) of calls wait: the client sends too fast")
-        elif not session.behind:
+        if self.waiting > self._limit:
+            session.close(1008, f"over max_held ({self._limit} bytes) of calls wait: the client sends too fast")
+        elif not self._behind():
             self.wake()
 
     def wake(self) -> None:
@@ -123,26 +140,23 @@ class Intake:
 
     def work(self) -> bool:
         """Take what waits, for a while; whether to be called again."""
-        self._queued = False
-        session, frames = self._session, self._frames
-        if session.state is CLOSED:
-            self.give_up()
-            return False
+        session, frames, transport = self._session, self._frames, self._transport
         end = monotonic() + CLIENT_TIME
-        self._transport.cork()
-        while frames and not session.behind and session.state is not CLOSED:
+        transport.cork()
+        while frames and session.state is not CLOSED and not self._behind():
             binary, data = frames.popleft()
             self.waiting -= len(data) + OVERHEAD
             session.credit = UNLIMITED
             session.receive(binary, data)
             if monotonic() > end:
                 break
-        self._transport.uncork()
-        session.credit = -1 if frames or session.behind else CREDIT
-        if self._paused and self.waiting <= RESUME_BELOW and not session.behind and session.state is not CLOSED:
+        transport.uncork()
+        ready = session.state is not CLOSED and not self._behind()
+        session.credit = CREDIT if ready and not frames else -1
+        if self._paused and ready and self.waiting <= RESUME_BELOW:
             self._paused = False
-            self._transport.resume_reading()
-        self._queued = bool(frames) and not session.behind
+            transport.resume_reading()
+        self._queued = ready and bool(frames)
         return self._queued
 
     def give_up(self) -> list[tuple[bool, Buffer | str]]:
@@ -154,8 +168,3 @@ class Intake:
             self._paused = False
             self._transport.resume_reading()
         return waited
-
-    def _turned(self) -> None:
-        self._marked = False
-        if not self._frames and not self._session.behind:
-            self._session.credit = CREDIT

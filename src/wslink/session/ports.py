@@ -69,6 +69,10 @@ class Transport(Protocol):
     def resume_reading(self) -> None:
         """Read on. Safe to call where it was not paused."""
 
+    def limit_unsent(self, limit: int) -> None:
+        """Be writable only while less than `limit` bytes wait below, where nothing can be replaced or overtaken. A
+        connection that cannot know does nothing."""
+
     def close(self, code: int, reason: str) -> None:
         """Close once what was sent has gone out; `reason` is cut to 123 bytes (RFC 6455, 5.5)."""
 

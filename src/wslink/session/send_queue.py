@@ -129,9 +129,7 @@ class SendQueue:
         "waiting",
     )
 
-    def __init__(
-        self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None
-    ) -> None:
+    def __init__(self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None) -> None:
         self._limit = limit
         self._ledger = ledger
         self._number = number

@@ -15,9 +15,12 @@ from wslink import errors
 from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, NotSerializable, ParseError, PeerError
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
+from wslink.rpc.methods import MAX_NAME
 from wslink.session.congestion import MAX_CHUNK, ChunkSize
 from wslink.session.hello import Hello, answer, parse_hello
 from wslink.session.identity import Credentials, Identity, Opening
+from wslink.session.intake import CREDIT, UNITS
+from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
 from wslink.session.send_queue import Entry, SendQueue
 from wslink.session.state import CLOSED, NEW, OPEN, Event, Stateful
@@ -25,13 +28,12 @@ from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
 from wslink.wire.frames import Buffer, Message
-from wslink.wire.messages import Request
+from wslink.wire.messages import MAX_ID, NO_ID, Request
+from wslink.wire.show import as_text
 from wslink.wire.v2_msgpack import INCOMPLETE
 
 logger = logging.getLogger("wslink")
 
-MAX_PREFIX = 128
-"""Characters of a client's ids, without the number, that are remembered; longer ones are checked each time."""
 
 Renew = Callable[[Request], None]
 
@@ -56,9 +58,9 @@ class Session(Stateful):
     """
 
     __slots__ = (
-        "__weakref__", "_chunk", "_decoder", "_dispatcher", "_hello_timer", "_id_prefix", "_malformed", "_max_frame",
-        "_opening", "_owner", "_received", "_renew", "_transport", "client", "client_id", "encoder", "features",
-        "queue", "route", "subscribing",
+        "__weakref__", "_chunk", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_malformed", "_max_frame",
+        "_opening", "_owner", "_pace", "_received", "_refused", "_renew", "_transport", "_unsent", "client",
+        "client_id", "credit", "encoder", "features", "queue", "route", "subscribing",
     )  # fmt: skip
 
     def __init__(
@@ -78,7 +80,10 @@ class Session(Stateful):
         self.route = route
         self.features: tuple[str, ...] = ()
         self.subscribing = False
-        self.queue = SendQueue(owner.limits.max_outbox)
+        self.credit = CREDIT
+        self.queue = SendQueue(owner.limits.max_backlog, ledger=owner.backlog)
+        self._pace: Pace | None = None
+        self._refused = 0  # hellos
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self._chunk = ChunkSize()
         self._owner = owner
@@ -89,11 +94,13 @@ class Session(Stateful):
         self._dispatcher = Dispatcher(owner.service, self)
         self._decoder: Decoder | None = None
         self._max_frame = owner.limits.max_sent_frame
-        self._id_prefix: str | None = None
+        self._logged = True
         self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
             self._hello_timer = asyncio.get_running_loop().call_later(owner.limits.hello_timeout, self._hello_late)
+        self._unsent = 0
+        self._limit_unsent()
         owner.opened(self, opening)
 
     # Incoming ---------------------------------------------------------------
@@ -103,6 +110,9 @@ class Session(Stateful):
 
         A memoryview needs to be valid until this returns, not longer.
         """
+        self.credit -= 1 + (len(data) >> UNITS)
+        if self.credit < 0 and self._paced().holds(binary, data):
+            return
         if self.state is not OPEN and not self._admit(binary, data):
             return
         try:
@@ -110,20 +120,36 @@ class Session(Stateful):
         except PeerError as error:
             self._malformed_frame(error)
             return
-        if message is INCOMPLETE:
+        if (
+            type(message) is not Request
+            or (id_ := message.id) is NO_ID
+            or len(id_) > MAX_ID
+            or id_.startswith("system")
+            or self._logged
+        ):
+            if message is not INCOMPLETE:
+                self.take(message)
             return
-        if type(message) is Request:
-            # The ids of a client's calls differ in their numbers alone: one that was checked vouches for the others.
-            prefix, _, number = message.id.rpartition(":")
-            if prefix == self._id_prefix and number.isdecimal() and number.isascii():
-                try:
-                    for notify in self._received:
-                        notify(self, message)
-                    self._dispatcher.start(message, self.client)  # type: ignore[arg-type]
-                except Exception:
-                    self._fail_unforeseen(message)
-                return
-        self.take(message)
+        try:
+            for notify in self._received:
+                notify(self, message)
+            self._dispatcher.start(message, self.client)  # type: ignore[arg-type]
+        except Exception:
+            self._fail_unforeseen(message)
+
+    def _paced(self) -> Pace:
+        if self._pace is None:
+            self._pace = Pace(self, self._transport, self._owner, self._dispatcher)
+        return self._pace
+
+    def full(self) -> None:
+        """The dispatcher takes no further calls for a while."""
+        self.credit = -1
+
+    def room(self) -> None:
+        """There may be room for calls that wait."""
+        if self._pace is not None:
+            self._pace.room()
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
@@ -132,11 +158,7 @@ class Session(Stateful):
         except PeerError as error:
             self._refuse(wire.answerable_id(message), error)
             return
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("client %s calls %s (%s)", self.client_id, request.method, request.id)
-        elif self.state is OPEN and request.id.startswith("rpc:"):
-            prefix = request.id.rpartition(":")[0]
-            self._id_prefix = prefix if len(prefix) <= MAX_PREFIX else None
+        logger.debug("client %s calls %r (%r)", self.client_id, request.method, request.id)
         try:
             for notify in self._received:
                 notify(self, request)
@@ -170,7 +192,7 @@ class Session(Stateful):
         if isinstance(error, LimitExceeded) and self.state is NEW:  # LIM-2
             self._close_early()
         else:
-            self._refuse(wire.MALFORMED_ID, error)
+            self._refuse(wire.MALFORMED_ID if error.id is None else error.id, error)
 
     def _refuse(self, id_: str, error: PeerError) -> None:
         self._malformed += 1
@@ -182,7 +204,7 @@ class Session(Stateful):
 
     def _handle(self, request: Request) -> None:
         """Hand a request to hello, the dispatcher or its feature. Raises PeerError."""
-        system = request.id.startswith("system:")
+        system = request.id.startswith("system:") or request.id == "system"
         if system and request.method == wire.HELLO:
             self._handle_hello(request)
         elif self.state is not OPEN or self.client is None:
@@ -192,9 +214,13 @@ class Session(Stateful):
         elif (serve := self._owner.features.handler(request.method, self.features)) is not None:
             serve(self, request)
         else:
-            raise errors.MethodNotFound("Unknown system method called", request.method)
+            raise errors.MethodNotFound("Unknown system method called", request.method[:MAX_NAME])
 
     # Hello ------------------------------------------------------------------
+
+    def give_up_held(self) -> list[tuple[bool, Buffer | str]]:
+        """Frames that wait for their turn, which are its successor's from now on."""
+        return self._pace.stop() if self._pace is not None else []
 
     def succeed(self, predecessor: Session, hello: Request) -> None:
         """Take the place of `predecessor` on a connection that they share, beginning with `hello`."""
@@ -232,7 +258,7 @@ class Session(Stateful):
         if self.state is CLOSED:
             return
         if identity is None:
-            self.error(id_, errors.AUTHENTICATION_ERROR, "Authentication failed")
+            self._refuse_hello(id_)
             return
         version = self.encoder.generation
         features = self._owner.features.granted(hello.features, version)
@@ -242,10 +268,18 @@ class Session(Stateful):
         if self.state is NEW:
             self._open(features, identity)
 
+    def _refuse_hello(self, id_: str) -> None:
+        self._refused += 1
+        self.error(id_, errors.AUTHENTICATION_ERROR, "Authentication failed")
+        limit = self._owner.limits.max_hellos
+        if self._refused >= limit:
+            self.close(1008, f"{limit} hellos were refused (max_hellos)")
+
     def _open(self, features: tuple[str, ...], identity: Identity) -> None:
         assert self._decoder is not None
         self.client = self._owner.admit(self, identity, self._opening)
         self.advance(Event.AUTHENTICATED)
+        self._logged = logger.isEnabledFor(logging.DEBUG)
         self._cancel_hello_timer()
         self._decoder.raise_limits(self._owner.limits.max_message)
         self.features = features
@@ -277,27 +311,41 @@ class Session(Stateful):
             self._transport.send(message.frames)
 
     def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
-        """Send the error of a request, without its data where that cannot be encoded."""
+        """Send the error of a request, with a word in place of data that cannot be encoded."""
         error: dict[str, Any] = {"code": code, "message": message}
         if data is not None:
             error["data"] = data
         try:
             self.send(self.encoder.failure(id_, error, self._max_frame))
-        except NotSerializable:
-            self.send(self.encoder.failure(id_, {"code": code, "message": ascii(message)}, self._max_frame))
+        except NotSerializable as unsendable:
+            logger.error("an error cannot be sent as it is: %s", unsendable)
+            self.send(self.encoder.failure(id_, self._sendable(error), self._max_frame))
+
+    def _sendable(self, error: dict[str, Any]) -> dict[str, Any]:
+        """`error` with its message as text, and a word in place of data that cannot be sent."""
+        plain = {**error, "message": as_text(error["message"])}
+        try:
+            self.encoder.pack(plain)
+        except NotSerializable as unsendable:
+            plain["data"] = as_text(f"the data of this error cannot be sent: {unsendable}")
+        return plain
 
     def unknown(self, request: Request) -> None:
         """Send that there is no such method."""
         for notify in self._owner.observers.unknown:
             notify(self, request)
-        self.error(request.id, errors.METHOD_NOT_FOUND, "Unregistered method called", request.method)
+        # Released clients compare the message.
+        hint = self._owner.service.methods.hint(request.method) if self.features else ""
+        text = f"Unregistered method called{hint}"
+        self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
     def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
-        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over its
-        bound is disconnected (LIM-6)."""
+        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over
+        `max_backlog` is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
-        if not self.queue.waiting and self._transport.writable and message.source is None:
+        before = self.queue.waiting
+        if not before and self._transport.writable and message.source is None:
             self._transport.send(message.frames)
             return
         try:
@@ -310,12 +358,21 @@ class Session(Stateful):
                 notify(self)
         if self._transport.writable:
             self._pump()
+        if self.queue.waiting and (not before or self.queue.waiting > self._owner.limits.max_outbox):
+            self._paced().watch()
 
     def resume(self) -> None:
         """The transport is writable again."""
         if self.queue.waiting:
             self._chunk.resumed(monotonic())
+            self._limit_unsent()
             self._pump()
+
+    def _limit_unsent(self) -> None:
+        limit = self._chunk.unsent
+        if limit != self._unsent:
+            self._unsent = limit
+            self._transport.limit_unsent(limit)
 
     def _pump(self) -> None:
         """Hand frames to the transport for as long as it is writable."""
@@ -327,12 +384,21 @@ class Session(Stateful):
         self._settle(waiting - len(queue))
         if not queue.waiting:
             chunk.idle()
+        if self.credit < 0:
+            self.room()
 
     def _settle(self, messages: int) -> None:
         """So many messages that waited have gone out, or never will."""
         for notify in self._owner.observers.settled:
             for _ in range(messages):
                 notify(self)
+
+    @property
+    def has_room(self) -> bool:
+        return self.state is CLOSED or self.queue.waiting <= self._owner.limits.max_outbox
+
+    async def room_again(self) -> None:
+        await self._paced().room_again()
 
     # End --------------------------------------------------------------------
 
@@ -347,14 +413,21 @@ class Session(Stateful):
         else:
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
         self._transport.close(code, reason)
-        self.closed()
+        self._end(stops=code == 1001)
 
     def closed(self) -> None:
         """The connection has ended. Safe to call more than once."""
+        self._end()
+
+    def _end(self, stops: bool = False) -> None:
         if self.state is CLOSED:
             return
         self.advance(Event.ENDED)
         self._cancel_hello_timer()
+        if self._pace is not None:
+            self._pace.stop()
+        if not stops:  # a server that stops gives calls their time
+            self._dispatcher.leave()
         self._settle(len(self.queue))
         self.queue.clear()
         self._owner.farewell(self)

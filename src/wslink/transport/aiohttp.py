@@ -10,16 +10,18 @@ from typing import cast
 
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
-from wslink.session.ports import FrameReceiver
-from wslink.transport.base import CLOSE_TIMEOUT, Carriage, Engine, close_reason
+from wslink.session.ports import FrameReceiver, Progress
+from wslink.transport import tcp
+from wslink.transport.base import CLOSE_TIMEOUT, Carriage, Engine, close_reason, limit_unsent
 from wslink.transport.deflate import worth_compressing
+from wslink.transport.gate import ReadGate
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.private import compress_per_message
 from wslink.wire.frames import Frame
 
 Socket = web.WebSocketResponse | ClientWebSocketResponse
 
-HIGH_WATER = 256 * 1024
+HIGH_WATER = 64 * 1024
 """Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one
 may replace them."""
 
@@ -56,6 +58,7 @@ class AiohttpConnection:
             self._transport.set_write_buffer_limits(HIGH_WATER)
         self._compress = compress_per_message(socket)
         self._heartbeat = Heartbeat(heartbeat, self._ping, self.abort)
+        self._gate = ReadGate()
         self._queue: deque[Callable[[], Awaitable[None]]] = deque()
         self._queued = 0
         self._wake = asyncio.Event()
@@ -66,6 +69,25 @@ class AiohttpConnection:
     @property
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
+
+    @property
+    def progress(self) -> Progress:
+        if self._transport is None:
+            return Progress(-self._queued)
+        return Progress(tcp.line(self._transport).taken)
+
+    def cork(self) -> None: ...
+
+    def uncork(self) -> None: ...
+
+    def pause_reading(self) -> None:
+        self._gate.close()
+
+    def resume_reading(self) -> None:
+        self._gate.open()
+
+    def limit_unsent(self, limit: int) -> None:
+        limit_unsent(self._transport, limit)
 
     def send(self, frames: Sequence[Frame]) -> None:
         if not self._closing:
@@ -121,6 +143,9 @@ class AiohttpConnection:
 
     async def _read(self, session: FrameReceiver) -> None:
         while True:
+            while self._gate.closed:
+                self._heartbeat.heard = True  # what is not read is not silence
+                await self._gate.wait()
             message = await self._socket.receive()
             self._heartbeat.heard = True
             if message.type is WSMsgType.BINARY:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -30,6 +30,11 @@ match_id: Callable[[str], re.Match[str] | None] = _ID.fullmatch
 is_topic: Callable[[str], re.Match[str] | None] = _TOPIC.fullmatch
 is_method_name: Callable[[str], re.Match[str] | None] = _METHOD.fullmatch
 
+MAX_ID = 1024
+"""Characters in the id of a call (MSG-2)."""
+NO_ID = "".join(("no ", "id"))
+"""Stands for an id that is missing; known by identity."""
+
 _PLAIN = (bool, int, float, str, bytes, list, dict)
 
 Envelope = dict[str, Any]
@@ -40,7 +45,7 @@ class Request(msgspec.Struct):
     """A call. Decoders that are told to make these straight from the bytes; only `id` is still to be checked then."""
 
     method: str
-    id: str = ""
+    id: str = NO_ID
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
 
@@ -51,15 +56,15 @@ def parse_call(envelope: Any) -> Request:
     Raises:
         InvalidRequest: naming the key that is wrong, and what it must be.
     """
-    if type(envelope) is Request and match_id(envelope.id) is not None:
-        return envelope
     if isinstance(envelope, Request):
-        envelope = msgspec.structs.asdict(envelope)
+        envelope = {**msgspec.structs.asdict(envelope), "id": None if envelope.id is NO_ID else envelope.id}
     if not isinstance(envelope, dict):
         raise InvalidRequest(f"a message must be a map, not {_kind(envelope)}")
     id_ = envelope.get("id")
-    if not isinstance(id_, str) or match_id(id_) is None:
-        raise InvalidRequest("'id' must be a string such as 'rpc:<clientID>:<number>'")
+    if not is_id(id_):
+        raise InvalidRequest(
+            f"'id' must be a string of at most {MAX_ID} characters (max_id), such as 'rpc:<clientID>:<number>'"
+        )
     method = envelope.get("method")
     if not isinstance(method, str):
         raise InvalidRequest(f"'method' must be a string, not {_kind(method)}")
@@ -82,7 +87,21 @@ def _given(envelope: Envelope, key: str, absent: Any) -> Any:
 def answerable_id(envelope: Any) -> str:
     """The id under which to refuse a malformed message (ERR-5)."""
     id_ = envelope.get("id") if isinstance(envelope, dict) else None
-    return id_ if isinstance(id_, str) and match_id(id_) else MALFORMED_ID
+    return id_ if is_id(id_) else MALFORMED_ID
+
+
+def is_id(value: Any) -> TypeGuard[str]:
+    """Whether `value` may be the id of a call: any text that is not too long (MSG-2)."""
+    return isinstance(value, str) and len(value) <= MAX_ID and is_text(value)
+
+
+def is_text(value: str) -> bool:
+    """Whether `value` can be sent: no half of a surrogate pair is left in it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(value: Any) -> str:

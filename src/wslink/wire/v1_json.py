@@ -17,7 +17,7 @@ from wslink.errors import InvalidRequest, NotSerializable, ParseError
 from wslink.wire import arrays
 from wslink.wire.frames import Buffer, Frame, Message, message, text_frame
 from wslink.wire.limits import Limits
-from wslink.wire.messages import VERSION, Request
+from wslink.wire.messages import NO_ID, VERSION, Request
 from wslink.wire.plain import to_plain
 from wslink.wire.v2_msgpack import INCOMPLETE
 
@@ -158,7 +158,8 @@ def _text_message(text: bytes) -> Message:
 
 
 def _compose(id_: str, kind: str, packed: PackedText, tail: bytes = b"") -> Message:
-    text = b"".join((f'{{"wslink":"1.0","id":"{id_}","{kind}":'.encode(), packed.text, tail, b"}"))
+    head = b"".join((b'{"wslink":"1.0","id":', msgspec.json.encode(id_), b',"', kind.encode(), b'":'))
+    text = b"".join((head, packed.text, tail, b"}"))
     if not packed.attachments:
         return _text_message(text)
     frames: list[Frame] = []
@@ -209,7 +210,7 @@ class FirstDecoder:
         if self._decode_calls and not self._attachments:
             try:
                 call = _call_decoder.decode(data)
-                if call.id:
+                if call.id is not NO_ID:
                     return call
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass  # no call, or one that only the slower way reads

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from wslink.errors import StartFailed, UsageError
+from wslink.launcher.advice import unknown_fields
 from wslink.launcher.configuration import Text
 from wslink.launcher.log import tail
 from wslink.launcher.session import public_name
@@ -23,7 +24,7 @@ from wslink.launcher.spawners import engine
 from wslink.launcher.spawners.base import Order, Spawner
 from wslink.launcher.spawners.squeue import Job, Queue
 from wslink.launcher.spawners.tree import MARK, end_all, find
-from wslink.launcher.validation import field_problems, unknown_fields
+from wslink.launcher.validation import field_problems
 from wslink.launcher.variables import names
 
 TEMPLATE = r"|.*\$.*"

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from wslink.errors import LimitExceeded
-from wslink.transport import deflate
-from wslink.transport.base import CLOSE_TIMEOUT, Carriage, close_reason
+from wslink.session.ports import Progress
+from wslink.transport import deflate, tcp
+from wslink.transport.base import CLOSE_TIMEOUT, Carriage, close_reason, limit_unsent
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
 from wslink.transport.picows.private import forget_handshake, progress
@@ -71,7 +72,8 @@ class PicowsConnection(WSListener):
 
     __slots__ = (
         "_bits", "_carriage", "_close_timer", "_closing", "_corkable_from", "_corked", "_fragments", "_heartbeat",
-        "_held", "_inbox", "_paused", "_reached", "_session", "_slices", "_task", "_transport", "_ws", "writable",
+        "_held", "_inbox", "_paused", "_reached", "_reading", "_session", "_silences", "_slices", "_task",
+        "_transport", "_ws", "writable",
     )  # fmt: skip
 
     def __init__(self, carriage: Carriage, bits: int) -> None:
@@ -79,6 +81,8 @@ class PicowsConnection(WSListener):
         self._carriage = carriage
         self._bits = bits
         self._paused = False
+        self._reading = True  # whether the session wants to be handed more
+        self._silences = 0
         self._closing = False
         self._corked = False
         self._corkable_from = self._reached = 0.0
@@ -181,6 +185,31 @@ class PicowsConnection(WSListener):
         else:
             self._control(_CLOSE, message)
 
+    @property
+    def progress(self) -> Progress:
+        return Progress(tcp.line(self._transport).taken)
+
+    def cork(self) -> None:
+        self._corked = True
+
+    def uncork(self) -> None:
+        self._corked = False
+        if not self._closing or self._slices:
+            self._pump()
+
+    def pause_reading(self) -> None:
+        self._reading = False
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._reading = True
+        if self._inbox is None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def limit_unsent(self, limit: int) -> None:
+        limit_unsent(self._transport, limit)
+
     def abort(self) -> None:
         """Drop the connection at once."""
         self._closing = True
@@ -240,7 +269,10 @@ class PicowsConnection(WSListener):
         self._pump()
 
     def _progress(self) -> int:
-        return progress(self._ws)
+        if self._reading:
+            return progress(self._ws)
+        self._silences += 1  # what is not read is not silence
+        return self._silences
 
     def _ping(self) -> None:
         if not self._paused:
@@ -345,7 +377,7 @@ class PicowsConnection(WSListener):
         self._session.receive(kind is _BINARY, message)
         for item in inbox:
             self._receive_message(*item)
-        if self._inbox is None:
+        if self._inbox is None and self._reading:
             self._transport.resume_reading()
 
     def _refuse(self, error: Exception) -> None:

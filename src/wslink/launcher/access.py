@@ -1,0 +1,98 @@
+"""Who asks: the user, the administrator, or somebody who guesses."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from aiohttp import web
+
+from wslink.errors import RequestRefused
+from wslink.http.tokens import bearer_token, same
+from wslink.http.tries import Tries
+from wslink.launcher.authentication import Authenticator, Network, client_of
+
+logger = logging.getLogger("wslink.launcher")
+
+
+class Access:
+    """Tells users and the administrator by what their requests show. Wrong tokens are logged and counted by address;
+    who shows too many has to wait.
+
+    Args:
+        authenticate: the user of a request; None where everybody may come in.
+        admin_token: returns the administrator's token; empty where nobody is.
+        proxies: whose `X-Forwarded-For` is believed.
+    """
+
+    def __init__(
+        self, authenticate: Authenticator | None, admin_token: Callable[[], str], proxies: Iterable[Network]
+    ) -> None:
+        self._authenticate = authenticate
+        self._admin_token = admin_token
+        self._proxies = tuple(proxies)
+        self._tries = Tries()
+
+    def client(self, request: web.Request) -> str:
+        """The address that limits count a request for; "" where a trusted proxy tells none."""
+        return client_of(request, self._proxies)
+
+    def address(self, request: web.Request) -> str:
+        """Where a request comes from, as logs name it and tries count it."""
+        return self.client(request) or request.remote or "unknown"
+
+    def is_admin(self, request: web.Request) -> bool:
+        """Whether a request has the administrator's token. Never while its address has to wait."""
+        token = bearer_token(request)
+        if not token or self._wait(request):
+            return False
+        expected = self._admin_token()
+        if same(token, expected):
+            return True
+        if expected and self._authenticate is None:  # or it may be a user's
+            self._refused(request, "this is not the administrator's token")
+        return False
+
+    def admit_admin(self, request: web.Request) -> None:
+        """Let the administrator in alone.
+
+        Raises:
+            RequestRefused: with 404, or with 429 while the request's address has to wait.
+        """
+        self._check_tries(request)
+        if not same(bearer_token(request), self._admin_token()):
+            self._refused(request, "the administrator's token is needed")
+            raise RequestRefused("There is nothing here", 404)
+
+    def user(self, request: web.Request) -> str | None:
+        """The user's name; None where everybody may come in.
+
+        Raises:
+            RequestRefused: with 401 if the request does not show who it is, with 429 while its address has to wait.
+        """
+        if self._authenticate is None:
+            return None
+        self._check_tries(request)
+        user = self._authenticate(request)
+        if user is None:
+            self._refused(request, "authentication is needed")
+            raise RequestRefused("Authentication is needed", 401)
+        return user
+
+    def _wait(self, request: web.Request) -> float:
+        return self._tries.wait(self.address(request))
+
+    def _check_tries(self, request: web.Request) -> None:
+        wait = self._wait(request) if bearer_token(request) else 0
+        if wait:
+            raise RequestRefused("Too many wrong tokens came from this address; try again later", 429, wait)
+
+    def _refused(self, request: web.Request, why: str) -> None:
+        address = self.address(request)
+        told = request.method, request.path, address, why
+        if not bearer_token(request):
+            logger.info("%s %.80r from %s was refused: %s", *told)
+            return
+        count = self._tries.wrong(address)
+        text = "%s %.80r from %s was refused: %s; wrong tokens from there: %d, the next is looked at in %.0f s"
+        logger.warning(text, *told, count, self._tries.wait(address))

@@ -1,0 +1,105 @@
+"""What in a configuration is allowed and yet surely not meant: keys that mean nothing, fields that nobody is told,
+programs that are not there. A launcher starts all the same, as released ones do; `--check` fails."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from wslink.launcher.configuration import Application, Authentication, Configuration, Limits, Resource, Settings
+from wslink.launcher.source import Key
+from wslink.launcher.variables import fill, postable
+
+TOLD = ("id", "application", "host", "port", "secret", "sessionURL", "sessionManagerURL")
+"""What clients can be told of every session."""
+
+
+Advice = Iterator[tuple[Key, str]]
+
+
+def useless(data: dict[str, Any], configuration: Configuration) -> Advice:
+    """What means nothing in a configuration, and in the file that it was made of."""
+    yield from _unknown(data)
+    yield from _fields(configuration)
+    yield from _sanitize(configuration)
+
+
+def unknown_fields(key: Key, value: dict[str, Any], kind: type[msgspec.Struct]) -> Advice:
+    """The keys of the object `value`, which stands at `key`, that a struct has no field for."""
+    names = [field.encode_name for field in msgspec.structs.fields(kind)]
+    for name in value:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            yield (*key, name), f"nothing is known by this name{f'; is {near[0]} meant?' if near else ''}"
+
+
+def _unknown(data: dict[str, Any]) -> Advice:
+    yield from unknown_fields((), data, Configuration)
+    settings = data["configuration"]
+    yield from unknown_fields(("configuration",), settings, Settings)
+    if isinstance(settings.get("authentication"), dict):
+        yield from unknown_fields(("configuration", "authentication"), settings["authentication"], Authentication)
+    for index, resource in enumerate(data["resources"]):
+        yield from unknown_fields(("resources", index), resource, Resource)
+    for name, app in data["apps"].items():
+        yield from unknown_fields(("apps", name), app, Application)
+        if isinstance(app.get("limits"), dict):
+            yield from unknown_fields(("apps", name, "limits"), app["limits"], Limits)
+
+
+def _fields(configuration: Configuration) -> Advice:
+    """Fields that no session has."""
+    known = {*TOLD, *configuration.session_data, *_posted(configuration)}
+    for index, name in enumerate(configuration.settings.fields):
+        if name not in known:
+            yield ("configuration", "fields", index), f"no session has {name!r}{_meant(name, known)}"
+
+
+def _sanitize(configuration: Configuration) -> Advice:
+    """Rules for keys that fill no variable: a slip there leaves another key without its rule."""
+    posted = _posted(configuration)
+    for name in configuration.settings.sanitize:
+        if name not in posted and name not in configuration.properties:
+            text = f"clients cannot post {name!r}: no application names it{_meant(name, posted)}"
+            yield ("configuration", "sanitize", name), text
+
+
+def missing_programs(configuration: Configuration) -> Advice:
+    """Programs that this machine does not have, of those that it has to run."""
+    for name, app in configuration.apps.items():
+        if app.spawner == "local":
+            folder = str(fill(app.cwd, configuration.properties))
+            yield from _program(("apps", name, "cmd", 0), app.cmd[0], configuration, folder)
+        elif app.spawner == "command":
+            for option, command in app.options.items():
+                if isinstance(command, list) and command:
+                    yield from _program(("apps", name, "options", option, 0), command[0], configuration, "")
+        elif app.spawner == "slurm" and shutil.which("sbatch") is None:
+            yield ("apps", name, "spawner"), "there is no program 'sbatch' in PATH"
+
+
+def _program(key: Key, template: Any, configuration: Configuration, folder: str) -> Advice:
+    program = str(fill(str(template), configuration.properties))
+    if "$" in program:  # nobody knows before it is posted
+        return
+    if os.sep not in program:
+        found, where = shutil.which(program), "in PATH"
+    else:
+        # What is named by a path is looked for in the folder that it is started in.
+        found, where = shutil.which(os.path.join(folder or os.curdir, program)), f"from {folder or 'here'}"
+    if found is None:
+        yield key, f"there is no program {program!r} {where}"
+
+
+def _posted(configuration: Configuration) -> set[str]:
+    return {name for app in configuration.apps.values() for name in postable(configuration, app)}
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), 1)
+    return f"; is {near[0]!r} meant?" if near else ""

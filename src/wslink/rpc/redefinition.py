@@ -1,0 +1,27 @@
+"""Functions that are defined again: a cell of a notebook that is run a second time replaces what it defined before."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from typing import Any
+
+
+def may_replace(function: Any) -> bool:
+    """Whether `function` may take the place of another of the same name: it comes from a notebook or a prompt."""
+    return getattr(function, "__module__", None) == "__main__" and _is_interactive()
+
+
+def add_handler(handlers: list[Any], handler: Any) -> None:
+    """Append `handler`, or let it replace the one that it defines again."""
+    name = getattr(handler, "__qualname__", "<lambda>")
+    if may_replace(handler) and not name.endswith("<lambda>"):
+        for index, known in enumerate(handlers):
+            if getattr(known, "__qualname__", None) == name and getattr(known, "__module__", None) == "__main__":
+                handlers[index] = handler
+                return
+    handlers.append(handler)
+
+
+def _is_interactive() -> bool:
+    return hasattr(sys, "ps1") or hasattr(builtins, "__IPYTHON__")

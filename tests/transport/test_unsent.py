@@ -1,0 +1,56 @@
+"""What waits where nothing can be replaced any more, in front of a client that reads slowly."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+
+import msgpack
+import pytest
+
+from tests.conftest import Serve
+from tests.transport.raw import BINARY, RawSocket
+from wslink import App
+from wslink.transport.base import ENGINES
+from wslink.wire.chunks import HEADER
+
+FRAME = 100_000
+RECEIVE_BUFFER = 64 * 1024
+
+
+@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="no TCP_NOTSENT_LOWAT")
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_little_waits_in_the_kernel(app: App, serve: Serve, engine: str) -> None:
+    """A client that has stopped reading, and reads again, is sent some 500 kB that were under way, and then the newest:
+    of 200 frames of 100 kB all but a few were replaced."""
+    frames = app.topic("test.frame", delivery="latest")
+    peer = await slow_peer(await serve(app, engine=engine))
+    for number in range(200):
+        frames.publish({"n": number, "pixels": bytes(FRAME)})
+        await asyncio.sleep(0.002)
+    peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    seen: list[int] = []
+    partial: dict[int, bytes] = {}
+    while 199 not in seen:
+        frame = (await peer.receive()).payload
+        id_, _, total = HEADER.unpack_from(frame)
+        text = partial[id_] = partial.get(id_, b"") + frame[HEADER.size :]
+        if len(text) == total:
+            seen.append(msgpack.unpackb(partial.pop(id_))["result"]["n"])
+    peer.close()
+    assert len(seen) <= 8
+
+
+async def slow_peer(url: str) -> RawSocket:
+    """A client with a small receive buffer that has said hello and reads no more."""
+    peer = await RawSocket.open(url)
+    raw: socket.socket = peer.writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    hello = msgpack.packb(
+        {"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [{"secret": "secret"}]}
+    )
+    peer.send(BINARY, HEADER.pack(1, 0, len(hello)) + hello)
+    await peer.receive()
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    return peer
