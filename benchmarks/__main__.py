@@ -8,10 +8,11 @@ import pkgutil
 import sys
 import time
 
-from benchmarks import budget, curves, profile, report, results, summary, workloads
+from benchmarks import budget, curves, entered, environments, profile, report, results, summary, workloads
+from benchmarks.frames import PEERS
 from benchmarks.process import LOAD_CORE, pin
 from benchmarks.run import run
-from benchmarks.workload import Samples, Workload
+from benchmarks.workload import NPM, Samples, Workload
 
 
 def all_workloads() -> dict[str, Workload]:
@@ -38,6 +39,8 @@ def arguments(known: dict[str, Workload]) -> argparse.Namespace:
     if unknown:
         parser.error(f"no workload {', '.join(sorted(unknown))}; there are: {', '.join(known)}")
     chosen.peers = [name.strip() for name in chosen.peers.split(",") if name.strip()]
+    if strange := set(chosen.peers) - {*PEERS, NPM}:
+        parser.error(f"no column {', '.join(sorted(strange))}; there are: {', '.join((*PEERS, NPM))}")
     return chosen
 
 
@@ -49,7 +52,7 @@ def main() -> int:
     if chosen.curves is not None:
         return curves.main(chosen.curves)
     if chosen.profile:
-        return profile.main(selected, chosen.peers or ["ours g2"])
+        return profile.main(selected, chosen.peers or ["ours v2"])
     if chosen.report:
         return conclude(known, selected, results.load(selected), chosen)
     return conclude(known, selected, {workload.name: measure(workload, chosen) for workload in selected}, chosen)
@@ -78,6 +81,7 @@ def conclude(
     if not chosen.check:
         return 0
     complaints = budget.check(selected, measured, lambda workload: measure(workload, chosen))
+    complaints += entered.complaints(str(environments.python("ours")))
     for complaint in complaints:
         print(f"worse than the budget: {complaint}")
     if not complaints:

@@ -26,7 +26,7 @@ KIB, MIB = 1024, 1024 * 1024
 CONNECTIONS = (1, 10, 100, 1_000, 3_000, 10_000)
 SIZES = (1, 32, KIB, 32 * KIB, MIB, 8 * MIB, 64 * MIB, 256 * MIB)
 SUBSCRIBERS = (1, 3, 10, 30, 100, 300, 1_000)
-LINES = {"App": "ours g2", "wslink 2.6.0": "2.6.0", "raw engine": "raw g2"}
+LINES = {"App": "ours v2", "wslink 2.6.0": "2.6.0", "raw engine": "raw v2"}
 WHOLE = Second(frame=1024 * MIB)
 """The raw engine joins no chunks."""
 
@@ -137,13 +137,13 @@ async def _best(server: Server, client: Client, method: str, args: list[Any], an
 async def subscribers() -> Curve:
     """What a publication of 1 KiB costs that one subscriber wants, by how many there are; all filters differ."""
     curve: Curve = {"publication": {}}
-    filtering = PEERS["ours g2"]._replace(dialect=Second("subscribe"))
+    filtering = PEERS["ours v2"]._replace(dialect=Second("subscribe"))
     everything: Mapping[str, Callable[[int], list[Any]]] = {
         "App, filters": lambda count: [KIB, _rounds(count), count],
         "App, everything to everybody": lambda count: [KIB, max(5, 300 // count)],
         "wslink 2.6.0, everything to everybody": lambda count: [KIB, max(5, 300 // count)],
     }
-    for line, peer in zip(everything, (filtering, PEERS["ours g2"], PEERS["2.6.0"]), strict=True):
+    for line, peer in zip(everything, (filtering, PEERS["ours v2"], PEERS["2.6.0"]), strict=True):
         with Server(peer) as server:
             for count in SUBSCRIBERS:
                 cost = await _publication(server, count, everything[line](count))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 HEADER = struct.Struct("<III")
-CLIENT_FRAME = 4 * 1024 * 1024  # what servers of the second generation announce as maxMsgSize
+CLIENT_FRAME = 4 * 1024 * 1024  # what servers of version 2 announce as maxMsgSize
 SECRET = "wslink-secret"
 
 FrameOut = tuple[bool, bytes]
@@ -43,7 +43,7 @@ class Dialect:
 
 
 class First(Dialect):
-    """The first generation: JSON text; a bytes argument travels as an attachment."""
+    """Protocol version 1: JSON text; a bytes argument travels as an attachment."""
 
     _numbers = itertools.count(1)
 
@@ -67,7 +67,7 @@ class First(Dialect):
 
 
 class Second(Dialect):
-    """The second generation: chunked MessagePack. `features` are announced in hello."""
+    """Protocol version 2: chunked MessagePack. `features` are announced in hello."""
 
     def __init__(self, *features: str, frame: int = CLIENT_FRAME) -> None:
         self._features = features
@@ -143,16 +143,16 @@ class Peer(NamedTuple):
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("ours g1", "ours", ("app.py",), First()),
-        Peer("ours g2", "ours", ("app.py",), Second()),
-        Peer("ours g1 aiohttp", "ours", ("app.py", "--engine=aiohttp"), First()),
-        Peer("ours g2 aiohttp", "ours", ("app.py", "--engine=aiohttp"), Second()),
-        Peer("ours g1 uvloop", "uvloop", ("app.py", "--loop=uvloop"), First()),
-        Peer("ours g2 uvloop", "uvloop", ("app.py", "--loop=uvloop"), Second()),
-        Peer("released API g1", "ours", ("released.py",), First()),
-        Peer("released API g2", "ours", ("released.py",), Second()),
-        Peer("raw g1", "load", ("raw.py",), First()),
-        Peer("raw g2", "load", ("raw.py",), Second(frame=64 * 1024 * 1024)),
+        Peer("ours v1", "ours", ("app.py",), First()),
+        Peer("ours v2", "ours", ("app.py",), Second()),
+        Peer("ours v1 aiohttp", "ours", ("app.py", "--engine=aiohttp"), First()),
+        Peer("ours v2 aiohttp", "ours", ("app.py", "--engine=aiohttp"), Second()),
+        Peer("ours v1 uvloop", "uvloop", ("app.py", "--loop=uvloop"), First()),
+        Peer("ours v2 uvloop", "uvloop", ("app.py", "--loop=uvloop"), Second()),
+        Peer("compat v1", "ours", ("released.py",), First()),
+        Peer("compat v2", "ours", ("released.py",), Second()),
+        Peer("raw v1", "load", ("raw.py",), First()),
+        Peer("raw v2", "load", ("raw.py",), Second(frame=64 * 1024 * 1024)),
         Peer("1.12.4", "wslink-1.12.4", ("released.py",), First()),
         Peer("2.6.0", "wslink-2.6.0", ("released.py",), Second()),
         Peer("socket.io", "socketio", ("socketio_.py",), SocketIo()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ class Client(WSListener):
         self.messages = 0
         self.bytes = 0
         self.on_message: Callable[[memoryview], None] | None = None
+        self.ended: float | None = None
+        """When the connection ended (`time.monotonic`)."""
         self._wanted = 0
         self._arrived: asyncio.Future[None] | None = None
         self.transport: WSTransport
@@ -59,6 +62,7 @@ class Client(WSListener):
             self._arrived.set_result(None)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self.ended = time.monotonic()
         if self._arrived is not None and not self._arrived.done():
             self._arrived.set_exception(ConnectionError("the server closed the connection"))
 

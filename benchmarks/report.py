@@ -8,10 +8,10 @@ from benchmarks.workload import Metric, Samples, Workload
 
 
 def counterpart(peer: str, against: str) -> str:
-    """The column that `peer` is compared with: "raw" is the raw engine in the same generation."""
+    """The column that `peer` is compared with: "raw" is the raw engine in the same version."""
     if against != "raw":
         return against
-    return "raw g1" if "g1" in peer or peer == "1.12.4" else "raw g2"
+    return "raw v1" if "v1" in peer or peer == "1.12.4" else "raw v2"
 
 
 def figure(samples: Samples, peer: str, metric: Metric) -> float | None:
@@ -41,7 +41,7 @@ def meets(value: float, bound: float, metric: Metric) -> bool:
 
 
 def is_ours(peer: str) -> bool:
-    return peer.startswith(("ours", "released API"))
+    return peer.startswith(("ours", "compat"))
 
 
 def verdict(samples: Samples, peer: str, metric: Metric) -> str:

@@ -11,7 +11,7 @@ from benchmarks.workload import OURS, Metric, Samples, Workload
 
 DOCS = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- scripts/bench --write-docs: begin -->", "<!-- scripts/bench --write-docs: end -->"
-HEAD = ("work", "target", "App g1", "App g2", "released API g1", "released API g2", "verdict")
+HEAD = ("work", "target", "App v1", "App v2", "compat v1", "compat v2", "verdict")
 
 ROWS = (
     "call-1x50", "call-50x2", "publish-1k-100", "encodings", "publish-1m-10", "publish-8m-1", "upload-8m-1",

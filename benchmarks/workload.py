@@ -9,8 +9,8 @@ from typing import Literal
 
 from benchmarks.process import Server
 
-OURS = ("ours g1", "ours g2", "released API g1", "released API g2")
-RAW = ("raw g1", "raw g2")
+OURS = ("ours v1", "ours v2", "compat v1", "compat v2")
+RAW = ("raw v1", "raw v2")
 RELEASED = ("1.12.4", "2.6.0")
 NPM = "npm 2.5.0"
 
@@ -31,7 +31,7 @@ class Metric:
         kind: how windows are summed up and how far a later run may stray (budget.py): processor time, throughput, time
             by the clock, memory, or something that is the same in every run.
         higher_is_better: otherwise it is a cost.
-        targets: what is asked of ours: the column to compare with ("raw" is that of the same generation, "" the figure
+        targets: what is asked of ours: the column to compare with ("raw" is that of the same version, "" the figure
             itself) and the ratio or figure that must not be exceeded (or undercut, where higher is better).
         watched: columns that the budget compares with, though nothing is asked.
     """

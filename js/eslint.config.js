@@ -29,7 +29,7 @@ function layer([folder, forbidden]) {
 }
 
 export default tseslint.config(
-  { ignores: ["dist/"] },
+  { ignores: ["dist/", "cjs/", "tests/package/"] },
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,

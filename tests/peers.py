@@ -15,7 +15,7 @@ HEADER = struct.Struct("<III")
 
 
 class Peer:
-    """A raw WebSocket client. `attachments` resolves first-generation keys in what it receives."""
+    """A raw WebSocket client. `attachments` resolves version 1 keys in what it receives."""
 
     def __init__(
         self, session: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, generation: int

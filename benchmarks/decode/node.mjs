@@ -16,6 +16,6 @@ const processor = () => {
   const { user, system } = process.cpuUsage();
   return user + system;
 };
-const clients = { "ours g2": ours(client), "released API g2": released(own), "npm 2.5.0": released(npm) };
+const clients = { "ours v2": ours(client), "compat v2": released(own), "npm 2.5.0": released(npm) };
 const [windows, name] = process.argv.slice(2);
 console.log(JSON.stringify(await measure({ [name]: clients[name] }, Number(windows), processor)));

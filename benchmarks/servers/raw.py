@@ -38,7 +38,7 @@ def framed(text: bytes) -> bytes:
 class Raw(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         connections.add(transport)
-        self.first_generation = False
+        self.version_1 = False
         self.attachment = b""
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
@@ -52,7 +52,7 @@ class Raw(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         payload = frame.get_payload_as_memoryview()
         if frame.msg_type == WSMsgType.BINARY:
-            if self.first_generation:
+            if self.version_1:
                 self.attachment = bytes(payload)
                 return
             call = msgspec.msgpack.decode(payload[12:])
@@ -60,7 +60,7 @@ class Raw(WSListener):
             answer = msgspec.msgpack.encode({"wslink": "1.0", "id": call["id"], "result": result})
             transport.send(WSMsgType.BINARY, framed(answer))
         elif frame.msg_type == WSMsgType.TEXT:
-            self.first_generation = True
+            self.version_1 = True
             call = msgspec.json.decode(payload)
             if call["method"] == "wslink.binary.attachment":
                 return

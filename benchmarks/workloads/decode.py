@@ -17,7 +17,7 @@ from benchmarks.servers.common import SECRET
 from benchmarks.workload import NPM, Load, Metric, Samples, Script, Window
 
 DECODE = ROOT / "benchmarks" / "decode"
-CLIENTS = ("ours g2", "released API g2")
+CLIENTS = ("ours v2", "compat v2")
 SIZES = {"1k": "1 KiB", "1m": "1 MiB", "64m": "64 MiB"}
 ROUNDS = 3
 ARRAY, ARRAYS = 64 * 1024 * 1024, 4
@@ -78,7 +78,7 @@ def bundle(peers: tuple[str, ...], windows: int) -> Samples:
     """Bytes of what a page loads, minified and gzipped."""
     environments.javascript()
     npm = ROOT / "js" / "node_modules" / "wslink2" / "dist" / "wslink.js"
-    files = {"ours g2": "js/dist/client.js", "released API g2": "js/dist/wslink.js", NPM: npm}
+    files = {"ours v2": "js/dist/client.js", "compat v2": "js/dist/wslink.js", NPM: npm}
     return {name: {"kb": [len(gzip.compress((ROOT / files[name]).read_bytes(), 9)) / 1000]} for name in peers}
 
 

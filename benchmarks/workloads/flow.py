@@ -118,6 +118,7 @@ async def beside_frames(server: Server, rate: float, delay: float) -> AsyncItera
                 "call_p99": percentile(page.trips, 99),
                 "used": used,
                 "shown": len(ages) / (SECONDS - WARM),
+                "connected": min(client.ended or float("inf"), begun + SECONDS) - begun,
             }
 
         yield window
@@ -139,7 +140,7 @@ async def beside_result(server: Server, rate: float, delay: float) -> AsyncItera
         yield window
 
 
-PEERS = ("ours g2", "released API g2", "2.6.0")
+PEERS = ("ours v2", "compat v2", "2.6.0")
 CALL = Metric("call_p99", "ms of a small call beside it, p99", "wall", targets=(("", 140),))
 USED = Metric("used", "share of the line that is used", "throughput", True)
 
@@ -152,6 +153,7 @@ def frames(name: str, megabits: int, delay: float, bound: float) -> Load:
             Metric("age_p95", "the same, p95", "wall", targets=(("", bound),)),
             CALL, USED,
             Metric("shown", "frames per second", "throughput", True),
+            Metric("connected", f"seconds of {SECONDS:.0f} connected", "exact", True, (("", SECONDS - 0.01),)),
         ),
         ready=lambda s: beside_frames(s, megabits * 1e6, delay),
         arguments=("--delivery=latest", f"--hold={FRAME}"), windows=1, restart=True,

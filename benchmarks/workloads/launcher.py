@@ -202,11 +202,11 @@ def each(measure: Callable[[Peer], Coroutine[Any, Any, dict[str, float]]]) -> Ca
 
 WORKLOADS = (
     Script(
-        name="proxy", title="the launcher's proxy", peers=("ours g2", "released API g2"), metrics=PROXY,
+        name="proxy", title="the launcher's proxy", peers=("ours v2", "compat v2"), metrics=PROXY,
         measure=each(proxied), windows=1,
     ),
     Script(
-        name="launch", title="the launcher's answers", peers=("ours g2",), metrics=ANSWERS, measure=each(answers),
+        name="launch", title="the launcher's answers", peers=("ours v2",), metrics=ANSWERS, measure=each(answers),
         windows=1,
     ),
 )  # fmt: skip

@@ -62,7 +62,7 @@ async def to_one(
 
 @asynccontextmanager
 async def encodings(server: Server, receivers: int) -> AsyncIterator[Window]:
-    """How often the values of one publication are read, with clients of both generations connected."""
+    """How often the values of one publication are read, with clients of both protocol versions connected."""
     async with (
         clients(server.url, First(), receivers),
         clients(server.url, Second(), receivers),
@@ -93,8 +93,8 @@ WORKLOADS = (
         ready=lambda s: fan_out(s, KIB, 100, 50),
     ),
     Load(
-        name="encodings", title="one publication to 40 clients of both generations", peers=OURS,
-        metrics=(Metric("count", "encodings per generation", "exact", targets=(("", 1),)),),
+        name="encodings", title="one publication to 40 clients of both versions", peers=OURS,
+        metrics=(Metric("count", "encodings per version", "exact", targets=(("", 1),)),),
         ready=lambda s: encodings(s, 20), windows=1,
     ),
     Load(

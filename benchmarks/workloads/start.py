@@ -37,7 +37,7 @@ def _run(interpreter: object, code: str) -> float:
 
 WORKLOADS = (
     Load(
-        name="start", title="import, and start of a server", peers=("raw g2", *OURS[1::2], *RELEASED),
+        name="start", title="import, and start of a server", peers=("raw v2", *OURS[1::2], *RELEASED),
         metrics=(
             Metric("import_ms", "import wslink, ms of CPU", targets=(("", 30.0),)),
             Metric("start_ms", "ms of CPU until it listens", targets=(("2.6.0", 0.6),)),

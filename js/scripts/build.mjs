@@ -1,34 +1,61 @@
-// Writes dist/ (ES modules with types, one module for browsers, one script for script tags) and the copy of the browser module which
-// the Python server serves.
+// Writes dist/ (ES modules with types, one module for browsers, one script for script tags), cjs/ (the same as CommonJS in the syntax of 2017,
+// for require and for tools of that age) and the copy of the browser module which the Python server serves.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
+import { ENTRIES, hasDefault } from "./entries.mjs";
 
 const here = fileURLToPath(new URL("..", import.meta.url));
 const served = fileURLToPath(new URL("../../src/wslink/static/", import.meta.url));
 process.chdir(here);
 
+/** Private members as properties with an underscore: in the syntax of 2017 each access would be one to a WeakMap. */
+const plainMembers = (path) => readFileSync(path, "utf8").replaceAll(/(?<=^\s+(?:readonly |async |get |static )*|\w\.)#(?=[a-z])/gm, "_");
+const plugin = {
+  name: "plain-members",
+  setup: ({ onLoad }) => onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => ({ contents: plainMembers(path), loader: "ts" })),
+};
+const sources = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 const common = { bundle: true, minify: true, target: "es2022", sourcemap: true, sourcesContent: true, legalComments: "none" };
+// A script, or a CommonJS module, has no URL to connect back to: it takes the page's.
+const old = { target: "es2017", define: { "import.meta.url": '""' }, supported: { "dynamic-import": true } };
 
 rmSync("dist", { recursive: true, force: true });
+rmSync("cjs", { recursive: true, force: true });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
 await build({ ...common, entryPoints: ["src/client/index.ts"], outfile: "dist/client.js", format: "esm" });
 await build({
   ...common,
+  ...old,
+  plugins: [plugin],
   entryPoints: ["src/index.ts"],
   outfile: "dist/wslink.js",
   format: "iife",
   globalName: "wslink",
-  // A script has no URL of its own to connect back to: it takes the page's.
-  define: { "import.meta.url": '""' },
   footer: {
     js: 'typeof module==="object"&&module.exports?module.exports=wslink:typeof define==="function"&&define.amd?define([],()=>wslink):globalThis.wslink=wslink;',
   },
 });
-// Node takes a .js file of this package for a module, so what require() gets needs another name.
-copyFileSync("dist/wslink.js", "dist/wslink.cjs");
 writeFileSync("dist/wslink.d.ts", 'export * from "./index.js";\nexport as namespace wslink;\n');
-writeFileSync("dist/wslink.d.cts", 'export * from "./index.js";\n');
+
+for (const file of sources) {
+  const { code } = await transform(plainMembers(`src/${file}`), { ...old, loader: "ts", format: "cjs", platform: "node" });
+  mkdirSync(dirname(`cjs/${file}`), { recursive: true });
+  writeFileSync(`cjs/${file.replace(/\.ts$/, ".js")}`, code);
+}
+cpSync("dist", "cjs", { recursive: true, filter: (path) => !/\.(js|map)$|wslink\.d\.ts$/.test(path) });
+writeFileSync("cjs/package.json", '{ "type": "commonjs", "sideEffects": false }\n');
+
+// What `import` gets in Node.
+for (const module of new Set(Object.values(ENTRIES))) {
+  const file = `dist/node/${module}.js`;
+  const target = `${"../".repeat(module.split("/").length + 1)}cjs/${module}.js`;
+  mkdirSync(dirname(file), { recursive: true });
+  const rest = hasDefault(module) ? `import module from "${target}";\nexport default module.default;\n` : "";
+  writeFileSync(file, `export * from "${target}";\n${rest}`);
+}
+
 mkdirSync(served, { recursive: true });
 for (const file of ["client.js", "client.js.map"]) copyFileSync(`dist/${file}`, served + file);

@@ -1,9 +1,11 @@
-// What other programs can import of this package, by its name.
-import { execFile, execFileSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+// What other programs can import of this package: from here by its name, and from the package as it is published.
+import { execFile } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
@@ -20,22 +22,27 @@ const DEEP = {
   ProcessLauncher: ["default", "extend", "newInstance"],
   SmartConnect: ["DEFAULT_SESSION_MANAGER_URL", "DEFAULT_SESSION_URL", "default", "extend", "newInstance"],
   WebsocketConnection: ["default", "extend", "newInstance"],
+  "WebsocketConnection/session": ["default", "extend", "newInstance"],
   WsLinkClient: ["default", "extend", "newInstance", "setSmartConnectClass"],
 };
-const FOLDERS = Object.entries(DEEP);
+const PATHS = Object.keys(DEEP).flatMap((name) => [name, name.includes("/") ? `${name}.js` : `${name}/index.js`]);
+const namesOf = (path: string): string[] => DEEP[path.replace(/(\/index)?\.js$/, "") as keyof typeof DEEP];
+
+interface Manifest {
+  readonly exports: object;
+  readonly files: string[];
+  readonly devDependencies: Record<string, string>;
+}
+
+const manifest = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as Manifest;
 
 describe("released imports", () => {
-  test.each(FOLDERS.flatMap(([name, names]) => [[`wslink/src/${name}`, names], [`wslink/src/${name}/index.js`, names]] as const))("%s", async (name, names) => {
-    expect(await exportsOf(name)).toEqual(expect.arrayContaining([...names]));
+  test.each(PATHS)("wslink/src/%s", async (path) => {
+    expect(await exportsOf(`wslink/src/${path}`)).toEqual(expect.arrayContaining(namesOf(path)));
   });
 
-  test.each(["wslink", "wslink/src", "wslink/src/index.js"])("%s", async (name) => {
-    expect(await exportsOf(name)).toEqual(expect.arrayContaining(["connect", ...Object.keys(DEEP)]));
-  });
-
-  test("require", async () => {
-    const { stdout } = await run(process.execPath, ["-e", 'console.log(typeof require("wslink").SmartConnect.newInstance)'], { cwd: root });
-    expect(stdout).toBe("function\n");
+  test.each(["wslink", "wslink/src", "wslink/src/index.js", "wslink/dist/wslink.js"])("%s", async (name) => {
+    expect(await exportsOf(name)).toEqual(expect.arrayContaining(["connect", ...Object.keys(DEEP).filter((each) => !each.includes("/"))]));
   });
 
   test("and nothing of what is inside", async () => {
@@ -44,20 +51,76 @@ describe("released imports", () => {
   });
 });
 
-describe("for tools that do not know exports, the package", () => {
-  const script = fileURLToPath(new URL("../scripts/folders.mjs", import.meta.url));
+test("the exports in package.json are those that scripts/entries.mjs makes", async () => {
+  const { exportsOf: made, shims } = (await import(`${root}scripts/entries.mjs`)) as Record<"exportsOf" | "shims", () => object>;
+  expect(manifest.exports).toEqual(made());
+  expect(manifest.files).toEqual(["dist", "cjs", ...Object.keys(shims()), "LICENSE"]);
+});
 
-  afterAll(() => void execFileSync(process.execPath, [script, "--remove"]));
+test("the repository is named where pyproject.toml names it, and only there", () => {
+  const [, repository] = /^repository = "(.*)"$/m.exec(readFileSync(`${root}../pyproject.toml`, "utf8")) ?? [];
+  const { repository: named, bugs } = manifest as { repository?: { url: string }; bugs?: { url: string } };
+  expect(repository).toBeDefined();
+  expect([named?.url, bugs?.url]).toEqual(repository ? [`git+${repository}.git`, `${repository}/issues`] : [undefined, undefined]);
+});
 
-  test("has folders of the released names", async () => {
-    await run(process.execPath, [script]);
-    const { files } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as { files: string[] };
-    for (const [name, names] of FOLDERS) {
-      expect(files).toContain(`src/${name}`);
-      expect(readdirSync(`${root}src/${name}`).sort()).toEqual(["index.d.ts", "index.js"]);
-      expect(await exportsOf(`${root}src/${name}/index.js`)).toEqual(expect.arrayContaining(names));
-    }
-    await run(process.execPath, [script, "--remove"]);
-    expect(FOLDERS.filter(([name]) => existsSync(`${root}src/${name}`))).toEqual([]);
+test("the README has no links that are dead on the package's page", () => {
+  expect(readFileSync(`${root}README.md`, "utf8")).not.toMatch(/\]\((?!https?:|#)/);
+});
+
+describe("the published package", () => {
+  const directory = mkdtempSync(join(tmpdir(), "wslink-package-"));
+  const project = join(directory, "project");
+  const node = (...args: string[]): Promise<{ stdout: string }> => run(process.execPath, args, { cwd: project });
+
+  beforeAll(async () => {
+    const { stdout } = await run(process.execPath, [`${root}scripts/pack.mjs`, directory]);
+    cpSync(fileURLToPath(new URL("package/", import.meta.url)), project, { recursive: true });
+    const archive = `file:${stdout.trim()}`;
+    writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, dependencies: { wslink: archive, "@kitware/wslink": archive } }));
+    await run("npm", ["install", "--offline", "--no-audit", "--no-fund", "--no-package-lock"], { cwd: project });
+  }, 120_000);
+
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  test("leaves nothing behind where it is packed", () => {
+    expect(readdirSync(join(directory, "js/src"))).toEqual(readdirSync(join(root, "src")));
   });
+
+  test("holds no sources, tests or paths of this machine", () => {
+    const files = readdirSync(join(project, "node_modules/wslink"), { recursive: true, encoding: "utf8" });
+    expect(files.filter((file) => /(?<!\.d)\.ts$|test|node_modules/.test(file))).toEqual([]);
+    for (const file of files.filter((each) => /\.(js|ts|json|map)$/.test(each))) {
+      expect(readFileSync(join(project, "node_modules/wslink", file), "utf8")).not.toContain(directory);
+    }
+  });
+
+  test.each(["wslink", "@kitware/wslink"])("is one copy in Node, whether %s is imported or required, by whatever path", async (name) => {
+    const script = `
+      import { createRequire } from "node:module";
+      const require = createRequire(import.meta.url);
+      const paths = ["", "/client.js", "/src", "/src/index.js", "/dist/wslink.js"];
+      const errors = new Set();
+      for (const path of paths) errors.add((await import("${name}" + path)).CallError).add(require("${name}" + path).CallError);
+      const smart = new Set();
+      for (const path of ["/src/SmartConnect", "/src/SmartConnect/index.js"]) smart.add((await import("${name}" + path)).default).add(require("${name}" + path).default);
+      smart.add(require("${name}").SmartConnect);
+      console.log(errors.size, smart.size, typeof [...errors][0], typeof [...smart][0].newInstance);`;
+    expect((await node("--input-type=module", "-e", script)).stdout).toBe("1 1 function function\n");
+  });
+
+  // vue-cli 4 and other tools of its age: they know neither "exports" nor the syntax since 2020.
+  test.each(["wslink", "@kitware/wslink"])("can be built by webpack 4 from %s, as one copy", async (name) => {
+    const { stdout } = await node("webpack4.cjs", `${root}node_modules/webpack4`, name);
+    const lines = stdout.trim().split("\n");
+    expect(lines.at(-1)).toBe("SmartConnect WsLinkClient WebsocketConnection Session ProcessLauncher one copy");
+  }, 60_000);
+
+  test.each(["node10", "node16", "bundler"])("has types for TypeScript's moduleResolution %s", async (moduleResolution) => {
+    const module = { node10: "commonjs", node16: "node16", bundler: "es2022" }[moduleResolution];
+    const options = { moduleResolution, module, target: "es2020", lib: ["es2022", "dom"], strict: true, noEmit: true, types: [] };
+    const compilerOptions = { ...options, ...(moduleResolution === "node10" && { ignoreDeprecations: "6.0" }) };
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }));
+    await expect(node(`${root}node_modules/typescript/bin/tsc`).catch(({ stdout }: { stdout: string }) => stdout)).resolves.toMatchObject({ stdout: "" }); // eslint-disable-line @typescript-eslint/use-unknown-in-catch-callback-variable
+  }, 60_000);
 });

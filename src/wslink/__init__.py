@@ -53,6 +53,7 @@ _HOMES = {
     "UsageError": "wslink.errors",
     "WslinkError": "wslink.errors",
     "connect": "wslink.client.connect",
+    "checkURI": "wslink.compat.uri",
     "register": "wslink.compat.core",
     "schedule_callback": "wslink.compat.core",
     "schedule_coroutine": "wslink.compat.core",
@@ -84,7 +85,13 @@ __all__ = [
 ]
 
 
+_MODULES = ("core", "uri")
+"""Submodules that released packages import with the package itself."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"wslink.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'wslink' has no attribute {name!r}")

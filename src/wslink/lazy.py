@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 _COMPAT = {
-    "wslink.server": "add_arguments create_webserver get_port start start_webserver stop_webserver ws_server",
-    "wslink.launcher": "STATUS_BAD_REQUEST STATUS_NOT_FOUND STATUS_OK STATUS_SERVICE_UNAVAILABLE LauncherResource "
-    "ProcessManager ProxyMappingManager ProxyMappingManagerTXT ResourceManager SessionManager add_arguments "
-    "checkSanitize extractSessionId filterResponse generatePassword jsonResponse parseConfig remove_comments "
+    "wslink.server": "add_arguments create_webserver get_port start start_webserver stop_webserver "
+    "ws_server backends wsl",
+    "wslink.launcher": "logger STATUS_BAD_REQUEST STATUS_NOT_FOUND STATUS_OK STATUS_SERVICE_UNAVAILABLE "
+    "LauncherResource ProcessManager ProxyMappingManager ProxyMappingManagerTXT ResourceManager SessionManager "
+    "add_arguments checkSanitize extractSessionId filterResponse generatePassword jsonResponse parseConfig "
+    "remove_comments "
     "replaceList replaceVariables sample_config_file start startWebServer validateKeySet",
     "wslink.relay": "main WsHandler",
 }

@@ -59,6 +59,18 @@ class TestNginx:
             async with self.server(workstation, blocks) as host:
                 await workstation.works(host, "/lab")
 
+    @pytest.mark.parametrize("named", [False, True])
+    async def test_at_a_host_name(self, tmp_path: Path, named: bool) -> None:
+        name = "viewers.example.org"
+        line = the_document_says(f'hosts = ["{name}"]')
+        changes = {'endpoint = "viewers"': f'endpoint = "viewers"\n{line if named else ""}'}
+        asked = {"Host": name, "Origin": f"http://{name}", "Content-Type": "text/plain"}
+        workstation = Workstation(tmp_path, changes=changes)
+        async with workstation, self.server(workstation, recipe("nginx")) as host:
+            body, url = '{"application": "viewer"}', f"http://{host}/viewers/"
+            async with workstation.http.post(url, data=body, headers=asked) as response:
+                assert response.status == (200 if named else 421)
+
     async def test_with_a_certificate(self, tmp_path: Path) -> None:
         url = the_document_says("wss://USE_HOST/viewers/session/${id}/${token}/ws")
         certificate, key = generate_ssl_pair("localhost")

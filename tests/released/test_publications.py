@@ -8,7 +8,7 @@ import pytest
 from wslink import register
 from wslink.websocket import LinkProtocol
 
-from .package import VERSION
+from .package import RELEASED, VERSION
 from .serving import Protocol, serving
 
 #: What released JavaScript clients demand of an id.
@@ -144,6 +144,18 @@ async def test_attachments(generation):
         await caller.call("pub.binary")
         for peer in (caller, other):
             assert await peer.publication("a.topic") == {"image": b"\xff\xd8", "id": "1"}
+
+
+@pytest.mark.skipif(RELEASED, reason="released servers raise ValueError")
+@pytest.mark.parametrize("dtype", ["M8[ns]", "M8[D]", "m8[s]", ">M8[ms]"])
+async def test_an_array_of_dates_is_an_attachment_of_its_counts(generation, dtype):
+    import numpy
+
+    dates = numpy.arange(3, dtype="<i8").astype(dtype)
+    async with serving(Protocol(link := Publisher())) as running:
+        peer = await running.connect(generation)
+        link.publish("a.topic", {"dates": link.addAttachment(dates)})
+        assert await peer.publication("a.topic") == {"dates": numpy.arange(3, dtype="<i8").tobytes()}
 
 
 @pytest.mark.skipif(VERSION.startswith("1."), reason="1.x wants addAttachment")

@@ -1,6 +1,6 @@
 import { CLIENT_ERROR, type Failure } from "./error.js";
 import { ReleasedSession } from "./session.js";
-import { OPEN, type SocketLike, createSocket } from "./socket.js";
+import { OPEN, type SocketLike, createSocket, listen } from "./socket.js";
 
 /** The shortest and the longest wait before a connection is tried again, in milliseconds; each wait is twice the one before. */
 const FIRST_WAIT = 500;
@@ -73,7 +73,7 @@ export class Line {
   #open(): void {
     const socket = createSocket(this.#url, this.#options.proxied);
     this.#socket = socket;
-    this.session.use(socket);
+    listen(socket, this.session.use(socket));
     const current = (act: () => void): void => {
       if (socket === this.#socket) act();
     };

@@ -3,7 +3,7 @@ import { Session } from "../session/session.js";
 import type { Subscription } from "../session/features/subscribe.js";
 import { withDefaults } from "../wire/limits.js";
 import { clientFailure, connectionClosed, toFailure } from "./error.js";
-import { OPEN, type SocketLike, listen } from "./socket.js";
+import { OPEN, type SocketLike } from "./socket.js";
 
 /** Takes publications of a topic; the payload is the only element of the list. */
 export type SubscriptionCallback<T = unknown> = (args: [payload: T]) => unknown;
@@ -85,25 +85,25 @@ export class ReleasedSession {
     return this.#accepted && this.#socket?.readyState === OPEN;
   }
 
-  /** Uses a socket that is opening, instead of any before it. */
-  use(socket: SocketLike): void {
+  /** Uses a socket that is opening, instead of any before it; returns what takes its frames. */
+  use(socket: SocketLike): (frame: Uint8Array | string) => void {
     this.end();
     const session = new Session(new SocketSink(socket), { ...withDefaults({}), asReleased: true });
     this.#socket = socket;
     this.#session = session;
     for (const subscriber of this.#subscribers) subscriber.entry = add(session, subscriber);
-    listen(socket, (frame) => session.receive(frame));
+    return (frame) => session.receive(frame);
   }
 
-  /** Says hello over the socket, which is open. Rejects with a `Failure`. */
-  async hello(secret: string): Promise<void> {
+  /** Says hello over the socket, which is open; resolves to this client's id. Rejects with a `Failure`. */
+  async hello(secret: string): Promise<string> {
     const session = this.#session;
-    try {
-      await session?.hello(secret, {});
-    } catch (error) {
+    if (!session) throw clientFailure("there is no socket to say hello over");
+    const { clientId } = await session.hello(secret, {}).catch((error: unknown) => {
       throw toFailure(error);
-    }
+    });
     if (session === this.#session) this.#accepted = this.#known = true;
+    return clientId;
   }
 
   /** Ends the use of the socket: calls that wait reject. Returns whether the server had accepted this client. */

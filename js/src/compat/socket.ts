@@ -45,17 +45,25 @@ export function createSocket(url: string, proxied: boolean): SocketLike {
   return new WebSocket(url);
 }
 
-/** Hands on the frames that arrive at a socket, in their order. Stand-ins deliver a Blob whatever `binaryType` says. */
+/** Hands on the frames that arrive at a socket, in their order. */
 export function listen(socket: SocketLike, receive: (frame: Uint8Array | string) => void): void {
-  let reading: Promise<void> | undefined;
   socket.binaryType = "arraybuffer";
-  socket.onmessage = ({ data }) => {
+  socket.onmessage = frameReader(receive);
+}
+
+/** Takes the message events of a socket. Stand-ins deliver a Blob whatever `binaryType` says. */
+export function frameReader(receive: (frame: Uint8Array | string) => void): (event: { readonly data: unknown }) => void {
+  let reading: Promise<void> | undefined;
+  return ({ data }) => {
     const frame = toFrame(data);
     if (!reading && !(frame instanceof Promise)) return receive(frame);
     // A Blob that cannot be read is lost, and nothing behind it.
-    const read: Promise<void> = Promise.all([frame, reading]).then(([bytes]) => receive(bytes)).catch(report).then(() => {
-      if (reading === read) reading = undefined;
-    });
+    const read: Promise<void> = Promise.all([frame, reading])
+      .then(([bytes]) => receive(bytes))
+      .catch(report)
+      .then(() => {
+        if (reading === read) reading = undefined;
+      });
     reading = read;
   };
 }

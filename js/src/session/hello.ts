@@ -33,7 +33,7 @@ export function readWelcome(response: unknown): Welcome {
 
 /** The error of a refused hello, in words for who chose the secret. */
 export function refusal(error: AuthenticationError, secret: string | undefined): AuthenticationError {
-  error.message = `the server refused this client: ${secret === undefined ? "no secret was given" : "the secret is wrong"}`;
+  error.message = `${error.reason}: ${secret === undefined ? "no secret was given" : "the secret is wrong"}`;
   return error;
 }
 

@@ -66,8 +66,8 @@ describe("hello", () => {
   });
 
   test.each([
-    ["wrong", "the server refused this client: the secret is wrong"],
-    [undefined, "the server refused this client: no secret was given"],
+    ["wrong", "Authentication failed: the secret is wrong"],
+    [undefined, "Authentication failed: no secret was given"],
   ])("says in words why the secret %j is refused", async (secret, message) => {
     const linking = connect(await url(), { secret });
     const peer = await nextConnection();

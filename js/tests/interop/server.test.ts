@@ -143,3 +143,15 @@ describe.each(["picows", "aiohttp"])("a close while much is on its way, engine %
     }
   });
 });
+
+describe("with the limits of this project's server", () => {
+  test.each([64 * MIB + 1, 80 * MIB])("an argument of %i bytes over its max_message rejects its call, and no other", async (size) => {
+    const server = await PythonServer.start("ours", "auto", String(64 * MIB));
+    const link = await connect(server.url, { secret: "s3cret" });
+    const [large, small] = [link.call("test.length", [new Blob([new Uint8Array(size)])]), link.call("test.add", [40, 2])];
+    await expect(large).rejects.toMatchObject({ name: "CallError", code: -32003 });
+    expect(await small).toBe(42);
+    await link.close();
+    await server.stop();
+  });
+});

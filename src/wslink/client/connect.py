@@ -11,6 +11,7 @@ from typing import Any, cast
 import aiohttp
 
 from wslink.client.link import Link
+from wslink.client.proxy import find_proxy
 from wslink.errors import ConnectionClosed, UsageError
 from wslink.wire.limits import Limits
 
@@ -48,8 +49,11 @@ class Connecting:
     async def _open(self) -> Link:
         session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         try:
-            # Frames are bounded by the server, and messages by max_message: a server may use larger frames than we do.
-            socket = await session.ws_connect(self._url, max_msg_size=self._limits.max_message, **self._options)
+            # A server may use larger frames than we do, and what is over max_message is to be refused, not to end all.
+            limit = max(self._limits.max_message, self._limits.max_frame)
+            # A proxy is asked for http:// addresses; it does not know ws://.
+            url = self._url.replace("ws", "http", 1) if self._options["proxy"] else self._url
+            socket = await session.ws_connect(url, max_msg_size=limit, **self._options)
         except (aiohttp.ClientError, OSError) as error:
             await session.close()
             raise ConnectionClosed(1006, f"{self._url}: {error}") from error
@@ -72,6 +76,7 @@ def connect(
     timeout: float = 10.0,
     ssl: ssl_module.SSLContext | bool = True,
     headers: Mapping[str, str] | None = None,
+    proxy: str | bool = True,
     limits: Limits | None = None,
 ) -> Connecting:
     """Connect to a server: `async with wslink.connect(url, secret=s) as link`, or `link = await wslink.connect(...)`.
@@ -82,13 +87,17 @@ def connect(
         timeout: seconds for connecting and hello together.
         ssl: a context for wss, or False to accept any certificate.
         headers: added to the handshake.
+        proxy: an HTTP proxy such as "http://proxy:3128"; True for the environment's (HTTP_PROXY, HTTPS_PROXY,
+            ALL_PROXY, NO_PROXY), which loopback addresses never use; False for none. For wss:// it is asked to CONNECT;
+            for ws:// it needs to pass upgrades on.
         limits: bounds on what the server may make grow (`max_message`, `max_partial`); `Limits()` unless given.
 
     Raises (when awaited or entered):
         AuthenticationError: the server refused the secret.
         ConnectionClosed: the server cannot be reached, does not answer, or closed the connection.
-        UsageError: the URL is not ws:// or wss://.
+        UsageError: the URL is not ws:// or wss://, or the proxy is not http:// or https://.
     """
     if not url.startswith(("ws://", "wss://")):
         raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
-    return Connecting(url, secret, timeout, limits or Limits(), {"ssl": ssl, "headers": headers})
+    options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy)}
+    return Connecting(url, secret, timeout, limits or Limits(), options)

@@ -32,6 +32,7 @@ from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
 from wslink.wire.messages import ARRAYS
 from wslink.wire.messages import SUBSCRIPTIONS as SUBSCRIBE
+from wslink.wire.show import shown
 from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder, SecondEncoder
 
 logger = logging.getLogger("wslink.client")
@@ -136,7 +137,7 @@ class Link:
             self.features = tuple(answer.get("features", ()))
             self.server = dict(answer.get("server", {}))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ConnectionClosed(1006, f"the server's answer to hello makes no sense: {answer!r:.200}") from error
+            raise ConnectionClosed(1006, f"the server's answer to hello makes no sense: {shown(answer)}") from error
         if ARRAYS in self.features:
             self._encoder = SECOND_WITH_ARRAYS
             self._decoder.accept_arrays()
@@ -291,7 +292,7 @@ class Link:
         try:
             message = self._decoder.receive(binary, data)
         except PeerError as error:
-            logger.warning("the server sent a malformed message: %s", error.message)
+            self._refuse(error)
             return
         if message is INCOMPLETE:
             return
@@ -303,6 +304,14 @@ class Link:
         else:
             self._settle(id_, message)
 
+    def _refuse(self, error: PeerError) -> None:
+        """A message cannot be read. The call that it answers fails, if there is one; others are for the log."""
+        answer = None if error.id is None else self._pending.get(error.id)
+        if answer is None or answer.done():
+            logger.warning("the server sent a message (%s) that is refused: %s", error.id, error.message)
+        else:
+            answer.set_exception(CallError(error.code, f"the server's response is refused: {error.message}"))
+
     def _settle(self, id_: str, message: dict[str, Any]) -> None:
         answer = self._pending.get(id_)
         error = message.get("error")
@@ -310,7 +319,7 @@ class Link:
             if error is not None:
                 logger.warning("the server reports an error: %s", error)
         elif error is not None and not isinstance(error, dict):
-            answer.set_exception(CallError(CLIENT_ERROR, f"the server sent an error that is no map: {error!r:.200}"))
+            answer.set_exception(CallError(CLIENT_ERROR, f"the server sent an error that is no map: {shown(error)}"))
         elif error is not None:
             code, text = error.get("code"), error.get("message")
             answer.set_exception(

@@ -49,6 +49,11 @@ WS_COMPRESS: bool = True
 """WSLINK_WS_COMPRESS: whether permessage-deflate is accepted."""
 
 _HOMES = {
+    "AbstractWebApp": "protocol",
+    "WslinkHandler": "protocol",
+    "_fix_path": "webapp",
+    "_root_handler": "webapp",
+    "aiohttp_web": "webapp",
     "STATE_KEY": "webapp",
     "AioHttpWsHandler": "webapp",
     "ReverseWebAppServer": "reverse",

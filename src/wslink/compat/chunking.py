@@ -1,4 +1,4 @@
-"""Chunks of the second generation, in the released API's shape. The rules are in docs/protocol/second-generation.md."""
+"""Chunks of version 2, in the released API's shape. The rules are in docs/protocol/version-2.md."""
 
 from __future__ import annotations
 

@@ -66,6 +66,13 @@ class WsConnection:
             await self._callback(False, data)
 
 
+class GenericMessage:
+    """A frame from the client, as `WsConnection.send` takes it."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+
 class WsEndpoint(WslinkHandler):
     """The connections to one protocol."""
 

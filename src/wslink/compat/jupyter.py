@@ -9,9 +9,13 @@ from typing import Any
 
 from IPython import get_ipython
 
-from wslink.compat.generic import GenericServer, WsConnection, startWebServer
+from wslink.compat.emitter import EventEmitter
+from wslink.compat.generic import GenericMessage, GenericServer, WsConnection, startWebServer
 
-__all__ = ["JUPYTER_COMM", "JupyterGenericServer", "WsJupyterComm", "create_webserver", "startWebServer"]
+__all__ = [
+    "JUPYTER_COMM", "EventEmitter", "GenericMessage", "JupyterGenericServer", "WsJupyterComm", "create_webserver",
+    "startWebServer",
+]  # fmt: skip
 
 COMM_TARGET = "wslink_comm"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from wslink.launcher.service import Service as LauncherResource  # noqa: F401
 from wslink.launcher.session import new_id, new_secret
 from wslink.launcher.source import read_source, remove_comments  # noqa: F401
 from wslink.launcher.variables import fill, sanitized
+
+logger = logging.getLogger("wslink.launcher")
 
 STATUS_OK = 200
 STATUS_BAD_REQUEST = 400

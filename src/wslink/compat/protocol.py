@@ -9,7 +9,8 @@ from typing import Any
 
 from wslink import errors
 from wslink import settings as environment
-from wslink.compat.core import event_loop
+from wslink.compat.chunking import UnChunker, generate_chunks
+from wslink.compat.core import event_loop, schedule_coroutine
 from wslink.compat.hosting import ProtocolHost, bare_id, core_id, host_of, without_secrets
 from wslink.compat.publish import PublishManager, as_attachment
 from wslink.compat.websocket import ServerProtocol
@@ -24,6 +25,22 @@ from wslink.transport.queued import PumpedConnection
 from wslink.wire.frames import Buffer, Frame, message, text_frame
 from wslink.wire.limits import MIB, Limits
 from wslink.wire.messages import VERSION
+
+__all__ = [
+    "AUTHENTICATION_ERROR",
+    "CLIENT_ERROR",
+    "EXCEPTION_ERROR",
+    "MAX_MSG_SIZE",
+    "METHOD_NOT_FOUND",
+    "RESULT_SERIALIZE_ERROR",
+    "AbstractWebApp",
+    "PublishManager",
+    "ServerProtocol",
+    "UnChunker",
+    "WslinkHandler",
+    "generate_chunks",
+    "schedule_coroutine",
+]
 
 METHOD_NOT_FOUND = errors.METHOD_NOT_FOUND
 AUTHENTICATION_ERROR = errors.AUTHENTICATION_ERROR
@@ -61,6 +78,18 @@ class AbstractWebApp:
     def config(self) -> dict[str, Any]:
         """The configuration itself."""
         return self._config
+
+    def get_config(self) -> dict[str, Any]:
+        """As `config`; of 1.x."""
+        return self._config
+
+    def set_config(self, config: dict[str, Any]) -> None:
+        """Take another configuration; of 1.x."""
+        self._config = config
+
+    def get_last_active_client_id(self) -> str | None:
+        """As `last_active_client_id`; of 1.x."""
+        return self.last_active_client_id
 
     @property
     def timeout(self) -> int:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from wslink.compat.core import schedule_coroutine
+from wslink.wire.arrays import is_array
+
+__all__ = ["PublishManager", "publishManager", "schedule_coroutine"]
+
 
 class PublishManager:
     """Publishes to several endpoints.
@@ -42,9 +47,12 @@ def as_attachment(payload: Any) -> Any:
     """`payload`; a view of it if it is some other object with a buffer, such as a VTK array."""
     if isinstance(payload, (bytes, bytearray, memoryview, str)):
         return payload
+    if is_array(payload) and payload.dtype.kind in "mMO":
+        # Dates have no buffer: their 64-bit counts have. One of objects would hold addresses, and is refused by name.
+        return payload if payload.dtype.kind == "O" else memoryview(payload.astype("<i8"))
     try:
         return memoryview(payload)
-    except TypeError:
+    except (TypeError, ValueError):
         return payload
 
 

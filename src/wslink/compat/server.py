@@ -12,6 +12,7 @@ from typing import Any
 
 from wslink import server as package
 from wslink.compat import backends
+from wslink.compat import websocket as wsl  # noqa: F401
 from wslink.compat.core import event_loop
 from wslink.compat.ssl_context import generate_ssl_pair, load_ssl_context
 from wslink.compat.websocket import ServerProtocol

@@ -12,12 +12,12 @@ from tornado.web import Application, HTTPError, StaticFileHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from wslink import settings as environment
-from wslink.compat.generic import GenericServer, WsConnection, WsEndpoint, startWebServer
+from wslink.compat.generic import GenericMessage, GenericServer, WsConnection, WsEndpoint, startWebServer
 from wslink.http import origin
 from wslink.http.listen import listening_sockets
 from wslink.http.static import below, is_hidden
 
-__all__ = ["TornadoServer", "create_webserver", "startWebServer"]
+__all__ = ["GenericMessage", "TornadoServer", "WsLinkWebSocket", "create_webserver", "startWebServer"]
 
 HEART_BEAT = 30.0
 
@@ -55,6 +55,10 @@ class SocketHandler(WebSocketHandler):
     async def _send(self, is_binary: bool, content: Any) -> None:
         with contextlib.suppress(WebSocketClosedError):
             await self.write_message(content, binary=is_binary)
+
+
+WsLinkWebSocket = SocketHandler
+"""Its name in released packages."""
 
 
 class PublicFiles(StaticFileHandler):

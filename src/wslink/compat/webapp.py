@@ -26,6 +26,10 @@ STATE_KEY: web.AppKey[dict[str, Any]] = web.AppKey("state", dict)
 """Where software may keep what belongs to a server: `server.app[STATE_KEY]`."""
 
 
+aiohttp_web = web
+"""Its name in released packages."""
+
+
 class AioHttpWsHandler(WslinkHandler):
     """The WebSocket route of one protocol."""
 
@@ -67,7 +71,7 @@ class WebAppServer(AbstractWebApp):
         for route, protocol in (server_config.get("ws") or {}).items():
             handler = AioHttpWsHandler(protocol, self)
             self._ws_handlers.append(handler)
-            handler.endpoint.add_to(application, _path(route))
+            handler.endpoint.add_to(application, _fix_path(route))
 
     @property
     def runner(self) -> web.AppRunner | None:
@@ -137,18 +141,18 @@ class WebAppServer(AbstractWebApp):
         static = self.config.get("static") or {}
         follow = self.config.get("static_follow_symlinks") or environment.read("WSLINK_FOLLOW_SYMLINKS", bool, False)
         if static:
-            self.app.router.add_get("/", _to_index)
+            self.app.router.add_get("/", _root_handler)
         for route in sorted(static, key=len, reverse=True):
-            prefix = _path(route).rstrip("/")
+            prefix = _fix_path(route).rstrip("/")
             self.app.router.register_resource(
                 PublicResource(prefix, static[route], append_version=True, follow_symlinks=bool(follow))
             )
 
 
-async def _to_index(request: web.Request) -> web.StreamResponse:
+async def _root_handler(request: web.Request) -> web.StreamResponse:
     query = f"?{request.query_string}" if request.query_string else ""
     raise web.HTTPFound(f"index.html{query}")
 
 
-def _path(route: str) -> str:
+def _fix_path(route: str) -> str:
     return route if route.startswith("/") else f"/{route}"

@@ -11,12 +11,15 @@ from wslink.compat.emitter import EventEmitter
 from wslink.compat.monitor import NetworkMonitor
 from wslink.errors import UsageError
 
-__all__ = ["LinkProtocol", "NetworkMonitor", "ServerProtocol"]
+__all__ = ["EventEmitter", "LinkProtocol", "NetworkMonitor", "ServerProtocol", "exportRpc", "noop"]
+
+exportRpc = register
+"""The name of `register` in applications of old."""
 
 logger = logging.getLogger("wslink.websocket")
 
 
-def _nothing(*_: Any, **__: Any) -> None:
+def noop(*_: Any, **__: Any) -> None:
     """What `publish` and `addAttachment` do before there is a server."""
 
 
@@ -45,8 +48,8 @@ class LinkProtocol:
     coreServer: Any
 
     def __init__(self) -> None:
-        self.publish = _nothing
-        self.addAttachment = _nothing
+        self.publish = noop
+        self.addAttachment = noop
         self.coreServer = None
 
     def init(
@@ -85,9 +88,9 @@ class ServerProtocol:
         secret: what clients need; None lets nobody in.
     """
 
-    publish: Any = staticmethod(_nothing)
-    addAttachment: Any = staticmethod(_nothing)
-    stopServer: Any = staticmethod(_nothing)
+    publish: Any = staticmethod(noop)
+    addAttachment: Any = staticmethod(noop)
+    stopServer: Any = staticmethod(noop)
 
     def __init__(self) -> None:
         self.network_monitor = NetworkMonitor()

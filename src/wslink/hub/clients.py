@@ -43,6 +43,12 @@ class Client:
         """Bytes that wait to be sent to it."""
         return self._session.queue.waiting
 
+    @property
+    def log(self) -> dict[str, str]:
+        """What a log record of this client carries (`extra`)."""
+        known = {"client": self.id, "user": self.user, "address": self.address}
+        return {name: value for name, value in known.items() if value}
+
     def disconnect(self, reason: str = "") -> None:
         """End its connection with code 1000, after what waits for it. From the event loop's thread; safe to call more
         than once."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from wslink.errors import InvalidParams, UsageError
 from wslink.wire.limits import Limits
+from wslink.wire.show import shown
 
 Tag = str | int | float | bool
 Tags = Mapping[str, Tag]
@@ -89,7 +90,7 @@ def _texts(definition: Mapping[Any, Any]) -> Iterator[str]:
 
 def _condition(name: Any, condition: Any, limits: Limits) -> Callable[[Any], bool]:
     if not isinstance(name, str):
-        raise InvalidParams(f"filter: a tag's name must be a string, not {name!r}")
+        raise InvalidParams(f"filter: a tag's name must be a string, not {shown(name)}")
     if isinstance(condition, (list, tuple)):
         return _one_of(name, condition, limits)
     if isinstance(condition, Mapping):
@@ -100,8 +101,8 @@ def _condition(name: Any, condition: Any, limits: Limits) -> Callable[[Any], boo
 def _operand(name: str, value: Any) -> Tag:
     if _kind(value) is None or value != value:
         raise InvalidParams(
-            f"filter on '{name}': {value!r} is not allowed; a condition is a string, number or boolean, a list of "
-            f"these, or a map with any of {', '.join(OPERATORS)}"
+            f"filter on {shown(name)}: {shown(value)} is not allowed; a condition is a string, number or boolean, a "
+            f"list of these, or a map with any of {', '.join(OPERATORS)}"
         )
     return value  # type: ignore[no-any-return]
 
@@ -116,7 +117,7 @@ def _equal_to(operand: Tag) -> Callable[[Any], bool]:
 def _one_of(name: str, values: Any, limits: Limits) -> Callable[[Any], bool]:
     if len(values) > limits.max_filter_values:
         raise InvalidParams(
-            f"filter on '{name}': {len(values)} values are over max_filter_values ({limits.max_filter_values})"
+            f"filter on {shown(name)}: {len(values)} values are over max_filter_values ({limits.max_filter_values})"
         )
     allowed = {(_kind(_operand(name, value)), value) for value in values}
     return lambda value: (_kind(value), value) in allowed
@@ -125,7 +126,8 @@ def _one_of(name: str, values: Any, limits: Limits) -> Callable[[Any], bool]:
 def _bounds(name: str, bounds: Mapping[Any, Any]) -> Callable[[Any], bool]:
     if not bounds or not all(key in OPERATORS for key in bounds):
         raise InvalidParams(
-            f"filter on '{name}': {dict(bounds)!r} must have one or more of {', '.join(OPERATORS)}, and no other key"
+            f"filter on {shown(name)}: {shown(dict(bounds))} must have one or more of {', '.join(OPERATORS)}, and no "
+            "other key"
         )
     tests = [_bound(key, _operand(name, operand)) for key, operand in bounds.items()]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
+from wslink.hub.gate import Gate
 from wslink.hub.subscriptions import Subscriptions
 from wslink.hub.topics import Handler, Subscription
 from wslink.hub.work import Work
@@ -79,7 +80,7 @@ class Hub:
         self.connected: set[SessionView] = set()
         self.on_connect: list[ClientHandler] = []
         self.on_disconnect: list[ClientHandler] = []
-        self._authenticate = authenticate
+        self._gate = Gate(authenticate)
         self._clients: dict[str, Client] = {}
         self.clients = Clients(self._clients)
         self._headers_wanted = False
@@ -96,7 +97,7 @@ class Hub:
 
     def authenticate_with(self, authenticate: Authenticator, wants_headers: bool = True) -> None:
         """Let `authenticate` decide from the next hello on; connections that exist have brought no headers."""
-        self._authenticate = authenticate
+        self._gate.authenticate = authenticate
         self._headers_wanted = wants_headers
 
     # Life -------------------------------------------------------------------
@@ -127,7 +128,7 @@ class Hub:
         return self._headers_wanted
 
     def authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
-        return self._authenticate(credentials)
+        return self._gate.admit(credentials)
 
     def opened(self, session: SessionView, opening: Opening) -> None:
         if self._loop is not asyncio.get_running_loop():
@@ -152,7 +153,10 @@ class Hub:
             self.sessions[session.client_id] = session
             self._clients[session.client_id] = client
             self.subscriptions.join(session)
-        logger.info("client %s connected%s", session.client_id, f" as {client.user}" if client.user else "")
+        logger.info(
+            "client %s from %s connected%s",
+            client.id, client.address or "nowhere", f" as {client.user}" if client.user else "", extra=client.log,
+        )  # fmt: skip
         for handler in self.on_connect:
             self.work.handle(handler, session.client_id)
         if not session.subscribing:
@@ -162,15 +166,20 @@ class Hub:
         self.connected.discard(session)
         if session in self.subscriptions:
             self._part(session)
+        else:
+            logger.info(
+                "client %s left before it had authenticated", session.client_id, extra={"client": session.client_id}
+            )
         for notify in self.observers.closed:
             notify(session)
 
     def _part(self, session: SessionView) -> None:
+        client = self._clients.get(session.client_id)
         with self.lock:
             subscriptions = self.subscriptions.leave(session)
             if self.sessions.get(session.client_id) is session:
                 del self.sessions[session.client_id], self._clients[session.client_id]
-        logger.info("client %s disconnected", session.client_id)
+        logger.info("client %s disconnected", session.client_id, extra=client.log if client is not None else None)
         for subscription in subscriptions:
             self.subscriptions.end(subscription)
         for handler in self.on_disconnect:

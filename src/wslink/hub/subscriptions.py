@@ -12,6 +12,7 @@ from wslink.hub.topics import IMPLIED, Delivery, Publisher, Subscription, Topic
 from wslink.session.view import SessionView
 from wslink.wire.limits import Limits
 from wslink.wire.messages import is_topic
+from wslink.wire.show import shown
 
 
 class Subscriptions:
@@ -66,7 +67,8 @@ class Subscriptions:
         mine = self._of[session]
         old = mine.get(id_)
         if old is not None and old.topic.name != topic:
-            raise InvalidParams(f"subscription {id_} is to topic '{old.topic.name}', and cannot change to '{topic}'")
+            topics = f"{old.topic.name!r}, and cannot change to {shown(topic)}"
+            raise InvalidParams(f"subscription {id_} is to topic {topics}")
         if old is None and len(mine) >= self.limits.max_subscriptions:
             raise LimitExceeded(f"over max_subscriptions ({self.limits.max_subscriptions}) subscriptions")
         with self._lock:
@@ -148,10 +150,10 @@ class Subscriptions:
         if self.open_topics and isinstance(name, str) and is_topic(name):
             return self._make_topic(name, "reliable")
         known = ", ".join(sorted(self.topics)[:20]) or "none"
-        raise InvalidParams(f"there is no topic {name!r}; topics: {known}")
+        raise InvalidParams(f"there is no topic {shown(name)}; topics: {known}")
 
 
 def _subscription_id(id_: Any) -> int:
     if type(id_) is not int or not 0 < id_ < 2**32:
-        raise InvalidParams(f"a subscription's id must be an integer from 1 to 2^32-1, not {id_!r}")
+        raise InvalidParams(f"a subscription's id must be an integer from 1 to 2^32-1, not {shown(id_)}")
     return id_

@@ -22,6 +22,7 @@ from wslink.launcher.service import Service
 from wslink.launcher.spawners.base import find_spawners
 from wslink.launcher.validation import load, missing_programs, warnings
 from wslink.launcher.variables import postable
+from wslink.logs import FORMATS, JsonFormatter
 
 LOG_SIZE, LOG_COUNT = 10 * 2**20, 3
 """Bytes of launcherLog.log, at most, and how many older ones are kept beside it."""
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 2
             say(summary)
             return 0
-        run(configuration, arguments.debug)
+        run(configuration, arguments.debug, arguments.log_format)
     except ConfigurationError as error:
         complain(str(error))
         return 2
@@ -52,20 +53,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(configuration: Configuration, debug: bool = False) -> None:
+def run(configuration: Configuration, debug: bool = False, log_format: str = "text") -> None:
     """Serve until SIGINT or SIGTERM. Raises UsageError, and OSError if the address cannot be had."""
     service = Service(Launcher(configuration))
-    _log_to(Path(configuration.settings.log_dir) / "launcherLog.log", debug)
+    _log_to(Path(configuration.settings.log_dir) / "launcherLog.log", debug, log_format)
     asyncio.run(serve(service.application(), configuration.settings.host, configuration.settings.port, _hung_up))
 
 
-def _log_to(path: Path, debug: bool) -> None:
+def _log_to(path: Path, debug: bool, log_format: str) -> None:
     logger = logging.getLogger("wslink")
     handlers: list[logging.Handler] = [_PrivateFile(path, maxBytes=LOG_SIZE, backupCount=LOG_COUNT)]
     if debug and sys.stdout is not None:
         handlers.append(logging.StreamHandler(sys.stdout))
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(LOG_FORMAT))
+        handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(LOG_FORMAT))
         logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if debug else logging.INFO)
     logging.raiseExceptions = False  # a full disk or a closed pipe is no reason to write to stderr line by line
@@ -103,5 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("config", help="configuration file: JSON, in which comments are allowed, or TOML")
     parser.add_argument("--check", action="store_true", help="check the configuration and end")
     parser.add_argument("-d", "--debug", action="store_true", help="log debugging messages, to stdout too")
+    parser.add_argument(
+        "--log-format", choices=FORMATS, default="text", help="lines of text, or of JSON (default: text)"
+    )
     parser.add_argument("--backend", choices=["aiohttp"], default="aiohttp", help="kept from released launchers")
     return parser

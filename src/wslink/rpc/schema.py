@@ -16,6 +16,8 @@ import msgspec
 from wslink.errors import InvalidParams, UsageError
 from wslink.rpc.call import Call
 
+MAX_WHY = 400
+"""Characters of what is wrong with an argument: it may quote what was sent."""
 _Kind = inspect.Parameter
 _UNCHANGED = frozenset((str, int, float, bool, bytes))
 """Types whose values a check lets pass as they are."""
@@ -101,6 +103,7 @@ class Signature:
 
     def _refuse(self, why: str) -> InvalidParams:
         allowed = ", ".join(self._struct.__struct_fields__) or "none"
+        why = why if len(why) <= MAX_WHY else f"{why[: MAX_WHY // 2]} ... {why[-MAX_WHY // 2 :]}"
         return InvalidParams(f"{self._name}: {why}; its arguments: {allowed}", self._name)
 
 

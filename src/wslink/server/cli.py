@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import sys
 from collections.abc import Sequence
 from typing import cast
 
 from wslink.console import complain
 from wslink.errors import UsageError
+from wslink.logs import add_log_options, log_to_stderr
 from wslink.server.app import App
 from wslink.server.options import Options, Settings
 from wslink.settings import add_options
@@ -20,7 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     arguments = vars(_parser().parse_args(argv))
     target = arguments.pop("app")
-    logging.basicConfig(level=logging.DEBUG if arguments.get("debug") else logging.WARNING)
+    level, format_ = arguments.pop("log_level"), arguments.pop("log_format")
+    log_to_stderr("debug" if arguments.get("debug") else level, format_)
     try:
         load(target).run(**cast(Settings, arguments))
     except (UsageError, OSError) as error:
@@ -53,4 +54,5 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wslink serve", description="Serve an application.")
     parser.add_argument("app", help="module:attribute of an App, such as myproject.viewer:app")
     add_options(parser, Options)
+    add_log_options(parser, "warning")
     return parser

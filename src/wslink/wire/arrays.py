@@ -75,6 +75,11 @@ def array_bytes(array: numpy.ndarray[Any, Any]) -> tuple[str, memoryview]:
         raise NotSerializable(
             "an array with masked elements cannot be sent; send array.filled(...), or its data and its mask"
         )
+    if array.dtype.kind in "mM":
+        raise NotSerializable(
+            f"an array of dtype {array.dtype} cannot be sent; send array.astype('i8') and its unit, or array.tolist() "
+            "of array.astype('M8[ms]' or 'm8[ms]')"
+        )
     plain = numpy.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
     if plain.dtype.str not in ITEM_SIZES:
         raise NotSerializable(f"an array of dtype {array.dtype} cannot be sent; allowed: {', '.join(ITEM_SIZES)}")

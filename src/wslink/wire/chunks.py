@@ -7,10 +7,14 @@ import os
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
-from wslink.errors import LimitExceeded, ParseError
+from wslink.errors import LimitExceeded, ParseError, PeerError
 from wslink.wire.frames import Buffer, Frame, Message, Source
+from wslink.wire.heads import HEAD, packed_id
 from wslink.wire.limits import Limits
+
+PeerErrorT = TypeVar("PeerErrorT", bound=PeerError)
 
 HEADER = struct.Struct("<III")  # G2-2: message id, offset, total
 HEADER_LENGTH = HEADER.size
@@ -23,14 +27,17 @@ COPY_BELOW = 1024
 JOIN_BELOW = 4096
 """Messages of fewer bytes are copied into one buffer: that costs less than to handle several."""
 MAX_STRAY_CHUNKS = 4096
-"""Chunks of one message that may wait for an earlier one. Bounds the bookkeeping that tiny chunks cost."""
+"""Chunks of a connection that may wait for an earlier one of their message (LIM-4)."""
+MIN_STRAY_CHUNKS = 128
+CHUNK_COST = 512
+"""Bytes that such a chunk costs beside its own at most: it is a buffer with an entry in two tables."""
 
 # G2-4. One sequence for the process: a message sent to many clients is cut once.
-_ids = itertools.count(int.from_bytes(os.urandom(4), "little"))
+message_ids = itertools.count(int.from_bytes(os.urandom(4), "little"))
 
 
 def next_message_id() -> int:
-    return next(_ids) & 0xFFFFFFFF
+    return next(message_ids) & 0xFFFFFFFF
 
 
 def whole(text: bytes, max_frame: int) -> Message:
@@ -39,7 +46,7 @@ def whole(text: bytes, max_frame: int) -> Message:
     size = HEADER_LENGTH + total
     if size >= JOIN_BELOW or size > max_frame:
         return cut((text,), total, max_frame, False)
-    return Message((Frame(True, (HEADER.pack(next(_ids) & 0xFFFFFFFF, 0, total) + text,), size, False),), size)
+    return Message((Frame(True, (HEADER.pack(next(message_ids) & 0xFFFFFFFF, 0, total) + text,), size, False),), size)
 
 
 def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool) -> Message:
@@ -136,7 +143,7 @@ class _Partial:
     def __init__(self, total: int) -> None:
         self.total = total
         self._buffer = bytearray(HEADER_LENGTH)  # room as for a header, for the alignment of arrays (G2-9)
-        self.stray: dict[int, memoryview] = {}
+        self.stray: dict[int, bytes] = {}
         self._offsets: list[int] = []  # of the stray chunks, ascending
 
     @property
@@ -149,15 +156,17 @@ class _Partial:
         """Bytes that have arrived."""
         return self.reached + sum(len(chunk) for chunk in self.stray.values())
 
+    def head(self) -> memoryview:
+        """The beginning of the message, as far as it has arrived."""
+        return memoryview(self._buffer)[HEADER_LENGTH : HEADER_LENGTH + HEAD]
+
     def message(self) -> memoryview:
         return memoryview(self._buffer)[HEADER_LENGTH:]
 
     def add(self, offset: int, chunk: memoryview) -> None:
         self._refuse_overlap(offset, len(chunk))
         if offset != self.reached:
-            if len(self.stray) == MAX_STRAY_CHUNKS:
-                raise LimitExceeded(f"over {MAX_STRAY_CHUNKS} chunks of a message wait for an earlier one")
-            self.stray[offset] = memoryview(bytes(chunk))
+            self.stray[offset] = bytes(chunk)
             self._offsets.insert(bisect_right(self._offsets, offset), offset)
             return
         self._buffer += chunk
@@ -181,9 +190,12 @@ class Unchunker:
         self.max_message = limits.max_message if max_message is None else max_message
         """The largest message accepted from now on, in bytes. A server raises it after hello (G2-10)."""
         self._max_partial = limits.max_partial
-        self._partial: dict[int, _Partial] = {}
+        self.partial: dict[int, _Partial] = {}
+        """The messages under way, by id."""
         self._arrived = 0
-        self._refused: dict[int, int] = {}  # message id -> bytes still to be skipped
+        self._stray = 0
+        self.refused: dict[int, int] = {}
+        """The bytes still to be skipped of messages that were refused, by id."""
 
     def receive(self, frame: Buffer) -> bytes | memoryview | None:
         """Take one frame; the message it completes, or None.
@@ -196,64 +208,88 @@ class Unchunker:
         if size < 0:
             raise ParseError(f"a frame has at least {HEADER_LENGTH} bytes, this one {len(frame)}")
         id_, offset, total = HEADER.unpack_from(frame)
-        if size == total <= self.max_message and not (offset or self._partial or self._refused):
+        if size == total <= self.max_message and not (offset or self.partial or self.refused):
             return frame[HEADER_LENGTH:] if type(frame) is bytes and size < COPY_BELOW else _after_header(frame)
         chunk = _after_header(frame)
         if self._skips(id_, len(chunk)):
             return None
-        if offset == 0 and len(chunk) == total and id_ not in self._partial:
+        if offset == 0 and len(chunk) == total and id_ not in self.partial:
             if total > self.max_message:
-                raise LimitExceeded(f"a message of {total} bytes is over max_message ({self.max_message})")
+                raise self._identified(self._too_large(total), id_, offset, chunk)
             return chunk
         try:
             return self._collect(id_, offset, total, chunk)
-        except (ParseError, LimitExceeded):
+        except (ParseError, LimitExceeded) as error:
+            self._identified(error, id_, offset, chunk)
             self._refuse(id_, total, len(chunk))
             raise
 
+    @property
+    def _max_stray(self) -> int:
+        """Chunks that may wait: what they cost is bounded as their bytes are, also before hello."""
+        return min(MAX_STRAY_CHUNKS, max(self.max_message // CHUNK_COST, MIN_STRAY_CHUNKS))
+
     def release(self) -> None:
         """Forget everything under way."""
-        self._partial.clear()
-        self._refused.clear()
-        self._arrived = 0
+        self.partial.clear()
+        self.refused.clear()
+        self._arrived = self._stray = 0
+
+    def _identified(self, error: PeerErrorT, id_: int, offset: int, chunk: memoryview) -> PeerErrorT:
+        """`error` with the id of the message, if its beginning has arrived (ERR-5)."""
+        partial = self.partial.get(id_)
+        if offset == 0:
+            error.id = packed_id(chunk)
+        elif partial is not None and partial.reached:
+            error.id = packed_id(partial.head())
+        return error
+
+    def _too_large(self, total: int) -> LimitExceeded:
+        return LimitExceeded(f"a message of {total} bytes is over max_message ({self.max_message})")
 
     def _collect(self, id_: int, offset: int, total: int, chunk: memoryview) -> memoryview | None:
         if not len(chunk) or offset + len(chunk) > total:
             raise ParseError(f"a chunk of {len(chunk)} bytes at {offset} does not lie in its message of {total} bytes")
-        partial = self._partial.get(id_) or self._begin(id_, total)
+        partial = self.partial.get(id_) or self._begin(id_, total)
         if partial.total != total:
             raise ParseError(f"chunks of one message announce totals of {partial.total} and {total} bytes")
+        is_stray = offset != partial.reached
         if self._arrived + len(chunk) > self.max_message:
             raise LimitExceeded(f"messages under way hold more than max_message ({self.max_message}) bytes")
+        if is_stray and self._stray >= self._max_stray:
+            raise LimitExceeded(f"over {self._max_stray} chunks wait for an earlier one of their message")
+        before = len(partial.stray)
         partial.add(offset, chunk)
+        self._stray += len(partial.stray) - before
         self._arrived += len(chunk)
         if partial.reached < total:
             return None
         self._arrived -= total
-        del self._partial[id_]
+        del self.partial[id_]
         return partial.message()
 
     def _begin(self, id_: int, total: int) -> _Partial:
         if total > self.max_message:
-            raise LimitExceeded(f"a message of {total} bytes is over max_message ({self.max_message})")
-        if len(self._partial) >= self._max_partial:
+            raise self._too_large(total)
+        if len(self.partial) >= self._max_partial:
             raise LimitExceeded(f"over max_partial ({self._max_partial}) messages are under way")
-        return self._partial.setdefault(id_, _Partial(total))
+        return self.partial.setdefault(id_, _Partial(total))
 
     def _refuse(self, id_: int, total: int, arrived: int) -> None:
-        partial = self._partial.pop(id_, None)
+        partial = self.partial.pop(id_, None)
         if partial is not None:
+            self._stray -= len(partial.stray)
             self._arrived -= partial.arrived
             arrived += partial.arrived
         if arrived < total:
-            if len(self._refused) >= self._max_partial:
-                del self._refused[next(iter(self._refused))]
-            self._refused[id_] = total - arrived
+            if len(self.refused) >= self._max_partial:
+                del self.refused[next(iter(self.refused))]
+            self.refused[id_] = total - arrived
 
     def _skips(self, id_: int, length: int) -> bool:
-        if not self._refused or id_ not in self._refused:
+        if not self.refused or id_ not in self.refused:
             return False
-        self._refused[id_] -= length
-        if self._refused[id_] <= 0:
-            del self._refused[id_]
+        self.refused[id_] -= length
+        if self.refused[id_] <= 0:
+            del self.refused[id_]
         return True

@@ -22,6 +22,8 @@ class Limits:
     """LIM-3: largest message, and the most that all partial messages of a connection hold together."""
     max_partial: int = 64
     """LIM-4: messages under way in chunks per connection."""
+    max_elements: int = 1_000_000
+    """LIM-13: values in one message; an array or a binary value counts as one."""
     max_attachments: int = 1024
     """LIM-5: attachments that wait for their message per connection."""
     max_attachment_bytes: int = 1024 * MIB

@@ -2,28 +2,123 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from wslink.errors import NotSerializable
+from wslink.wire.maps import KEYS
+
+_BASES: tuple[Callable[[Any], Any], ...] = (str, int, float, bytes, bytearray, list, tuple)
 
 
 def to_plain(value: Any) -> Any:
-    """The plain form of `value`: NumPy scalars, subclasses of the built-in types and mappings.
+    """The plain form of `value`: NumPy scalars, dates of NumPy and pandas, subclasses of the built-in types, mappings.
 
     Raises:
         NotSerializable: for anything else, naming its type.
     """
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
+        if value.dtype.kind in "mM":
+            return _numpy_date(value)
         item = value.item()
         if not isinstance(item, numpy.generic):  # a longdouble has no plain form
             return item
-    bases: tuple[Callable[[Any], Any], ...] = (str, int, float, bytes, bytearray, list, tuple)
-    for base in bases:
+    for base in _BASES:
         if isinstance(value, base):  # type: ignore[arg-type]
             return base(value)
+    if isinstance(value, (datetime.date, datetime.time, datetime.timedelta)):
+        return _date(value)
     if isinstance(value, Mapping):
         return dict(value)
     raise NotSerializable(f"a value of type {type(value).__name__} cannot be sent")
+
+
+def _date(value: Any) -> Any:
+    """A subclass of a date's or duration's type, such as pandas.Timestamp, as the type itself. What is finer than
+    microseconds stays, as text; what is no time (pandas.NaT) becomes None."""
+    if value != value:
+        return None
+    nanoseconds = getattr(value, "nanosecond", 0) or getattr(value, "nanoseconds", 0)
+    if isinstance(value, datetime.timedelta):
+        plain = datetime.timedelta(value.days, value.seconds, value.microseconds)
+        return plain if not nanoseconds else _duration(plain // _MICROSECOND * 1000 + nanoseconds)
+    if nanoseconds:
+        return value.isoformat()
+    if isinstance(value, datetime.datetime):
+        clock = (value.hour, value.minute, value.second, value.microsecond, value.tzinfo)
+        return datetime.datetime(value.year, value.month, value.day, *clock, fold=value.fold)
+    if isinstance(value, datetime.time):
+        return datetime.time(value.hour, value.minute, value.second, value.microsecond, value.tzinfo, fold=value.fold)
+    return datetime.date(value.year, value.month, value.day)
+
+
+_MICROSECOND = datetime.timedelta(microseconds=1)
+
+
+def _duration(nanoseconds: int) -> str:
+    """A duration in ISO 8601, as the encoders write one."""
+    seconds, rest = divmod(abs(nanoseconds), 1_000_000_000)
+    return f"{'-' if nanoseconds < 0 else ''}PT{seconds}.{rest:09d}".rstrip("0").rstrip(".") + "S"
+
+
+def _numpy_date(value: Any) -> Any:
+    """A datetime64 or timedelta64: what the standard library has for it, or text where that has not the precision or
+    the range. Not-a-time becomes None."""
+    import numpy
+
+    if numpy.isnat(value):
+        return None
+    unit = numpy.datetime_data(value.dtype)[0]
+    if value.dtype.kind == "m" and unit in ("Y", "M", "generic"):
+        raise NotSerializable(f"a timedelta64 in {_UNITS[unit]} cannot be sent: it is no fixed time")
+    item = value.item()
+    if isinstance(item, (datetime.date, datetime.timedelta)):
+        return item
+    if value.dtype.kind == "M":
+        coarse = value.astype("M8[us]")
+        return coarse.item() if coarse == value and not isinstance(coarse.item(), int) else str(value)
+    return _exact_duration(value, unit)
+
+
+_UNITS = {"Y": "years", "M": "months", "generic": "no unit"}
+_PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9, "ps": 10**12, "fs": 10**15, "as": 10**18}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "D": 86400, "W": 7 * 86400}
+
+
+def _exact_duration(value: Any, unit: str) -> Any:
+    import numpy
+
+    count = int(value.astype("i8")) * int(numpy.datetime_data(value.dtype)[1])
+    nanoseconds, rest = divmod(count * _SECONDS.get(unit, 1) * 10**9, _PER_SECOND.get(unit, 1))
+    if rest:
+        raise NotSerializable(f"a timedelta64 of {value} cannot be sent: it is finer than nanoseconds")
+    microseconds, rest = divmod(nanoseconds, 1000)
+    if rest or abs(microseconds) > _LONGEST:
+        return _duration(nanoseconds)
+    return datetime.timedelta(microseconds=microseconds)
+
+
+_LONGEST = datetime.timedelta.max // _MICROSECOND
+
+
+def not_serializable(error: Exception) -> NotSerializable:
+    """What the encoding of a value raised, as the sentence that its sender reads."""
+    if isinstance(error, RecursionError) or str(error) == "Circular reference detected":  # json's
+        return NotSerializable("a value that is nested too deeply, or that holds itself, cannot be sent")
+    return NotSerializable(str(error) or repr(error))
+
+
+def wrong_key(value: Any, allowed: frozenset[type] = KEYS) -> str:
+    """What to say of a value in which a map has a key that peers cannot hold; names the key's type if it is found."""
+    stack: list[Any] = [value]
+    for node in stack:
+        if isinstance(node, Mapping):
+            if (kind := next((type(key) for key in node if type(key) not in allowed), None)) is not None:
+                return f"a map with a key of type {kind.__name__} cannot be sent: keys are strings or numbers"
+            stack.extend(node.values())
+        elif isinstance(node, (list, tuple)):
+            stack.extend(node)
+    return "a map with a key that is neither a string nor a number cannot be sent"

@@ -1,4 +1,4 @@
-"""The first generation: JSON text and binary attachments (docs/protocol/first-generation.md)."""
+"""Protocol version 1: JSON text and binary attachments (docs/protocol/version-1.md)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from wslink.errors import InvalidRequest, NotSerializable, ParseError
+from wslink.errors import InvalidRequest, LimitExceeded, NotSerializable, ParseError, PeerError
 from wslink.wire import arrays
 from wslink.wire.frames import Buffer, Frame, Message, message, text_frame
+from wslink.wire.heads import text_id
 from wslink.wire.limits import Limits
 from wslink.wire.messages import NO_ID, VERSION, Request
-from wslink.wire.plain import to_plain
+from wslink.wire.plain import not_serializable, to_plain, wrong_key
 from wslink.wire.v2_msgpack import INCOMPLETE
 
 ATTACHMENT = "wslink.binary.attachment"
@@ -69,7 +70,9 @@ class FirstEncoder:
         except NotSerializable:
             raise
         except Exception as error:  # a property or an iterator of the application's may raise anything
-            raise NotSerializable(str(error) or repr(error)) from error
+            raise (
+                NotSerializable(wrong_key(value)) if _ONLY_KEYS in str(error) else not_serializable(error)
+            ) from error
 
     def _text(self, value: Any, attachments: list[tuple[str, Buffer]]) -> str:
         try:
@@ -94,6 +97,13 @@ class FirstEncoder:
 
     def result(self, id_: str, value: Any, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
+        kind = type(value)
+        if kind in _FLAT or (kind is float and math.isfinite(value)):  # as below: most results
+            try:
+                encoded = msgspec.json.encode(_Result(id_, value))
+                return Message((Frame(False, (encoded,), len(encoded), False),), len(encoded))
+            except (msgspec.EncodeError, ValueError, OverflowError):
+                pass
         text = _quickly(value, _Result(id_, value))
         return _compose(id_, "result", self.pack(value)) if text is None else _text_message(text)
 
@@ -109,6 +119,8 @@ class FirstEncoder:
         return _compose(id_, "result", packed, tail)
 
 
+_ONLY_KEYS = "Only dicts with str-like or number-like keys"
+"""How msgspec refuses a key that is neither text nor a number."""
 _FLAT = frozenset((str, int, bool, type(None)))
 _NUMBERS = frozenset((int, float))
 
@@ -184,7 +196,7 @@ class FirstDecoder:
         self._decode_calls = calls
         self._max_held = limits.auth_msg_size
         self._announced: deque[str] = deque()
-        self._attachments: dict[str, bytes] = {}
+        self._attachments: dict[str, bytes | None] = {}  # None for one over max_message
         self._held = 0
 
     def raise_limits(self, max_message: int) -> None:
@@ -195,7 +207,7 @@ class FirstDecoder:
         self._max_held = self._limits.max_attachment_bytes
 
     def accept_arrays(self) -> None:
-        """Arrays are an extension of the second generation (ARR-1)."""
+        """Arrays are an extension of version 2 (ARR-1)."""
 
     def receive(self, binary: bool, data: Buffer | str) -> Any:
         """Take one frame: the decoded message it completes, or `INCOMPLETE`.
@@ -203,18 +215,28 @@ class FirstDecoder:
         Raises:
             ParseError: for malformed JSON, or bytes that no header announced (DET-2).
             InvalidRequest: for a malformed attachment header.
+            LimitExceeded: for a text or an attachment over LIM-3, or too many values (LIM-13).
         """
         if binary:
             self._keep(bytes(cast(Buffer, data)))
             return INCOMPLETE
-        if self._decode_calls and not self._attachments:
+        try:
+            return self._receive_text(data)
+        except PeerError as error:
+            error.id = text_id(data)
+            raise
+
+    def _receive_text(self, data: Buffer | str) -> Any:
+        self._check_size(data)
+        is_wide = has_wide_integer(data) is not None
+        if self._decode_calls and not self._attachments and not is_wide:
             try:
                 call = _call_decoder.decode(data)
                 if call.id is not NO_ID:
                     return call
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except _MALFORMED:
                 pass  # no call, or one that only the slower way reads
-        envelope = _parse(data)
+        envelope = _parse(data, is_wide)
         if isinstance(envelope, dict) and "id" not in envelope and envelope.get("method") == ATTACHMENT:
             self._announce(envelope.get("args"))
             return INCOMPLETE
@@ -222,6 +244,13 @@ class FirstDecoder:
             return self._with_attachments(envelope) if self._attachments else envelope
         except RecursionError as error:
             raise ParseError("a message is nested too deeply") from error
+
+    def _check_size(self, data: Buffer | str) -> None:
+        limits = self._limits
+        if len(data) > limits.max_message:
+            raise LimitExceeded(f"a message of {len(data)} bytes is over max_message ({limits.max_message})")
+        if len(data) > limits.max_elements and _elements(data) > limits.max_elements:
+            raise LimitExceeded(f"over max_elements ({limits.max_elements}) values are in one message")
 
     def _announce(self, keys: Any) -> None:
         if not isinstance(keys, list) or not keys or not all(isinstance(k, str) and _KEY.fullmatch(k) for k in keys):
@@ -234,23 +263,26 @@ class FirstDecoder:
         if not self._announced:
             raise ParseError("a binary frame arrived that no attachment header announced")
         self._drop(self._announced[0])
-        self._attachments[self._announced.popleft()] = data
-        self._held += len(data)
+        is_kept = len(data) <= self._limits.max_message
+        self._attachments[self._announced.popleft()] = data if is_kept else None
+        self._held += len(data) if is_kept else 0
         while len(self._attachments) > self._limits.max_attachments or self._held > self._max_held:
             self._drop(next(iter(self._attachments)))
 
     def _drop(self, key: str) -> None:
-        self._held -= len(self._attachments.pop(key, b""))
+        self._held -= len(self._attachments.pop(key, None) or b"")
 
     def _with_attachments(self, envelope: Any) -> Any:
         used: set[str] = set()
         if isinstance(envelope, dict):
-            envelope = {
-                key: self._replace(value, used) if key in ("args", "kwargs", "result") else value
-                for key, value in envelope.items()
-            }
-        for key in used:
-            self._drop(key)
+            try:
+                return {
+                    key: self._replace(value, used) if key in ("args", "kwargs", "result") else value
+                    for key, value in envelope.items()
+                }
+            finally:
+                for key in used:
+                    self._drop(key)
         return envelope
 
     def _replace(self, value: Any, used: set[str]) -> Any:
@@ -258,7 +290,10 @@ class FirstDecoder:
         if isinstance(value, str):
             if value in self._attachments:
                 used.add(value)
-                return self._attachments[value]
+                data = self._attachments[value]
+                if data is None:
+                    raise LimitExceeded(f"attachment {value} is over max_message ({self._limits.max_message})")
+                return data
         elif isinstance(value, list):
             return [self._replace(item, used) for item in value]
         elif isinstance(value, dict):
@@ -267,15 +302,45 @@ class FirstDecoder:
 
 
 _call_decoder = msgspec.json.Decoder(Request)
+_MALFORMED = (msgspec.DecodeError, ValueError, RecursionError)
+_WIDE_BYTES, _WIDE_TEXT = re.compile(rb"[0-9]{19}"), re.compile(r"[0-9]{19}")
 
 
-def _parse(data: Buffer | str) -> Any:
-    """Decode JSON, with the bare literals of G1-2."""
+def has_wide_integer(data: Buffer | str) -> Any:
+    """Whether there may be an integer beyond 64 bits in a text (G1-11)."""
+    return _WIDE_TEXT.search(data) if isinstance(data, str) else _WIDE_BYTES.search(data)
+
+
+def _integer(text: str) -> int | float:
+    """An integer; one beyond 64 bits as the float that its sender had (G1-11)."""
+    if len(text) <= 20 and -(2**63) <= (number := int(text)) < 2**64:
+        return number
+    return float(text)
+
+
+def _parse(data: Buffer | str, is_wide: bool) -> Any:
+    """Decode JSON, with the bare literals of G1-2. `is_wide`: whether there may be an integer beyond 64 bits."""
+    if not is_wide:
+        try:
+            return msgspec.json.decode(data)
+        except _MALFORMED:
+            pass
     try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:
-        return json.loads(data if isinstance(data, str) else bytes(data))
-    except (ValueError, RecursionError) as error:
+        return json.loads(data if isinstance(data, str) else bytes(data).decode(), parse_int=_integer)
+    except RecursionError as error:
+        raise ParseError("malformed JSON: it is nested too deeply") from error
+    except ValueError as error:
         raise ParseError(f"malformed JSON: {error}") from error
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def _elements(data: Buffer | str) -> int:
+    """An upper bound on the values in a text."""
+    text = data if isinstance(data, str) else bytes(data).decode(errors="replace")
+    return _separators(_STRING.sub("", text))
+
+
+def _separators(text: str) -> int:
+    return text.count(",") + text.count("[") + text.count("{")

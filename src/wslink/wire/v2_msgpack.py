@@ -1,23 +1,24 @@
-"""The second generation: chunked MessagePack (docs/protocol/second-generation.md)."""
+"""Protocol version 2: chunked MessagePack (docs/protocol/version-2.md)."""
 
 from __future__ import annotations
 
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.msgpack import Ext
 
-from wslink.errors import NotSerializable, ParseError
-from wslink.wire import arrays
-from wslink.wire.chunks import Unchunker, cut, whole
-from wslink.wire.frames import Buffer, Message
+from wslink.errors import NotSerializable, ParseError, PeerError
+from wslink.wire import arrays, maps
+from wslink.wire.chunks import COPY_BELOW, HEADER, HEADER_LENGTH, JOIN_BELOW, Unchunker, cut, message_ids, whole
+from wslink.wire.frames import Buffer, Frame, Message
+from wslink.wire.heads import packed_id
 from wslink.wire.limits import Limits
 from wslink.wire.messages import VERSION, Request
-from wslink.wire.plain import to_plain
+from wslink.wire.plain import not_serializable, to_plain, wrong_key
 
 SPLICE_ABOVE = arrays.SHARE_ABOVE
 """Binary values of this many bytes or more are sent from where they are; smaller ones are copied into the message."""
@@ -78,6 +79,8 @@ class SecondEncoder:
 
     def __init__(self, arrays: bool = False) -> None:
         self._arrays = arrays
+        # Clients that know no arrays are released ones, or as old: they get what released servers send.
+        self._keys = maps.KEYS if arrays else maps.RELEASED_KEYS
         self._local = threading.local()
         self._encoder = msgspec.msgpack.Encoder(enc_hook=self._hook)
 
@@ -87,21 +90,28 @@ class SecondEncoder:
         Raises:
             NotSerializable: naming the type that cannot be sent, or the reason.
         """
-        return self._pack(value if type(value) in _FLAT else _mark_large(value))
+        return self._pack(value, None)
 
-    def _pack(self, value: Any) -> Packed:
+    def _pack(self, value: Any, id_: str | None) -> Packed:
+        """Encode a value, or the result of the call `id_`."""
         splices: list[_Splice] = []
         self._local.splices = splices
-        text = self._text(value)
+        try:
+            marked, is_known = _mark_large(value)
+            text = self._encoder.encode(marked if id_ is None else _Result(id_, marked))
+            if not is_known:
+                _check_keys(text, value, self._keys)
+        except NotSerializable:
+            raise
+        except Exception as error:  # a property or an iterator of the application's may raise anything
+            raise not_serializable(error) from error
         return Packed(text.split(_MARK) if splices else (text,), splices)
 
     def _text(self, value: Any) -> bytes:
         try:
             return self._encoder.encode(value)
-        except NotSerializable:
-            raise
-        except Exception as error:  # a property or an iterator of the application's may raise anything
-            raise NotSerializable(str(error) or repr(error)) from error
+        except Exception as error:  # an integer beyond 64 bits, half of a surrogate pair
+            raise not_serializable(error) from error
 
     def _hook(self, value: Any) -> Any:
         if type(value) is _Large:
@@ -121,8 +131,16 @@ class SecondEncoder:
     def result(self, id_: str, value: Any, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
         if type(value) in _FLAT:
-            return whole(self._text(_Result(id_, value)), max_frame)
-        packed = self._pack(_Result(id_, _mark_large(value)))
+            try:
+                text = self._encoder.encode(_Result(id_, value))
+            except Exception:
+                text = self._text(_Result(id_, value))  # names the reason
+            total = len(text)
+            if total < JOIN_BELOW - HEADER_LENGTH and total <= max_frame - HEADER_LENGTH:  # as `whole`: most results
+                payload = HEADER.pack(next(message_ids) & 0xFFFFFFFF, 0, total) + text
+                return Message((Frame(True, (payload,), HEADER_LENGTH + total, False),), HEADER_LENGTH + total)
+            return whole(text, max_frame)
+        packed = self._pack(value, id_)
         return _compose(b"", packed, b"", max_frame) if packed.splices else whole(packed.texts[0], max_frame)
 
     def failure(self, id_: str, error: dict[str, Any], max_frame: int) -> Message:
@@ -148,29 +166,67 @@ class SecondEncoder:
         return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
 
 
-def _mark_large(value: Any) -> Any:
-    """`value` with its large binary values wrapped; `value` itself if there are none."""
-    budget = SEARCH_NODES
+def _mark_large(value: Any) -> tuple[Any, bool]:
+    """`value` with its large binary values wrapped (`value` itself if there are none), and whether all keys of its maps
+    are known to be good."""
+    if type(value) in _FLAT:
+        return value, True
+    search = _Search()
+    return search.visit(value), search.is_known
 
-    def search(node: Any) -> Any:
-        nonlocal budget
-        budget -= 1
+
+class _Search:
+    """A walk through a value, SEARCH_NODES long at most."""
+
+    __slots__ = ("_budget", "is_known")
+
+    def __init__(self) -> None:
+        self._budget = SEARCH_NODES
+        self.is_known = True
+        """Whether all that was met is known to be good."""
+
+    def visit(self, node: Any) -> Any:
+        """`node`, or what is sent in its place."""
+        self._budget -= 1
         kind = type(node)
+        if kind is dict:
+            return self._visit_map(node)
+        if kind is list or kind is tuple:
+            if _flat(node) or self._is_over(node):
+                return node
+            new_items = list(map(self.visit, node))
+            return new_items if any(map(_is_not, new_items, node)) else node
         if kind is bytes or kind is bytearray:
             return _Large(arrays.frozen(node)) if len(node) >= SPLICE_ABOVE else node
         if kind is memoryview:
             return _Large(arrays.frozen(node)) if node.nbytes >= SPLICE_ABOVE or not node.c_contiguous else node
-        if kind is dict:
-            if budget <= 0 or _flat(node.values()):
-                return node
-            changed = {key: new for key, old in node.items() if budget > 0 and (new := search(old)) is not old}
-            return {**node, **changed} if changed else node
-        if (kind is list or kind is tuple) and 0 < len(node) <= budget and not _flat(node):
-            new_items = [search(item) for item in node]
-            return new_items if any(map(_is_not, new_items, node)) else node
+        if kind not in _FLAT and not arrays.is_array(node):
+            self.is_known = False
         return node
 
-    return search(value)
+    def _visit_map(self, node: dict[Any, Any]) -> dict[Any, Any]:
+        if not maps.KEYS.issuperset(map(type, node)):
+            self.is_known = False
+        if _flat(node.values()) or self._is_over(node):
+            return node
+        visit = self.visit
+        changed = {key: new for key, old in node.items() if (new := visit(old)) is not old}
+        return {**node, **changed} if changed else node
+
+    def _is_over(self, node: Collection[Any]) -> bool:
+        """Whether `node` is too large to be looked through."""
+        if len(node) < self._budget:
+            return False
+        self.is_known = False
+        return True
+
+
+def _check_keys(text: bytes, value: Any, keys: frozenset[type]) -> None:
+    """Raise NotSerializable if a map in `value`, encoded as `text`, has a key that peers cannot hold (MSG-8)."""
+    try:
+        maps.check_packed(text, len(text), keys)
+    except PeerError as error:
+        raise NotSerializable(wrong_key(value, keys)) from error
 
 
 _FLAT = frozenset((str, int, float, bool, type(None)))
@@ -227,12 +283,13 @@ class SecondDecoder:
         calls: whether what has the shape of a call is decoded as a Request.
     """
 
-    __slots__ = ("_calls", "_kept", "_passing", "_unchunker")
+    __slots__ = ("_calls", "_kept", "_max_elements", "_passing", "_unchunker")
     generation = 2
 
     def __init__(self, limits: Limits, max_message: int | None = None, calls: bool = False) -> None:
         self._unchunker = Unchunker(limits, max_message)
         self._calls = calls
+        self._max_elements = limits.max_elements
         self._kept = self._passing = _PLAIN
         """What decodes a message that nobody will change, and one in a frame that is gone when `receive` returns."""
 
@@ -252,21 +309,65 @@ class SecondDecoder:
             LimitExceeded: for a message over a limit.
         """
         if not binary or isinstance(data, str):
-            raise ParseError("a text frame arrived on a connection that speaks the second generation")
-        text = self._unchunker.receive(data)
+            raise ParseError("a text frame arrived on a connection that speaks version 2")
+        unchunker, size = self._unchunker, len(data) - HEADER_LENGTH
+        if (  # a small call that is whole, as most messages are: as below, with fewer functions
+            self._calls
+            and type(data) is bytes
+            and 0 <= size < COPY_BELOW
+            and size <= unchunker.max_message
+            and HEADER.unpack_from(data)[1:] == (0, size)
+            and not (unchunker.partial or unchunker.refused)
+        ):
+            try:
+                call = self._kept.call.decode(data[HEADER_LENGTH:])
+            except _MALFORMED:
+                pass
+            else:
+                plain = not call.kwargs and _FLAT.issuperset(map(type, call.args))
+                return call if plain else _checked(call, data[HEADER_LENGTH:])
+        text = unchunker.receive(data)
         if text is None:
             return INCOMPLETE
         passing = type(data) is memoryview and memoryview(text).obj is data.obj
-        decoders = self._passing if passing else self._kept
+        try:
+            return self._decode(text, self._passing if passing else self._kept)
+        except PeerError as error:
+            error.id = packed_id(text)
+            raise
+
+    def _decode(self, text: Buffer, decoders: _Decoders) -> Any:
+        is_checked = len(text) > maps.SMALL
+        if is_checked:
+            maps.check_packed(text, self._max_elements)
         if self._calls:
             try:
-                return decoders.call.decode(text)
-            except (*_MALFORMED, ParseError):
+                call = decoders.call.decode(text)
+            except _MALFORMED:
                 pass  # something else than a call, or a malformed one: told apart below
+            else:
+                if not is_checked and not (_FLAT.issuperset(map(type, call.args)) and not call.kwargs):
+                    maps.check_decoded((call.args, call.kwargs))
+                return call
         try:
-            return decoders.value.decode(text)
+            message = decoders.value.decode(text)
+        except ParseError:
+            raise
         except _MALFORMED as error:
-            raise ParseError(f"malformed MessagePack: {error}") from error
+            raise ParseError(f"malformed MessagePack: {_reason(error)}") from error
+        if not is_checked:
+            maps.check_decoded((message,))
+        return message
+
+
+def _checked(call: Request, text: bytes) -> Request:
+    """`call`, of which `text` is the message, if its maps are as they may be. Raises ParseError."""
+    try:
+        maps.check_decoded((call.args, call.kwargs))
+    except ParseError as error:
+        error.id = packed_id(text)
+        raise
+    return call
 
 
 class _Incomplete:
@@ -300,4 +401,9 @@ class _Decoders:
 
 
 _PLAIN, _VIEWS, _COPIES = map(_Decoders, (_keep_ext, _view_ext, _copy_ext))
-_MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+# A key that cannot be hashed is a TypeError, a date out of range or a shape beyond NumPy's an OverflowError.
+_MALFORMED = (msgspec.DecodeError, ParseError, RecursionError, ValueError, TypeError, OverflowError)
+
+
+def _reason(error: Exception) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -25,7 +25,7 @@ async function large(size) {
 
 const cases = {
   "wrong secret": async () => {
-    await assert.rejects(connect(url, { secret: "wrong" }), /Authentication failed/);
+    await assert.rejects(connect(url, { secret: "wrong" }), { name: "AuthenticationError" });
   },
   hello: async () => {
     link = await connect(url, { secret: "interop" });

@@ -42,11 +42,6 @@ _TEXT, _BINARY, _PING, _PONG, _CLOSE = (
 )  # fmt: skip
 
 
-def _payload(frame: WSFrame) -> Buffer:
-    """The payload; a large one from where it is, until the call returns that it is given to."""
-    return frame.get_payload_as_bytes() if frame.payload_size <= SMALL else frame.get_payload_as_memoryview()
-
-
 class _Fragments:
     """A message that comes in fragments."""
 
@@ -112,10 +107,25 @@ class PicowsConnection(WSListener):
         if (kind is _BINARY or kind is _TEXT) and frame.fin and not frame.rsv1 and self._inbox is None:
             if self._fragments is not None:
                 self._fail(WSCloseCode.PROTOCOL_ERROR, "a message began within another")
-            elif frame.last_in_buffer and not self._corked:
-                self._session.receive(kind is _BINARY, _payload(frame))
-            else:
-                self._receive_corked(kind is _BINARY, frame)
+                return
+            # A large payload is received from where it is, until the call returns that it is given to.
+            small = frame.payload_size <= SMALL
+            payload: Buffer = frame.get_payload_as_bytes() if small else frame.get_payload_as_memoryview()
+            if frame.last_in_buffer and not self._corked:
+                self._session.receive(kind is _BINARY, payload)
+                return
+            # One of several frames that arrived together; what it makes us send goes out after the last.
+            start = self._reached if self._corked else monotonic()
+            self._corked = start >= self._corkable_from
+            self._session.receive(kind is _BINARY, payload)
+            self._reached = monotonic()
+            if self._reached - start > SLOW:
+                self._corkable_from = start + UNCORKED
+                self._corked = False
+            elif frame.last_in_buffer:
+                self._corked = False
+            if not self._corked and self._slices:
+                self._pump()
         else:
             self._receive_other(kind, frame)
             if self._corked and frame.last_in_buffer:
@@ -216,18 +226,6 @@ class PicowsConnection(WSListener):
         self._transport.abort()
 
     # Sending
-
-    def _receive_corked(self, binary: bool, frame: WSFrame) -> None:
-        """Receive one of several frames that arrived together; what it makes us send goes out after the last."""
-        start = self._reached if self._corked else monotonic()
-        self._corked = not frame.last_in_buffer and start >= self._corkable_from
-        self._session.receive(binary, _payload(frame))
-        self._reached = monotonic()
-        if self._reached - start > SLOW:
-            self._corkable_from = start + UNCORKED
-            self._corked = False
-        if not self._corked:
-            self._pump()
 
     def _queue_parts(self, kind: WSMsgType, parts: tuple[Buffer, ...], size: int, compressed: bool = False) -> None:
         """Cut a frame into what is written at a time. Small parts, such as chunk headers, go with what is before."""

@@ -1,0 +1,166 @@
+"""Python functions that a server enters per small call: a figure that no load on the machine moves much.
+
+The server runs as a process of its own with `sys.setprofile`, which counts the calls of Python functions on its event
+loop's thread: those of this package, of asyncio and of the method itself. The load keeps a number of calls in flight
+per connection and sends one more for each response.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import selectors
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+CALLS = 10_000
+LIMITS = {
+    ("app", 1, 50): 12.0, ("compat", 1, 50): 18.0, ("app", 50, 2): 16.0, ("compat", 50, 2): 21.0,
+}  # fmt: skip
+"""Functions per call, at most: App or the compatibility API, connections, calls in flight on each. Reached are 8.5, 14,
+11.5 and 17; the rest is room for busy machines, on which fewer calls arrive together."""
+SERVER = Path(__file__).parent / "servers" / "entered.py"
+HEADER = struct.Struct("<III")
+SECRET = "wslink-secret"
+TIMEOUT = 60.0
+
+
+class Count(NamedTuple):
+    """Functions entered per call: all, and by name the most frequent."""
+
+    total: float
+    by_name: dict[str, float]
+
+
+def count(
+    api: str, version: int, connections: int, in_flight: int, calls: int = CALLS, python: str = sys.executable
+) -> Count:
+    """Measure one case.
+
+    Args:
+        api: "app" or "compat".
+        version: of the protocol.
+        connections: how many.
+        in_flight: calls under way on each.
+        calls: in all.
+        python: the interpreter of an environment that has this package.
+    """
+    command = [python, str(SERVER), api]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        opened = [_Connection(port, version) for _ in range(connections)]
+        _load(opened, in_flight, calls // 10)
+        for word, number in (("start", calls), ("stop", 0)):
+            server.stdin.write(f"{word}\n")
+            server.stdin.flush()
+            answer = server.stdout.readline()
+            if number:
+                _load(opened, in_flight, number)
+        for connection in opened:
+            connection.socket.close()
+        server.stdin.close()
+    counts = msgspec.json.decode(answer, type=dict[str, int])
+    by_name = {name: entered / calls for name, entered in sorted(counts.items(), key=lambda item: -item[1])}
+    return Count(sum(counts.values()) / calls, by_name)
+
+
+def complaints(python: str) -> Iterator[str]:
+    """What enters more functions than it may, a sentence each."""
+    for (api, connections, in_flight), limit in LIMITS.items():
+        for version in (1, 2):
+            total = count(api, version, connections, in_flight, python=python).total
+            case = f"{api}, protocol version {version}, {connections} x {in_flight}"
+            print(f"functions per small call, {case}: {total:.1f} of {limit:.0f}", flush=True)
+            if total > limit:
+                yield f"{case}: {total:.1f} functions per small call, over {limit:.0f}"
+
+
+class _Connection:
+    """A client: frames out, and how many came back."""
+
+    def __init__(self, port: int, version: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._version = version
+        self._data = b""
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.socket.sendall(
+            f"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+        )
+        while b"\r\n\r\n" not in self._data:
+            self._data += self.socket.recv(65536)
+        self._data = self._data.partition(b"\r\n\r\n")[2]
+        self.call = self._frame("rpc:c0:1", "bench.add", [1, 2, 3])
+        self.socket.sendall(self._frame("system:c0:0", "wslink.hello", [{"secret": SECRET}]))
+        while not self.received():
+            pass
+
+    def _frame(self, id_: str, method: str, args: list[object]) -> bytes:
+        message = {"wslink": "1.0", "id": id_, "method": method, "args": args, "kwargs": {}}
+        if self._version == 1:
+            payload = msgspec.json.encode(message)
+        else:
+            text = msgspec.msgpack.encode(message)
+            payload = HEADER.pack(1, 0, len(text)) + text
+        head = struct.pack(">BB", 0x80 | self._version, 0x80 | len(payload)) if len(payload) < 126 else struct.pack(
+            ">BBH", 0x80 | self._version, 0x80 | 126, len(payload)
+        )  # fmt: skip
+        return head + bytes(4) + payload
+
+    def received(self) -> int:
+        """Wait for data; the frames that it completes."""
+        data = self._data + self.socket.recv(65536)
+        frames = offset = 0
+        while len(data) - offset >= 4:
+            length, start = data[offset + 1], offset + 2
+            if length == 126:
+                length, start = struct.unpack_from(">H", data, start)[0], start + 2
+            if start + length > len(data):
+                break
+            frames, offset = frames + 1, start + length
+        self._data = data[offset:]
+        return frames
+
+
+def _load(connections: list[_Connection], in_flight: int, calls: int) -> None:
+    """Make so many calls; for each response one more goes out, as long as there are any left."""
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+        to_send = calls
+        for connection in connections:
+            for _ in range(min(in_flight, to_send)):
+                connection.socket.sendall(connection.call)
+                to_send -= 1
+        while calls > 0:
+            for key, _ in selector.select(TIMEOUT):
+                arrived = key.data.received()
+                calls -= arrived
+                for _ in range(min(arrived, to_send)):
+                    key.data.socket.sendall(key.data.call)
+                    to_send -= 1
+
+
+def main() -> int:
+    """Print every case with its most frequent functions."""
+    for api, connections, in_flight in LIMITS:
+        for version in (1, 2):
+            counted = count(api, version, connections, in_flight)
+            print(f"\n{api}, version {version}, {connections} x {in_flight}: {counted.total:.2f}")
+            for name, entered in list(counted.by_name.items())[: 40 if "-v" in sys.argv else 0]:
+                print(f"  {entered:6.2f}  {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

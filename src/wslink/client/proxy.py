@@ -1,0 +1,48 @@
+"""The HTTP proxy that a client connects through."""
+
+from __future__ import annotations
+
+import ipaddress
+import urllib.request
+
+from yarl import URL
+
+from wslink.errors import UsageError
+
+_NAMES = {"ws": ("ws", "http", "all"), "wss": ("wss", "https", "all")}
+"""The variables that count for a scheme, without `_PROXY`; the first that is set does."""
+
+
+def find_proxy(url: str, choice: str | bool) -> str | None:
+    """The proxy for a connection to `url`, or None for a direct one.
+
+    Args:
+        choice: the proxy's address; True for the environment's (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, in lower case
+            too, and `NO_PROXY`), which this machine's own addresses never use; False for none.
+
+    Raises:
+        UsageError: for an address that is not http:// or https://.
+    """
+    if isinstance(choice, str):
+        if not _is_http(choice):
+            raise UsageError(f"proxy is {choice!r}: an address such as http://proxy.example.org:3128 is needed")
+        return choice
+    target = URL(url)
+    host = target.host or ""
+    if not choice or _is_here(host) or urllib.request.proxy_bypass(f"{host}:{target.port}"):
+        return None
+    known = urllib.request.getproxies()
+    return next((known[name] for name in _NAMES[target.scheme] if _is_http(known.get(name, ""))), None)
+
+
+def _is_http(address: str) -> bool:
+    return address.startswith(("http://", "https://"))
+
+
+def _is_here(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,49 @@
+"""The id of a message that cannot be read as a whole (ERR-5): it stands before the large parts of every known client's
+messages, and so in their first bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any
+
+import msgpack
+import msgspec
+
+from wslink.wire.frames import Buffer
+from wslink.wire.messages import is_id
+
+HEAD = 8192
+"""Bytes of a message in which its id is looked for."""
+MAX_KEYS = 8
+"""Keys of the envelope before the id."""
+
+_STRING = r'"(?:[^"\\]|\\.)*+"'.replace("*+", "*")
+_TEXT_ID = re.compile(
+    rf'\s*\{{\s*(?:{_STRING}\s*:\s*(?:{_STRING}|[-+.\w]+)\s*,\s*){{0,{MAX_KEYS}}}?"id"\s*:\s*({_STRING})'
+)
+
+
+def packed_id(head: Buffer) -> str | None:
+    """The id in the first bytes of a MessagePack envelope; None where there is none."""
+    unpacker = msgpack.Unpacker(max_buffer_size=HEAD)
+    unpacker.feed(bytes(head[:HEAD]))
+    with contextlib.suppress(Exception):  # whatever is wrong: the message is refused anyway
+        for _ in range(min(unpacker.read_map_header(), MAX_KEYS)):
+            if unpacker.unpack() == "id":
+                return _checked(unpacker.unpack())
+            unpacker.skip()
+    return None
+
+
+def text_id(text: Buffer | str) -> str | None:
+    """The id in the first characters of a JSON envelope; None where there is none."""
+    head = text[:HEAD]
+    match = _TEXT_ID.match(head if isinstance(head, str) else bytes(head).decode(errors="replace"))
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return _checked(msgspec.json.decode(match[1])) if match else None
+    return None
+
+
+def _checked(id_: Any) -> str | None:
+    return id_ if is_id(id_) else None
