@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from wslink.errors import UsageError
+from wslink.rpc.hints import target_of
 from wslink.rpc.interceptors import Function, Interceptor, compose
 from wslink.rpc.schema import Signature
 from wslink.rpc.suggest import Suggestions
@@ -60,7 +61,10 @@ class Method:
             )
         if run not in RUNS:
             raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
-        if run == "thread" and inspect.iscoroutinefunction(function):
+        target = target_of(function)
+        if checked and (inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)):
+            raise UsageError(f"method {name!r} is a generator: a method returns its result, all of it")
+        if run == "thread" and inspect.iscoroutinefunction(target):
             raise UsageError(f"method {name!r} is async: thread=True is for functions that block")
         signature = Signature(name, function) if checked else None
         self.name = name

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ import msgspec
 
 from wslink.errors import InvalidParams, UsageError
 from wslink.rpc.call import Call
+from wslink.rpc.hints import Unsupported, checkable, convert, resolve
 
 MAX_WHY = 400
 """Characters of what is wrong with an argument: it may quote what was sent."""
@@ -24,37 +24,73 @@ _UNCHANGED = frozenset((str, int, float, bool, bytes))
 
 
 class Signature:
-    """The parameters of a method that clients fill, and how to check them."""
+    """The parameters of a method that clients fill, and how to check them.
+
+    Raises:
+        UsageError: naming a parameter whose hint cannot be checked.
+    """
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self._name = name
-        hints = _type_hints(function)
-        parameters = list(inspect.signature(function).parameters.values())
-        self._call_name = next((p.name for p in parameters if _is_call(hints.get(p.name))), None)
+        hints, lost = resolve(function)
+        parameters = _open_parameters(function)
+        for parameter in parameters:
+            if parameter.name in lost:
+                raise UsageError(
+                    f"method {name!r}: the type hint of parameter {parameter.name!r} cannot be resolved; import "
+                    "what it names at run time, too"
+                )
+        self._call_names = tuple(p.name for p in parameters if self._is_call(p, hints.get(p.name)))
         self._in_place = [p.name for p in parameters if p.kind in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD)]
         self._positional_only = any(p.kind is _Kind.POSITIONAL_ONLY for p in parameters)
-        parameters = [p for p in parameters if p.name != self._call_name]
-        self._var_positional = any(p.kind is _Kind.VAR_POSITIONAL for p in parameters)
-        self._var_keyword = any(p.kind is _Kind.VAR_KEYWORD for p in parameters)
+        parameters = [p for p in parameters if p.name not in self._call_names]
+        self._rest = self._of_kind(parameters, _Kind.VAR_POSITIONAL, hints)
+        self._more = self._of_kind(parameters, _Kind.VAR_KEYWORD, hints)
         named = [p for p in parameters if p.kind not in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)]
         self._positional = [p.name for p in named if p.kind is not _Kind.KEYWORD_ONLY]
         self._names = frozenset(p.name for p in named)
-        self._struct = _struct(name, named, hints)
-        self._row = self._make_row(named, hints)
+        checked = {p.name: self._checkable(p.name, hints.get(p.name, Any)) for p in named}
+        self._struct = _struct(name, named, checked)
+        self._row = self._make_row(named, checked)
         self.plain_types = self._types_to_pass(parameters, hints)
 
-    def _make_row(self, named: list[inspect.Parameter], hints: dict[str, Any]) -> type[msgspec.Struct] | None:
+    def _is_call(self, parameter: inspect.Parameter, hint: Any) -> bool:
+        if not _is_call(hint):
+            return False
+        if parameter.kind in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD):
+            raise UsageError(f"method {self._name!r}: parameter {parameter.name!r} cannot be several calls")
+        return True
+
+    def _checkable(self, parameter: str, hint: Any) -> Any:
+        try:
+            return checkable(hint)
+        except Unsupported as error:
+            raise UsageError(f"method {self._name!r}: parameter {parameter!r}: {error}") from None
+
+    def _of_kind(self, parameters: list[inspect.Parameter], kind: Any, hints: dict[str, Any]) -> Any:
+        """What checks all arguments that `*values` or `**values` takes; None where there is no such parameter."""
+        parameter = next((p for p in parameters if p.kind is kind), None)
+        if parameter is None:
+            return None
+        hint = hints.get(parameter.name, Any)
+        if kind is _Kind.VAR_POSITIONAL:
+            return list[self._checkable(parameter.name, hint)]  # type: ignore[misc]
+        if typing.get_origin(hint) is getattr(typing, "Unpack", _Kind):
+            return self._checkable(parameter.name, typing.get_args(hint)[0])
+        return dict[str, self._checkable(parameter.name, hint)]  # type: ignore[misc]
+
+    def _make_row(self, named: list[inspect.Parameter], checked: dict[str, Any]) -> type[msgspec.Struct] | None:
         """What checks positional arguments alone, which most calls have; None where that is not enough."""
         positional = [p for p in named if p.kind is not _Kind.KEYWORD_ONLY]
         if any(p.kind is _Kind.KEYWORD_ONLY and p.default is _Kind.empty for p in named):
             return None
-        return _struct(self._name, positional, hints, array_like=True)
+        return _struct(self._name, positional, checked, array_like=True)
 
     def _types_to_pass(self, parameters: list[inspect.Parameter], hints: dict[str, Any]) -> tuple[type, ...] | None:
         """The types of arguments that need no look at their values, since conversion would return them unchanged;
         None where one could change them."""
         wanted = tuple(hints.get(parameter.name) for parameter in parameters)
-        plain = self._call_name is None and all(p.kind is _Kind.POSITIONAL_OR_KEYWORD for p in parameters)
+        plain = not self._call_names and all(p.kind is _Kind.POSITIONAL_OR_KEYWORD for p in parameters)
         return wanted if plain and _UNCHANGED.issuperset(wanted) else None  # type: ignore[return-value]
 
     def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
@@ -63,43 +99,47 @@ class Signature:
                 return args, kwargs
             if self._row is not None and len(args) <= len(self._positional):
                 with contextlib.suppress(msgspec.ValidationError):  # said below, with the argument's name
-                    found = msgspec.convert(args, self._row, dec_hook=_keep_instance, str_keys=False)
-                    row = msgspec.structs.astuple(found)
-                    return self._with_call(row, call) if self._call_name is not None else (row, {})
-        values, extra = self._spread(args, kwargs)
-        try:
-            checked = msgspec.convert(values, self._struct, dec_hook=_keep_instance, str_keys=False)
-        except msgspec.ValidationError as error:
-            raise self._refuse(_explain(error)) from None
+                    row = msgspec.structs.astuple(convert(args, self._row))
+                    return self._with_call(row, call) if self._call_names else (row, {})
+        values, rest, more = self._spread(args, kwargs)
+        checked = self._check(values, self._struct)
         fields = {name: getattr(checked, name) for name in self._struct.__struct_fields__}
-        if self._call_name is not None:
-            fields[self._call_name] = call
-        positional = list(extra)
-        if extra or self._positional_only:
+        fields.update(dict.fromkeys(self._call_names, call))
+        positional = list(self._check(rest, self._rest)) if rest else []
+        if rest or self._positional_only:
             positional = [fields.pop(name) for name in self._in_place] + positional
-        fields.update((key, value) for key, value in kwargs.items() if key not in self._names)
+        if more:
+            fields.update(self._check(more, self._more))
         return positional, fields
 
-    def _with_call(self, row: tuple[Any, ...], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
-        if self._call_name not in self._in_place:
-            return row, {str(self._call_name): call}
-        index = self._in_place.index(self._call_name)
-        return (*row[:index], call, *row[index:]), {}
+    def _check(self, values: Any, hint: Any) -> Any:
+        try:
+            return convert(values, hint)
+        except msgspec.ValidationError as error:
+            raise self._refuse(_explain(error)) from None
 
-    def _spread(self, args: list[Any], kwargs: dict[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-        """Arguments by name, and those beyond the named positional ones."""
-        extra = args[len(self._positional) :]
-        if extra and not self._var_positional:
+    def _with_call(self, row: tuple[Any, ...], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
+        given = iter(row)
+        positional = [call if name in self._call_names else next(given) for name in self._in_place]
+        return positional, {name: call for name in self._call_names if name not in self._in_place}
+
+    def _spread(self, args: list[Any], kwargs: dict[str, Any]) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
+        """Arguments by name, those beyond the named positional ones, and those by names of their own."""
+        rest = args[len(self._positional) :]
+        if rest and self._rest is None:
             raise self._refuse(f"takes at most {len(self._positional)} positional arguments, got {len(args)}")
         values = dict(zip(self._positional, args, strict=False))
+        more: dict[str, Any] = {}
         for name, value in kwargs.items():
             if name in values:
                 raise self._refuse(f"argument '{name}' was given twice")
             if name in self._names:
                 values[name] = value
-            elif name == self._call_name or not self._var_keyword:
+            elif name in self._call_names or self._more is None:
                 raise self._refuse(f"unknown argument '{name}'")
-        return values, extra
+            else:
+                more[name] = value
+        return values, rest, more
 
     def _refuse(self, why: str) -> InvalidParams:
         allowed = ", ".join(self._struct.__struct_fields__) or "none"
@@ -107,21 +147,22 @@ class Signature:
         return InvalidParams(f"{self._name}: {why}; its arguments: {allowed}", self._name)
 
 
-def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """The resolved type hints; those that name what exists for the type checker only are left out, but for `Call`,
-    which no client may send."""
-    hints: dict[str, Any] = {}
-    target = inspect.unwrap(getattr(function, "__func__", function))
-    names = {"Call": Call, "wslink": sys.modules["wslink"], **getattr(target, "__globals__", {})}
-    for name, annotation in getattr(target, "__annotations__", {}).items():
-        holder = types.SimpleNamespace(__annotations__={name: annotation})
-        with contextlib.suppress(NameError, TypeError, AttributeError):
-            hints.update(typing.get_type_hints(holder, names, include_extras=True))
-    return hints
+def _open_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters that a caller fills: without those by name that a functools.partial has filled."""
+    filled: set[str] = set()
+    inner: Any = function
+    while isinstance(inner, functools.partial):
+        filled.update(inner.keywords)
+        inner = inner.func
+    return [p for p in inspect.signature(function).parameters.values() if p.name not in filled]
 
 
 def _is_call(hint: Any) -> bool:
-    return hint is Call or Call in typing.get_args(hint)
+    """Whether a parameter receives the call: a Call, one or None, or one with notes."""
+    return hint is Call or (
+        typing.get_origin(hint) in (typing.Union, types.UnionType, typing.Annotated)
+        and any(_is_call(part) for part in typing.get_args(hint))
+    )
 
 
 def _struct(
@@ -132,7 +173,7 @@ def _struct(
     for parameter in parameters:
         if parameter.name.startswith("__"):
             raise UsageError(f"method {name!r}: parameter {parameter.name!r} begins with two underscores")
-        hint = _checkable(hints.get(parameter.name, Any))
+        hint = hints[parameter.name]
         if parameter.default is _Kind.empty:
             fields.append((parameter.name, hint))
         else:
@@ -143,25 +184,6 @@ def _struct(
 
 def _identity(value: Any) -> Any:
     return value
-
-
-def _checkable(hint: Any) -> Any:
-    """`hint`, or Any where msgspec cannot check it."""
-    origin = typing.get_origin(hint)
-    if isinstance(origin, type) and origin.__module__ == "numpy":  # numpy.typing.NDArray[...]
-        return origin
-    try:
-        msgspec.convert({}, msgspec.defstruct("probe", [("value", hint, None)]), dec_hook=_keep_instance)
-    except TypeError:
-        return Any
-    return hint
-
-
-def _keep_instance(expected: type, value: Any) -> Any:
-    """Let msgspec accept instances of classes that it does not know, such as numpy.ndarray."""
-    if isinstance(value, expected):
-        return value
-    raise ValueError(f"Expected `{expected.__name__}`, got `{type(value).__name__}`")
 
 
 def _explain(error: msgspec.ValidationError) -> str:

@@ -1,0 +1,402 @@
+"""Type hints as msgspec can check them (docs/python.md has the table).
+
+msgspec is the checker. What it does not know is replaced by a Converter, a class of ours that it hands values to, so
+that a hint is checked wherever it stands: in a list, a map, a tuple, a union, a dataclass. What neither of them can
+check is refused when the method is registered.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import inspect
+import operator
+import sys
+import types
+import typing
+from collections import abc
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from wslink.rpc.call import Call
+
+_UNIONS = (typing.Union, types.UnionType)
+_LISTS = (abc.Iterable, abc.Reversible, abc.Container)
+_BUILTINS = (bytes, bytearray, memoryview)
+"""Types that arrive as themselves: text in their place is no base64."""
+
+
+class Unsupported(TypeError):
+    """A hint that cannot be checked. The message says what is wrong with it."""
+
+
+class _Converting(type):
+    convert: Callable[[Any], Any]
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return True  # msgspec asks after it has converted
+
+
+class Converter(metaclass=_Converting):
+    """Stands for a hint that msgspec does not know. Subclasses are made by `_converter`."""
+
+
+def convert(value: Any, hint: Any) -> Any:
+    """`value` as `hint`, which `checkable` gave. Raises msgspec.ValidationError."""
+    return msgspec.convert(value, hint, dec_hook=_decode, str_keys=False, builtin_types=_BUILTINS)
+
+
+def _decode(expected: Any, value: Any) -> Any:
+    """What msgspec does not know: a Converter's, or instances of a class, such as numpy.ndarray."""
+    if type(expected) is _Converting:
+        return expected.convert(value)
+    if isinstance(value, typing.get_origin(expected) or expected):
+        return value
+    raise _expected(_name(expected), value)
+
+
+def _expected(what: str, value: Any) -> ValueError:
+    return ValueError(f"Expected `{what}`, got `{type(value).__name__}`")
+
+
+def _converter(name: str, function: Callable[[Any], Any]) -> Any:
+    return _Converting(name, (Converter,), {"convert": staticmethod(function)})
+
+
+def _name(hint: Any) -> str:
+    return hint.__qualname__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
+
+
+def checkable(hint: Any, under_way: tuple[Any, ...] = ()) -> Any:
+    """`hint`, or what stands for it where msgspec cannot check it.
+
+    Args:
+        hint: a resolved type hint.
+        under_way: classes whose fields are being looked at, which may refer to themselves.
+
+    Raises:
+        Unsupported: if nothing can check it.
+    """
+    hint = _without_names(hint)
+    inner = functools.partial(checkable, under_way=under_way)
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Call:
+        raise Unsupported("a Call is passed as a parameter of its own, and nowhere else")
+    if origin is typing.Annotated:
+        base = inner(args[0])
+        return hint if base is args[0] else operator.getitem(typing.Annotated, (base, *hint.__metadata__))
+    if origin in _UNIONS:
+        return _union(hint, args, inner)
+    if _is_numpy(origin or hint):
+        return _array(hint, args)
+    special = _collection(origin or hint, args, inner)
+    if special is not None:
+        return special
+    if isinstance(hint, type) and origin is None:
+        return _class(hint, under_way)
+    if args and origin is not typing.Literal:
+        return _parameterized(hint, origin, args, inner, under_way)
+    return _native(hint)
+
+
+def _native(hint: Any) -> Any:
+    """`hint`, which msgspec knows, or a class whose instances can be told."""
+    try:
+        convert({}, msgspec.defstruct("probe", [("value", hint, None)]))
+    except TypeError as error:
+        raise Unsupported(f"{_name(hint)} cannot be checked: {str(error).splitlines()[0][:200]}") from None
+    return hint
+
+
+def _without_names(hint: Any) -> Any:
+    """What a name stands for: a NewType, a type alias, a type variable."""
+    if isinstance(hint, typing.TypeVar):
+        if hint.__constraints__:
+            return functools.reduce(operator.or_, hint.__constraints__)
+        return Any if hint.__bound__ is None else hint.__bound__
+    if type(hint).__name__ == "TypeAliasType":  # Python 3.12
+        return _without_names(hint.__value__)
+    return _without_names(hint.__supertype__) if hasattr(hint, "__supertype__") else hint
+
+
+# Unions --------------------------------------------------------------------------
+
+
+def _union(hint: Any, args: tuple[Any, ...], inner: Callable[[Any], Any]) -> Any:
+    members = [inner(member) for member in args]
+    if all(new is old for new, old in zip(members, args, strict=True)):
+        try:
+            return _native(hint)
+        except Unsupported:
+            pass  # msgspec cannot tell the members apart by their shapes
+    elif len(members) == 2 and type(None) in args:
+        return members[args.index(type(None)) - 1] | None
+    return _converter(str(hint), functools.partial(_one_of, hint, tuple(zip(args, members, strict=True))))
+
+
+def _one_of(hint: Any, members: tuple[tuple[Any, Any], ...], value: Any) -> Any:
+    """`value` as the first member that takes it; of dataclasses, the first that also knows all of its keys."""
+    found: list[Any] = []
+    for member, checked in members:
+        try:
+            new = convert(value, checked)
+        except msgspec.ValidationError:
+            continue
+        if type(new) is type(value) or not isinstance(value, dict) or _field_names(member) >= value.keys():
+            return new
+        found.append(new)
+    if found:
+        return found[0]
+    raise _expected(" | ".join(_name(member) for member, _ in members), value)
+
+
+def _field_names(kind: Any) -> frozenset[str]:
+    kind = typing.get_origin(kind) or kind
+    if dataclasses.is_dataclass(kind):
+        return frozenset(field.name for field in dataclasses.fields(kind))
+    return frozenset(getattr(kind, "__struct_fields__", None) or getattr(kind, "__annotations__", None) or ())
+
+
+# Collections ---------------------------------------------------------------------
+
+
+def _collection(kind: Any, args: tuple[Any, ...], inner: Callable[[Any], Any]) -> Any:
+    """What stands for a collection that msgspec does not know; None for any other hint."""
+    first = inner(args[0]) if args and kind in (*_LISTS, abc.Iterator, collections.deque, collections.Counter) else Any
+    if kind in _LISTS:
+        return list[first]  # type: ignore[valid-type]
+    if kind is abc.Iterator:
+        return _built("Iterator", iter, list[first])  # type: ignore[valid-type]
+    if kind is collections.deque:
+        return _built("deque", collections.deque, list[first])  # type: ignore[valid-type]
+    if kind is collections.Counter:
+        return _built("Counter", collections.Counter, dict[first, int])  # type: ignore[valid-type]
+    if kind in (collections.OrderedDict, collections.defaultdict):
+        key, value = map(inner, args) if args else (Any, Any)
+        made = functools.partial(collections.defaultdict, _factory(args)) if kind is collections.defaultdict else kind
+        return _built(kind.__name__, made, dict[key, value])  # type: ignore[valid-type]
+    if kind in _NO_VALUES or (isinstance(kind, type) and kind in (type, object)):
+        if kind is object:
+            return Any
+        raise Unsupported(f"no client can send a {getattr(kind, '__name__', kind)}")
+    return None
+
+
+_NO_VALUES = (abc.Callable, abc.Generator, abc.AsyncIterable, abc.AsyncIterator, abc.AsyncGenerator, abc.Awaitable,
+              abc.Coroutine, typing.NoReturn, typing.ParamSpec, collections.ChainMap)  # fmt: skip
+
+
+def _built(name: str, make: Callable[[Any], Any], plain: Any) -> Any:
+    return _converter(name, lambda value: make(convert(value, plain)))
+
+
+def _factory(args: tuple[Any, ...]) -> Any:
+    """What makes the missing values of a defaultdict: the type of its values, if that can be called for one."""
+    kind = typing.get_origin(args[1]) or args[1] if args else None
+    return kind if kind in (int, float, str, bool, bytes, list, dict, set) else None
+
+
+def _parameterized(
+    hint: Any, origin: Any, args: tuple[Any, ...], inner: Callable[[Any], Any], under_way: tuple[Any, ...]
+) -> Any:
+    if origin in under_way:
+        return hint
+    if isinstance(origin, type) and origin.__module__ not in ("builtins", "collections.abc", "typing"):
+        return _class(hint, under_way)  # a generic class of the application's
+    new = tuple(arg if arg is Ellipsis else inner(arg) for arg in args)
+    if all(a is b for a, b in zip(new, args, strict=True)):
+        return _native(hint)
+    return _native(origin[new[0] if len(new) == 1 else new])
+
+
+# Arrays ----------------------------------------------------------------------------
+
+
+def _is_numpy(kind: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(kind, type) and issubclass(kind, (numpy.ndarray, numpy.generic))
+
+
+def _array(hint: Any, args: tuple[Any, ...]) -> Any:
+    import numpy
+
+    if isinstance(hint, type) and issubclass(hint, numpy.generic):
+        return _scalar(hint)
+    kinds = [typing.get_args(arg)[0] for arg in args[1:] if typing.get_args(arg)]  # of numpy.dtype[...]
+    members = [_without_names(kind) for kind in _members(kinds[0])] if kinds else []
+    scalars = tuple(kind for kind in (typing.get_origin(m) or m for m in members) if _is_numpy(kind))
+    if not scalars or numpy.generic in scalars or len(scalars) < len(members):
+        return typing.get_origin(hint) or hint
+    names = " | ".join(kind.__name__ for kind in scalars)
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, numpy.ndarray):
+            raise _expected("numpy.ndarray", value)
+        if not issubclass(value.dtype.type, scalars):
+            raise ValueError(f"Expected an array of `{names}`, got one of `{value.dtype}`")
+        return value
+
+    return _converter(f"an array of {names}", check)
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,)
+
+
+def _scalar(kind: Any) -> Any:
+    """A NumPy scalar: a number that its type holds without loss of more than precision."""
+    import numpy
+
+    wanted = {"b": bool, "i": int, "u": int, "f": float}.get(numpy.dtype(kind).kind) if kind in _concrete() else None
+    if wanted is None:
+        raise Unsupported(f"no client can send a {kind.__name__}; use a plain number, text or an array")
+
+    def check(value: Any) -> Any:
+        plain = convert(value, wanted)
+        try:
+            return numpy.array(plain).astype(kind)[()] if wanted is not int else numpy.asarray(plain, kind)[()]
+        except OverflowError:
+            raise ValueError(f"Expected `{kind.__name__}`, got {plain}, which is out of its range") from None
+
+    return _converter(kind.__name__, check)
+
+
+def _concrete() -> Iterable[Any]:
+    import numpy
+
+    return numpy.sctypeDict.values()
+
+
+# Classes ---------------------------------------------------------------------------
+
+
+def _class(hint: Any, under_way: tuple[Any, ...]) -> Any:
+    """A class: one of msgspec's, one with fields, or one whose instances arrive as they are."""
+    kind = typing.get_origin(hint) or hint
+    if kind in under_way:
+        return hint
+    if getattr(kind, "_is_protocol", False) and not getattr(kind, "_is_runtime_protocol", False):
+        raise Unsupported(f"{kind.__qualname__} is a protocol that cannot be checked: make it @runtime_checkable")
+    if hasattr(kind, "model_validate"):
+        return _converter(kind.__qualname__, functools.partial(_validated, kind))
+    fields = _fields(kind)
+    if fields is None:
+        return _native(kind)
+    variables = dict(zip(getattr(kind, "__parameters__", ()), typing.get_args(hint), strict=False))
+    fields = {name: _substituted(field, variables) for name, field in fields.items()}
+    checked = {name: checkable(field, (*under_way, kind)) for name, field in fields.items()}
+    if all(checked[name] is field for name, field in fields.items()):
+        return _native(hint)
+    return _converter(kind.__qualname__, functools.partial(_filled, kind, _shadow(kind, checked)))
+
+
+def _substituted(hint: Any, variables: dict[Any, Any]) -> Any:
+    """`hint` with what stands for its type variables."""
+    if isinstance(hint, typing.TypeVar):
+        return variables.get(hint, hint)
+    parameters = getattr(hint, "__parameters__", ()) if typing.get_origin(hint) else ()
+    return hint[tuple(variables.get(parameter, parameter) for parameter in parameters)] if parameters else hint
+
+
+def _validated(model: Any, value: Any) -> Any:
+    """A value as a model of pydantic's."""
+    try:
+        return model.model_validate(value)
+    except ValueError as error:
+        raise ValueError(f"Expected `{model.__qualname__}`: {'; '.join(str(error).splitlines()[1:3])}") from None
+
+
+def _fields(kind: Any) -> dict[str, Any] | None:
+    """The hints of the fields that a client fills; None for a class without fields."""
+    names: Iterable[str]
+    if dataclasses.is_dataclass(kind):
+        names = [field.name for field in dataclasses.fields(kind) if field.init]
+    elif typing.is_typeddict(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
+        names = list(kind.__annotations__)
+    elif issubclass(kind, msgspec.Struct):
+        names = kind.__struct_fields__
+    else:
+        return None
+    try:
+        hints = typing.get_type_hints(kind, include_extras=True)
+    except Exception as error:
+        raise Unsupported(f"a field of {kind.__qualname__} has a hint that cannot be resolved: {error}") from None
+    return {name: _bare(hints.get(name, Any)) for name in names}
+
+
+def _bare(hint: Any) -> Any:
+    """The hint of a key that is required or not."""
+    marks = (getattr(typing, "Required", None), getattr(typing, "NotRequired", None))
+    return typing.get_args(hint)[0] if typing.get_origin(hint) in marks and typing.get_args(hint) else hint
+
+
+def _shadow(kind: Any, checked: dict[str, Any]) -> Any:
+    """A struct with the fields of `kind`, all of which can be checked."""
+    if issubclass(kind, msgspec.Struct):
+        raise Unsupported(f"{kind.__qualname__} is a msgspec.Struct with a field that msgspec cannot check")
+    optional: Callable[[str], bool]
+    if typing.is_typeddict(kind):
+        optional = lambda name: name not in kind.__required_keys__  # noqa: E731
+    elif dataclasses.is_dataclass(kind):
+        missing = dataclasses.MISSING
+        given = {f.name: f.default is not missing or f.default_factory is not missing for f in dataclasses.fields(kind)}
+        optional = given.__getitem__
+    else:
+        optional = lambda name: name in kind._field_defaults  # noqa: E731
+    fields: list[Any] = [
+        (name, hint, msgspec.field(default_factory=_Unset)) if optional(name) else (name, hint)
+        for name, hint in checked.items()
+    ]
+    return msgspec.defstruct(kind.__qualname__.rpartition(".")[2], fields, kw_only=True)
+
+
+class _Unset:
+    """The default of a field that was not sent."""
+
+
+def _filled(kind: Any, shadow: Any, value: Any) -> Any:
+    if isinstance(value, (list, tuple)) and issubclass(kind, tuple):
+        value = dict(zip(kind._fields, value, strict=False))
+    found = convert(value, shadow)
+    given = {name: item for name in shadow.__struct_fields__ if type(item := getattr(found, name)) is not _Unset}
+    return kind(**given)
+
+
+def resolve(function: Any) -> tuple[dict[str, Any], list[str]]:
+    """The hints of a function's parameters by name, and the names of those that cannot be resolved."""
+    target = inspect.unwrap(target_of(function))
+    names = {"Call": Call, "wslink": sys.modules["wslink"], **getattr(target, "__globals__", {}), **_locals_of(target)}
+    hints: dict[str, Any] = {}
+    lost: list[str] = []
+    for parameter, annotation in getattr(target, "__annotations__", {}).items():
+        holder = types.SimpleNamespace(__annotations__={parameter: annotation})
+        try:
+            hints.update(typing.get_type_hints(holder, names, include_extras=True))
+        except Exception:
+            lost.append(parameter)
+    return hints, lost
+
+
+def target_of(function: Any) -> Any:
+    """What has the hints of `function`: that of a partial, of an object that can be called, of a class."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isclass(function):
+        return function.__init__ if function.__init__ is not object.__init__ else function.__new__
+    function = getattr(function, "__func__", function)
+    if not inspect.isroutine(function) and not hasattr(function, "__wrapped__") and callable(function):
+        return target_of(type(function).__call__)
+    return function
+
+
+def _locals_of(target: Any) -> dict[str, Any]:
+    """The names of the function in which `target` is being defined: a class of a notebook's cell, or of a test."""
+    code, frame = getattr(target, "__code__", None), inspect.currentframe()
+    while frame is not None and code is not None:
+        if code in frame.f_code.co_consts:
+            return dict(frame.f_locals)
+        frame = frame.f_back
+    return {}
