@@ -69,7 +69,7 @@ class Intake:
         transport: what they come from.
         turns: those of its server.
         behind: whether nothing further is taken from the client.
-        limit: bytes that may wait (LIM-12).
+        limit: bytes that may wait (LIM-14).
     """
 
     __slots__ = (

@@ -55,10 +55,10 @@ class Limits:
     """LIM-9: malformed messages per connection."""
     max_calls: int = 1024
     """LIM-10: calls under way per client above which no further ones are taken from it for a while."""
-    max_server_calls: int = 8192
+    max_server_calls: int = 4096
     """LIM-10: calls under way on the server above which none are taken from clients that have their share of them."""
     max_held: int = 16 * MIB
-    """LIM-12: bytes of calls that wait to be taken, where the transport cannot hold up its client."""
+    """LIM-14: bytes of calls that wait to be taken, where the transport cannot hold up its client."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 
