@@ -27,15 +27,20 @@ if TYPE_CHECKING:
         UsageError,
         WslinkError,
     )
+    from wslink.hub.clients import Client
     from wslink.hub.topics import Subscription, Topic
     from wslink.rpc.call import Call
     from wslink.server.app import App
     from wslink.server.server import Server
+    from wslink.session.identity import Credentials, Identity
     from wslink.wire.limits import Limits
 
 __license__ = "BSD-3-Clause"
 
 _HOMES = {
+    "Identity": "wslink.session.identity",
+    "Credentials": "wslink.session.identity",
+    "Client": "wslink.hub.clients",
     "App": "wslink.server.app",
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
@@ -64,8 +69,11 @@ __all__ = [
     "AuthenticationError",
     "Call",
     "CallError",
+    "Client",
     "ClientSubscription",
     "ConnectionClosed",
+    "Credentials",
+    "Identity",
     "InvalidParams",
     "Limits",
     "Link",

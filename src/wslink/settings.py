@@ -15,11 +15,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from wslink.errors import UsageError
-from wslink.wire.limits import Limits
 
 OptionsT = TypeVar("OptionsT")
 
-MIN_MSG_SIZE = 64
 BOM = "\ufeff"
 READY_MSG = "wslink: Starting factory"
 """The line that says that a server accepts, unless WSLINK_READY_MSG gives another."""
@@ -155,23 +153,6 @@ def read(name: str, kind: type, default: Any, environment: Mapping[str, str] | N
 def without_line_end(text: str) -> str:
     """`text` without what editors and shells of other systems leave around it: a byte order mark, CR and LF."""
     return text.removeprefix(BOM).rstrip("\r\n")
-
-
-def limits(environment: Mapping[str, str] | None = None) -> Limits:
-    """The limits, each from its environment variable where that is set: WSLINK_ and its name. Raises UsageError."""
-    chosen: dict[str, Any] = {}
-    for one in dataclasses.fields(Limits):
-        name = f"WSLINK_{one.name.upper()}"
-        chosen[one.name] = value = read(name, type(one.default), one.default, environment)
-        least = MIN_MSG_SIZE if one.name == "max_msg_size" else 0
-        if not least <= value < math.inf:
-            raise UsageError(f"{name} is {value}: at least {least}, and finite")
-    return Limits(**chosen)
-
-
-def limits_with(max_msg_size: int, msg_overhead: int) -> Limits:
-    """The limits, with these two given. Raises UsageError."""
-    return dataclasses.replace(limits(), max_msg_size=max_msg_size, msg_overhead=msg_overhead)
 
 
 def origins() -> tuple[str, ...]:

@@ -24,6 +24,7 @@ export class Wire {
   /** The newest publication of each tile, by level/row/col. */
   tiles = new Map();
   #waiting = new Set();
+  #partial = new Map();
 
   static async of(page) {
     const wire = new Wire();
@@ -36,13 +37,25 @@ export class Wire {
 
   #add(sent, { opcode, payloadData }) {
     if (opcode !== 2) return;
-    const frame = Buffer.from(payloadData, "base64");
-    assert.equal(frame.readUInt32LE(8), frame.length - HEADER, "messages of this demo fit one frame");
-    const message = read(frame.subarray(HEADER));
+    const bytes = this.#join(sent, Buffer.from(payloadData, "base64"));
+    const message = bytes && read(bytes);
     if (!message) return;
     if (!sent && message.id.startsWith("publish:terrain.tile:")) this.#keep(message);
     this.log.push({ sent, message });
     for (const check of this.#waiting) check();
+  }
+
+  /** A message once all of its chunks have passed, which come in order, between those of other messages (G2-2, LANE-2). */
+  #join(sent, frame) {
+    const key = `${sent}/${frame.readUInt32LE(0)}`;
+    const chunks = [...(this.#partial.get(key) ?? []), frame.subarray(HEADER)];
+    const bytes = Buffer.concat(chunks);
+    if (bytes.length < frame.readUInt32LE(8)) {
+      this.#partial.set(key, chunks);
+      return undefined;
+    }
+    this.#partial.delete(key);
+    return bytes;
   }
 
   #keep(message) {

@@ -148,7 +148,7 @@ async def test_iteration_ends_with_the_connection(app: App, serve: Serve) -> Non
     await link.close()
     assert [item async for item in closing] == []
     topic.publish("last")
-    lost._socket._response.connection.transport.abort()  # type: ignore[union-attr]
+    lost._socket._socket._response.connection.transport.abort()  # type: ignore[union-attr]
     with pytest.raises(ConnectionClosed):
         while True:
             await anext(losing)
@@ -297,7 +297,7 @@ async def test_large_calls_that_are_given_up_leave_no_partial_messages(serve: Se
     app = App(secret="secret", limits=Limits(max_partial=2))
     app.method("test.size")(lambda data: len(data))
     async with wslink.connect(await serve(app), secret="secret") as link:
-        link._max_frame = 100_000
+        link._session.max_frame = 100_000
         data = bytes(30_000_000)
         for _ in range(4):
             with pytest.raises(asyncio.TimeoutError):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Open, Serve
 from wslink import App, UsageError
-from wslink import settings as variables
+from wslink.server.limits import limits as limits_of_environment
 from wslink.server.options import Options
 from wslink.settings import add_options
 
@@ -43,9 +43,9 @@ def test_every_limit_has_a_variable_that_the_docs_name() -> None:
     for limit in dataclasses.fields(Limits):
         variable = f"WSLINK_{limit.name.upper()}"
         assert any(line.startswith(f"| `{limit.name}` | `{variable}` |") for line in lines), limit.name
-        assert getattr(variables.limits({variable: "77"}), limit.name) == 77
+        assert getattr(limits_of_environment({variable: "77"}), limit.name) == 77
         with pytest.raises(UsageError, match=variable):
-            variables.limits({variable: "-1"})
+            limits_of_environment({variable: "-1"})
 
 
 def test_flags_are_keywords() -> None:
@@ -76,7 +76,7 @@ def test_the_environment_is_read_when_a_server_is_created() -> None:
         "",
     )
     assert Options.from_environment(environment, heart_beat=7).heart_beat == 7
-    limits = variables.limits(
+    limits = limits_of_environment(
         {"WSLINK_MAX_MSG_SIZE": "1000", "WSLINK_AUTH_MSG_SIZE": "2000", "WSLINK_MSG_OVERHEAD": "30"}
     )
     assert (limits.max_msg_size, limits.auth_msg_size, limits.max_frame) == (1000, 2000, 1030)
@@ -85,7 +85,7 @@ def test_the_environment_is_read_when_a_server_is_created() -> None:
 @pytest.mark.parametrize("value", ["many", "-1", "12", "inf", "nan"])
 def test_a_malformed_variable_is_named(value: str) -> None:
     with pytest.raises(UsageError, match="WSLINK_MAX_MSG_SIZE"):
-        variables.limits({"WSLINK_MAX_MSG_SIZE": value})
+        limits_of_environment({"WSLINK_MAX_MSG_SIZE": value})
 
 
 async def test_a_secret_can_be_given_when_it_is_served(serve: Serve, peers: Open) -> None:

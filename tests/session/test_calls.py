@@ -355,6 +355,7 @@ async def test_too_many_malformed_messages_end_the_connection(serve: Serve, peer
 
 
 async def test_of_a_client_with_many_calls_under_way_none_is_taken_for_a_while(serve: Serve, peers: Open) -> None:
+    """LIM-10, TURN-2."""
     app = App(secret="secret", limits=Limits(max_calls=2))
     gates = [asyncio.Event() for _ in range(6)]
     begun: list[int] = []
@@ -382,6 +383,7 @@ async def test_of_a_client_with_many_calls_under_way_none_is_taken_for_a_while(s
 
 
 async def test_of_a_full_server_each_client_has_its_share(serve: Serve, peers: Open) -> None:
+    """LIM-10, TURN-3."""
     app = App(secret="secret", limits=Limits(max_server_calls=4))
     gate = asyncio.Event()
     begun: list[str] = []
@@ -405,6 +407,7 @@ async def test_of_a_full_server_each_client_has_its_share(serve: Serve, peers: O
 
 
 async def test_calls_of_a_client_that_has_gone_are_cancelled(serve: Serve, peers: Open) -> None:
+    """TURN-4."""
     app = App(secret="secret", limits=Limits(max_calls=4))
     ended: list[str] = []
 

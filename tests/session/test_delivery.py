@@ -1,4 +1,4 @@
-"""What reaches a client that is sent more than it can take at once, and when it is cut off."""
+"""What reaches a client that is sent more than it can take at once, and when it is cut off (LIM-6, SUB-12, TURN-2)."""
 
 from __future__ import annotations
 

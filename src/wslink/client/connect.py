@@ -6,12 +6,13 @@ import asyncio
 import ssl as ssl_module
 from collections.abc import Generator, Mapping
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 
 from wslink.client.link import Link
 from wslink.client.proxy import find_proxy
+from wslink.client.socket import Socket
 from wslink.errors import ConnectionClosed, UsageError
 from wslink.wire.limits import Limits
 
@@ -60,7 +61,7 @@ class Connecting:
         except BaseException:
             await session.close()
             raise
-        link = Link(session, cast("aiohttp.ClientWebSocketResponse[Any]", socket), self._limits)
+        link = Link(Socket(session, socket), self._limits)
         try:
             await link.hello(self._secret)
         except BaseException:

@@ -1,18 +1,17 @@
-"""The client's end of a connection."""
+"""The client's end of a connection, as its user sees it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import logging
 from collections.abc import Coroutine, Mapping
 from types import TracebackType
 from typing import Any
 
-import aiohttp
-
+from wslink.client.session import ClientSession, OutgoingCall
+from wslink.client.socket import Socket
 from wslink.client.subscription import ClientSubscription, Inbox
+from wslink.client.subscriptions import Subscriptions
 from wslink.errors import (
     AUTHENTICATION_ERROR,
     CLIENT_ERROR,
@@ -21,25 +20,12 @@ from wslink.errors import (
     ConnectionClosed,
     LinkError,
     NotSerializable,
-    PeerError,
     UsageError,
 )
-from wslink.version import __version__
 from wslink.wire import messages as wire
-from wslink.wire.chunks import frames_of
-from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
-from wslink.wire.frames import Message
+from wslink.wire.frames import Buffer
 from wslink.wire.limits import Limits
-from wslink.wire.messages import ARRAYS
-from wslink.wire.messages import SUBSCRIPTIONS as SUBSCRIBE
-from wslink.wire.show import shown
-from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder, SecondEncoder
 
-logger = logging.getLogger("wslink.client")
-
-FIRST_FRAME_SIZE = 512 * 1024  # G2-5: until hello tells the server's
-CLOSE_TIMEOUT = 2.0
-"""Seconds that the server has to answer the closing handshake."""
 KEEP_ALIVE = 1.0
 """Seconds between signs of life while reading is paused for a slow subscriber: what the fastest heartbeat needs."""
 
@@ -47,31 +33,30 @@ KEEP_ALIVE = 1.0
 class Link:
     """An open, authenticated connection to a server. Made by `connect`; usable as an async context manager, which
     closes it.
-
-    Attributes:
-        client_id: the id that the server gave, as it stands in `Call.client_id`.
-        server: what the server says of itself: {"name", "version"}; {} for released servers.
-        features: the extensions that the server accepted.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, socket: aiohttp.ClientWebSocketResponse, limits: Limits) -> None:
-        self.client_id = ""
-        self.server: dict[str, Any] = {}
-        self.features: tuple[str, ...] = ()
-        self._session = session
+    def __init__(self, socket: Socket, limits: Limits) -> None:
         self._socket = socket
-        self._encoder: SecondEncoder = SECOND
-        self._decoder = SecondDecoder(limits)
-        self._max_frame = FIRST_FRAME_SIZE
-        self._numbers = itertools.count()
-        self._subscription_ids = itertools.count(1)
-        self._pending: dict[str, asyncio.Future[Any]] = {}
-        self._subscriptions: dict[int, Inbox] = {}
-        self._chunking = asyncio.Lock()
-        self._room = asyncio.Event()
+        self._session = ClientSession(limits, self._publish)
+        self._subscriptions = Subscriptions()
         self._ended: ConnectionClosed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reader = asyncio.get_running_loop().create_task(self._read())
+
+    @property
+    def client_id(self) -> str:
+        """The id that the server gave, as it stands in `Call.client_id`."""
+        return self._session.client_id
+
+    @property
+    def server(self) -> dict[str, Any]:
+        """What the server says of itself: {"name", "version"}; {} for released servers."""
+        return self._session.server
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The extensions that the server accepted."""
+        return self._session.features
 
     # Calls ------------------------------------------------------------------
 
@@ -81,66 +66,51 @@ class Link:
         Arguments may hold bytes and NumPy arrays anywhere.
 
         Raises:
-            CallError: the server answered with a failure.
-            ConnectionClosed: the connection is closed, or closed before the answer.
+            CallError: the server answered with an error.
+            ConnectionClosed: the connection is closed, or closed before the response.
             NotSerializable: an argument cannot be sent.
         """
-        return await self._request(f"rpc:{self.client_id}:{next(self._numbers)}", method, args, kwargs)
-
-    async def _request(self, id_: str, method: str, args: Any, kwargs: dict[str, Any]) -> Any:
-        if self._ended is not None:
-            raise ConnectionClosed(self._ended.code, self._ended.reason)
-        message = self._encoder.call(id_, method, args, kwargs, self._max_frame)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._pending[id_] = answer
-        self._room.set()  # a result must be read past a full subscription
-        try:
-            if message.source is None:
-                await self._send(message)
-            else:  # a caller that gives up must not leave half a message with the server
-                await asyncio.shield(self._keep(self._send_chunks(message)))
-            return await answer
-        finally:
-            self._pending.pop(id_, None)
-            if answer.done() and not answer.cancelled():
-                answer.exception()  # is retrieved, should the sending have failed before it
-
-    async def _send_chunks(self, message: Message) -> None:
-        async with self._chunking:  # one after another, for the server bounds how many are under way (LIM-4)
-            await self._send(message)
-
-    async def _send(self, message: Message) -> None:
-        try:
-            for frame in frames_of(message):
-                await self._socket.send_bytes(bytes(frame.joined()))
-        except ConnectionError as error:
-            end = self._ended or ConnectionClosed(1006, str(error))
-            raise ConnectionClosed(end.code, end.reason) from error
-
-    async def _system(self, method: str, argument: dict[str, Any]) -> Any:
-        return await self._request(f"system:{method}:{next(self._numbers)}", method, [argument], {})
+        self._refuse_if_ended()
+        return await self._result(self._session.call(method, args, kwargs))
 
     async def hello(self, secret: str | None) -> None:
         """Authenticate (HELLO-1, EXT-1). Raises AuthenticationError, ConnectionClosed."""
-        token: dict[str, Any] = {} if secret is None else {"secret": secret}
-        token.update(features=[SUBSCRIBE, ARRAYS], client={"name": "wslink-python", "version": __version__})
+        self._refuse_if_ended()
         try:
-            answer = await self._request(wire.HELLO_ID, wire.HELLO, [token], {})
+            result = await self._result(self._session.hello(secret))
         except CallError as error:
             if error.code != AUTHENTICATION_ERROR:
                 raise ConnectionClosed(1006, f"the server did not take hello: {error}") from error
             why = "the server refused the secret" if secret is not None else "the server wants a secret"
             raise AuthenticationError(f"{error.message}: {why}; connect(url, secret=...)") from error
+        self._session.welcome(result)
+
+    async def _system(self, method: str, argument: Mapping[str, Any]) -> Any:
+        self._refuse_if_ended()
+        return await self._result(self._session.system(method, argument))
+
+    async def _result(self, call: OutgoingCall) -> Any:
+        """Send a call and wait for its result."""
+        self._subscriptions.room.set()  # a response must be read past a full subscription
         try:
-            self.client_id = str(answer["clientID"])
-            self._max_frame = int(answer.get("maxMsgSize", self._max_frame))
-            self.features = tuple(answer.get("features", ()))
-            self.server = dict(answer.get("server", {}))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ConnectionClosed(1006, f"the server's answer to hello makes no sense: {shown(answer)}") from error
-        if ARRAYS in self.features:
-            self._encoder = SECOND_WITH_ARRAYS
-            self._decoder.accept_arrays()
+            if call.message.source is None:
+                await self._send(call)
+            else:  # a caller that gives up must not leave half a message with the server
+                await asyncio.shield(self._keep(self._send(call)))
+            return await call.result
+        finally:
+            self._session.pending.discard(call.id)
+
+    async def _send(self, call: OutgoingCall) -> None:
+        try:
+            await self._socket.send(call.message)
+        except ConnectionError as error:
+            end = self._ended or ConnectionClosed(1006, str(error))
+            raise ConnectionClosed(end.code, end.reason) from error
+
+    def _refuse_if_ended(self) -> None:
+        if self._ended is not None:
+            raise ConnectionClosed(self._ended.code, self._ended.reason)
 
     # Subscriptions ------------------------------------------------------------
 
@@ -156,8 +126,7 @@ class Link:
         if buffer < 1:
             raise UsageError("buffer must be at least 1")
         _check_filter(filter)
-        inbox = Inbox(next(self._subscription_ids), topic, buffer)
-        self._subscriptions[inbox.id] = inbox
+        inbox = self._subscriptions.add(topic, buffer)
         self._keep(self._subscribe(inbox, filter))
         return ClientSubscription(self, inbox)
 
@@ -165,14 +134,14 @@ class Link:
         try:
             await self._announce(inbox, filter)
         except (LinkError, NotSerializable) as error:
-            self._subscriptions.pop(inbox.id, None)
+            self._subscriptions.remove(inbox)
             inbox.end(error)
         else:
             if not inbox.ready.done():
                 inbox.ready.set_result(None)
 
     async def _announce(self, inbox: Inbox, filter: Mapping[str, Any] | None) -> None:
-        if SUBSCRIBE in self.features:
+        if wire.SUBSCRIPTIONS in self.features:
             request = {"subscription": inbox.id, "topic": inbox.topic, "filter": dict(filter or {})}
             answer = await self._system(wire.SUBSCRIBE, request)
             inbox.latest = isinstance(answer, dict) and answer.get("delivery") == "latest"
@@ -182,7 +151,7 @@ class Link:
     async def update_subscription(self, inbox: Inbox, filter: Mapping[str, Any] | None) -> None:
         """See ClientSubscription.update."""
         _check_filter(filter)
-        if inbox.id not in self._subscriptions:
+        if inbox not in self._subscriptions:
             raise UsageError(f"the subscription to {inbox.topic} has ended")
         await self._announce(inbox, filter)
 
@@ -195,23 +164,21 @@ class Link:
         """Cancel a subscription whose subscriber has gone, once whoever still waits for `ready` knows."""
         inbox.ready.add_done_callback(lambda _: self.cancel_subscription(inbox))
 
-    async def _unsubscribe(self, subscription: Inbox) -> None:
-        known = self._subscriptions.pop(subscription.id, None)
-        self._room.set()
-        if known is not None and SUBSCRIBE in self.features and self._ended is None:
+    async def _unsubscribe(self, inbox: Inbox) -> None:
+        known = self._subscriptions.remove(inbox)
+        if known and wire.SUBSCRIPTIONS in self.features and self._ended is None:
             with contextlib.suppress(CallError, ConnectionClosed):
-                await self._system(wire.UNSUBSCRIBE, {"subscription": subscription.id})
+                await self._system(wire.UNSUBSCRIBE, {"subscription": inbox.id})
 
     # End ------------------------------------------------------------------------
 
     async def close(self) -> None:
         """Close the connection; pending calls raise ConnectionClosed, iterations stop. Safe to call more than once."""
         self._finish(ConnectionClosed(1000, "closed by this side"), orderly=True)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._socket.close(), CLOSE_TIMEOUT)
+        await self._socket.close()
         self._reader.cancel()
         await asyncio.gather(self._reader, *self._tasks, return_exceptions=True)
-        await self._session.close()
+        await self._socket.release()
 
     async def wait_closed(self) -> ConnectionClosed:
         """Wait for the connection's end; how it ended."""
@@ -228,39 +195,31 @@ class Link:
         await self.close()
 
     def _finish(self, end: ConnectionClosed, orderly: bool = False) -> None:
-        if self._ended is not None:
-            return
-        self._ended = end
-        for answer in self._pending.values():
-            if not answer.done():
-                answer.set_exception(end)
-        for subscription in self._subscriptions.values():
-            subscription.end(None if orderly else end, end)
-        self._subscriptions.clear()
+        if self._ended is None:
+            self._ended = end
+            self._session.pending.fail(end)
+            self._subscriptions.end(None if orderly else end, end)
 
     # Reading ----------------------------------------------------------------------
 
     async def _read(self) -> None:
         end = ConnectionClosed(1006, "the connection was lost")
         try:
-            while True:
-                frame = await self._socket.receive()
-                if frame.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
-                    self._receive(frame.type is aiohttp.WSMsgType.BINARY, frame.data)
-                    await self._wait_for_room()
-                elif frame.type is aiohttp.WSMsgType.CLOSE:
-                    end = ConnectionClosed(frame.data, str(frame.extra or ""))
-                    return
-                elif frame.type in (aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED):
-                    return
-                elif frame.type is aiohttp.WSMsgType.ERROR:
-                    end = ConnectionClosed(1006, str(frame.data))
-                    return
-        except ConnectionError as error:
-            end = ConnectionClosed(1006, str(error))
+            end = await self._socket.read(self._take)
         finally:
             self._finish(end)
-            await self._session.close()
+            await self._socket.release()
+
+    async def _take(self, binary: bool, data: Buffer | str) -> None:
+        self._receive(binary, data)
+        await self._wait_for_room()
+
+    def _receive(self, binary: bool, data: Buffer | str) -> None:
+        self._session.receive(binary, data)
+
+    def _publish(self, topic: str, message: Mapping[str, Any]) -> None:
+        for inbox in self._subscriptions.publish(topic, message):
+            self.cancel_subscription(inbox)
 
     async def _wait_for_room(self) -> None:
         """Stop reading while a subscriber is behind, unless that holds up anybody else.
@@ -268,76 +227,19 @@ class Link:
         Raises:
             ConnectionError: the connection has ended meanwhile.
         """
-        if any(inbox.full for inbox in self._subscriptions.values()):
+        subscriptions = self._subscriptions
+        if subscriptions.any_full:
             await asyncio.sleep(0)  # a subscriber that is not behind takes now what waits for it
-        while self._ended is None and not self._pending and self._is_held_up():
-            self._room.clear()
+        while self._ended is None and not self._session.pending and subscriptions.held_up:
+            subscriptions.room.clear()
             try:
-                await asyncio.wait_for(self._room.wait(), KEEP_ALIVE)
+                await asyncio.wait_for(subscriptions.room.wait(), KEEP_ALIVE)
             except asyncio.TimeoutError:
-                await self._socket.pong()  # the only way to learn that a connection has ended that nobody reads
-
-    def _is_held_up(self) -> bool:
-        """Whether every subscriber is behind, or one whose server skips for it what it cannot take."""
-        full = [inbox for inbox in self._subscriptions.values() if inbox.full]
-        if not full:
-            return False
-        return len(full) == len(self._subscriptions) or any(inbox.is_skipping for inbox in full)
+                await self._socket.keep_alive()
 
     def made_room(self) -> None:
         """A subscriber took a payload."""
-        self._room.set()
-
-    def _receive(self, binary: bool, data: Any) -> None:
-        try:
-            message = self._decoder.receive(binary, data)
-        except PeerError as error:
-            self._refuse(error)
-            return
-        if message is INCOMPLETE:
-            return
-        id_ = message.get("id") if isinstance(message, dict) else None
-        if not isinstance(id_, str):
-            logger.warning("the server sent a message without an id")
-        elif id_.startswith("publish:"):
-            self._publish(id_[len("publish:") :].rpartition(":")[0], message)
-        else:
-            self._settle(id_, message)
-
-    def _refuse(self, error: PeerError) -> None:
-        """A message cannot be read. The call that it answers fails, if there is one; others are for the log."""
-        answer = None if error.id is None else self._pending.get(error.id)
-        if answer is None or answer.done():
-            logger.warning("the server sent a message (%s) that is refused: %s", error.id, error.message)
-        else:
-            answer.set_exception(CallError(error.code, f"the server's response is refused: {error.message}"))
-
-    def _settle(self, id_: str, message: dict[str, Any]) -> None:
-        answer = self._pending.get(id_)
-        error = message.get("error")
-        if answer is None or answer.done():
-            if error is not None:
-                logger.warning("the server reports an error: %s", error)
-        elif error is not None and not isinstance(error, dict):
-            answer.set_exception(CallError(CLIENT_ERROR, f"the server sent an error that is no map: {shown(error)}"))
-        elif error is not None:
-            code, text = error.get("code"), error.get("message")
-            answer.set_exception(
-                CallError(code if isinstance(code, int) else CLIENT_ERROR, str(text), error.get("data"))
-            )
-        else:
-            answer.set_result(message.get("result"))
-
-    def _publish(self, topic: str, message: dict[str, Any]) -> None:
-        payload = message.get("result")
-        ids = message.get("subscriptions")
-        if isinstance(ids, list):
-            chosen = [self._subscriptions[id_] for id_ in ids if isinstance(id_, int) and id_ in self._subscriptions]
-        else:  # a server without explicit subscriptions sends everything
-            chosen = [subscription for subscription in self._subscriptions.values() if subscription.topic == topic]
-        for inbox in chosen:
-            if not inbox.put(payload):
-                self.cancel_subscription(inbox)
+        self._subscriptions.room.set()
 
     def _keep(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `coroutine` until it ends or the link does; what it raises is its awaiter's, if there is one."""

@@ -8,12 +8,9 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from wslink.errors import SubscriptionOverflow, WslinkError
-
-if TYPE_CHECKING:
-    from wslink.client.link import Link
 
 OVERFLOW_FACTOR = 8
 """How far over its buffer an inbox may grow while the link reads on for the sake of others."""
@@ -99,6 +96,18 @@ class Inbox:
         self._arrived.set()
 
 
+class Subscriber(Protocol):
+    """The link of a subscription, as that sees it."""
+
+    def made_room(self) -> None: ...
+
+    async def update_subscription(self, inbox: Inbox, filter: Mapping[str, Any] | None) -> None: ...
+
+    def cancel_subscription(self, inbox: Inbox) -> asyncio.Task[None]: ...
+
+    def abandon_subscription(self, inbox: Inbox) -> None: ...
+
+
 class ClientSubscription:
     """An asynchronous iterator over the payloads of a topic. Made by `Link.subscribe`.
 
@@ -116,7 +125,7 @@ class ClientSubscription:
         ready: a future that is done once the server has subscribed; raises CallError if it refused.
     """
 
-    def __init__(self, link: Link, inbox: Inbox) -> None:
+    def __init__(self, link: Subscriber, inbox: Inbox) -> None:
         self.topic = inbox.topic
         self.id = inbox.id
         self.ready = inbox.ready
@@ -165,7 +174,7 @@ class ClientSubscription:
         await self.cancel()
 
 
-def _abandon(loop: asyncio.AbstractEventLoop, link: Link, inbox: Inbox) -> None:
+def _abandon(loop: asyncio.AbstractEventLoop, link: Subscriber, inbox: Inbox) -> None:
     """Cancel a subscription that nothing refers to. The garbage collector calls this on any thread."""
     with contextlib.suppress(RuntimeError):  # the loop has ended, and the link with it
         loop.call_soon_threadsafe(link.abandon_subscription, inbox)

@@ -10,14 +10,10 @@ import importlib
 import logging
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wslink import settings as environment
 from wslink.wire.limits import MIB
-
-if TYPE_CHECKING:
-    from wslink.compat.reverse import ReverseWebAppServer
-    from wslink.compat.webapp import STATE_KEY, AioHttpWsHandler, WebAppServer, http_headers
 
 __all__ = [
     "HEART_BEAT",
@@ -47,6 +43,12 @@ HTTP_HEADERS: Mapping[str, str] | None = None
 """WSLINK_HTTP_HEADERS: headers that every response gets. It is read at each request, so a map may be kept alive."""
 WS_COMPRESS: bool = True
 """WSLINK_WS_COMPRESS: whether permessage-deflate is accepted."""
+
+STATE_KEY: Any
+AioHttpWsHandler: Any
+ReverseWebAppServer: Any
+WebAppServer: Any
+http_headers: Any
 
 _HOMES = {
     "AbstractWebApp": "protocol",

@@ -17,6 +17,7 @@ from wslink.compat.websocket import ServerProtocol
 from wslink.errors import NotSerializable
 from wslink.hub.hub import Hub
 from wslink.hub.life import Life
+from wslink.server.limits import limits as limits_of_environment
 from wslink.session.identity import Opening
 from wslink.session.session import Session
 from wslink.session.state import State
@@ -225,7 +226,7 @@ class WslinkHandler:
         self._host: ProtocolHost
         self.setServerProtocol(protocol)
         debug = self.hub.service.debug if web_app is None else bool(web_app.config.get("debug"))
-        self.hub.configure(limits or environment.limits(), debug, environment.read("WSLINK_THREADS", int, 0))
+        self.hub.configure(limits or limits_of_environment(), debug, environment.read("WSLINK_THREADS", int, 0))
 
     @property
     def hub(self) -> Hub:

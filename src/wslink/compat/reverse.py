@@ -13,6 +13,7 @@ from wslink.compat.protocol import AbstractWebApp, WslinkHandler
 from wslink.http.endpoint import SHUT_DOWN_TIMEOUT
 from wslink.http.reverse import ReverseConnection
 from wslink.hub.life import announce
+from wslink.server.limits import limits_with
 
 
 class ReverseWebAppServer(AbstractWebApp):
@@ -25,7 +26,7 @@ class ReverseWebAppServer(AbstractWebApp):
     def __init__(self, server_config: dict[str, Any]) -> None:
         super().__init__(server_config)
         settings.reload_settings()
-        limits = environment.limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD)
+        limits = limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD)
         self._ws_handler = handler = WslinkHandler(server_config["ws_protocol"], self, limits)
         self._reverse = ReverseConnection(
             handler.hub,

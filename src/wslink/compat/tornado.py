@@ -16,6 +16,7 @@ from wslink.compat.generic import GenericMessage, GenericServer, WsConnection, W
 from wslink.http import origin
 from wslink.http.listen import listening_sockets
 from wslink.http.static import below, is_hidden
+from wslink.server.limits import limits as limits_of_environment
 
 __all__ = ["GenericMessage", "TornadoServer", "WsLinkWebSocket", "create_webserver", "startWebServer"]
 
@@ -117,7 +118,7 @@ class TornadoServer(GenericServer):
             arguments = {"path": static[route], "default_filename": "index.html"}
             prefix = route.strip("/")
             routes.append((f"/{prefix}/(.*)" if prefix else "/(.*)", PublicFiles, arguments))
-        limits = environment.limits()
+        limits = limits_of_environment()
         beat = environment.read("WSLINK_HEART_BEAT", float, HEART_BEAT)
         return Application(
             routes,

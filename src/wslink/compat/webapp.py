@@ -19,6 +19,7 @@ from wslink.http.endpoint import Endpoint, EndpointOptions
 from wslink.http.site import Site
 from wslink.http.static import PublicResource
 from wslink.hub.life import announce
+from wslink.server.limits import limits_with
 
 logger = logging.getLogger("wslink.backends.aiohttp")
 
@@ -34,7 +35,7 @@ class AioHttpWsHandler(WslinkHandler):
     """The WebSocket route of one protocol."""
 
     def __init__(self, protocol: ServerProtocol, web_app: WebAppServer) -> None:
-        super().__init__(protocol, web_app, environment.limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD))
+        super().__init__(protocol, web_app, limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD))
         origins = environment.origins() + (origin.LOOPBACK_PAGES if origin.is_loopback(web_app.host) else ())
         engine = environment.read("WSLINK_ENGINE", str, "auto")
         options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine)

@@ -6,15 +6,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 
-if TYPE_CHECKING:
-    from wslink.http.endpoint import Endpoint
-
 _METHOD, _VERSION, _UPGRADE, _END = b"GET ", b" HTTP/1.1", b"\r\nupgrade: websocket\r\n", b"\r\n\r\n"
 _PLAIN = (web.PlainResource, web.DynamicResource, web.StaticResource)
+
+
+class Adopter(Protocol):
+    """An endpoint that takes connections without aiohttp's request."""
+
+    def adopt(self, transport: asyncio.Transport, head: bytes) -> bool:
+        """Take a connection that begins with `head`, a GET request for it; False if aiohttp has to."""
 
 
 class Arrivals:
@@ -33,13 +37,13 @@ class Arrivals:
         self._server = server
         self._application = application
         self._transparent = tuple(transparent)
-        self._endpoints: dict[bytes, Endpoint] = {}
+        self._endpoints: dict[bytes, Adopter] = {}
         self._waiting: set[_Arrival] = set()
 
     def __call__(self) -> asyncio.Protocol:
         return _Arrival(self)
 
-    def learn(self, request: web.Request, endpoint: Endpoint) -> None:
+    def learn(self, request: web.Request, endpoint: Adopter) -> None:
         """aiohttp led `request` to `endpoint`; others for the same path need not go through it. Other spellings of the
         path do: clients can make up any number of them."""
         resource, path = request.match_info.route.resource, request.raw_path.partition("?")[0]
@@ -55,7 +59,7 @@ class Arrivals:
         for arrival in list(self._waiting):
             arrival.close()
 
-    def _endpoint(self, data: bytes) -> Endpoint | None:
+    def _endpoint(self, data: bytes) -> Adopter | None:
         """Where a connection that begins with `data` may go at once."""
         if not self._endpoints or not data.startswith(_METHOD) or data.find(_END) != len(data) - len(_END):
             return None

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from wslink.errors import CLIENT_ERROR, CallError
+from wslink.wire.show import shown
 
 
 class PendingCalls:
@@ -40,6 +41,14 @@ class PendingCalls:
             response.set_exception(call_error(error))
         return True
 
+    def reject(self, id_: str, error: Exception) -> bool:
+        """Fail one call; whether it waited."""
+        response = self._waiting.get(id_)
+        if response is None or response.done():
+            return False
+        response.set_exception(error)
+        return True
+
     def fail(self, error: Exception) -> None:
         """Fail every call that waits: the connection has ended."""
         for response in self._waiting.values():
@@ -50,6 +59,6 @@ class PendingCalls:
 def call_error(error: Any) -> CallError:
     """What a response's `error` is for the caller, whatever the other end sent."""
     if not isinstance(error, dict):
-        return CallError(CLIENT_ERROR, f"the server sent an error that is not a map: {error!r:.200}")
+        return CallError(CLIENT_ERROR, f"the server sent an error that is not a map: {shown(error)}")
     code = error.get("code")
     return CallError(code if isinstance(code, int) else CLIENT_ERROR, str(error.get("message")), error.get("data"))

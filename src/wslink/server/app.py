@@ -6,7 +6,7 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
@@ -20,8 +20,10 @@ from wslink.hub.topics import Delivery, Topic
 from wslink.rpc.methods import Method, Run, run_of
 from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.server import loop
+from wslink.server.limits import limits as limits_of_environment
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
+from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
 from wslink.wire.limits import Limits
 
@@ -59,18 +61,21 @@ class App:
         limits: bounds on what clients may make grow; `Limits()` unless given, with `WSLINK_MAX_MSG_SIZE`,
             `WSLINK_MSG_OVERHEAD` and `WSLINK_AUTH_MSG_SIZE` read from
             the environment when it is served.
+        features: of the protocol, offered to clients beside those of this package; see wslink.session.features.
 
     Attributes:
         secret: the secret.
     """
 
-    def __init__(self, *, secret: str | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, *, secret: str | None = None, limits: Limits | None = None, features: Iterable[Feature] = ()
+    ) -> None:
         if secret is not None and (not isinstance(secret, str) or not secret):
             raise TypeError("secret must be a string that is not empty, or None for a random one")
         self.secret = secret or secrets.token_urlsafe(32)
         self._pages_need_secret = secret is not None
         self._limits = limits
-        self._hub = Hub(self, self._authenticate, limits or Limits())
+        self._hub = Hub(self, self._authenticate, limits or Limits(), features=features)
         self._server: Server | None = None
         self._included: Included | None = None
         self.method("application.exit")(self._exit)
@@ -210,7 +215,7 @@ class App:
 
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)
-        self._hub.configure(self._limits or environment.limits(), options.debug, options.threads)
+        self._hub.configure(self._limits or limits_of_environment(), options.debug, options.threads)
         if options.debug:
             logging.getLogger("wslink").setLevel(logging.DEBUG)
         if options.secret:

@@ -7,14 +7,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from wslink.session.state import CLOSED, NEW
+from wslink.session.state import CLOSED, NEW, State
 from wslink.wire.frames import Buffer
-
-if TYPE_CHECKING:
-    from wslink.session.ports import Transport
-    from wslink.session.session import Session
 
 CREDIT = 16
 """Frames, or 8 KiB of them, that are taken from a client before the clock is asked."""
@@ -29,6 +25,33 @@ PAUSE_ABOVE, RESUME_BELOW = 256 * 1024, 64 * 1024
 """Bytes that wait above which a client is not read from, and below which it is again."""
 OVERHEAD = 128
 """Bytes that a waiting frame counts beside its own."""
+
+
+class Source(Protocol):
+    """Where frames come from (session.ports.Transport)."""
+
+    def cork(self) -> None: ...
+    def uncork(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+class Taker(Protocol):
+    """What takes frames: a session.
+
+    Attributes:
+        credit: counted down with each frame; below 0, `Intake.holds` is asked.
+        state: see State.
+    """
+
+    credit: int
+    state: State
+
+    def receive(self, binary: bool, data: Buffer | str) -> None:
+        """Take a frame."""
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session and close its connection."""
 
 
 class Turns:
@@ -66,24 +89,22 @@ class Intake:
 
     Args:
         session: takes the frames.
-        transport: what they come from.
+        source: what they come from.
         turns: those of its server.
         behind: whether nothing further is taken from the client.
         limit: bytes that may wait (LIM-14).
     """
 
     __slots__ = (
-        "_began", "_behind", "_frames", "_limit", "_marked", "_paused", "_queued", "_session", "_transport", "_turns",
+        "_began", "_behind", "_frames", "_limit", "_marked", "_paused", "_queued", "_session", "_source", "_turns",
         "waiting",
     )  # fmt: skip
 
-    def __init__(
-        self, session: Session, transport: Transport, turns: Turns, behind: Callable[[], bool], limit: int
-    ) -> None:
+    def __init__(self, session: Taker, source: Source, turns: Turns, behind: Callable[[], bool], limit: int) -> None:
         self.waiting = 0
         """Bytes that wait."""
         self._session = session
-        self._transport = transport
+        self._source = source
         self._turns = turns
         self._behind = behind
         self._limit = limit
@@ -126,7 +147,7 @@ class Intake:
         session.credit = -1
         if self.waiting > (0 if session.state is NEW else PAUSE_ABOVE) and not self._paused:
             self._paused = True
-            self._transport.pause_reading()
+            self._source.pause_reading()
         if self.waiting > self._limit:
             session.close(1008, f"over max_held ({self._limit} bytes) of calls wait: the client sends too fast")
         elif not self._behind():
@@ -140,9 +161,9 @@ class Intake:
 
     def work(self) -> bool:
         """Take what waits, for a while; whether to be called again."""
-        session, frames, transport = self._session, self._frames, self._transport
+        session, frames, source = self._session, self._frames, self._source
         end = monotonic() + CLIENT_TIME
-        transport.cork()
+        source.cork()
         while frames and session.state is not CLOSED and not self._behind():
             binary, data = frames.popleft()
             self.waiting -= len(data) + OVERHEAD
@@ -150,12 +171,12 @@ class Intake:
             session.receive(binary, data)
             if monotonic() > end:
                 break
-        transport.uncork()
+        source.uncork()
         ready = session.state is not CLOSED and not self._behind()
         session.credit = CREDIT if ready and not frames else -1
         if self._paused and ready and self.waiting <= RESUME_BELOW:
             self._paused = False
-            transport.resume_reading()
+            source.resume_reading()
         self._queued = ready and bool(frames)
         return self._queued
 
@@ -166,5 +187,5 @@ class Intake:
         self.waiting = 0
         if self._paused:
             self._paused = False
-            self._transport.resume_reading()
+            self._source.resume_reading()
         return waited

@@ -1,42 +1,54 @@
-"""What a client may make its server do at a time, and how it keeps up with what it is sent."""
+"""What a client may make its server do at a time, and how it keeps up with what it is sent (TURN-1 to TURN-3)."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
-from wslink.session.intake import Intake
-from wslink.session.stall import StallWatch
+from wslink.session.intake import Intake, Source, Taker, Turns
+from wslink.session.send_queue import SendQueue
+from wslink.session.stall import Progress, StallWatch
 from wslink.wire.frames import Buffer
+from wslink.wire.limits import Limits
 
-if TYPE_CHECKING:
-    from wslink.rpc.dispatcher import Dispatcher
-    from wslink.session.ports import SessionOwner, Transport
-    from wslink.session.session import Session
+
+class Line(Source, Protocol):
+    """A transport as the pace of its client sees it (session.ports.Transport)."""
+
+    @property
+    def progress(self) -> Progress: ...
 
 
 class Pace:
     """The pace of one client. A session makes one when it needs it: most clients are never behind.
 
     Args:
-        session, transport, owner, dispatcher: the session, what carries it, its server and what runs its calls.
+        session: takes frames.
+        line: what carries them.
+        queue: what waits for the client.
+        limits: see Limits.
+        turns: those of its server.
+        full: whether the client has as many calls under way as it may.
     """
 
-    __slots__ = ("_dispatcher", "_intake", "_max_outbox", "_session", "_stall", "_waiters")
+    __slots__ = ("_full", "_intake", "_limits", "_queue", "_session", "_stall", "_waiters")
 
-    def __init__(self, session: Session, transport: Transport, owner: SessionOwner, dispatcher: Dispatcher) -> None:
-        limits = owner.limits
+    def __init__(
+        self, session: Taker, line: Line, queue: SendQueue, limits: Limits, turns: Turns, full: Callable[[], bool]
+    ) -> None:
         self._session = session
-        self._dispatcher = dispatcher
-        self._max_outbox = limits.max_outbox
+        self._queue = queue
+        self._limits = limits
+        self._full = full
         self._waiters: list[asyncio.Future[None]] = []
-        self._intake = Intake(session, transport, owner.turns, self.is_behind, limits.max_held)
-        self._stall = StallWatch(transport, limits.stall_timeout, lambda: session.queue.waiting, self._stalled)
+        self._intake = Intake(session, line, turns, self.is_behind, limits.max_held)
+        self._stall = StallWatch(lambda: line.progress, limits.stall_timeout, lambda: queue.waiting, self._stalled)
 
     def is_behind(self) -> bool:
         """Whether nothing further is taken from the client: much waits for it, or it has many calls under way
-        (LIM-6, LIM-10)."""
-        return self._session.queue.waiting > self._max_outbox or self._dispatcher.full
+        (TURN-2)."""
+        return self._queue.waiting > self._limits.max_outbox or self._full()
 
     def holds(self, binary: bool, data: Buffer | str) -> bool:
         """Whether a frame waits for its turn (TURN-1); the session takes it now if not."""
@@ -45,7 +57,7 @@ class Pace:
     def watch(self) -> None:
         """Something waits for the client: it has to take some of it in time, and above a bound no calls are taken from
         it."""
-        if self._session.queue.waiting > self._max_outbox:
+        if self._queue.waiting > self._limits.max_outbox:
             self._session.credit = -1
         self._stall.begin()
 
@@ -53,7 +65,7 @@ class Pace:
         """There may be room for calls that wait, and for publishers that do."""
         if not self.is_behind():
             self._intake.wake()
-        if self._waiters and self._session.has_room:
+        if self._waiters and self._queue.waiting <= self._limits.max_outbox:
             self._wake_publishers()
 
     async def room_again(self) -> None:
@@ -76,8 +88,7 @@ class Pace:
         return self._intake.give_up()
 
     def _stalled(self, seconds: float) -> None:
-        session = self._session
-        session.close(
-            1008,
-            f"it has taken nothing for {seconds:g} s (stall_timeout), while {session.queue.waiting} bytes wait for it",
+        waiting = self._queue.waiting
+        self._session.close(
+            1008, f"it has taken nothing for {seconds:g} s (stall_timeout), while {waiting} bytes wait for it"
         )

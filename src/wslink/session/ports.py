@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Service
@@ -12,6 +12,7 @@ from wslink.session.identity import Credentials, Identity, Opening
 from wslink.session.intake import Turns
 from wslink.session.observers import Observers
 from wslink.session.send_queue import Ledger
+from wslink.session.stall import Progress
 from wslink.session.view import SessionView
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
@@ -28,16 +29,6 @@ class FrameReceiver(Protocol):
 
     def closed(self) -> None:
         """The connection has ended. Safe to call more than once."""
-
-
-class Progress(NamedTuple):
-    """Attributes:
-    taken: a number that grows as the peer takes what it is sent.
-    unseen: bytes that were handed on, and of which it is not seen when the peer takes them.
-    """
-
-    taken: int
-    unseen: int = 0
 
 
 class Transport(Protocol):

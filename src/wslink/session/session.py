@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import inspect
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
-from time import monotonic
+from collections.abc import Callable
 from typing import Any
 
 from wslink import errors
-from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, NotSerializable, ParseError, PeerError
-from wslink.rpc.call import Caller
+from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, ParseError, PeerError
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
-from wslink.session.congestion import MAX_CHUNK, ChunkSize
-from wslink.session.hello import Hello, answer, parse_hello
-from wslink.session.identity import Credentials, Identity, Opening
-from wslink.session.intake import CREDIT, UNITS
-from wslink.session.pace import Pace
+from wslink.session.greeting import Greeting
+from wslink.session.identity import Identity, Opening
+from wslink.session.intake import UNITS
+from wslink.session.outgoing import Outgoing
 from wslink.session.ports import SessionOwner, Transport
-from wslink.session.send_queue import Entry, SendQueue
-from wslink.session.state import CLOSED, NEW, OPEN, Event, Stateful
+from wslink.session.state import CLOSED, NEW, OPEN, Event
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
-from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, Encoder, detect
-from wslink.wire.frames import Buffer, Message
+from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, detect
+from wslink.wire.frames import Buffer
 from wslink.wire.messages import MAX_ID, NO_ID, Request
-from wslink.wire.show import as_text
 from wslink.wire.v2_msgpack import INCOMPLETE
 
 logger = logging.getLogger("wslink")
@@ -43,7 +37,7 @@ def new_client_id() -> str:
     return f"c{secrets.token_hex(16)}"
 
 
-class Session(Stateful):
+class Session(Outgoing):
     """One client (session.view.SessionView), carried by a transport (session.ports.FrameReceiver).
 
     Args:
@@ -58,9 +52,8 @@ class Session(Stateful):
     """
 
     __slots__ = (
-        "__weakref__", "_chunk", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_malformed", "_max_frame",
-        "_opening", "_owner", "_pace", "_received", "_refused", "_renew", "_transport", "_unsent", "client",
-        "client_id", "credit", "encoder", "features", "queue", "route", "subscribing",
+        "__weakref__", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_malformed", "_opening", "_received",
+        "_refused", "_renew",
     )  # fmt: skip
 
     def __init__(
@@ -74,33 +67,18 @@ class Session(Stateful):
         hello_timeout: bool = True,
         renew: Renew | None = None,
     ) -> None:
-        super().__init__()
-        self.client_id = client_id or new_client_id()
-        self.client: Caller | None = None
-        self.route = route
-        self.features: tuple[str, ...] = ()
-        self.subscribing = False
-        self.credit = CREDIT
-        self.queue = SendQueue(owner.limits.max_backlog, ledger=owner.backlog)
-        self._pace: Pace | None = None
-        self._refused = 0  # hellos
-        self.encoder: Encoder = SECOND_WITH_ARRAYS
-        self._chunk = ChunkSize()
-        self._owner = owner
-        self._transport = transport
+        super().__init__(owner, transport, client_id or new_client_id(), route)
         self._opening = dataclasses.replace(opening, request=None)  # a connection may outlive its request by days
         self._renew = renew
         self._received = owner.observers.received
         self._dispatcher = Dispatcher(owner.service, self)
         self._decoder: Decoder | None = None
-        self._max_frame = owner.limits.max_sent_frame
         self._logged = True
         self._malformed = 0
+        self._refused = 0  # hellos
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
             self._hello_timer = asyncio.get_running_loop().call_later(owner.limits.hello_timeout, self._hello_late)
-        self._unsent = 0
-        self._limit_unsent()
         owner.opened(self, opening)
 
     # Incoming ---------------------------------------------------------------
@@ -111,7 +89,7 @@ class Session(Stateful):
         A memoryview needs to be valid until this returns, not longer.
         """
         self.credit -= 1 + (len(data) >> UNITS)
-        if self.credit < 0 and self._paced().holds(binary, data):
+        if self.credit < 0 and self.paced().holds(binary, data):
             return
         if self.state is not OPEN and not self._admit(binary, data):
             return
@@ -137,19 +115,8 @@ class Session(Stateful):
         except Exception:
             self._fail_unforeseen(message)
 
-    def _paced(self) -> Pace:
-        if self._pace is None:
-            self._pace = Pace(self, self._transport, self._owner, self._dispatcher)
-        return self._pace
-
-    def full(self) -> None:
-        """The dispatcher takes no further calls for a while."""
-        self.credit = -1
-
-    def room(self) -> None:
-        """There may be room for calls that wait."""
-        if self._pace is not None:
-            self._pace.room()
+    def has_many_calls(self) -> bool:
+        return self._dispatcher.full
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
@@ -206,7 +173,10 @@ class Session(Stateful):
         """Hand a request to hello, the dispatcher or its feature. Raises PeerError."""
         system = request.id.startswith("system:") or request.id == "system"
         if system and request.method == wire.HELLO:
-            self._handle_hello(request)
+            if self._renew is not None and self.state is OPEN:
+                self._renew(request)
+            else:
+                Greeting(self, self._owner, self._opening, request).answer()
         elif self.state is not OPEN or self.client is None:
             raise AuthenticationError("Unauthorized: Skip message processing")
         elif not system:
@@ -218,6 +188,14 @@ class Session(Stateful):
 
     # Hello ------------------------------------------------------------------
 
+    def refuse_hello(self, id_: str) -> None:
+        """Send that a hello is refused; the connection has few tries (LIM-8)."""
+        self._refused += 1
+        self.error(id_, errors.AUTHENTICATION_ERROR, "Authentication failed")
+        limit = self._owner.limits.max_hellos
+        if self._refused >= limit:
+            self.close(1008, f"{limit} hellos were refused (max_hellos)")
+
     def give_up_held(self) -> list[tuple[bool, Buffer | str]]:
         """Frames that wait for their turn, which are its successor's from now on."""
         return self._pace.stop() if self._pace is not None else []
@@ -227,55 +205,8 @@ class Session(Stateful):
         self.encoder, self._decoder = detect(predecessor.encoder.generation == 2, self._owner.limits)
         self.take(hello)
 
-    def _handle_hello(self, request: Request) -> None:
-        if self._renew is not None and self.state is OPEN:
-            self._renew(request)
-            return
-        hello = parse_hello(request)
-        credentials = Credentials(hello.secret, hello.has_secret, self.client_id, hello.client, self._opening)
-        try:
-            identity = self._owner.authenticate(credentials)
-        except Exception as error:
-            identity = self._no_identity(error)
-        if inspect.isawaitable(identity):
-            self._owner.spawn(self._wait_for_identity(request.id, hello, identity))
-        else:
-            self._finish_hello(request.id, hello, identity)
-
-    async def _wait_for_identity(self, id_: str, hello: Hello, verdict: Awaitable[Identity | None]) -> None:
-        try:
-            identity = await verdict
-        except Exception as error:
-            identity = self._no_identity(error)
-        self._finish_hello(id_, hello, identity)
-
-    def _no_identity(self, error: Exception) -> Identity | None:
-        """What an authentication that raises comes to: the client is refused."""
-        logger.error("client %s: its authentication raised", self.client_id, exc_info=error)
-        return None
-
-    def _finish_hello(self, id_: str, hello: Hello, identity: Identity | None) -> None:
-        if self.state is CLOSED:
-            return
-        if identity is None:
-            self._refuse_hello(id_)
-            return
-        version = self.encoder.generation
-        features = self._owner.features.granted(hello.features, version)
-        if self.state is OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
-            features = tuple(name for name in features if name in self.features)
-        self.result(id_, answer(hello, self.client_id, version, self._owner.limits.max_msg_size, features))
-        if self.state is NEW:
-            self._open(features, identity)
-
-    def _refuse_hello(self, id_: str) -> None:
-        self._refused += 1
-        self.error(id_, errors.AUTHENTICATION_ERROR, "Authentication failed")
-        limit = self._owner.limits.max_hellos
-        if self._refused >= limit:
-            self.close(1008, f"{limit} hellos were refused (max_hellos)")
-
-    def _open(self, features: tuple[str, ...], identity: Identity) -> None:
+    def open(self, features: tuple[str, ...], identity: Identity) -> None:
+        """The client has authenticated, and has been told so."""
         assert self._decoder is not None
         self.client = self._owner.admit(self, identity, self._opening)
         self.advance(Event.AUTHENTICATED)
@@ -295,111 +226,6 @@ class Session(Stateful):
     def _hello_late(self) -> None:
         self.close(1008, f"no good hello within hello_timeout ({self._owner.limits.hello_timeout:g} s)")
 
-    # Outgoing ---------------------------------------------------------------
-
-    def result(self, id_: str, value: Any, method: str | None = None) -> None:
-        """Send the result of a request; an error where it cannot be encoded."""
-        try:
-            message = self.encoder.result(id_, value, self._max_frame)
-        except NotSerializable as error:
-            logger.error("the result of %s cannot be sent: %s", method, error)
-            self.error(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
-            return
-        if self.queue.waiting or message.source is not None or self.state is CLOSED or not self._transport.writable:
-            self.send(message, None, (id_,))
-        else:  # as `send` does, which would be one more function on the path of every call
-            self._transport.send(message.frames)
-
-    def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
-        """Send the error of a request, with a word in place of data that cannot be encoded."""
-        error: dict[str, Any] = {"code": code, "message": message}
-        if data is not None:
-            error["data"] = data
-        try:
-            self.send(self.encoder.failure(id_, error, self._max_frame))
-        except NotSerializable as unsendable:
-            logger.error("an error cannot be sent as it is: %s", unsendable)
-            self.send(self.encoder.failure(id_, self._sendable(error), self._max_frame))
-
-    def _sendable(self, error: dict[str, Any]) -> dict[str, Any]:
-        """`error` with its message as text, and a word in place of data that cannot be sent."""
-        plain = {**error, "message": as_text(error["message"])}
-        try:
-            self.encoder.pack(plain)
-        except NotSerializable as unsendable:
-            plain["data"] = as_text(f"the data of this error cannot be sent: {unsendable}")
-        return plain
-
-    def unknown(self, request: Request) -> None:
-        """Send that there is no such method."""
-        for notify in self._owner.observers.unknown:
-            notify(self, request)
-        # Released clients compare the message.
-        hint = self._owner.service.methods.hint(request.method) if self.features else ""
-        text = f"Unregistered method called{hint}"
-        self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
-
-    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
-        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over
-        `max_backlog` is disconnected (LIM-6)."""
-        if self.state is CLOSED:
-            return
-        before = self.queue.waiting
-        if not before and self._transport.writable and message.source is None:
-            self._transport.send(message.frames)
-            return
-        try:
-            added = self.queue.put(Entry(message, key, names))
-        except LimitExceeded as error:
-            self.close(1008, error.message)
-            return
-        if added:
-            for notify in self._owner.observers.queued:
-                notify(self)
-        if self._transport.writable:
-            self._pump()
-        if self.queue.waiting and (not before or self.queue.waiting > self._owner.limits.max_outbox):
-            self._paced().watch()
-
-    def resume(self) -> None:
-        """The transport is writable again."""
-        if self.queue.waiting:
-            self._chunk.resumed(monotonic())
-            self._limit_unsent()
-            self._pump()
-
-    def _limit_unsent(self) -> None:
-        limit = self._chunk.unsent
-        if limit != self._unsent:
-            self._unsent = limit
-            self._transport.limit_unsent(limit)
-
-    def _pump(self) -> None:
-        """Hand frames to the transport for as long as it is writable."""
-        transport, queue, chunk = self._transport, self.queue, self._chunk
-        waiting = len(queue)
-        while transport.writable and (frame := queue.next(chunk.size)) is not None:
-            transport.send((frame,))
-            chunk.given(frame.size, transport.writable)
-        self._settle(waiting - len(queue))
-        if not queue.waiting:
-            chunk.idle()
-        if self.credit < 0:
-            self.room()
-
-    def _settle(self, messages: int) -> None:
-        """So many messages that waited have gone out, or never will."""
-        for notify in self._owner.observers.settled:
-            for _ in range(messages):
-                notify(self)
-
-    @property
-    def has_room(self) -> bool:
-        return self.state is CLOSED or self.queue.waiting <= self._owner.limits.max_outbox
-
-    async def room_again(self) -> None:
-        await self._paced().room_again()
-
     # End --------------------------------------------------------------------
 
     def close(self, code: int, reason: str) -> None:
@@ -408,8 +234,7 @@ class Session(Stateful):
         if self.state is CLOSED:
             return
         if code in (1000, 1001):
-            while (frame := self.queue.next(MAX_CHUNK)) is not None:
-                self._transport.send((frame,))
+            self._sender.flush()
         else:
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
         self._transport.close(code, reason)
@@ -428,8 +253,7 @@ class Session(Stateful):
             self._pace.stop()
         if not stops:  # a server that stops gives calls their time
             self._dispatcher.leave()
-        self._settle(len(self.queue))
-        self.queue.clear()
+        self._settle(self._sender.clear())
         self._owner.farewell(self)
 
     def _cancel_hello_timer(self) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from wslink.session.ports import Transport
+from typing import NamedTuple
 
 LOOKS = 5
 """How often a client is looked at in `timeout`."""
@@ -15,22 +12,38 @@ SLOWEST = 16 * 1024
 """Bytes per second at which a transport that cannot see what the client takes is given time for a frame."""
 
 
+class Progress(NamedTuple):
+    """What a peer has taken of what it was sent.
+
+    Attributes:
+        taken: a number that changes as the peer takes more.
+        unseen: bytes that were handed on, and of which it is not seen when the peer takes them.
+    """
+
+    taken: int
+    unseen: int = 0
+
+
 class StallWatch:
     """Calls `stalled` once a client has taken nothing for `timeout` seconds while something waited for it.
 
     Args:
-        transport: what the client takes it from.
+        progress: what the client has taken.
         timeout: seconds; 0 for ever.
         waiting: the bytes that wait.
         stalled: called with the seconds.
     """
 
-    __slots__ = ("_due", "_idle", "_stalled", "_taken", "_timeout", "_timer", "_transport", "_waiting")
+    __slots__ = ("_due", "_idle", "_progress", "_stalled", "_taken", "_timeout", "_timer", "_waiting")
 
     def __init__(
-        self, transport: Transport, timeout: float, waiting: Callable[[], int], stalled: Callable[[float], None]
+        self,
+        progress: Callable[[], Progress],
+        timeout: float,
+        waiting: Callable[[], int],
+        stalled: Callable[[float], None],
     ) -> None:
-        self._transport = transport
+        self._progress = progress
         self._timeout = timeout
         self._waiting = waiting
         self._stalled = stalled
@@ -43,7 +56,7 @@ class StallWatch:
         """Something waits. Safe to call again."""
         if self._timer is None and self._timeout > 0:
             self._idle = 0.0
-            self._taken = self._transport.progress.taken
+            self._taken = self._progress().taken
             self._arm()
 
     def stop(self) -> None:
@@ -60,7 +73,7 @@ class StallWatch:
         if not self._waiting():
             return
         step = self._timeout / LOOKS
-        taken, unseen = self._transport.progress
+        taken, unseen = self._progress()
         busy = asyncio.get_running_loop().time() - self._due > step  # a method kept the event loop for itself
         self._idle = 0.0 if busy or taken != self._taken else self._idle + step
         self._taken = taken

@@ -10,7 +10,8 @@ from typing import cast
 
 from aiohttp import ClientWebSocketResponse, WSMsgType, web
 
-from wslink.session.ports import FrameReceiver, Progress
+from wslink.session.ports import FrameReceiver
+from wslink.session.stall import Progress
 from wslink.transport import tcp
 from wslink.transport.base import CLOSE_TIMEOUT, Carriage, Engine, close_reason, limit_unsent
 from wslink.transport.deflate import worth_compressing

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from wslink.session.ports import Progress
+from wslink.session.stall import Progress
 from wslink.transport.gate import ReadGate
 from wslink.wire.frames import Frame
 

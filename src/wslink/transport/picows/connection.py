@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from wslink.errors import LimitExceeded
-from wslink.session.ports import Progress
+from wslink.session.stall import Progress
 from wslink.transport import deflate, tcp
 from wslink.transport.base import CLOSE_TIMEOUT, Carriage, close_reason, limit_unsent
 from wslink.transport.heartbeat import Heartbeat

@@ -1,0 +1,67 @@
+"""The subscriptions of one link, and whether it should read on."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+from wslink.client.subscription import Inbox
+from wslink.errors import WslinkError
+
+
+class Subscriptions:
+    """The inboxes of a link, by number.
+
+    Attributes:
+        room: set when there may be room again.
+    """
+
+    def __init__(self) -> None:
+        self.room = asyncio.Event()
+        self._inboxes: dict[int, Inbox] = {}
+        self._ids = itertools.count(1)
+
+    def __contains__(self, inbox: Inbox) -> bool:
+        return inbox.id in self._inboxes
+
+    def add(self, topic: str, buffer: int) -> Inbox:
+        """A new subscription's inbox."""
+        inbox = Inbox(next(self._ids), topic, buffer)
+        self._inboxes[inbox.id] = inbox
+        return inbox
+
+    def remove(self, inbox: Inbox) -> bool:
+        """Forget a subscription; whether it was known."""
+        known = self._inboxes.pop(inbox.id, None)
+        self.room.set()
+        return known is not None
+
+    def publish(self, topic: str, message: Mapping[str, Any]) -> list[Inbox]:
+        """Put a publication into the inboxes that it is for; those that it was one too many for."""
+        ids = message.get("subscriptions")
+        if isinstance(ids, list):  # SUB-6
+            chosen = [self._inboxes[id_] for id_ in ids if isinstance(id_, int) and id_ in self._inboxes]
+        else:  # a server without explicit subscriptions sends everything
+            chosen = [inbox for inbox in self._inboxes.values() if inbox.topic == topic]
+        return [inbox for inbox in chosen if not inbox.put(message.get("result"))]
+
+    @property
+    def any_full(self) -> bool:
+        """Whether a subscriber is behind."""
+        return any(inbox.full for inbox in self._inboxes.values())
+
+    @property
+    def held_up(self) -> bool:
+        """Whether every subscriber is behind, or one whose server skips for it what it cannot take."""
+        full = [inbox for inbox in self._inboxes.values() if inbox.full]
+        if not full:
+            return False
+        return len(full) == len(self._inboxes) or any(inbox.is_skipping for inbox in full)
+
+    def end(self, error: WslinkError | None, unready: WslinkError) -> None:
+        """End all; see Inbox.end."""
+        for inbox in self._inboxes.values():
+            inbox.end(error, unready)
+        self._inboxes.clear()

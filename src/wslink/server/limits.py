@@ -1,0 +1,32 @@
+"""The limits of a server, out of the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from wslink.errors import UsageError
+from wslink.settings import read
+from wslink.wire.limits import Limits
+
+MIN_MSG_SIZE = 64
+"""Bytes that WSLINK_MAX_MSG_SIZE has at least."""
+
+
+def limits(environment: Mapping[str, str] | None = None) -> Limits:
+    """The limits, each from its environment variable where that is set: WSLINK_ and its name. Raises UsageError."""
+    chosen: dict[str, Any] = {}
+    for one in dataclasses.fields(Limits):
+        name = f"WSLINK_{one.name.upper()}"
+        chosen[one.name] = value = read(name, type(one.default), one.default, environment)
+        least = MIN_MSG_SIZE if one.name == "max_msg_size" else 0
+        if not least <= value < math.inf:
+            raise UsageError(f"{name} is {value}: at least {least}, and finite")
+    return Limits(**chosen)
+
+
+def limits_with(max_msg_size: int, msg_overhead: int) -> Limits:
+    """The limits, with these two given. Raises UsageError."""
+    return dataclasses.replace(limits(), max_msg_size=max_msg_size, msg_overhead=msg_overhead)

@@ -1,0 +1,173 @@
+"""The way out of a session: results, errors and publications, encoded and sent or queued."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from wslink import errors
+from wslink.errors import LimitExceeded, NotSerializable
+from wslink.rpc.call import Caller
+from wslink.rpc.methods import MAX_NAME
+from wslink.session.intake import CREDIT
+from wslink.session.pace import Pace
+from wslink.session.ports import SessionOwner, Transport
+from wslink.session.send_queue import Entry
+from wslink.session.sender import Sender
+from wslink.session.state import CLOSED, Stateful
+from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
+from wslink.wire.frames import Buffer, Message
+from wslink.wire.messages import Request
+from wslink.wire.show import as_text
+
+logger = logging.getLogger("wslink")
+
+
+class Outgoing(Stateful):
+    """What a session sends (rpc.dispatcher.Responder, session.view.SessionView). A session adds what it receives.
+
+    Args:
+        owner: the server it belongs to.
+        transport: what carries its frames.
+        client_id: the client's id.
+        route: what the connection came in by.
+    """
+
+    __slots__ = (
+        "_max_frame", "_owner", "_pace", "_sender", "_transport", "client", "client_id", "credit", "encoder",
+        "features", "queue", "route", "subscribing",
+    )  # fmt: skip
+
+    def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Any) -> None:
+        super().__init__()
+        self.client_id = client_id
+        self.client: Caller | None = None
+        self.route = route
+        self.subscribing = False
+        self.encoder: Encoder = SECOND_WITH_ARRAYS
+        self.features: tuple[str, ...] = ()
+        self._owner = owner
+        self._transport = transport
+        self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog)
+        self.queue = self._sender.queue
+        self.credit = CREDIT
+        self._pace: Pace | None = None
+        self._max_frame = owner.limits.max_sent_frame
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session and close its connection."""
+        raise NotImplementedError
+
+    def receive(self, binary: bool, data: Buffer | str) -> None:
+        """Take one data frame from the transport."""
+        raise NotImplementedError
+
+    def has_many_calls(self) -> bool:
+        """Whether the client has as many calls under way as it may."""
+        raise NotImplementedError
+
+    def accept_arrays(self) -> None:
+        """Send and receive typed arrays from now on (ARR-1)."""
+        raise NotImplementedError
+
+    def result(self, id_: str, value: Any, method: str | None = None) -> None:
+        """Send the result of a request; an error where it cannot be encoded."""
+        try:
+            message = self.encoder.result(id_, value, self._max_frame)
+        except NotSerializable as error:
+            logger.error("the result of %s cannot be sent: %s", method, error)
+            self.error(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
+            return
+        if self.queue.waiting or message.source is not None or self.state is CLOSED or not self._transport.writable:
+            self.send(message, None, (id_,))
+        else:  # as `send` does, which would be one more function on the path of every call
+            self._transport.send(message.frames)
+
+    def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
+        """Send the error of a request, with a word in place of data that cannot be encoded."""
+        error: dict[str, Any] = {"code": code, "message": message}
+        if data is not None:
+            error["data"] = data
+        try:
+            self.send(self.encoder.failure(id_, error, self._max_frame))
+        except NotSerializable as unsendable:
+            logger.error("an error cannot be sent as it is: %s", unsendable)
+            self.send(self.encoder.failure(id_, self._sendable(error), self._max_frame))
+
+    def _sendable(self, error: dict[str, Any]) -> dict[str, Any]:
+        """`error` with its message as text, and a word in place of data that cannot be sent."""
+        plain = {**error, "message": as_text(error["message"])}
+        try:
+            self.encoder.pack(plain)
+        except NotSerializable as unsendable:
+            plain["data"] = as_text(f"the data of this error cannot be sent: {unsendable}")
+        return plain
+
+    def unknown(self, request: Request) -> None:
+        """Send that there is no such method."""
+        for notify in self._owner.observers.unknown:
+            notify(self, request)
+        # Released clients compare the message.
+        hint = self._owner.service.methods.hint(request.method) if self.features else ""
+        text = f"Unregistered method called{hint}"
+        self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
+
+    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
+        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over
+        `max_backlog` is disconnected (LIM-6)."""
+        if self.state is CLOSED:
+            return
+        before = self.queue.waiting
+        if not before and self._transport.writable and message.source is None:
+            self._transport.send(message.frames)
+            return
+        try:
+            added, gone = self._sender.put(Entry(message, key, names))
+        except LimitExceeded as error:
+            self.close(1008, error.message)
+            return
+        if added:
+            for notify in self._owner.observers.queued:
+                notify(self)
+        self._settle(gone)
+        if self.queue.waiting and (not before or self.queue.waiting > self._owner.limits.max_outbox):
+            self.paced().watch()
+
+    def resume(self) -> None:
+        """The transport is writable again."""
+        self._settle(self._sender.resume())
+        if self.credit < 0:
+            self.room()
+
+    # Pace -------------------------------------------------------------------
+
+    def paced(self) -> Pace:
+        """Its pace, made when it is needed."""
+        if self._pace is None:
+            owner = self._owner
+            self._pace = Pace(self, self._transport, self.queue, owner.limits, owner.turns, self.has_many_calls)
+        return self._pace
+
+    def full(self) -> None:
+        """The client has as many calls under way as it may: take no further ones."""
+        self.credit = -1
+
+    def room(self) -> None:
+        """There may be room for calls that wait, and for publishers that do."""
+        if self._pace is not None:
+            self._pace.room()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether no more waits than `max_outbox`, or the session is over."""
+        return self.state is CLOSED or self.queue.waiting <= self._owner.limits.max_outbox
+
+    async def room_again(self) -> None:
+        """Return once `has_room` may be true."""
+        await self.paced().room_again()
+
+    def _settle(self, messages: int) -> None:
+        """So many messages that waited have gone out, or never will."""
+        for notify in self._owner.observers.settled if messages else ():
+            for _ in range(messages):
+                notify(self)

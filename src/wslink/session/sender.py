@@ -1,0 +1,91 @@
+"""The way out of a session: what the transport takes goes at once, the rest waits in the queue."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Protocol
+
+from wslink.session.congestion import MAX_CHUNK, ChunkSize
+from wslink.session.send_queue import Entry, Ledger, SendQueue
+from wslink.wire.frames import Frame
+
+
+class FrameSink(Protocol):
+    """What a sender asks of a transport; see ports.Transport."""
+
+    @property
+    def writable(self) -> bool: ...
+
+    def send(self, frames: tuple[Frame, ...]) -> None: ...
+
+    def limit_unsent(self, limit: int) -> None: ...
+
+
+class Sender:
+    """Hands the frames of a queue to a transport for as long as that is writable, in chunks of what the line takes.
+
+    Args:
+        transport: takes the frames.
+        limit: see SendQueue (LIM-6).
+        ledger: see SendQueue.
+
+    Attributes:
+        queue: what waits.
+    """
+
+    __slots__ = ("_chunk", "_transport", "_unsent", "queue")
+
+    def __init__(self, transport: FrameSink, limit: int, ledger: Ledger | None = None) -> None:
+        self.queue = SendQueue(limit, ledger=ledger)
+        self._transport = transport
+        self._chunk = ChunkSize()
+        self._unsent = 0
+        self._limit_unsent()
+
+    def put(self, entry: Entry) -> tuple[bool, int]:
+        """Queue a message, and send what may go.
+
+        Returns:
+            Whether one message more waited than before, and how many have gone out or never will.
+
+        Raises:
+            LimitExceeded: if it does not fit; see SendQueue.put.
+        """
+        added = self.queue.put(entry)
+        return added, self.pump() if self._transport.writable else 0
+
+    def resume(self) -> int:
+        """The transport is writable again; how many messages have gone out."""
+        if not self.queue.waiting:
+            return 0
+        self._chunk.resumed(monotonic())
+        self._limit_unsent()
+        return self.pump()
+
+    def pump(self) -> int:
+        """Hand frames to the transport for as long as it is writable; how many messages have gone out."""
+        transport, queue, chunk = self._transport, self.queue, self._chunk
+        waiting = len(queue)
+        while transport.writable and (frame := queue.next(chunk.size)) is not None:
+            transport.send((frame,))
+            chunk.given(frame.size, transport.writable)
+        if not queue.waiting:
+            chunk.idle()
+        return waiting - len(queue)
+
+    def flush(self) -> None:
+        """Hand everything to the transport, whether or not it is writable."""
+        while (frame := self.queue.next(MAX_CHUNK)) is not None:
+            self._transport.send((frame,))
+
+    def clear(self) -> int:
+        """Forget what waits; how many messages that were."""
+        waiting = len(self.queue)
+        self.queue.clear()
+        return waiting
+
+    def _limit_unsent(self) -> None:
+        limit = self._chunk.unsent
+        if limit != self._unsent:
+            self._unsent = limit
+            self._transport.limit_unsent(limit)
