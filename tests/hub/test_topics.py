@@ -20,8 +20,8 @@ from wslink import App, Limits, NotSerializable, Subscription, UsageError
 from wslink.hub.hub import Hub
 from wslink.rpc.methods import Method
 from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
-from wslink.session.stall import Progress
 from wslink.session.session import Session
+from wslink.session.stall import Progress
 from wslink.wire.frames import Frame
 from wslink.wire.v2_msgpack import SecondEncoder
 
