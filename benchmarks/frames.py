@@ -23,6 +23,8 @@ class Dialect:
     """How to talk to a peer. `completes` tells the frames that end a message from those that come before."""
 
     path = "/ws"
+    acknowledges = False
+    """Whether its clients acknowledge frames (extension `flow`)."""
 
     def hello(self) -> list[FrameOut]:
         return self.call("wslink.hello", [{"secret": SECRET}], id_="system:c0:0")
@@ -96,6 +98,28 @@ class Second(Dialect):
         return msgspec.msgpack.decode(payload[HEADER.size :])["result"]
 
 
+class Flowing(Second):
+    """Protocol version 2 with `flow`: acknowledges frames, and publications when the page is done."""
+
+    acknowledges = True
+
+    def __init__(self) -> None:
+        super().__init__("subscribe", "flow")
+
+    def subscribe(self, topic: str) -> list[FrameOut]:
+        return self.call("wslink.subscribe", [{"subscription": 1, "topic": topic}], "system:subscribe:1")
+
+    def acknowledgement(self, counted: int) -> FrameOut:
+        return self._extension(1, counted, 0)
+
+    def settled(self, count: int, milliseconds: int) -> FrameOut:
+        return self._extension(2, 1, count, milliseconds)
+
+    def _extension(self, *items: int) -> FrameOut:
+        text = msgspec.msgpack.encode(items)
+        return True, HEADER.pack(0, 0, len(text)) + text
+
+
 class PlainJson(Dialect):
     """An echo server without a protocol: {"args": [...]} and {"result": ...}."""
 
@@ -145,6 +169,7 @@ PEERS = {
     for peer in (
         Peer("ours v1", "ours", ("app.py",), First()),
         Peer("ours v2", "ours", ("app.py",), Second()),
+        Peer("ours flow", "ours", ("app.py",), Flowing()),
         Peer("ours v1 aiohttp", "ours", ("app.py", "--engine=aiohttp"), First()),
         Peer("ours v2 aiohttp", "ours", ("app.py", "--engine=aiohttp"), Second()),
         Peer("ours v1 uvloop", "uvloop", ("app.py", "--loop=uvloop"), First()),

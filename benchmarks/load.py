@@ -10,7 +10,7 @@ from typing import Any
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
-from benchmarks.frames import Dialect, FrameOut
+from benchmarks.frames import HEADER, Dialect, Flowing, FrameOut
 
 WAIT = 60.0
 """Seconds after which a message that does not come is given up."""
@@ -25,6 +25,10 @@ class Client(WSListener):
         self.dialect = dialect
         self.messages = 0
         self.bytes = 0
+        self.open = False
+        """Whether hello has been answered: frames are acknowledged from then on."""
+        self.counted = 0
+        """Bytes of the frames that are acknowledged."""
         self.on_message: Callable[[memoryview], None] | None = None
         self.ended: float | None = None
         """When the connection ended (`time.monotonic`)."""
@@ -40,6 +44,7 @@ class Client(WSListener):
         if hello and (frames := dialect.hello()):
             client.send(frames)
             await client.wait(1)
+            client.open = True
         return client
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -52,6 +57,8 @@ class Client(WSListener):
             return
         payload = frame.get_payload_as_memoryview()
         self.bytes += len(payload)
+        if isinstance(self.dialect, Flowing) and not self._acknowledge(payload):
+            return
         if not self.dialect.completes(frame.msg_type == WSMsgType.BINARY, payload):
             self.send(self.dialect.reply(payload))
             return
@@ -60,6 +67,16 @@ class Client(WSListener):
             self.on_message(payload)
         if self._arrived is not None and self.messages >= self._wanted and not self._arrived.done():
             self._arrived.set_result(None)
+
+    def _acknowledge(self, payload: memoryview) -> bool:
+        """Acknowledge a frame; False for one that is itself an acknowledgement."""
+        assert isinstance(self.dialect, Flowing)
+        if payload[HEADER.size] & 0xF0 == 0x90 and HEADER.unpack_from(payload)[1] == 0:
+            return False
+        if self.open:
+            self.counted += len(payload)
+            self.send([self.dialect.acknowledgement(self.counted)])
+        return True
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self.ended = time.monotonic()

@@ -65,7 +65,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ["tests/**", "type-tests/**"],
+    files: ["tests/**", "type-tests/**", "fuzz/**"],
     rules: { "max-lines-per-function": "off", "@typescript-eslint/no-unnecessary-type-parameters": "off" },
   },
   {

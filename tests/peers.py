@@ -25,6 +25,12 @@ class Peer:
         self.generation = generation
         self.client_id = "c0"
         self.publications: deque[dict[str, Any]] = deque()
+        self.extensions: deque[list[Any]] = deque()
+        """Messages of extensions that have arrived (EXT-4)."""
+        self.acknowledges = False
+        """Whether it acknowledges each frame at once (FLOW-2)."""
+        self.counted = 0
+        """Bytes of frames that have arrived, those of messages of types 1 and 2 left out."""
         self._number = 0
         self._announced: deque[str] = deque()
         self._attachments: dict[str, bytes] = {}
@@ -62,6 +68,11 @@ class Peer:
             chunk = text[offset : offset + max_frame - 12]
             await self.socket.send_bytes(HEADER.pack(self._number, offset, len(text)) + chunk)
 
+    async def extension(self, *items: Any) -> None:
+        """Send a message of an extension."""
+        text = msgpack.packb(items)
+        await self.socket.send_bytes(HEADER.pack(0, 0, len(text)) + text)
+
     async def attach(self, key: str, data: bytes) -> str:
         await self.socket.send_str(json.dumps({"wslink": "1.0", "method": "wslink.binary.attachment", "args": [key]}))
         await self.socket.send_bytes(data)
@@ -73,6 +84,7 @@ class Peer:
         answer = await self.receive()
         if "result" in answer:
             self.client_id = answer["result"]["clientID"]
+        self.counted = 0
         return answer
 
     async def call(self, method: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -110,7 +122,13 @@ class Peer:
                 message = self._receive_binary(frame.data)
             else:
                 raise ConnectionError(f"closed {self.socket.close_code} {frame.extra}")
-            if message is not None:
+            if isinstance(message, list):
+                self.extensions.append(message)
+            if not (isinstance(message, list) and message[0] in (1, 2)):
+                self.counted += len(frame.data)
+                if self.acknowledges:
+                    await self.extension(1, self.counted, 0)
+            if isinstance(message, dict):
                 return message
 
     async def answer(self, id_: str) -> dict[str, Any]:

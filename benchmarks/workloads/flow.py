@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from benchmarks.frames import HEADER
+from benchmarks.frames import HEADER, Flowing
 from benchmarks.line import Line
 from benchmarks.load import Client, clients
 from benchmarks.process import Server
@@ -41,6 +41,7 @@ class Page:
         self._client = client
         self._busy = 0.0
         self._calls = 0
+        self._frames = 0
         self._results: dict[str, asyncio.Future[None]] = {}
         client.on_message = self._message
 
@@ -77,8 +78,24 @@ class Page:
         if place >= 0:
             self._busy = max(now, self._busy) + CALLBACK
             self.ages.append((self._busy, self._busy - common.STAMP.unpack_from(tail, place)[1]))
+            self._settle_at(self._busy)
         elif len(payload) <= SMALL and HEADER.unpack_from(payload)[1] == 0:
             self._response(msgspec.msgpack.decode(payload[HEADER.size :])["id"])
+
+    def _settle_at(self, done: float) -> None:
+        dialect = self._client.dialect
+        if isinstance(dialect, Flowing):
+            self._frames += 1
+            frame = dialect.settled(self._frames, int(CALLBACK * 1000))
+            asyncio.get_running_loop().call_at(done, self._client.send, [frame])
+
+    async def begin(self) -> None:
+        """Subscribe, where that is explicit."""
+        dialect = self._client.dialect
+        if isinstance(dialect, Flowing):
+            response = self._results["system:subscribe:1"] = asyncio.get_running_loop().create_future()
+            self._client.send(dialect.subscribe(common.TOPIC))
+            await response
 
     def _response(self, id_: str) -> None:
         if (call := self._results.pop(id_, None)) is not None and not call.done():
@@ -105,7 +122,9 @@ async def beside_frames(server: Server, rate: float, delay: float) -> AsyncItera
     async with on_a_line(server, rate, delay) as (client, line):
 
         async def window() -> dict[str, float]:
-            page, begun = Page(client), time.monotonic()
+            page = Page(client)
+            await page.begin()
+            begun = time.monotonic()
             page.call("bench.frames", FRAME, RATE, SECONDS)
             await asyncio.sleep(WARM)
             carried = line.carried()[0]
@@ -140,7 +159,7 @@ async def beside_result(server: Server, rate: float, delay: float) -> AsyncItera
         yield window
 
 
-PEERS = ("ours v2", "compat v2", "2.6.0")
+PEERS = ("ours flow", "ours v2", "compat v2", "2.6.0")
 CALL = Metric("call_p99", "ms of a small call beside it, p99", "wall", targets=(("", 140),))
 USED = Metric("used", "share of the line that is used", "throughput", True)
 

@@ -9,7 +9,7 @@ const [destination] = process.argv.slice(2);
 const copy = join(destination, "js");
 mkdirSync(copy, { recursive: true });
 for (const name of readdirSync(here)) {
-  if (!["node_modules", "dist", "cjs", "tests", "type-tests"].includes(name)) cpSync(join(here, name), join(copy, name), { recursive: true });
+  if (!["node_modules", "dist", "cjs", "tests", "type-tests", "fuzz"].includes(name)) cpSync(join(here, name), join(copy, name), { recursive: true });
 }
 symlinkSync(join(here, "node_modules"), join(copy, "node_modules"));
 const listing = execFileSync("npm", ["pack", "--json", "--pack-destination", destination], { cwd: copy, encoding: "utf8" });

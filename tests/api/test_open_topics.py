@@ -63,6 +63,7 @@ async def test_topics_that_only_clients_named_go_with_them(talk: tuple[Talk, str
 
 
 async def test_a_released_client_hears_topics_that_another_named(talk: tuple[Talk, str, Protocol], peers: Open) -> None:
+    """ORD-4."""
     link, url, _ = talk
     released = await peers(url, 1, hello={"secret": "wslink-secret"})
     await (await peers(url, hello=SUBSCRIBING)).subscribe(1, "a.topic")

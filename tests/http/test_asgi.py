@@ -40,6 +40,7 @@ async def mounted() -> AsyncIterator[Any]:
 
 @both
 async def test_calls_binary_and_publications(app: App, mounted: Any, peers: Open, generation: int) -> None:
+    """DET-1, MSG-7."""
     topic = app.topic("test.topic")
 
     @app.method("test.publish")

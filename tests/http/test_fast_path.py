@@ -107,6 +107,7 @@ async def test_later_connections_are_answered_as_the_first(
 
 
 async def test_max_clients_counts_later_connections(serve: Serve, peers: Open) -> None:
+    """LIM-11."""
     url = await serve(App(secret="secret", limits=Limits(max_clients=2)), engine="picows")
     for _ in range(2):
         await peers(url, hello={})

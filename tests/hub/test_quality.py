@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from wslink.hub.quality import LEAST_QUALITY, QualityController
-from wslink.hub.window import DeliveryWindow
+from wslink.session.window import DeliveryWindow
 
 MBIT = 125_000
 

@@ -37,6 +37,7 @@ async def nothing_more(app: App, peer: Peer) -> None:
 
 
 async def test_only_what_matches_the_filter_is_sent(app: App, serve: Serve, peers: Open) -> None:
+    """SUB-1."""
     tiles = app.topic("test.tile")
     peer = await peers(await serve(app), hello=FEATURES)
     assert (await peer.subscribe(1, "test.tile", {"row": {"gte": 3, "lt": 6}}))["result"] == {"delivery": "reliable"}
@@ -62,6 +63,7 @@ async def test_a_publication_names_every_subscription_that_matches_and_is_sent_o
 
 
 async def test_a_filter_is_replaced_without_a_gap(app: App, serve: Serve, peers: Open) -> None:
+    """SUB-3."""
     tiles = app.topic("test.tile", delivery="latest")
     seen: list[Any] = []
     tiles.on_subscribe(lambda subscription: seen.append(subscription.filter))
@@ -74,6 +76,7 @@ async def test_a_filter_is_replaced_without_a_gap(app: App, serve: Serve, peers:
 
 
 async def test_nothing_comes_after_unsubscribing(app: App, serve: Serve, peers: Open) -> None:
+    """SUB-5."""
     tiles = app.topic("test.tile")
     ended: list[Subscription] = []
     tiles.on_unsubscribe(ended.append)

@@ -210,7 +210,7 @@ async def test_a_heartbeat_ends_what_is_silent_and_spares_what_is_busy(monkeypat
     monkeypatch.setattr("wslink.transport.heartbeat.MIN_INTERVAL", 0.01)
     pings: list[float] = []
     dead = asyncio.Event()
-    beat = Heartbeat(0.05, lambda: pings.append(time.monotonic()), dead.set)
+    beat = Heartbeat(0.05, lambda: pings.append(time.monotonic()), lambda reason: dead.set())
     for _ in range(6):
         await asyncio.sleep(0.03)
         beat.heard = True

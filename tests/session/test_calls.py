@@ -137,6 +137,7 @@ async def test_the_call_stands_where_the_signature_has_it(app: App, serve: Serve
 async def test_each_failure_has_its_code(
     app: App, serve: Serve, peers: Open, generation: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """ERR-4."""
     describe(app)
     peer = await peers(await serve(app), generation, hello=HELLO)
     with caplog.at_level(logging.CRITICAL, "wslink"):
@@ -176,6 +177,8 @@ class Small:
 async def test_whatever_an_application_raises_ends_nobodys_connection(
     app: App, serve: Serve, peers: Open, generation: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """ERR-1."""
+
     @app.method("test.small")
     def small(value: Small) -> int:
         return value.value
@@ -200,6 +203,7 @@ async def test_whatever_an_application_raises_ends_nobodys_connection(
 
 
 async def test_stack_traces_are_sent_in_debug_mode_only(app: App, serve: Serve, peers: Open) -> None:
+    """ERR-2."""
     describe(app)
     peer = await peers(await serve(app, debug=True), hello=HELLO)
     error = (await peer.call("test.fail", "value"))["error"]
@@ -225,6 +229,7 @@ async def test_binary_travels_both_ways_in_the_second_generation(app: App, serve
 
 
 async def test_binary_travels_both_ways_in_the_first_generation(app: App, serve: Serve, peers: Open) -> None:
+    """G1-10."""
     describe(app)
     peer = await peers(await serve(app), 1, hello=HELLO)
     data = bytes(range(256)) * 10_000
@@ -345,6 +350,7 @@ async def test_arrays_are_malformed_where_a_message_has_none(app: App, serve: Se
 
 
 async def test_too_many_malformed_messages_end_the_connection(serve: Serve, peers: Open) -> None:
+    """LIM-9."""
     app = App(secret="secret", limits=Limits(max_malformed=3))
     peer = await peers(await serve(app), hello=HELLO)
     for _ in range(3):
@@ -474,6 +480,7 @@ async def test_one_clients_close_does_not_end_what_others_wait_for(app: App, ser
 
 
 def test_a_bad_registration_is_refused() -> None:
+    """MSG-5."""
     app = App()
 
     async def job() -> None: ...
@@ -502,6 +509,8 @@ def test_a_bad_registration_is_refused() -> None:
 async def test_a_failure_whose_data_cannot_be_sent_says_so(
     app: App, serve: Serve, peers: Open, generation: int, message: Any, data: Any, told: str, of_data: Any
 ) -> None:
+    """ERR-3."""
+
     @app.method("test.data")
     def fail() -> None:
         raise MethodError(message, data, code=7)

@@ -53,6 +53,7 @@ async def test_null_does_not_open_a_server_whose_secret_is_random(serve: Serve, 
 
 
 async def test_everything_but_hello_is_refused_before_it(app: App, serve: Serve, peers: Open) -> None:
+    """HELLO-5."""
     topic = app.topic("test.topic")
     peer = await peers(await serve(app))
     for id_, method in (
@@ -67,6 +68,7 @@ async def test_everything_but_hello_is_refused_before_it(app: App, serve: Serve,
 
 
 async def test_a_second_hello_that_fails_takes_nothing_away(app: App, serve: Serve, peers: Open) -> None:
+    """HELLO-6."""
     app.method("test.one")(lambda: 1)
     peer = await peers(await serve(app), hello={"secret": "secret"})
     assert "error" in await peer.hello("wrong")
@@ -103,6 +105,7 @@ async def test_an_unknown_system_method_is_not_found(app: App, serve: Serve, pee
 
 
 async def test_large_secrets_are_accepted_up_to_the_limit(serve: Serve, peers: Open) -> None:
+    """LIM-2."""
     app = App(secret="s" * 60_000)
     url = await serve(app)
     assert "result" in await (await peers(url)).hello("s" * 60_000)
@@ -112,12 +115,14 @@ async def test_large_secrets_are_accepted_up_to_the_limit(serve: Serve, peers: O
 
 
 async def test_a_large_message_in_chunks_before_hello_is_refused(app: App, serve: Serve, peers: Open) -> None:
+    """G2-10, LIM-2."""
     peer = await peers(await serve(app))
     await peer.socket.send_bytes(HEADER.pack(1, 0, 1 << 31) + b"x")
     assert await peer.closed() == (1009, "a message before hello is at most auth_msg_size (65536) bytes")
 
 
 async def test_a_client_that_never_says_hello_is_disconnected(serve: Serve, peers: Open) -> None:
+    """HELLO-4, LIM-8."""
     app = App(secret="secret", limits=Limits(hello_timeout=0.2))
     peer = await peers(await serve(app))
     assert await peer.closed() == (1008, "no good hello within hello_timeout (0.2 s)")

@@ -51,6 +51,7 @@ async def test_a_hello_is_answered_under_the_id_that_its_client_chose(
 async def test_an_id_that_is_no_text_or_too_long_is_malformed(
     app: App, serve: Serve, peers: Open, generation: int
 ) -> None:
+    """LIM-12."""
     peer = await peers(await serve(app), generation, hello={})
     ids = [5, None, ["a"], "x" * 1025, "x" * MIB] + (["\ud800"] if generation == 1 else [])
     for id_ in ids:

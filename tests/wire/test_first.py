@@ -56,6 +56,7 @@ def test_an_attachment_serves_one_message(decoder: FirstDecoder) -> None:
 
 
 def test_attachments_that_nobody_collects_are_bounded(decoder: FirstDecoder) -> None:
+    """G1-8, LIM-5."""
     for n in range(5):
         attach(decoder, f"wslink_bin{n}", b"x")
     assert decoder.receive(False, call(*(f"wslink_bin{n}" for n in range(5))))["args"] == [

@@ -16,6 +16,7 @@ const STARTUP_GAIN = 2.885;
 const STARTUP_WINDOW_GAIN = 2;
 const STARTUP_GROWTH = 1.25;
 const STARTUP_ROUNDS = 3;
+const STARTUP_QUEUE = 1.25;
 const TRAIN = 4 * MIN_CHUNK;
 const CYCLE = [1.25, 0.75, 1, 1, 1, 1, 1, 1];
 const WINDOW_GAIN = 1.5;
@@ -135,6 +136,10 @@ export class CongestionController {
     this.#firstTime = newest.time;
     this.#sampleRtt(now, Math.max(now - newest.time - Math.max(held, 0), 1e-6));
     this.#countRound(newest, this.#sampleRate(now, newest, held));
+    if (!this.#started && this.rtt > STARTUP_QUEUE * this.minRtt + 2 * CHUNK_TIME) {
+      this.#fullRate = this.rate;
+      this.#started = true;
+    }
     this.#advance(now);
   }
 

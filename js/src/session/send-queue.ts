@@ -68,7 +68,8 @@ export class SendQueue {
   async #stream(id: string, { parts, size }: Encoded): Promise<void> {
     const messageId = this.#nextId();
     const source = new Source(parts);
-    const step = Math.max(this.frameSize - HEADER_LENGTH, 1);
+    // The page waits for one frame at a time to be read and handed over: those of 4 MiB would take too long.
+    const step = Math.max(Math.min(this.frameSize, DEFAULT_FRAME_SIZE) - HEADER_LENGTH, 1);
     for (let offset = 0; offset < size; offset += step) {
       while ((this.#sink.waiting ?? 0) > HIGH_WATER && !this.ended) await new Promise((resolve) => setTimeout(resolve, POLL));
       const frame = new Uint8Array(HEADER_LENGTH + Math.min(step, size - offset));

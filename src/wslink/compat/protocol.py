@@ -13,6 +13,7 @@ from wslink.compat.chunking import UnChunker, generate_chunks
 from wslink.compat.core import event_loop, schedule_coroutine
 from wslink.compat.hosting import ProtocolHost, bare_id, core_id, host_of, without_secrets
 from wslink.compat.publish import PublishManager, as_attachment
+from wslink.compat.session_socket import SessionSocket
 from wslink.compat.websocket import ServerProtocol
 from wslink.errors import NotSerializable
 from wslink.hub.hub import Hub
@@ -23,7 +24,6 @@ from wslink.session.session import Session
 from wslink.session.state import State
 from wslink.transport.gate import ReadGate
 from wslink.transport.queued import PumpedConnection
-from wslink.wire.frames import Buffer, Frame, message, text_frame
 from wslink.wire.limits import MIB, Limits
 from wslink.wire.messages import VERSION
 
@@ -176,26 +176,6 @@ class AbstractWebApp:
             future.exception()  # whoever does not look at it has seen the exception of `start`
         else:
             future.set_result(outcome)
-
-
-class SessionSocket:
-    """A session in the shape of a WebSocket, for software that looks into `WslinkHandler.connections`."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-
-    @property
-    def closed(self) -> bool:
-        return self._session.state is State.CLOSED
-
-    async def send_bytes(self, data: Buffer) -> None:
-        self._session.send(message([Frame(True, (data,), len(data), False)]))
-
-    async def send_str(self, data: str) -> None:
-        self._session.send(message([text_frame(data.encode())]))
-
-    async def close(self, *, code: int = 1000, message: bytes = b"") -> None:
-        self._session.close(code, message.decode(errors="replace"))
 
 
 class WslinkHandler:

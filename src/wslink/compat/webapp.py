@@ -38,7 +38,7 @@ class AioHttpWsHandler(WslinkHandler):
         super().__init__(protocol, web_app, limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD))
         origins = environment.origins() + (origin.LOOPBACK_PAGES if origin.is_loopback(web_app.host) else ())
         engine = environment.read("WSLINK_ENGINE", str, "auto")
-        options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine)
+        options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine, logger.name)
         self.endpoint = Endpoint(self.hub, options, route=self)
         self.handleWsRequest = self.endpoint.handler
 
@@ -117,7 +117,10 @@ class WebAppServer(AbstractWebApp):
         if self.handle_signals:
             self._life.handle_signals()
         self._add_static_routes()
-        self._site = Site(self.app, self.host, self.port, self.ssl_context, transparent=(http_headers,))
+        self._site = Site(
+            self.app, self.host, self.port, self.ssl_context, transparent=(http_headers,),
+            max_clients=sum(handler.hub.limits.max_clients for handler in self._ws_handlers),
+        )  # fmt: skip
         self._port = await self._site.start()
         self._life.begin({handler.hub for handler in self._ws_handlers})
 

@@ -13,9 +13,10 @@ from typing import cast
 
 from aiohttp import web
 
+from wslink.http.acceptor import CountedSocket
 from wslink.proxy import fd_passing as handover
 
-logger = logging.getLogger("wslink.backends.aiohttp")
+logger = logging.getLogger("wslink.http")
 
 MAX_PENDING = 64
 """Connections that may be on their way at a time; more wait in the backlog, which has the same size."""
@@ -54,7 +55,7 @@ class Adoption:
     def __init__(self, protocols: Protocols, path: str) -> None:
         self._protocols = protocols
         self._path = path
-        self._held: set[_Adopted] = set()
+        self._held: set[CountedSocket] = set()
         self._watches: set[socket.socket] = set()
         self._pending: set[asyncio.Task[None]] = set()
         self._free = asyncio.Semaphore(MAX_PENDING)
@@ -106,7 +107,7 @@ class Adoption:
 
     async def _adopt(self, control: socket.socket, head: bytes, descriptor: int) -> None:
         try:
-            adopted = _Adopted(fileno=descriptor)
+            adopted = CountedSocket(fileno=descriptor)
         except OSError:
             os.close(descriptor)
             raise
@@ -122,7 +123,7 @@ class Adoption:
             adopted.close()
             raise
 
-    def _ended(self, adopted: _Adopted, control: socket.socket) -> None:
+    def _ended(self, adopted: CountedSocket, control: socket.socket) -> None:
         self._held.discard(adopted)
         control.close()
         for watch in self._watches:
@@ -143,26 +144,6 @@ class Adoption:
         for watch in self._watches:
             watch.close()
         self._watches.clear()
-
-
-class _Adopted(socket.socket):
-    """Tells when it is closed, whoever carries it."""
-
-    on_closed: Callable[[], None] | None = None
-
-    def close(self) -> None:
-        super().close()
-        self._tell()
-
-    def detach(self) -> int:
-        """What uvloop does where asyncio closes: it closes the descriptor itself."""
-        self._tell()
-        return super().detach()
-
-    def _tell(self) -> None:
-        told, self.on_closed = self.on_closed, None
-        if told is not None:
-            told()
 
 
 class _Opening(asyncio.Protocol):

@@ -6,24 +6,27 @@ import asyncio
 import contextlib
 import logging
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from multidict import CIMultiDict
 
 from wslink.http import origin
+from wslink.http.acceptor import Complaints
 from wslink.http.fast_path import ARRIVALS
 from wslink.session.identity import Opening
 from wslink.session.ports import Endpoint as Host
 from wslink.session.session import Session
-from wslink.transport.base import Carriage, Carried, Refusal, find_engine
+from wslink.session.state import State
+from wslink.transport.base import Carriage, Carried, find_engine
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
-logger = logging.getLogger("wslink.backends.aiohttp")
+logger = logging.getLogger("wslink.http")
 
 _VERSIONS = ("13", "8", "7")
 _KEY = re.compile("[A-Za-z0-9+/]{22}==")
@@ -40,13 +43,15 @@ class EndpointOptions:
         origins: pages that may connect beside those of the server's own origin; see `origin.is_allowed`.
         heartbeat: seconds between pings; below 1 there are none.
         compress: whether permessage-deflate is accepted where a client offers it.
-        engine: what carries the frames; see `engine.find_engine`.
+        engine: what carries the frames; see `base.find_engine`.
+        logger: the name of the logger that connections are reported to; that of the engine unless given.
     """
 
     origins: tuple[str, ...] = ()
     heartbeat: float = 30.0
     compress: bool = True
     engine: str = "auto"
+    logger: str = ""
 
 
 class Endpoint:
@@ -66,8 +71,11 @@ class Endpoint:
         self._options = options
         self._route = route
         self._engine = find_engine(options.engine)
+        self._logger = logging.getLogger(options.logger or f"wslink.transport.{self._engine.name}")
         self._connections: set[Carried] = set()
         self._empty = asyncio.Event()
+        self._strangers: deque[tuple[Session, Carried]] = deque()  # oldest first; those that said hello among them
+        self._refusals = Complaints()
 
     def add_to(self, application: web.Application, route: str) -> None:
         """Serve `route`, until the application shuts down."""
@@ -89,22 +97,19 @@ class Endpoint:
         carriage = self._carriage(lambda connection: self._opened(connection, opening.pop()))
         return await self._engine.carry(request, carriage)
 
-    def adopt(self, transport: asyncio.Transport, head: bytes) -> bool:
-        """Take a connection that begins with `head`, a GET request for this endpoint; False if aiohttp has to."""
-        if self._engine.adopt is None or self._host.wants_requests():
+    def adopt(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
+        """Take a connection over which a GET request for this endpoint came; False if aiohttp has to, which also
+        refuses."""
+        if self._engine.adopt is None or self._host.wants_requests() or self._refusal(headers) is not None:
             return False
-
-        def decide(headers: MultiMapping[str]) -> Carriage | Refusal:
-            opening = self._opening(headers, str(peer), _query(head))
-            return self._refusal(headers) or self._carriage(lambda connection: self._opened(connection, opening))
-
         peer, *_ = transport.get_extra_info("peername") or ("",)
-        self._engine.adopt(transport, head, self._host.limits.max_frame, decide)
+        opening = self._opening(headers, str(peer), query)
+        self._engine.adopt(transport, headers, self._carriage(lambda connection: self._opened(connection, opening)))
         return True
 
     def _carriage(self, opened: Callable[[Carried], Session]) -> Carriage:
         options = self._options
-        return Carriage(self._host.limits.max_frame, options.heartbeat, options.compress, opened, self._ended)
+        return Carriage(self._host.limits, options.heartbeat, options.compress, opened, self._ended)
 
     def _opening(
         self, headers: Mapping[str, str], peer: str, query: str, request: web.Request | None = None
@@ -116,11 +121,14 @@ class Endpoint:
     def _opened(self, connection: Carried, opening: Opening) -> Session:
         self._connections.add(connection)
         session = Session(self._host, connection, opening, route=self._route)
-        logger.info("client %s: a connection from %s", session.client_id, opening.address)
+        self._forget_strangers()
+        self._strangers.append((session, connection))
+        self._logger.info("client %s: a connection from %s", session.client_id, opening.address)
         return session
 
     def _ended(self, connection: Carried) -> None:
         self._connections.discard(connection)
+        self._forget_strangers()
         if not self._connections:
             self._empty.set()
 
@@ -135,32 +143,63 @@ class Endpoint:
         for connection in list(self._connections):
             connection.abort()
 
-    def _refusal(self, headers: Mapping[str, str]) -> Refusal | None:
+    def _refusal(self, headers: MultiMapping[str]) -> Refusal | None:
         """What a GET request with these headers is answered if it gets no WebSocket."""
         if not _is_upgrade(headers):
             return NO_UPGRADE
         if not origin.is_allowed(headers, self._options.origins):
-            logger.warning("a page of %s was refused: name it in WSLINK_ORIGINS", headers.get("Origin"))
+            self._refusals.warning(
+                "a page of %s was refused: name it in WSLINK_ORIGINS; the server is %s to it",
+                headers.get("Origin"), headers.get("Host"),
+            )  # fmt: skip
             return Refusal(403, "Pages of this origin may not connect.\n")
-        if len(self._connections) >= self._host.limits.max_clients:
+        if len(self._connections) >= self._host.limits.max_clients and not self._make_room():
             return Refusal(503, f"max_clients ({self._host.limits.max_clients}) are connected.\n")
         return None
 
+    def _forget_strangers(self) -> None:
+        while self._strangers and self._strangers[0][0].state is not State.NEW:
+            self._strangers.popleft()
 
-def _query(head: bytes) -> str:
-    """The query string of the request that begins with `head`."""
-    target = head.partition(b"\r\n")[0].split(b" ")[1]
-    return target.partition(b"?")[2].decode("latin-1")
+    def _make_room(self) -> bool:
+        """End the connection that has not said hello for longest, if there is one (LIM-11)."""
+        while self._strangers:
+            session, connection = self._strangers.popleft()
+            if session.state is State.NEW:
+                logger.info("client %s: it has not said hello, and makes room for another", session.client_id)
+                connection.abort()
+                self._ended(connection)
+                return True
+        return False
 
 
-NO_UPGRADE = Refusal(426, "This is a WebSocket endpoint.\n", {"Upgrade": "websocket"})
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The HTTP answer to a request that gets no WebSocket."""
+
+    status: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def _is_upgrade(headers: Mapping[str, str]) -> bool:
+NO_UPGRADE = Refusal(
+    426, "This is a WebSocket endpoint.\n", {"Upgrade": "websocket", "Sec-WebSocket-Version": _VERSIONS[0]}
+)
+
+
+def _is_upgrade(headers: MultiMapping[str]) -> bool:
     """Whether it is a valid WebSocket handshake (RFC 6455, 4.2.1)."""
+    keys, versions = headers.getall("Sec-WebSocket-Key", ()), headers.getall("Sec-WebSocket-Version", ())
     return (
-        headers.get("Upgrade", "").lower().strip() == "websocket"
-        and "upgrade" in headers.get("Connection", "").lower()
-        and headers.get("Sec-WebSocket-Version") in _VERSIONS
-        and _KEY.fullmatch(headers.get("Sec-WebSocket-Key", "")) is not None
+        _has_token(headers, "Upgrade", "websocket")
+        and _has_token(headers, "Connection", "upgrade")
+        and len(versions) == 1
+        and versions[0].strip() in _VERSIONS
+        and len(keys) == 1
+        and _KEY.fullmatch(keys[0].strip()) is not None
     )
+
+
+def _has_token(headers: MultiMapping[str], name: str, token: str) -> bool:
+    """Whether a header that holds a list of tokens, in one line or several, has one of them, in any case."""
+    return any(one.strip().lower() == token for line in headers.getall(name, ()) for one in line.split(","))

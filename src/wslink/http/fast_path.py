@@ -1,24 +1,39 @@
-"""What a connection begins with: nearly always it is aiohttp's, but a WebSocket for a route that aiohttp has led to an
-endpoint before goes straight there. aiohttp's request, its tasks and its routing cost more than all the rest of a
-connection's beginning."""
+"""What a connection begins with: the head of its first request, within a time and a size.
+
+Nearly always it is aiohttp's then, but a WebSocket for a route that aiohttp has led to an endpoint before goes straight
+there. aiohttp's request, its tasks and its routing cost more than all the rest of a connection's beginning."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from aiohttp import web
 
-_METHOD, _VERSION, _UPGRADE, _END = b"GET ", b" HTTP/1.1", b"\r\nupgrade: websocket\r\n", b"\r\n\r\n"
+from wslink.http.acceptor import Complaints
+from wslink.transport.private import MAX_HEAD, parse_head
+
+if TYPE_CHECKING:
+    from multidict import MultiMapping
+
+HEAD_TIMEOUT = 10.0
+"""Seconds that the head of a connection's first request may take (LIM-8)."""
+LINGER = 2.0
+"""Seconds in which what comes after a refused head is thrown away, so that its sender can read the answer."""
+MAX_LINGER = 1024 * 1024
+"""Bytes of that."""
+
+_METHOD, _VERSION, _END = b"GET ", b" HTTP/1.1\r\n", b"\r\n\r\n"
 _PLAIN = (web.PlainResource, web.DynamicResource, web.StaticResource)
+_BODY = ("Content-Length", "Transfer-Encoding")
 
 
 class Adopter(Protocol):
     """An endpoint that takes connections without aiohttp's request."""
 
-    def adopt(self, transport: asyncio.Transport, head: bytes) -> bool:
-        """Take a connection that begins with `head`, a GET request for it; False if aiohttp has to."""
+    def adopt(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
+        """Take a connection over which a GET request for it came; False if aiohttp has to, which also refuses."""
 
 
 class Arrivals:
@@ -34,11 +49,13 @@ class Arrivals:
     def __init__(
         self, server: Callable[[], asyncio.Protocol], application: web.Application, transparent: Iterable[Any] = ()
     ) -> None:
-        self._server = server
+        self.server = server
+        self._too_large = Complaints()
         self._application = application
         self._transparent = tuple(transparent)
         self._endpoints: dict[bytes, Adopter] = {}
-        self._waiting: set[_Arrival] = set()
+        self._waiting: dict[_Arrival, float] = {}  # until when, the first to end first
+        self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self) -> asyncio.Protocol:
         return _Arrival(self)
@@ -54,49 +71,140 @@ class Arrivals:
             ):
                 self._endpoints[path.encode()] = endpoint
 
+    def evict(self) -> bool:
+        """End the connection that has waited for longest; whether there was one."""
+        arrival = next(iter(self._waiting), None)
+        if arrival is not None:
+            del self._waiting[arrival]
+            arrival.abort()
+        return arrival is not None
+
     def close(self) -> None:
-        """End the connections that have not sent anything yet."""
+        """End the connections that have not sent their request yet."""
+        if self._timer is not None:
+            self._timer.cancel()
         for arrival in list(self._waiting):
             arrival.close()
 
+    # Called by connections.
+
+    def wait(self, arrival: _Arrival) -> None:
+        """Close `arrival` unless it stops to wait in time."""
+        loop = asyncio.get_running_loop()
+        self._waiting[arrival] = loop.time() + HEAD_TIMEOUT
+        if self._timer is None:
+            self._timer = loop.call_later(HEAD_TIMEOUT, self._sweep)
+
+    def refuse(self, transport: asyncio.Transport) -> None:
+        """Answer a head that is too large."""
+        peer, *_ = transport.get_extra_info("peername") or ("?",)
+        self._too_large.warning(
+            "a request from %s was refused: its head (cookies?) has %d bytes or more", peer, MAX_HEAD
+        )
+        transport.write(TOO_LARGE)
+
+    def stop_waiting(self, arrival: _Arrival) -> None:
+        self._waiting.pop(arrival, None)
+
+    def take(self, transport: asyncio.Transport, data: bytes) -> bool:
+        """Give a connection that begins with `data` to an endpoint; whether that is possible."""
+        endpoint = self._endpoint(data)
+        headers = parse_head(data) if endpoint is not None else None
+        if endpoint is None or headers is None or any(name in headers for name in _BODY):
+            return False
+        return endpoint.adopt(transport, _query(data), headers)
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        while self._waiting:
+            arrival, due = next(iter(self._waiting.items()))
+            if due > loop.time():
+                self._timer = loop.call_at(due, self._sweep)
+                return
+            del self._waiting[arrival]
+            arrival.close(late=True)
+
     def _endpoint(self, data: bytes) -> Adopter | None:
-        """Where a connection that begins with `data` may go at once."""
         if not self._endpoints or not data.startswith(_METHOD) or data.find(_END) != len(data) - len(_END):
             return None
         path, _, rest = data[len(_METHOD) :].partition(b" ")
-        endpoint = self._endpoints.get(path.partition(b"?")[0])
-        fit = endpoint is not None and rest.startswith(_VERSION[1:]) and _UPGRADE in data.lower()
-        return endpoint if fit else None
+        return self._endpoints.get(path.partition(b"?")[0]) if rest.startswith(_VERSION[1:]) else None
 
 
 class _Arrival(asyncio.Protocol):
-    """A connection that has not sent anything yet."""
+    """A connection that has not sent the head of its first request yet."""
 
-    __slots__ = ("_arrivals", "_transport")
+    __slots__ = ("_arrivals", "_discarded", "_head", "_transport")
 
     def __init__(self, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
+        self._head = b""
+        self._discarded = -1  # bytes that came after a head that was refused
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._arrivals._waiting.add(self)
+        self._arrivals.wait(self)
 
     def data_received(self, data: bytes) -> None:
-        self._arrivals._waiting.discard(self)
-        endpoint = self._arrivals._endpoint(data)
-        if endpoint is None or not endpoint.adopt(self._transport, data):
-            protocol = self._arrivals._server()
+        if self._discarded >= 0:
+            self._discard(data)
+            return
+        start = max(len(self._head) - 3, 0)
+        self._head = data = self._head + data if self._head else data
+        end = data.find(_END, start)
+        if (end + len(_END) if end >= 0 else len(data)) >= MAX_HEAD:
+            self._refuse()
+        elif end >= 0 or not 65 <= data[0] <= 90:  # not the letter that a method begins with: aiohttp has the words
+            self._hand_on(data)
+
+    def _hand_on(self, data: bytes) -> None:
+        self._arrivals.stop_waiting(self)
+        self._head = b""
+        if not self._arrivals.take(self._transport, data):
+            protocol = self._arrivals.server()
             self._transport.set_protocol(protocol)
             protocol.connection_made(self._transport)
             protocol.data_received(data)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._arrivals._waiting.discard(self)
+    def _refuse(self) -> None:
+        self._head, self._discarded = b"", 0
+        self._arrivals.refuse(self._transport)
+        asyncio.get_running_loop().call_later(LINGER, self._transport.close)
 
-    def close(self) -> None:
+    def _discard(self, data: bytes) -> None:
+        self._discarded += len(data)
+        if self._discarded > MAX_LINGER:
+            self._transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._arrivals.stop_waiting(self)
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def close(self, late: bool = False) -> None:
+        if late and self._head:
+            self._transport.write(_response("408 Request Timeout", b"The head of the request did not come in time.\n"))
         self._transport.close()
 
+
+def _query(head: bytes) -> str:
+    """The query string of the request that begins with `head`."""
+    return head.split(b" ", 2)[1].partition(b"?")[2].decode("latin-1")
+
+
+def _response(status: str, text: bytes) -> bytes:
+    return (
+        f"HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {len(text)}\r\n"
+        "Connection: close\r\n\r\n"
+    ).encode() + text
+
+
+TOO_LARGE = _response(
+    "431 Request Header Fields Too Large", f"The head of a request has fewer than {MAX_HEAD} bytes.\n".encode()
+)
 
 ARRIVALS: web.AppKey[Arrivals] = web.AppKey("arrivals", Arrivals)
 """Where an application holds those of the server that serves it."""

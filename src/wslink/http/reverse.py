@@ -17,12 +17,13 @@ from wslink.http.tokens import read_token
 from wslink.session.identity import Opening
 from wslink.session.ports import SessionOwner as Host
 from wslink.session.session import Renew, Session
+from wslink.session.state import State
 from wslink.transport.aiohttp import AiohttpConnection
-from wslink.transport.private import client_transport
+from wslink.transport.private import client_guard, client_transport, guarding_connector
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import Request
 
-logger = logging.getLogger("wslink.backends.aiohttp")
+logger = logging.getLogger("wslink.http")
 
 PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds before a connection is made again: at first, and at most, where it fails or ends soon again and again."""
@@ -44,8 +45,21 @@ class SuccessiveSessions:
     def __init__(self, begin: Callable[[Renew], Session]) -> None:
         self._begin = begin
         self._session = begin(self._renew)
+        self._awaited = True  # nobody may be at the other end for as long as nothing comes
+
+    @property
+    def client_id(self) -> str:
+        """The present client's."""
+        return self._session.client_id
+
+    @property
+    def state(self) -> State:
+        return self._session.state
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
+        if self._awaited:
+            self._awaited = False
+            self._session.expect_hello()
         self._session.receive(binary, data)
 
     def resume(self) -> None:
@@ -61,6 +75,8 @@ class SuccessiveSessions:
         """Another client has come."""
         self._session.closed()
         self._session = self._begin(self._renew)
+        self._awaited = False
+        self._session.expect_hello()
 
     def _renew(self, hello: Request) -> None:
         before = self._session
@@ -148,12 +164,14 @@ class ReverseConnection:
         token = read_token("reverse_token_file", self._token_file)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with (
-            aiohttp.ClientSession() as http,
+            aiohttp.ClientSession(connector=guarding_connector()) as http,
             http.ws_connect(self._url, headers=headers, autoping=False, max_msg_size=limit, compress=0) as dialed,
         ):
             connected()
             socket = cast("aiohttp.ClientWebSocketResponse[Any]", dialed)
-            self._connection = connection = AiohttpConnection(socket, client_transport(socket), self._heartbeat)
+            self._connection = connection = AiohttpConnection(
+                socket, client_transport(socket), self._heartbeat, self._host.limits, client_guard(socket)
+            )
             sessions = SuccessiveSessions(lambda renew: self._session(connection, renew))
             connection.on_ping = lambda payload: sessions.next_client() if payload == NEW_PEER else None
             await connection.run(sessions)
@@ -179,7 +197,7 @@ class ReverseConnection:
         return self._closing.is_set()
 
     def _session(self, connection: AiohttpConnection, renew: Renew) -> Session:
-        # Its client may come long after the connection does: no hello_timeout.
+        # Its client may come long after the connection does: hello_timeout counts from its first message.
         return Session(
             self._host,
             connection,

@@ -14,14 +14,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from wslink.console import say
 from wslink.errors import UsageError
+from wslink.http.site import Site
 from wslink.http.static import PublicResource
-
-SHUTDOWN_TIMEOUT = 2.0
-"""Seconds that requests under way have to end."""
-KEEPALIVE_TIMEOUT = 15.0
-"""Seconds that a connection may be idle between two requests; the head of the next has to arrive in that time too."""
-MAX_HEADERS, MAX_FIELD = 64, 8190
-"""Headers of one request, and bytes of one of them, at most; aiohttp answers more with 400."""
 
 
 async def serve(
@@ -38,24 +32,15 @@ async def serve(
     Raises:
         OSError: if the address cannot be had.
     """
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        logger=requests_logger(),
-        shutdown_timeout=SHUTDOWN_TIMEOUT,
-        keepalive_timeout=KEEPALIVE_TIMEOUT,
-        max_headers=MAX_HEADERS,
-        max_field_size=MAX_FIELD,
-    )
     stop = asyncio.Event()
     _on_signals(stop.set, reload)
-    await runner.setup()
+    site = Site(application, host, port, None, logger=requests_logger())
+    await site.start()
     try:
-        await web.TCPSite(runner, host, port).start()
-        say(f"wslink: listening on {', '.join(map(_address, runner.addresses))}")
+        say(f"wslink: listening on {', '.join(map(_address, site.addresses))}")
         await stop.wait()
     finally:
-        await runner.cleanup()
+        await site.stop()
 
 
 def _on_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 import ssl
 from collections.abc import Iterable
@@ -12,20 +13,32 @@ from typing import Any
 from aiohttp import web
 
 from wslink import settings as environment
+from wslink.http.acceptor import Acceptor, Connections
 from wslink.http.adoption import Adoption, adopt, answer_once
 from wslink.http.fast_path import ARRIVALS, Arrivals
 from wslink.http.listen import open_sockets
+from wslink.transport.private import HANDLER_OPTIONS, AcceptingSite, bounded_handler
 
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds that HTTP requests under way have to end when the server stops."""
+MAX_CLIENTS = 10_000
+"""WebSockets at a time, where nobody says how many."""
+MAX_OTHERS = 256
+"""Connections beside those: requests for files, and those that have not sent a request yet."""
 
 
 class Site:
     """Serves an application on every address of a host, and the connections that a launcher hands over to it, where
     WSLINK_HANDOVER names a folder for that.
 
+    A connection has 10 s to send a request's head of less than 16 KiB. Where more than `max_clients` and some are
+    open, the one that has waited longest without sending a request makes room.
+
     Args:
+        tls: for TLS.
         transparent: middlewares of the application that do nothing to a WebSocket.
+        max_clients: how many WebSockets the application accepts.
+        logger: what aiohttp logs to; its own unless given.
 
     Attributes:
         runner: aiohttp's, once it has started.
@@ -39,6 +52,8 @@ class Site:
         port: int,
         tls: ssl.SSLContext | None,
         transparent: Iterable[Any] = (),
+        max_clients: int = MAX_CLIENTS,
+        logger: logging.Logger | None = None,
     ) -> None:
         self.runner: web.AppRunner | None = None
         self.sites: list[web.SockSite] = []
@@ -46,10 +61,17 @@ class Site:
         self._address = host, port
         self._tls = tls
         self._transparent = transparent
+        self._options: dict[str, Any] = {"logger": logger} if logger is not None else {}
+        self._connections = Connections(max_clients + MAX_OTHERS)
         self._arrivals: Arrivals | None = None
         self._adoption: Adoption | None = None
         self._opening: asyncio.Task[None] | None = None
         self._stopped = False
+
+    @property
+    def addresses(self) -> list[Any]:
+        """Where it listens, once it has started."""
+        return self.runner.addresses if self.runner is not None else []
 
     async def start(self) -> int:
         """Listen; the port, once it accepts.
@@ -72,18 +94,29 @@ class Site:
             for one in sockets:
                 one.close()
             raise OSError(errno.ECANCELED, "the server was stopped before its port was open")
-        self.runner = runner = _Runner(self._application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT)
-        self._arrivals = self._application[ARRIVALS] = Arrivals(runner.serve, self._application, self._transparent)
+        self.runner = runner = _Runner(
+            self._application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT, **HANDLER_OPTIONS, **self._options
+        )
+        self._arrivals = arrivals = Arrivals(runner.serve, self._application, self._transparent)
+        self._application[ARRIVALS] = arrivals
+        self._connections.evictors.append(arrivals.evict)
         folder = environment.read("WSLINK_HANDOVER", str, "") if self._tls is None else ""
         if folder:
             self._application.on_response_prepare.append(answer_once)
         await runner.setup()
-        runner.arrivals = self._arrivals
+        runner.arrivals = arrivals
         for one in sockets:
-            self.sites.append(web.SockSite(runner, one, ssl_context=self._tls))
+            self.sites.append(self._site(runner, one))
             await self.sites[-1].start()
         if folder:
             self._adoption = adopt(runner, folder, int(sockets[0].getsockname()[1]))
+
+    def _site(self, runner: _Runner, listener: socket.socket) -> web.SockSite:
+        if not _has_readers():
+            return web.SockSite(runner, listener, ssl_context=self._tls)
+        return AcceptingSite(
+            runner, listener, accept=lambda: Acceptor(listener, runner.server, self._connections, self._tls)
+        )
 
     async def stop(self) -> None:
         """Free the port, and end what is under way, a start included."""
@@ -108,8 +141,15 @@ class _Runner(web.AppRunner):
         """aiohttp's protocol for a connection."""
         server = super().server
         assert server is not None
-        return server()
+        assert self.arrivals is not None
+        return bounded_handler(server, self.arrivals.refuse)
 
     @property
     def server(self) -> Any:
         return self.arrivals or super().server
+
+
+def _has_readers() -> bool:
+    """Whether the event loop watches sockets; Windows' does not by default."""
+    loop = asyncio.get_running_loop()
+    return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader

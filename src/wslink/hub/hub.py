@@ -18,6 +18,7 @@ from wslink.hub.work import Work
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
+from wslink.session.features.flow import Flow
 from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
 from wslink.session.intake import Turns
@@ -70,7 +71,7 @@ class Hub:
         self.work = Work()
         self.service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
         self.subscriptions = Subscriptions(self, limits, open_topics)
-        self.features = Features((Subscribe(self.subscriptions), Arrays(), *features))
+        self.features = Features((Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), *features))
         self.turns = Turns()
         self.backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
         self.observers = Observers()

@@ -7,12 +7,18 @@ from typing import Any
 
 from wslink.errors import InvalidParams, LimitExceeded, UsageError
 from wslink.hub.filter_index import filter_size
-from wslink.hub.filters import compile_filter
+from wslink.hub.filters import Predicate, compile_filter
+from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.topics import IMPLIED, Delivery, Publisher, Subscription, Topic
 from wslink.session.view import SessionView
+from wslink.session.window import Settled
 from wslink.wire.limits import Limits
 from wslink.wire.messages import is_topic
 from wslink.wire.show import shown
+
+MAX_CHOSEN_WINDOW = 1024
+LEAST_RATE = 0.001
+"""What a client may choose (FLOW-6)."""
 
 
 class Subscriptions:
@@ -61,8 +67,10 @@ class Subscriptions:
         del self._sizes[session]
         return list(self._of.pop(session).values())
 
-    def subscribe(self, session: SessionView, id_: Any, topic: Any, definition: Any) -> Callable[[], None]:
-        id_ = _subscription_id(id_)
+    def subscribe(self, session: SessionView, request: Mapping[str, Any]) -> Callable[[], None]:
+        topic, definition = request.get("topic"), request.get("filter")
+        id_ = _subscription_id(request.get("subscription"))
+        window, max_rate = _window(request.get("window")), _max_rate(request.get("max_rate"))
         matches = compile_filter(definition, self.limits)
         mine = self._of[session]
         old = mine.get(id_)
@@ -77,6 +85,10 @@ class Subscriptions:
             mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
             if old is not None:
                 old.active = False
+                new.flow = old.flow
+                _withdraw(session, found.name, id_, matches)
+            elif session.flow is not None:
+                new.flow = SubscriptionFlow(session.flow.line, session.flow.open_window(id_, window, max_rate))
             found.add(new, replaces=old)
         return lambda: found.announce(new)
 
@@ -87,12 +99,19 @@ class Subscriptions:
             raise LimitExceeded(f"the filters of a client are over max_filter_size ({self.limits.max_filter_size})")
         self._sizes[session] = held
 
-    def unsubscribe(self, session: SessionView, id_: Any) -> None:
+    def unsubscribe(self, session: SessionView, id_: Any) -> str:
         subscription = self._of[session].pop(_subscription_id(id_), None)
         if subscription is None:
             raise InvalidParams(f"there is no subscription {id_}")
         self._sizes[session] -= subscription.size
         self.end(subscription)
+        return subscription.topic.name
+
+    def observe(self, session: SessionView, id_: int, settled: Settled) -> None:
+        """A client has dealt with a publication (FLOW-5)."""
+        subscription = self._of.get(session, {}).get(id_)
+        if subscription is not None and subscription.flow is not None:
+            subscription.flow.observe(settled)
 
     def delivery(self, topic: str) -> str:
         return self.topics[topic].delivery
@@ -100,6 +119,9 @@ class Subscriptions:
     def end(self, subscription: Subscription) -> None:
         """End a subscription, and its topic if nobody but subscribers ever named it."""
         topic = subscription.topic
+        if subscription.session.flow is not None:
+            _withdraw(subscription.session, topic.name, subscription.id, lambda tags: False)
+            subscription.session.flow.close_window(subscription.id)
         with self._lock:
             topic.remove(subscription)
             if not topic.declared and all(other.id == IMPLIED for other in topic.subscriptions):
@@ -153,7 +175,29 @@ class Subscriptions:
         raise InvalidParams(f"there is no topic {shown(name)}; topics: {known}")
 
 
+def _withdraw(session: SessionView, topic: str, id_: int, matches: Predicate) -> None:
+    """Take back what waits for one subscription of a client with `flow` alone and does not match any more."""
+    if session.flow is not None:
+        alone = (id_,)
+        session.queue.withdraw(topic, lambda about: about is not None and about[0] == alone and not matches(about[1]))
+
+
 def _subscription_id(id_: Any) -> int:
     if type(id_) is not int or not 0 < id_ < 2**32:
         raise InvalidParams(f"a subscription's id must be an integer from 1 to 2^32-1, not {shown(id_)}")
     return id_
+
+
+def _window(value: Any) -> int | None:
+    if value is None or (type(value) is int and 0 < value <= MAX_CHOSEN_WINDOW):
+        return value
+    raise InvalidParams(f"window must be an integer from 1 to {MAX_CHOSEN_WINDOW}, not {value!r:.40}")
+
+
+def _max_rate(value: Any) -> float | None:
+    if value is None:
+        return None
+    if type(value) in (int, float) and LEAST_RATE <= value <= 1000:
+        return float(value)
+    allowed = f"a number from {LEAST_RATE} to 1000 (publications per second)"
+    raise InvalidParams(f"max_rate must be {allowed}, not {value!r:.40}")

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from wslink.errors import UsageError
 from wslink.hub.filter_index import FilterIndex, filter_size
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
+from wslink.hub.flow import SubscriptionFlow
 from wslink.rpc.call import Call, current_call
 from wslink.rpc.redefinition import add_handler
 from wslink.session.view import SessionView
@@ -51,11 +52,40 @@ class Subscription:
         self.session = session
         self.size = filter_size(definition)
         """What its filter counts."""
+        self.flow: SubscriptionFlow | None = None
+        """None for a client that acknowledges nothing."""
         self._matches = matches if definition else None
 
     def matches(self, tags: Tags) -> bool:
         """Whether a publication with `tags` is sent to it."""
         return self._matches is None or self._matches(tags)
+
+    @property
+    def quality(self) -> float:
+        """The quality to publish at, from 0.05 to 1, so that publications reach the page in time
+        (docs/flow-control.md); 1 for a client that acknowledges nothing."""
+        return self.flow.controller.quality if self.flow is not None else 1.0
+
+    @property
+    def lag(self) -> float:
+        """Seconds from the publishing of what the page has dealt with last until that was known here; 0 while
+        unknown."""
+        return self.flow.lag if self.flow is not None else 0.0
+
+    @property
+    def rtt(self) -> float:
+        """Seconds of `lag` that passed since it began to be sent; 0 while unknown."""
+        return self.flow.rtt if self.flow is not None else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second that the client's line carries; 0 while unknown."""
+        return self.flow.line.rate if self.flow is not None else 0.0
+
+    @property
+    def dropped(self) -> int:
+        """Publications that a newer one replaced before they were sent, with "latest" delivery."""
+        return self.flow.window.dropped if self.flow is not None else 0
 
     def __repr__(self) -> str:
         return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
@@ -172,9 +202,9 @@ class Topic:
     ) -> int:
         """Send `payload` to the clients whose filter its tags match. From any thread; returns at once.
 
-        The payload is encoded before this returns, at most once per generation, so it may be changed afterwards.
-        Read-only buffers and arrays (`array.flags.writeable
-        = False`) of 64 KiB or more are sent from where they are, without a copy, and must stay as they are.
+        The payload is encoded before this returns, at most once per protocol version, so it may be changed afterwards.
+        Read-only buffers and arrays (`array.flags.writeable = False`) of 64 KiB or more are sent from where they are,
+        without a copy, and must stay as they are.
 
         Args:
             payload: None, booleans, numbers, strings, bytes, bytearray, memoryview, NumPy arrays and scalars, and
@@ -185,17 +215,13 @@ class Topic:
             exclude: send it to everyone but this client id.
 
         Returns:
-            The number of clients it is sent to; 0, with a warning in the log, for a client in `to` that is not
-            connected.
+            The number of clients it is sent to; 0, and a warning in the log, if the client in `to` is not connected.
 
         Raises:
             UsageError: for tags that are not allowed.
             NotSerializable: naming the type that cannot be sent; nobody is sent anything then.
         """
         plain = check_tags(tags) if tags else {}
-        if to is not None and not self._publisher.knows(to):
-            logger.warning("topic %s: there is no client %r to publish to", self.name, to)
-            return 0
         subscriptions = self.subscriptions
         targets = self._targets(subscriptions, plain, to, exclude)
         if not targets:
@@ -203,7 +229,7 @@ class Topic:
         packed = {encoder: encoder.pack(payload) for encoder in {encoder for encoder, _ in targets}}
         slot = self._slot(plain, key)
         call = current_call.get()
-        self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, slot, call))
+        self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, plain, slot, call))
         return sum(map(len, targets.values()))
 
     async def publish_wait(
@@ -237,6 +263,9 @@ class Topic:
         self, subscriptions: tuple[Subscription, ...], tags: dict[str, Tag], to: str | None, exclude: str | None
     ) -> Targets:
         """Whom to send to."""
+        if to is not None and not self._publisher.knows(to):
+            logger.warning("topic %s: there is no client %r to publish to", self.name, to)
+            return {}
         known, targets = self._everyone
         if to is None and exclude is None and known is subscriptions:
             return targets
@@ -269,6 +298,7 @@ class Topic:
         packed: dict[Any, Any],
         targets: Targets,
         subscriptions: tuple[Subscription, ...],
+        tags: dict[str, Tag],
         slot: Hashable,
         call: Call | None,
     ) -> None:
@@ -278,7 +308,11 @@ class Topic:
         for (encoder, ids), sessions in targets.items():
             message = encoder.publication(id_, packed[encoder], ids, self._publisher.max_frame)
             for session in sessions:
-                if call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
+                if session.flow is not None and ids:
+                    gates = session.flow.gates(ids)
+                    label = gates[0].quality if gates else None
+                    session.send_within(message, slot, (self.name,), gates, label, (ids, tags))
+                elif call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
                     session.send(message, slot, (self.name, call.id))
                 else:
                     session.send(message, slot, (self.name,))

@@ -83,7 +83,9 @@ class Server:
     async def _listen(self) -> None:
         options = self._options
         tls = ssl_context(options.ssl, options.host)
-        self._site = Site(self._application(), options.host, options.port, tls)
+        self._site = Site(
+            self._application(), options.host, options.port, tls, max_clients=self._hub.limits.max_clients
+        )
         self.port = await self._site.start()
 
     async def _dial(self) -> None:

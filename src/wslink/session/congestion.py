@@ -38,6 +38,8 @@ STARTUP_GROWTH = 1.25
 STARTUP_ROUNDS = 3
 """Start-up ends after this many round trips in which the rate grew by less than `STARTUP_GROWTH`, and begins again
 where it grows by more than that later."""
+STARTUP_QUEUE = 1.25
+"""Start-up ends, too, when a round trip takes this many times the smallest one, and two chunks."""
 TRAIN = 4 * MIN_CHUNK
 """Bytes that must have been acknowledged more slowly than they were sent before that is taken for the line's rate
 although the application had no more to send."""
@@ -187,6 +189,7 @@ class CongestionController:
         self._sample_rtt(now, max(now - newest.time - max(held, 0.0), 1e-6))
         limited = self._sample_rate(now, newest, held)
         self._count_round(newest, limited)
+        self._check_queue()
         self._advance(now)
 
     # Estimates ------------------------------------------------------------------
@@ -246,6 +249,12 @@ class CongestionController:
         else:
             self._full_rounds += 1
             self._started = self._full_rounds >= STARTUP_ROUNDS
+
+    def _check_queue(self) -> None:
+        """End start-up as soon as a queue shows: the rate follows a round trip later."""
+        if not self._started and self.rtt > STARTUP_QUEUE * self.min_rtt + 2 * CHUNK_TIME:
+            self._full_rate = self.rate
+            self._started = True
 
     def _advance(self, now: float) -> None:
         """Go on in the cycle of gains."""

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Protocol
 
 from wslink.session.state import CLOSED, NEW, State
+from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.frames import Buffer
 
 CREDIT = 16
@@ -23,8 +24,16 @@ TURN_TIME = 0.008
 """Seconds of a turn that frames which waited may take, those of all clients together."""
 PAUSE_ABOVE, RESUME_BELOW = 256 * 1024, 64 * 1024
 """Bytes that wait above which a client is not read from, and below which it is again."""
+MAX_EXTENSION, FIXARRAY = 64, 0x9
 OVERHEAD = 128
 """Bytes that a waiting frame counts beside its own."""
+
+
+def is_extension(data: Buffer | str) -> bool:
+    """Whether a frame holds a small message of an extension whole (EXT-4): an array where calls are maps."""
+    if isinstance(data, str) or not HEADER_LENGTH < len(data) <= MAX_EXTENSION:
+        return False
+    return data[HEADER_LENGTH] >> 4 == FIXARRAY and not any(data[4:8])
 
 
 class Source(Protocol):
@@ -119,9 +128,12 @@ class Intake:
         session = self._session
         if session.state is CLOSED:
             return False
-        if not self._frames and not self._behind() and self._is_its_turn():
-            session.credit = CREDIT
-            return False
+        if not self._frames and not self._behind():
+            if self._is_its_turn():
+                session.credit = CREDIT
+                return False
+        elif is_extension(data) and self._is_its_turn():
+            return False  # acknowledgements, by which what waits may go
         self._hold(binary, data)
         return True
 

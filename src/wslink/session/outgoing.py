@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+from time import monotonic
 from typing import Any
 
 from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.methods import MAX_NAME
+from wslink.session.flow import FlowControl
 from wslink.session.intake import CREDIT
 from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
 from wslink.session.send_queue import Entry
 from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, Stateful
+from wslink.session.window import DeliveryWindow
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.messages import Request
@@ -35,7 +38,7 @@ class Outgoing(Stateful):
 
     __slots__ = (
         "_max_frame", "_owner", "_pace", "_sender", "_transport", "client", "client_id", "credit", "encoder",
-        "features", "queue", "route", "subscribing",
+        "features", "flow", "queue", "route", "subscribing",
     )  # fmt: skip
 
     def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Any) -> None:
@@ -46,6 +49,7 @@ class Outgoing(Stateful):
         self.subscribing = False
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self.features: tuple[str, ...] = ()
+        self.flow: FlowControl | None = None
         self._owner = owner
         self._transport = transport
         self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog)
@@ -70,6 +74,11 @@ class Outgoing(Stateful):
         """Send and receive typed arrays from now on (ARR-1)."""
         raise NotImplementedError
 
+    def start_flow(self) -> None:
+        """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
+        self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump)
+        self._sender.flow = self.flow
+
     def result(self, id_: str, value: Any, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""
         try:
@@ -78,7 +87,13 @@ class Outgoing(Stateful):
             logger.error("the result of %s cannot be sent: %s", method, error)
             self.error(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
             return
-        if self.queue.waiting or message.source is not None or self.state is CLOSED or not self._transport.writable:
+        if (
+            self.queue.waiting
+            or message.source is not None
+            or self.state is CLOSED
+            or self.flow is not None
+            or not self._transport.writable
+        ):
             self.send(message, None, (id_,))
         else:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
@@ -117,12 +132,58 @@ class Outgoing(Stateful):
         `max_backlog` is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
-        before = self.queue.waiting
-        if not before and self._transport.writable and message.source is None:
+        direct = not self.queue.waiting and self._transport.writable and message.source is None
+        if direct and (self.flow is None or self.flow.takes(message.size)):
             self._transport.send(message.frames)
             return
+        self._put(Entry(message, key, names))
+
+    def result_behind(self, id_: str, value: Any, topic: str) -> None:
+        """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
+
+        To a client with `flow`, behind the one that is being sent: what waits for a window is not waited for, since
+        the page may wait for this result before it lets more come.
+        """
+        message = self.encoder.result(id_, value, self._max_frame)
+        if not self.queue.waiting or self.state is CLOSED:
+            self.send(message, None, (id_,))
+            return
+        entry = Entry(message, None, (id_,) if self.flow is not None else (id_, topic))
+        if self.flow is not None:
+            entry.after = self.queue.begun(topic)
+        self._put(entry)
+
+    def send_within(
+        self,
+        message: Message,
+        key: Any,
+        names: tuple[Any, ...],
+        gates: tuple[DeliveryWindow, ...],
+        label: object,
+        about: object,
+    ) -> None:
+        """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
+        flow = self.flow
+        if self.state is CLOSED or flow is None:
+            return
+        published = monotonic()
+        entry = Entry(message, key, names, gates, lambda entry: flow.begin(entry, published, label))
+        entry.about = about
+        dropped = self.queue.dropped
+        self._put(entry)
+        if self.queue.dropped > dropped:
+            for gate in gates:
+                gate.dropped += 1
+
+    def _send_now(self, message: Message) -> None:
+        """Send a small message ahead of all that waits."""
+        self._transport.send(message.frames)
+
+    def _put(self, entry: Entry) -> None:
+        """Queue a message, and send what may go."""
+        before = self.queue.waiting
         try:
-            added, gone = self._sender.put(Entry(message, key, names))
+            added, gone = self._sender.put(entry)
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
@@ -136,8 +197,8 @@ class Outgoing(Stateful):
     def resume(self) -> None:
         """The transport is writable again."""
         self._settle(self._sender.resume())
-        if self.credit < 0:
-            self.room()
+        if self._pace is not None:
+            self._pace.moved()
 
     # Pace -------------------------------------------------------------------
 
@@ -165,6 +226,12 @@ class Outgoing(Stateful):
     async def room_again(self) -> None:
         """Return once `has_room` may be true."""
         await self.paced().room_again()
+
+    def _pump(self) -> None:
+        """More may go than before."""
+        self._settle(self._sender.pump())
+        if self._pace is not None:
+            self._pace.moved()
 
     def _settle(self, messages: int) -> None:
         """So many messages that waited have gone out, or never will."""

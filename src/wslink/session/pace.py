@@ -17,6 +17,8 @@ class Line(Source, Protocol):
     """A transport as the pace of its client sees it (session.ports.Transport)."""
 
     @property
+    def writable(self) -> bool: ...
+    @property
     def progress(self) -> Progress: ...
 
 
@@ -32,23 +34,25 @@ class Pace:
         full: whether the client has as many calls under way as it may.
     """
 
-    __slots__ = ("_full", "_intake", "_limits", "_queue", "_session", "_stall", "_waiters")
+    __slots__ = ("_full", "_intake", "_limits", "_line", "_queue", "_session", "_stall", "_waiters")
 
     def __init__(
         self, session: Taker, line: Line, queue: SendQueue, limits: Limits, turns: Turns, full: Callable[[], bool]
     ) -> None:
         self._session = session
+        self._line = line
         self._queue = queue
         self._limits = limits
         self._full = full
         self._waiters: list[asyncio.Future[None]] = []
         self._intake = Intake(session, line, turns, self.is_behind, limits.max_held)
-        self._stall = StallWatch(lambda: line.progress, limits.stall_timeout, lambda: queue.waiting, self._stalled)
+        self._stall = StallWatch(lambda: line.progress, limits.stall_timeout, self._unsent, self._stalled)
 
     def is_behind(self) -> bool:
-        """Whether nothing further is taken from the client: much waits for it, or it has many calls under way
-        (TURN-2)."""
-        return self._queue.waiting > self._limits.max_outbox or self._full()
+        """Whether no further calls are taken from the client: much waits for it, or it has many calls under way
+        (TURN-2). What waits until its page has dealt with more does not count: the page may wait for a call."""
+        queue = self._queue
+        return queue.waiting - queue.gated > self._limits.max_outbox or self._full()
 
     def holds(self, binary: bool, data: Buffer | str) -> bool:
         """Whether a frame waits for its turn (TURN-1); the session takes it now if not."""
@@ -57,9 +61,15 @@ class Pace:
     def watch(self) -> None:
         """Something waits for the client: it has to take some of it in time, and above a bound no calls are taken from
         it."""
-        if self._queue.waiting > self._limits.max_outbox:
+        if self.is_behind():
             self._session.credit = -1
         self._stall.begin()
+
+    def moved(self) -> None:
+        """Some of what waited may have gone."""
+        if self._queue.waiting:
+            self.watch()
+        self.room()
 
     def room(self) -> None:
         """There may be room for calls that wait, and for publishers that do."""
@@ -72,7 +82,6 @@ class Pace:
         """Return once there may be room for what a publisher has."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        self._session.credit = -1  # so that `room` is called
         await waiter
 
     def _wake_publishers(self) -> None:
@@ -86,6 +95,10 @@ class Pace:
         self._stall.stop()
         self._wake_publishers()
         return self._intake.give_up()
+
+    def _unsent(self) -> int:
+        """Bytes that wait because the transport takes no more."""
+        return 0 if self._line.writable else self._queue.waiting
 
     def _stalled(self, seconds: float) -> None:
         waiting = self._queue.waiting

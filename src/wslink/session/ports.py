@@ -13,6 +13,7 @@ from wslink.session.intake import Turns
 from wslink.session.observers import Observers
 from wslink.session.send_queue import Ledger
 from wslink.session.stall import Progress
+from wslink.session.state import State
 from wslink.session.view import SessionView
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
@@ -21,11 +22,20 @@ from wslink.wire.limits import Limits
 class FrameReceiver(Protocol):
     """What a transport carries: a session, or several in turn."""
 
+    @property
+    def client_id(self) -> str: ...
+
+    @property
+    def state(self) -> State: ...
+
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Take one data frame from the transport. Never raises."""
 
     def resume(self) -> None:
         """The transport is writable again."""
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session, and close the connection."""
 
     def closed(self) -> None:
         """The connection has ended. Safe to call more than once."""

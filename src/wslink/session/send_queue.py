@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Protocol
+from typing import Any, Protocol
 
 from wslink.errors import LimitExceeded
 from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
@@ -45,10 +45,11 @@ class Entry:
         gates: all are open when it begins.
         on_begin: called when its first frame is taken.
         after: one that has to be over first, in another stream.
+        about: what its sender knows it by, for `withdraw`.
         over: whether its last frame was taken.
     """
 
-    __slots__ = ("after", "begun", "cutter", "gates", "key", "message", "names", "on_begin", "over")
+    __slots__ = ("about", "after", "begun", "cutter", "gates", "key", "message", "names", "on_begin", "over")
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Entry:
         self.gates = gates
         self.on_begin = on_begin
         self.after: Entry | None = None
+        self.about: Any = None
         self.cutter: Cutter | None = None
         self.begun = self.over = False
 
@@ -111,6 +113,7 @@ class SendQueue:
 
     Attributes:
         waiting: bytes that wait, and `OVERHEAD` for each message.
+        gated: those of messages with gates that have not begun, whatever they wait for.
         dropped: messages that a newer one replaced.
     """
 
@@ -126,6 +129,7 @@ class SendQueue:
         "_named",
         "_number",
         "dropped",
+        "gated",
         "waiting",
     )
 
@@ -142,6 +146,7 @@ class SendQueue:
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
         self._count = 0
         self.waiting = 0
+        self.gated = 0
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -167,6 +172,10 @@ class SendQueue:
         if behind and behind + size > self._limit:
             raise LimitExceeded(f"over max_backlog ({self._limit} bytes) wait: the client reads too slowly")
         self.waiting += size - replaced
+        if entry.gates:
+            self.gated += size
+        if older is not None and older.gates:
+            self.gated -= replaced
         if self._ledger is not None:
             self._ledger.add(entry.message)
         if lane is None:
@@ -197,7 +206,8 @@ class SendQueue:
             elif lane == BULK or entry.gates:
                 entry.after = place.last
         if stream is None:
-            stream = self._shared(lane) if lane != BULK and not entry.gates else self._add_stream(lane, False)
+            waits = lane == BULK or entry.gates or entry.after is not None
+            stream = self._add_stream(lane, False) if waits else self._shared(lane)
         stream.entries.append(entry)
         for name in entry.names:
             place = self._named.setdefault(name, _Place())
@@ -260,6 +270,8 @@ class SendQueue:
     def _begin(self, entry: Entry) -> None:
         message = entry.message
         entry.begun = True
+        if entry.gates:
+            self.gated -= message.size + OVERHEAD
         self._begun += message.size
         if entry.key is not None:
             del self._latest[entry.key]
@@ -289,11 +301,26 @@ class SendQueue:
         self.waiting -= frame.size
         return frame
 
+    def begun(self, name: Hashable) -> Entry | None:
+        """The message of a name that is being sent, if there is one."""
+        place = self._named.get(name)
+        head = place.stream.entries[0] if place is not None else None
+        return head if head is not None and head.begun and name in head.names else None
+
+    def withdraw(self, name: Hashable, unwanted: Callable[[Any], bool]) -> None:
+        """Take back the messages of a name that have not begun and are `unwanted`, by what they are about."""
+        place = self._named.get(name)
+        for entry in tuple(place.stream.entries) if place is not None else ():
+            if name in entry.names and unwanted(entry.about):
+                self.drop(entry)
+
     def drop(self, entry: Entry) -> bool:
         """Take back a message that has not begun to be sent; False if it has."""
         if entry.begun:
             return False
         self.waiting -= entry.message.size + OVERHEAD
+        if entry.gates:
+            self.gated -= entry.message.size + OVERHEAD
         self._remove(entry)
         return True
 
@@ -321,4 +348,4 @@ class SendQueue:
         self._named.clear()
         self._frames.clear()
         self._begun = self._count = self._ahead = 0
-        self.waiting = 0
+        self.waiting = self.gated = 0

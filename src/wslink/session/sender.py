@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Protocol
 
 from wslink.session.congestion import MAX_CHUNK, ChunkSize
+from wslink.session.flow import FlowControl
 from wslink.session.send_queue import Entry, Ledger, SendQueue
 from wslink.wire.frames import Frame
 
@@ -31,12 +32,14 @@ class Sender:
 
     Attributes:
         queue: what waits.
+        flow: decides what goes, for a client that acknowledges; None for others.
     """
 
-    __slots__ = ("_chunk", "_transport", "_unsent", "queue")
+    __slots__ = ("_chunk", "_transport", "_unsent", "flow", "queue")
 
     def __init__(self, transport: FrameSink, limit: int, ledger: Ledger | None = None) -> None:
         self.queue = SendQueue(limit, ledger=ledger)
+        self.flow: FlowControl | None = None
         self._transport = transport
         self._chunk = ChunkSize()
         self._unsent = 0
@@ -66,6 +69,9 @@ class Sender:
         """Hand frames to the transport for as long as it is writable; how many messages have gone out."""
         transport, queue, chunk = self._transport, self.queue, self._chunk
         waiting = len(queue)
+        if self.flow is not None:
+            self.flow.pump()
+            return waiting - len(queue)
         while transport.writable and (frame := queue.next(chunk.size)) is not None:
             transport.send((frame,))
             chunk.given(frame.size, transport.writable)
@@ -82,6 +88,8 @@ class Sender:
         """Forget what waits; how many messages that were."""
         waiting = len(self.queue)
         self.queue.clear()
+        if self.flow is not None:
+            self.flow.stop()
         return waiting
 
     def _limit_unsent(self) -> None:

@@ -22,6 +22,7 @@ from wslink.session.state import CLOSED, NEW, OPEN, Event
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, detect
+from wslink.wire.extensions import UNCOUNTED
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import MAX_ID, NO_ID, Request
 from wslink.wire.v2_msgpack import INCOMPLETE
@@ -78,7 +79,7 @@ class Session(Outgoing):
         self._refused = 0  # hellos
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
-            self._hello_timer = asyncio.get_running_loop().call_later(owner.limits.hello_timeout, self._hello_late)
+            self.expect_hello()
         owner.opened(self, opening)
 
     # Incoming ---------------------------------------------------------------
@@ -98,6 +99,8 @@ class Session(Outgoing):
         except PeerError as error:
             self._malformed_frame(error)
             return
+        if self.flow is not None and not (type(message) is list and message and message[0] in UNCOUNTED):
+            self.flow.received.count(len(data))
         if (
             type(message) is not Request
             or (id_ := message.id) is NO_ID
@@ -120,6 +123,9 @@ class Session(Outgoing):
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
+        if type(message) is list and self.state is OPEN:
+            self._take_extension(message)
+            return
         try:
             request = wire.parse_call(message)
         except PeerError as error:
@@ -134,6 +140,16 @@ class Session(Outgoing):
             self.error(request.id, error.code, error.message, error.data)
         except Exception:
             self._fail_unforeseen(request)
+
+    def _take_extension(self, items: list[Any]) -> None:
+        """Hand a message of an extension to its feature (EXT-4)."""
+        take = self._owner.features.message_handler(items[0] if items else None, self.features)
+        try:
+            if take is None:
+                raise InvalidRequest("a message must be a map, or of an extension that was accepted")
+            take(self, items)
+        except PeerError as error:
+            self._refuse(wire.MALFORMED_ID, error)
 
     def _fail_unforeseen(self, request: Request) -> None:
         """An exception of ours, or an observer's: it must not end the connection."""
@@ -222,6 +238,10 @@ class Session(Outgoing):
         assert self._decoder is not None
         self.encoder = SECOND_WITH_ARRAYS
         self._decoder.accept_arrays()
+
+    def expect_hello(self) -> None:
+        """The client is there: from now on it has `hello_timeout` seconds for a good hello (LIM-8)."""
+        self._hello_timer = asyncio.get_running_loop().call_later(self._owner.limits.hello_timeout, self._hello_late)
 
     def _hello_late(self) -> None:
         self.close(1008, f"no good hello within hello_timeout ({self._owner.limits.hello_timeout:g} s)")

@@ -30,7 +30,7 @@ class StallWatch:
     Args:
         progress: what the client has taken.
         timeout: seconds; 0 for ever.
-        waiting: the bytes that wait.
+        waiting: the bytes that wait because the transport takes no more.
         stalled: called with the seconds.
     """
 

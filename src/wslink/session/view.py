@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from wslink.rpc.call import Caller
+from wslink.session.flow import FlowControl
 from wslink.session.send_queue import SendQueue
 from wslink.session.state import State
+from wslink.session.window import DeliveryWindow
 from wslink.wire.codec import Encoder
 from wslink.wire.frames import Message
 
@@ -22,6 +24,7 @@ class SessionView(Protocol):
         encoder: what encodes messages for the client.
         subscribing: whether it subscribes explicitly (SUB-1); a released client is sent everything (ORD-4).
         queue: what waits to be sent.
+        flow: see FlowControl; None for a client that acknowledges nothing.
         route: what the connection came in by: the owner's own.
     """
 
@@ -32,6 +35,7 @@ class SessionView(Protocol):
     encoder: Encoder
     subscribing: bool
     queue: SendQueue
+    flow: FlowControl | None
     route: Any
 
     @property
@@ -44,6 +48,9 @@ class SessionView(Protocol):
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""
 
+    def start_flow(self) -> None:
+        """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
+
     def result(self, id_: str, value: Any, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""
 
@@ -52,6 +59,20 @@ class SessionView(Protocol):
 
     def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
         """Send a message once the transport takes it; see send_queue.Entry for `key` and `names`."""
+
+    def result_behind(self, id_: str, value: Any, topic: str) -> None:
+        """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5)."""
+
+    def send_within(
+        self,
+        message: Message,
+        key: Any,
+        names: tuple[Any, ...],
+        gates: tuple[DeliveryWindow, ...],
+        label: object,
+        about: object,
+    ) -> None:
+        """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
 
     def close(self, code: int, reason: str) -> None:
         """End the session and close its connection."""

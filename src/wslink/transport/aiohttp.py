@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
-from aiohttp import ClientWebSocketResponse, WSMsgType, web
+from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
 from wslink.session.ports import FrameReceiver
 from wslink.session.stall import Progress
+from wslink.session.state import State
 from wslink.transport import tcp
-from wslink.transport.base import CLOSE_TIMEOUT, Carriage, Engine, close_reason, limit_unsent
+from wslink.transport.base import (
+    CLOSE_TIMEOUT,
+    Carriage,
+    Engine,
+    close_reason,
+    early_limit,
+    limit_unsent,
+    too_large,
+)
+from wslink.transport.closing import CloseTimer
 from wslink.transport.deflate import worth_compressing
+from wslink.transport.framing import is_close_code
 from wslink.transport.gate import ReadGate
 from wslink.transport.heartbeat import Heartbeat
-from wslink.transport.private import compress_per_message
+from wslink.transport.private import GuardedParser, compress_per_message, plain_upgrade, server_guard
 from wslink.wire.frames import Frame
+from wslink.wire.limits import Limits
 
 Socket = web.WebSocketResponse | ClientWebSocketResponse
 
@@ -27,13 +40,23 @@ HIGH_WATER = 64 * 1024
 may replace them."""
 
 
+TURN = 256
+"""Messages that are received before others have their turn."""
+MAX_PONGS = 16
+"""Pings whose answers may wait; of more, the newest are answered (RFC 6455, 5.5.3)."""
+
+logger = logging.getLogger("wslink.transport.aiohttp")
+
+
 async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
-    """Upgrade and carry until the connection ends (engine.Engine)."""
+    """Upgrade and carry until the connection ends (base.Engine)."""
     socket = web.WebSocketResponse(
-        autoping=False, compress=carriage.compress, max_msg_size=carriage.max_frame, timeout=1.0
+        autoping=False, autoclose=False, compress=carriage.compress, max_msg_size=carriage.max_frame + 1, timeout=1.0
     )
-    await socket.prepare(request)
-    connection = AiohttpConnection(socket, request.transport, carriage.heartbeat)
+    await socket.prepare(plain_upgrade(request))
+    connection = AiohttpConnection(
+        socket, request.transport, carriage.heartbeat, carriage.limits, server_guard(request)
+    )
     try:
         await connection.run(carriage.opened(connection))
     finally:
@@ -48,22 +71,38 @@ class AiohttpConnection:
         socket: the WebSocket, connected; ours as a server or, in a reverse connection, as a client.
         transport: what it writes to.
         heartbeat: seconds between pings; below 1 there are none.
+        limits: the host's.
+        guard: stands in front of what it reads.
     """
 
-    def __init__(self, socket: Socket, transport: asyncio.BaseTransport | None, heartbeat: float) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        transport: asyncio.BaseTransport | None,
+        heartbeat: float,
+        limits: Limits,
+        guard: GuardedParser,
+    ) -> None:
         self.on_ping: Callable[[bytes], None] | None = None
         """Called with the payload of each ping."""
         self._socket = socket
         self._transport = cast("asyncio.Transport | None", transport)
         if self._transport is not None:
             self._transport.set_write_buffer_limits(HIGH_WATER)
+        self._limits = limits
+        self._guard = guard
+        self._session: FrameReceiver | None = None
         self._compress = compress_per_message(socket)
-        self._heartbeat = Heartbeat(heartbeat, self._ping, self.abort)
+        self._heartbeat = Heartbeat(heartbeat, self._ping, self._dead, self._arrived, self._line)
         self._gate = ReadGate()
+        self._silences = 0
         self._queue: deque[Callable[[], Awaitable[None]]] = deque()
         self._queued = 0
+        self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS)
+        self._pinging = False
         self._wake = asyncio.Event()
         self._closing = False
+        self._close_timer: CloseTimer | None = None
 
     # session.ports.Transport
 
@@ -116,7 +155,7 @@ class AiohttpConnection:
 
         self._enqueue(close)
         self._closing = True
-        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
+        self._await_close()
 
     def abort(self) -> None:
         """Drop the connection at once."""
@@ -124,15 +163,50 @@ class AiohttpConnection:
         if self._transport is not None:
             self._transport.abort()
 
+    @property
+    def _admitted(self) -> bool:
+        """Whether the client has said a good hello."""
+        return self._session is not None and self._session.state is not State.NEW
+
+    def _max_size(self) -> int:
+        return self._limits.max_frame if self._admitted else early_limit(self._limits)
+
+    def _fail(self, code: int, reason: str) -> None:
+        """The peer broke the WebSocket protocol, or a limit of it."""
+        if code == WSCloseCode.MESSAGE_TOO_BIG:
+            reason = too_large(self._limits, self._admitted)
+        if self._session is not None:
+            self._session.close(code, reason)
+
+    def _await_close(self) -> None:
+        if self._close_timer is None and self._transport is not None:
+            self._close_timer = CloseTimer(self._transport, self._admitted)
+
+    def _arrived(self) -> int:
+        if not self._gate.closed:
+            return self._guard.received
+        self._silences += 1  # what is not read is not silence
+        return self._silences
+
+    def _line(self) -> tcp.Line:
+        return tcp.line(self._transport) if self._transport is not None else tcp.UNKNOWN
+
+    def _dead(self, reason: str) -> None:
+        logger.warning("client %s is dropped: %s", self._session.client_id if self._session else "?", reason)
+        self.abort()
+
     # Running
 
     async def run(self, session: FrameReceiver) -> None:
         """Carry `session` until the connection ends."""
+        self._session = session
+        self._guard.bind(self._max_size, self._fail, bool(self._compress))
         writer = asyncio.get_running_loop().create_task(self._write(session))
         try:
             await self._read(session)
         finally:
             self._closing = True
+            self._await_close()
             self._wake.set()
             self._heartbeat.stop()
             session.closed()
@@ -143,23 +217,46 @@ class AiohttpConnection:
             writer.cancel()
 
     async def _read(self, session: FrameReceiver) -> None:
+        count = 0
         while True:
-            while self._gate.closed:
-                self._heartbeat.heard = True  # what is not read is not silence
+            if self._gate.closed:
                 await self._gate.wait()
             message = await self._socket.receive()
-            self._heartbeat.heard = True
+            count += 1
+            if count % TURN == 0:
+                await asyncio.sleep(0)
             if message.type is WSMsgType.BINARY:
+                self._heartbeat.heard = True
                 session.receive(True, message.data)
             elif message.type is WSMsgType.TEXT:
+                self._heartbeat.heard = True
                 session.receive(False, message.data)
             elif message.type is WSMsgType.PING:
-                payload = message.data
-                if self.on_ping is not None:
-                    self.on_ping(payload)
-                self._enqueue(lambda payload=payload: self._socket.pong(payload))  # type: ignore[misc]
-            elif message.type is not WSMsgType.PONG:
+                self._answer(bytes(message.data))
+            elif message.type is WSMsgType.PONG:
+                self._heartbeat.heard = True
+            else:
+                if message.type is WSMsgType.CLOSE:
+                    await self._answer_close(message.data)
                 return
+
+    def _answer(self, ping: bytes) -> None:
+        """Answer a ping, where pongs would pile up only the newest."""
+        self._heartbeat.heard = True
+        if self.on_ping is not None:
+            self.on_ping(ping)
+        if not self._pongs:
+            self._enqueue(self._pong)
+        self._pongs.append(ping)
+
+    async def _pong(self) -> None:
+        while self._pongs and not self._socket.closed:
+            await self._socket.pong(self._pongs.popleft())
+
+    async def _answer_close(self, code: int) -> None:
+        """End the connection after what has been written; a code that no close frame may hold is an error."""
+        answer = code or WSCloseCode.OK
+        await self._socket.close(code=answer if is_close_code(answer) else WSCloseCode.PROTOCOL_ERROR)
 
     async def _write(self, session: FrameReceiver) -> None:
         with contextlib.suppress(ConnectionError):
@@ -184,7 +281,13 @@ class AiohttpConnection:
             self._wake.set()
 
     def _ping(self) -> None:
-        self._enqueue(self._socket.ping)
+        if not self._pinging:
+            self._pinging = True
+            self._enqueue(self._write_ping)
+
+    async def _write_ping(self) -> None:
+        self._pinging = False
+        await self._socket.ping()
 
 
-ENGINE = Engine(carry)
+ENGINE = Engine("aiohttp", carry)

@@ -7,13 +7,15 @@ import contextlib
 import importlib
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from wslink.errors import UsageError
 from wslink.session.ports import Transport
 from wslink.session.session import Session
+from wslink.wire.chunks import HEADER_LENGTH
+from wslink.wire.limits import Limits
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -26,7 +28,9 @@ ENGINES = {
 """Each engine's import string, the faster first."""
 
 CLOSE_TIMEOUT = 5.0
-"""Seconds that a peer has to take what was sent and to answer the closing handshake."""
+"""Seconds in which a peer has to take some of what was sent before a close, or to answer the closing handshake."""
+EARLY_CLOSE_TIMEOUT = 1.0
+"""The same for one that has not said a good hello."""
 MAX_CLOSE_REASON = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes 2
 
 
@@ -58,42 +62,41 @@ class Carriage:
     """How to carry a connection, and whom to tell of it.
 
     Attributes:
-        max_frame: largest message accepted from the peer, in bytes (LIM-1).
+        limits: the host's.
         heartbeat: seconds between pings; below 1 there are none.
         compress: whether permessage-deflate is accepted where a client offers it.
         opened: called once frames can be sent; returns the session to carry.
         ended: called once the connection has ended.
     """
 
-    max_frame: int
+    limits: Limits
     heartbeat: float
     compress: bool
     opened: Callable[[Carried], Session]
     ended: Callable[[Carried], None]
 
+    @property
+    def max_frame(self) -> int:
+        """The largest message accepted from the peer, in bytes (LIM-1)."""
+        return self.limits.max_frame
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The HTTP answer to a request that gets no WebSocket."""
-
-    status: int
-    text: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-Decide = Callable[["MultiMapping[str]"], Carriage | Refusal]
-"""What to do with a request that has these headers."""
+    @property
+    def max_early_frame(self) -> int:
+        """The largest before a good hello (LIM-2)."""
+        return early_limit(self.limits)
 
 
 class Engine(NamedTuple):
     """Attributes:
+    name: what it is called in settings and in the log.
     carry: upgrades a request that is fit for it, and carries a session over it.
-    adopt: takes a connection and its first bytes, the whole head of a GET request that nobody has answered; also the
-        largest frame to accept, in bytes. None where the engine cannot do without aiohttp.
+    adopt: takes a connection and the headers of the one request that came over it, which is fit for an upgrade and
+        which nobody has answered. None where the engine cannot do without aiohttp.
     """
 
+    name: str
     carry: Callable[[web.Request, Carriage], Awaitable[web.StreamResponse]]
-    adopt: Callable[[asyncio.Transport, bytes, int, Decide], None] | None = None
+    adopt: Callable[[asyncio.Transport, MultiMapping[str], Carriage], None] | None = None
 
 
 def find_engine(name: str) -> Engine:
@@ -112,6 +115,18 @@ def find_engine(name: str) -> Engine:
             if candidate == name:
                 raise UsageError(f"engine {name!r} is not installed: {error}") from error
     raise AssertionError("unreachable: aiohttp is always installed")
+
+
+def early_limit(limits: Limits) -> int:
+    """The largest frame before a good hello, in bytes (LIM-2)."""
+    return limits.auth_msg_size + HEADER_LENGTH
+
+
+def too_large(limits: Limits, admitted: bool) -> str:
+    """Why a message is refused."""
+    if admitted:
+        return f"a message is at most {limits.max_frame} bytes"
+    return f"a message before hello is at most auth_msg_size ({limits.auth_msg_size}) bytes"
 
 
 def close_reason(reason: str) -> bytes:

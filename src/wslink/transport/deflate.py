@@ -1,10 +1,14 @@
-"""permessage-deflate (RFC 7692), decided per message and without context takeover, so that no connection keeps a
-window and a message that goes to many clients is compressed once."""
+"""permessage-deflate (RFC 7692), decided per message.
+
+What we send is compressed without context takeover: no connection keeps a window for it, and a message that goes to
+many clients is compressed once. Of the client nothing is demanded that it did not offer: unless it offered to do
+without context takeover, its window is kept."""
 
 from __future__ import annotations
 
 import asyncio
 import zlib
+from typing import NamedTuple
 
 from wslink.errors import LimitExceeded
 from wslink.wire.frames import Buffer, Frame
@@ -21,26 +25,46 @@ MAX_WINDOW_BITS = 15
 _TAIL = b"\x00\x00\xff\xff"  # RFC 7692, 7.2.1: cut off by the sender, put back by the receiver
 
 
-def negotiate(offers: str) -> tuple[str, int] | None:
-    """The answer to a Sec-WebSocket-Extensions header and our window bits; None if no offer can be accepted."""
+class Agreement(NamedTuple):
+    """What was negotiated.
+
+    Attributes:
+        answer: the Sec-WebSocket-Extensions header of the response.
+        bits: our window bits.
+        takeover: whether the client may refer to its earlier messages.
+    """
+
+    answer: str
+    bits: int
+    takeover: bool
+
+
+def negotiate(offers: str) -> Agreement | None:
+    """The answer to a Sec-WebSocket-Extensions header; None if no offer can be accepted."""
     for offer in offers.split(","):
         name, *parameters = (part.strip() for part in offer.split(";"))
         if name == "permessage-deflate":
-            answer = _accept([parameter.partition("=")[::2] for parameter in parameters])
-            if answer is not None:
-                return answer
+            agreement = _accept([parameter.partition("=")[::2] for parameter in parameters])
+            if agreement is not None:
+                return agreement
     return None
 
 
-def _accept(parameters: list[tuple[str, str]]) -> tuple[str, int] | None:
-    bits, answer = MAX_WINDOW_BITS, "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-    for key, value in parameters:
-        value = value.strip().strip('"')
+def _accept(parameters: list[tuple[str, str]]) -> Agreement | None:
+    bits, answer = MAX_WINDOW_BITS, "permessage-deflate; server_no_context_takeover"
+    names = [key.strip() for key, _ in parameters]
+    if len(set(names)) < len(names):  # RFC 7692, 7.1: declined
+        return None
+    for key, value in zip(names, (value.strip().strip('"') for _, value in parameters), strict=True):
         if key == "server_max_window_bits" and value.isdecimal() and 9 <= int(value) <= MAX_WINDOW_BITS:
             bits, answer = int(value), f"{answer}; {key}={value}"
-        elif key not in ("client_max_window_bits", "server_no_context_takeover", "client_no_context_takeover"):
-            return None  # among them 8 window bits, which zlib cannot produce
-    return answer, bits
+        elif key == "client_no_context_takeover" and not value:
+            answer = f"{answer}; {key}"
+        elif not (key == "server_no_context_takeover" and not value) and not (
+            key == "client_max_window_bits" and (not value or (value.isdecimal() and 8 <= int(value) <= 15))
+        ):
+            return None  # among them 8 window bits for us, which zlib cannot produce
+    return Agreement(answer, bits, "client_no_context_takeover" not in names)
 
 
 def worth_compressing(frame: Frame) -> bool:
@@ -62,18 +86,34 @@ def deflate(frame: Frame, bits: int = MAX_WINDOW_BITS) -> bytes:
     return b"".join((*pieces, compressor.flush(zlib.Z_SYNC_FLUSH)))[: -len(_TAIL)]
 
 
-def inflate(data: bytes, limit: int) -> bytes:
-    """The message that `data` expands to.
+class Inflater:
+    """Expands the messages of one client.
 
-    Raises:
-        LimitExceeded: if it has more than `limit` bytes; no more than that is expanded.
-        zlib.error: if `data` is malformed.
+    Args:
+        takeover: whether a message may refer to those before it. The window is kept from the first message on.
     """
-    expander = zlib.decompressobj(-MAX_WINDOW_BITS)
-    message = expander.decompress(data + _TAIL, limit + 1)
-    if len(message) > limit:
-        raise LimitExceeded(f"a message expands to more than {limit} bytes")
-    return message
+
+    __slots__ = ("_expander", "_takeover")
+
+    def __init__(self, takeover: bool) -> None:
+        self._takeover = takeover
+        self._expander: zlib._Decompress | None = None
+
+    def inflate(self, data: bytes, limit: int) -> bytes:
+        """The message that `data` expands to. From any thread, one message at a time.
+
+        Raises:
+            LimitExceeded: if it has more than `limit` bytes; no more than that is expanded.
+            zlib.error: if `data` is malformed.
+        """
+        expander = self._expander or zlib.decompressobj(-MAX_WINDOW_BITS)
+        message = expander.decompress(data + _TAIL, limit + 1)
+        if len(message) > limit:
+            raise LimitExceeded(f"a message expands to more than {limit} bytes")
+        if expander.eof and expander.unused_data not in (_TAIL, b"\x00" + _TAIL):  # RFC 7692, 7.2.3.4
+            raise zlib.error("data after a final block")
+        self._expander = expander if self._takeover and not expander.eof else None
+        return message
 
 
 class Deflater:

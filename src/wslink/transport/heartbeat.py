@@ -1,49 +1,67 @@
-"""Pings, and the decision that a peer is gone."""
+"""Keepalive pings and dead-peer detection."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import weakref
 from collections.abc import Callable
+
+from wslink.transport.tcp import Line
 
 MIN_INTERVAL = 1.0
 """Seconds; a shorter interval means no heartbeat (WSLINK_HEART_BEAT)."""
 MAX_SILENT = 2
-"""Intervals without a sign of life after which a peer is dead."""
+"""Intervals without a sign of life after which a peer is dead, if its system is silent, too."""
+MAX_UNRESPONSIVE = 4
+"""Intervals where its system still answers: the peer is there, and busy."""
+MIN_TAKEN = 1024
+"""Bytes that a peer has to take in an interval for that to be a sign of life: more than the pings themselves."""
+SLOWEST, MAX_GRACE = 256 * 1024, 30.0
+"""Bytes per second in which what was taken without a word may still be on its way to the peer, in buffers of proxies;
+and the seconds that this may lengthen its time."""
 STEPS = 16
 """Parts of an interval. The heartbeats of one part share its timer."""
 
 
 class Heartbeat:
-    """Pings a peer every `interval` seconds and calls `dead` once it has been silent for two of them.
+    """Pings a peer every `interval` seconds and calls `dead` once it has shown no sign of life for some of them.
 
-    Busy is not dead: an interval counts only if the event loop was free to hear. After a tick that comes late (a
-    method kept the loop for itself) the count starts afresh.
+    What arrives from it is a sign, also a part of a message; so are the bytes that it takes, since a pong stands behind
+    all that was sent before. Busy is not dead: an interval counts only if the event loop was free to hear. After a tick
+    that comes late (a method kept the loop for itself) the count starts afresh.
 
     Args:
         interval: seconds; below 1 there is no heartbeat.
         ping: sends a ping.
-        dead: called once.
+        dead: called once, with the reason.
         progress: a number that changes while a message is arriving; one that takes long is a sign of life, too.
+        line: the state of the connection.
 
     Attributes:
         heard: set it to True when something arrives from the peer.
     """
 
-    __slots__ = ("_dead", "_ping", "_progress", "_reached", "_silent", "_step", "heard")
+    __slots__ = ("_arrived", "_dead", "_interval", "_line", "_ping", "_progress", "_silent", "_step", "_taken",
+        "_unanswered", "heard")  # fmt: skip
 
     def __init__(
         self,
         interval: float,
         ping: Callable[[], None],
-        dead: Callable[[], None],
+        dead: Callable[[str], None],
         progress: Callable[[], int] = lambda: 0,
+        line: Callable[[], Line] = lambda: Line(0, math.inf),
     ) -> None:
         self.heard = True
+        self._interval = interval
         self._ping = ping
         self._dead = dead
         self._progress = progress
-        self._reached = 0
+        self._line = line
+        self._arrived = 0
+        self._taken = 0
+        self._unanswered = 0  # bytes that were taken since the peer was heard last
         self._silent = 0
         self._step: set[Heartbeat] | None = _wheel(interval).join(self) if interval >= MIN_INTERVAL else None
 
@@ -53,12 +71,21 @@ class Heartbeat:
 
     def tick(self, late: bool) -> None:
         """An interval has gone by."""
-        reached = self._progress()
-        self._silent = 0 if self.heard or late or reached != self._reached else self._silent + 1
-        self.heard, self._reached = False, reached
-        if self._silent >= MAX_SILENT:
+        arrived, (taken, answered) = self._progress(), self._line()
+        more = taken - self._taken
+        if self.heard or late or arrived != self._arrived:
+            self._silent = self._unanswered = 0
+        elif more >= MIN_TAKEN:
+            self._silent = 0
+            self._unanswered += more
+        else:
+            self._silent += 1
+        self.heard, self._arrived, self._taken = False, arrived, taken
+        intervals = MAX_UNRESPONSIVE if answered < MAX_SILENT * self._interval else MAX_SILENT
+        grace = min(self._unanswered / SLOWEST, MAX_GRACE)
+        if self._silent * self._interval >= intervals * self._interval + grace:
             self.stop()
-            self._dead()
+            self._dead(f"no sign of life for {self._silent * self._interval:g} s")
         else:
             self._ping()
 

@@ -4,8 +4,35 @@ move."""
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Callable
+from typing import Any, cast
 
-from aiohttp import ClientWebSocketResponse, web
+from aiohttp import ClientWebSocketResponse, TCPConnector, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_parser import HttpRequestParser
+from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_runner import BaseSite
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from wslink.transport.framing import BrokenFrame, FrameGuard
+
+MAX_HEAD = 16 * 1024
+"""Bytes of a request's head, from which on it is answered 431 (LIM-13)."""
+MAX_HEADERS = 128
+"""Header lines of a request."""
+IDLE_TIMEOUT = 12.0
+"""Seconds that a connection may take from an answer to the end of its next request's head."""
+READ_SIZE = 64 * 1024
+EARLY_LIMIT = 64 * 1024
+"""Bytes of a message that comes before anybody has said how large one may be."""
+
+HANDLER_OPTIONS: dict[str, Any] = {
+    "max_line_size": MAX_HEAD, "max_field_size": MAX_HEAD, "keepalive_timeout": IDLE_TIMEOUT,
+}  # fmt: skip
+"""For an AppRunner: aiohttp refuses no line of a head that is accepted as a whole."""
 
 
 def compress_per_message(socket: web.WebSocketResponse | ClientWebSocketResponse) -> int:
@@ -25,3 +52,152 @@ def client_transport(socket: ClientWebSocketResponse) -> asyncio.BaseTransport |
     """What a WebSocket that we dialed writes to."""
     connection = socket._response.connection
     return connection.transport if connection is not None else None
+
+
+def parse_head(data: bytes) -> CIMultiDictProxy[str] | None:
+    """The headers of a whole request head, as aiohttp reads it; None where aiohttp refuses it."""
+    loop = asyncio.get_running_loop()
+    parser = HttpRequestParser(
+        BaseProtocol(loop), loop, READ_SIZE,
+        max_line_size=MAX_HEAD, max_field_size=MAX_HEAD, max_headers=MAX_HEADERS,
+    )  # fmt: skip
+    try:
+        messages, _, tail = parser.feed_data(data)
+    except HttpProcessingError:
+        return None
+    return messages[0][0].headers if len(messages) == 1 and not tail else None
+
+
+class GuardedParser:
+    """Stands in front of aiohttp's parser of WebSocket frames, and refuses what that lets through.
+
+    Args:
+        parser: aiohttp's.
+        masked: see FrameGuard.
+
+    Attributes:
+        received: the bytes that have come.
+    """
+
+    def __init__(self, parser: Any, masked: bool) -> None:
+        self.received = 0
+        self._parser = parser
+        self._guard = FrameGuard(masked)
+        self._limit: Callable[[], int] = lambda: EARLY_LIMIT
+        self._fail: Callable[[int, str], None] | None = None
+        self._error: BrokenFrame | None = None
+
+    def bind(self, limit: Callable[[], int], fail: Callable[[int, str], None], compressed: bool) -> None:
+        """Set the largest message that is accepted, what is called, once, with a close code and a reason, and whether
+        messages may be compressed."""
+        self._guard.compressed = compressed
+        self._limit = limit
+        self._fail = fail
+        if self._error is not None:
+            fail(self._error.code, str(self._error))
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        if self._error is not None:
+            return False, b""
+        self.received += len(data)
+        try:
+            self._guard.check(data, self._limit())
+        except BrokenFrame as error:
+            self._error = error
+            data = data[: error.position]
+        answer: tuple[bool, bytes] = self._parser.feed_data(data)
+        if self._error is not None and self._fail is not None:
+            self._fail(self._error.code, str(self._error))
+        return answer
+
+    def feed_eof(self) -> None:
+        self._parser.feed_eof()
+
+
+def server_guard(request: web.Request) -> GuardedParser:
+    """What stands in front of the parser of a request that has been upgraded."""
+    protocol = request.protocol
+    if not isinstance(protocol._payload_parser, GuardedParser):  # another server's than ours
+        protocol._payload_parser = GuardedParser(protocol._payload_parser, masked=True)
+    guard: GuardedParser = protocol._payload_parser
+    return guard
+
+
+def plain_upgrade(request: web.Request) -> web.Request:
+    """`request`, in the words that aiohttp understands: it looks at the first line of a header alone."""
+    headers = request.headers
+    if len(headers.getall("Connection", ())) == 1 and headers.get("Upgrade", "").strip().lower() == "websocket":
+        return request
+    plain = CIMultiDict(headers)
+    plain["Connection"], plain["Upgrade"] = "Upgrade", "websocket"
+    return request.clone(headers=plain)
+
+
+def client_guard(socket: ClientWebSocketResponse) -> GuardedParser:
+    """The same for a WebSocket that we dialed through a `guarding_connector`."""
+    connection = socket._response.connection
+    assert connection is not None
+    guard = cast(Any, connection.protocol)._payload_parser
+    assert isinstance(guard, GuardedParser)
+    return guard
+
+
+class _GuardedResponseHandler(ResponseHandler):
+    def set_parser(self, parser: Any, *args: Any, **options: Any) -> None:
+        super().set_parser(GuardedParser(parser, masked=False), *args, **options)
+
+
+def guarding_connector() -> TCPConnector:
+    """A connector whose WebSockets have a guard from their first byte on."""
+    connector = TCPConnector()
+    connector._factory = functools.partial(  # type: ignore[assignment]
+        _GuardedResponseHandler, loop=asyncio.get_running_loop()
+    )
+    return connector
+
+
+class BoundedHandler(RequestHandler):
+    """aiohttp's protocol for a connection, with a bound on the heads of later requests; the first one's is bounded
+    before it comes here.
+
+    Args:
+        too_large: called with what to do about a head over the bound.
+    """
+
+    __slots__ = ("_size", "_too_large")
+
+    def __init__(self, *args: Any, too_large: Callable[[asyncio.Transport], None], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._size = 0
+        self._too_large = too_large
+
+    def set_parser(self, parser: Any, *args: Any, **options: Any) -> None:
+        super().set_parser(cast(Any, GuardedParser(parser, masked=True)), *args, **options)
+
+    def data_received(self, data: bytes) -> None:
+        idle = self._waiter is not None and not self._waiter.done()  # between requests, or within a head
+        super().data_received(data)
+        if not idle or self._waiter is None or self._waiter.done():
+            self._size = 0
+            return
+        self._size += len(data)
+        if self._size >= MAX_HEAD and self.transport is not None:
+            self._too_large(self.transport)
+            self.force_close()
+
+
+def bounded_handler(server: web.Server, too_large: Callable[[asyncio.Transport], None]) -> BoundedHandler:
+    """A protocol of aiohttp's `server`."""
+    return BoundedHandler(server, loop=server._loop, too_large=too_large, **server._kwargs)
+
+
+class AcceptingSite(web.SockSite):
+    """A site whose connections `accept` accepts: it takes the place of asyncio's server."""
+
+    def __init__(self, *args: Any, accept: Callable[[], Any], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._accept_with = accept
+
+    async def start(self) -> None:
+        await BaseSite.start(self)
+        self._server = self._accept_with()

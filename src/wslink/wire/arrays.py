@@ -123,7 +123,10 @@ def unpack_array(payload: memoryview, *, copy: bool = False) -> Any:
     except ImportError:
         return RawArray(dtype, shape, data)
     if size == 0:
-        return numpy.empty(shape, dtype)
+        try:
+            return numpy.empty(shape, dtype)
+        except ValueError as error:
+            raise ParseError(f"an array of shape {list(shape)} is beyond what this side can hold") from error
     return numpy.frombuffer(data.toreadonly(), dtype).reshape(shape)
 
 

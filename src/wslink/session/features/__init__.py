@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from wslink.errors import UsageError
 from wslink.session.view import SessionView
@@ -10,6 +11,10 @@ from wslink.wire.messages import Request
 
 Handler = Callable[[SessionView, Request], None]
 """Serves a system message: sends its result or error, or raises PeerError."""
+
+
+MessageHandler = Callable[[SessionView, Sequence[Any]], None]
+"""Takes a message of an extension, an array whose first item is its type (EXT-4). Raises PeerError."""
 
 
 class Feature:
@@ -28,8 +33,13 @@ class Feature:
         """What serves its system messages, by method; only clients that were granted the feature reach them."""
         return {}
 
+    @property
+    def messages(self) -> Mapping[int, MessageHandler]:
+        """What takes its messages that are arrays, by type (EXT-4)."""
+        return {}
+
     def accept(self, session: SessionView) -> None:
-        """A client has been granted the feature, and has not been told so yet."""
+        """A client has been granted the feature; the response to its hello has been sent."""
 
 
 class Features:
@@ -38,6 +48,7 @@ class Features:
     def __init__(self, features: Iterable[Feature] = ()) -> None:
         self._features: dict[str, Feature] = {}
         self._methods: dict[str, tuple[str, Handler]] = {}
+        self._messages: dict[int, tuple[str, MessageHandler]] = {}
         for feature in features:
             self.register(feature)
 
@@ -47,11 +58,13 @@ class Features:
         Raises:
             UsageError: if its name or one of its methods is taken.
         """
-        taken = self._methods.keys() & feature.methods
+        taken: set[object] = {*(self._methods.keys() & feature.methods), *(self._messages.keys() & feature.messages)}
         if feature.name in self._features or taken:
-            raise UsageError(f"feature {feature.name!r} is registered already, or one of its methods: {sorted(taken)}")
+            what = f"feature {feature.name!r} is registered already, or one of its methods or messages"
+            raise UsageError(f"{what}: {sorted(map(str, taken))}")
         self._features[feature.name] = feature
         self._methods.update((method, (feature.name, serve)) for method, serve in feature.methods.items())
+        self._messages.update((kind, (feature.name, take)) for kind, take in feature.messages.items())
 
     def granted(self, announced: Iterable[str], version: int) -> tuple[str, ...]:
         """The announced features that a connection of protocol `version` is granted (EXT-2)."""
@@ -67,3 +80,8 @@ class Features:
         """What serves a system message of a client with the features `granted`; None if nothing does."""
         feature, serve = self._methods.get(method, ("", None))
         return serve if feature in granted else None
+
+    def message_handler(self, kind: Any, granted: Iterable[str]) -> MessageHandler | None:
+        """What takes an extension's message of type `kind` from a client with the features `granted`."""
+        feature, take = self._messages.get(kind, ("", None)) if type(kind) is int else ("", None)
+        return take if feature in granted else None

@@ -14,11 +14,12 @@ from wslink.wire.messages import SUBSCRIBE, SUBSCRIPTIONS, UNSUBSCRIBE, Request
 class Subscribable(Protocol):
     """What keeps subscriptions."""
 
-    def subscribe(self, session: SessionView, id_: Any, topic: Any, definition: Any) -> Callable[[], None]:
-        """Add or change a subscription; returns what to do once the client knows. Raises PeerError."""
+    def subscribe(self, session: SessionView, request: Mapping[str, Any]) -> Callable[[], None]:
+        """Add or change the subscription that `request` describes (SUB-2, FLOW-6); returns what to do once the client
+        knows. Raises PeerError."""
 
-    def unsubscribe(self, session: SessionView, id_: Any) -> None:
-        """End a subscription. Raises PeerError."""
+    def unsubscribe(self, session: SessionView, id_: Any) -> str:
+        """End a subscription; returns its topic. Raises PeerError."""
 
     def delivery(self, topic: str) -> str:
         """How the publications of a topic are delivered: "reliable" or "latest"."""
@@ -41,14 +42,14 @@ class Subscribe(Feature):
 
     def _subscribe(self, session: SessionView, request: Request) -> None:
         given = _one_map(request)
-        topic = given.get("topic")
-        announce = self._subscriptions.subscribe(session, given.get("subscription"), topic, given.get("filter"))
-        session.result(request.id, {"delivery": self._subscriptions.delivery(str(topic))})
+        topic = str(given.get("topic"))
+        announce = self._subscriptions.subscribe(session, given)
+        session.result_behind(request.id, {"delivery": self._subscriptions.delivery(topic)}, topic)
         announce()
 
     def _unsubscribe(self, session: SessionView, request: Request) -> None:
-        self._subscriptions.unsubscribe(session, _one_map(request).get("subscription"))
-        session.result(request.id, None)
+        topic = self._subscriptions.unsubscribe(session, _one_map(request).get("subscription"))
+        session.result_behind(request.id, None, topic)
 
 
 def _one_map(request: Request) -> dict[str, Any]:

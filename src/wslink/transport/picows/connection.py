@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
-import zlib
 from collections import deque
 from collections.abc import Sequence
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
-from wslink.errors import LimitExceeded
 from wslink.session.stall import Progress
-from wslink.transport import deflate, tcp
-from wslink.transport.base import CLOSE_TIMEOUT, Carriage, close_reason, limit_unsent
+from wslink.session.state import State
+from wslink.transport import deflate, framing, tcp
+from wslink.transport.base import Carriage, close_reason, limit_unsent, too_large
+from wslink.transport.closing import CloseTimer
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
+from wslink.transport.picows.parts import NO_UTF8, MessageParts
 from wslink.transport.picows.private import forget_handshake, progress
 from wslink.wire.frames import Buffer, Frame
 
@@ -36,20 +38,17 @@ SLOW = 0.001
 """Seconds. A client whose call took longer gets each answer at once for a while: gathering would delay it."""
 UNCORKED = 0.1
 """Seconds of that while. Short, since on a busy machine any call may seem to take longer."""
+MAX_PONGS = 16
+"""Pings that arrived together and are answered each; of more, the newest is (RFC 6455, 5.5.3)."""
+
+logger = logging.getLogger("wslink.transport.picows")
 
 _TEXT, _BINARY, _PING, _PONG, _CLOSE = (
     WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE,
 )  # fmt: skip
 
 
-class _Fragments:
-    """A message that comes in fragments."""
-
-    def __init__(self, kind: WSMsgType, compressed: bool) -> None:
-        self.kind = kind
-        self.compressed = compressed
-        self.parts: list[bytes] = []
-        self.size = 0
+_NEW = State.NEW
 
 
 class PicowsConnection(WSListener):
@@ -62,30 +61,33 @@ class PicowsConnection(WSListener):
 
     Args:
         carriage: see Carriage.
-        bits: the window bits of permessage-deflate; 0 if it was not negotiated.
+        agreement: what was negotiated about compression; None if nothing was.
     """
 
     __slots__ = (
-        "_bits", "_carriage", "_close_timer", "_closing", "_corkable_from", "_corked", "_fragments", "_heartbeat",
-        "_held", "_inbox", "_paused", "_reached", "_reading", "_session", "_silences", "_slices", "_task",
-        "_transport", "_ws", "writable",
+        "_bits", "_carriage", "_close_timer", "_closing", "_controls", "_corkable_from", "_corked", "_ending",
+        "_expanding", "_heartbeat", "_held", "_parts", "_paused", "_pong", "_reached", "_reading", "_session",
+        "_silences", "_slices", "_task", "_transport", "_ws", "writable",
     )  # fmt: skip
 
-    def __init__(self, carriage: Carriage, bits: int) -> None:
+    def __init__(self, carriage: Carriage, agreement: deflate.Agreement | None) -> None:
         self.writable = True
         self._carriage = carriage
-        self._bits = bits
+        self._bits = agreement.bits if agreement is not None else 0
+        self._parts = MessageParts(self, agreement)
+        self._controls = 0  # control frames that arrived together
+        self._pong: bytes | None = None  # the answer to the newest ping, where it has to wait
+        self._ending = False  # the peer has closed: the connection ends once what has begun to be sent has gone out
         self._paused = False
         self._reading = True  # whether the session wants to be handed more
+        self._expanding = False  # whether a message is being expanded, for which reading waits
         self._silences = 0
         self._closing = False
         self._corked = False
         self._corkable_from = self._reached = 0.0
         self._slices: list[Buffer] = []  # of frames that have begun to be sent, and control frames after them
         self._held: deque[Frame | bytes] | None = None  # what waits for a frame that is being compressed
-        self._fragments: _Fragments | None = None
-        self._inbox: deque[tuple[WSMsgType, bytes, bool]] | None = None  # what waits for one that is being expanded
-        self._close_timer: asyncio.TimerHandle | None = None
+        self._close_timer: CloseTimer | None = None
         self._ws: WSTransport
         self._transport: asyncio.Transport
         self._session: Session
@@ -97,20 +99,28 @@ class PicowsConnection(WSListener):
         self._ws = transport
         self._transport = transport.underlying_transport
         self._transport.set_write_buffer_limits(high=1, low=0)  # asyncio's TLS is always over 0
-        self._heartbeat = Heartbeat(self._carriage.heartbeat, self._ping, self.abort, self._progress)
+        self._heartbeat = Heartbeat(
+            self._carriage.heartbeat, self._ping, self._dead, self._progress, lambda: tcp.line(self._transport)
+        )
         self._session = self._carriage.opened(self)
         forget_handshake(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         self._heartbeat.heard = True
         kind = frame.msg_type
-        if (kind is _BINARY or kind is _TEXT) and frame.fin and not frame.rsv1 and self._inbox is None:
-            if self._fragments is not None:
-                self._fail(WSCloseCode.PROTOCOL_ERROR, "a message began within another")
-                return
-            # A large payload is received from where it is, until the call returns that it is given to.
-            small = frame.payload_size <= SMALL
-            payload: Buffer = frame.get_payload_as_bytes() if small else frame.get_payload_as_memoryview()
+        if (
+            (kind is _BINARY or kind is _TEXT) and frame.fin and self._parts.empty
+            and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+        ):  # fmt: skip
+            if kind is _TEXT:
+                try:
+                    payload: Buffer | str = frame.get_payload_as_utf8_text()
+                except UnicodeDecodeError:
+                    self.fail(framing.INVALID_TEXT, NO_UTF8)
+                    return
+            else:  # a large one is received from where it is, until the call returns that it is given to
+                small = frame.payload_size <= SMALL
+                payload = frame.get_payload_as_bytes() if small else frame.get_payload_as_memoryview()
             if frame.last_in_buffer and not self._corked:
                 self._session.receive(kind is _BINARY, payload)
                 return
@@ -124,19 +134,23 @@ class PicowsConnection(WSListener):
                 self._corked = False
             elif frame.last_in_buffer:
                 self._corked = False
-            if not self._corked and self._slices:
+                self._controls = 0
+            if not self._corked and (self._slices or self._pong is not None):
                 self._pump()
         else:
             self._receive_other(kind, frame)
-            if self._corked and frame.last_in_buffer:
-                self._corked = False
-                self._pump()
+            if frame.last_in_buffer:
+                self._controls = 0
+                if self._corked or self._pong is not None:
+                    self._corked = False
+                    self._pump()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._closing = True
         self.writable = False
         self._slices.clear()
-        self._held = self._inbox = None
+        self._held = None
+        self._parts.stop()
         self._heartbeat.stop()
         if self._close_timer is not None:
             self._close_timer.cancel()
@@ -188,7 +202,7 @@ class PicowsConnection(WSListener):
         if self._closing:
             return
         self._closing = True
-        self._close_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self.abort)
+        self._close_timer = CloseTimer(self._transport, self.admitted)
         message = struct.pack(">H", code) + close_reason(reason)
         if self._held is not None:
             self._held.append(message)
@@ -214,7 +228,7 @@ class PicowsConnection(WSListener):
 
     def resume_reading(self) -> None:
         self._reading = True
-        if self._inbox is None and not self._transport.is_closing():
+        if not self._expanding and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def limit_unsent(self, limit: int) -> None:
@@ -224,6 +238,39 @@ class PicowsConnection(WSListener):
         """Drop the connection at once."""
         self._closing = True
         self._transport.abort()
+
+    # picows.private.Gated
+
+    @property
+    def admitted(self) -> bool:
+        return self._session.state is not _NEW
+
+    @property
+    def max_early_frame(self) -> int:
+        return self._carriage.max_early_frame
+
+    def fail(self, code: int, reason: str) -> None:
+        """The peer broke the WebSocket protocol, or a limit of it."""
+        if code == framing.TOO_BIG:
+            reason = too_large(self._carriage.limits, self.admitted)
+        self._session.close(code, reason)
+
+    @property
+    def max_size(self) -> int:
+        """The largest message that is accepted now, in bytes."""
+        return self._carriage.max_frame if self.admitted else self._carriage.max_early_frame
+
+    def receive(self, binary: bool, data: Buffer | str) -> None:
+        """Take a message that came in parts, or compressed."""
+        self._session.receive(binary, data)
+
+    def hold_reading(self, hold: bool) -> None:
+        """Read nothing for a while, or read on."""
+        self._expanding = hold
+        if hold:
+            self._transport.pause_reading()
+        elif self._reading:
+            self._transport.resume_reading()
 
     # Sending
 
@@ -252,6 +299,12 @@ class PicowsConnection(WSListener):
             if slices and len(piece) <= SMALL:
                 piece = self._gather(piece)
             self._transport.write(piece)
+        if not slices and not self._paused:
+            if self._pong is not None and self._held is None:
+                pong, self._pong = self._pong, None
+                self._transport.write(frame_head(_PONG, len(pong)) + pong)
+            if self._ending and self._held is None:
+                self._ws.disconnect()
         self.writable = not (slices or self._paused or self._held is not None)
 
     def _gather(self, piece: Buffer) -> bytes:
@@ -268,13 +321,17 @@ class PicowsConnection(WSListener):
 
     def _progress(self) -> int:
         if self._reading:
-            return progress(self._ws)
+            return progress(self._transport)
         self._silences += 1  # what is not read is not silence
         return self._silences
 
     def _ping(self) -> None:
-        if not self._paused:
+        if not self._closing:
             self._control(_PING, b"")
+
+    def _dead(self, reason: str) -> None:
+        logger.warning("client %s is dropped: %s", self._session.client_id, reason)
+        self.abort()
 
     def _went_out(self) -> None:
         if self.writable:
@@ -320,79 +377,43 @@ class PicowsConnection(WSListener):
     # Receiving
 
     def _receive_other(self, kind: WSMsgType, frame: WSFrame) -> None:
-        if kind is _PING:
-            self._control(_PONG, frame.get_payload_as_bytes())
+        if frame.rsv2 or frame.rsv3 or (frame.rsv1 and (not self._bits or kind not in (_BINARY, _TEXT))):
+            self.fail(framing.PROTOCOL_ERROR, "a reserved bit is set")
+        elif kind is _BINARY or kind is _TEXT or kind is WSMsgType.CONTINUATION:
+            self._parts.receive(kind, frame)
         elif kind is _CLOSE:
             self._close_received(frame)
-        elif kind is not _PONG:
-            self._receive_part(kind, frame)
-
-    def _receive_part(self, kind: WSMsgType, frame: WSFrame) -> None:
-        """Take a fragment, or a compressed message."""
-        fragments = self._fragments
-        if (fragments is None) is (kind is WSMsgType.CONTINUATION) or (frame.rsv1 and not self._bits):
-            self._fail(WSCloseCode.PROTOCOL_ERROR, "a frame that has no place here")
-            return
-        if fragments is None:
-            fragments = self._fragments = _Fragments(kind, frame.rsv1)
-        fragments.size += frame.payload_size
-        if fragments.size > self._carriage.max_frame:
-            self._fail(WSCloseCode.MESSAGE_TOO_BIG, f"a message is at most {self._carriage.max_frame} bytes")
-            return
-        fragments.parts.append(frame.get_payload_as_bytes())
-        if frame.fin:
-            self._fragments = None
-            self._receive_message(fragments.kind, b"".join(fragments.parts), fragments.compressed)
-
-    def _receive_message(self, kind: WSMsgType, data: bytes, compressed: bool) -> None:
-        if self._inbox is not None:
-            self._inbox.append((kind, data, compressed))
-        elif not compressed:
-            self._session.receive(kind is _BINARY, data)
-        elif len(data) <= deflate.THREAD_ABOVE // 16:
-            self._expanded(kind, data)
         else:
-            self._inbox = deque()
-            self._transport.pause_reading()
-            self._task = asyncio.get_running_loop().create_task(self._expand(kind, data))
+            self._controls += 1
+            if not (frame.last_in_buffer or self._corked):
+                self._corked, self._reached = True, monotonic()
+            if self._controls > framing.MAX_CONTROL_FRAMES:
+                self.fail(framing.POLICY_VIOLATION, "too many control frames")
+            elif kind is _PING:
+                self._answer(frame.get_payload_as_bytes())
 
-    def _expanded(self, kind: WSMsgType, data: bytes) -> None:
-        try:
-            self._session.receive(kind is _BINARY, deflate.inflate(data, self._carriage.max_frame))
-        except (LimitExceeded, zlib.error) as error:
-            self._refuse(error)
-
-    async def _expand(self, kind: WSMsgType, data: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            message = await loop.run_in_executor(None, deflate.inflate, data, self._carriage.max_frame)
-        except (LimitExceeded, zlib.error) as error:
-            self._refuse(error)
-            return
-        inbox, self._inbox = self._inbox, None
-        if inbox is None:  # disconnected
-            return
-        self._session.receive(kind is _BINARY, message)
-        for item in inbox:
-            self._receive_message(*item)
-        if self._inbox is None and self._reading:
-            self._transport.resume_reading()
-
-    def _refuse(self, error: Exception) -> None:
-        if isinstance(error, LimitExceeded):
-            self._fail(WSCloseCode.MESSAGE_TOO_BIG, str(error))
-        else:
-            self._fail(WSCloseCode.INVALID_TEXT, "malformed compressed data")
+    def _answer(self, ping: bytes) -> None:
+        """Answer a ping, where pongs would pile up only the newest."""
+        if self._paused or self._slices or self._held is not None or self._controls > MAX_PONGS:
+            self._pong = ping
+        elif not self._closing:
+            self._control(_PONG, ping)
 
     # Closing
 
-    def _fail(self, code: WSCloseCode, reason: str) -> None:
-        """The peer broke the WebSocket protocol, or a limit of it."""
-        self._session.close(code.value, reason)
-
     def _close_received(self, frame: WSFrame) -> None:
-        """Answer the peer's close, unless it is itself the answer to ours, and end the connection."""
-        if not self._closing:
-            self._closing = True
-            self._slices.clear() if self._paused else self._control(_CLOSE, frame.get_payload_as_bytes()[:2])
-        self._ws.disconnect()
+        """Answer the peer's close, unless it is itself the answer to ours, and end the connection once what has begun
+        to be sent has gone out: half a frame would be an error to the peer."""
+        self._ending = True
+        if self._closing:
+            self._pump()
+            return
+        self._closing = True
+        self._close_timer = CloseTimer(self._transport, self.admitted)
+        code = frame.get_payload_as_bytes()[:2]
+        if code and not framing.is_close_code(int.from_bytes(code, "big")):
+            code = struct.pack(">H", framing.PROTOCOL_ERROR)
+        if self._held is not None:
+            self._held.append(code)
+        else:
+            self._control(_CLOSE, code)

@@ -5,23 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from aiohttp import web
-from multidict import MultiMapping
-from picows import WSAutoPingStrategy, WSListener, WSTransport, WSUpgradeResponse
+from picows import WSAutoPingStrategy, WSTransport, WSUpgradeResponse
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
-from wslink.transport.base import Refusal
+from wslink.transport.framing import BrokenFrame, FrameGuard
 
 READ_BUFFER = 2048
 """Bytes that picows reads into at first; it grows with the frames that come."""
-
-
-Answer = Callable[[MultiMapping[str]], tuple[WSListener, dict[str, str]] | Refusal]
-"""From a request's headers to what carries the session and the headers of the 101 answer, or to a refusal."""
 
 
 class _Log:
@@ -43,6 +37,67 @@ class _Log:
 _log = _Log()
 
 
+class Gated(Protocol):
+    """What carries a session behind a gate."""
+
+    @property
+    def admitted(self) -> bool:
+        """Whether the client has said a good hello."""
+
+    @property
+    def max_early_frame(self) -> int:
+        """The largest frame before that, in bytes (LIM-2)."""
+
+    def fail(self, code: int, reason: str) -> None:
+        """The client broke the WebSocket protocol, or a limit of it."""
+
+
+class Gate(asyncio.Protocol):
+    """Stands in front of picows until the client has said hello: refuses a large frame by its head, where picows would
+    make room for it, and bounds what is read at a time.
+
+    Attributes:
+        received: the bytes that have come.
+    """
+
+    __slots__ = ("_broken", "_guard", "_inner", "_listener", "_transport", "received")
+
+    def __init__(self, inner: Any, listener: Gated, transport: asyncio.Transport) -> None:
+        self.received = 0
+        self._inner = inner
+        self._listener = listener
+        self._transport = transport
+        self._guard = FrameGuard(masked=True)
+        self._broken = False
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        if self._broken:
+            return
+        try:
+            self._guard.check(data, self._listener.max_early_frame)
+        except BrokenFrame as error:
+            self._broken = True
+            _feed(self._inner, data[: error.position])
+            self._listener.fail(error.code, str(error))
+            return
+        _feed(self._inner, data)
+        if self._listener.admitted and not self._transport.is_closing():
+            self._transport.set_protocol(self._inner)
+
+    def eof_received(self) -> bool:
+        return bool(self._inner.eof_received())
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._inner.connection_lost(error)
+
+
 class HandedOver(web.StreamResponse):
     """What aiohttp is told of a request whose connection has gone to somebody else: there is nothing to send."""
 
@@ -53,7 +108,7 @@ class HandedOver(web.StreamResponse):
         return None
 
 
-def take_over(request: web.Request, listener: WSListener, max_frame: int, headers: dict[str, str]) -> HandedOver:
+def take_over(request: web.Request, listener: Gated, max_frame: int, headers: dict[str, str]) -> HandedOver:
     """Give the connection of a valid upgrade request to picows; `headers` are added to the 101 answer.
 
     For aiohttp the connection is lost from now on: it forgets it, and all that it had for it.
@@ -63,27 +118,18 @@ def take_over(request: web.Request, listener: WSListener, max_frame: int, header
         return HandedOver()
     http.transport = None  # or it would be closed
     http.connection_lost(None)
-    begin(transport, _head(request), max_frame, lambda _: (listener, headers))
+    begin(transport, request.headers["Sec-WebSocket-Key"], max_frame, listener, headers)
     return HandedOver()
 
 
-def begin(transport: asyncio.Transport, head: bytes, max_frame: int, answer: Answer) -> None:
-    """Let picows read the head of an upgrade request and answer it."""
-
-    def respond(request: Any) -> WSUpgradeResponseWithListener:
-        answered = answer(request.headers)
-        if isinstance(answered, Refusal):
-            body = answered.text.encode()
-            response = WSUpgradeResponse.create_error_response(answered.status, body, dict(answered.headers))
-            return WSUpgradeResponseWithListener(response, None)
-        listener, headers = answered
-        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), listener)
-
+def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gated, headers: dict[str, str]) -> None:
+    """Let picows answer an upgrade request and carry what comes, at first through a gate."""
+    response = WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), listener)
     protocol = WSProtocol(
         host_port=None,
         ws_path=None,
         is_client_side=False,
-        ws_listener_factory=respond,
+        ws_listener_factory=lambda request: response,
         logger=_log,
         disconnect_on_exception=True,
         websocket_handshake_timeout=None,
@@ -96,9 +142,9 @@ def begin(transport: asyncio.Transport, head: bytes, max_frame: int, answer: Ans
         extra_headers=None,
         read_buffer_init_size=READ_BUFFER,
     )
-    transport.set_protocol(protocol)
+    transport.set_protocol(Gate(protocol, listener, transport))
     protocol.connection_made(transport)
-    _feed(protocol, head)
+    _feed(protocol, _head(key))
 
 
 def forget_handshake(transport: WSTransport) -> None:
@@ -107,15 +153,14 @@ def forget_handshake(transport: WSTransport) -> None:
         part.headers.clear()
 
 
-def progress(transport: WSTransport) -> int:
+def progress(transport: asyncio.Transport) -> int:
     """A number that changes while a frame is arriving."""
-    protocol = transport.underlying_transport.get_protocol()
-    return len(cast(Any, protocol).get_buffer(-1))
+    protocol = cast(Any, transport.get_protocol())
+    return protocol.received if isinstance(protocol, Gate) else len(protocol.get_buffer(-1))
 
 
-def _head(request: web.Request) -> bytes:
-    """The head of the request, as far as picows needs it."""
-    key = request.headers["Sec-WebSocket-Key"]
+def _head(key: str) -> bytes:
+    """The head of an upgrade request, as far as picows needs it. What the client sent has been judged before."""
     return (
         "GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         f"Sec-WebSocket-Key: {key}\r\n\r\n"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 FIRST_WINDOW = 2
 MAX_WINDOW = 256
+NO_WINDOW = 1 << 62
 GROW_BELOW, SHRINK_ABOVE = 0.5, 1.0
 """Publications that wait somewhere on their way. Below the first the window grows, above the second it shrinks (the
 thresholds of TCP Vegas, Brakmo and Peterson 1995, lowered since a publication is large)."""
@@ -46,16 +47,38 @@ class DeliveryWindow:
 
     Args:
         fixed: a window that the subscriber asked for, in publications; one that follows the line and the page if None.
+        max_rate: publications per second that the subscriber asked for; as many as may be if None.
 
     Attributes:
         size: publications that may be unsettled.
         count: publications that were sent.
         settled: publications that were settled.
+        dropped: publications that a newer one replaced.
+        quality: what publications are rendered at, unless their publisher chooses; for whoever observes `Settled`.
+        interval: seconds after a publication in which no other begins; 0 for none.
+        resting: whether it is closed for that long. Whoever calls `sent` ends this.
     """
 
-    __slots__ = ("_fixed", "_next_change", "_rtts", "_sent", "_starting", "count", "settled", "size")
+    __slots__ = (
+        "_fixed",
+        "_next_change",
+        "_rtts",
+        "_sent",
+        "_starting",
+        "count",
+        "dropped",
+        "interval",
+        "quality",
+        "resting",
+        "settled",
+        "size",
+    )
 
-    def __init__(self, fixed: int | None = None) -> None:
+    def __init__(self, fixed: int | None = None, max_rate: float | None = None) -> None:
+        self.interval = 1 / max_rate if max_rate else 0.0
+        self.resting = False
+        self.dropped = 0
+        self.quality = 1.0
         self._fixed = fixed is not None
         self.size = FIRST_WINDOW if fixed is None else fixed
         self.count = 0
@@ -68,11 +91,23 @@ class DeliveryWindow:
     @property
     def open(self) -> bool:
         """Whether one more may be sent."""
-        return len(self._sent) < self.size
+        return len(self._sent) < self.size and not self.resting
+
+    def end(self) -> None:
+        """The subscription has ended: nothing waits for it any more."""
+        self.size = NO_WINDOW
+        self.resting = False
+        self.interval = 0.0
+
+    @property
+    def next_size(self) -> int:
+        """Bytes of the publication that is settled next; 0 if there is none."""
+        return self._sent[0].size if self._sent else 0
 
     def sent(self, now: float, published: float, size: int, label: object = None) -> None:
         """A publication of `size` bytes that was published at `published` begins to be sent."""
         self.count += 1
+        self.resting = self.interval > 0
         self._sent.append(_Sent(now, published, size, len(self._sent) + 1 >= self.size, label))
 
     def settle(self, now: float, count: int, floor: float = 0.0) -> Settled | None:

@@ -1,0 +1,121 @@
+// Bytes of any kind are decoded or refused by a ProtocolError, quickly, and nothing else happens.
+// WSLINK_FUZZ_SECONDS (10): how long, over all targets. WSLINK_FUZZ_SEED: repeats a run that failed.
+import fc from "fast-check";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { ProtocolError, UsageError } from "../src/errors.js";
+import { Session } from "../src/session/session.js";
+import { Assembler } from "../src/wire/assembler.js";
+import { Decoder } from "../src/wire/decoder.js";
+import { Encoder } from "../src/wire/encoder.js";
+import { withDefaults } from "../src/wire/limits.js";
+import { readMessage } from "../src/wire/messages.js";
+import { encode } from "@msgpack/msgpack";
+import { CLIENT_ID, WELCOME_WITH_FEATURES, frame } from "../tests/support/peer.js";
+import { anyMessage, frames, large, messages, sequences } from "./inputs.js";
+
+const SECONDS = Number(process.env.WSLINK_FUZZ_SECONDS ?? 10);
+const TARGETS = 4;
+/** What an input of less than 1 MiB may take, in milliseconds of this process's CPU time: other processes do not count. */
+const SLOW = 200;
+/** How much of an input that failed is shown, in characters. */
+const SHOWN = 1000;
+
+const timeLimit = (SECONDS / TARGETS) * 1000;
+const seed = process.env.WSLINK_FUZZ_SEED;
+const options = {
+  numRuns: Number.MAX_SAFE_INTEGER,
+  interruptAfterTimeLimit: timeLimit,
+  markInterruptAsFailure: false,
+  ...(seed !== undefined && { seed: Number(seed) }),
+};
+
+/** Runs a property until its time is over; shows the beginning of an input that fails, and how to repeat it. */
+function fuzz<T extends [unknown, ...unknown[]]>(property: fc.IProperty<T>): void {
+  const { failed, counterexample, numRuns, seed, errorInstance } = fc.check(property, options);
+  if (failed) {
+    const input = fc.stringify(counterexample).slice(0, SHOWN);
+    throw new Error(`run ${numRuns}, WSLINK_FUZZ_SEED=${seed}: ${input}: ${String(errorInstance)}`, { cause: errorInstance });
+  }
+}
+
+/** Runs `attempt`; fails where it throws anything but `Allowed`, or is slow three times in a row. */
+function check<T>(attempt: () => T, Allowed: new (...args: never[]) => Error): T | undefined {
+  let value: T | undefined;
+  for (let tries = 1; ; tries++) {
+    const start = process.cpuUsage();
+    try {
+      value = attempt();
+    } catch (error) {
+      if (!(error instanceof Allowed)) throw error;
+    }
+    const { user, system } = process.cpuUsage(start);
+    const took = (user + system) / 1000;
+    if (took < SLOW) return value;
+    if (tries === 3) throw new Error(`it took ${Math.round(took)} ms`);
+  }
+}
+
+function decode(bytes: Uint8Array): void {
+  const value = check(() => new Decoder().decode(bytes), ProtocolError);
+  check(() => Object.assign(new Encoder(), { arrays: true }).encode(value), UsageError);
+}
+
+let reported: unknown[];
+
+beforeEach(() => {
+  reported = [];
+  vi.spyOn(console, "error").mockImplementation((error) => void reported.push(error));
+});
+
+afterEach(() => vi.restoreAllMocks());
+
+test("the corpus", () => {
+  for (const bytes of messages) decode(bytes);
+  for (const sequence of sequences) for (const bytes of sequence) decode(bytes);
+});
+
+test.each(large)("of just below 1 MiB: %s", (_, bytes) => {
+  expect(bytes.length).toBeGreaterThan(2 ** 19);
+  decode(bytes);
+});
+
+test("values", { timeout: 2 * timeLimit + 60_000 }, () => {
+  fuzz(fc.property(anyMessage, decode));
+});
+
+test("messages", { timeout: 2 * timeLimit + 60_000 }, () => {
+  const decoder = new Decoder();
+  fuzz(
+    fc.property(anyMessage, (bytes) => {
+      expect(check(() => readMessage(decoder, bytes), ProtocolError)?.kind).toMatch(/^(response|error|publication|unreadable)$/);
+    }),
+  );
+});
+
+test("chunks", { timeout: 2 * timeLimit + 60_000 }, () => {
+  fuzz(
+    fc.property(frames, fc.constantFrom(64, 1000, 2 ** 30), fc.constantFrom(1, 2, 64), (sequence, maxMessage, maxPartial) => {
+      const assembler = new Assembler(withDefaults({ maxMessage, maxPartial }));
+      for (const bytes of sequence) {
+        const message = check(() => assembler.add(bytes), ProtocolError);
+        expect(message?.length ?? 0).toBeLessThanOrEqual(maxMessage);
+        assembler.takeRefused();
+      }
+    }),
+  );
+});
+
+test("a session", { timeout: 2 * timeLimit + 60_000 }, async () => {
+  const session = new Session({ send: () => undefined }, withDefaults({ maxMessage: 2 ** 20 }));
+  const hello = session.hello("s", {});
+  session.receive(frame(encode({ id: "system:c0:0", result: WELCOME_WITH_FEATURES })));
+  expect((await hello).clientId).toBe(CLIENT_ID);
+  session.subscribe("test.topic", () => undefined, undefined).ready.catch(() => undefined);
+  fuzz(
+    fc.property(frames, (sequence) => {
+      for (const bytes of sequence) check(() => session.receive(bytes), ProtocolError);
+      expect(reported.splice(0).filter((error) => !(error instanceof ProtocolError || (error as Error).name === "CallError"))).toEqual([]);
+    }),
+  );
+  expect(session.state).toBe("open");
+});

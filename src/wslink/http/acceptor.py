@@ -1,0 +1,200 @@
+"""Accepting connections within bounds: how many there may be, and what happens where the system has no more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable
+
+logger = logging.getLogger("wslink.http")
+
+BATCH = 32
+"""Connections that are accepted in one turn of the event loop."""
+PAUSE = 1.0
+"""Seconds before the next try where the system has no more descriptors or memory."""
+TLS_TIMEOUT = 10.0
+"""Seconds that a TLS handshake may take."""
+SPARE_DESCRIPTORS = 32
+"""Of those that the process may open, how many connections leave to everything else; a quarter if that is less."""
+COMPLAINTS, PER_SECONDS = 20, 60.0
+"""Lines about one kind of refusal that are logged in so many seconds: peers can cause any number of them."""
+
+
+class Complaints:
+    """Logs one kind of warning, as often as that helps."""
+
+    def __init__(self, most: int = COMPLAINTS) -> None:
+        self._most = most
+        self._since = 0.0
+        self._count = 0
+
+    def warning(self, text: str, *arguments: object) -> None:
+        """Log a warning, unless there were too many lately."""
+        now = time.monotonic()
+        if now - self._since > PER_SECONDS:
+            if self._count > self._most:
+                logger.warning("%d more lines of that kind were left out", self._count - self._most)
+            self._since, self._count = now, 0
+        self._count += 1
+        if self._count <= self._most:
+            logger.warning(text, *arguments)
+
+
+class CountedSocket(socket.socket):
+    """Reports when it is closed, whoever carries it."""
+
+    on_closed: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        super().close()
+        self._report()
+
+    def detach(self) -> int:
+        """What uvloop does where asyncio closes: it closes the descriptor itself."""
+        self._report()
+        return super().detach()
+
+    def _report(self) -> None:
+        report, self.on_closed = self.on_closed, None
+        if report is not None:
+            report()
+
+
+class Connections:
+    """The connections of one server, from the moment when they are accepted.
+
+    Args:
+        limit: how many may be open (LIM-11). Fewer where the process may open fewer descriptors.
+
+    Attributes:
+        evictors: each ends a connection that has not sent its request yet, if there is one, and returns whether there
+            was. They make room for newer connections.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = min(limit, _descriptors())
+        self.evictors: list[Callable[[], bool]] = []
+        self._open: set[CountedSocket] = set()
+        self._complaints = Complaints()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, accepted: socket.socket) -> CountedSocket | None:
+        """Count a connection; None if there are too many, and it was closed."""
+        if len(self._open) >= self.limit and not any(evict() for evict in self.evictors):
+            accepted.close()
+            self._complaints.warning("a connection was refused: %d are open", len(self._open))
+            return None
+        family, kind, protocol = accepted.family, accepted.type, accepted.proto
+        counted = CountedSocket(family, kind, protocol, fileno=accepted.detach())
+        counted.setblocking(False)
+        counted.on_closed = lambda: self._open.discard(counted)
+        self._open.add(counted)
+        return counted
+
+
+class Acceptor:
+    """Accepts connections on a socket that listens: asyncio's server, as far as aiohttp needs it. Where the system has
+    no descriptors left it pauses, where asyncio tries a hundred times and logs each.
+
+    Args:
+        listener: the socket. It is closed at the end.
+        protocols: makes a connection's protocol.
+        connections: counts them.
+        tls: for TLS.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        protocols: Callable[[], asyncio.BaseProtocol],
+        connections: Connections,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._listener = listener
+        self._protocols = protocols
+        self._connections = connections
+        self._tls = tls
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
+        self._complaints = Complaints(1)
+        self._opening: dict[asyncio.Task[None], None] = {}
+        if tls is not None:
+            connections.evictors.append(self._evict)
+        self._resume()
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        return (self._listener,)
+
+    def close(self) -> None:
+        """Accept no more. Connections that were accepted stay, except those in their TLS handshake."""
+        if self._pause is not None:
+            self._pause.cancel()
+        if self._listener.fileno() >= 0:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+        for task in self._opening:
+            task.cancel()
+
+    async def wait_closed(self) -> None:
+        return None
+
+    def _resume(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        for _ in range(BATCH):
+            try:
+                accepted, _ = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._loop.remove_reader(self._listener)
+                self._pause = self._loop.call_later(PAUSE, self._resume)
+                self._complaints.warning("no connections are accepted for a while: %s", error.strerror or error)
+                return
+            counted = self._connections.admit(accepted)
+            if counted is not None:
+                task = self._loop.create_task(self._open(counted))
+                self._opening[task] = None
+                task.add_done_callback(lambda task: self._opening.pop(task, None))
+
+    async def _open(self, counted: CountedSocket) -> None:
+        timeout = TLS_TIMEOUT if self._tls is not None else None
+        try:
+            await self._loop.connect_accepted_socket(
+                self._protocols, counted, ssl=self._tls, ssl_handshake_timeout=timeout
+            )
+        except (OSError, asyncio.TimeoutError) as error:
+            logger.debug("a connection ended before it was open: %s", error)
+            counted.close()
+        except BaseException:
+            counted.close()
+            raise
+
+    def _evict(self) -> bool:
+        """End the connection that has been in its TLS handshake for longest."""
+        task = next(iter(self._opening), None)
+        if task is None:
+            return False
+        del self._opening[task]
+        task.cancel()
+        return True
+
+
+def _descriptors() -> int:
+    """How many connections this process may have."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY:
+            return max(soft - max(min(SPARE_DESCRIPTORS, soft // 4), 1), 1)
+    return 2**31

@@ -1,0 +1,49 @@
+"""Acknowledgements of what was received and of what the page has done with it (FLOW)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from wslink.session.features import Feature, MessageHandler
+from wslink.session.view import SessionView
+from wslink.session.window import Settled
+from wslink.wire.extensions import ACKNOWLEDGEMENT, SETTLED, number
+
+FLOW = "flow"
+
+Observe = Callable[[SessionView, int, Settled], None]
+"""Is told of a publication that a client has settled, with the number of the subscription."""
+
+
+class Flow(Feature):
+    """Sends as much as the line carries and the page deals with.
+
+    Args:
+        observe: see Observe.
+    """
+
+    name = FLOW
+    versions = frozenset((2,))
+
+    def __init__(self, observe: Observe) -> None:
+        self._observe = observe
+
+    @property
+    def messages(self) -> Mapping[int, MessageHandler]:
+        return {ACKNOWLEDGEMENT: self._acknowledged, SETTLED: self._settled}
+
+    def accept(self, session: SessionView) -> None:
+        session.start_flow()
+
+    def _acknowledged(self, session: SessionView, items: Sequence[Any]) -> None:
+        total, held = number(items, 1, "bytes received"), number(items, 2, "milliseconds held")
+        if session.flow is not None:
+            session.flow.acknowledged(total, held)
+
+    def _settled(self, session: SessionView, items: Sequence[Any]) -> None:
+        subscription, count = number(items, 1, "the subscription"), number(items, 2, "the publications settled")
+        duration = number(items, 3, "milliseconds of the callback")
+        settled = session.flow.settled(subscription, count, duration) if session.flow is not None else None
+        if settled is not None:
+            self._observe(session, subscription, settled)

@@ -1,0 +1,189 @@
+"""Flow control of one session: what it acknowledges, what its client has, and what may go (FLOW)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Protocol
+
+from wslink.session.congestion import CongestionController
+from wslink.session.send_queue import Entry, SendQueue
+from wslink.session.window import DeliveryWindow, Settled
+from wslink.wire.extensions import ACKNOWLEDGEMENT, pack_extension
+from wslink.wire.frames import Frame, Message
+
+ACKNOWLEDGE_BYTES = 64 * 1024
+ACKNOWLEDGE_EVERY = 0.004
+ACKNOWLEDGE_WITHIN = 0.025
+"""When an acknowledgement is due: bytes received, and seconds since the one before and at the latest (FLOW-3)."""
+MAX_HELD = 60_000
+"""Milliseconds of holding an acknowledgement back that a peer is believed."""
+
+
+class Acknowledgements:
+    """What was received on a connection, and when that is acknowledged.
+
+    Args:
+        send: sends a message at once.
+    """
+
+    __slots__ = ("_acknowledged", "_acknowledged_at", "_received_at", "_send", "_timer", "received")
+
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        self.received = 0
+        self._send = send
+        self._acknowledged = 0
+        self._acknowledged_at = self._received_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def count(self, size: int) -> None:
+        """A frame of `size` bytes has arrived."""
+        self.received += size
+        now = self._received_at = monotonic()
+        due = self.received - self._acknowledged >= ACKNOWLEDGE_BYTES
+        if due or now - self._acknowledged_at >= ACKNOWLEDGE_EVERY:
+            self._acknowledge(now)
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(ACKNOWLEDGE_WITHIN, self._late)
+
+    def _late(self) -> None:
+        self._timer = None
+        if self.received > self._acknowledged:
+            self._acknowledge(monotonic())
+
+    def _acknowledge(self, now: float) -> None:
+        self._acknowledged = self.received
+        self._acknowledged_at = now
+        held = int((now - self._received_at) * 1000)
+        self._send(pack_extension((ACKNOWLEDGEMENT, self.received, held)))
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class Sink(Protocol):
+    """What frames go to: the part of session.ports.Transport that matters here."""
+
+    @property
+    def writable(self) -> bool: ...
+
+    def send(self, frames: Sequence[Frame]) -> None: ...
+
+
+class FlowControl:
+    """What one session sends, by what its client acknowledges.
+
+    Args:
+        queue: what waits.
+        sink: what it goes to.
+        send: sends a message at once.
+        resume: called when more of the queue may go than before; it calls `pump`.
+
+    Attributes:
+        line: what is known of the line.
+        windows: of the client's subscriptions, by number.
+    """
+
+    def __init__(
+        self, queue: SendQueue, sink: Sink, send: Callable[[Message], None], resume: Callable[[], None]
+    ) -> None:
+        self.line = CongestionController(monotonic())
+        self.windows: dict[int, DeliveryWindow] = {}
+        self.received = Acknowledgements(send)
+        self._queue = queue
+        self._sink = sink
+        self._resume = resume
+        self._timer: asyncio.TimerHandle | None = None
+
+    # Sending ------------------------------------------------------------------
+
+    def takes(self, size: int) -> bool:
+        """Whether a small message may pass the queue, in which nothing waits; if so, it counts as sent."""
+        line = self.line
+        if line.in_flight >= line.window:
+            return False
+        line.sent(monotonic(), size)
+        return True
+
+    def pump(self) -> None:
+        """Hand what may go to the sink, and see to it that what may not is looked at again."""
+        queue, sink, line = self._queue, self._sink, self.line
+        now = monotonic()
+        delay = 0.0
+        while sink.writable and not (delay := line.delay(now)):
+            frame = queue.next(line.chunk_size)
+            if frame is None:
+                break
+            sink.send((frame,))
+            line.sent(now, frame.size)
+        if not queue.waiting:
+            line.idle()
+        elif 0 < delay < math.inf and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(delay, self._again)
+
+    def _again(self) -> None:
+        self._timer = None
+        self._resume()
+
+    def acknowledged(self, total: int, held: int) -> None:
+        """The client has received `total` bytes, and held that back for `held` milliseconds."""
+        self.line.acknowledged(monotonic(), total, min(held, MAX_HELD) / 1000)
+        if self._queue.waiting:
+            self._resume()
+
+    def stop(self) -> None:
+        """The connection has ended."""
+        self.received.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # Windows --------------------------------------------------------------------
+
+    def open_window(self, subscription: int, window: int | None, max_rate: float | None) -> DeliveryWindow:
+        """The window of a subscription that begins, or has a new filter."""
+        found = self.windows.get(subscription)
+        if found is None:
+            found = self.windows[subscription] = DeliveryWindow(window, max_rate)
+        return found
+
+    def close_window(self, subscription: int) -> None:
+        """A subscription has ended: what waits for it may go to others that share it."""
+        window = self.windows.pop(subscription, None)
+        if window is not None:
+            window.end()
+
+    def gates(self, subscriptions: tuple[int, ...]) -> tuple[DeliveryWindow, ...]:
+        """What a publication for `subscriptions` waits for."""
+        windows = self.windows
+        return tuple(windows[id_] for id_ in subscriptions if id_ in windows)
+
+    def begin(self, entry: Entry, published: float, label: object) -> None:
+        """A publication begins to be sent."""
+        now = monotonic()
+        for gate in entry.gates:
+            if isinstance(gate, DeliveryWindow):
+                gate.sent(now, published, entry.message.size, label)
+                if gate.interval:
+                    asyncio.get_running_loop().call_later(gate.interval, self._reopen, gate)
+
+    def _reopen(self, window: DeliveryWindow) -> None:
+        window.resting = False
+        if self._queue.waiting:
+            self._resume()
+
+    def settled(self, subscription: int, count: int, duration: int) -> Settled | None:
+        """The client's callback has dealt with `count` publications of a subscription, the last in `duration` ms."""
+        window = self.windows.get(subscription)
+        if window is None:
+            return None
+        line = self.line
+        floor = line.min_rtt + window.next_size / line.rate + duration / 1000 if line.rate else 0.0
+        found = window.settle(monotonic(), count, floor)
+        if found is not None and self._queue.waiting:
+            self._resume()
+        return found

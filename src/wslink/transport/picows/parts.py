@@ -1,0 +1,161 @@
+"""Messages that do not come as one plain frame: in fragments, or compressed."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import zlib
+from collections import deque
+from typing import Protocol
+
+from picows import WSFrame, WSMsgType
+
+from wslink.errors import LimitExceeded
+from wslink.transport import deflate, framing
+from wslink.wire.frames import Buffer
+
+NO_UTF8 = "a text is not UTF-8"
+
+_TEXT, _BINARY, _CONTINUATION = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.CONTINUATION
+_decoder = codecs.getincrementaldecoder("utf-8")
+
+
+class Receiver(Protocol):
+    """Whose messages they are."""
+
+    @property
+    def max_size(self) -> int: ...
+
+    def receive(self, binary: bool, data: Buffer | str) -> None: ...
+
+    def fail(self, code: int, reason: str) -> None: ...
+
+    def hold_reading(self, hold: bool) -> None: ...
+
+
+class _Fragments:
+    """A message that comes in fragments."""
+
+    def __init__(self, kind: WSMsgType, compressed: bool) -> None:
+        self.kind = kind
+        self.compressed = compressed
+        self.data = bytearray()
+        self.count = 0
+        self._text = _decoder() if kind is _TEXT and not compressed else None
+
+    def add(self, payload: bytes, final: bool) -> None:
+        """Raises UnicodeDecodeError as soon as a text is not UTF-8."""
+        self.data += payload
+        self.count += 1
+        if self._text is not None:
+            self._text.decode(payload, final)
+
+
+class MessageParts:
+    """Puts messages together, and expands them.
+
+    Args:
+        receiver: gets them, in order.
+        agreement: what was negotiated about compression.
+
+    Attributes:
+        empty: whether nothing has begun: a plain frame is the next message.
+    """
+
+    __slots__ = ("_fragments", "_inflater", "_receiver", "_task", "_waiting", "empty")
+
+    def __init__(self, receiver: Receiver, agreement: deflate.Agreement | None) -> None:
+        self.empty = True
+        self._receiver = receiver
+        self._inflater = deflate.Inflater(agreement.takeover) if agreement is not None else None
+        self._fragments: _Fragments | None = None
+        self._waiting: deque[tuple[WSMsgType, bytes, bool]] | None = None  # for a message that is being expanded
+        self._task: asyncio.Task[None] | None = None
+
+    def receive(self, kind: WSMsgType, frame: WSFrame) -> None:
+        """Take a data frame."""
+        fragments, fail = self._fragments, self._receiver.fail
+        if (fragments is None) is (kind is _CONTINUATION):
+            fail(framing.PROTOCOL_ERROR, "a frame that has no place here")
+            return
+        if fragments is None:
+            fragments = self._fragments = _Fragments(kind, bool(frame.rsv1))
+            self.empty = False
+        size, limit = len(fragments.data) + frame.payload_size, self._receiver.max_size
+        if size > limit:
+            fail(framing.TOO_BIG, f"a message is at most {limit} bytes")
+        elif framing.too_many_fragments(fragments.count, size):
+            fail(framing.POLICY_VIOLATION, "a message has too many fragments")
+        else:
+            self._add(fragments, frame)
+
+    def stop(self) -> None:
+        """Forget what has begun."""
+        self._fragments = self._waiting = None
+
+    def _add(self, fragments: _Fragments, frame: WSFrame) -> None:
+        try:
+            fragments.add(frame.get_payload_as_bytes(), bool(frame.fin))
+        except UnicodeDecodeError:
+            self._receiver.fail(framing.INVALID_TEXT, NO_UTF8)
+            return
+        if frame.fin:
+            self._fragments = None
+            self.empty = self._waiting is None
+            self._take(fragments.kind, bytes(fragments.data), fragments.compressed)
+
+    def _take(self, kind: WSMsgType, data: bytes, compressed: bool) -> None:
+        if self._waiting is not None:
+            self._waiting.append((kind, data, compressed))
+        elif not compressed:
+            self._deliver(kind, data)
+        elif len(data) <= deflate.THREAD_ABOVE // 16:
+            self._expand_now(kind, data)
+        else:
+            self._waiting, self.empty = deque(), False
+            self._receiver.hold_reading(True)
+            self._task = asyncio.get_running_loop().create_task(self._expand(kind, data))
+
+    def _deliver(self, kind: WSMsgType, data: bytes) -> None:
+        try:
+            message: Buffer | str = data if kind is _BINARY else data.decode()
+        except UnicodeDecodeError:
+            self._receiver.fail(framing.INVALID_TEXT, NO_UTF8)
+        else:
+            self._receiver.receive(kind is _BINARY, message)
+
+    def _inflate(self, data: bytes, limit: int) -> bytes:
+        """Raises LimitExceeded, zlib.error."""
+        assert self._inflater is not None
+        return self._inflater.inflate(data, limit)
+
+    def _expand_now(self, kind: WSMsgType, data: bytes) -> None:
+        try:
+            message = self._inflate(data, self._receiver.max_size)
+        except (LimitExceeded, zlib.error) as error:
+            self._refuse(error)
+        else:
+            self._deliver(kind, message)
+
+    async def _expand(self, kind: WSMsgType, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            message = await loop.run_in_executor(None, self._inflate, data, self._receiver.max_size)
+        except (LimitExceeded, zlib.error) as error:
+            self._refuse(error)
+            return
+        waiting, self._waiting = self._waiting, None
+        if waiting is None:  # disconnected
+            return
+        self.empty = self._fragments is None
+        self._deliver(kind, message)
+        for item in waiting:
+            self._take(*item)
+        if self._waiting is None:
+            self._receiver.hold_reading(False)
+
+    def _refuse(self, error: Exception) -> None:
+        if isinstance(error, LimitExceeded):
+            self._receiver.fail(framing.TOO_BIG, str(error))
+        else:
+            self._receiver.fail(framing.INVALID_TEXT, "malformed compressed data")

@@ -1,0 +1,138 @@
+"""Peers that take long are not taken for dead, and those that are dead are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.conftest import Open, Serve
+from tests.transport.raw import BINARY, CLOSE, PING, PONG, TEXT, RawSocket
+from tests.transport.shaped import shaped
+from wslink import App
+from wslink.transport import heartbeat
+from wslink.transport.base import ENGINES
+
+MIB = 1024 * 1024
+BEAT = 0.3
+HELLO = {"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [{"secret": "secret"}]}
+
+Connect = Callable[..., Awaitable[RawSocket]]
+
+
+@pytest.fixture(params=list(ENGINES))
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setattr(heartbeat, "MIN_INTERVAL", 0)
+    return str(request.param)
+
+
+def through(url: str, port: int) -> str:
+    return f"ws://127.0.0.1:{port}/{url.rpartition('/')[2]}"
+
+
+async def test_a_large_result_reaches_a_client_behind_a_slow_line(
+    engine: str, app: App, serve: Serve, peers: Open
+) -> None:
+    """Its pongs come only after 6 intervals or more."""
+    data = os.urandom(6 * MIB)
+    app.method("fetch")(lambda: data)
+    url = await serve(app, engine=engine, heart_beat=BEAT)
+    async with shaped("127.0.0.1", int(url.split(":")[2].split("/")[0]), down=2e6) as port:
+        peer = await peers(through(url, port), 2, hello={})
+        assert (await peer.call("fetch"))["result"] == data
+
+
+async def test_a_large_argument_arrives_from_behind_a_slow_line(
+    engine: str, app: App, serve: Serve, peers: Open
+) -> None:
+    app.method("size")(len)
+    url = await serve(app, engine=engine, heart_beat=BEAT)
+    async with shaped("127.0.0.1", int(url.split(":")[2].split("/")[0]), up=1e6) as port:
+        peer = await peers(through(url, port), 2, hello={})
+        assert (await peer.call("size", os.urandom(3 * MIB)))["result"] == 3 * MIB
+
+
+async def test_a_viewer_of_a_stream_that_is_denser_than_its_line_stays(
+    engine: str, app: App, serve: Serve, peers: Open
+) -> None:
+    frames = app.topic("frames", delivery="latest")
+    url = await serve(app, engine=engine, heart_beat=BEAT)
+
+    async def stream() -> None:
+        while True:
+            frames.publish(os.urandom(400_000))
+            await asyncio.sleep(0.02)
+
+    async with shaped("127.0.0.1", int(url.split(":")[2].split("/")[0]), down=1e6) as port:
+        peer = await peers(through(url, port), 2, hello={"features": ["subscribe"]})
+        await peer.subscribe(1, "frames")
+        task = asyncio.create_task(stream())
+        try:
+            for _ in range(10):
+                await peer.publication()
+        finally:
+            task.cancel()
+        app.method("ping")(lambda: "pong")
+        assert (await peer.call("ping"))["result"] == "pong"
+
+
+async def test_a_page_that_is_busy_for_two_intervals_stays(engine: str, app: App, serve: Serve) -> None:
+    url = await serve(app, engine=engine, heart_beat=BEAT)
+    socket = await RawSocket.open(url)
+    socket.send(TEXT, json.dumps(HELLO).encode())
+    await socket.receive()
+    for _ in range(3):
+        await asyncio.sleep(2.5 * BEAT)
+        while (frame := await socket.receive()).opcode != PING:
+            pass
+        socket.send(PONG, frame.payload)
+    socket.close()
+
+
+async def test_a_client_that_reads_nothing_is_dropped_and_that_is_logged(
+    engine: str, app: App, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = app.topic("frames", delivery="latest")
+    url = await serve(app, engine=engine, heart_beat=BEAT)
+    socket = await RawSocket.open(url)
+    socket.send(TEXT, json.dumps(HELLO).encode())
+    await socket.receive()
+    socket.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    deadline = time.monotonic() + 8
+    with caplog.at_level(logging.WARNING):
+        while app.clients and time.monotonic() < deadline:
+            frames.publish(os.urandom(1000))
+            await asyncio.sleep(0.02)
+    assert not app.clients
+    assert [record.name for record in caplog.records if "no sign of life" in record.message] == [
+        f"wslink.transport.{engine}"
+    ]
+    socket.close()
+
+
+async def test_a_close_while_much_is_on_its_way_is_answered(
+    engine: str, app: App, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = os.urandom(20 * MIB)
+    app.method("fetch")(lambda: data)
+    url = await serve(app, engine=engine)
+    async with shaped("127.0.0.1", int(url.split(":")[2].split("/")[0]), down=20e6) as port:
+        socket = await RawSocket.open(through(url, port))
+        socket.send(TEXT, json.dumps(HELLO).encode())
+        await socket.receive()
+        call = {"wslink": "1.0", "id": "rpc:c0:1", "method": "fetch", "args": []}
+        socket.send(TEXT, json.dumps(call).encode())
+        await asyncio.sleep(0.1)
+        socket.send(CLOSE, b"\x03\xe8")
+        opcodes = []
+        while (frame := await socket.receive(20)).opcode != CLOSE:
+            opcodes.append(frame.opcode)
+        assert frame.payload == b"\x03\xe8"
+        assert opcodes == [TEXT, BINARY, TEXT][: len(opcodes)]  # each as a whole
+        assert await socket.ended()
+        socket.close()
