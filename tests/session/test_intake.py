@@ -1,4 +1,4 @@
-"""The turns in which clients' frames are taken (TURN-1, LIM-14)."""
+"""The turns in which clients' frames are taken (TURN-1, LIM-16)."""
 
 from __future__ import annotations
 

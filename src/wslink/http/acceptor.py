@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-logger = logging.getLogger("wslink.http")
+logger: logging.Logger = logging.getLogger("wslink.http")
 
 BATCH = 32
 """Connections that are accepted in one turn of the event loop."""
@@ -76,7 +76,7 @@ class Connections:
     """
 
     def __init__(self, limit: int) -> None:
-        self.limit = min(limit, _descriptors())
+        self.limit: int = min(limit, _descriptors())
         self.evictors: list[Callable[[], bool]] = []
         self._open: set[CountedSocket] = set()
         self._complaints = Complaints()

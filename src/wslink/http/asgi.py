@@ -13,7 +13,7 @@ from wslink.session.session import Session
 from wslink.transport.asgi import AsgiSocket, Event, Receive, Send
 from wslink.transport.queued import PumpedConnection
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 TRY_AGAIN_LATER = 1013
 POLICY_VIOLATION = 1008

@@ -26,7 +26,7 @@ from wslink.transport.base import Carriage, Carried, find_engine
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
-logger = logging.getLogger("wslink.http")
+logger: logging.Logger = logging.getLogger("wslink.http")
 
 _VERSIONS = ("13", "8", "7")
 _KEY = re.compile("[A-Za-z0-9+/]{22}==")
@@ -45,6 +45,7 @@ class EndpointOptions:
         compress: whether permessage-deflate is accepted where a client offers it.
         engine: what carries the frames; see `base.find_engine`.
         logger: the name of the logger that connections are reported to; that of the engine unless given.
+        hosts: names by which the server may be asked; see `origin.is_asked_by`. Any name if there are none.
     """
 
     origins: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class EndpointOptions:
     compress: bool = True
     engine: str = "auto"
     logger: str = ""
+    hosts: tuple[str, ...] = ()
 
 
 class Endpoint:
@@ -147,6 +149,9 @@ class Endpoint:
         """What a GET request with these headers is answered if it gets no WebSocket."""
         if not _is_upgrade(headers):
             return NO_UPGRADE
+        if self._options.hosts and not origin.is_asked_by(headers, self._options.hosts):
+            self._refusals.warning("a request by the name %s was refused: name it in hosts", headers.get("Host"))
+            return UNKNOWN_NAME
         if not origin.is_allowed(headers, self._options.origins):
             self._refusals.warning(
                 "a page of %s was refused: name it in WSLINK_ORIGINS; the server is %s to it",
@@ -182,6 +187,7 @@ class Refusal:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+UNKNOWN_NAME = Refusal(421, "The server is not known by this name; its setting hosts lists its names.\n")
 NO_UPGRADE = Refusal(
     426, "This is a WebSocket endpoint.\n", {"Upgrade": "websocket", "Sec-WebSocket-Version": _VERSIONS[0]}
 )

@@ -23,7 +23,7 @@ from wslink.transport.private import client_guard, client_transport, guarding_co
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import Request
 
-logger = logging.getLogger("wslink.http")
+logger: logging.Logger = logging.getLogger("wslink.http")
 
 PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds before a connection is made again: at first, and at most, where it fails or ends soon again and again."""

@@ -90,6 +90,7 @@ class Site:
         return int(sockets[0].getsockname()[1])
 
     async def _open(self, sockets: list[socket.socket]) -> None:
+        _asyncio.addFilter(_is_no_chatter)
         if self._stopped:
             for one in sockets:
                 one.close()
@@ -147,6 +148,14 @@ class _Runner(web.AppRunner):
     @property
     def server(self) -> Any:
         return self.arrivals or super().server
+
+
+_asyncio = logging.getLogger("asyncio")
+
+
+def _is_no_chatter(record: logging.LogRecord) -> bool:
+    """What asyncio says of each write to a client that has gone, until it has told us of that in its next turn."""
+    return record.msg != "socket.send() raised exception."
 
 
 def _has_readers() -> bool:

@@ -17,7 +17,7 @@ from wslink.rpc.redefinition import add_handler
 from wslink.session.view import SessionView
 from wslink.wire.messages import is_topic
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 Delivery = Literal["reliable", "latest"]
 DELIVERIES = ("reliable", "latest")
@@ -45,7 +45,7 @@ class Subscription:
         self, id_: int, session: SessionView, topic: Topic, definition: dict[str, Any], matches: Predicate
     ) -> None:
         self.id = id_
-        self.client_id = session.client_id
+        self.client_id: str = session.client_id
         self.topic = topic
         self.filter = definition
         self.active = True

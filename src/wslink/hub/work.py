@@ -13,7 +13,7 @@ from wslink.hub.pool import DaemonPool, default_threads
 from wslink.hub.threads import SharedThreads
 from wslink.rpc.call import current_call
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 GRACE = 1.0
 """Seconds that calls under way have to end by themselves when their server stops, before they are cancelled."""

@@ -26,7 +26,7 @@ from wslink.launcher.store import Store
 from wslink.launcher.variables import accept
 from wslink.launcher.watching import Watcher
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 
 class Launcher:

@@ -25,7 +25,7 @@ class LineWatch:
         self._text = text.encode()
         self._position = 0
         self._carried = b""
-        self.found = not text
+        self.found: bool = not text
 
     def look(self) -> bool:
         """Whether the text has been written."""

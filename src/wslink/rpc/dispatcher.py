@@ -20,8 +20,9 @@ from wslink.rpc.ordering import ResponseFirst
 from wslink.wire.limits import Limits
 from wslink.wire.messages import Request
 from wslink.wire.show import as_text
+from wslink.wire.value import Value
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 MAX_REPR = 4096
 """Characters of an exception's `repr` that are sent (ERR-2)."""
@@ -33,9 +34,9 @@ Executor = Callable[[Callable[[], Any]], Awaitable[Any]]
 class Responder(Protocol):
     """The end of a connection whose calls are dispatched: it sends what becomes of them."""
 
-    def result(self, id_: str, value: Any, method: str | None = None) -> None: ...
+    def result(self, id_: str, value: Value, method: str | None = None) -> None: ...
 
-    def error(self, id_: str, code: int, message: str, data: Any = None) -> None: ...
+    def error(self, id_: str, code: int, message: str, data: Value = None) -> None: ...
 
     def unknown(self, request: Request) -> None:
         """There is no such method. Sends the error."""
@@ -67,8 +68,8 @@ class Service:
 
     def __init__(
         self,
-        owner: Any,
-        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        owner: Value,
+        spawn: Callable[[Coroutine[Value, Value, None]], asyncio.Task[None]],
         executors: Mapping[str, Executor],
         limits: Limits,
         debug: bool = False,
@@ -78,8 +79,8 @@ class Service:
         self.executors = executors
         self.limits = limits
         self.debug = debug
-        self.methods = Methods()
-        self.ordering = ResponseFirst()
+        self.methods: Methods = Methods()
+        self.ordering: ResponseFirst = ResponseFirst()
         self.under_way = 0
         self.busy = 0
         self.adrift = 0
@@ -91,9 +92,9 @@ class Running:
     __slots__ = ("adrift", "call", "detached", "task")
 
     def __init__(self, call: Call, detached: bool) -> None:
-        self.call = call
-        self.detached = detached
-        self.adrift = False
+        self.call: Call = call
+        self.detached: bool = detached
+        self.adrift: bool = False
         """Whether it goes on although its client has gone."""
         self.task: asyncio.Task[None] | None = None
 
@@ -185,12 +186,12 @@ class Dispatcher:
         total = service.limits.max_server_calls
         return service.under_way >= total and running >= max(total // max(service.busy, 1), 1)
 
-    def _elsewhere(self, method: Method, function: Function) -> Awaitable[Any]:
+    def _elsewhere(self, method: Method, function: Function) -> Awaitable[Value]:
         """Run a sync method where it wants to run; an async one's coroutine comes back to the event loop."""
         context = contextvars.copy_context()
         return self._service.executors[method.run](functools.partial(context.run, function))
 
-    def _keep(self, call: Call, awaitable: Awaitable[Any], detached: bool) -> None:
+    def _keep(self, call: Call, awaitable: Awaitable[Value], detached: bool) -> None:
         """Enter a call into the table until it has ended."""
         service = self._service
         if self._running is None:
@@ -205,7 +206,7 @@ class Dispatcher:
             self.full = True
             self._responder.full()
 
-    async def _finish(self, key: object, running: Running, awaitable: Awaitable[Any]) -> None:
+    async def _finish(self, key: object, running: Running, awaitable: Awaitable[Value]) -> None:
         call = running.call
         try:
             result = await awaitable
@@ -276,7 +277,7 @@ class _Raised:
         self.error = error
 
 
-def _outcome(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def _outcome(function: Function, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
     try:
         return function(*args, **kwargs)
     except BaseException as error:

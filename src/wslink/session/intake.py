@@ -101,7 +101,7 @@ class Intake:
         source: what they come from.
         turns: those of its server.
         behind: whether nothing further is taken from the client.
-        limit: bytes that may wait (LIM-14).
+        limit: bytes that may wait (LIM-16).
     """
 
     __slots__ = (

@@ -32,8 +32,8 @@ class Unacknowledged(Generic[MessageT]):
     __slots__ = ("_held", "_kept", "last", "size")
 
     def __init__(self) -> None:
-        self.last = 0
-        self.size = 0
+        self.last: int = 0
+        self.size: int = 0
         self._kept: dict[int, Kept[MessageT]] = {}  # in the order of numbers, those above what was acknowledged
         self._held: dict[int, Kept[MessageT]] = {}  # those below it that the peer reported missing
 
@@ -94,7 +94,7 @@ class Received:
 
     def __init__(self, max_missing: int) -> None:
         self._max_missing = max_missing
-        self.last = 0
+        self.last: int = 0
         self.missing: set[int] = set()
 
     def take(self, number: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from time import monotonic
-from typing import Any
 
 from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
@@ -14,7 +13,7 @@ from wslink.session.flow import FlowControl
 from wslink.session.intake import CREDIT
 from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
-from wslink.session.send_queue import Entry
+from wslink.session.send_queue import Entry, SendQueue
 from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, Stateful
 from wslink.session.window import DeliveryWindow
@@ -22,8 +21,9 @@ from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.messages import Request
 from wslink.wire.show import as_text
+from wslink.wire.value import Value
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Outgoing(Stateful):
@@ -41,20 +41,20 @@ class Outgoing(Stateful):
         "features", "flow", "queue", "route", "subscribing",
     )  # fmt: skip
 
-    def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Any) -> None:
+    def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
         super().__init__()
-        self.client_id = client_id
+        self.client_id: str = client_id
         self.client: Caller | None = None
-        self.route = route
-        self.subscribing = False
+        self.route: Value = route
+        self.subscribing: bool = False
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self.features: tuple[str, ...] = ()
         self.flow: FlowControl | None = None
         self._owner = owner
         self._transport = transport
         self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog)
-        self.queue = self._sender.queue
-        self.credit = CREDIT
+        self.queue: SendQueue = self._sender.queue
+        self.credit: int = CREDIT
         self._pace: Pace | None = None
         self._max_frame = owner.limits.max_sent_frame
 
@@ -79,7 +79,7 @@ class Outgoing(Stateful):
         self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump)
         self._sender.flow = self.flow
 
-    def result(self, id_: str, value: Any, method: str | None = None) -> None:
+    def result(self, id_: str, value: Value, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""
         try:
             message = self.encoder.result(id_, value, self._max_frame)
@@ -98,9 +98,9 @@ class Outgoing(Stateful):
         else:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
 
-    def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
+    def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
         """Send the error of a request, with a word in place of data that cannot be encoded."""
-        error: dict[str, Any] = {"code": code, "message": message}
+        error: dict[str, Value] = {"code": code, "message": message}
         if data is not None:
             error["data"] = data
         try:
@@ -109,7 +109,7 @@ class Outgoing(Stateful):
             logger.error("an error cannot be sent as it is: %s", unsendable)
             self.send(self.encoder.failure(id_, self._sendable(error), self._max_frame))
 
-    def _sendable(self, error: dict[str, Any]) -> dict[str, Any]:
+    def _sendable(self, error: dict[str, Value]) -> dict[str, Value]:
         """`error` with its message as text, and a word in place of data that cannot be sent."""
         plain = {**error, "message": as_text(error["message"])}
         try:
@@ -127,7 +127,7 @@ class Outgoing(Stateful):
         text = f"Unregistered method called{hint}"
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
-    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
+    def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = ()) -> None:
         """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over
         `max_backlog` is disconnected (LIM-6)."""
         if self.state is CLOSED:
@@ -138,7 +138,7 @@ class Outgoing(Stateful):
             return
         self._put(Entry(message, key, names))
 
-    def result_behind(self, id_: str, value: Any, topic: str) -> None:
+    def result_behind(self, id_: str, value: Value, topic: str) -> None:
         """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
 
         To a client with `flow`, behind the one that is being sent: what waits for a window is not waited for, since
@@ -156,8 +156,8 @@ class Outgoing(Stateful):
     def send_within(
         self,
         message: Message,
-        key: Any,
-        names: tuple[Any, ...],
+        key: Value,
+        names: tuple[Value, ...],
         gates: tuple[DeliveryWindow, ...],
         label: object,
         about: object,

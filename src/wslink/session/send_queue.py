@@ -59,15 +59,16 @@ class Entry:
         gates: tuple[Gate, ...] = (),
         on_begin: Callable[[Entry], None] | None = None,
     ) -> None:
-        self.message = message
-        self.key = key
-        self.names = names
-        self.gates = gates
-        self.on_begin = on_begin
+        self.message: Message = message
+        self.key: Hashable = key
+        self.names: tuple[Hashable, ...] = names
+        self.gates: tuple[Gate, ...] = gates
+        self.on_begin: Callable[[Entry], None] | None = on_begin
         self.after: Entry | None = None
         self.about: Any = None
         self.cutter: Cutter | None = None
-        self.begun = self.over = False
+        self.begun: bool = False
+        self.over: bool = False
 
     @property
     def ready(self) -> bool:
@@ -145,9 +146,9 @@ class SendQueue:
         self._begun = 0  # bytes that are left of messages that are being sent
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
         self._count = 0
-        self.waiting = 0
-        self.gated = 0
-        self.dropped = 0
+        self.waiting: int = 0
+        self.gated: int = 0
+        self.dropped: int = 0
 
     def __len__(self) -> int:
         """Messages that wait, those that are being sent included."""

@@ -38,7 +38,7 @@ class Sender:
     __slots__ = ("_chunk", "_transport", "_unsent", "flow", "queue")
 
     def __init__(self, transport: FrameSink, limit: int, ledger: Ledger | None = None) -> None:
-        self.queue = SendQueue(limit, ledger=ledger)
+        self.queue: SendQueue = SendQueue(limit, ledger=ledger)
         self.flow: FlowControl | None = None
         self._transport = transport
         self._chunk = ChunkSize()

@@ -11,6 +11,7 @@ from typing import Any
 
 from wslink import errors
 from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, ParseError, PeerError
+from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
 from wslink.session.greeting import Greeting
@@ -24,10 +25,9 @@ from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, detect
 from wslink.wire.extensions import UNCOUNTED
 from wslink.wire.frames import Buffer
-from wslink.wire.messages import MAX_ID, NO_ID, Request
-from wslink.wire.v2_msgpack import INCOMPLETE
+from wslink.wire.messages import INCOMPLETE, MAX_ID, NO_ID, Request
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 
 Renew = Callable[[Request], None]
@@ -224,7 +224,7 @@ class Session(Outgoing):
     def open(self, features: tuple[str, ...], identity: Identity) -> None:
         """The client has authenticated, and has been told so."""
         assert self._decoder is not None
-        self.client = self._owner.admit(self, identity, self._opening)
+        self.client: Caller | None = self._owner.admit(self, identity, self._opening)
         self.advance(Event.AUTHENTICATED)
         self._logged = logger.isEnabledFor(logging.DEBUG)
         self._cancel_hello_timer()

@@ -75,14 +75,14 @@ class DeliveryWindow:
     )
 
     def __init__(self, fixed: int | None = None, max_rate: float | None = None) -> None:
-        self.interval = 1 / max_rate if max_rate else 0.0
-        self.resting = False
-        self.dropped = 0
-        self.quality = 1.0
+        self.interval: float = 1 / max_rate if max_rate else 0.0
+        self.resting: bool = False
+        self.dropped: int = 0
+        self.quality: float = 1.0
         self._fixed = fixed is not None
-        self.size = FIRST_WINDOW if fixed is None else fixed
-        self.count = 0
-        self.settled = 0
+        self.size: int = FIRST_WINDOW if fixed is None else fixed
+        self.count: int = 0
+        self.settled: int = 0
         self._sent: deque[_Sent] = deque()
         self._rtts: deque[tuple[float, float]] = deque()
         self._starting = True

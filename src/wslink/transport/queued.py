@@ -13,7 +13,7 @@ from wslink.session.stall import Progress
 from wslink.transport.gate import ReadGate
 from wslink.wire.frames import Frame
 
-logger = logging.getLogger("wslink.protocol")
+logger: logging.Logger = logging.getLogger("wslink.protocol")
 
 HIGH_WATER = 256 * 1024
 """Bytes that may wait here. Beyond that frames stay in the session's outbox, where a newer one may replace them."""

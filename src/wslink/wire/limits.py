@@ -58,7 +58,7 @@ class Limits:
     max_server_calls: int = 4096
     """LIM-10: calls under way on the server above which none are taken from clients that have their share of them."""
     max_held: int = 16 * MIB
-    """LIM-14: bytes of calls that wait to be taken, where the transport cannot hold up its client."""
+    """LIM-16: bytes of calls that wait to be taken, where the transport cannot hold up its client."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 

@@ -7,12 +7,12 @@ time. Clients in JavaScript cannot hold such maps at all.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgpack
 
 from wslink.errors import LimitExceeded, ParseError
 from wslink.wire.frames import Buffer
+from wslink.wire.value import Value
 
 SMALL = 4096
 """Messages of at most so many bytes are decoded first and checked after: no map in them can take long."""
@@ -27,9 +27,9 @@ _LEAVES = frozenset((str, int, float, bool, type(None), bytes))
 _WRONG_KEY = "a key of a map must be a string or a number"
 
 
-def check_decoded(values: Iterable[Any]) -> None:
+def check_decoded(values: Iterable[Value]) -> None:
     """Check the maps of a message that was decoded already. Raises ParseError."""
-    stack: list[Any] = [values]
+    stack: list[Value] = [values]
     while stack:
         node = stack.pop()
         if type(node) is dict:
@@ -73,7 +73,7 @@ def check_packed(text: Buffer, max_elements: int, keys: frozenset[type] = KEYS) 
         raise ParseError(f"malformed MessagePack: {error or type(error).__name__}") from error
 
 
-def _no_key(code: int, data: bytes) -> Any:
+def _no_key(code: int, data: bytes) -> Value:
     return None
 
 
@@ -83,12 +83,12 @@ class _Count:
         self._limit = limit
         self._left = limit
 
-    def pairs(self, pairs: list[tuple[Any, Any]]) -> None:
+    def pairs(self, pairs: list[tuple[Value, Value]]) -> None:
         if not self._keys.issuperset([type(key) for key, _ in pairs]):
             raise ParseError(_WRONG_KEY)
         self.items(pairs)
 
-    def items(self, items: list[Any]) -> None:
+    def items(self, items: list[Value]) -> None:
         self._left -= len(items)
         if self._left < 0:
             raise self.excess()
