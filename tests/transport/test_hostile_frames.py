@@ -248,6 +248,7 @@ async def test_empty_fragments_are_bounded(
     serve: Serve,
     peers: Open,
 ) -> None:
+    """LIM-14."""
     url = await serve(echo, engine=engine)
     peer = await peers(url, hello={})
     socket = await RawSocket.open(url)

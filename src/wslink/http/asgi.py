@@ -8,7 +8,7 @@ from pathlib import Path
 from wslink.http import origin
 from wslink.http.client_files import ClientFiles
 from wslink.session.identity import Opening
-from wslink.session.ports import Endpoint as Host
+from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
 from wslink.transport.asgi import AsgiSocket, Event, Receive, Send
 from wslink.transport.queued import PumpedConnection
@@ -29,7 +29,7 @@ class AsgiApplication:
         client: the folder of the JavaScript client.
     """
 
-    def __init__(self, host: Host, route: str, origins: tuple[str, ...], client: Path) -> None:
+    def __init__(self, host: HandshakeOwner, route: str, origins: tuple[str, ...], client: Path) -> None:
         self._host = host
         self._route = "/" + route.strip("/")
         self._origins = origins

@@ -18,7 +18,7 @@ from wslink.http import origin
 from wslink.http.acceptor import Complaints
 from wslink.http.fast_path import ARRIVALS
 from wslink.session.identity import Opening
-from wslink.session.ports import Endpoint as Host
+from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
 from wslink.session.state import State
 from wslink.transport.base import Carriage, Carried, find_engine
@@ -68,7 +68,7 @@ class Endpoint:
         UsageError: if the engine cannot be had.
     """
 
-    def __init__(self, host: Host, options: EndpointOptions, route: Any = None) -> None:
+    def __init__(self, host: HandshakeOwner, options: EndpointOptions, route: Any = None) -> None:
         self._host = host
         self._options = options
         self._route = route

@@ -15,7 +15,7 @@ from wslink.errors import UsageError
 from wslink.http.endpoint import SHUT_DOWN_TIMEOUT
 from wslink.http.tokens import read_token
 from wslink.session.identity import Opening
-from wslink.session.ports import SessionOwner as Host
+from wslink.session.ports import SessionOwner
 from wslink.session.session import Renew, Session
 from wslink.session.state import State
 from wslink.transport.aiohttp import AiohttpConnection
@@ -101,7 +101,7 @@ class ReverseConnection:
 
     def __init__(
         self,
-        host: Host,
+        host: SessionOwner,
         url: str,
         heartbeat: float,
         *,
@@ -160,21 +160,38 @@ class ReverseConnection:
 
     async def carry(self, connected: Callable[[], None]) -> None:
         """Connect and serve until the connection ends. Raises as `serve` does."""
-        limit = self._host.limits.max_frame
         token = read_token("reverse_token_file", self._token_file)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with (
-            aiohttp.ClientSession(connector=guarding_connector()) as http,
-            http.ws_connect(self._url, headers=headers, autoping=False, max_msg_size=limit, compress=0) as dialed,
-        ):
+        async with contextlib.AsyncExitStack() as stack:
+            http = await stack.enter_async_context(aiohttp.ClientSession(connector=guarding_connector()))
+            socket = await self._dial(http, headers)
+            if socket is None:
+                return
+            stack.push_async_callback(socket.close)
             connected()
-            socket = cast("aiohttp.ClientWebSocketResponse[Any]", dialed)
             self._connection = connection = AiohttpConnection(
                 socket, client_transport(socket), self._heartbeat, self._host.limits, client_guard(socket)
             )
             sessions = SuccessiveSessions(lambda renew: self._session(connection, renew))
             connection.on_ping = lambda payload: sessions.next_client() if payload == NEW_PEER else None
             await connection.run(sessions)
+
+    async def _dial(
+        self, http: aiohttp.ClientSession, headers: dict[str, str]
+    ) -> aiohttp.ClientWebSocketResponse[Any] | None:
+        """The WebSocket; None if `close` is called before the relay has answered."""
+        limit = self._host.limits.max_frame
+        dialling: asyncio.Future[Any] = asyncio.ensure_future(
+            http.ws_connect(self._url, headers=headers, autoping=False, max_msg_size=limit, compress=0)
+        )
+        closing = asyncio.ensure_future(self._closing.wait())
+        try:
+            await asyncio.wait({dialling, closing}, return_when=asyncio.FIRST_COMPLETED)
+            return cast("aiohttp.ClientWebSocketResponse[Any]", dialling.result()) if dialling.done() else None
+        finally:
+            for one in (dialling, closing):
+                one.cancel()
+            await asyncio.wait({dialling, closing})
 
     async def close(self) -> None:
         """Do not connect any more, and wait until the connection has ended."""

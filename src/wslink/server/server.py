@@ -80,6 +80,9 @@ class Server:
             if signalled and isinstance(error, OSError):
                 return
             raise
+        if self._life.ending:  # at a signal, while it dialled
+            await self.stop()
+            return
         self._life.begin([self._hub])
         announce(self._options.ready_msg)
 

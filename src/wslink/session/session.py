@@ -69,7 +69,8 @@ class Session(Outgoing):
         renew: Renew | None = None,
     ) -> None:
         super().__init__(owner, transport, client_id or new_client_id(), route)
-        self._opening = dataclasses.replace(opening, request=None)  # a connection may outlive its request by days
+        # A connection may outlive its request by days.
+        self._opening = opening if opening.request is None else dataclasses.replace(opening, request=None)
         self._renew = renew
         self._received = owner.observers.received
         self._dispatcher = Dispatcher(owner.service, self)
