@@ -111,14 +111,17 @@ def not_serializable(error: Exception) -> NotSerializable:
     return NotSerializable(str(error) or repr(error))
 
 
+_ALLOWED = "strings, numbers, booleans or None"
+
+
 def wrong_key(value: Value, allowed: frozenset[type] = KEYS) -> str:
     """What to say of a value in which a map has a key that peers cannot hold; names the key's type if it is found."""
     stack: list[Value] = [value]
     for node in stack:
         if isinstance(node, Mapping):
-            if (kind := next((type(key) for key in node if type(key) not in allowed), None)) is not None:
-                return f"a map with a key of type {kind.__name__} cannot be sent: keys are strings or numbers"
+            if (kind := next((type(key) for key in node if type(key) not in KEYS), None)) is not None:
+                return f"a map with a key of type {kind.__name__} cannot be sent; keys are {_ALLOWED}"
             stack.extend(node.values())
         elif isinstance(node, (list, tuple)):
             stack.extend(node)
-    return "a map with a key that is neither a string nor a number cannot be sent"
+    return f"a map with another key than {_ALLOWED} cannot be sent"
