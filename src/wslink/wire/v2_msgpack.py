@@ -19,7 +19,7 @@ from wslink.wire.frames import Buffer, Frame, Message
 from wslink.wire.heads import packed_id
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE, VERSION, Request
-from wslink.wire.plain import not_serializable, to_plain, wrong_key
+from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
 from wslink.wire.value import Value
 
 SPLICE_ABOVE = arrays.SHARE_ABOVE
@@ -237,7 +237,7 @@ def _check_keys(text: bytes, value: Value) -> None:
     try:
         maps.check_packed(text, len(text))
     except PeerError as error:
-        raise NotSerializable(wrong_key(value)) from error
+        raise NotSerializable(wrong_key(value) if error.message == maps.WRONG_KEY else TOO_DEEP) from error
 
 
 _FLAT = frozenset((str, int, float, bool, type(None)))
