@@ -1,9 +1,9 @@
 import { UsageError } from "../errors.js";
-import { chunk, withHeader } from "../wire/chunks.js";
+import { withHeader } from "../wire/chunks.js";
 import type { Encoded } from "../wire/encoder.js";
 import { DEFAULT_FRAME_SIZE, HEADER_LENGTH, MAX_TOTAL } from "../wire/limits.js";
 
-/** A message of more bytes is sent frame by frame, and the page gets its turn between them. */
+/** A frame of more bytes is sent in pieces, and the page gets its turn between them. */
 const AT_ONCE = 2 ** 20;
 
 /** While more bytes wait in the transport, no further frame of a large message is made. */
@@ -23,7 +23,7 @@ export interface FrameSink {
 export class SendQueue {
   /** The largest frame, header included, in bytes (G2-5). */
   frameSize = DEFAULT_FRAME_SIZE;
-  /** Set when there is nobody to send to any more. */
+  /** Set when the session has ended: nothing more is sent. */
   ended = false;
 
   readonly #sink: FrameSink;
@@ -45,7 +45,10 @@ export class SendQueue {
    */
   async post(id: string, message: Encoded, isWanted: () => boolean): Promise<void> {
     if (message.size > MAX_TOTAL) throw new UsageError(`a message holds at most 4 GiB, not ${message.size} bytes`);
-    if (!this.#waiting && message.parts.length === 1 && message.size <= AT_ONCE) return this.#transmit(message.parts[0]);
+    const [first, ...rest] = message.parts;
+    if (!this.#waiting && rest.length === 0 && first.length <= Math.min(this.frameSize, AT_ONCE)) {
+      return this.#sink.send(withHeader(first, this.#nextId(), 0, message.size));
+    }
     const sent = Promise.resolve(this.#waiting).then(() => (isWanted() ? this.#stream(id, message) : undefined));
     // A message that fails holds up nothing.
     const over: Promise<void> = sent.catch(() => undefined).then(() => {
@@ -59,10 +62,6 @@ export class SendQueue {
   /** Sends no more of a message: the server skips the rest of what it has refused (G2-8). */
   stop(id: string): void {
     if (this.#waiting) this.#stopped.add(id);
-  }
-
-  #transmit(message: Uint8Array): void {
-    for (const frame of chunk(message, this.#nextId(), this.frameSize)) this.#sink.send(frame);
   }
 
   async #stream(id: string, { parts, size }: Encoded): Promise<void> {

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,10 +16,10 @@ from multidict import CIMultiDict
 from wslink.http import origin
 from wslink.http.acceptor import Complaints
 from wslink.http.fast_path import ARRIVALS
+from wslink.http.strangers import Strangers
 from wslink.session.identity import Opening
 from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
-from wslink.session.state import State
 from wslink.transport.base import Carriage, Carried, find_engine
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Endpoint:
         self._logger = logging.getLogger(options.logger or f"wslink.transport.{self._engine.name}")
         self._connections: set[Carried] = set()
         self._empty = asyncio.Event()
-        self._strangers: deque[tuple[Session, Carried]] = deque()  # oldest first; those that said hello among them
+        self._strangers = Strangers()
         self._refusals = Complaints()
 
     def add_to(self, application: web.Application, route: str) -> None:
@@ -123,14 +122,13 @@ class Endpoint:
     def _opened(self, connection: Carried, opening: Opening) -> Session:
         self._connections.add(connection)
         session = Session(self._host, connection, opening, route=self._route)
-        self._forget_strangers()
-        self._strangers.append((session, connection))
+        self._strangers.add(session, lambda: self._drop(connection))
         self._logger.info("client %s: a connection from %s", session.client_id, opening.address)
         return session
 
     def _ended(self, connection: Carried) -> None:
         self._connections.discard(connection)
-        self._forget_strangers()
+        self._strangers.forget()
         if not self._connections:
             self._empty.set()
 
@@ -158,24 +156,13 @@ class Endpoint:
                 headers.get("Origin"), headers.get("Host"),
             )  # fmt: skip
             return Refusal(403, "Pages of this origin may not connect.\n")
-        if len(self._connections) >= self._host.limits.max_clients and not self._make_room():
+        if len(self._connections) >= self._host.limits.max_clients and not self._strangers.drop_oldest():
             return Refusal(503, f"max_clients ({self._host.limits.max_clients}) are connected.\n")
         return None
 
-    def _forget_strangers(self) -> None:
-        while self._strangers and self._strangers[0][0].state is not State.NEW:
-            self._strangers.popleft()
-
-    def _make_room(self) -> bool:
-        """End the connection that has not said hello for longest, if there is one (LIM-11)."""
-        while self._strangers:
-            session, connection = self._strangers.popleft()
-            if session.state is State.NEW:
-                logger.info("client %s: it has not said hello, and makes room for another", session.client_id)
-                connection.abort()
-                self._ended(connection)
-                return True
-        return False
+    def _drop(self, connection: Carried) -> None:
+        connection.abort()
+        self._ended(connection)
 
 
 @dataclass(frozen=True, slots=True)

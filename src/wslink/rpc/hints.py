@@ -125,9 +125,17 @@ def _without_names(hint: Hint) -> Hint:
         if hint.__constraints__:
             return functools.reduce(operator.or_, hint.__constraints__)
         return Any if hint.__bound__ is None else hint.__bound__
-    if type(hint).__name__ == "TypeAliasType":  # Python 3.12
+    if _is_alias(hint):
         return _without_names(hint.__value__)
+    if _is_alias(alias := origin_of(hint)):  # such as NumPy's NDArray[...], from NumPy 2.5 on
+        given = dict(zip(alias.__type_params__, typing.get_args(hint), strict=True))
+        return _without_names(alias.__value__[tuple(given[name] for name in alias.__value__.__parameters__)])
     return _without_names(hint.__supertype__) if hasattr(hint, "__supertype__") else hint
+
+
+def _is_alias(hint: Hint) -> bool:
+    """Whether it is a name that a `type` statement gave (Python 3.12)."""
+    return type(hint).__name__ == "TypeAliasType"
 
 
 # Unions --------------------------------------------------------------------------

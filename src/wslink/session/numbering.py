@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Hashable, Iterator
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from wslink.errors import ParseError
 
@@ -13,7 +14,8 @@ LAST_NUMBER = 2**32 - 1
 MessageT = TypeVar("MessageT")
 
 
-class Kept(NamedTuple, Generic[MessageT]):
+@dataclasses.dataclass(frozen=True, slots=True)  # Python 3.10 has no generic NamedTuple
+class Kept(Generic[MessageT]):
     """A message that is kept until the peer has it."""
 
     message: MessageT
@@ -73,7 +75,7 @@ class Unacknowledged(Generic[MessageT]):
         """Send `message` under the number of one that is still kept, in its place."""
         store = self._held if number in self._held else self._kept
         self.size += size - store[number].size
-        store[number] = store[number]._replace(message=message, size=size)
+        store[number] = dataclasses.replace(store[number], message=message, size=size)
 
     def _drop(self, kept: Kept[MessageT]) -> None:
         self.size -= kept.size

@@ -104,11 +104,17 @@ def _exact_duration(value: Value, unit: str) -> Value:
 _LONGEST = datetime.timedelta.max // _MICROSECOND
 
 
+TOO_DEEP = "a value that is nested too deeply, or that holds itself, cannot be sent"
+
+
 def not_serializable(error: Exception) -> NotSerializable:
     """What the encoding of a value raised, as the sentence that its sender reads."""
     if isinstance(error, RecursionError) or str(error) == "Circular reference detected":  # json's
-        return NotSerializable("a value that is nested too deeply, or that holds itself, cannot be sent")
+        return NotSerializable(TOO_DEEP)
     return NotSerializable(str(error) or repr(error))
+
+
+_ALLOWED = "strings, numbers, booleans or None"
 
 
 def wrong_key(value: Value, allowed: frozenset[type] = KEYS) -> str:
@@ -116,9 +122,9 @@ def wrong_key(value: Value, allowed: frozenset[type] = KEYS) -> str:
     stack: list[Value] = [value]
     for node in stack:
         if isinstance(node, Mapping):
-            if (kind := next((type(key) for key in node if type(key) not in allowed), None)) is not None:
-                return f"a map with a key of type {kind.__name__} cannot be sent: keys are strings or numbers"
+            if (kind := next((type(key) for key in node if type(key) not in KEYS), None)) is not None:
+                return f"a map with a key of type {kind.__name__} cannot be sent; keys are {_ALLOWED}"
             stack.extend(node.values())
         elif isinstance(node, (list, tuple)):
             stack.extend(node)
-    return "a map with a key that is neither a string nor a number cannot be sent"
+    return f"a map with another key than {_ALLOWED} cannot be sent"

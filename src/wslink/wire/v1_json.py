@@ -23,8 +23,6 @@ from wslink.wire.plain import not_serializable, to_plain, wrong_key
 from wslink.wire.value import Value
 
 ATTACHMENT = "wslink.binary.attachment"
-SMALL_TEXT = 1024
-"""Characters of a text up to which no limit but those that are set lower can be reached."""
 _KEY = re.compile(r"wslink_bin\d{1,32}", re.ASCII)  # more digits would be a way around LIM-2 and LIM-5
 _BINARY = (bytes, bytearray, memoryview)
 
@@ -196,8 +194,9 @@ class FirstDecoder:
     def __init__(self, limits: Limits, calls: bool = False) -> None:
         self._limits = limits
         self._decode_calls = calls
+        self._unchecked = min(limits.max_message, limits.max_elements)
+        """Bytes of a text that is within both limits, whatever it holds."""
         self._max_held = limits.auth_msg_size
-        self._small = min(SMALL_TEXT, limits.max_message, limits.max_elements)
         self._announced: deque[str] = deque()
         self._attachments: dict[str, bytes | None] = {}  # None for one over max_message
         self._held = 0
@@ -223,34 +222,23 @@ class FirstDecoder:
         if binary:
             self._keep(bytes(cast(Buffer, data)))
             return INCOMPLETE
-        if (  # a small call without attachments, as most messages are: as below, with fewer functions
-            self._decode_calls
-            and len(data) <= self._small
-            and not self._attachments
-            and (_WIDE_TEXT.search(data) if isinstance(data, str) else _WIDE_BYTES.search(data)) is None
-        ):
-            try:
-                call = _call_decoder.decode(data)
-                if call.id is not NO_ID:
-                    return call
-            except _MALFORMED:
-                pass
-        try:
-            return self._receive_text(data)
-        except PeerError as error:
-            error.id = text_id(data)
-            raise
-
-    def _receive_text(self, data: Buffer | str) -> Value:
-        self._check_size(data)
-        is_wide = has_wide_integer(data) is not None
-        if self._decode_calls and not self._attachments and not is_wide:
+        text = data.encode(errors="replace") if isinstance(data, str) else bytes(data)
+        is_wide = _WIDE in text.translate(_DIGITS)
+        if self._decode_calls and not self._attachments and not is_wide and len(data) <= self._unchecked:
             try:
                 call = _call_decoder.decode(data)
                 if call.id is not NO_ID:
                     return call
             except _MALFORMED:
                 pass  # no call, or one that only the slower way reads
+        try:
+            return self._receive_text(data, is_wide)
+        except PeerError as error:
+            error.id = text_id(data)
+            raise
+
+    def _receive_text(self, data: Buffer | str, is_wide: bool) -> Value:
+        self._check_size(data)
         envelope = _parse(data, is_wide)
         if isinstance(envelope, dict) and "id" not in envelope and envelope.get("method") == ATTACHMENT:
             self._announce(envelope.get("args"))
@@ -318,12 +306,9 @@ class FirstDecoder:
 
 _call_decoder = msgspec.json.Decoder(Request)
 _MALFORMED = (msgspec.DecodeError, ValueError, RecursionError)
-_WIDE_BYTES, _WIDE_TEXT = re.compile(rb"[0-9]{19}"), re.compile(r"[0-9]{19}")
-
-
-def has_wide_integer(data: Buffer | str) -> Value:
-    """Whether there may be an integer beyond 64 bits in a text (G1-11)."""
-    return _WIDE_TEXT.search(data) if isinstance(data, str) else _WIDE_BYTES.search(data)
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_WIDE = b"0" * 19
+"""As many digits as the smallest integers have that 64 bits do not hold (G1-11)."""
 
 
 def _integer(text: str) -> int | float:

@@ -19,11 +19,12 @@ from wslink.wire.frames import Buffer, Frame, Message
 from wslink.wire.heads import packed_id
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE, VERSION, Request
-from wslink.wire.plain import not_serializable, to_plain, wrong_key
+from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
 from wslink.wire.value import Value
 
 SPLICE_ABOVE = arrays.SHARE_ABOVE
 """Binary values of this many bytes or more are sent from where they are; smaller ones are copied into the message."""
+LONG_LIST = 64
 SEARCH_NODES = 512
 """Values that are looked at for large binary ones. Beyond that they are copied, which is correct, only slower."""
 
@@ -81,8 +82,6 @@ class SecondEncoder:
 
     def __init__(self, arrays: bool = False) -> None:
         self._arrays = arrays
-        # Clients that know no arrays are released ones, or as old: they get what released servers send.
-        self._keys = maps.KEYS if arrays else maps.RELEASED_KEYS
         self._local = threading.local()
         self._encoder = msgspec.msgpack.Encoder(enc_hook=self._hook)
 
@@ -102,7 +101,7 @@ class SecondEncoder:
             marked, is_known = _mark_large(value)
             text = self._encoder.encode(marked if id_ is None else _Result(id_, marked))
             if not is_known:
-                _check_keys(text, value, self._keys)
+                _check_keys(text, value)
         except NotSerializable:
             raise
         except Exception as error:  # a property or an iterator of the application's may raise anything
@@ -171,8 +170,11 @@ class SecondEncoder:
 def _mark_large(value: Value) -> tuple[Value, bool]:
     """`value` with its large binary values wrapped (`value` itself if there are none), and whether all keys of its maps
     are known to be good."""
-    if type(value) in _FLAT:
+    kind = type(value)
+    if kind in _FLAT:
         return value, True
+    if kind is dict and _flat(value.values()):
+        return value, maps.KEYS.issuperset(map(type, value))
     search = _Search()
     return search.visit(value), search.is_known
 
@@ -194,7 +196,7 @@ class _Search:
         if kind is dict:
             return self._visit_map(node)
         if kind is list or kind is tuple:
-            if _flat(node) or self._is_over(node):
+            if self._is_floats(node) or _flat(node) or self._is_over(node):
                 return node
             new_items = list(map(self.visit, node))
             return new_items if any(map(operator.is_not, new_items, node)) else node
@@ -215,6 +217,13 @@ class _Search:
         changed = {key: new for key, old in node.items() if (new := visit(old)) is not old}
         return {**node, **changed} if changed else node
 
+    def _is_floats(self, node: Sequence[Value]) -> bool:
+        """Whether `node` seems to be a long list of floats, which is checked the fastest in encoded form."""
+        if len(node) < LONG_LIST or type(node[0]) is not float:
+            return False
+        self.is_known = False
+        return True
+
     def _is_over(self, node: Collection[Value]) -> bool:
         """Whether `node` is too large to be looked through."""
         if len(node) < self._budget:
@@ -223,12 +232,12 @@ class _Search:
         return True
 
 
-def _check_keys(text: bytes, value: Value, keys: frozenset[type]) -> None:
+def _check_keys(text: bytes, value: Value) -> None:
     """Raise NotSerializable if a map in `value`, encoded as `text`, has a key that peers cannot hold (MSG-8)."""
     try:
-        maps.check_packed(text, len(text), keys)
+        maps.check_packed(text, len(text))
     except PeerError as error:
-        raise NotSerializable(wrong_key(value, keys)) from error
+        raise NotSerializable(wrong_key(value) if error.message == maps.WRONG_KEY else TOO_DEEP) from error
 
 
 _FLAT = frozenset((str, int, float, bool, type(None)))
