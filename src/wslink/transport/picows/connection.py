@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
+from wslink.session.stall import Progress
 from wslink.session.state import State
 from wslink.transport import deflate, framing, tcp
 from wslink.transport.base import Carriage, close_reason, limit_unsent, too_large
@@ -65,8 +66,8 @@ class PicowsConnection(WSListener):
 
     __slots__ = (
         "_bits", "_carriage", "_close_timer", "_closing", "_controls", "_corkable_from", "_corked", "_ending",
-        "_heartbeat", "_held", "_parts", "_paused", "_pong", "_reached", "_session", "_slices", "_task",
-        "_transport", "_ws", "writable",
+        "_expanding", "_heartbeat", "_held", "_parts", "_paused", "_pong", "_reached", "_reading", "_session",
+        "_silences", "_slices", "_task", "_transport", "_ws", "writable",
     )  # fmt: skip
 
     def __init__(self, carriage: Carriage, agreement: deflate.Agreement | None) -> None:
@@ -78,6 +79,9 @@ class PicowsConnection(WSListener):
         self._pong: bytes | None = None  # the answer to the newest ping, where it has to wait
         self._ending = False  # the peer has closed: the connection ends once what has begun to be sent has gone out
         self._paused = False
+        self._reading = True  # whether the session wants to be handed more
+        self._expanding = False  # whether a message is being expanded, for which reading waits
+        self._silences = 0
         self._closing = False
         self._corked = False
         self._corkable_from = self._reached = 0.0
@@ -205,6 +209,28 @@ class PicowsConnection(WSListener):
         else:
             self._control(_CLOSE, message)
 
+    @property
+    def progress(self) -> Progress:
+        return Progress(tcp.line(self._transport).taken)
+
+    def cork(self) -> None:
+        self._corked = True
+
+    def uncork(self) -> None:
+        self._corked = False
+        if not self._closing or self._slices:
+            self._pump()
+
+    def pause_reading(self) -> None:
+        self._reading = False
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._reading = True
+        if not self._expanding and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def limit_unsent(self, limit: int) -> None:
         limit_unsent(self._transport, limit)
 
@@ -236,7 +262,11 @@ class PicowsConnection(WSListener):
 
     def hold_reading(self, hold: bool) -> None:
         """Read nothing for a while, or read on."""
-        self._transport.pause_reading() if hold else self._transport.resume_reading()
+        self._expanding = hold
+        if hold:
+            self._transport.pause_reading()
+        elif self._reading:
+            self._transport.resume_reading()
 
     # Sending
 
@@ -286,7 +316,10 @@ class PicowsConnection(WSListener):
         self._pump()
 
     def _progress(self) -> int:
-        return progress(self._transport)
+        if self._reading:
+            return progress(self._transport)
+        self._silences += 1  # what is not read is not silence
+        return self._silences
 
     def _ping(self) -> None:
         if not self._closing:
