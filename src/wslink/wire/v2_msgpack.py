@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import struct
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -18,16 +17,11 @@ from wslink.wire.chunks import COPY_BELOW, HEADER, HEADER_LENGTH, JOIN_BELOW, Un
 from wslink.wire.decoders import COPIES, MALFORMED, PLAIN, VIEWS, Decoders, reason
 from wslink.wire.frames import Buffer, Frame, Message
 from wslink.wire.heads import packed_id
+from wslink.wire.large import FLAT, Large, mark_large
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE, VERSION, Request
 from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
 from wslink.wire.value import Value
-
-SPLICE_ABOVE = arrays.SHARE_ABOVE
-"""Binary values of this many bytes or more are sent from where they are; smaller ones are copied into the message."""
-LONG_LIST = 64
-SEARCH_NODES = 512
-"""Values that are looked at for large binary ones. Beyond that they are copied, which is correct, only slower."""
 
 # A value that is sent from where it is leaves this mark in the encoded text: an extension no peer can know, nor forge.
 _MARK_CODE, _MARK_TOKEN = 127, os.urandom(16)
@@ -40,15 +34,6 @@ _RESULT, _ERROR, _METHOD, _ARGS, _KWARGS, _SUBSCRIPTIONS = (
 _MAP3, _MAP4, _MAP5 = b"\x83", b"\x84", b"\x85"
 
 _encode = msgspec.msgpack.encode
-
-
-class _Large:
-    """A large binary value on its way to the encoder, which hands over what it does not know (a tuple it would)."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: Buffer) -> None:
-        self.data = data
 
 
 class _Splice(NamedTuple):
@@ -99,7 +84,7 @@ class SecondEncoder:
         splices: list[_Splice] = []
         self._local.splices = splices
         try:
-            marked, is_known = _mark_large(value)
+            marked, is_known = mark_large(value)
             text = self._encoder.encode(marked if id_ is None else _Result(id_, marked))
             if not is_known:
                 _check_keys(text, value)
@@ -116,7 +101,7 @@ class SecondEncoder:
             raise not_serializable(error) from error
 
     def _hook(self, value: Value) -> Value:
-        if type(value) is _Large:
+        if type(value) is Large:
             return self._splice(None, value.data)
         if not arrays.is_array(value):
             return to_plain(value)
@@ -132,7 +117,7 @@ class SecondEncoder:
 
     def result(self, id_: str, value: Value, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
-        if type(value) in _FLAT:
+        if type(value) in FLAT:
             try:
                 text = self._encoder.encode(_Result(id_, value))
             except Exception:
@@ -168,85 +153,12 @@ class SecondEncoder:
         return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
 
 
-def _mark_large(value: Value) -> tuple[Value, bool]:
-    """`value` with its large binary values wrapped (`value` itself if there are none), and whether all keys of its maps
-    are known to be good."""
-    kind = type(value)
-    if kind in _FLAT:
-        return value, True
-    if kind is dict and _flat(value.values()):
-        return value, maps.KEYS.issuperset(map(type, value))
-    search = _Search()
-    return search.visit(value), search.is_known
-
-
-class _Search:
-    """A walk through a value, SEARCH_NODES long at most."""
-
-    __slots__ = ("_budget", "is_known")
-
-    def __init__(self) -> None:
-        self._budget = SEARCH_NODES
-        self.is_known = True
-        """Whether all that was met is known to be good."""
-
-    def visit(self, node: Value) -> Value:
-        """`node`, or what is sent in its place."""
-        self._budget -= 1
-        kind = type(node)
-        if kind is dict:
-            return self._visit_map(node)
-        if kind is list or kind is tuple:
-            if self._is_floats(node) or _flat(node) or self._is_over(node):
-                return node
-            new_items = list(map(self.visit, node))
-            return new_items if any(map(operator.is_not, new_items, node)) else node
-        if kind is bytes or kind is bytearray:
-            return _Large(arrays.frozen(node)) if len(node) >= SPLICE_ABOVE else node
-        if kind is memoryview:
-            return _Large(arrays.frozen(node)) if node.nbytes >= SPLICE_ABOVE or not node.c_contiguous else node
-        if kind not in _FLAT and not arrays.is_array(node):
-            self.is_known = False
-        return node
-
-    def _visit_map(self, node: dict[Value, Value]) -> dict[Value, Value]:
-        if not maps.KEYS.issuperset(map(type, node)):
-            self.is_known = False
-        if _flat(node.values()) or self._is_over(node):
-            return node
-        visit = self.visit
-        changed = {key: new for key, old in node.items() if (new := visit(old)) is not old}
-        return {**node, **changed} if changed else node
-
-    def _is_floats(self, node: Sequence[Value]) -> bool:
-        """Whether `node` seems to be a long list of floats, which is checked the fastest in encoded form."""
-        if len(node) < LONG_LIST or type(node[0]) is not float:
-            return False
-        self.is_known = False
-        return True
-
-    def _is_over(self, node: Collection[Value]) -> bool:
-        """Whether `node` is too large to be looked through."""
-        if len(node) < self._budget:
-            return False
-        self.is_known = False
-        return True
-
-
 def _check_keys(text: bytes, value: Value) -> None:
     """Raise NotSerializable if a map in `value`, encoded as `text`, has a key that peers cannot hold (MSG-8)."""
     try:
         maps.check_packed(text, len(text))
     except PeerError as error:
         raise NotSerializable(wrong_key(value) if error.message == maps.WRONG_KEY else TOO_DEEP) from error
-
-
-_FLAT = frozenset((str, int, float, bool, type(None)))
-
-
-def _flat(nodes: Iterable[Value]) -> bool:
-    """Whether none of `nodes` is or holds a binary value, as their types alone tell."""
-    return _FLAT.issuperset(map(type, nodes))
 
 
 def _compose(prefix: bytes, packed: Packed, tail: bytes, max_frame: int) -> Message:
@@ -332,7 +244,7 @@ class SecondDecoder:
             except MALFORMED:
                 pass
             else:
-                plain = not call.kwargs and _FLAT.issuperset(map(type, call.args))
+                plain = not call.kwargs and FLAT.issuperset(map(type, call.args))
                 return call if plain else _checked(call, data[HEADER_LENGTH:])
         text = unchunker.receive(data)
         if text is None:
@@ -354,7 +266,7 @@ class SecondDecoder:
             except MALFORMED:
                 pass  # something else than a call, or a malformed one: told apart below
             else:
-                if not is_checked and not (_FLAT.issuperset(map(type, call.args)) and not call.kwargs):
+                if not is_checked and not (FLAT.issuperset(map(type, call.args)) and not call.kwargs):
                     maps.check_decoded((call.args, call.kwargs))
                 return call
         try:
