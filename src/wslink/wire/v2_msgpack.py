@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec.msgpack import Ext
 from wslink.errors import NotSerializable, ParseError, PeerError
 from wslink.wire import arrays, maps
 from wslink.wire.chunks import COPY_BELOW, HEADER, HEADER_LENGTH, JOIN_BELOW, Unchunker, cut, message_ids, whole
+from wslink.wire.decoders import COPIES, MALFORMED, PLAIN, VIEWS, Decoders, reason
 from wslink.wire.frames import Buffer, Frame, Message
 from wslink.wire.heads import packed_id
 from wslink.wire.large import FLAT, Large, mark_large
@@ -209,7 +210,7 @@ class SecondDecoder:
         self._unchunker = Unchunker(limits, max_message)
         self._calls = calls
         self._max_elements = limits.max_elements
-        self._kept = self._passing = _PLAIN
+        self._kept = self._passing = PLAIN
         """What decodes a message that nobody will change, and one in a frame that is gone when `receive` returns."""
 
     def raise_limits(self, max_message: int) -> None:
@@ -218,7 +219,7 @@ class SecondDecoder:
 
     def accept_arrays(self) -> None:
         """Decode extension 1 as arrays from now on (ARR-1)."""
-        self._kept, self._passing = _VIEWS, _COPIES
+        self._kept, self._passing = VIEWS, COPIES
 
     def receive(self, binary: bool, data: Buffer | str) -> Value:
         """Take one frame: the decoded message it completes, or `INCOMPLETE`. Nothing of it is a view of a memoryview.
@@ -240,7 +241,7 @@ class SecondDecoder:
         ):
             try:
                 call = self._kept.call.decode(data[HEADER_LENGTH:])
-            except _MALFORMED:
+            except MALFORMED:
                 pass
             else:
                 plain = not call.kwargs and FLAT.issuperset(map(type, call.args))
@@ -255,14 +256,14 @@ class SecondDecoder:
             error.id = packed_id(text)
             raise
 
-    def _decode(self, text: Buffer, decoders: _Decoders) -> Value:
+    def _decode(self, text: Buffer, decoders: Decoders) -> Value:
         is_checked = len(text) > maps.SMALL
         if is_checked:
             maps.check_packed(text, self._max_elements)
         if self._calls:
             try:
                 call = decoders.call.decode(text)
-            except _MALFORMED:
+            except MALFORMED:
                 pass  # something else than a call, or a malformed one: told apart below
             else:
                 if not is_checked and not (FLAT.issuperset(map(type, call.args)) and not call.kwargs):
@@ -272,8 +273,8 @@ class SecondDecoder:
             message = decoders.value.decode(text)
         except ParseError:
             raise
-        except _MALFORMED as error:
-            raise ParseError(f"malformed MessagePack: {_reason(error)}") from error
+        except MALFORMED as error:
+            raise ParseError(f"malformed MessagePack: {reason(error)}") from error
         if not is_checked:
             maps.check_decoded((message,))
         return message
@@ -287,33 +288,3 @@ def _checked(call: Request, text: bytes) -> Request:
         error.id = packed_id(text)
         raise
     return call
-
-
-def _keep_ext(code: int, data: memoryview) -> Ext:
-    return Ext(code, bytes(data))
-
-
-def _view_ext(code: int, data: memoryview) -> Value:
-    return arrays.unpack_array(data) if code == arrays.EXT_TYPE else _keep_ext(code, data)
-
-
-def _copy_ext(code: int, data: memoryview) -> Value:
-    return arrays.unpack_array(data, copy=True) if code == arrays.EXT_TYPE else _keep_ext(code, data)
-
-
-class _Decoders:
-    """For any value and, faster, for calls. Arrays are views of the message, so that it has to stay aligned (G2-9), or
-    copies of their elements."""
-
-    def __init__(self, ext_hook: Callable[[int, memoryview], Value]) -> None:
-        self.value = msgspec.msgpack.Decoder(ext_hook=ext_hook)
-        self.call = msgspec.msgpack.Decoder(Request, ext_hook=ext_hook)
-
-
-_PLAIN, _VIEWS, _COPIES = map(_Decoders, (_keep_ext, _view_ext, _copy_ext))
-# A key that cannot be hashed is a TypeError, a date out of range or a shape beyond NumPy's an OverflowError.
-_MALFORMED = (msgspec.DecodeError, ParseError, RecursionError, ValueError, TypeError, OverflowError)
-
-
-def _reason(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
