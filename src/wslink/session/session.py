@@ -76,8 +76,7 @@ class Session(Outgoing):
         self._dispatcher = Dispatcher(owner.service, self)
         self._decoder: Decoder | None = None
         self._logged = True
-        self._malformed = 0
-        self._refused = 0  # hellos
+        self._malformed = self._refused = 0  # messages, and hellos
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
             self.expect_hello()
@@ -259,8 +258,7 @@ class Session(Outgoing):
     # End --------------------------------------------------------------------
 
     def close(self, code: int, reason: str) -> None:
-        """End the session and close its connection. What waits in the queue is dropped unless the code is 1000 or
-        1001."""
+        """End the session and close its connection. What waits is dropped unless the code is 1000 or 1001."""
         if self.state is CLOSED:
             return
         if code in (1000, 1001):
