@@ -12,13 +12,13 @@ from picows import WSFrame, WSMsgType, WSTransport
 from wslink.session.stall import Progress
 from wslink.session.state import State
 from wslink.transport import deflate, framing, tcp
-from wslink.transport.base import Carriage, close_reason, limit_unsent, too_large
+from wslink.transport.base import Carriage, close_reason, too_large
 from wslink.transport.closing import CloseTimer
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.picows.frames import SMALL
 from wslink.transport.picows.parts import NO_UTF8, MessageParts
 from wslink.transport.picows.private import forget_handshake, progress
-from wslink.transport.picows.writer import FrameWriter
+from wslink.transport.picows.sending import Sending
 from wslink.wire.frames import Buffer
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ SLOW = 0.001
 """Seconds. A client whose call took longer gets each answer at once for a while: gathering would delay it."""
 UNCORKED = 0.1
 """Seconds of that while. Short, since on a busy machine any call may seem to take longer."""
+MAX_LATE = 4096
+"""Frames that may come after a close."""
 MAX_PONGS = 16
 """Pings that arrived together and are answered each; of more, the newest is (RFC 6455, 5.5.3)."""
 
@@ -41,8 +43,8 @@ _TEXT, _BINARY, _PING, _PONG, _CLOSE = (
 _NEW = State.NEW
 
 
-class PicowsConnection(FrameWriter):
-    """Carries a session over an upgraded connection (session.contracts.Connection).
+class PicowsConnection(Sending):
+    """Carries a session over an upgraded connection (session.ports.Transport).
 
     Args:
         carriage: see Carriage.
@@ -50,8 +52,8 @@ class PicowsConnection(FrameWriter):
     """
 
     __slots__ = (
-        "_carriage", "_close_timer", "_controls", "_corkable_from", "_expanding", "_heartbeat", "_parts", "_reached",
-        "_reading", "_silences",
+        "_carriage", "_close_timer", "_controls", "_corkable_from", "_expanding", "_heartbeat", "_late", "_parts",
+        "_reached", "_reading", "_silences",
     )  # fmt: skip
 
     def __init__(self, carriage: Carriage, agreement: deflate.Agreement | None) -> None:
@@ -61,7 +63,7 @@ class PicowsConnection(FrameWriter):
         self._controls = 0  # control frames that arrived together
         self._reading = True  # whether the session wants to be handed more
         self._expanding = False  # whether a message is being expanded, for which reading waits
-        self._silences = 0
+        self._silences = self._late = 0
         self._corkable_from = self._reached = 0.0
         self._close_timer: CloseTimer | None = None
         self._heartbeat: Heartbeat
@@ -118,6 +120,13 @@ class PicowsConnection(FrameWriter):
                     self._corked = False
                     self._pump()
 
+    def _comes_late(self, kind: WSMsgType) -> bool:
+        """Whether a frame comes after the close, when nobody takes it any more; one that sends many is dropped."""
+        self._late += 1
+        if self._late == MAX_LATE:
+            self.abort()
+        return kind is not _CLOSE
+
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._closing = True
         self.writable = False
@@ -130,12 +139,13 @@ class PicowsConnection(FrameWriter):
         self._session.closed()
         self._carriage.ended(self)
 
-    # session.contracts.Connection
+    # session.ports.Transport
 
     def close(self, code: int, reason: str) -> None:
         if self._closing:
             return
         self._closing = True
+        self._parts.empty = False  # so that what comes now is looked at as what may come late
         self._close_timer = CloseTimer(self._transport, self.admitted)
         message = struct.pack(">H", code) + close_reason(reason)
         if self._held is not None:
@@ -156,9 +166,6 @@ class PicowsConnection(FrameWriter):
         self._reading = True
         if not self._expanding and not self._transport.is_closing():
             self._transport.resume_reading()
-
-    def limit_unsent(self, limit: int) -> None:
-        limit_unsent(self._transport, limit)
 
     def abort(self) -> None:
         """Drop the connection at once."""
@@ -194,8 +201,6 @@ class PicowsConnection(FrameWriter):
         elif self._reading:
             self._transport.resume_reading()
 
-    # Sending
-
     def _progress(self) -> int:
         if self._reading:
             return progress(self._transport)
@@ -213,6 +218,8 @@ class PicowsConnection(FrameWriter):
     # Receiving
 
     def _receive_other(self, kind: WSMsgType, frame: WSFrame) -> None:
+        if self._closing and self._comes_late(kind):
+            return
         if frame.rsv2 or frame.rsv3 or (frame.rsv1 and (not self._bits or kind not in (_BINARY, _TEXT))):
             self.fail(framing.PROTOCOL_ERROR, "a reserved bit is set")
         elif kind is _BINARY or kind is _TEXT or kind is WSMsgType.CONTINUATION:

@@ -1,4 +1,4 @@
-"""The sending half of a WebSocket of picows's."""
+"""What a WebSocket of picows's sends: cut into slices, gathered and compressed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from picows import WSListener, WSMsgType, WSTransport
 
 from wslink.transport import deflate
+from wslink.transport.base import limit_unsent
 from wslink.transport.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
 from wslink.wire.frames import Buffer, Frame
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 SLICE = 2 * 1024 * 1024
 """Bytes that are given to the transport at a time. It may copy what the kernel does not take at once, and so never
 copies more than this."""
-
 GATHER = 64 * 1024
 """Bytes of small frames that are written together."""
 CORK = 64
@@ -28,13 +28,13 @@ CORK = 64
 _TEXT, _BINARY, _PONG, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PONG, WSMsgType.CLOSE
 
 
-class FrameWriter(WSListener):
-    """Sends frames, control frames between them.
+class Sending(WSListener):
+    """The way out of a connection (session.ports.Transport).
 
     Small frames go straight to the socket, or, while frames that arrived together are being received, into one write
-    after the last of them. Large ones are cut into slices, of which one at a time is given to the
-    transport; while one waits, the connection is not writable and frames stay in the session's outbox, where a newer
-    one may take their place.
+    after the last of them. Large ones are cut into slices, of which one at a time is given to the transport; while one
+    waits, the connection is not writable and frames stay in the session's queue, where a newer one may take their
+    place.
 
     Args:
         bits: the window bits of permessage-deflate; 0 if it was not negotiated.
@@ -48,14 +48,13 @@ class FrameWriter(WSListener):
     def __init__(self, bits: int) -> None:
         self.writable: bool = True
         self._bits = bits
-        self._paused = False
         self._closing = False
         self._corked = False
         self._ending = False  # the peer has closed: the connection ends once what has begun to be sent has gone out
+        self._paused = False
         self._pong: bytes | None = None  # the answer to the newest ping, where it has to wait
         self._slices: list[Buffer] = []  # of frames that have begun to be sent, and control frames after them
         self._held: deque[Frame | bytes] | None = None  # what waits for a frame that is being compressed
-        self._task: asyncio.Task[None]
         self._ws: WSTransport
         self._transport: asyncio.Transport
         self._session: Session
@@ -106,6 +105,9 @@ class FrameWriter(WSListener):
         self._corked = False
         if not self._closing or self._slices:
             self._pump()
+
+    def limit_unsent(self, limit: int) -> None:
+        limit_unsent(self._transport, limit)
 
     def _queue_parts(self, kind: WSMsgType, parts: tuple[Buffer, ...], size: int, compressed: bool = False) -> None:
         """Cut a frame into what is written at a time. Small parts, such as chunk headers, go with what is before."""
