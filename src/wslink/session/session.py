@@ -52,6 +52,8 @@ class Session(Outgoing):
             after another, a hello is the next one's first word.
     """
 
+    credit: int
+
     __slots__ = (
         "__weakref__", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_malformed", "_opening", "_received",
         "_refused", "_renew",

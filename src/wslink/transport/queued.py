@@ -34,7 +34,7 @@ class PumpedConnection:
         self._queue: deque[tuple[Callable[[], Awaitable[Any]], int]] = deque()
         self._queued = 0
         self._written = 0
-        self.gate = ReadGate()
+        self.gate: ReadGate = ReadGate()
         """What hands frames to the session waits here where it can."""
         self._task: asyncio.Task[None] | None = None
         self._closing = socket is None
