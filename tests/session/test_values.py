@@ -1,4 +1,4 @@
-"""Values that cannot be sent or read: who is told, and what it costs. Both protocol versions, over real sockets."""
+"""Values that cannot be sent or read: who is told, and what it costs (MSG-8, ERR-5). Both protocol versions."""
 
 from __future__ import annotations
 
@@ -196,6 +196,7 @@ async def test_a_call_over_max_message_is_refused_under_its_id(serve: Serve, pee
 
 async def test_an_attachment_over_max_message_is_refused_with_the_call_that_names_it(serve: Serve, peers: Open) -> None:
     """G1-12."""
+    """G1-12."""
     app = App(secret="secret", limits=Limits(max_message=100_000))
     describe(app)
     peer = await peers(await serve(app), 1, hello={})
@@ -248,7 +249,7 @@ async def test_an_argument_that_cannot_be_read_ends_its_call(
     assert (await peer.call("test.one"))["result"] == 1
 
 
-# What little input may cost.
+# What little input may cost (LIM-13).
 
 
 def colliding(count: int) -> list[tuple[int, int]]:
@@ -304,6 +305,7 @@ async def test_arrays_as_keys_are_refused_before_they_are_hashed(
 
 
 async def test_wide_integers_of_json_are_floats(app: App, serve: Serve, peers: Open) -> None:
+    """G1-11."""
     """G1-11."""
     describe(app)
     app.topic("test.topic")

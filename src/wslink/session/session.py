@@ -52,6 +52,8 @@ class Session(Outgoing):
             after another, a hello is the next one's first word.
     """
 
+    credit: int
+
     __slots__ = (
         "__weakref__", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_malformed", "_opening", "_received",
         "_refused", "_renew",
@@ -193,7 +195,7 @@ class Session(Outgoing):
             if self._renew is not None and self.state is OPEN:
                 self._renew(request)
             else:
-                Greeting(self, self._owner, self._opening, request).answer()
+                self._greet(request)
         elif self.state is not OPEN or self.client is None:
             raise AuthenticationError("Unauthorized: Skip message processing")
         elif not system:
@@ -205,10 +207,19 @@ class Session(Outgoing):
 
     # Hello ------------------------------------------------------------------
 
-    def refuse_hello(self, id_: str) -> None:
+    def _greet(self, request: Request) -> None:
+        try:
+            Greeting(self, self._owner, self._opening, request).answer()
+        except (AuthenticationError, errors.InvalidParams) as error:
+            logger.warning("client %s: its hello is malformed: %s", self.client_id, error.message)
+            self.refuse_hello(request.id, error)
+
+    def refuse_hello(self, id_: str, error: PeerError | None = None) -> None:
         """Send that a hello is refused; the connection has few tries (LIM-8)."""
         self._refused += 1
-        self.error(id_, errors.AUTHENTICATION_ERROR, "Authentication failed")
+        if error is None:
+            error = AuthenticationError("Authentication failed")
+        self.error(id_, error.code, error.message, error.data)
         limit = self._owner.limits.max_hellos
         if self._refused >= limit:
             self.close(1008, f"{limit} hellos were refused (max_hellos)")
@@ -219,7 +230,7 @@ class Session(Outgoing):
 
     def succeed(self, predecessor: Session, hello: Request) -> None:
         """Take the place of `predecessor` on a connection that they share, beginning with `hello`."""
-        self.encoder, self._decoder = detect(predecessor.encoder.generation == 2, self._owner.limits)
+        self.encoder, self._decoder = detect(predecessor.encoder.version == 2, self._owner.limits)
         self.take(hello)
 
     def open(self, features: tuple[str, ...], identity: Identity) -> None:
