@@ -30,8 +30,8 @@ export class SendQueue {
   #lastId = 0;
   /** Settles when nothing waits any more; undefined while nothing does. */
   #waiting: Promise<void> | undefined;
-  /** Ids of messages that are being sent, or wait for it, and which the server has refused already. */
-  readonly #stopped = new Set<string>();
+  /** Ids of messages that are being sent in pieces, or wait for it. */
+  readonly #queued = new Set<string>();
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
@@ -49,10 +49,11 @@ export class SendQueue {
     if (!this.#waiting && rest.length === 0 && first.length <= Math.min(this.frameSize, AT_ONCE)) {
       return this.#sink.send(withHeader(first, this.#nextId(), 0, message.size));
     }
+    this.#queued.add(id);
     const sent = Promise.resolve(this.#waiting).then(() => (isWanted() ? this.#stream(id, message) : undefined));
     // A message that fails holds up nothing.
     const over: Promise<void> = sent.catch(() => undefined).then(() => {
-      this.#stopped.delete(id);
+      this.#queued.delete(id);
       if (this.#waiting === over) this.#waiting = undefined;
     });
     this.#waiting = over;
@@ -61,7 +62,7 @@ export class SendQueue {
 
   /** Sends no more of a message: the server skips the rest of what it has refused (G2-8). */
   stop(id: string): void {
-    if (this.#waiting) this.#stopped.add(id);
+    this.#queued.delete(id);
   }
 
   async #stream(id: string, { parts, size }: Encoded): Promise<void> {
@@ -72,8 +73,12 @@ export class SendQueue {
     for (let offset = 0; offset < size; offset += step) {
       while ((this.#sink.waiting ?? 0) > HIGH_WATER && !this.ended) await new Promise((resolve) => setTimeout(resolve, POLL));
       const frame = new Uint8Array(HEADER_LENGTH + Math.min(step, size - offset));
-      await source.fill(frame);
-      if (this.ended || this.#stopped.has(id)) return;
+      await source.fill(frame).catch((error: unknown) => {
+        // An empty chunk is malformed: the server drops what it has of the message (G2-7).
+        if (offset > 0) this.#sink.send(withHeader(new Uint8Array(HEADER_LENGTH), messageId, offset, size));
+        throw error;
+      });
+      if (this.ended || !this.#queued.has(id)) return;
       this.#sink.send(withHeader(frame, messageId, offset, size));
       if (offset + step < size) await turn();
     }

@@ -53,6 +53,12 @@ export class Connection {
   }
 
   #take(bytes: Uint8Array): void {
+    if (bytes.length === 12) {
+      // An empty chunk: the message is dropped (G2-7).
+      this.#partial = [];
+      this.#received = 0;
+      return;
+    }
     this.#partial.push(bytes.subarray(12));
     this.#received += bytes.length - 12;
     if (this.#received < new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true)) return;
