@@ -31,6 +31,7 @@ class End:
 
     def __init__(self, executors: dict[str, Callable[[Callable[[], Any]], Awaitable[Any]]] | None = None) -> None:
         self.sent: dict[str, Any] = {}
+        self.pauses = 0
         self.tasks: list[asyncio.Task[None]] = []
         self.service = Service("app", self._spawn, executors or {}, Limits(max_calls=2))
         self.dispatcher = Dispatcher(self.service, self)
@@ -44,6 +45,12 @@ class End:
 
     def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
         self.sent[id_] = (code, data.get("exception") if isinstance(data, dict) else message)
+
+    def full(self) -> None:
+        self.pauses += 1
+
+    def room(self) -> None:
+        self.pauses -= 1
 
     def unknown(self, request: Request) -> None:
         self.sent[request.id] = "unknown"
@@ -69,12 +76,11 @@ async def test_a_call_stands_in_the_table_until_it_has_ended() -> None:
     end.call("1")
     end.call("2")
     assert (end.dispatcher.under_way, end.service.under_way) == (2, 2)
-    end.call("3")  # LIM-10
-    assert end.sent == {"3": (-32003, "over max_calls (2) calls are under way")}
+    assert (end.dispatcher.full, end.pauses) == (True, 1)  # LIM-10
     gate.set()
     await end.finish()
     assert (end.sent["1"], end.sent["2"]) == ("done", "done")
-    assert (end.dispatcher.under_way, end.service.under_way) == (0, 0)
+    assert (end.dispatcher.under_way, end.service.under_way, end.service.busy, end.pauses) == (0, 0, 0, 0)
 
 
 async def test_an_unknown_method_is_the_responders() -> None:
@@ -99,9 +105,26 @@ async def test_a_call_is_cancelled_by_its_id() -> None:
     assert not end.dispatcher.cancel("unknown")
     await asyncio.sleep(0.01)
     assert (end.sent, ended) == ({"1": (-32001, "cancelled")}, ["one"])
-    end.dispatcher.cancel_all()
+    end.dispatcher.leave()
     await end.finish()
     assert (end.sent["2"], ended) == ((-32001, "cancelled"), ["one", "two"])
+
+
+async def test_a_detached_call_outlives_its_client() -> None:
+    end, gate = End(), asyncio.Event()
+
+    async def wait() -> str:
+        await gate.wait()
+        return "done"
+
+    end.add(wait, detached=True)
+    end.call("1")
+    end.dispatcher.leave()
+    await asyncio.sleep(0.01)
+    assert (end.sent, end.service.adrift) == ({}, 1)
+    gate.set()
+    await end.finish()
+    assert (end.sent, end.service.adrift) == ({"1": "done"}, 0)
 
 
 async def test_calls_that_share_an_id_are_all_answered() -> None:
