@@ -26,7 +26,7 @@ SHIMS = (
     *(f"{name}/__init__" for name in ("server", "launcher", "relay")),
 )
 """Modules at import paths of the released API."""
-NAMEDTUPLE = ("_replace", "_asdict", "_fields", "_make")
+NAMEDTUPLE = ("_replace", "_asdict", "_fields", "_field_defaults", "_make")
 """Public methods of named tuples."""
 PRIVATE = PACKAGE / "transport" / "private.py"
 """The one module that may use names which dependencies do not promise."""

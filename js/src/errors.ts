@@ -100,7 +100,7 @@ export class LaunchError extends WslinkError {
 
   constructor(
     message: string,
-    /** The HTTP status: 503 where every port is taken or the session did not start, 400 for a request that is wrong; 0 where there is no answer. */
+    /** The HTTP status: 503 where every port is taken or the session did not start, 400 for a request that is wrong; 0 where there is no response. */
     readonly status: number,
     { exitCode, log, cause }: { readonly exitCode?: unknown; readonly log?: unknown; readonly cause?: unknown } = {},
   ) {

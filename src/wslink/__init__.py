@@ -22,8 +22,10 @@ if TYPE_CHECKING:
         CallError,
         ConnectionClosed,
         InvalidParams,
+        LinkError,
         MethodError,
         NotSerializable,
+        SubscriptionOverflow,
         UsageError,
         WslinkError,
     )
@@ -50,10 +52,12 @@ _HOMES = {
     "InvalidParams": "wslink.errors",
     "Limits": "wslink.wire.limits",
     "Link": "wslink.client.link",
+    "LinkError": "wslink.errors",
     "MethodError": "wslink.errors",
     "NotSerializable": "wslink.errors",
     "Server": "wslink.server.server",
     "Subscription": "wslink.hub.topics",
+    "SubscriptionOverflow": "wslink.errors",
     "Topic": "wslink.hub.topics",
     "UsageError": "wslink.errors",
     "WslinkError": "wslink.errors",
@@ -77,10 +81,12 @@ __all__ = [
     "InvalidParams",
     "Limits",
     "Link",
+    "LinkError",
     "MethodError",
     "NotSerializable",
     "Server",
     "Subscription",
+    "SubscriptionOverflow",
     "Topic",
     "UsageError",
     "WslinkError",
@@ -109,4 +115,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -121,7 +121,7 @@ class ConfigurationError(UsageError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        self.problems: tuple[str, ...] = tuple(problems)
 
 
 class LaunchError(WslinkError):
@@ -184,11 +184,11 @@ class CallError(LinkError):
     """
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
-        detail = data.get("exception") if isinstance(data, dict) else None
+        detail: Any = data.get("exception") if isinstance(data, dict) else None
         super().__init__(f"{message}: {detail} ({code})" if isinstance(detail, str) else f"{message} ({code})")
         self.code = code
         self.message = message
-        self.data = data
+        self.data: Any = data
 
 
 class ConnectionClosed(LinkError, ConnectionError):

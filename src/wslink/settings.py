@@ -160,6 +160,11 @@ def origins() -> tuple[str, ...]:
     return split_origins(os.environ.get("WSLINK_ORIGINS", ""))
 
 
+def split_names(text: str) -> tuple[str, ...]:
+    """The host names in a list that is separated by commas."""
+    return tuple(one.strip().lower() for one in without_line_end(text).split(",") if one.strip())
+
+
 def split_origins(text: str) -> tuple[str, ...]:
     """The origins in a list that is separated by commas. Raises UsageError, as `check_origin`."""
     return tuple(check_origin(one.strip()) for one in without_line_end(text).split(",") if one.strip())

@@ -173,6 +173,9 @@ describe("the administrator's page", { timeout: 300_000 }, () => {
     await row(page, session).waitFor({ state: "detached" });
     assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
     assert.equal(await page.evaluate(() => document.activeElement?.id), "region");
+    // The ring is around the card: inside of it, what stays within reach would cover it.
+    assert.equal(await page.evaluate(() => getComputedStyle(document.activeElement.parentElement).outlineWidth), "3px");
+    assert.equal(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), "none");
     assert.deepEqual((await overview(launcher)).sessions.map(({ id }) => id), [other.id]);
     await remove(other);
   });

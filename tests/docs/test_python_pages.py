@@ -7,6 +7,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import wslink
 from tests.conftest import Serve
 from tests.docs.blocks import block
@@ -23,6 +25,16 @@ async def test_the_overview_serves(serve: Serve) -> None:
     await serve(names["app"])
 
 
+async def test_who_a_client_is(serve: Serve) -> None:
+    names: dict[str, Any] = {}
+    exec(block("docs/python.md", "python", 1), names)
+    url = await serve(names["app"])
+    async with wslink.connect(url, headers={"Cookie": "session=s3cret"}) as link:
+        assert names["app"].clients[link.client_id].user == "ada"
+    with pytest.raises(wslink.AuthenticationError):
+        await wslink.connect(url)
+
+
 async def test_the_overview_connects(serve: Serve) -> None:
     app = App(secret="secret")
     rows: list[int] = []
@@ -37,7 +49,7 @@ async def test_the_overview_connects(serve: Serve) -> None:
         rows.extend(row for row in range(8) if subscription.matches({"row": row}))
 
     url = await serve(app)
-    text = block("docs/python.md", "python", 1).replace("ws://localhost:8080/ws", url)
+    text = block("docs/python.md", "python", 2).replace("ws://localhost:8080/ws", url)
     names: dict[str, Any] = {"secret": "secret"}
     run = eval(compile(text, "docs/python.md", "exec", flags=TOP_LEVEL_AWAIT), names)
     task = asyncio.ensure_future(run)

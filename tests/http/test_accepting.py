@@ -36,6 +36,7 @@ async def dial(url: str, said: bytes = b"") -> tuple[asyncio.StreamReader, async
 async def test_a_head_that_does_not_end_is_not_waited_for(
     said: bytes, status: bytes, app: App, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """LIM-15."""
     monkeypatch.setattr(fast_path, "HEAD_TIMEOUT", 0.3)
     url = await serve(app)
     connections = [await dial(url, said) for _ in range(3)]

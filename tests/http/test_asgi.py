@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.routing import Mount
 
 from tests.conftest import Open
 from tests.ports import free_port
+from tests.transport.raw import RawSocket
 from wslink import App, Limits
 
 HELLO = {"secret": "secret"}
@@ -95,3 +97,27 @@ async def test_limits_close_with_their_code_and_reason(
     early = await peers(url)
     await early.socket.send_bytes(bytes(70_000))
     assert (await early.closed())[0] == 1009
+
+
+async def test_clients_without_hello_make_room_for_others(mounted: Any, peers: Open) -> None:
+    """LIM-11."""
+    app = App(secret="secret", limits=Limits(max_clients=2))
+    url = await mounted(app)
+    friend = await peers(url, hello=HELLO)
+    silent = [await RawSocket.open(url) for _ in range(3)]
+    another = await peers(url, hello=HELLO)
+    assert len(app.clients) == 2
+    for peer in (friend, another):
+        assert "error" in await peer.call("nothing")
+    for socket in silent[:2]:
+        assert await socket.ended()
+    for socket in silent:
+        socket.close()
+
+
+async def test_daphne_is_warned_of(app: App, mounted: Any, peers: Open, monkeypatch: Any, caplog: Any) -> None:
+    monkeypatch.setitem(sys.modules, "daphne.server", object())
+    url = await mounted(app)
+    for _ in range(2):
+        await peers(url, hello=HELLO)
+    assert caplog.text.count("daphne drops messages of over 1 MiB") == 1

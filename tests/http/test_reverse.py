@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.released.peer import PEERS, Failure
+from tests.released.peer import PEERS, Closed, Failure
 from tests.released.serving import Protocol
 from tests.transport.places import GENERATIONS, Place, reverse
 from wslink import register
@@ -73,6 +73,25 @@ async def test_a_relay_may_tell_of_another_client(place: Place, link: Link, gene
     other = PEERS[GENERATIONS[generation]](peer.frames)
     await other.hello()
     assert await other.call("test.echo", 2) == 2
+
+
+@pytest.mark.parametrize("comes", ["with a message", "as the relay tells"])
+async def test_a_client_has_to_say_hello_in_time(link: Link, monkeypatch: pytest.MonkeyPatch, comes: str) -> None:
+    monkeypatch.setenv("WSLINK_READY_MSG", "")
+    monkeypatch.setenv("WSLINK_HELLO_TIMEOUT", "0.4")
+    async with reverse(Protocol(link)) as place:
+        peer = await place.connect(2)
+        await asyncio.sleep(0.8)  # who has said hello may be silent
+        if comes == "with a message":
+            with pytest.raises(Failure, match="Authentication failed"):
+                await peer.hello("wrong")
+        else:
+            await peer.frames.ping(NEW_PEER)
+        with pytest.raises(Closed, match="1008"):
+            for _ in range(20):
+                await asyncio.sleep(0.1)
+                with pytest.raises(Failure, match="Unauthorized"):
+                    await peer.call("test.echo")
 
 
 async def test_an_answer_to_one_client_does_not_reach_the_next(place: Place, link: Link) -> None:

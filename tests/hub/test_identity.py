@@ -38,7 +38,11 @@ async def test_the_application_decides_with_what_a_client_brought(serve: Serve, 
         return [call.client_id, call.client.user, call.client.attributes["role"], call.client.address]
 
     url = await serve(app, engine=engine)
-    headers = {"Cookie": "session=ada; other=1", "Sec-WebSocket-Protocol": "one, two", "X-Forwarded-User": "eve"}
+    headers = {
+        "Cookie": 'odd; {"a":1}; session=ada; other="1"; session=eve',
+        "Sec-WebSocket-Protocol": "one, two",
+        "X-Forwarded-User": "eve",
+    }
     for _ in range(2):  # the second connection may take another way through the server
         peer, answer = await opened(f"{url}?role=admin&empty=", "a token", headers=headers)
         async with peer:
@@ -50,7 +54,9 @@ async def test_the_application_decides_with_what_a_client_brought(serve: Serve, 
             ]
         brought = seen.pop()
         assert (brought.secret, brought.query["empty"], brought.subprotocols) == ("a token", "", ("one", "two"))
+        assert brought.cookies == {"session": "ada", "other": "1"}
         assert brought.headers["x-forwarded-user"] == "eve"
+        assert not brought.same_origin
     peer, answer = await opened(url, app.secret)
     async with peer:
         assert answer["error"]["message"] == "Authentication failed"

@@ -167,9 +167,9 @@ class LauncherProcess:
         self.path = folder / "config.json"
         self.path.write_text(json.dumps(configuration(folder, **settings)))
 
-    async def start(self) -> Client:
+    async def start(self, **options: Any) -> Client:
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "wslink.launcher", str(self.path), stdout=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", "wslink.launcher", str(self.path)), stdout=asyncio.subprocess.PIPE, **options
         )
         self.started.append(self.process)
         assert self.process.stdout is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import stat
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from tests.launcher.support import APPS, LauncherProcess, launching, processes, until
+from wslink.http.sparse import Sparse
 from wslink.http.tokens import token_file
 from wslink.http.tries import FREE_TRIES, Tries
 
@@ -152,3 +155,31 @@ async def test_a_person_is_told_what_this_is(tmp_path: Path) -> None:
             assert "POST paraview/" in await response.text()
         async with running.http.get(f"{running.url}/") as response:
             assert (response.status, "/paraview/" in await response.text()) == (404, True)
+
+
+async def test_files_whose_name_begins_with_a_dot_are_not_served(tmp_path: Path) -> None:
+    content = tmp_path / "www"
+    (content / ".git").mkdir(parents=True)
+    (content / ".well-known").mkdir()
+    for name in (".env", ".git/config", "index.html", ".well-known/security.txt"):
+        (content / name).write_text("text")
+    async with launching(tmp_path, apps={}, content=str(content)) as running:
+        for path in (".env", "%2eenv", ".git/config", ".git%2fconfig", "x/../.env", ".git/", "//.env"):
+            async with running.http.get(URL(f"{running.url}/{path}", encoded=True)) as response:
+                assert response.status in (403, 404), path
+        for path in ("", "index.html", ".well-known/security.txt"):
+            async with running.http.get(f"{running.url}/{path}") as response:
+                assert (response.status, await response.text()) == (200, "text")
+
+
+def test_lines_that_peers_cause_are_few_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    now = 0.0
+    logger = logging.getLogger("wslink.test.sparse")
+    logger.addFilter(Sparse(lambda: now))
+    for number in range(500):
+        logger.warning("from %d", number)
+        logger.warning("something else")
+    assert len(caplog.records) == 120
+    now = 60.0
+    logger.warning("from %d", 500)
+    assert caplog.messages[-1] == "from 500 (440 more of that kind were left out)"

@@ -186,3 +186,13 @@ def test_the_heartbeat_pings():
 
     with Process(PROGRAM, "--port", "0", environment={"WSLINK_HEART_BEAT": "1"}) as process:
         assert asyncio.run(beat(port_of(process))) is aiohttp.WSMsgType.PING
+
+
+def test_a_callback_that_exits_stops_the_server_and_what_follows_its_start_runs():
+    program = PROGRAM.replace(
+        'print("port", port, "end", flush=True)',
+        'print("port", port, "end", flush=True); import wslink; wslink.schedule_callback(0.1, sys.exit, 3)',
+    )
+    with Process(program, "--port", "0") as process:
+        code, output = process.end()
+    assert (code, output.count("went on")) == (0, 1)

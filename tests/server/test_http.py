@@ -229,3 +229,24 @@ async def test_messages_to_clients_keep_to_the_frame_size(
     assert (await peer.call("test.bytes"))["result"] == bytes(20_000)
     assert max(sizes) == 5000
     assert len(sizes) == 5
+
+
+@pytest.mark.parametrize("engine", ["picows", "aiohttp"])
+async def test_a_server_that_knows_its_names_answers_no_other(
+    app: App, serve: Serve, peers: Open, www: Path, engine: str
+) -> None:
+    url = await serve(app, content=str(www), hosts="viewer.example, .inside.example", engine=engine)
+    page = url.replace("ws://", "http://").removesuffix("ws")
+
+    async def answers(host: str) -> int:
+        async with aiohttp.ClientSession() as session, session.get(page, headers={"Host": host}) as response:
+            return response.status
+
+    for _ in range(2):  # the first connection and later ones arrive by different ways
+        for host in ("viewer.example", "viewer.example:8080", "a.inside.example", "localhost", "10.0.0.7:80", "node7"):
+            assert await answers(host) == 200, host
+            await peers(url, hello={"secret": "secret"}, headers={"Host": host})
+        for host in ("evil.example", "viewer.example.evil.example", "inside.example.evil", "xinside.example"):
+            assert await answers(host) == 421, host
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="421"):
+                await peers(url, headers={"Host": host, "Origin": f"http://{host}"})

@@ -8,6 +8,7 @@ import datetime
 import decimal
 import enum
 import functools
+import sys
 import typing
 import uuid
 from collections import abc
@@ -395,3 +396,20 @@ async def test_classes_of_a_function_are_found(app: App, serve: Serve) -> None:
         assert await link.call("test.local", {"row": 1}, {"row": 2}) == ["Local", "Local"]
         with pytest.raises(CallError):
             await link.call("test.local", {"row": "x"})
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the `type` statement came with Python 3.12")
+async def test_a_generic_alias_stands_for_its_value(app: App, serve: Serve) -> None:
+    names: dict[str, Any] = {}
+    exec("type Swapped[K, V] = dict[V, K]\ntype Rows[T] = list[Swapped[int, T]]", names)
+
+    def first(value: Any) -> Any:
+        return value
+
+    first.__annotations__ = {"value": names["Rows"][str]}
+    app.method("test.first")(first)
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        assert await link.call("test.first", [{"a": 1}]) == [{"a": 1}]
+        for wrong in ([{"a": "b"}], [{1: 1}]):
+            with pytest.raises(CallError):
+                await link.call("test.first", wrong)

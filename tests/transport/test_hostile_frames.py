@@ -9,6 +9,7 @@ import struct
 import time
 import tracemalloc
 import zlib
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import psutil
@@ -122,6 +123,26 @@ async def test_a_large_frame_before_hello_is_refused_by_its_head(
     assert await socket.receive_close() == (1009, "a message before hello is at most auth_msg_size (65536) bytes")
 
 
+@pytest.mark.parametrize("cut", [0, 1, 5, 30])
+async def test_a_large_frame_right_behind_the_hello_is_accepted(
+    engine: str, cut: int, echo: App, serve: Serve, sockets: Connect
+) -> None:
+    """In one write, or with a part of its head in the first."""
+    socket = await sockets(await serve(echo, engine=engine), hello=False)
+    text = call("echo", "x" * 200_000)
+    hello = frame(0x81, 0x80 | len(HELLO)) if len(HELLO) < 126 else frame(0x81, 0xFE, struct.pack(">H", len(HELLO)))
+    data = hello + MASK + HELLO + frame(0x81, 0xFF, struct.pack(">Q", len(text)) + MASK) + text
+    if cut:
+        first = len(hello) + 4 + len(HELLO) + cut
+        socket.writer.write(data[:first])
+        await asyncio.sleep(0.05)
+        socket.writer.write(data[first:])
+    else:
+        socket.writer.write(data)
+    assert b"clientID" in (await socket.receive()).payload
+    assert (await socket.receive()).payload.count(b"x") >= 200_000
+
+
 async def test_fragments_before_hello_are_bounded_together(
     engine: str,
     app: App,
@@ -227,6 +248,7 @@ async def test_empty_fragments_are_bounded(
     serve: Serve,
     peers: Open,
 ) -> None:
+    """LIM-14."""
     url = await serve(echo, engine=engine)
     peer = await peers(url, hello={})
     socket = await RawSocket.open(url)
@@ -303,3 +325,20 @@ async def test_a_client_that_offers_to_keep_none_is_taken_at_its_word(
     offer = "permessage-deflate; client_no_context_takeover"
     socket = await sockets(await serve(app, engine="picows"), hello=False, extensions=offer)
     assert "client_no_context_takeover" in socket.head
+
+
+async def test_a_client_that_vanishes_leaves_no_lines_behind(
+    engine: str, app: App, serve: Serve, sockets: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    topic = app.topic("news")
+    socket = await sockets(await serve(app, engine=engine))
+    linger = struct.pack("ii", 1, 0)  # closing is a reset
+    socket.writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, linger)
+    socket.writer.transport.abort()
+    await asyncio.sleep(0.01)
+    for _ in range(5):
+        for number in range(40):
+            topic.publish(number)
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.1)
+    assert "socket.send() raised" not in caplog.text

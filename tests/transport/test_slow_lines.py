@@ -12,9 +12,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.conftest import Open, Serve
+from tests.released.serving import Protocol
+from tests.transport.places import running
 from tests.transport.raw import BINARY, CLOSE, PING, PONG, TEXT, RawSocket
 from tests.transport.shaped import shaped
-from wslink import App
+from wslink import App, register
+from wslink.compat.websocket import LinkProtocol
 from wslink.transport import heartbeat
 from wslink.transport.base import ENGINES
 
@@ -29,6 +32,20 @@ Connect = Callable[..., Awaitable[RawSocket]]
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(heartbeat, "MIN_INTERVAL", 0)
     return str(request.param)
+
+
+class Link(LinkProtocol):
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.data = data
+
+    @register("slow.fetch")
+    def fetch(self) -> bytes:
+        return self.data
+
+    @register("slow.size")
+    def size(self, data: bytes) -> int:
+        return len(data)
 
 
 def through(url: str, port: int) -> str:
@@ -136,3 +153,36 @@ async def test_a_close_while_much_is_on_its_way_is_answered(
         assert opcodes == [TEXT, BINARY, TEXT][: len(opcodes)]  # each as a whole
         assert await socket.ended()
         socket.close()
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+async def test_tornado_waits_for_slow_lines_too(direction: str, monkeypatch: pytest.MonkeyPatch, peers: Open) -> None:
+    pytest.importorskip("tornado")
+    monkeypatch.setattr(heartbeat, "MIN_INTERVAL", 0)
+    monkeypatch.setenv("WSLINK_HEART_BEAT", str(BEAT))
+    data = os.urandom(3 * MIB)
+    protocol = Protocol(Link(data))
+    async with (
+        running({"ws": {"ws": protocol}}, "tornado") as server,
+        shaped("127.0.0.1", server.get_port(), **{direction: 1e6}) as port,
+    ):
+        peer = await peers(f"ws://127.0.0.1:{port}/ws", 2, hello={"secret": protocol.secret})
+        if direction == "down":
+            assert (await peer.call("slow.fetch"))["result"] == data
+        else:
+            assert (await peer.call("slow.size", data))["result"] == len(data)
+
+
+async def test_tornado_drops_who_answers_no_ping(
+    monkeypatch: pytest.MonkeyPatch, peers: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("tornado")
+    monkeypatch.setattr(heartbeat, "MIN_INTERVAL", 0)
+    monkeypatch.setenv("WSLINK_HEART_BEAT", "0.1")
+    protocol = Protocol()
+    async with running({"ws": {"ws": protocol}}, "tornado") as server:
+        peer = await peers(
+            f"ws://127.0.0.1:{server.get_port()}/ws", 2, hello={"secret": protocol.secret}, autoping=False
+        )
+        await peer.closed()
+    assert "no sign of life" in caplog.text

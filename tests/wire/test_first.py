@@ -11,8 +11,8 @@ import pytest
 
 from wslink.errors import InvalidRequest, ParseError
 from wslink.wire.limits import Limits
+from wslink.wire.messages import INCOMPLETE
 from wslink.wire.v1_json import FirstDecoder
-from wslink.wire.v2_msgpack import INCOMPLETE
 
 
 def header(*keys: str) -> str:

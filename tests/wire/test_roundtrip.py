@@ -22,8 +22,9 @@ from wslink.wire.chunks import HEADER_LENGTH, frames_of
 from wslink.wire.codec import FIRST, SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Frame, Message
 from wslink.wire.limits import Limits
+from wslink.wire.messages import INCOMPLETE
 from wslink.wire.v1_json import FirstDecoder
-from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder
+from wslink.wire.v2_msgpack import SecondDecoder
 
 LIMITS = Limits()
 

@@ -20,9 +20,9 @@ from wslink.wire.chunks import HEADER, Cutter, Unchunker, frames_of
 from wslink.wire.codec import FIRST, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Source
 from wslink.wire.limits import Limits
-from wslink.wire.messages import match_id
+from wslink.wire.messages import INCOMPLETE, match_id
 from wslink.wire.v1_json import FirstDecoder
-from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder
+from wslink.wire.v2_msgpack import SecondDecoder
 
 FOLDER = Path(__file__).parent.parent / "vectors"
 MAX_FRAME = 1 << 22

@@ -1,4 +1,4 @@
-// What pages load as client.js: everything but the released API.
+// What pages load as client.js: everything but the compatibility API.
 export { connect, type ConnectOptions } from "./connect.js";
 export { launch, type LaunchOptions, type LaunchProgress, type LaunchRequest, type LaunchedSession } from "./launch.js";
 export type { CallOptions, CloseInfo, Link, LinkState } from "./link.js";

@@ -11,7 +11,7 @@ export interface LaunchRequest {
   readonly [variable: string]: unknown;
 }
 
-/** What a launcher tells of a session that is ready; {@link connect} takes it. */
+/** A launcher's description of a session that is ready; {@link connect} takes it. */
 export interface LaunchedSession {
   /** Opens the session at the launcher: GET and DELETE of it. */
   readonly id: string;
@@ -23,7 +23,7 @@ export interface LaunchedSession {
   readonly [field: string]: unknown;
 }
 
-/** How far a start is. A released launcher tells of the end alone. */
+/** Progress of a start. A released launcher reports the end alone. */
 export type LaunchProgress =
   | StartProgress
   | { readonly state: "ready"; readonly session: LaunchedSession }
@@ -54,7 +54,7 @@ export interface LaunchOptions extends WaitOptions {
  */
 export async function launch(url: string | URL, request: LaunchRequest, options: LaunchOptions = {}): Promise<LaunchedSession> {
   const { signal, timeout, onProgress } = options;
-  const tell = (progress: LaunchProgress): void => {
+  const notify = (progress: LaunchProgress): void => {
     try {
       onProgress?.(progress);
     } catch (error) {
@@ -65,62 +65,62 @@ export async function launch(url: string | URL, request: LaunchRequest, options:
   const disarm = giveUpAfter({ timeout, signal }, (ms) => new TimeoutError("launch", ms), (reason) => attempt.abort(reason));
   try {
     signal?.throwIfAborted();
-    const session = sessionOf(await post(url, request, options, attempt.signal, tell), url);
-    tell({ state: "ready", session });
+    const session = sessionOf(await post(url, request, options, attempt.signal, notify), url);
+    notify({ state: "ready", session });
     return session;
   } catch (reason) {
     // What the platform says of an attempt that was given up differs; its reason says more.
     const error: unknown = attempt.signal.aborted ? attempt.signal.reason : reason;
     attempt.abort(error);
-    tell({ state: "failed", error });
+    notify({ state: "failed", error });
     throw error;
   } finally {
     disarm();
   }
 }
 
-type Answer = Readonly<Record<string, unknown>>;
-type Tell = (progress: StartProgress) => void;
+type Description = Readonly<Record<string, unknown>>;
+type Notify = (progress: StartProgress) => void;
 
-async function post(url: string | URL, request: LaunchRequest, { headers }: LaunchOptions, signal: AbortSignal, tell: Tell): Promise<Answer> {
+async function post(url: string | URL, request: LaunchRequest, { headers }: LaunchOptions, signal: AbortSignal, notify: Notify): Promise<Description> {
   // The body is sent as text/plain, as released clients send it: pages of another origin need no preflight for it.
   const init = { method: "POST", headers: { Accept: "text/event-stream, application/json", ...headers }, body: JSON.stringify(request), signal };
   const response = await fetch(url, init).catch((cause: unknown) => {
     throw new LaunchError("the launcher cannot be reached", 0, { cause });
   });
   const { body, status } = response;
-  if (body && response.headers.get("Content-Type")?.startsWith("text/event-stream")) return follow(body, tell);
-  const answer = (await response.json().catch(() => ({}))) as Answer | null;
-  if (status !== 200 || !answer || answer.error) throw failure(status, answer ?? {});
-  return answer;
+  if (body && response.headers.get("Content-Type")?.startsWith("text/event-stream")) return follow(body, notify);
+  const description = (await response.json().catch(() => ({}))) as Description | null;
+  if (status !== 200 || !description || description.error) throw launchError(status, description ?? {});
+  return description;
 }
 
-async function follow(body: ReadableStream<Uint8Array<ArrayBuffer>>, tell: Tell): Promise<Answer> {
+async function follow(body: ReadableStream<Uint8Array<ArrayBuffer>>, notify: Notify): Promise<Description> {
   const events = new EventReader();
   const pieces = body.pipeThrough(new TextDecoderStream()).getReader();
   const ended = (cause?: unknown): never => {
-    throw failure(0, { error: "the launcher ended the connection", cause });
+    throw launchError(0, { error: "the launcher ended the connection", cause });
   };
   for (;;) {
     const { done, value } = await pieces.read().catch(ended);
     if (done) return ended();
     for (const event of events.read(value)) {
       if (event.name === "ready") return event.data;
-      if (event.name === "failed") throw failure(Number(event.data.status), event.data);
+      if (event.name === "failed") throw launchError(Number(event.data.status), event.data);
       const progress = progressOf(event);
-      if (progress) tell(progress);
+      if (progress) notify(progress);
     }
   }
 }
 
-function failure(status: number, answer: Answer): LaunchError {
-  const { error } = answer;
-  return new LaunchError(typeof error === "string" ? error : `the launcher answered with ${status}`, status, answer);
+function launchError(status: number, description: Description): LaunchError {
+  const { error } = description;
+  return new LaunchError(typeof error === "string" ? error : `the launcher responded with ${status}`, status, description);
 }
 
-function sessionOf(answer: Answer, url: string | URL): LaunchedSession {
-  const { sessionURL } = answer;
-  if (typeof sessionURL !== "string") throw failure(200, { error: "the launcher's answer has no sessionURL" });
+function sessionOf(description: Description, url: string | URL): LaunchedSession {
+  const { sessionURL } = description;
+  if (typeof sessionURL !== "string") throw launchError(200, { error: "the launcher's response has no sessionURL" });
   const { location } = globalThis as { readonly location?: Host };
-  return { ...answer, sessionURL: withHost(sessionURL, location ?? new URL(url)) } as LaunchedSession;
+  return { ...description, sessionURL: withHost(sessionURL, location ?? new URL(url)) } as LaunchedSession;
 }

@@ -93,16 +93,16 @@ export class Link {
   }
 
   /**
-   * Calls a method of the server. Calls are sent in the order in which they are made; answers come as the server has them.
+   * Calls a method of the server. Calls are sent in the order in which they are made; responses come as the server has them.
    *
    * @typeParam T - what the method returns; it is not checked.
    * @param args - positional arguments: plain values, `ArrayBuffer`s, typed arrays, {@link NDArray}s, `Blob`s, `Date`s, nested at will.
-   *   They are copied at once.
+   *   They are copied at once, at about 0.5 ms per MB; Blobs are not, and are read piece by piece as they are sent.
    * @param kwargs - arguments by name; those that are undefined are left out.
-   * @throws CallError where the server answers with a failure; `code` and `data` tell which.
-   * @throws TimeoutError after `timeout` milliseconds (default: `callTimeout` of {@link connect}); the server is not told.
-   * @throws ConnectionError where the connection ends before the answer.
-   * @throws UsageError for arguments that cannot be sent.
+   * @throws CallError where the server responds with an error; see its `code` and `data`.
+   * @throws TimeoutError after `timeout` milliseconds (default: `callTimeout` of {@link connect}); the server is not notified.
+   * @throws ConnectionError where the connection ends before the response.
+   * @throws UsageError for arguments that cannot be sent; it names the place, such as `args[0].size`.
    */
   async call<T = unknown>(
     method: string,

@@ -1,5 +1,5 @@
 /*
- * What the released API composes its objects from: functions that add methods to an object, `publicAPI`, and state to another, `model`.
+ * Building blocks of the compatibility API's objects: functions that add methods to an object, `publicAPI`, and state to another, `model`.
  */
 
 /** What `on...` methods return. */
@@ -7,7 +7,7 @@ export interface EventSubscription {
   unsubscribe(): void;
 }
 
-/** The state behind an object of the released API. */
+/** The state behind an object of the compatibility API. */
 export interface Model {
   isA?: string[];
   /** What to unsubscribe from when the object is destroyed. */

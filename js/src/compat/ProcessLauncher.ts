@@ -1,7 +1,7 @@
 import { EventReader, type StartEvent, type StartProgress, progressOf } from "../launcher/events.js";
 import { type EventSubscription, type Model, destroy, event, isA, newInstance as makeNewInstance } from "./CompositeClosureHelper.js";
 
-/** What a launcher tells of a session that it started. */
+/** A launcher's description of a session that it started. */
 export interface LaunchedSession {
   readonly id?: string;
   readonly sessionURL?: string;
@@ -14,7 +14,7 @@ export interface LaunchConfig {
   readonly application?: string | undefined;
   /** HTTP headers of the request, and of those after it. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Waits before each repetition of a request that is answered with 503, in milliseconds. */
+  /** Waits before each repetition of a request that fails with 503, in milliseconds. */
   readonly launcherRetry?: readonly number[] | undefined;
   readonly [field: string]: unknown;
 }
@@ -24,7 +24,7 @@ export interface IProcessLauncherInitialValues {
   readonly endPoint?: string | null;
 }
 
-/** Has a launcher start servers, and asks it about them. What it answers arrives as an event. */
+/** Has a launcher start servers, and asks it about them. Its responses arrive as events. */
 export interface ProcessLauncher {
   /** Asks for a new process: fires ProcessReady, or Error. */
   start(config: LaunchConfig): void;
@@ -37,14 +37,14 @@ export interface ProcessLauncher {
   destroy(): void;
   isA(className: string): boolean;
   onProcessReady(callback: (session: LaunchedSession) => void): EventSubscription;
-  onProcessStopped(callback: (answer: unknown) => void): EventSubscription;
+  onProcessStopped(callback: (response: unknown) => void): EventSubscription;
   onFetch(callback: (session: LaunchedSession) => void): EventSubscription;
-  /** `request.response` is what the launcher answered, `{ error }` perhaps; null where there was no answer. */
+  /** `request.response` is the launcher's response, `{ error }` perhaps; null where there was none. */
   onError(callback: (request: XMLHttpRequest) => void): EventSubscription;
-  /** How far a start is. A launcher that can tell is asked to once this has a listener; ProcessReady and Error come as ever. */
+  /** Progress of a start. A launcher that reports it is asked to once this has a listener; ProcessReady and Error come as ever. */
   onProgress(callback: (progress: StartProgress) => void): EventSubscription;
   fireProcessReady(session: LaunchedSession): void;
-  fireProcessStopped(answer: unknown): void;
+  fireProcessStopped(response: unknown): void;
   fireFetch(session: LaunchedSession): void;
   fireError(request: XMLHttpRequest): void;
   fireProgress(progress: StartProgress): void;
@@ -53,7 +53,7 @@ export interface ProcessLauncher {
 interface State extends Model {
   endPoint: string | null;
   headers?: Readonly<Record<string, string>>;
-  /** Whether somebody wants to know how far a start is. */
+  /** Whether progress has a listener. */
   watched?: boolean;
 }
 
@@ -61,9 +61,9 @@ interface Exchange {
   readonly method: "POST" | "GET" | "DELETE";
   readonly url: string;
   readonly body?: object;
-  /** Told how far it is; the request asks for events then. */
+  /** Called with the progress; the request asks for events then. */
   readonly progress?: ((progress: StartProgress) => void) | undefined;
-  done(answer: LaunchedSession | null): void;
+  done(response: LaunchedSession | null): void;
   failed(request: XMLHttpRequest): void;
 }
 
@@ -89,9 +89,9 @@ export function extend(publicAPI: object, model: object, initialValues: IProcess
     send(state, { method: "GET", url: urlOf(id), failed, done: (session) => api.fireFetch(session ?? {}) });
   };
   api.stop = (session) => {
-    const done = (answer: unknown): void => {
+    const done = (response: unknown): void => {
       forget(session);
-      api.fireProcessStopped(answer);
+      api.fireProcessStopped(response);
     };
     send(state, { method: "DELETE", url: urlOf(session.id), failed, done });
   };
@@ -128,21 +128,21 @@ function send({ headers = {} }: State, { method, url, body, progress, done, fail
   request.onerror = () => failed(request);
   request.onload = () => {
     settle?.();
-    const answer = request.response as (LaunchedSession & { readonly error?: unknown }) | null;
-    // A page in the launcher's place answers with 200 and no JSON.
-    const good = request.status === 200 && !answer?.error && (answer !== null || method === "DELETE");
-    if (good) done(answer);
+    const response = request.response as (LaunchedSession & { readonly error?: unknown }) | null;
+    // A page in the launcher's place responds with 200 and no JSON.
+    const good = request.status === 200 && !response?.error && (response !== null || method === "DELETE");
+    if (good) done(response);
     else failed(request);
   };
   request.send(body ? JSON.stringify(body) : null);
 }
 
 /**
- * Asks for the events of a start, and has them told as they come.
+ * Asks for the events of a start, and reports them as they arrive.
  *
- * @returns what makes the request, once it is over, look as if it had been answered with JSON: that is what who listens to Error knows.
+ * @returns what makes the request, once it is over, look as if the response had been JSON: listeners of Error expect that.
  */
-function follow(request: XMLHttpRequest, tell: (progress: StartProgress) => void): () => void {
+function follow(request: XMLHttpRequest, notify: (progress: StartProgress) => void): () => void {
   const reader = new EventReader();
   let read = 0;
   let last: StartEvent | undefined;
@@ -151,7 +151,7 @@ function follow(request: XMLHttpRequest, tell: (progress: StartProgress) => void
     for (const event of reader.read(text.slice(read))) {
       last = event;
       const progress = progressOf(event);
-      if (progress) tell(progress);
+      if (progress) notify(progress);
     }
     read = text.length;
   };
@@ -162,9 +162,9 @@ function follow(request: XMLHttpRequest, tell: (progress: StartProgress) => void
   };
   return () => {
     if (streamed()) advance();
-    const { status: told = 200, ...answer } = last?.data ?? {};
-    const answered = last?.name === "ready" || last?.name === "failed";
-    const [status, response] = streamed() ? [answered ? told : 0, answered ? answer : null] : [request.status, json(request.responseText)];
+    const { status: reported = 200, ...description } = last?.data ?? {};
+    const settled = last?.name === "ready" || last?.name === "failed";
+    const [status, response] = streamed() ? [settled ? reported : 0, settled ? description : null] : [request.status, json(request.responseText)];
     Object.defineProperties(request, { status: { value: status }, response: { value: response } });
   };
 }

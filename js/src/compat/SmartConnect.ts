@@ -22,7 +22,7 @@ import { defaultSessionManagerUrl, defaultSessionUrl, withPageHost } from "./pag
 /** The launcher that is asked where the configuration names neither a launcher nor a server. */
 export const DEFAULT_SESSION_MANAGER_URL: string = /* @__PURE__ */ defaultSessionManagerUrl();
 
-/** The server that is connected to where no launcher answers. */
+/** The server that is connected to where no launcher responds. */
 export const DEFAULT_SESSION_URL: string = /* @__PURE__ */ defaultSessionUrl();
 
 /** How to reach a server. Whatever else it holds is posted to the launcher. */
@@ -43,7 +43,7 @@ export interface ISmartConnectConfig {
   iframe?: unknown;
   /** HTTP headers for the launcher. */
   headers?: Readonly<Record<string, string>> | undefined;
-  /** Waits before each repetition of a request that the launcher answers with 503, in milliseconds. Default: none is repeated. */
+  /** Waits before each repetition of a request that the launcher refuses with 503, in milliseconds. Default: none is repeated. */
   launcherRetry?: readonly number[] | undefined;
   /** The timeout of calls that give none, in milliseconds. Default: they wait until the connection ends. */
   callTimeout?: number | undefined;
@@ -58,7 +58,7 @@ export interface ISmartConnectInitialValues {
   configDecorator?: ConfigDecorator | null | undefined;
 }
 
-/** What an error event is: a `Failure`, the event of a WebSocket, or what the launcher answered as `error`. */
+/** What an error event is: a `Failure`, the event of a WebSocket, or the `error` of the launcher's response. */
 export type Event = unknown;
 
 export type { EventSubscription, WebsocketCloseEvent };

@@ -100,7 +100,7 @@ function hangUp(line: Line, timeout: number): void {
   line.disconnect();
 }
 
-/** Asks the server to exit. Nobody waits for its answer, which a connection that is then closed does not bring. */
+/** Asks the server to exit. The response is not awaited: the connection is closed before it can arrive. */
 export function exitLater(session: WebsocketSession, timeout: number): void {
   session.call("application.exit.later", [timeout]).catch(() => undefined);
 }

@@ -26,7 +26,7 @@ export interface IWsLinkClientInitialValues<P extends Protocols = Protocols> {
   configDecorator?: ConfigDecorator | null;
   /** Names of methods that do not count as busy. */
   notBusyList?: readonly string[];
-  /** How long nothing must be under way before `onBusyChange` is told 0, in milliseconds. Default: 50. */
+  /** How long nothing must be under way before `onBusyChange` is called with 0, in milliseconds. Default: 50. */
   notificationTimeout?: number;
 }
 
@@ -138,10 +138,10 @@ function addEvent(api: object, state: State, name: string): void {
 function countBusy(api: WsLinkClient, state: State, delta: number): void {
   state.busyCount += delta;
   clearTimeout(state.idle);
-  const tell = (): void => api.invokeBusyChange(state.busyCount);
+  const notify = (): void => api.invokeBusyChange(state.busyCount);
   // Calls often follow upon each other; between them it does not look idle.
-  if (state.busyCount > 0) tell();
-  else state.idle = setTimeout(tell, state.notificationTimeout);
+  if (state.busyCount > 0) notify();
+  else state.idle = setTimeout(notify, state.notificationTimeout);
 }
 
 function connect(api: WsLinkClient, state: State, config: ISmartConnectConfig, decorator: ConfigDecorator | null): Promise<WsLinkClient> {

@@ -1,11 +1,11 @@
 import { CallError, ConnectionError, ProtocolError } from "../errors.js";
 
-/** The code of failures that the client itself finds: no connection, no answer in time, arguments that cannot be sent. */
+/** The code of errors that the client itself raises: no connection, no response in time, arguments that cannot be sent. */
 export const CLIENT_ERROR = -32099;
 
-/** What promises of the released API reject with: a plain object, not an `Error`. */
+/** What promises of the compatibility API reject with: a plain object, not an `Error`. */
 export interface Failure {
-  /** -32099, or what the server answered; see {@link ErrorCode}. */
+  /** -32099, or the server's code; see {@link ErrorCode}. */
   readonly code: number;
   readonly message: string;
   /** What the server added: `{ method, exception }` for -32001, often the method's name otherwise. */
@@ -16,7 +16,7 @@ export function clientFailure(message: string): Failure {
   return { code: CLIENT_ERROR, message };
 }
 
-/** What an error is in the released API. */
+/** An error as the compatibility API has it. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof CallError) {
     const { code, reason, data } = error;

@@ -61,7 +61,7 @@ export class Line {
     this.#open();
   }
 
-  /** Closes the connection; nothing is told of it. */
+  /** Closes the connection, without an event. */
   disconnect(): void {
     const socket = this.#socket;
     this.#giveUp();
@@ -86,7 +86,7 @@ export class Line {
     try {
       await this.session.hello(this.#options.secret);
     } catch (failure) {
-      // An end of the connection is told by its close.
+      // The end of a connection is reported by its close.
       if (socket !== this.#socket || (failure as Failure).code === CLIENT_ERROR) return;
       this.#giveUp();
       this.#events.error(failure);
@@ -104,7 +104,7 @@ export class Line {
   #closed(event: { readonly code?: number; readonly reason?: string }): void {
     this.#socket = undefined;
     const accepted = this.session.end(event);
-    // Attempts are not told one by one: the end of a connection is, and that of the last attempt.
+    // Attempts are not reported one by one: the end of a connection is, and that of the last attempt.
     if (accepted || this.#left === 0) this.#events.closed(event);
     if (this.#left > 0) this.#retryLater();
   }

@@ -1,6 +1,6 @@
 import { withHost } from "../launcher/host.js";
 
-/** What this folder uses of the page it runs in; all of it is missing in Node. */
+/** What this directory uses of the page it runs in; all of it is missing in Node. */
 interface Page {
   readonly location?: { readonly protocol: string; readonly host: string; readonly hostname: string; readonly pathname: string };
   readonly document?: { readonly baseURI?: string };
@@ -12,12 +12,12 @@ export function defaultSessionManagerUrl(): string {
   return document?.baseURI ? new URL("paraview/", document.baseURI).href : "";
 }
 
-/** The server of a page that no launcher answers: `ws` beside it. */
+/** The server of a page for which no launcher responds: `ws` beside it. */
 export function defaultSessionUrl(): string {
   const { location } = globalThis as Page;
   if (!location) return "";
-  const folder = location.pathname.replace(/\/[^/]*\.html?$/, "").replace(/\/+$/, "");
-  return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${folder}/ws`;
+  const directory = location.pathname.replace(/\/[^/]*\.html?$/, "").replace(/\/+$/, "");
+  return `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}${directory}/ws`;
 }
 
 /** A URL in which USE_HOSTNAME and USE_HOST stand for the page's. */

@@ -8,7 +8,7 @@ import { OPEN, type SocketLike } from "./socket.js";
 /** Takes publications of a topic; the payload is the only element of the list. */
 export type SubscriptionCallback<T = unknown> = (args: [payload: T]) => unknown;
 
-/** What a subscription is told apart by. */
+/** Identity of a subscription. */
 export interface SubscriberInfo<T = unknown> {
   readonly topic: string;
   readonly callback: SubscriptionCallback<T>;
@@ -40,7 +40,7 @@ export interface WebsocketSession {
   subscribe<T = unknown>(this: void, topic: string, callback: SubscriptionCallback<T>): SessionSubscription<T>;
   /** Ends a subscription that {@link WebsocketSession.subscribe} or its promise returned. */
   unsubscribe<T = unknown>(this: void, info: SubscriberInfo<T>): Promise<void>;
-  /** Closes the connection; calls that wait for an answer reject. */
+  /** Closes the connection; calls that wait for a response reject. */
   close(this: void): Promise<void>;
   /** Marks binary data to be sent. What can be sent is returned as it is, an `ArrayBuffer` in a view of its own. */
   addAttachment(this: void, payload: ArrayBuffer): DataView;
@@ -73,7 +73,7 @@ export class ReleasedSession {
 
   /**
    * @param callTimeout - of calls that give none, in milliseconds; without it they wait until the connection ends.
-   * @param closing - told that the application closes the session, before it does.
+   * @param closing - called when the application closes the session, before it is closed.
    */
   constructor(callTimeout: number | undefined, closing: () => void) {
     this.#callTimeout = callTimeout;

@@ -1,7 +1,7 @@
 import { UsageError } from "../errors.js";
 import { report } from "../report.js";
 
-/** The part of a WebSocket that the released API uses, so that others can stand in for it: {@link SocketFactory}. */
+/** The part of a WebSocket that the compatibility API uses, so that others can stand in for it: {@link SocketFactory}. */
 export interface SocketLike {
   readonly url?: string;
   /** 1 while messages can be sent. */

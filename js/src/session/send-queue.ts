@@ -1,10 +1,10 @@
 import { UsageError } from "../errors.js";
-import { chunk, withHeader } from "../wire/chunks.js";
+import { withHeader } from "../wire/chunks.js";
 import type { Encoded } from "../wire/encoder.js";
 import { DEFAULT_FRAME_SIZE, HEADER_LENGTH, MAX_TOTAL } from "../wire/limits.js";
 import { CongestionController } from "./congestion.js";
 
-/** A message of more bytes is sent frame by frame, and the page gets its turn between them. */
+/** A frame of more bytes is sent in pieces, and the page gets its turn between them. */
 const AT_ONCE = 2 ** 20;
 
 /** A message of at most so many bytes passes larger ones (LANE-2). */
@@ -106,7 +106,8 @@ export class SendQueue {
   async post(id: string, message: Encoded, isWanted: () => boolean): Promise<void> {
     if (message.size > MAX_TOTAL) throw new UsageError(`a message holds at most 4 GiB, not ${message.size} bytes`);
     if (this.#pace) return this.#postPaced(id, message, isWanted);
-    if (!this.#waiting && message.parts.length === 1 && message.size <= AT_ONCE) return this.#transmit(message.parts[0]);
+    const [first, ...rest] = message.parts;
+    if (!this.#waiting && rest.length === 0 && first.length <= Math.min(this.frameSize, AT_ONCE)) return this.#transmit(first);
     const sent = Promise.resolve(this.#waiting).then(() => (isWanted() ? this.#stream(id, message) : undefined));
     // A message that fails holds up nothing.
     const over: Promise<void> = sent.catch(() => undefined).then(() => {
@@ -157,8 +158,9 @@ export class SendQueue {
     return sent;
   }
 
+  /** Sends a message that fits a frame. */
   #transmit(message: Uint8Array): void {
-    for (const frame of chunk(message, this.#nextId(), this.frameSize)) this.#send(frame);
+    this.#send(withHeader(message, this.#nextId(), 0, message.length - HEADER_LENGTH));
   }
 
   #send(frame: Uint8Array): void {

@@ -130,7 +130,7 @@ export class Session {
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
-    // The id comes before the arguments, so that a server that refuses the message for its size can tell which call it was.
+    // The id comes before the arguments, so that a server that refuses the message for its size knows which call it was.
     const message = this.#encoder.encode({ wslink: "1.0", id, method, args, ...(kwargs && { kwargs }) });
     const response = this.#pending.wait(id, method, options);
     this.#queue.post(id, message, () => this.#pending.has(id)).catch((error: unknown) => this.#reject(id, error));
@@ -148,7 +148,7 @@ export class Session {
     }
   }
 
-  /** A message that is given up tells in its first chunk which call it responds to: that call need not wait. */
+  /** The first chunk of a message that is given up names the call that it responds to: that call need not wait. */
   #rejectRefused(): boolean {
     const refused = this.#assembler.takeRefused();
     if (!refused) return false;

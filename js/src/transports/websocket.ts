@@ -42,7 +42,7 @@ export async function openWebSocket(url: string, chosen: WebSocketConstructor | 
   return new Promise((resolve, reject) => {
     let details = "";
     socket.addEventListener("open", () => resolve(new WebSocketTransport(name, socket)));
-    // A browser says nothing here, on purpose; Node's implementations tell why.
+    // A browser gives no reason here, on purpose; Node's implementations do.
     socket.addEventListener("error", ({ message }) => (details = message ? ` (${message})` : ""));
     socket.addEventListener("close", ({ code = 1006, reason = "" }) => {
       reject(new ConnectionError(`cannot connect to ${name}${details}`, code, reason));
@@ -101,8 +101,8 @@ class WebSocketTransport implements Transport {
   close(code: number, reason: string): void {
     this.#asked = code;
     this.#socket.close(code, reason);
-    // Platforms wait for the other side's answer for up to half a minute; a released server that runs a method gives none.
-    const timer = setTimeout(() => this.#closed(1006, "the server did not answer the close"), CLOSE_TIMEOUT);
+    // Platforms wait for the close frame of the other side for up to half a minute; a released server that runs a method sends none.
+    const timer = setTimeout(() => this.#closed(1006, "the server did not respond to the close"), CLOSE_TIMEOUT);
     this.#socket.addEventListener("close", () => clearTimeout(timer));
   }
 }

@@ -207,7 +207,7 @@ export class Decoder {
     return map;
   }
 
-  /** A key, as an object can have it. Python's dictionaries often have numbers as keys; those, and constants, become text as in JSON. */
+  /** A key, as an object can have it (MSG-8): numbers, and the constants that released servers send, become text as in JSON. */
   #key(): string {
     const code = this.#view.getUint8(this.#position);
     if ((code >= 0x80 && code < 0xa0) || (code >= 0xdc && code < 0xe0)) throw malformed("a key of a map is a list or a map");

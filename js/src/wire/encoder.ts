@@ -138,7 +138,7 @@ export class Encoder {
     }
   }
 
-  /** A fraction, or a number beyond 2^53, which has none: an integer where 64 bits hold it, as Python tells the two apart. */
+  /** A fraction, or a number beyond 2^53, which has none: an integer where 64 bits hold it, as Python distinguishes the two. */
   #notSafe(value: number): void {
     if (this.asReleased || !Number.isInteger(value) || value < -(2 ** 63) || value >= 2 ** 64) this.#float(value);
     else this.#bigint(BigInt(value));
@@ -286,7 +286,8 @@ export class Encoder {
     for (const [key, value] of map) {
       try {
         if (!isKey(key)) throw new Misfit("a key of a Map is neither text nor a number");
-        this.#value(key, depth + 1);
+        // A server that takes no arrays is a released one, which takes no numbers as keys either.
+        this.#value(this.arrays ? key : String(key), depth + 1);
         this.#value(value, depth + 1);
       } catch (error) {
         throw inside(`.get(${isKey(key) ? key : "..."})`, error);
@@ -326,7 +327,7 @@ export class Encoder {
   }
 
   #blob(blob: Blob): void {
-    // A Blob tells its size at once and its bytes later: they get a place here, so that arguments are encoded when they are given.
+    // The size of a Blob is known at once, and its bytes later: they get a place here, so that arguments are encoded when they are given.
     this.#sized(blob.size, 0xc4, 0xc5, 0xc6);
     this.#part(blob, blob.size);
   }

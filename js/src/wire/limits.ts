@@ -3,13 +3,13 @@ import { UsageError } from "../errors.js";
 /** The bytes in front of every chunk (G2-2), and the room that is left in front of a message (G2-9). */
 export const HEADER_LENGTH = 12;
 
-/** The largest frame, header included, until hello tells the server's, in bytes (G2-5). */
+/** The largest frame, header included, until the response to hello names the server's, in bytes (G2-5). */
 export const DEFAULT_FRAME_SIZE = 524_288;
 
 /** The most bytes that a chunk's header can count (G2-2). */
 export const MAX_TOTAL = 0xffff_ffff;
 
-/** The most small chunks that wait to be joined, in all messages together: what they cost is not in proportion to their bytes. */
+/** The most small chunks that wait to be joined, in all messages together: their cost is not in proportion to their bytes. */
 export const MAX_SMALL_CHUNKS = 65_536;
 
 /** How deep lists and maps may nest in one message, both ways. */

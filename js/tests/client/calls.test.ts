@@ -313,7 +313,7 @@ describe("when the connection ends", () => {
   test("close does not wait for ever for a server that does not answer it", async () => {
     const { link, peer } = await linked();
     peer.socket.pause();
-    expect(await link.close()).toEqual({ code: 1006, reason: "the server did not answer the close" });
+    expect(await link.close()).toEqual({ code: 1006, reason: "the server did not respond to the close" });
     expect(link.state).toBe("closed");
     peer.socket.terminate();
   });

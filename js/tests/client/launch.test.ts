@@ -129,10 +129,10 @@ describe("a launcher that answers with JSON, as released ones do", () => {
     [400, { error: "There is no such application." }, "There is no such application."],
     [200, { error: "broken" }, "broken"],
     [503, { error: "It ended.", exitCode: 3, log: "why" }, "It ended."],
-    [502, "<html>Bad Gateway</html>", "the launcher answered with 502"],
-    [200, "<html>a page</html>", "the launcher's answer has no sessionURL"],
-    [200, { id: "1" }, "the launcher's answer has no sessionURL"],
-    [200, "null", "the launcher answered with 200"],
+    [502, "<html>Bad Gateway</html>", "the launcher responded with 502"],
+    [200, "<html>a page</html>", "the launcher's response has no sessionURL"],
+    [200, { id: "1" }, "the launcher's response has no sessionURL"],
+    [200, "null", "the launcher responded with 200"],
   ])("fails with %i %j", async (status, answer, message) => {
     const error = await failure(launch(await launcher(json(status, answer)), REQUEST));
     expect(error).toMatchObject({ message, status });

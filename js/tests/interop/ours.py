@@ -47,6 +47,24 @@ def length(data):
     return len(data)
 
 
+@app.method("test.keys")
+def keys(kind):
+    return {{"bool": True, "none": None, "bytes": b"k", "tuple": (1, 2), "int": 1, "float": 1.5}[kind]: "value"}
+
+
+@app.method("test.nested")
+def nested(depth):
+    value = 0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@app.method("test.integer")
+def integer(value: int):
+    return str(value)
+
+
 @app.method("test.sleep")
 async def sleep(seconds):
     await asyncio.sleep(seconds)

@@ -33,6 +33,17 @@ class Methods(LinkProtocol):
     def length(self, data):
         return len(data)
 
+    @register("test.keys")
+    def keys(self, kind):
+        return {{"bool": True, "none": None, "bytes": b"k", "tuple": (1, 2), "int": 1, "float": 1.5}[kind]: "value"}
+
+    @register("test.nested")
+    def nested(self, depth):
+        value = 0
+        for _ in range(depth):
+            value = [value]
+        return value
+
     @register("test.sleep")
     async def sleep(self, seconds):
         await asyncio.sleep(seconds)

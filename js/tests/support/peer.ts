@@ -15,7 +15,7 @@ export interface Envelope {
 
 export type Answer = Readonly<Record<string, unknown>>;
 
-/** A frame of the second generation. */
+/** A frame of protocol version 2. */
 export function frame(body: Uint8Array, { id = 1, offset = 0, total = body.length } = {}): Uint8Array {
   const bytes = Buffer.alloc(12 + body.length);
   bytes.writeUInt32LE(id, 0);

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Coroutine, Mapping
 from types import TracebackType
-from typing import Any
 
 from wslink.client.session import ClientSession, OutgoingCall
 from wslink.client.socket import Socket
@@ -25,6 +24,7 @@ from wslink.errors import (
 from wslink.wire import messages as wire
 from wslink.wire.frames import Buffer
 from wslink.wire.limits import Limits
+from wslink.wire.value import Value
 
 KEEP_ALIVE = 1.0
 """Seconds between signs of life while reading is paused for a slow subscriber: what the fastest heartbeat needs."""
@@ -49,7 +49,7 @@ class Link:
         return self._session.client_id
 
     @property
-    def server(self) -> dict[str, Any]:
+    def server(self) -> dict[str, Value]:
         """What the server says of itself: {"name", "version"}; {} for released servers."""
         return self._session.server
 
@@ -60,7 +60,7 @@ class Link:
 
     # Calls ------------------------------------------------------------------
 
-    async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
+    async def call(self, method: str, /, *args: Value, **kwargs: Value) -> Value:
         """Call `method` and return its result. Use `asyncio.timeout` or `asyncio.wait_for` to bound the wait.
 
         Arguments may hold bytes and NumPy arrays anywhere.
@@ -85,11 +85,11 @@ class Link:
             raise AuthenticationError(f"{error.message}: {why}; connect(url, secret=...)") from error
         self._session.welcome(result)
 
-    async def _system(self, method: str, argument: Mapping[str, Any]) -> Any:
+    async def _system(self, method: str, argument: Mapping[str, Value]) -> Value:
         self._refuse_if_ended()
         return await self._result(self._session.system(method, argument))
 
-    async def _result(self, call: OutgoingCall) -> Any:
+    async def _result(self, call: OutgoingCall) -> Value:
         """Send a call and wait for its result."""
         self._subscriptions.room.set()  # a response must be read past a full subscription
         try:
@@ -114,7 +114,9 @@ class Link:
 
     # Subscriptions ------------------------------------------------------------
 
-    def subscribe(self, topic: str, *, filter: Mapping[str, Any] | None = None, buffer: int = 32) -> ClientSubscription:
+    def subscribe(
+        self, topic: str, *, filter: Mapping[str, Value] | None = None, buffer: int = 32
+    ) -> ClientSubscription:
         """Subscribe to a topic; iterate over what is returned.
 
         Args:
@@ -130,7 +132,7 @@ class Link:
         self._keep(self._subscribe(inbox, filter))
         return ClientSubscription(self, inbox)
 
-    async def _subscribe(self, inbox: Inbox, filter: Mapping[str, Any] | None) -> None:
+    async def _subscribe(self, inbox: Inbox, filter: Mapping[str, Value] | None) -> None:
         try:
             await self._announce(inbox, filter)
         except (LinkError, NotSerializable) as error:
@@ -140,7 +142,7 @@ class Link:
             if not inbox.ready.done():
                 inbox.ready.set_result(None)
 
-    async def _announce(self, inbox: Inbox, filter: Mapping[str, Any] | None) -> None:
+    async def _announce(self, inbox: Inbox, filter: Mapping[str, Value] | None) -> None:
         if wire.SUBSCRIPTIONS in self.features:
             request = {"subscription": inbox.id, "topic": inbox.topic, "filter": dict(filter or {})}
             answer = await self._system(wire.SUBSCRIBE, request)
@@ -148,7 +150,7 @@ class Link:
         elif filter:
             raise CallError(CLIENT_ERROR, "this server has no filters: it did not accept the feature 'subscribe'")
 
-    async def update_subscription(self, inbox: Inbox, filter: Mapping[str, Any] | None) -> None:
+    async def update_subscription(self, inbox: Inbox, filter: Mapping[str, Value] | None) -> None:
         """See ClientSubscription.update."""
         _check_filter(filter)
         if inbox not in self._subscriptions:
@@ -217,7 +219,7 @@ class Link:
     def _receive(self, binary: bool, data: Buffer | str) -> None:
         self._session.receive(binary, data)
 
-    def _publish(self, topic: str, message: Mapping[str, Any]) -> None:
+    def _publish(self, topic: str, message: Mapping[str, Value]) -> None:
         for inbox in self._subscriptions.publish(topic, message):
             self.cancel_subscription(inbox)
 
@@ -241,7 +243,7 @@ class Link:
         """A subscriber took a payload."""
         self._subscriptions.room.set()
 
-    def _keep(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _keep(self, coroutine: Coroutine[Value, Value, None]) -> asyncio.Task[None]:
         """Run `coroutine` until it ends or the link does; what it raises is its awaiter's, if there is one."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
@@ -254,6 +256,6 @@ class Link:
             task.exception()
 
 
-def _check_filter(filter: Any) -> None:
+def _check_filter(filter: Value) -> None:
     if filter is not None and not isinstance(filter, Mapping):
         raise UsageError(f"a filter must be a mapping from tag names to conditions, not {type(filter).__name__}")

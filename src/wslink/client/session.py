@@ -15,10 +15,12 @@ from wslink.wire import messages as wire
 from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
+from wslink.wire.messages import INCOMPLETE
 from wslink.wire.show import shown
-from wslink.wire.v2_msgpack import INCOMPLETE, SecondDecoder, SecondEncoder
+from wslink.wire.v2_msgpack import SecondDecoder, SecondEncoder
+from wslink.wire.value import Value
 
-logger = logging.getLogger("wslink.client")
+logger: logging.Logger = logging.getLogger("wslink.client")
 
 FIRST_FRAME_SIZE = 512 * 1024  # G2-5: until hello tells the server's
 FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS)
@@ -32,7 +34,7 @@ class OutgoingCall(NamedTuple):
 
     id: str
     message: Message
-    result: Future[Any]
+    result: Future[Value]
 
 
 class ClientSession:
@@ -52,10 +54,10 @@ class ClientSession:
 
     def __init__(self, limits: Limits, publish: PublicationHandler) -> None:
         self.client_id = ""
-        self.server: dict[str, Any] = {}
+        self.server: dict[str, Value] = {}
         self.features: tuple[str, ...] = ()
-        self.max_frame = FIRST_FRAME_SIZE
-        self.pending = PendingCalls()
+        self.max_frame: int = FIRST_FRAME_SIZE
+        self.pending: PendingCalls = PendingCalls()
         self._publish = publish
         self._encoder: SecondEncoder = SECOND
         self._decoder = SecondDecoder(limits)
@@ -65,23 +67,23 @@ class ClientSession:
 
     def hello(self, secret: str | None) -> OutgoingCall:
         """The first call (HELLO-1, EXT-1); its result is for `welcome`."""
-        token: dict[str, Any] = {} if secret is None else {"secret": secret}
+        token: dict[str, Value] = {} if secret is None else {"secret": secret}
         token.update(features=FEATURES, client={"name": "wslink-python", "version": __version__})
         return self._call(wire.HELLO_ID, wire.HELLO, [token], {})
 
-    def call(self, method: str, args: Sequence[Any], kwargs: dict[str, Any]) -> OutgoingCall:
+    def call(self, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> OutgoingCall:
         """A call (MSG-3). Raises NotSerializable."""
         return self._call(f"rpc:{self.client_id}:{next(self._numbers)}", method, args, kwargs)
 
-    def system(self, method: str, argument: Mapping[str, Any]) -> OutgoingCall:
+    def system(self, method: str, argument: Mapping[str, Value]) -> OutgoingCall:
         """A system call, of a feature. Raises NotSerializable."""
         return self._call(f"system:{method}:{next(self._numbers)}", method, [argument], {})
 
-    def _call(self, id_: str, method: str, args: Sequence[Any], kwargs: dict[str, Any]) -> OutgoingCall:
+    def _call(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> OutgoingCall:
         message = self._encoder.call(id_, method, args, kwargs, self.max_frame)
         return OutgoingCall(id_, message, self.pending.add(id_))
 
-    def welcome(self, result: Any) -> None:
+    def welcome(self, result: Value) -> None:
         """Take the result of hello (HELLO-2, EXT-2).
 
         Raises:

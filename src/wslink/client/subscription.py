@@ -8,9 +8,10 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 from wslink.errors import SubscriptionOverflow, WslinkError
+from wslink.wire.value import Value
 
 OVERFLOW_FACTOR = 8
 """How far over its buffer an inbox may grow while the link reads on for the sake of others."""
@@ -35,7 +36,7 @@ class Inbox:
         self.latest = False
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self._buffer = buffer
-        self._waiting: deque[Any] = deque()
+        self._waiting: deque[Value] = deque()
         self._taken_at = self._loop.time()
         self._arrived = asyncio.Event()
         self._end: WslinkError | None = None
@@ -54,7 +55,7 @@ class Inbox:
         slow, not stuck."""
         return self.latest and self._loop.time() - self._taken_at < STUCK_AFTER
 
-    def put(self, payload: Any) -> bool:
+    def put(self, payload: Value) -> bool:
         """Take a publication. False if that was one too many: the subscription has ended with SubscriptionOverflow."""
         if self._ended:
             return True
@@ -66,7 +67,7 @@ class Inbox:
         self._arrived.set()
         return True
 
-    async def take(self) -> Any:
+    async def take(self) -> Value:
         """The next payload. Raises what the subscription ended with, or StopAsyncIteration."""
         while not self._waiting:
             if self._end is not None:
@@ -101,7 +102,7 @@ class Subscriber(Protocol):
 
     def made_room(self) -> None: ...
 
-    async def update_subscription(self, inbox: Inbox, filter: Mapping[str, Any] | None) -> None: ...
+    async def update_subscription(self, inbox: Inbox, filter: Mapping[str, Value] | None) -> None: ...
 
     def cancel_subscription(self, inbox: Inbox) -> asyncio.Task[None]: ...
 
@@ -126,9 +127,9 @@ class ClientSubscription:
     """
 
     def __init__(self, link: Subscriber, inbox: Inbox) -> None:
-        self.topic = inbox.topic
-        self.id = inbox.id
-        self.ready = inbox.ready
+        self.topic: str = inbox.topic
+        self.id: int = inbox.id
+        self.ready: asyncio.Future[None] = inbox.ready
         self._link = link
         self._inbox = inbox
         weakref.finalize(self, _abandon, asyncio.get_running_loop(), link, inbox).atexit = False
@@ -141,7 +142,7 @@ class ClientSubscription:
     def __aiter__(self) -> ClientSubscription:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> Value:
         await self._wait_ready()
         payload = await self._inbox.take()
         self._link.made_room()
@@ -152,7 +153,7 @@ class ClientSubscription:
         if not self.ready.done():
             await asyncio.wait({self.ready})
 
-    async def update(self, filter: Mapping[str, Any] | None) -> None:
+    async def update(self, filter: Mapping[str, Value] | None) -> None:
         """Replace the filter, at once and without a gap. Raises CallError if the server refuses it, which leaves
         the old one; UsageError once the subscription has ended."""
         await self._link.update_subscription(self._inbox, filter)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Mapping
-from typing import Any
 
 from wslink.client.subscription import Inbox
 from wslink.errors import WslinkError
+from wslink.wire.value import Value
 
 
 class Subscriptions:
@@ -19,7 +19,7 @@ class Subscriptions:
     """
 
     def __init__(self) -> None:
-        self.room = asyncio.Event()
+        self.room: asyncio.Event = asyncio.Event()
         self._inboxes: dict[int, Inbox] = {}
         self._ids = itertools.count(1)
 
@@ -38,7 +38,7 @@ class Subscriptions:
         self.room.set()
         return known is not None
 
-    def publish(self, topic: str, message: Mapping[str, Any]) -> list[Inbox]:
+    def publish(self, topic: str, message: Mapping[str, Value]) -> list[Inbox]:
         """Put a publication into the inboxes that it is for; those that it was one too many for."""
         ids = message.get("subscriptions")
         if isinstance(ids, list):  # SUB-6

@@ -31,7 +31,7 @@ __all__ = [
     "reload_settings",
 ]
 
-logger = logging.getLogger("wslink.backends.aiohttp")
+logger: logging.Logger = logging.getLogger("wslink.backends.aiohttp")
 
 MAX_MSG_SIZE: int = 4 * MIB
 """WSLINK_MAX_MSG_SIZE: the largest chunk, in bytes."""

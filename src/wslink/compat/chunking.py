@@ -109,4 +109,4 @@ class UnChunker(StreamUnChunker):
 
     def set_max_message_size(self, size: int) -> None:
         """Accept messages of up to `size` bytes from now on."""
-        self.max_message_size = size
+        self.max_message_size: int = size

@@ -25,7 +25,7 @@ class EventEmitter:
     """
 
     def __init__(self, allowed_events: Iterable[str] | None = None) -> None:
-        self.allowed_events = set(allowed_events or ())
+        self.allowed_events: set[str] = set(allowed_events or ())
         self._listeners: defaultdict[str, set[Listener]] = defaultdict(set)
         for name in self.allowed_events:
             setattr(self, name, functools.partial(self.emit, name))

@@ -23,8 +23,8 @@ class WsConnection:
     """
 
     def __init__(self, endpoint: WsEndpoint) -> None:
-        self.client_id = uuid.uuid4().hex
-        self.closed = True
+        self.client_id: str = uuid.uuid4().hex
+        self.closed: bool = True
         self._endpoint = endpoint
         self._callback: MessageCallback | None = None
         self._on_close: Callable[[int, str], None] | None = None

@@ -22,7 +22,7 @@ from wslink.session.view import SessionView
 from wslink.wire.limits import Limits
 from wslink.wire.messages import VERSION, Request
 
-logger = logging.getLogger("wslink.protocol")
+logger: logging.Logger = logging.getLogger("wslink.protocol")
 
 Function = Callable[..., Any]
 ServerProtocol = Any
@@ -62,7 +62,7 @@ class ProtocolHost(Observer):
         self.handlers: list[Any] = []
         self._ended = 0  # calls that have ended in this turn of the event loop
         if hub is None:
-            self.hub = Hub(protocol, self._authenticate, Limits(), open_topics=True, observers=(self,))
+            self.hub: Hub = Hub(protocol, self._authenticate, Limits(), open_topics=True, observers=(self,))
         else:
             self.hub = hub
             hub.subscriptions.allow_any_topic()

@@ -67,7 +67,7 @@ class JupyterGenericServer(GenericServer):
 
     def __init__(self, server_config: dict[str, Any]) -> None:
         super().__init__(server_config)
-        self.trame_comm = get_jupyter_comm()
+        self.trame_comm: WsJupyterComm = get_jupyter_comm()
         self._endpoint = self._endpoints[self.ws_endpoints[0]]
         self._name: str = self._endpoint.serverProtocol.server.name  # type: ignore[attr-defined]
         self._connections: dict[str, tuple[Any, WsConnection]] = {}  # comm and connection by the page's id

@@ -25,7 +25,7 @@ from wslink.launcher.session import new_id, new_secret
 from wslink.launcher.source import read_source, remove_comments  # noqa: F401
 from wslink.launcher.variables import fill, sanitized
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 STATUS_OK = 200
 STATUS_BAD_REQUEST = 400
@@ -118,9 +118,9 @@ class SessionManager:
     def __init__(self, config: dict[str, Any], mapping: ProxyMappingManager) -> None:
         self.sessions: dict[str, dict[str, Any]] = {}
         self.config = config
-        self.resources = ResourceManager(config["resources"])
+        self.resources: ResourceManager = ResourceManager(config["resources"])
         self.mapping = mapping
-        self.sanitize = config["configuration"].get("sanitize", {})
+        self.sanitize: Any = config["configuration"].get("sanitize", {})
 
     def createSession(self, options: dict[str, Any]) -> dict[str, Any] | None:
         """A new session; None if every port is taken. Properties win over what a client sent."""
@@ -182,7 +182,7 @@ class ProcessManager:
 
     def __init__(self, configuration: dict[str, Any]) -> None:
         self.config = configuration
-        self.log_dir = configuration["configuration"]["log_dir"]
+        self.log_dir: Any = configuration["configuration"]["log_dir"]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def _getLogFilePath(self, id: str) -> Path:

@@ -20,8 +20,8 @@ class NetworkMonitor:
     """
 
     def __init__(self) -> None:
-        self.pending = 0
-        self.event = asyncio.Event()
+        self.pending: int = 0
+        self.event: asyncio.Event = asyncio.Event()
         self._ids = itertools.count(2)
         self._listeners: dict[int, tuple[Listener, Listener]] = {}
 

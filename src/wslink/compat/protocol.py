@@ -11,7 +11,9 @@ from wslink import errors
 from wslink import settings as environment
 from wslink.compat.chunking import UnChunker, generate_chunks
 from wslink.compat.core import event_loop, schedule_coroutine
+from wslink.compat.emitter import EventEmitter
 from wslink.compat.hosting import ProtocolHost, bare_id, core_id, host_of, without_secrets
+from wslink.compat.monitor import NetworkMonitor
 from wslink.compat.publish import PublishManager, as_attachment
 from wslink.compat.session_socket import SessionSocket
 from wslink.compat.websocket import ServerProtocol
@@ -49,7 +51,7 @@ RESULT_SERIALIZE_ERROR = errors.RESULT_SERIALIZE_ERROR
 CLIENT_ERROR = errors.CLIENT_ERROR
 MAX_MSG_SIZE = 4 * MIB
 
-logger = logging.getLogger("wslink.protocol")
+logger: logging.Logger = logging.getLogger("wslink.protocol")
 
 
 class AbstractWebApp:
@@ -198,7 +200,8 @@ class WslinkHandler:
     def __init__(self, protocol: ServerProtocol, web_app: AbstractWebApp | None = None, limits: Limits | None = None):
         self.web_app = web_app
         self.connections: dict[str, Any] = {}
-        self.publishManager = self.pub_manager = PublishManager()
+        self.publishManager: PublishManager = PublishManager()
+        self.pub_manager: PublishManager = self.publishManager
         self.publishManager.registerProtocol(self)
         self._sessions: dict[str, Session] = {}
         self._transports: dict[str, PumpedConnection] = {}
@@ -223,8 +226,8 @@ class WslinkHandler:
 
     def setServerProtocol(self, protocol: ServerProtocol) -> None:
         self.serverProtocol = protocol
-        self.network_monitor = protocol.network_monitor
-        self.log_emitter = protocol.log_emitter
+        self.network_monitor: NetworkMonitor = protocol.network_monitor
+        self.log_emitter: EventEmitter = protocol.log_emitter
         self._host = host_of(protocol)
         self._host.hub.reopen()
         self._host.handlers.append(self)

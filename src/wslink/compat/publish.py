@@ -20,7 +20,7 @@ class PublishManager:
 
     def __init__(self) -> None:
         self.protocols: list[Any] = []
-        self.publishCount = 0
+        self.publishCount: int = 0
 
     def registerProtocol(self, protocol: Any) -> None:
         self.protocols.append(protocol)
@@ -56,4 +56,4 @@ def as_attachment(payload: Any) -> Any:
         return payload
 
 
-publishManager = PublishManager()
+publishManager: PublishManager = PublishManager()

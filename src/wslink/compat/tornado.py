@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -13,36 +14,69 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from wslink import settings as environment
 from wslink.compat.generic import GenericMessage, GenericServer, WsConnection, WsEndpoint, startWebServer
 from wslink.http import origin
+from wslink.http.acceptor import Complaints
 from wslink.http.listen import listening_sockets
 from wslink.http.static import below, is_hidden
 from wslink.server.limits import limits as limits_of_environment
+from wslink.transport import tcp
+from wslink.transport.heartbeat import Heartbeat
 
 __all__ = ["GenericMessage", "TornadoServer", "WsLinkWebSocket", "create_webserver", "startWebServer"]
 
 HEART_BEAT = 30.0
 
+logger = logging.getLogger("wslink.backends.tornado")
+_refusals = Complaints()
+
 
 class SocketHandler(WebSocketHandler):
     """One WebSocket as a connection of an endpoint."""
 
-    def initialize(self, endpoint: WsEndpoint, origins: tuple[str, ...]) -> None:
+    def initialize(self, endpoint: WsEndpoint, origins: tuple[str, ...], heartbeat: float) -> None:
         self._endpoint = endpoint
         self._origins = origins
+        self._interval = heartbeat
+        self._heartbeat: Heartbeat | None = None
         self._connection: WsConnection | None = None
 
-    def check_origin(self, _: str) -> bool:
-        return origin.is_allowed(self.request.headers, self._origins)
+    def check_origin(self, asking: str) -> bool:
+        allowed = origin.is_allowed(self.request.headers, self._origins)
+        if not allowed:
+            _refusals.warning("a page of %s was refused: name it in WSLINK_ORIGINS", asking)
+        return allowed
 
     def open(self, *_: str, **__: str) -> None:
         self._connection = self._endpoint.open(self.request)
         self._connection.on_message(self._send)
         self._connection.on_close(self.close)
+        self._heartbeat = Heartbeat(self._interval, self._ping, self._dead, lambda: self._line().arrived, self._line)
+
+    def _line(self) -> tcp.Line:
+        stream = getattr(self.ws_connection, "stream", None)
+        return tcp.line_of(stream.socket, 0) if stream is not None else tcp.UNKNOWN
+
+    def _ping(self) -> None:
+        with contextlib.suppress(WebSocketClosedError):
+            self.ping(b"")
+
+    def _dead(self, reason: str) -> None:
+        logger.warning("client %s is dropped: %s", self._connection.client_id if self._connection else "?", reason)
+        stream = getattr(self.ws_connection, "stream", None)
+        if stream is not None:
+            stream.close()
+
+    def on_pong(self, _: bytes) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.heard = True
 
     def on_message(self, message: str | bytes) -> None:
+        self.on_pong(b"")
         if self._connection is not None:
             self._endpoint.received(isinstance(message, bytes), message, self._connection.client_id)
 
     def on_close(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         if self._connection is not None:
             self._connection.end()
 
@@ -101,9 +135,10 @@ class TornadoServer(GenericServer):
 
     def _application(self) -> Application:
         origins = environment.origins() + (origin.LOOPBACK_PAGES if origin.is_loopback(self.host) else ())
+        beat = environment.read("WSLINK_HEART_BEAT", float, HEART_BEAT)
         routes: list[Any] = []
         for route, endpoint in self._endpoints.items():
-            arguments = {"endpoint": endpoint, "origins": origins}
+            arguments = {"endpoint": endpoint, "origins": origins, "heartbeat": beat}
             paths = {"/" + route.lstrip("/"), *([] if routes else ["/ws"])}
             routes += [(path, SocketHandler, arguments) for path in sorted(paths)]
         static = self.config.get("static") or {}
@@ -112,12 +147,8 @@ class TornadoServer(GenericServer):
             prefix = route.strip("/")
             routes.append((f"/{prefix}/(.*)" if prefix else "/(.*)", PublicFiles, arguments))
         limits = limits_of_environment()
-        beat = environment.read("WSLINK_HEART_BEAT", float, HEART_BEAT)
-        return Application(
-            routes,
-            websocket_max_message_size=limits.max_frame,
-            websocket_ping_interval=beat if beat >= 1 else None,
-        )
+        # Tornado's own pings take a client behind a slow line for dead.
+        return Application(routes, websocket_max_message_size=limits.max_frame)
 
     async def _shut_down(self) -> None:
         await super()._shut_down()

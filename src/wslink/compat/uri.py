@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-componentRegex = re.compile(r"^[a-z][a-z0-9_]*$")
+componentRegex: re.Pattern[str] = re.compile(r"^[a-z][a-z0-9_]*$")
 
 
 def checkURI(uri: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -21,7 +21,7 @@ from wslink.http.static import PublicResource
 from wslink.hub.life import announce
 from wslink.server.limits import limits_with
 
-logger = logging.getLogger("wslink.backends.aiohttp")
+logger: logging.Logger = logging.getLogger("wslink.backends.aiohttp")
 
 STATE_KEY: web.AppKey[dict[str, Any]] = web.AppKey("state", dict)
 """Where software may keep what belongs to a server: `server.app[STATE_KEY]`."""
@@ -38,9 +38,10 @@ class AioHttpWsHandler(WslinkHandler):
         super().__init__(protocol, web_app, limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD))
         origins = environment.origins() + (origin.LOOPBACK_PAGES if origin.is_loopback(web_app.host) else ())
         engine = environment.read("WSLINK_ENGINE", str, "auto")
-        options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine, logger.name)
-        self.endpoint = Endpoint(self.hub, options, route=self)
-        self.handleWsRequest = self.endpoint.handler
+        hosts = environment.split_names(os.environ.get("WSLINK_HOSTS", ""))
+        options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine, logger.name, hosts)
+        self.endpoint: Endpoint = Endpoint(self.hub, options, route=self)
+        self.handleWsRequest: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.endpoint.handler
 
 
 @web.middleware
@@ -62,7 +63,7 @@ class WebAppServer(AbstractWebApp):
     def __init__(self, server_config: dict[str, Any]) -> None:
         super().__init__(server_config)
         settings.reload_settings()
-        self.ws_compress = bool(server_config.get("ws_compress", settings.WS_COMPRESS))
+        self.ws_compress: bool = bool(server_config.get("ws_compress", settings.WS_COMPRESS))
         self._site: Site | None = None
         self._port = self.port
         application = web.Application(middlewares=[http_headers])

@@ -16,7 +16,7 @@ __all__ = ["EventEmitter", "LinkProtocol", "NetworkMonitor", "ServerProtocol", "
 exportRpc = register
 """The name of `register` in applications of old."""
 
-logger = logging.getLogger("wslink.websocket")
+logger: logging.Logger = logging.getLogger("wslink.websocket")
 
 
 def noop(*_: Any, **__: Any) -> None:
@@ -93,8 +93,10 @@ class ServerProtocol:
     stopServer: Any = staticmethod(noop)
 
     def __init__(self) -> None:
-        self.network_monitor = NetworkMonitor()
-        self.log_emitter = EventEmitter(allowed_events=["exception", "error", "critical", "info", "debug"])
+        self.network_monitor: NetworkMonitor = NetworkMonitor()
+        self.log_emitter: EventEmitter = EventEmitter(
+            allowed_events=["exception", "error", "critical", "info", "debug"]
+        )
         self.linkProtocols: list[Any] = []
         self.secret: Any = None
         self.initialize()

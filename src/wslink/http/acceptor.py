@@ -10,12 +10,14 @@ import ssl
 import time
 from collections.abc import Callable
 
-logger = logging.getLogger("wslink.http")
+logger: logging.Logger = logging.getLogger("wslink.http")
 
 BATCH = 32
 """Connections that are accepted in one turn of the event loop."""
 PAUSE = 1.0
 """Seconds before the next try where the system has no more descriptors or memory."""
+SHORT_PAUSE = 0.05
+"""The same, where a connection has been ended to make room."""
 TLS_TIMEOUT = 10.0
 """Seconds that a TLS handshake may take."""
 SPARE_DESCRIPTORS = 32
@@ -76,7 +78,7 @@ class Connections:
     """
 
     def __init__(self, limit: int) -> None:
-        self.limit = min(limit, _descriptors())
+        self.limit: int = min(limit, _descriptors())
         self.evictors: list[Callable[[], bool]] = []
         self._open: set[CountedSocket] = set()
         self._complaints = Complaints()
@@ -84,9 +86,18 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def full(self) -> bool:
+        """Whether another has to make room for the next."""
+        return len(self._open) >= self.limit
+
+    def evict(self) -> bool:
+        """End the connection that has waited longest without sending its request; whether there was one."""
+        return any(evict() for evict in self.evictors)
+
     def admit(self, accepted: socket.socket) -> CountedSocket | None:
         """Count a connection; None if there are too many, and it was closed."""
-        if len(self._open) >= self.limit and not any(evict() for evict in self.evictors):
+        if self.full and not self.evict():
             accepted.close()
             self._complaints.warning("a connection was refused: %d are open", len(self._open))
             return None
@@ -157,14 +168,18 @@ class Acceptor:
                 return
             except OSError as error:
                 self._loop.remove_reader(self._listener)
-                self._pause = self._loop.call_later(PAUSE, self._resume)
+                pause = SHORT_PAUSE if self._connections.evict() else PAUSE
+                self._pause = self._loop.call_later(pause, self._resume)
                 self._complaints.warning("no connections are accepted for a while: %s", error.strerror or error)
                 return
+            full = self._connections.full
             counted = self._connections.admit(accepted)
             if counted is not None:
                 task = self._loop.create_task(self._open(counted))
                 self._opening[task] = None
                 task.add_done_callback(lambda task: self._opening.pop(task, None))
+            if full:
+                return  # what makes room gives its descriptor back in the next turn
 
     async def _open(self, counted: CountedSocket) -> None:
         timeout = TLS_TIMEOUT if self._tls is not None else None

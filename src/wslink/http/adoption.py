@@ -16,7 +16,7 @@ from aiohttp import web
 from wslink.http.acceptor import CountedSocket
 from wslink.proxy import fd_passing as handover
 
-logger = logging.getLogger("wslink.http")
+logger: logging.Logger = logging.getLogger("wslink.http")
 
 MAX_PENDING = 64
 """Connections that may be on their way at a time; more wait in the backlog, which has the same size."""

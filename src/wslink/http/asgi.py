@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import sys
 from pathlib import Path
+
+from multidict import CIMultiDict
 
 from wslink.http import origin
 from wslink.http.client_files import ClientFiles
+from wslink.http.strangers import Strangers
 from wslink.session.identity import Opening
-from wslink.session.ports import Endpoint as Host
+from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
 from wslink.transport.asgi import AsgiSocket, Event, Receive, Send
 from wslink.transport.queued import PumpedConnection
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 TRY_AGAIN_LATER = 1013
 POLICY_VIOLATION = 1008
@@ -29,12 +34,13 @@ class AsgiApplication:
         client: the folder of the JavaScript client.
     """
 
-    def __init__(self, host: Host, route: str, origins: tuple[str, ...], client: Path) -> None:
+    def __init__(self, host: HandshakeOwner, route: str, origins: tuple[str, ...], client: Path) -> None:
         self._host = host
         self._route = "/" + route.strip("/")
         self._origins = origins
         self._client = ClientFiles(client)
         self._connections = 0
+        self._strangers = Strangers()
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Handle one connection (ASGI 3)."""
@@ -54,14 +60,16 @@ class AsgiApplication:
             logger.warning("a WebSocket was refused: %s", reason)
             await send({"type": "websocket.close", "code": code, "reason": reason})
             return
+        _warn_of_daphne()
         await send({"type": "websocket.accept"})
         self._connections += 1
         try:
             await self._carry(AsgiSocket(receive, send), scope, headers)
         finally:
             self._connections -= 1
+            self._strangers.forget()
 
-    async def _carry(self, socket: AsgiSocket, scope: Event, headers: dict[str, str]) -> None:
+    async def _carry(self, socket: AsgiSocket, scope: Event, headers: CIMultiDict[str]) -> None:
         connection = PumpedConnection(socket)
         same_origin = _is_from_here(scope) and origin.is_local_page(headers)
         address = scope["client"][0] if scope.get("client") else ""
@@ -69,20 +77,23 @@ class AsgiApplication:
         opening = Opening(headers, address, query, same_origin, request=scope, scope=scope)
         session = Session(self._host, connection, opening)
         connection.resume = session.resume
+        reading = asyncio.ensure_future(socket.read(session, self._host.limits.max_frame))
+        self._strangers.add(session, reading.cancel)
         try:
-            code, reason = await socket.read(session, self._host.limits.max_frame)
-            if code:
-                session.close(code, reason)
+            await asyncio.wait({reading})
+            if not reading.cancelled() and (end := reading.result())[0]:
+                session.close(*end)
                 await connection.flushed()
         finally:
+            reading.cancel()
             session.closed()
 
-    def _refusal(self, path: str, headers: dict[str, str]) -> tuple[int, str] | None:
+    def _refusal(self, path: str, headers: CIMultiDict[str]) -> tuple[int, str] | None:
         if path != self._route:
             return POLICY_VIOLATION, f"there is no WebSocket at {path}"
         if not origin.is_allowed(headers, self._origins):
             return POLICY_VIOLATION, f"pages of {headers.get('Origin')} may not connect"
-        if self._connections >= self._host.limits.max_clients:
+        if self._connections >= self._host.limits.max_clients and not self._strangers.drop_oldest():
             return TRY_AGAIN_LATER, f"max_clients ({self._host.limits.max_clients}) are connected"
         return None
 
@@ -93,6 +104,17 @@ class AsgiApplication:
         lines = [(key.lower().encode(), value.encode()) for key, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": lines})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+_warned = False
+
+
+def _warn_of_daphne() -> None:
+    """Say once what daphne does to large messages; it does not tell the application of its bound."""
+    global _warned
+    if not _warned and "daphne.server" in sys.modules:
+        _warned = True
+        logger.warning("daphne drops messages of over 1 MiB without an error: set WSLINK_MAX_MSG_SIZE=1000000")
 
 
 def _path(scope: Event) -> str:
@@ -106,6 +128,5 @@ def _is_from_here(scope: Event) -> bool:
     return bool(scope.get("client")) and origin.is_loopback(scope["client"][0])
 
 
-def _headers(scope: Event) -> dict[str, str]:
-    """The headers under their usual spelling, which is what origin.py asks for."""
-    return {name.decode("latin-1").title(): value.decode("latin-1") for name, value in scope["headers"]}
+def _headers(scope: Event) -> CIMultiDict[str]:
+    return CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,16 +16,16 @@ from multidict import CIMultiDict
 from wslink.http import origin
 from wslink.http.acceptor import Complaints
 from wslink.http.fast_path import ARRIVALS
+from wslink.http.strangers import Strangers
 from wslink.session.identity import Opening
-from wslink.session.ports import Endpoint as Host
+from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
-from wslink.session.state import State
 from wslink.transport.base import Carriage, Carried, find_engine
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
-logger = logging.getLogger("wslink.http")
+logger: logging.Logger = logging.getLogger("wslink.http")
 
 _VERSIONS = ("13", "8", "7")
 _KEY = re.compile("[A-Za-z0-9+/]{22}==")
@@ -45,6 +44,7 @@ class EndpointOptions:
         compress: whether permessage-deflate is accepted where a client offers it.
         engine: what carries the frames; see `base.find_engine`.
         logger: the name of the logger that connections are reported to; that of the engine unless given.
+        hosts: names by which the server may be asked; see `origin.is_asked_by`. Any name if there are none.
     """
 
     origins: tuple[str, ...] = ()
@@ -52,6 +52,7 @@ class EndpointOptions:
     compress: bool = True
     engine: str = "auto"
     logger: str = ""
+    hosts: tuple[str, ...] = ()
 
 
 class Endpoint:
@@ -66,7 +67,7 @@ class Endpoint:
         UsageError: if the engine cannot be had.
     """
 
-    def __init__(self, host: Host, options: EndpointOptions, route: Any = None) -> None:
+    def __init__(self, host: HandshakeOwner, options: EndpointOptions, route: Any = None) -> None:
         self._host = host
         self._options = options
         self._route = route
@@ -74,7 +75,7 @@ class Endpoint:
         self._logger = logging.getLogger(options.logger or f"wslink.transport.{self._engine.name}")
         self._connections: set[Carried] = set()
         self._empty = asyncio.Event()
-        self._strangers: deque[tuple[Session, Carried]] = deque()  # oldest first; those that said hello among them
+        self._strangers = Strangers()
         self._refusals = Complaints()
 
     def add_to(self, application: web.Application, route: str) -> None:
@@ -121,14 +122,13 @@ class Endpoint:
     def _opened(self, connection: Carried, opening: Opening) -> Session:
         self._connections.add(connection)
         session = Session(self._host, connection, opening, route=self._route)
-        self._forget_strangers()
-        self._strangers.append((session, connection))
+        self._strangers.add(session, lambda: self._drop(connection))
         self._logger.info("client %s: a connection from %s", session.client_id, opening.address)
         return session
 
     def _ended(self, connection: Carried) -> None:
         self._connections.discard(connection)
-        self._forget_strangers()
+        self._strangers.forget()
         if not self._connections:
             self._empty.set()
 
@@ -147,30 +147,22 @@ class Endpoint:
         """What a GET request with these headers is answered if it gets no WebSocket."""
         if not _is_upgrade(headers):
             return NO_UPGRADE
+        if self._options.hosts and not origin.is_asked_by(headers, self._options.hosts):
+            self._refusals.warning("a request by the name %s was refused: name it in hosts", headers.get("Host"))
+            return UNKNOWN_NAME
         if not origin.is_allowed(headers, self._options.origins):
             self._refusals.warning(
                 "a page of %s was refused: name it in WSLINK_ORIGINS; the server is %s to it",
                 headers.get("Origin"), headers.get("Host"),
             )  # fmt: skip
             return Refusal(403, "Pages of this origin may not connect.\n")
-        if len(self._connections) >= self._host.limits.max_clients and not self._make_room():
+        if len(self._connections) >= self._host.limits.max_clients and not self._strangers.drop_oldest():
             return Refusal(503, f"max_clients ({self._host.limits.max_clients}) are connected.\n")
         return None
 
-    def _forget_strangers(self) -> None:
-        while self._strangers and self._strangers[0][0].state is not State.NEW:
-            self._strangers.popleft()
-
-    def _make_room(self) -> bool:
-        """End the connection that has not said hello for longest, if there is one (LIM-11)."""
-        while self._strangers:
-            session, connection = self._strangers.popleft()
-            if session.state is State.NEW:
-                logger.info("client %s: it has not said hello, and makes room for another", session.client_id)
-                connection.abort()
-                self._ended(connection)
-                return True
-        return False
+    def _drop(self, connection: Carried) -> None:
+        connection.abort()
+        self._ended(connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +174,7 @@ class Refusal:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+UNKNOWN_NAME = Refusal(421, "The server is not known by this name; its setting hosts lists its names.\n")
 NO_UPGRADE = Refusal(
     426, "This is a WebSocket endpoint.\n", {"Upgrade": "websocket", "Sec-WebSocket-Version": _VERSIONS[0]}
 )

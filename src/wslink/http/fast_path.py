@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
 HEAD_TIMEOUT = 10.0
-"""Seconds that the head of a connection's first request may take (LIM-8)."""
+"""Seconds that the head of a connection's first request may take (LIM-15)."""
 LINGER = 2.0
 """Seconds in which what comes after a refused head is thrown away, so that its sender can read the answer."""
 MAX_LINGER = 1024 * 1024

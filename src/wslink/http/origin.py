@@ -7,6 +7,9 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 LOOPBACK_PAGES = tuple(
@@ -77,6 +80,21 @@ def is_asked_by(headers: Mapping[str, str], names: Iterable[str]) -> bool:
         or _is_address(name)
         or any(_covers(known.lower(), name) for known in names)
     )
+
+
+def only_asked_by(names: Iterable[str]) -> Middleware:
+    """An aiohttp middleware that answers requests by other names than `is_asked_by` takes with 421."""
+    known = tuple(names)
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not is_asked_by(request.headers, known):
+            return web.Response(
+                status=421, text="The server is not known by this name; its setting hosts lists them.\n"
+            )
+        return await handler(request)
+
+    return check
 
 
 def _covers(known: str, name: str) -> bool:

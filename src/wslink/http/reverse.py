@@ -15,7 +15,7 @@ from wslink.errors import UsageError
 from wslink.http.endpoint import SHUT_DOWN_TIMEOUT
 from wslink.http.tokens import read_token
 from wslink.session.identity import Opening
-from wslink.session.ports import SessionOwner as Host
+from wslink.session.ports import SessionOwner
 from wslink.session.session import Renew, Session
 from wslink.session.state import State
 from wslink.transport.aiohttp import AiohttpConnection
@@ -23,7 +23,7 @@ from wslink.transport.private import client_guard, client_transport, guarding_co
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import Request
 
-logger = logging.getLogger("wslink.http")
+logger: logging.Logger = logging.getLogger("wslink.http")
 
 PAUSE, LONGEST_PAUSE = 0.1, 10.0
 """Seconds before a connection is made again: at first, and at most, where it fails or ends soon again and again."""
@@ -45,6 +45,7 @@ class SuccessiveSessions:
     def __init__(self, begin: Callable[[Renew], Session]) -> None:
         self._begin = begin
         self._session = begin(self._renew)
+        self._awaited = True  # nobody may be at the other end for as long as nothing comes
 
     @property
     def client_id(self) -> str:
@@ -56,6 +57,9 @@ class SuccessiveSessions:
         return self._session.state
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
+        if self._awaited:
+            self._awaited = False
+            self._session.expect_hello()
         self._session.receive(binary, data)
 
     def resume(self) -> None:
@@ -71,6 +75,8 @@ class SuccessiveSessions:
         """Another client has come."""
         self._session.closed()
         self._session = self._begin(self._renew)
+        self._awaited = False
+        self._session.expect_hello()
 
     def _renew(self, hello: Request) -> None:
         before = self._session
@@ -92,7 +98,7 @@ class ReverseConnection:
 
     def __init__(
         self,
-        host: Host,
+        host: SessionOwner,
         url: str,
         heartbeat: float,
         *,
@@ -151,21 +157,38 @@ class ReverseConnection:
 
     async def carry(self, connected: Callable[[], None]) -> None:
         """Connect and serve until the connection ends. Raises as `serve` does."""
-        limit = self._host.limits.max_frame
         token = read_token("reverse_token_file", self._token_file)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        async with (
-            aiohttp.ClientSession(connector=guarding_connector()) as http,
-            http.ws_connect(self._url, headers=headers, autoping=False, max_msg_size=limit, compress=0) as dialed,
-        ):
+        async with contextlib.AsyncExitStack() as stack:
+            http = await stack.enter_async_context(aiohttp.ClientSession(connector=guarding_connector()))
+            socket = await self._dial(http, headers)
+            if socket is None:
+                return
+            stack.push_async_callback(socket.close)
             connected()
-            socket = cast("aiohttp.ClientWebSocketResponse[Any]", dialed)
             self._connection = connection = AiohttpConnection(
                 socket, client_transport(socket), self._heartbeat, self._host.limits, client_guard(socket)
             )
             sessions = SuccessiveSessions(lambda renew: self._session(connection, renew))
             connection.on_ping = lambda payload: sessions.next_client() if payload == NEW_PEER else None
             await connection.run(sessions)
+
+    async def _dial(
+        self, http: aiohttp.ClientSession, headers: dict[str, str]
+    ) -> aiohttp.ClientWebSocketResponse[Any] | None:
+        """The WebSocket; None if `close` is called before the relay has answered."""
+        limit = self._host.limits.max_frame
+        dialling: asyncio.Future[Any] = asyncio.ensure_future(
+            http.ws_connect(self._url, headers=headers, autoping=False, max_msg_size=limit, compress=0)
+        )
+        closing = asyncio.ensure_future(self._closing.wait())
+        try:
+            await asyncio.wait({dialling, closing}, return_when=asyncio.FIRST_COMPLETED)
+            return cast("aiohttp.ClientWebSocketResponse[Any]", dialling.result()) if dialling.done() else None
+        finally:
+            for one in (dialling, closing):
+                one.cancel()
+            await asyncio.wait({dialling, closing})
 
     async def close(self) -> None:
         """Do not connect any more, and wait until the connection has ended."""
@@ -188,7 +211,7 @@ class ReverseConnection:
         return self._closing.is_set()
 
     def _session(self, connection: AiohttpConnection, renew: Renew) -> Session:
-        # Its client may come long after the connection does: no hello_timeout.
+        # Its client may come long after the connection does: hello_timeout counts from its first message.
         return Session(
             self._host,
             connection,

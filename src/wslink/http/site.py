@@ -23,6 +23,8 @@ SHUTDOWN_TIMEOUT = 2.0
 """Seconds that HTTP requests under way have to end when the server stops."""
 MAX_CLIENTS = 10_000
 """WebSockets at a time, where nobody says how many."""
+CROWDED = 0.5
+"""The share of the connections from which on none is kept for another request."""
 MAX_OTHERS = 256
 """Connections beside those: requests for files, and those that have not sent a request yet."""
 
@@ -90,6 +92,7 @@ class Site:
         return int(sockets[0].getsockname()[1])
 
     async def _open(self, sockets: list[socket.socket]) -> None:
+        _asyncio.addFilter(_is_no_chatter)
         if self._stopped:
             for one in sockets:
                 one.close()
@@ -99,6 +102,7 @@ class Site:
         )
         self._arrivals = arrivals = Arrivals(runner.serve, self._application, self._transparent)
         self._application[ARRIVALS] = arrivals
+        self._application.on_response_prepare.append(self._keep_few)
         self._connections.evictors.append(arrivals.evict)
         folder = environment.read("WSLINK_HANDOVER", str, "") if self._tls is None else ""
         if folder:
@@ -110,6 +114,12 @@ class Site:
             await self.sites[-1].start()
         if folder:
             self._adoption = adopt(runner, folder, int(sockets[0].getsockname()[1]))
+
+    async def _keep_few(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Keep no connection for another request while others need its place: one that has sent a request before gives
+        way to none."""
+        if response.status != 101 and len(self._connections) >= CROWDED * self._connections.limit:
+            response.force_close()
 
     def _site(self, runner: _Runner, listener: socket.socket) -> web.SockSite:
         if not _has_readers():
@@ -147,6 +157,14 @@ class _Runner(web.AppRunner):
     @property
     def server(self) -> Any:
         return self.arrivals or super().server
+
+
+_asyncio = logging.getLogger("asyncio")
+
+
+def _is_no_chatter(record: logging.LogRecord) -> bool:
+    """What asyncio says of each write to a client that has gone, until it has told us of that in its next turn."""
+    return record.msg != "socket.send() raised exception."
 
 
 def _has_readers() -> bool:

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from wslink.errors import UsageError
 
-logger = logging.getLogger("wslink.http")
+logger: logging.Logger = logging.getLogger("wslink.http")
 
 Value = TypeVar("Value")
 

@@ -24,9 +24,9 @@ class Client:
     __slots__ = ("_identity", "_session", "address", "connected_at", "id")
 
     def __init__(self, session: SessionView, identity: Identity, address: str) -> None:
-        self.id = session.client_id
-        self.address = address
-        self.connected_at = time.time()
+        self.id: str = session.client_id
+        self.address: str = address
+        self.connected_at: float = time.time()
         self._identity = identity
         self._session = session
 

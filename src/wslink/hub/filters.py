@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from wslink.errors import InvalidParams, UsageError
 from wslink.wire.limits import Limits
 from wslink.wire.show import shown
+from wslink.wire.value import Value
 
 Tag = str | int | float | bool
 Tags = Mapping[str, Tag]
 Predicate = Callable[[Tags], bool]
 
-_ORDERED: dict[str, Callable[[Any, Any], bool]] = {
+_ORDERED: dict[str, Callable[[Value, Value], bool]] = {
     "gte": operator.ge,
     "gt": operator.gt,
     "lte": operator.le,
@@ -25,7 +25,7 @@ OPERATORS = (*_ORDERED, "ne")
 _NUMBERS = (int, float)  # of a tag: check_tags makes plain ones of all others
 
 
-def check_tags(tags: Any) -> dict[str, Tag]:
+def check_tags(tags: Value) -> dict[str, Tag]:
     """`tags` as a plain map.
 
     Raises:
@@ -44,7 +44,7 @@ def check_tags(tags: Any) -> dict[str, Tag]:
     return plain
 
 
-def compile_filter(definition: Any, limits: Limits) -> Predicate:
+def compile_filter(definition: Value, limits: Limits) -> Predicate:
     """A predicate over tags.
 
     Raises:
@@ -79,7 +79,7 @@ def _everything(tags: Tags) -> bool:
     return True
 
 
-def _texts(definition: Mapping[Any, Any]) -> Iterator[str]:
+def _texts(definition: Mapping[Value, Value]) -> Iterator[str]:
     """Every string in a filter that could be valid."""
     for name, condition in definition.items():
         parts = condition.values() if isinstance(condition, Mapping) else condition
@@ -88,7 +88,7 @@ def _texts(definition: Mapping[Any, Any]) -> Iterator[str]:
                 yield part
 
 
-def _condition(name: Any, condition: Any, limits: Limits) -> Callable[[Any], bool]:
+def _condition(name: Value, condition: Value, limits: Limits) -> Callable[[Value], bool]:
     if not isinstance(name, str):
         raise InvalidParams(f"filter: a tag's name must be a string, not {shown(name)}")
     if isinstance(condition, (list, tuple)):
@@ -98,7 +98,7 @@ def _condition(name: Any, condition: Any, limits: Limits) -> Callable[[Any], boo
     return _equal_to(_operand(name, condition))
 
 
-def _operand(name: str, value: Any) -> Tag:
+def _operand(name: str, value: Value) -> Tag:
     if _kind(value) is None or value != value:
         raise InvalidParams(
             f"filter on {shown(name)}: {shown(value)} is not allowed; a condition is a string, number or boolean, a "
@@ -107,14 +107,14 @@ def _operand(name: str, value: Any) -> Tag:
     return value  # type: ignore[no-any-return]
 
 
-def _equal_to(operand: Tag) -> Callable[[Any], bool]:
+def _equal_to(operand: Tag) -> Callable[[Value], bool]:
     if type(operand) is bool:
         return lambda value: value is operand
     # A boolean equals a number in Python, and nothing else equals one of another kind.
     return lambda value: value == operand and type(value) is not bool
 
 
-def _one_of(name: str, values: Any, limits: Limits) -> Callable[[Any], bool]:
+def _one_of(name: str, values: Value, limits: Limits) -> Callable[[Value], bool]:
     if len(values) > limits.max_filter_values:
         raise InvalidParams(
             f"filter on {shown(name)}: {len(values)} values are over max_filter_values ({limits.max_filter_values})"
@@ -123,7 +123,7 @@ def _one_of(name: str, values: Any, limits: Limits) -> Callable[[Any], bool]:
     return lambda value: (_kind(value), value) in allowed
 
 
-def _bounds(name: str, bounds: Mapping[Any, Any]) -> Callable[[Any], bool]:
+def _bounds(name: str, bounds: Mapping[Value, Value]) -> Callable[[Value], bool]:
     if not bounds or not all(key in OPERATORS for key in bounds):
         raise InvalidParams(
             f"filter on {shown(name)}: {shown(dict(bounds))} must have one or more of {', '.join(OPERATORS)}, and no "
@@ -131,7 +131,7 @@ def _bounds(name: str, bounds: Mapping[Any, Any]) -> Callable[[Any], bool]:
         )
     tests = [_bound(key, _operand(name, operand)) for key, operand in bounds.items()]
 
-    def within(value: Any) -> bool:
+    def within(value: Value) -> bool:
         for test in tests:  # noqa: SIM110 - as above
             if not test(value):
                 return False
@@ -140,7 +140,7 @@ def _bounds(name: str, bounds: Mapping[Any, Any]) -> Callable[[Any], bool]:
     return within
 
 
-def _bound(key: str, operand: Tag) -> Callable[[Any], bool]:
+def _bound(key: str, operand: Tag) -> Callable[[Value], bool]:
     if key == "ne":
         equal = _equal_to(operand)
         return lambda value: not equal(value)
@@ -152,7 +152,7 @@ def _bound(key: str, operand: Tag) -> Callable[[Any], bool]:
     return lambda value: type(value) in _NUMBERS and compare(value, operand)
 
 
-def _kind(value: Any) -> type | None:
+def _kind(value: Value) -> type | None:
     """str, float (for every number), bool, or None for what cannot be a tag."""
     if isinstance(value, bool):
         return bool
@@ -161,7 +161,7 @@ def _kind(value: Any) -> type | None:
     return str if isinstance(value, str) else None
 
 
-def _plain_tag(value: Any) -> Any:
+def _plain_tag(value: Value) -> Value:
     """NumPy scalars and subclasses as Python's own: an index taken from an array, or an enum, is a natural tag."""
     if type(value) in (str, int, float, bool):
         return value

@@ -26,11 +26,11 @@ class SubscriptionFlow:
     __slots__ = ("controller", "lag", "line", "rtt", "window")
 
     def __init__(self, line: CongestionController, window: DeliveryWindow) -> None:
-        self.line = line
-        self.window = window
-        self.controller = QualityController()
-        self.lag = 0.0
-        self.rtt = 0.0
+        self.line: CongestionController = line
+        self.window: DeliveryWindow = window
+        self.controller: QualityController = QualityController()
+        self.lag: float = 0.0
+        self.rtt: float = 0.0
 
     def observe(self, settled: Settled) -> None:
         """The page has dealt with a publication."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from wslink.session.identity import Authenticator, Credentials, Identity
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 FREE_REFUSALS = 10
 """Refused secrets of one address that cost nothing."""

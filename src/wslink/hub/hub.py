@@ -25,7 +25,7 @@ from wslink.session.view import SessionView
 from wslink.settings import STOP_TIMEOUT
 from wslink.wire.limits import Limits
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 STOPS = "the server stops"
 
@@ -64,13 +64,14 @@ class Hub:
         observers: Iterable[Observer] = (),
         features: Iterable[Feature] = (),
     ) -> None:
-        self.limits = limits
-        self.lock = threading.RLock()  # publishers of other threads make topics, too
-        self.work = Work()
-        self.service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
-        self.subscriptions = Subscriptions(self, limits, open_topics)
-        self.features = Features((Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), *features))
-        self.observers = Observers()
+        self.limits: Limits = limits
+        self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
+        self.work: Work = Work()
+        self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
+        self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
+        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe)
+        self.features: Features = Features((*own, *features))
+        self.observers: Observers = Observers()
         for observer in observers:
             self.observers.add(observer)
         self.sessions: dict[str, SessionView] = {}
@@ -79,7 +80,7 @@ class Hub:
         self.on_disconnect: list[ClientHandler] = []
         self._gate = Gate(authenticate)
         self._clients: dict[str, Client] = {}
-        self.clients = Clients(self._clients)
+        self.clients: Clients = Clients(self._clients)
         self._headers_wanted = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0

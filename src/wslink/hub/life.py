@@ -11,7 +11,7 @@ from wslink.console import say
 from wslink.hub.hub import Hub
 from wslink.hub.signals import Signals
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 
 def announce(ready_message: str) -> None:

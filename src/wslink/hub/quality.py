@@ -38,10 +38,10 @@ class QualityController:
     __slots__ = ("load", "quality", "target_age", "target_rate")
 
     def __init__(self, target_age: float = TARGET_AGE, target_rate: float = TARGET_RATE) -> None:
-        self.target_age = target_age
-        self.target_rate = target_rate
-        self.quality = 1.0
-        self.load = 0.0
+        self.target_age: float = target_age
+        self.target_rate: float = target_rate
+        self.quality: float = 1.0
+        self.load: float = 0.0
 
     def observe(self, quality: float, size: int, age: float, line_delay: float, line_rate: float) -> None:
         """A frame was settled.

@@ -32,7 +32,7 @@ class Subscriptions:
 
     def __init__(self, publisher: Publisher, limits: Limits, open_topics: bool) -> None:
         self.limits = limits
-        self.open_topics = open_topics
+        self.open_topics: bool = open_topics
         self.topics: dict[str, Topic] = {}
         self._publisher = publisher
         self._lock = publisher.lock

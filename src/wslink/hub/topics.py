@@ -16,7 +16,7 @@ from wslink.rpc.redefinition import add_handler
 from wslink.session.view import SessionView
 from wslink.wire.messages import is_topic
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 Delivery = Literal["reliable", "latest"]
 DELIVERIES = ("reliable", "latest")
@@ -44,7 +44,7 @@ class Subscription:
         self, id_: int, session: SessionView, topic: Topic, definition: dict[str, Any], matches: Predicate
     ) -> None:
         self.id = id_
-        self.client_id = session.client_id
+        self.client_id: str = session.client_id
         self.topic = topic
         self.filter = definition
         self.active = True
@@ -268,7 +268,7 @@ class Topic:
         for (encoder, ids), sessions in targets.items():
             message = encoder.publication(id_, packed[encoder], ids, self._publisher.max_frame)
             for session in sessions:
-                if session.flow is not None and ids:
+                if slot is not None and session.flow is not None and ids:
                     gates = session.flow.gates(ids)
                     label = gates[0].quality if gates else None
                     session.send_within(message, slot, (self.name,), gates, label, (ids, tags))

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from wslink.hub.pool import DaemonPool, default_threads
 from wslink.rpc.call import current_call
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 GRACE = 1.0
 """Seconds that calls under way have to end by themselves when their server stops, before they are cancelled."""

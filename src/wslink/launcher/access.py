@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
 from wslink.errors import RequestRefused
+from wslink.http.sparse import sparse_logger
 from wslink.http.tokens import bearer_token, same
 from wslink.http.tries import Tries
 from wslink.launcher.authentication import Authenticator, Network, client_of
 
-logger = logging.getLogger("wslink.launcher")
+refusals = sparse_logger("wslink.launcher.refused")
 
 
 class Access:
@@ -74,7 +74,7 @@ class Access:
             return None
         self._check_tries(request)
         user = self._authenticate(request)
-        if user is None:
+        if user is None or not user.isprintable():  # it stands in logs
             self._refused(request, "authentication is needed")
             raise RequestRefused("Authentication is needed", 401)
         return user
@@ -91,8 +91,8 @@ class Access:
         address = self.address(request)
         told = request.method, request.path, address, why
         if not bearer_token(request):
-            logger.info("%s %.80r from %s was refused: %s", *told)
+            refusals.info("%s %.80r from %s was refused: %s", *told)
             return
         count = self._tries.wrong(address)
         text = "%s %.80r from %s was refused: %s; wrong tokens from there: %d, the next is looked at in %.0f s"
-        logger.warning(text, *told, count, self._tries.wait(address))
+        refusals.warning(text, *told, count, self._tries.wait(address))

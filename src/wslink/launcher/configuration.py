@@ -107,6 +107,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     keep_sessions: Annotated[
         bool, Meta(description="true to leave sessions running when the launcher stops, or false")
     ] = False
+    log_limit: Annotated[
+        int, Meta(ge=0, description="bytes of one session's log, of which the end is kept; 0 for any number")
+    ] = 16 * 2**20
+    keep_logs: Annotated[
+        float,
+        Meta(ge=0, description="seconds that a log stays after its last line; 0: it goes with its session"),
+    ] = 7 * 24 * 3600
     state_file: Annotated[str, Meta(description="an SQLite file, instead of launcher.sqlite in log_dir")] = ""
 
 

@@ -12,11 +12,13 @@ from aiohttp import web
 
 from wslink.errors import LaunchError, RequestRefused
 from wslink.http import origin
+from wslink.http.sparse import sparse_logger
 from wslink.launcher.access import Access
 from wslink.launcher.configuration import Settings
 from wslink.launcher.events import failure
 
 logger = logging.getLogger("wslink.launcher")
+refusals = sparse_logger("wslink.launcher.refused")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,12 +40,12 @@ class Guard:
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Refuse what pages of other origins ask for, and turn errors into answers."""
         if not origin.is_asked_by(request.headers, self._hosts):
-            logger.warning("a request by the name %.200s was refused: name it in configuration.hosts", request.host)
+            refusals.warning("a request by the name %.200s was refused: name it in configuration.hosts", request.host)
             return _failure("The launcher is not known by this name; its setting hosts lists its names.", 421)
         reading = request.method in ("GET", "HEAD")
         if not reading and not origin.is_allowed(request.headers, self._settings.origins):
             page = request.headers.get("Origin")
-            logger.warning("a page of origin %.200s was refused: name it in configuration.origins", page)
+            refusals.warning("a page of origin %.200s was refused: name it in configuration.origins", page)
             return _failure("Pages of this origin may not do that.", 403)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             response: web.StreamResponse = web.Response(status=204)
@@ -68,7 +70,7 @@ class Guard:
     async def _explained(self, request: web.Request, error: LaunchError) -> web.StreamResponse:
         if error.status not in (401, 404):  # which are logged where they are decided, or are no news
             address = self._access.address(request)
-            logger.warning(
+            refusals.warning(
                 "%s %.80r from %s got %d: %s", request.method, request.path, address, error.status, error.message
             )
         response = web.json_response(failure(error), status=error.status)

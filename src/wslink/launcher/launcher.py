@@ -14,6 +14,7 @@ from wslink.errors import NoResources, RequestRefused, StartFailed, UsageError
 from wslink.launcher.admission import StartRate
 from wslink.launcher.configuration import Configuration
 from wslink.launcher.log import tail
+from wslink.launcher.logs import Logs
 from wslink.launcher.mapping import ProxyFile
 from wslink.launcher.orders import log_file, new_order, new_session, secret_file, write_secret
 from wslink.launcher.pool import Pool
@@ -22,13 +23,10 @@ from wslink.launcher.readiness import Waits, until_ready
 from wslink.launcher.session import Session, State
 from wslink.launcher.spawners.base import Order, find_spawner, find_spawners
 from wslink.launcher.store import Store
-from wslink.launcher.usage import connections
 from wslink.launcher.variables import accept
+from wslink.launcher.watching import Watcher
 
-logger = logging.getLogger("wslink.launcher")
-
-REAP_INTERVAL = 1.0
-"""Seconds between two looks at which sessions have ended or are idle."""
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 
 class Launcher:
@@ -57,9 +55,12 @@ class Launcher:
         wanted = {name: app.pool for name, app in configuration.apps.items()}
         self._pool = Pool(wanted, self.sessions, self._start_spare)
         self._ends: dict[str, asyncio.Task[None]] = {}
-        self._stops: set[asyncio.Task[None]] = set()
-        self._reaper: asyncio.Task[None] | None = None
+        self._watcher = Watcher(configuration, self.sessions, self.stop, self._each_second)
+        limit, keep = settings.log_limit, settings.keep_logs
+        self._logs = Logs(Path(settings.log_dir), limit, keep, self.sessions.keys)
+        self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
+        self._unpublished = False
         try:
             Path(settings.log_dir).mkdir(0o700, parents=True, exist_ok=True)  # logs are named by the ids of sessions
         except OSError as error:
@@ -81,17 +82,20 @@ class Launcher:
         except OSError as error:
             raise UsageError(f"proxy_file cannot be written: {error}") from error
         self._pool.fill()
-        self._reaper = asyncio.create_task(self._reap_forever())
+        self._tasks = [asyncio.create_task(one.watch()) for one in (self._watcher, self._logs)]
 
     async def close(self) -> None:
         """End every session, unless `keep_sessions` is set; starting ones anyway."""
         self._closing = True
         self._pool.close()
-        if self._reaper is not None:
-            self._reaper.cancel()
+        for task in self._tasks:
+            task.cancel()
         keeps = self.configuration.settings.keep_sessions
         leaving = [one.id for one in self.sessions.values() if not keeps or one.state is not State.READY]
-        await asyncio.gather(*(self.stop(session_id, "the launcher stops") for session_id in leaving))
+        stops = (self.stop(session_id, "the launcher stops") for session_id in leaving)
+        for failed in await asyncio.gather(*stops, return_exceptions=True):
+            if isinstance(failed, Exception):
+                logger.error("a session could not be stopped", exc_info=failed)
         self._store.close()
 
     # Sessions ---------------------------------------------------------------
@@ -209,7 +213,10 @@ class Launcher:
     async def _start(self, session: Session, waits: Waits) -> None:
         app = self.configuration.apps[session.application]
         order = new_order(self.configuration, session)
-        write_secret(self.configuration, session)
+        try:
+            write_secret(self.configuration, session)
+        except OSError as error:
+            raise StartFailed(f"The session's secret cannot be written: {error.strerror}.") from error
         session.spawner = self._spawners[session.application](order)
         # Before and after: a launcher that is killed in between still finds the processes, by the order's id.
         self._store.put(session.id, session.record())
@@ -235,7 +242,9 @@ class Launcher:
             logger.exception("session %s could not be stopped", session.label)
         finally:
             session.move(State.ENDED)
-            secret_file(self.configuration, session.id).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                secret_file(self.configuration, session.id).unlink(missing_ok=True)
+            self._logs.ended(session.id)
             self._ports.give_back(session.lease)
             self._store.delete(session.id)
             self.sessions.pop(session.id, None)
@@ -255,11 +264,16 @@ class Launcher:
         await self.stop(session.id, "it ended with an earlier launcher")
 
     def _publish(self) -> None:
-        """Write the proxy file. A launcher whose file cannot be written goes on: its own proxy still works."""
+        """Write the proxy file. A launcher whose file cannot be written goes on: its own proxy still works, and the
+        file is written as soon as that is possible."""
         try:
             self._proxy_file.write(self._addresses())
         except OSError as error:
-            logger.error("the proxy file cannot be written: %s", error)
+            if not self._unpublished:
+                logger.error("the proxy file cannot be written: %s", error)
+            self._unpublished = True
+        else:
+            self._unpublished = False
 
     def _tell(self, session: Session, error: BaseException | None) -> None:
         for listener in self.on_started:
@@ -268,44 +282,9 @@ class Launcher:
     def _addresses(self) -> dict[str, Address]:
         return {one.id: one.address for one in self.sessions.values() if self.get(one.id) is one}
 
-    async def _reap_forever(self) -> None:
-        while True:
-            await asyncio.sleep(REAP_INTERVAL)
-            try:
-                await self._notice_use()
-                for session in list(self.sessions.values()):
-                    if session.state is State.READY:
-                        await self._reap(session)
-                self._pool.fill()
-            except Exception:
-                logger.exception("sessions could not be watched")
-
-    async def _reap(self, session: Session) -> None:
-        """Stop a session that has ended or that nobody uses. Stopping goes on beside the others."""
-        assert session.spawner is not None
-        code = await session.spawner.poll()
-        idle, allowed = time.monotonic() - session.used, self._idle_timeout(session)
-        if code is not None:
-            self._stop_soon(session, f"its process ended with exit code {code}")
-        elif allowed and idle > allowed and not session.spare:
-            self._stop_soon(session, f"nobody used it for {idle:.0f} s")
-
-    def _idle_timeout(self, session: Session) -> float:
-        """Seconds without connections after which a session ends; 0 for never."""
-        app = self.configuration.apps.get(session.application)
-        own = app.idle_timeout if app is not None else None
-        return self.configuration.settings.idle_timeout if own is None else own
-
-    def _stop_soon(self, session: Session, reason: str) -> None:
-        task = asyncio.create_task(self.stop(session.id, reason))
-        self._stops.add(task)
-        task.add_done_callback(self._stops.discard)
-
-    async def _notice_use(self) -> None:
-        """Note which sessions have connections, through any proxy."""
-        if not any(map(self._idle_timeout, self.sessions.values())):
-            return
-        busy = await asyncio.to_thread(connections)
-        for session in self.sessions.values():
-            if session.connections or session.address[1] in busy:
-                session.used = time.monotonic()
+    def _each_second(self) -> None:
+        """Do what could not be done before."""
+        self._pool.fill()
+        self._store.catch_up()
+        if self._unpublished:
+            self._publish()

@@ -25,12 +25,15 @@ class LineWatch:
         self._text = text.encode()
         self._position = 0
         self._carried = b""
-        self.found = not text
+        self.found: bool = not text
 
     def look(self) -> bool:
         """Whether the text has been written."""
         try:
-            if not self.found and os.stat(self._path).st_size > self._position:
+            size = 0 if self.found else os.stat(self._path).st_size
+            if size < self._position:  # it was cut
+                self._position, self._carried = 0, b""
+            if size > self._position:
                 self._read()
         except FileNotFoundError:
             pass

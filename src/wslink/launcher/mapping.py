@@ -11,7 +11,8 @@ from wslink.launcher.ports import Address
 
 
 class ProxyFile:
-    """Keeps a file with a line `id host:port` for each session. A reader sees the old file or the new one, whole.
+    """Keeps a file with a line `id host:port` for each session. A reader sees the old file or the new one, whole. A
+    file that is there keeps its mode and group; a new one is for its owner alone.
 
     Args:
         path: the file; nothing is written if it is empty.
@@ -34,11 +35,18 @@ class ProxyFile:
         text = "".join(self._pattern % (session, *address) for session, address in sessions.items())
         draft = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
-            draft.write_text(text, encoding="utf-8")
+            # It holds whole ids, which open sessions: a new one is for its owner alone.
+            draft.unlink(missing_ok=True)
+            with open(draft, "x", encoding="utf-8", opener=_private) as file:
+                file.write(text)
             _adopt_owner(self._path, draft)
             draft.replace(self._path)
         finally:
             draft.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _adopt_owner(old: Path, new: Path) -> None:

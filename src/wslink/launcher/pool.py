@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from wslink.errors import LaunchError
 from wslink.launcher.session import Session, State
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 BACKOFF = 10.0
 """Seconds without a new attempt, after a session of the pool did not start."""

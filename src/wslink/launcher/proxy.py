@@ -13,6 +13,7 @@ request. To any other they are carried.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 import weakref
@@ -30,12 +31,15 @@ from wslink.http.tokens import same
 from wslink.launcher.addresses import Prefix, cookie_of
 from wslink.launcher.forwarding import COOKIE, Forwarding
 from wslink.launcher.launcher import Launcher
-from wslink.launcher.ports import reachable
+from wslink.launcher.listeners import ForeignListener
+from wslink.launcher.readiness import dial_address
 from wslink.launcher.session import Session
 from wslink.proxy.fd_passing import Usage
 from wslink.proxy.handoff import follow, hand_over
 from wslink.proxy.takeover import HandedOver
 from wslink.proxy.upstream import Target, Watch, passed_on, request_head, tunnel
+
+logger = logging.getLogger("wslink.launcher")
 
 PIECE = 64 * 1024
 """Bytes of a body that are carried at once."""
@@ -111,7 +115,13 @@ class SessionProxy:
     async def _lead(self, request: web.Request, session: Session, inner: Inner) -> web.StreamResponse:
         if not origin.is_allowed(request.headers, self._origins):
             return web.json_response({"error": "Pages of this origin may not connect"}, status=403)
-        target = Target(reachable(session.address[0]), session.address[1], inner.path)
+        try:
+            assert session.spawner is not None
+            address = await dial_address(session.spawner)
+        except (ForeignListener, OSError) as error:
+            logger.warning("session %s cannot be reached: %s", session.label, error or "its port is another user's")
+            return web.json_response({"error": "The session cannot be reached"}, status=502)
+        target = Target(address, session.address[1], inner.path)
         session.used = time.monotonic()
         try:
             headers = self._forwarding.headers(request, target)

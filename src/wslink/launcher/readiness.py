@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wslink.errors import StartFailed
+from wslink.launcher.listeners import ForeignListener, reach
 from wslink.launcher.log import LineWatch, tail
 from wslink.launcher.ports import Address, reachable
 from wslink.launcher.session import Session, State
@@ -35,6 +36,8 @@ async def until_ready(session: Session, ready_line: str | None, log: Path, timeo
         await asyncio.wait_for(_ready(session, session.spawner, ready_line, log, waits), timeout)
     except asyncio.TimeoutError:
         text = "Session did not start before timeout expired. Check session logs."
+        if not await is_own(session.spawner):
+            text = "Another user's process listens on the session's port."
         raise StartFailed(text, None, tail(log, session.secrets)) from None
     except _Ended as end:
         text = f"The process did not properly start: it ended with exit code {end.code}."
@@ -53,15 +56,33 @@ async def _ready(session: Session, spawner: Spawner, ready_line: str | None, log
     while session.state is State.STARTING:
         # In this order, so that what has ended is never told ready.
         found = watch.look() if ready_line else await accepts(spawner.address())
+        owned = not found or await is_own(spawner)
         code = await spawner.poll()
         if code is not None:
             raise _Ended(code)
-        if found and spawner.address()[1]:
+        if found and owned and spawner.address()[1]:
             return
         if spawner.progress() != told:
             told = spawner.progress()
             waits(told)
         await asyncio.sleep(INTERVAL)
+
+
+async def is_own(spawner: Spawner) -> bool:
+    """Whether what listens on a session's port is not another user's. Nothing has to listen."""
+    with contextlib.suppress(OSError):
+        try:
+            await dial_address(spawner)
+        except ForeignListener:
+            return False
+    return True
+
+
+async def dial_address(spawner: Spawner) -> str:
+    """Where to dial a session. Raises ForeignListener, and OSError if its host is not found."""
+    host, port = spawner.address()
+    users = spawner.users()
+    return reachable(host) if users is None else await reach(host, port, users)
 
 
 async def accepts(address: Address) -> bool:

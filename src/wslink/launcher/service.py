@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from aiohttp import web
 
 from wslink.errors import RequestRefused, UsageError
 from wslink.http.run import add_pages
+from wslink.http.sparse import sparse_logger
 from wslink.http.tokens import token_file
 from wslink.launcher.access import Access
 from wslink.launcher.admin import HEADERS, PAGE, Administration
@@ -28,7 +28,7 @@ from wslink.launcher.proxy import SessionProxy
 from wslink.launcher.readiness import Waits
 from wslink.launcher.session import Session
 
-logger = logging.getLogger("wslink.launcher")
+requests = sparse_logger("wslink.launcher.requests")
 
 CLIENT = Path(__file__).parent.parent / "static"
 """Where the built JavaScript client is."""
@@ -106,7 +106,7 @@ class Service:
 
     def _log(self, request: web.Request, user: str | None, application: str) -> None:
         by = f"{user} at " if user is not None else ""
-        logger.info("a session of %.80r is asked for by %.80s%s", application, by, self._access.address(request))
+        requests.info("a session of %.80r is asked for by %.80s%s", application, by, self._access.address(request))
 
     async def _stream(
         self, request: web.Request, application: str, payload: dict[str, Any], client: str

@@ -26,7 +26,7 @@ class State(str, enum.Enum):
     ENDED = "ended"
 
 
-MOVES = {
+MOVES: dict[State, set[State]] = {
     State.STARTING: {State.READY, State.STOPPING},
     State.READY: {State.STOPPING},
     State.STOPPING: {State.ENDED},

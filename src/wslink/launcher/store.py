@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from wslink.errors import UsageError
+
+logger = logging.getLogger("wslink.launcher")
 
 
 class Store:
@@ -22,6 +26,8 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
+        self._late: dict[str, str | None] = {}
+        self._failing = False
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             path.chmod(0o600)
@@ -45,15 +51,37 @@ class Store:
         self._database.execute("COMMIT")
 
     def put(self, session_id: str, record: dict[str, Any]) -> None:
-        """Write a record, or replace it. It is there after any end of this process."""
-        self._database.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?)", (session_id, json.dumps(record)))
+        """Write a record, or replace it. It is there after any end of this process, unless the disk is full: then it is
+        written as soon as that is possible. Never raises."""
+        self._late[session_id] = json.dumps(record)
+        self.catch_up()
 
     def delete(self, session_id: str) -> None:
-        self._database.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+        """Delete a record, as `put` writes one."""
+        self._late[session_id] = None
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Write what could not be written before."""
+        try:
+            for session_id, record in list(self._late.items()):
+                if record is None:
+                    self._database.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+                else:
+                    self._database.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?)", (session_id, record))
+                del self._late[session_id]
+        except sqlite3.Error as error:
+            if not self._failing:
+                logger.error("the state file cannot be written: %s", error)
+            self._failing = True
+        else:
+            self._failing = False
 
     def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for session_id, record in self._database.execute("SELECT id, record FROM sessions").fetchall():
             yield session_id, json.loads(record)
 
     def close(self) -> None:
-        self._database.close()
+        self.catch_up()
+        with contextlib.suppress(sqlite3.Error):
+            self._database.close()

@@ -18,7 +18,7 @@ class Side(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.other: Side | None = None
-        self.ended = asyncio.get_running_loop().create_future()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -40,12 +40,22 @@ class Side(asyncio.Protocol):
             self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.resume_reading()
+        if self.other is not None:
+            self.other.resume()
+
+    def resume(self) -> None:
+        """Read on: the other takes more."""
+        if self.transport is not None:
+            self.transport.resume_reading()
 
     def send(self, data: bytes) -> None:
         if self.transport is not None:
             self.transport.write(data)
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether less waits to be sent than may; what is sent to one that has gone goes nowhere."""
+        return self.transport is None or self.transport.get_write_buffer_size() <= HIGH_WATER
 
     def close(self) -> None:
         """End the connection once what waits has been sent."""
@@ -64,5 +74,5 @@ def join(one: Side, other: Side) -> None:
     for side, target in ((one, other), (other, one)):
         if side.transport is None:
             target.close()
-        elif target.transport is not None and target.transport.get_write_buffer_size() <= HIGH_WATER:
-            side.transport.resume_reading()
+        elif target.takes_more:
+            side.resume()

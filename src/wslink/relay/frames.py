@@ -46,7 +46,7 @@ class FrameReader:
         """Whether all frames that began have been taken to their end."""
         return self._left == 0
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         self._buffer += data
 
     def next_opcode(self) -> int | None:

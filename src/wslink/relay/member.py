@@ -11,10 +11,27 @@ from aiohttp import web
 from wslink.errors import ParseError
 from wslink.proxy.pipe import Side, join
 from wslink.proxy.takeover import take_over
-from wslink.relay.frames import CLOSE, PING, PONG, FrameReader, close, control
+from wslink.relay.frames import CLOSE, PING, PONG, FrameReader, Piece, close, control
 
 HEARTBEAT = 30.0
 """Seconds between pings to a peer that waits; one that has sent nothing for two of them is gone."""
+
+MAX_CONTROL_FRAMES = 64
+"""Control frames that a peer which waits may send between two of these pings."""
+
+FIRST_MESSAGE = 15.0
+"""Seconds that a client has to send the first byte of a message to its process, before another gets its place."""
+
+FRAMES_AT_ONCE = 256
+"""Frames of one peer that are passed on before anybody else has a turn."""
+
+UNREAD = 4096
+"""Bytes that a peer may leave unread before its pings are not answered any more."""
+
+WAITING_READ, PAIRED_READ = 16 * 1024, 256 * 1024
+"""Bytes that are read at once from a peer: one that waits holds no more than that."""
+_READ = memoryview(bytearray(PAIRED_READ))
+"""Where all peers' bytes are read to. They are taken out of it before anything else is read."""
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to answer a close frame."""
@@ -22,12 +39,16 @@ CLOSE_TIMEOUT = 2.0
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 
 
-class Member(Side):
-    """A peer whose handshake the relay has answered. While it waits for the other, its pings are answered and data is
-    left in its socket; from then on, frames are passed on."""
+class Member(Side, asyncio.BufferedProtocol):
+    """A peer whose handshake the relay has answered. While it waits for the other, the newest of its pings is answered
+    and data is left in its socket; from then on, frames are passed on."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._controls = 0  # frames since the last beat
+        self._behind = False  # whether frames that were read have not been passed on
+        self._spoke = False  # whether a data frame of it has begun
+        self._silence: asyncio.TimerHandle | None = None
         self._reader = FrameReader()
         self._close_passed = False
         self._heard = True
@@ -52,12 +73,14 @@ class Member(Side):
         return self.transport is not None and not self.transport.is_closing()
 
     def meet(self, other: Member) -> None:
-        """Pass frames between the two from now on. The end of one ends the other."""
+        """Pass frames between the two from now on: this one is the client. The end of one ends the other."""
         join(self, other)
         for one in (self, other):
             if one._heartbeat is not None:
                 one._heartbeat.cancel()
             one._work()
+        if not self._spoke:
+            self._silence = asyncio.get_running_loop().call_later(FIRST_MESSAGE, self._has_been_silent)
 
     def end(self, code: int, reason: str) -> None:
         """Say goodbye, where that fits between two frames, and close."""
@@ -67,15 +90,26 @@ class Member(Side):
             self.send(close(code, reason))
         self.close()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return _READ if self.other is not None else _READ[:WAITING_READ]
+
+    def buffer_updated(self, size: int) -> None:
         self._heard = True
-        self._reader.feed(data)
-        self._work()
+        self._reader.feed(_READ[:size])
+        if not self._behind:
+            self._work()
+
+    def resume(self) -> None:
+        if self._behind:
+            self._work()
+        else:
+            super().resume()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.transport = None
-        if self._heartbeat is not None:
-            self._heartbeat.cancel()
+        for timer in (self._heartbeat, self._silence):
+            if timer is not None:
+                timer.cancel()
         partner = self.other
         if isinstance(partner, Member) and self._close_passed:
             # It has been told, and answers; if not, that is its own end.
@@ -100,36 +134,72 @@ class Member(Side):
             self.close()
 
     def _pass_on(self, other: Member) -> None:
-        while (piece := self._reader.take()) is not None:
-            other.send(piece.data)
+        """Pass on what is there, but no more than the other takes, and no more than others may wait for."""
+        pieces: list[bytes] = []
+        closing = None
+        while len(pieces) < FRAMES_AT_ONCE and other.takes_more and (piece := self._reader.take()) is not None:
+            pieces.append(piece.data)
+            self._spoke = self._spoke or piece.opcode < CLOSE
             if piece.opcode == CLOSE:
-                self._close_passed = True
-                if not other._close_passed:
-                    # The other may take its time; who said goodbye need not wait for it.
-                    self.send(control(CLOSE, piece.payload[:2]))
-                self.close()
-                return
+                closing = piece
+                break
+        other.send(b"".join(pieces))
+        if closing is not None:
+            self._passed_close(other, closing)
+            return
+        self._behind = self._reader.next_opcode() is not None and not (
+            other.takes_more and len(pieces) < FRAMES_AT_ONCE
+        )
+        if self.transport is None:
+            return
+        if self._behind:
+            self.transport.pause_reading()
+            if other.takes_more:  # or it says when it does
+                asyncio.get_running_loop().call_soon(self.resume)
+        elif other.takes_more:
+            self.transport.resume_reading()
+
+    def _passed_close(self, other: Member, piece: Piece) -> None:
+        self._close_passed = True
+        if not other._close_passed:
+            # The other may take its time; who said goodbye need not wait for it.
+            self.send(control(CLOSE, piece.payload[:2]))
+        self.close()
 
     def _wait(self) -> None:
         """Answer control frames. A data frame is for the other: it is not read any further."""
+        ping = None
         while (opcode := self._reader.next_opcode()) is not None:
             if opcode < CLOSE:
                 if self.transport is not None:
                     self.transport.pause_reading()
-                return
+                break
             piece = self._reader.take()
             if piece is None:
+                break
+            self._controls += 1
+            if self._controls > MAX_CONTROL_FRAMES:
+                self.end(1008, "too many control frames")
                 return
             if piece.opcode == PING:
-                self.send(control(PONG, piece.payload))
+                ping = piece  # RFC 6455, 5.5.3: the newest alone need be answered
             elif piece.opcode == CLOSE:
                 self.send(control(CLOSE, piece.payload[:2]))
                 self.close()
+                return
+        if ping is not None and self.transport is not None and self.transport.get_write_buffer_size() <= UNREAD:
+            self.send(control(PONG, ping.payload))
+
+    def _has_been_silent(self) -> None:
+        """The client has not said anything: another may have its process."""
+        if not self._spoke:
+            self.end(1008, "no message came in time")
 
     def _beat(self) -> None:
         if not self._heard:
             self.abort()
             return
         self._heard = False
+        self._controls = 0
         self.send(control(PING))
         self._heartbeat = asyncio.get_running_loop().call_later(HEARTBEAT, self._beat)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+from collections import Counter
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from wslink.proxy.takeover import HandedOver
 from wslink.relay.member import Member
 
 MAX_ROOMS = 1000
-"""Paths at which somebody may be, at the same time."""
+"""Paths at which two may talk, at the same time, and as many at which one may wait."""
 
 
 class Role(enum.Enum):
@@ -30,11 +31,15 @@ class Room:
         process: the process that waits for a client.
         client: the client that waits for a process, as a future of that.
         pair: the two that talk.
+        address: where the one that waits has come from.
+        proven: whether that one has shown a token. Otherwise it gives way where too many wait.
     """
 
     process: Member | None = None
     client: asyncio.Future[Member] | None = None
     pair: tuple[Member, Member] | None = None
+    address: str = ""
+    proven: bool = False
 
     @property
     def empty(self) -> bool:
@@ -55,17 +60,21 @@ class Rooms:
         self._wait = wait
         self._rooms: dict[str, Room] = {}
 
-    async def enter(self, path: str, role: Role, request: web.Request) -> web.StreamResponse:
+    async def enter(self, path: str, role: Role, request: web.Request, proven: bool = False) -> web.StreamResponse:
         """Answer a peer's handshake: at once where it is a process, when its process is there where it is a client.
+
+        Args:
+            proven: whether it has shown a token.
 
         Returns:
             403 if the place is taken, 502 if the process does not come, 503 if there are too many paths in use.
         """
         room = self._rooms.get(path)
         if room is None:
-            if len(self._rooms) >= MAX_ROOMS:
+            if not self._has_room():
                 return _refused(503, "Too many paths are in use.")
-            room = self._rooms[path] = Room()
+            room = self._rooms[path] = Room(address=request.remote or "")
+        room.proven = room.proven or proven
         try:
             if role is Role.UNKNOWN:
                 role = Role.CLIENT if room.process is not None or room.pair is not None else Role.PROCESS
@@ -81,6 +90,29 @@ class Rooms:
             for member in (room.process, *(room.pair or ())):
                 if member is not None:
                     member.end(1001, "the relay stops")
+
+    def _has_room(self) -> bool:
+        """Whether there may be another path. One at which an unknown peer waits gives way to it: of those from the
+        address that has most, the one that has waited for longest."""
+        waiting = [room for room in self._rooms.values() if room.pair is None]
+        if len(self._rooms) - len(waiting) >= MAX_ROOMS:
+            return False
+        if len(waiting) < MAX_ROOMS:
+            return True
+        unknown = [room for room in waiting if not room.proven]
+        if not unknown:
+            return False
+        ((address, _),) = Counter(room.address for room in unknown).most_common(1)
+        self._give_way(next(room for room in unknown if room.address == address))
+        return True
+
+    def _give_way(self, room: Room) -> None:
+        if room.process is not None:
+            room.process.end(1013, "too many wait: try again later")
+        if room.client is not None and not room.client.done():
+            room.client.set_exception(asyncio.TimeoutError())
+        path = next(path for path, one in self._rooms.items() if one is room)
+        del self._rooms[path]
 
     def _process(self, path: str, room: Room, request: web.Request) -> web.StreamResponse:
         member = Member.accept(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import math
 from urllib.parse import quote
 
 from aiohttp import web
@@ -11,13 +11,15 @@ from yarl import URL
 
 from wslink.http import origin
 from wslink.http.run import add_pages
+from wslink.http.sparse import sparse_logger
 from wslink.http.tokens import bearer_token, same, token_file
+from wslink.http.tries import Tries
 from wslink.proxy.upstream import Target, forwarded, passed_on, tunnel
 from wslink.relay.options import Options
 from wslink.relay.rooms import Role, Rooms
 from wslink.relay.targets import LOOPBACK, parse_rule, resolve
 
-logger = logging.getLogger("wslink.relay")
+refusals = sparse_logger("wslink.relay.refused")
 
 RETRY_INTERVAL = 0.25
 """Seconds between two attempts to reach a target."""
@@ -37,27 +39,41 @@ class Relay:
         self._process_file = token_file("process-token-file", options.process_token_file)
         self._retries = (RETRY_INTERVAL,) * int(options.retry / RETRY_INTERVAL)
         self._rooms = Rooms(options.wait)
+        self._tries = Tries()
 
     def application(self) -> web.Application:
         """The aiohttp application. Raises UsageError."""
         application = web.Application()
         application.router.add_get(self._options.proxy_route, self.handle)
+        application.router.add_get("/health", self._health)
+        if not self._options.www:
+            application.router.add_get("/", _welcome)
         add_pages(application, self._options.www)
         application.on_shutdown.append(self._shut_down)
         return application
+
+    async def _health(self, request: web.Request) -> web.StreamResponse:
+        if "Upgrade" in request.headers:  # a proxy route without a first segment of its own
+            return await self.handle(request)
+        return web.json_response({"status": "ok"})
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request of the proxy route."""
         if not web.WebSocketResponse().can_prepare(request):
             return web.Response(status=426, text="This is a WebSocket relay.\n", headers={"Upgrade": "websocket"})
         if not self._may_connect(request):
-            logger.warning("a page of origin %.200s was refused: --origin allows it", request.headers.get("Origin"))
+            refusals.warning("a page of origin %.200s was refused: --origin allows it", request.headers.get("Origin"))
             return web.Response(status=403, text="Pages of this origin may not connect.\n")
+        wait = self._tries.wait(request.remote or "")
+        if wait and self._shown(request):
+            headers = {"Retry-After": str(math.ceil(wait))}
+            return web.Response(status=429, text="Too many wrong tokens came from this address.\n", headers=headers)
         role = self._role(request)
         if role is None:
-            return web.Response(status=401, text="A token is needed.\n")
+            return self._unknown(request)
         if self._options.mode == "relay":
-            return await self._rooms.enter(request.path, role, request)
+            proven = role is Role.PROCESS or (role is Role.CLIENT and bool(self._client_file.value))
+            return await self._rooms.enter(request.path, role, request, proven)
         return await self._forward(request)
 
     def _may_connect(self, request: web.Request) -> bool:
@@ -69,9 +85,21 @@ class Relay:
         known = not origin.is_loopback(self._options.host) or origin.is_asked_by(headers, ())
         return known and origin.is_same_origin(headers)
 
+    def _unknown(self, request: web.Request) -> web.StreamResponse:
+        address = request.remote or "unknown"
+        if self._shown(request):
+            refusals.warning("a wrong token came from %s, of %d lately", address, self._tries.wrong(address))
+        else:
+            refusals.info("a peer without a token came from %s", address)
+        return web.Response(status=401, text="A token is needed.\n")
+
+    def _shown(self, request: web.Request) -> str:
+        """The token that a peer shows."""
+        return bearer_token(request) or request.query.get("token", "")
+
     def _role(self, request: web.Request) -> Role | None:
         """What a peer has shown to be; None if it may not come in. A page is never the process."""
-        given = bearer_token(request) or request.query.get("token", "")
+        given = self._shown(request)
         page = "Origin" in request.headers
         relays = self._options.mode == "relay"
         client_token, process_token = self._client_file.value, self._process_file.value
@@ -92,7 +120,7 @@ class Relay:
         except OSError:
             return web.Response(status=502, text="The target cannot be reached.\n")
         if address is None:
-            logger.warning("a client asked for %r, which is not allowed", f"{host}:{port}")
+            refusals.warning("a client asked for %r, which is not allowed", f"{host}:{port}")
             return web.Response(status=403, text="This target is not allowed.\n")
         target = Target(address, int(port), f"/{quote(path, safe='/:@!$&,;=~')}{_query(request)}", self._retries)
         try:
@@ -110,6 +138,10 @@ class Relay:
 
     async def _shut_down(self, application: web.Application) -> None:
         self._rooms.close()
+
+
+async def _welcome(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPNotFound(text="This is a wslink relay: it has no pages (--www), and passes on WebSockets.\n")
 
 
 def _query(request: web.Request) -> str:

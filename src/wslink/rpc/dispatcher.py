@@ -20,8 +20,9 @@ from wslink.rpc.ordering import ResponseFirst
 from wslink.wire.limits import Limits
 from wslink.wire.messages import Request
 from wslink.wire.show import as_text
+from wslink.wire.value import Value
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 MAX_REPR = 4096
 """Characters of an exception's `repr` that are sent (ERR-2)."""
@@ -33,9 +34,9 @@ Executor = Callable[[Callable[[], Any]], Awaitable[Any]]
 class Responder(Protocol):
     """The end of a connection whose calls are dispatched: it sends what becomes of them."""
 
-    def result(self, id_: str, value: Any, method: str | None = None) -> None: ...
+    def result(self, id_: str, value: Value, method: str | None = None) -> None: ...
 
-    def error(self, id_: str, code: int, message: str, data: Any = None) -> None: ...
+    def error(self, id_: str, code: int, message: str, data: Value = None) -> None: ...
 
     def unknown(self, request: Request) -> None:
         """There is no such method. Sends the error."""
@@ -59,8 +60,8 @@ class Service:
 
     def __init__(
         self,
-        owner: Any,
-        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        owner: Value,
+        spawn: Callable[[Coroutine[Value, Value, None]], asyncio.Task[None]],
         executors: Mapping[str, Executor],
         limits: Limits,
         debug: bool = False,
@@ -70,8 +71,8 @@ class Service:
         self.executors = executors
         self.limits = limits
         self.debug = debug
-        self.methods = Methods()
-        self.ordering = ResponseFirst()
+        self.methods: Methods = Methods()
+        self.ordering: ResponseFirst = ResponseFirst()
         self.under_way = 0
 
 
@@ -81,7 +82,7 @@ class Running:
     __slots__ = ("call", "task")
 
     def __init__(self, call: Call) -> None:
-        self.call = call
+        self.call: Call = call
         self.task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
@@ -166,12 +167,12 @@ class Dispatcher:
             limit = limits.max_server_calls
             raise LimitExceeded(f"over max_server_calls ({limit}) calls are under way on the server", method.name)
 
-    def _elsewhere(self, method: Method, function: Function) -> Awaitable[Any]:
+    def _elsewhere(self, method: Method, function: Function) -> Awaitable[Value]:
         """Run a sync method where it wants to run; an async one's coroutine comes back to the event loop."""
         context = contextvars.copy_context()
         return self._service.executors[method.run](functools.partial(context.run, function))
 
-    def _keep(self, call: Call, awaitable: Awaitable[Any]) -> None:
+    def _keep(self, call: Call, awaitable: Awaitable[Value]) -> None:
         """Enter a call into the table until it has ended."""
         if self._running is None:
             self._running = {}
@@ -180,7 +181,7 @@ class Dispatcher:
         self._service.under_way += 1
         running.task = self._service.spawn(self._finish(key, running, awaitable))
 
-    async def _finish(self, key: object, running: Running, awaitable: Awaitable[Any]) -> None:
+    async def _finish(self, key: object, running: Running, awaitable: Awaitable[Value]) -> None:
         call = running.call
         try:
             result = await awaitable
@@ -240,7 +241,7 @@ class _Raised:
         self.error = error
 
 
-def _outcome(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def _outcome(function: Function, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
     try:
         return function(*args, **kwargs)
     except BaseException as error:

@@ -10,18 +10,21 @@ from __future__ import annotations
 import collections
 import dataclasses
 import functools
-import inspect
 import operator
 import sys
 import types
 import typing
 from collections import abc
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
 from wslink.rpc.call import Call
+from wslink.wire.value import Value
+
+Hint: TypeAlias = Any
+"""A type hint, as the typing module has it."""
 
 _UNIONS = (typing.Union, types.UnionType)
 _LISTS = (abc.Iterable, abc.Reversible, abc.Container)
@@ -29,12 +32,17 @@ _BUILTINS = (bytes, bytearray, memoryview)
 """Types that arrive as themselves: text in their place is no base64."""
 
 
+def origin_of(hint: Hint) -> Hint:
+    """`typing.get_origin`, whatever type checkers take a hint for."""
+    return typing.get_origin(hint)
+
+
 class Unsupported(TypeError):
     """A hint that cannot be checked. The message says what is wrong with it."""
 
 
 class _Converting(type):
-    convert: Callable[[Any], Any]
+    convert: Callable[[Value], Value]
 
     def __instancecheck__(cls, instance: object) -> bool:
         return True  # msgspec asks after it has converted
@@ -44,33 +52,33 @@ class Converter(metaclass=_Converting):
     """Stands for a hint that msgspec does not know. Subclasses are made by `_converter`."""
 
 
-def convert(value: Any, hint: Any) -> Any:
+def convert(value: Value, hint: Hint) -> Value:
     """`value` as `hint`, which `checkable` gave. Raises msgspec.ValidationError."""
     return msgspec.convert(value, hint, dec_hook=_decode, str_keys=False, builtin_types=_BUILTINS)
 
 
-def _decode(expected: Any, value: Any) -> Any:
+def _decode(expected: Hint, value: Value) -> Value:
     """What msgspec does not know: a Converter's, or instances of a class, such as numpy.ndarray."""
     if type(expected) is _Converting:
         return expected.convert(value)
-    if isinstance(value, typing.get_origin(expected) or expected):
+    if isinstance(value, origin_of(expected) or expected):
         return value
     raise _expected(_name(expected), value)
 
 
-def _expected(what: str, value: Any) -> ValueError:
+def _expected(what: str, value: Value) -> ValueError:
     return ValueError(f"Expected `{what}`, got `{type(value).__name__}`")
 
 
-def _converter(name: str, function: Callable[[Any], Any]) -> Any:
+def _converter(name: str, function: Callable[[Hint], Hint]) -> Hint:
     return _Converting(name, (Converter,), {"convert": staticmethod(function)})
 
 
-def _name(hint: Any) -> str:
+def _name(hint: Hint) -> str:
     return hint.__qualname__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
 
 
-def checkable(hint: Any, under_way: tuple[Any, ...] = ()) -> Any:
+def checkable(hint: Hint, under_way: tuple[Hint, ...] = ()) -> Hint:
     """`hint`, or what stands for it where msgspec cannot check it.
 
     Args:
@@ -82,7 +90,7 @@ def checkable(hint: Any, under_way: tuple[Any, ...] = ()) -> Any:
     """
     hint = _without_names(hint)
     inner = functools.partial(checkable, under_way=under_way)
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    origin, args = origin_of(hint), typing.get_args(hint)
     if hint is Call:
         raise Unsupported("a Call is passed as a parameter of its own, and nowhere else")
     if origin is typing.Annotated:
@@ -102,7 +110,7 @@ def checkable(hint: Any, under_way: tuple[Any, ...] = ()) -> Any:
     return _native(hint)
 
 
-def _native(hint: Any) -> Any:
+def _native(hint: Hint) -> Hint:
     """`hint`, which msgspec knows, or a class whose instances can be told."""
     try:
         convert({}, msgspec.defstruct("probe", [("value", hint, None)]))
@@ -111,21 +119,29 @@ def _native(hint: Any) -> Any:
     return hint
 
 
-def _without_names(hint: Any) -> Any:
+def _without_names(hint: Hint) -> Hint:
     """What a name stands for: a NewType, a type alias, a type variable."""
     if isinstance(hint, typing.TypeVar):
         if hint.__constraints__:
             return functools.reduce(operator.or_, hint.__constraints__)
         return Any if hint.__bound__ is None else hint.__bound__
-    if type(hint).__name__ == "TypeAliasType":  # Python 3.12
+    if _is_alias(hint):
         return _without_names(hint.__value__)
+    if _is_alias(alias := origin_of(hint)):  # such as NumPy's NDArray[...], from NumPy 2.5 on
+        given = dict(zip(alias.__type_params__, typing.get_args(hint), strict=True))
+        return _without_names(alias.__value__[tuple(given[name] for name in alias.__value__.__parameters__)])
     return _without_names(hint.__supertype__) if hasattr(hint, "__supertype__") else hint
+
+
+def _is_alias(hint: Hint) -> bool:
+    """Whether it is a name that a `type` statement gave (Python 3.12)."""
+    return type(hint).__name__ == "TypeAliasType"
 
 
 # Unions --------------------------------------------------------------------------
 
 
-def _union(hint: Any, args: tuple[Any, ...], inner: Callable[[Any], Any]) -> Any:
+def _union(hint: Hint, args: tuple[Hint, ...], inner: Callable[[Hint], Hint]) -> Hint:
     members = [inner(member) for member in args]
     if all(new is old for new, old in zip(members, args, strict=True)):
         try:
@@ -137,9 +153,9 @@ def _union(hint: Any, args: tuple[Any, ...], inner: Callable[[Any], Any]) -> Any
     return _converter(str(hint), functools.partial(_one_of, hint, tuple(zip(args, members, strict=True))))
 
 
-def _one_of(hint: Any, members: tuple[tuple[Any, Any], ...], value: Any) -> Any:
+def _one_of(hint: Hint, members: tuple[tuple[Hint, Hint], ...], value: Value) -> Value:
     """`value` as the first member that takes it; of dataclasses, the first that also knows all of its keys."""
-    found: list[Any] = []
+    found: list[Hint] = []
     for member, checked in members:
         try:
             new = convert(value, checked)
@@ -153,8 +169,8 @@ def _one_of(hint: Any, members: tuple[tuple[Any, Any], ...], value: Any) -> Any:
     raise _expected(" | ".join(_name(member) for member, _ in members), value)
 
 
-def _field_names(kind: Any) -> frozenset[str]:
-    kind = typing.get_origin(kind) or kind
+def _field_names(kind: Hint) -> frozenset[str]:
+    kind = origin_of(kind) or kind
     if dataclasses.is_dataclass(kind):
         return frozenset(field.name for field in dataclasses.fields(kind))
     return frozenset(getattr(kind, "__struct_fields__", None) or getattr(kind, "__annotations__", None) or ())
@@ -163,7 +179,7 @@ def _field_names(kind: Any) -> frozenset[str]:
 # Collections ---------------------------------------------------------------------
 
 
-def _collection(kind: Any, args: tuple[Any, ...], inner: Callable[[Any], Any]) -> Any:
+def _collection(kind: Hint, args: tuple[Hint, ...], inner: Callable[[Hint], Hint]) -> Hint:
     """What stands for a collection that msgspec does not know; None for any other hint."""
     first = inner(args[0]) if args and kind in (*_LISTS, abc.Iterator, collections.deque, collections.Counter) else Any
     if kind in _LISTS:
@@ -189,19 +205,19 @@ _NO_VALUES = (abc.Callable, abc.Generator, abc.AsyncIterable, abc.AsyncIterator,
               abc.Coroutine, typing.NoReturn, typing.ParamSpec, collections.ChainMap)  # fmt: skip
 
 
-def _built(name: str, make: Callable[[Any], Any], plain: Any) -> Any:
+def _built(name: str, make: Callable[[Hint], Hint], plain: Hint) -> Hint:
     return _converter(name, lambda value: make(convert(value, plain)))
 
 
-def _factory(args: tuple[Any, ...]) -> Any:
+def _factory(args: tuple[Hint, ...]) -> Hint:
     """What makes the missing values of a defaultdict: the type of its values, if that can be called for one."""
-    kind = typing.get_origin(args[1]) or args[1] if args else None
+    kind = origin_of(args[1]) or args[1] if args else None
     return kind if kind in (int, float, str, bool, bytes, list, dict, set) else None
 
 
 def _parameterized(
-    hint: Any, origin: Any, args: tuple[Any, ...], inner: Callable[[Any], Any], under_way: tuple[Any, ...]
-) -> Any:
+    hint: Hint, origin: Hint, args: tuple[Hint, ...], inner: Callable[[Hint], Hint], under_way: tuple[Hint, ...]
+) -> Hint:
     if origin in under_way:
         return hint
     if isinstance(origin, type) and origin.__module__ not in ("builtins", "collections.abc", "typing"):
@@ -215,24 +231,24 @@ def _parameterized(
 # Arrays ----------------------------------------------------------------------------
 
 
-def _is_numpy(kind: Any) -> bool:
+def _is_numpy(kind: Hint) -> bool:
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(kind, type) and issubclass(kind, (numpy.ndarray, numpy.generic))
 
 
-def _array(hint: Any, args: tuple[Any, ...]) -> Any:
+def _array(hint: Hint, args: tuple[Hint, ...]) -> Hint:
     import numpy
 
     if isinstance(hint, type) and issubclass(hint, numpy.generic):
         return _scalar(hint)
     kinds = [typing.get_args(arg)[0] for arg in args[1:] if typing.get_args(arg)]  # of numpy.dtype[...]
     members = [_without_names(kind) for kind in _members(kinds[0])] if kinds else []
-    scalars = tuple(kind for kind in (typing.get_origin(m) or m for m in members) if _is_numpy(kind))
+    scalars = tuple(kind for kind in (origin_of(m) or m for m in members) if _is_numpy(kind))
     if not scalars or numpy.generic in scalars or len(scalars) < len(members):
-        return typing.get_origin(hint) or hint
+        return origin_of(hint) or hint
     names = " | ".join(kind.__name__ for kind in scalars)
 
-    def check(value: Any) -> Any:
+    def check(value: Value) -> Value:
         if not isinstance(value, numpy.ndarray):
             raise _expected("numpy.ndarray", value)
         if not issubclass(value.dtype.type, scalars):
@@ -242,11 +258,11 @@ def _array(hint: Any, args: tuple[Any, ...]) -> Any:
     return _converter(f"an array of {names}", check)
 
 
-def _members(hint: Any) -> tuple[Any, ...]:
-    return typing.get_args(hint) if typing.get_origin(hint) in _UNIONS else (hint,)
+def _members(hint: Hint) -> tuple[Hint, ...]:
+    return typing.get_args(hint) if origin_of(hint) in _UNIONS else (hint,)
 
 
-def _scalar(kind: Any) -> Any:
+def _scalar(kind: Hint) -> Hint:
     """A NumPy scalar: a number that its type holds without loss of more than precision."""
     import numpy
 
@@ -254,7 +270,7 @@ def _scalar(kind: Any) -> Any:
     if wanted is None:
         raise Unsupported(f"no client can send a {kind.__name__}; use a plain number, text or an array")
 
-    def check(value: Any) -> Any:
+    def check(value: Value) -> Value:
         plain = convert(value, wanted)
         try:
             return numpy.array(plain).astype(kind)[()] if wanted is not int else numpy.asarray(plain, kind)[()]
@@ -264,7 +280,7 @@ def _scalar(kind: Any) -> Any:
     return _converter(kind.__name__, check)
 
 
-def _concrete() -> Iterable[Any]:
+def _concrete() -> Iterable[Hint]:
     import numpy
 
     return numpy.sctypeDict.values()
@@ -273,9 +289,9 @@ def _concrete() -> Iterable[Any]:
 # Classes ---------------------------------------------------------------------------
 
 
-def _class(hint: Any, under_way: tuple[Any, ...]) -> Any:
+def _class(hint: Hint, under_way: tuple[Hint, ...]) -> Hint:
     """A class: one of msgspec's, one with fields, or one whose instances arrive as they are."""
-    kind = typing.get_origin(hint) or hint
+    kind = origin_of(hint) or hint
     if kind in under_way:
         return hint
     if getattr(kind, "_is_protocol", False) and not getattr(kind, "_is_runtime_protocol", False):
@@ -293,15 +309,15 @@ def _class(hint: Any, under_way: tuple[Any, ...]) -> Any:
     return _converter(kind.__qualname__, functools.partial(_filled, kind, _shadow(kind, checked)))
 
 
-def _substituted(hint: Any, variables: dict[Any, Any]) -> Any:
+def _substituted(hint: Hint, variables: dict[Hint, Hint]) -> Hint:
     """`hint` with what stands for its type variables."""
     if isinstance(hint, typing.TypeVar):
         return variables.get(hint, hint)
-    parameters = getattr(hint, "__parameters__", ()) if typing.get_origin(hint) else ()
+    parameters = getattr(hint, "__parameters__", ()) if origin_of(hint) else ()
     return hint[tuple(variables.get(parameter, parameter) for parameter in parameters)] if parameters else hint
 
 
-def _validated(model: Any, value: Any) -> Any:
+def _validated(model: Hint, value: Value) -> Value:
     """A value as a model of pydantic's."""
     try:
         return model.model_validate(value)
@@ -309,7 +325,7 @@ def _validated(model: Any, value: Any) -> Any:
         raise ValueError(f"Expected `{model.__qualname__}`: {'; '.join(str(error).splitlines()[1:3])}") from None
 
 
-def _fields(kind: Any) -> dict[str, Any] | None:
+def _fields(kind: Hint) -> dict[str, Hint] | None:
     """The hints of the fields that a client fills; None for a class without fields."""
     names: Iterable[str]
     if dataclasses.is_dataclass(kind):
@@ -327,13 +343,13 @@ def _fields(kind: Any) -> dict[str, Any] | None:
     return {name: _bare(hints.get(name, Any)) for name in names}
 
 
-def _bare(hint: Any) -> Any:
+def _bare(hint: Hint) -> Hint:
     """The hint of a key that is required or not."""
     marks = (getattr(typing, "Required", None), getattr(typing, "NotRequired", None))
-    return typing.get_args(hint)[0] if typing.get_origin(hint) in marks and typing.get_args(hint) else hint
+    return typing.get_args(hint)[0] if origin_of(hint) in marks and typing.get_args(hint) else hint
 
 
-def _shadow(kind: Any, checked: dict[str, Any]) -> Any:
+def _shadow(kind: Hint, checked: dict[str, Hint]) -> Hint:
     """A struct with the fields of `kind`, all of which can be checked."""
     if issubclass(kind, msgspec.Struct):
         raise Unsupported(f"{kind.__qualname__} is a msgspec.Struct with a field that msgspec cannot check")
@@ -346,7 +362,7 @@ def _shadow(kind: Any, checked: dict[str, Any]) -> Any:
         optional = given.__getitem__
     else:
         optional = lambda name: name in kind._field_defaults  # noqa: E731
-    fields: list[Any] = [
+    fields: list[Hint] = [
         (name, hint, msgspec.field(default_factory=_Unset)) if optional(name) else (name, hint)
         for name, hint in checked.items()
     ]
@@ -357,46 +373,9 @@ class _Unset:
     """The default of a field that was not sent."""
 
 
-def _filled(kind: Any, shadow: Any, value: Any) -> Any:
+def _filled(kind: Hint, shadow: Hint, value: Value) -> Value:
     if isinstance(value, (list, tuple)) and issubclass(kind, tuple):
         value = dict(zip(kind._fields, value, strict=False))
     found = convert(value, shadow)
     given = {name: item for name in shadow.__struct_fields__ if type(item := getattr(found, name)) is not _Unset}
     return kind(**given)
-
-
-def resolve(function: Any) -> tuple[dict[str, Any], list[str]]:
-    """The hints of a function's parameters by name, and the names of those that cannot be resolved."""
-    target = inspect.unwrap(target_of(function))
-    names = {"Call": Call, "wslink": sys.modules["wslink"], **getattr(target, "__globals__", {}), **_locals_of(target)}
-    hints: dict[str, Any] = {}
-    lost: list[str] = []
-    for parameter, annotation in getattr(target, "__annotations__", {}).items():
-        holder = types.SimpleNamespace(__annotations__={parameter: annotation})
-        try:
-            hints.update(typing.get_type_hints(holder, names, include_extras=True))
-        except Exception:
-            lost.append(parameter)
-    return hints, lost
-
-
-def target_of(function: Any) -> Any:
-    """What has the hints of `function`: that of a partial, of an object that can be called, of a class."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if inspect.isclass(function):
-        return function.__init__ if function.__init__ is not object.__init__ else function.__new__
-    function = getattr(function, "__func__", function)
-    if not inspect.isroutine(function) and not hasattr(function, "__wrapped__") and callable(function):
-        return target_of(type(function).__call__)
-    return function
-
-
-def _locals_of(target: Any) -> dict[str, Any]:
-    """The names of the function in which `target` is being defined: a class of a notebook's cell, or of a test."""
-    code, frame = getattr(target, "__code__", None), inspect.currentframe()
-    while frame is not None and code is not None:
-        if code in frame.f_code.co_consts:
-            return dict(frame.f_locals)
-        frame = frame.f_back
-    return {}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
 
 from wslink.errors import UsageError
-from wslink.rpc.hints import target_of
+from wslink.rpc.call import Call
 from wslink.rpc.interceptors import Function, Interceptor, compose
+from wslink.rpc.resolution import target_of
 from wslink.rpc.schema import Signature
 from wslink.rpc.suggest import Suggestions
 from wslink.wire.messages import is_method_name
@@ -21,6 +22,10 @@ NEVER_AWAITABLE = frozenset((type(None), bool, int, float, str, bytes, list, dic
 
 Run = Literal["loop", "thread", "main"]
 RUNS = ("loop", "thread", "main")
+
+
+Check = Callable[["list[Any]", "dict[str, Any]", Call], "tuple[Sequence[Any], dict[str, Any]]"]
+"""Gives the arguments to call a method with; see Signature.bind."""
 
 
 class Method:
@@ -67,9 +72,9 @@ class Method:
         signature = Signature(name, function) if checked else None
         self.name = name
         self.run = run
-        self.function = compose(name, function, interceptors)
-        self.check = signature.bind if signature is not None else None
-        self.plain_types = signature.plain_types if signature is not None else None
+        self.function: Function = compose(name, function, interceptors)
+        self.check: Check | None = signature.bind if signature is not None else None
+        self.plain_types: tuple[type, ...] | None = signature.plain_types if signature is not None else None
 
 
 class Methods(dict[str, Method]):

@@ -18,7 +18,7 @@ class ResponseFirst:
     """
 
     def __init__(self) -> None:
-        self.holding = False
+        self.holding: bool = False
         """Whether anything is held."""
         self._held: list[Callable[[], None]] = []
         self._holder: Call | None = None

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from wslink.errors import CLIENT_ERROR, CallError
 from wslink.wire.show import shown
+from wslink.wire.value import Value
 
 
 class PendingCalls:
     """The calls of one end that the other has not answered, by id."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._waiting: dict[str, asyncio.Future[Value]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, id_: str) -> asyncio.Future[Any]:
+    def add(self, id_: str) -> asyncio.Future[Value]:
         """The future of the result of a call that is about to be sent. Whoever gives up on it calls `discard`."""
         response = self._waiting[id_] = asyncio.get_running_loop().create_future()
         return response
@@ -29,7 +29,7 @@ class PendingCalls:
         if response is not None and response.done() and not response.cancelled():
             response.exception()  # is retrieved, should the sending have failed before it
 
-    def settle(self, id_: str, message: dict[str, Any]) -> bool:
+    def settle(self, id_: str, message: dict[str, Value]) -> bool:
         """Take a response; whether a call waited for it."""
         response = self._waiting.get(id_)
         if response is None or response.done():
@@ -56,7 +56,7 @@ class PendingCalls:
                 response.set_exception(error)
 
 
-def call_error(error: Any) -> CallError:
+def call_error(error: Value) -> CallError:
     """What a response's `error` is for the caller, whatever the other end sent."""
     if not isinstance(error, dict):
         return CallError(CLIENT_ERROR, f"the server sent an error that is not a map: {shown(error)}")

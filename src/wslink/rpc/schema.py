@@ -14,7 +14,9 @@ import msgspec
 
 from wslink.errors import InvalidParams, UsageError
 from wslink.rpc.call import Call
-from wslink.rpc.hints import Unsupported, checkable, convert, resolve
+from wslink.rpc.hints import Hint, Unsupported, checkable, convert, origin_of
+from wslink.rpc.resolution import resolve
+from wslink.wire.value import Value
 
 MAX_WHY = 400
 """Characters of what is wrong with an argument: it may quote what was sent."""
@@ -30,7 +32,7 @@ class Signature:
         UsageError: naming a parameter whose hint cannot be checked.
     """
 
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+    def __init__(self, name: str, function: Callable[..., Value]) -> None:
         self._name = name
         hints, lost = resolve(function)
         parameters = _open_parameters(function)
@@ -52,22 +54,22 @@ class Signature:
         checked = {p.name: self._checkable(p.name, hints.get(p.name, Any)) for p in named}
         self._struct = _struct(name, named, checked)
         self._row = self._make_row(named, checked)
-        self.plain_types = self._types_to_pass(parameters, hints)
+        self.plain_types: tuple[type, ...] | None = self._types_to_pass(parameters, hints)
 
-    def _is_call(self, parameter: inspect.Parameter, hint: Any) -> bool:
+    def _is_call(self, parameter: inspect.Parameter, hint: Hint) -> bool:
         if not _is_call(hint):
             return False
         if parameter.kind in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD):
             raise UsageError(f"method {self._name!r}: parameter {parameter.name!r} cannot be several calls")
         return True
 
-    def _checkable(self, parameter: str, hint: Any) -> Any:
+    def _checkable(self, parameter: str, hint: Hint) -> Value:
         try:
             return checkable(hint)
         except Unsupported as error:
             raise UsageError(f"method {self._name!r}: parameter {parameter!r}: {error}") from None
 
-    def _of_kind(self, parameters: list[inspect.Parameter], kind: Any, hints: dict[str, Any]) -> Any:
+    def _of_kind(self, parameters: list[inspect.Parameter], kind: Value, hints: dict[str, Hint]) -> Value:
         """What checks all arguments that `*values` or `**values` takes; None where there is no such parameter."""
         parameter = next((p for p in parameters if p.kind is kind), None)
         if parameter is None:
@@ -75,25 +77,25 @@ class Signature:
         hint = hints.get(parameter.name, Any)
         if kind is _Kind.VAR_POSITIONAL:
             return list[self._checkable(parameter.name, hint)]  # type: ignore[misc]
-        if typing.get_origin(hint) is getattr(typing, "Unpack", _Kind):
+        if origin_of(hint) is getattr(typing, "Unpack", _Kind):
             return self._checkable(parameter.name, typing.get_args(hint)[0])
         return dict[str, self._checkable(parameter.name, hint)]  # type: ignore[misc]
 
-    def _make_row(self, named: list[inspect.Parameter], checked: dict[str, Any]) -> type[msgspec.Struct] | None:
+    def _make_row(self, named: list[inspect.Parameter], checked: dict[str, Value]) -> type[msgspec.Struct] | None:
         """What checks positional arguments alone, which most calls have; None where that is not enough."""
         positional = [p for p in named if p.kind is not _Kind.KEYWORD_ONLY]
         if any(p.kind is _Kind.KEYWORD_ONLY and p.default is _Kind.empty for p in named):
             return None
         return _struct(self._name, positional, checked, array_like=True)
 
-    def _types_to_pass(self, parameters: list[inspect.Parameter], hints: dict[str, Any]) -> tuple[type, ...] | None:
+    def _types_to_pass(self, parameters: list[inspect.Parameter], hints: dict[str, Hint]) -> tuple[type, ...] | None:
         """The types of arguments that need no look at their values, since conversion would return them unchanged;
         None where one could change them."""
         wanted = tuple(hints.get(parameter.name) for parameter in parameters)
         plain = not self._call_names and all(p.kind is _Kind.POSITIONAL_OR_KEYWORD for p in parameters)
         return wanted if plain and _UNCHANGED.issuperset(wanted) else None  # type: ignore[return-value]
 
-    def bind(self, args: list[Any], kwargs: dict[str, Any], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
+    def bind(self, args: list[Value], kwargs: dict[str, Value], call: Call) -> tuple[Sequence[Value], dict[str, Value]]:
         if not kwargs:
             if tuple(map(type, args)) == self.plain_types:
                 return args, kwargs
@@ -112,24 +114,26 @@ class Signature:
             fields.update(self._check(more, self._more))
         return positional, fields
 
-    def _check(self, values: Any, hint: Any) -> Any:
+    def _check(self, values: Value, hint: Hint) -> Value:
         try:
             return convert(values, hint)
         except msgspec.ValidationError as error:
             raise self._refuse(_explain(error)) from None
 
-    def _with_call(self, row: tuple[Any, ...], call: Call) -> tuple[Sequence[Any], dict[str, Any]]:
+    def _with_call(self, row: tuple[Value, ...], call: Call) -> tuple[Sequence[Value], dict[str, Value]]:
         given = iter(row)
         positional = [call if name in self._call_names else next(given) for name in self._in_place]
         return positional, {name: call for name in self._call_names if name not in self._in_place}
 
-    def _spread(self, args: list[Any], kwargs: dict[str, Any]) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
+    def _spread(
+        self, args: list[Value], kwargs: dict[str, Value]
+    ) -> tuple[dict[str, Value], list[Value], dict[str, Value]]:
         """Arguments by name, those beyond the named positional ones, and those by names of their own."""
         rest = args[len(self._positional) :]
         if rest and self._rest is None:
             raise self._refuse(f"takes at most {len(self._positional)} positional arguments, got {len(args)}")
         values = dict(zip(self._positional, args, strict=False))
-        more: dict[str, Any] = {}
+        more: dict[str, Value] = {}
         for name, value in kwargs.items():
             if name in values:
                 raise self._refuse(f"argument '{name}' was given twice")
@@ -147,29 +151,29 @@ class Signature:
         return InvalidParams(f"{self._name}: {why}; its arguments: {allowed}", self._name)
 
 
-def _open_parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+def _open_parameters(function: Callable[..., Value]) -> list[inspect.Parameter]:
     """The parameters that a caller fills: without those by name that a functools.partial has filled."""
     filled: set[str] = set()
-    inner: Any = function
+    inner: Value = function
     while isinstance(inner, functools.partial):
         filled.update(inner.keywords)
         inner = inner.func
     return [p for p in inspect.signature(function).parameters.values() if p.name not in filled]
 
 
-def _is_call(hint: Any) -> bool:
+def _is_call(hint: Hint) -> bool:
     """Whether a parameter receives the call: a Call, one or None, or one with notes."""
     return hint is Call or (
-        typing.get_origin(hint) in (typing.Union, types.UnionType, typing.Annotated)
+        origin_of(hint) in (typing.Union, types.UnionType, typing.Annotated)
         and any(_is_call(part) for part in typing.get_args(hint))
     )
 
 
 def _struct(
-    name: str, parameters: list[inspect.Parameter], hints: dict[str, Any], array_like: bool = False
+    name: str, parameters: list[inspect.Parameter], hints: dict[str, Hint], array_like: bool = False
 ) -> type[msgspec.Struct]:
     """A struct with a field per parameter, by which msgspec checks and converts arguments."""
-    fields: list[Any] = []
+    fields: list[Value] = []
     for parameter in parameters:
         if parameter.name.startswith("__"):
             raise UsageError(f"method {name!r}: parameter {parameter.name!r} begins with two underscores")
@@ -182,7 +186,7 @@ def _struct(
     return msgspec.defstruct(name.replace(".", "_"), fields, kw_only=not array_like, array_like=array_like)
 
 
-def _identity(value: Any) -> Any:
+def _identity(value: Value) -> Value:
     return value
 
 

@@ -19,7 +19,7 @@ from wslink.hub.hub import ClientHandler, Hub
 from wslink.hub.topics import Delivery, Topic
 from wslink.rpc.methods import Method, Run, run_of
 from wslink.rpc.redefinition import add_handler, may_replace
-from wslink.server import loop
+from wslink.server import loop, workers
 from wslink.server.limits import limits as limits_of_environment
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
@@ -29,6 +29,8 @@ from wslink.wire.limits import Limits
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+logger: logging.Logger = logging.getLogger("wslink")
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
@@ -72,7 +74,7 @@ class App:
     ) -> None:
         if secret is not None and (not isinstance(secret, str) or not secret):
             raise TypeError("secret must be a string that is not empty, or None for a random one")
-        self.secret = secret or secrets.token_urlsafe(32)
+        self.secret: str = secret or secrets.token_urlsafe(32)
         self._pages_need_secret = secret is not None
         self._limits = limits
         self._hub = Hub(self, self._authenticate, limits or Limits(), features=features)
@@ -206,6 +208,8 @@ class App:
                     f"settings: {', '.join(sorted(ASGI_SETTINGS))}"
                 )
         options = self._configure(settings)
+        if workers.is_one_of_several():
+            logger.warning(workers.WARNING, "" if self._pages_need_secret else workers.EACH_ITS_OWN)
         self._hub.reopen()
         return AsgiApplication(self._hub, options.ws, environment.split_origins(options.origins), CLIENT)
 

@@ -35,6 +35,7 @@ class Settings(AsgiSettings, total=False):
     fs_endpoints: str
     ws_endpoint: bool
     ssl: str
+    hosts: str
     reverse_url: str
     reverse_token_file: str | PathLike[str]
     handle_signals: bool
@@ -73,6 +74,11 @@ class Options:
     origins: str = option(
         "", "pages that may connect beside the server's own: origins separated by commas; * for all",
         flags=("--origins",), env="WSLINK_ORIGINS",
+    )  # fmt: skip
+    hosts: str = option(
+        "", "names by which the server may be asked, separated by commas, beside loopback names, addresses and names "
+        "without a dot; .example.org for all names below it; any name unless given",
+        flags=("--hosts",), env="WSLINK_HOSTS",
     )  # fmt: skip
     reverse_url: str = option(
         "", "relay to dial instead of listening, such as ws://relay:8080/meet/42",

@@ -8,10 +8,12 @@ from types import TracebackType
 from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from yarl import URL
 
 from wslink import settings as environment
 from wslink.errors import UsageError
+from wslink.http import origin
 from wslink.http.client_files import ClientFiles
 from wslink.http.endpoint import Endpoint, EndpointOptions
 from wslink.http.reverse import ReverseConnection
@@ -37,11 +39,12 @@ class Server:
     """
 
     def __init__(self, hub: Hub, options: Options, secret_in_url: str | None = None) -> None:
-        self.port = options.port
+        self.port: int = options.port
         self._hub = hub
         self._options = options
         self._secret_in_url = secret_in_url
         self._site: Site | None = None
+        self._middlewares: list[Middleware] = []
         self._reverse: ReverseConnection | None = None
         self._life = Life(self.stop, options.timeout)
 
@@ -77,14 +80,24 @@ class Server:
             if signalled and isinstance(error, OSError):
                 return
             raise
+        if self._life.ending:  # at a signal, while it dialled
+            await self.stop()
+            return
         self._life.begin([self._hub])
         announce(self._options.ready_msg)
 
     async def _listen(self) -> None:
         options = self._options
         tls = ssl_context(options.ssl, options.host)
+        hosts = environment.split_names(options.hosts)
+        self._middlewares = [origin.only_asked_by(hosts)] if hosts else []
         self._site = Site(
-            self._application(), options.host, options.port, tls, max_clients=self._hub.limits.max_clients
+            self._application(),
+            options.host,
+            options.port,
+            tls,
+            transparent=self._middlewares,  # the endpoint asks for the name itself
+            max_clients=self._hub.limits.max_clients,
         )
         self.port = await self._site.start()
 
@@ -128,7 +141,7 @@ class Server:
 
     def _application(self) -> web.Application:
         options = self._options
-        application = web.Application()
+        application = web.Application(middlewares=self._middlewares)
         if options.ws_endpoint:
             self._endpoint().add_to(application, "/" + options.ws.strip("/"))
         headers = environment.read_headers(options.http_headers)
@@ -145,7 +158,11 @@ class Server:
     def _endpoint(self) -> Endpoint:
         options = self._options
         origins = environment.split_origins(options.origins)
-        return Endpoint(self._hub, EndpointOptions(origins, options.heart_beat, options.ws_compress, options.engine))
+        hosts = environment.split_names(options.hosts)
+        return Endpoint(
+            self._hub,
+            EndpointOptions(origins, options.heart_beat, options.ws_compress, options.engine, hosts=hosts),
+        )
 
     def _folders(self) -> list[tuple[str, str]]:
         """Routes and folders of static files, the more specific first."""

@@ -97,9 +97,9 @@ class CongestionController:
     )
 
     def __init__(self, now: float) -> None:
-        self.sent_bytes = 0
-        self.delivered = 0
-        self.rtt = math.inf
+        self.sent_bytes: int = 0
+        self.delivered: int = 0
+        self.rtt: float = math.inf
         self._sent: deque[_Sent] = deque()
         self._delivered_time = self._first_time = now
         self._rates: deque[tuple[int, float]] = deque()  # (round, rate), rates falling: the first is the largest
@@ -299,7 +299,7 @@ class ChunkSize:
     __slots__ = ("_given", "_since", "size")
 
     def __init__(self) -> None:
-        self.size = FIRST_WINDOW
+        self.size: int = FIRST_WINDOW
         self._given = 0
         self._since: float | None = None
 

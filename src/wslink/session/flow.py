@@ -32,7 +32,7 @@ class Acknowledgements:
     __slots__ = ("_acknowledged", "_acknowledged_at", "_received_at", "_send", "_timer", "received")
 
     def __init__(self, send: Callable[[Message], None]) -> None:
-        self.received = 0
+        self.received: int = 0
         self._send = send
         self._acknowledged = 0
         self._acknowledged_at = self._received_at = 0.0
@@ -91,9 +91,9 @@ class FlowControl:
     def __init__(
         self, queue: SendQueue, sink: Sink, send: Callable[[Message], None], resume: Callable[[], None]
     ) -> None:
-        self.line = CongestionController(monotonic())
+        self.line: CongestionController = CongestionController(monotonic())
         self.windows: dict[int, DeliveryWindow] = {}
-        self.received = Acknowledgements(send)
+        self.received: Acknowledgements = Acknowledgements(send)
         self._queue = queue
         self._sink = sink
         self._resume = resume

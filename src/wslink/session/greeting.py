@@ -15,7 +15,7 @@ from wslink.session.state import CLOSED, NEW, OPEN
 from wslink.session.view import SessionView
 from wslink.wire.messages import Request
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Greetable(SessionView, Protocol):

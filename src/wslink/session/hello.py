@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from wslink.errors import AuthenticationError, InvalidParams
 from wslink.version import __version__
 from wslink.wire.messages import Request
+from wslink.wire.value import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class Hello:
         client: what it says of itself, for logs; may be empty.
     """
 
-    secret: Any
+    secret: Value
     has_secret: bool
     features: tuple[str, ...] = ()
-    client: dict[str, Any] = field(default_factory=dict)
+    client: dict[str, Value] = field(default_factory=dict)
 
     @property
     def announces(self) -> bool:
@@ -49,9 +49,9 @@ def parse_hello(request: Request) -> Hello:
     return Hello(token.get("secret"), "secret" in token, tuple(features), client if isinstance(client, dict) else {})
 
 
-def answer(hello: Hello, client_id: str, version: int, max_frame: int, features: tuple[str, ...]) -> dict[str, Any]:
+def answer(hello: Hello, client_id: str, version: int, max_frame: int, features: tuple[str, ...]) -> dict[str, Value]:
     """The result of a good hello on a connection of protocol `version` (HELLO-2, EXT-2)."""
-    result: dict[str, Any] = {"clientID": client_id}
+    result: dict[str, Value] = {"clientID": client_id}
     if version == 2:
         result["maxMsgSize"] = max_frame
     if hello.announces:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,7 +15,7 @@ class Opening:
     """What opened a connection, as far as its transport knows.
 
     Attributes:
-        headers: of the request, by their usual spelling or in any case, as its mapping takes them.
+        headers: of the request; names are looked up in any case, and those that come several times have `getall`.
         address: the peer's IP address; "" where it is not known.
         query: the query string of the request, without "?".
         same_origin: whether it comes from a page of this server's own origin, directly and on this machine (HELLO-7).
@@ -67,12 +66,14 @@ class Credentials:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies; none where the header is malformed."""
-        try:
-            parsed = SimpleCookie(self.headers.get("Cookie", ""))
-        except CookieError:
-            return {}
-        return {name: morsel.value for name, morsel in parsed.items()}
+        """The cookies as they came, quotes around values taken off; of several of one name the first, whose path is the
+        nearest (RFC 6265, 5.4). What is not one does not hide the others."""
+        found: dict[str, str] = {}
+        for part in ";".join(self._every("Cookie")).split(";"):
+            name, separator, value = part.strip().partition("=")
+            if separator:
+                found.setdefault(name.strip(), value.strip().strip('"'))
+        return found
 
     @property
     def query(self) -> dict[str, str]:
@@ -82,8 +83,18 @@ class Credentials:
     @property
     def subprotocols(self) -> tuple[str, ...]:
         """The WebSocket subprotocols that the client offered."""
-        offered = self.headers.get("Sec-WebSocket-Protocol", "")
-        return tuple(name.strip() for name in offered.split(",") if name.strip())
+        offered = ",".join(self._every("Sec-WebSocket-Protocol")).split(",")
+        return tuple(name.strip() for name in offered if name.strip())
+
+    @property
+    def same_origin(self) -> bool:
+        """Whether the client is a page of this server, opened on this machine (HELLO-7)."""
+        return self.opening.same_origin
+
+    def _every(self, name: str) -> list[str]:
+        """The values of a header, which may come several times."""
+        every = getattr(self.headers, "getall", None)
+        return list(every(name, ())) if every is not None else [self.headers[name]] if name in self.headers else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Hashable, Iterator
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from wslink.errors import ParseError
 
@@ -13,7 +14,8 @@ LAST_NUMBER = 2**32 - 1
 MessageT = TypeVar("MessageT")
 
 
-class Kept(NamedTuple, Generic[MessageT]):
+@dataclasses.dataclass(frozen=True, slots=True)  # Python 3.10 has no generic NamedTuple
+class Kept(Generic[MessageT]):
     """A message that is kept until the peer has it."""
 
     message: MessageT
@@ -32,8 +34,8 @@ class Unacknowledged(Generic[MessageT]):
     __slots__ = ("_held", "_kept", "last", "size")
 
     def __init__(self) -> None:
-        self.last = 0
-        self.size = 0
+        self.last: int = 0
+        self.size: int = 0
         self._kept: dict[int, Kept[MessageT]] = {}  # in the order of numbers, those above what was acknowledged
         self._held: dict[int, Kept[MessageT]] = {}  # those below it that the peer reported missing
 
@@ -73,7 +75,7 @@ class Unacknowledged(Generic[MessageT]):
         """Send `message` under the number of one that is still kept, in its place."""
         store = self._held if number in self._held else self._kept
         self.size += size - store[number].size
-        store[number] = store[number]._replace(message=message, size=size)
+        store[number] = dataclasses.replace(store[number], message=message, size=size)
 
     def _drop(self, kept: Kept[MessageT]) -> None:
         self.size -= kept.size
@@ -94,7 +96,7 @@ class Received:
 
     def __init__(self, max_missing: int) -> None:
         self._max_missing = max_missing
-        self.last = 0
+        self.last: int = 0
         self.missing: set[int] = set()
 
     def take(self, number: int) -> bool:

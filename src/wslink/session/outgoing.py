@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from time import monotonic
-from typing import Any
 
 from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
@@ -12,7 +11,7 @@ from wslink.rpc.call import Caller
 from wslink.rpc.methods import MAX_NAME
 from wslink.session.flow import FlowControl
 from wslink.session.ports import SessionOwner, Transport
-from wslink.session.send_queue import Entry
+from wslink.session.send_queue import Entry, SendQueue
 from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, Stateful
 from wslink.session.window import DeliveryWindow
@@ -20,8 +19,9 @@ from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Message
 from wslink.wire.messages import Request
 from wslink.wire.show import as_text
+from wslink.wire.value import Value
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Outgoing(Stateful):
@@ -39,19 +39,19 @@ class Outgoing(Stateful):
         "route", "subscribing",
     )  # fmt: skip
 
-    def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Any) -> None:
+    def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
         super().__init__()
-        self.client_id = client_id
+        self.client_id: str = client_id
         self.client: Caller | None = None
-        self.route = route
-        self.subscribing = False
+        self.route: Value = route
+        self.subscribing: bool = False
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self.features: tuple[str, ...] = ()
         self.flow: FlowControl | None = None
         self._owner = owner
         self._transport = transport
         self._sender = Sender(transport, owner.limits.max_outbox)
-        self.queue = self._sender.queue
+        self.queue: SendQueue = self._sender.queue
         self._max_frame = owner.limits.max_sent_frame
 
     def close(self, code: int, reason: str) -> None:
@@ -67,7 +67,7 @@ class Outgoing(Stateful):
         self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump)
         self._sender.flow = self.flow
 
-    def result(self, id_: str, value: Any, method: str | None = None) -> None:
+    def result(self, id_: str, value: Value, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""
         try:
             message = self.encoder.result(id_, value, self._max_frame)
@@ -86,9 +86,9 @@ class Outgoing(Stateful):
         else:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
 
-    def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
+    def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
         """Send the error of a request, with a word in place of data that cannot be encoded."""
-        error: dict[str, Any] = {"code": code, "message": message}
+        error: dict[str, Value] = {"code": code, "message": message}
         if data is not None:
             error["data"] = data
         try:
@@ -97,7 +97,7 @@ class Outgoing(Stateful):
             logger.error("an error cannot be sent as it is: %s", unsendable)
             self.send(self.encoder.failure(id_, self._sendable(error), self._max_frame))
 
-    def _sendable(self, error: dict[str, Any]) -> dict[str, Any]:
+    def _sendable(self, error: dict[str, Value]) -> dict[str, Value]:
         """`error` with its message as text, and a word in place of data that cannot be sent."""
         plain = {**error, "message": as_text(error["message"])}
         try:
@@ -115,7 +115,7 @@ class Outgoing(Stateful):
         text = f"Unregistered method called{hint}"
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
-    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
+    def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = ()) -> None:
         """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over its
         bound is disconnected (LIM-6)."""
         if self.state is CLOSED:
@@ -126,26 +126,27 @@ class Outgoing(Stateful):
             return
         self._put(Entry(message, key, names))
 
-    def result_behind(self, id_: str, value: Any, topic: str) -> None:
+    def result_behind(self, id_: str, value: Value, topic: str) -> None:
         """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
 
-        To a client with `flow`, behind the one that is being sent: what waits for a window is not waited for, since
-        the page may wait for this result before it lets more come.
+        What waits for a window of a client with `flow` is not waited for, but only what is being sent: the page may wait
+        for this result before it lets more come.
         """
         message = self.encoder.result(id_, value, self._max_frame)
         if not self.queue.waiting or self.state is CLOSED:
             self.send(message, None, (id_,))
             return
-        entry = Entry(message, None, (id_,) if self.flow is not None else (id_, topic))
-        if self.flow is not None:
+        entry = Entry(message, None, (id_, topic))
+        if self.queue.is_gated(topic):
+            entry.names = (id_,)
             entry.after = self.queue.begun(topic)
         self._put(entry)
 
     def send_within(
         self,
         message: Message,
-        key: Any,
-        names: tuple[Any, ...],
+        key: Value,
+        names: tuple[Value, ...],
         gates: tuple[DeliveryWindow, ...],
         label: object,
         about: object,

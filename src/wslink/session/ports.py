@@ -96,7 +96,7 @@ class SessionOwner(Protocol):
         """Run a coroutine as a task that ends with the server at the latest."""
 
 
-class Endpoint(SessionOwner, Protocol):
+class HandshakeOwner(SessionOwner, Protocol):
     """A SessionOwner as what takes connections sees it."""
 
     def wants_requests(self) -> bool:

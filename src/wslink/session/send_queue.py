@@ -49,15 +49,16 @@ class Entry:
         gates: tuple[Gate, ...] = (),
         on_begin: Callable[[Entry], None] | None = None,
     ) -> None:
-        self.message = message
-        self.key = key
-        self.names = names
-        self.gates = gates
-        self.on_begin = on_begin
+        self.message: Message = message
+        self.key: Hashable = key
+        self.names: tuple[Hashable, ...] = names
+        self.gates: tuple[Gate, ...] = gates
+        self.on_begin: Callable[[Entry], None] | None = on_begin
         self.after: Entry | None = None
         self.about: Any = None
         self.cutter: Cutter | None = None
-        self.begun = self.over = False
+        self.begun: bool = False
+        self.over: bool = False
 
     @property
     def ready(self) -> bool:
@@ -130,8 +131,8 @@ class SendQueue:
         self._begun = 0  # bytes that are left of messages that are being sent
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
         self._count = 0
-        self.waiting = 0
-        self.dropped = 0
+        self.waiting: int = 0
+        self.dropped: int = 0
 
     def __len__(self) -> int:
         """Messages that wait, those that are being sent included."""
@@ -278,6 +279,11 @@ class SendQueue:
         place = self._named.get(name)
         head = place.stream.entries[0] if place is not None else None
         return head if head is not None and head.begun and name in head.names else None
+
+    def is_gated(self, name: Hashable) -> bool:
+        """Whether messages of a name wait for a gate."""
+        place = self._named.get(name)
+        return place is not None and bool(place.last.gates)
 
     def withdraw(self, name: Hashable, unwanted: Callable[[Any], bool]) -> None:
         """Take back the messages of a name that have not begun and are `unwanted`, by what they are about."""

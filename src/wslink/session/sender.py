@@ -37,7 +37,7 @@ class Sender:
     __slots__ = ("_chunk", "_transport", "_unsent", "flow", "queue")
 
     def __init__(self, transport: FrameSink, limit: int) -> None:
-        self.queue = SendQueue(limit)
+        self.queue: SendQueue = SendQueue(limit)
         self.flow: FlowControl | None = None
         self._transport = transport
         self._chunk = ChunkSize()

@@ -11,6 +11,7 @@ from typing import Any
 
 from wslink import errors
 from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, ParseError, PeerError
+from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
 from wslink.session.greeting import Greeting
@@ -23,10 +24,9 @@ from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, detect
 from wslink.wire.extensions import UNCOUNTED
 from wslink.wire.frames import Buffer
-from wslink.wire.messages import MAX_ID, NO_ID, Request
-from wslink.wire.v2_msgpack import INCOMPLETE
+from wslink.wire.messages import INCOMPLETE, MAX_ID, NO_ID, Request
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 
 Renew = Callable[[Request], None]
@@ -68,7 +68,8 @@ class Session(Outgoing):
         renew: Renew | None = None,
     ) -> None:
         super().__init__(owner, transport, client_id or new_client_id(), route)
-        self._opening = dataclasses.replace(opening, request=None)  # a connection may outlive its request by days
+        # A connection may outlive its request by days.
+        self._opening = opening if opening.request is None else dataclasses.replace(opening, request=None)
         self._renew = renew
         self._received = owner.observers.received
         self._dispatcher = Dispatcher(owner.service, self)
@@ -77,7 +78,7 @@ class Session(Outgoing):
         self._malformed = 0
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
-            self._hello_timer = asyncio.get_running_loop().call_later(owner.limits.hello_timeout, self._hello_late)
+            self.expect_hello()
         owner.opened(self, opening)
 
     # Incoming ---------------------------------------------------------------
@@ -204,7 +205,7 @@ class Session(Outgoing):
     def open(self, features: tuple[str, ...], identity: Identity) -> None:
         """The client has authenticated, and has been told so."""
         assert self._decoder is not None
-        self.client = self._owner.admit(self, identity, self._opening)
+        self.client: Caller | None = self._owner.admit(self, identity, self._opening)
         self.advance(Event.AUTHENTICATED)
         self._logged = logger.isEnabledFor(logging.DEBUG)
         self._cancel_hello_timer()
@@ -218,6 +219,10 @@ class Session(Outgoing):
         assert self._decoder is not None
         self.encoder = SECOND_WITH_ARRAYS
         self._decoder.accept_arrays()
+
+    def expect_hello(self) -> None:
+        """The client is there: from now on it has `hello_timeout` seconds for a good hello (LIM-8)."""
+        self._hello_timer = asyncio.get_running_loop().call_later(self._owner.limits.hello_timeout, self._hello_late)
 
     def _hello_late(self) -> None:
         self.close(1008, f"no good hello within hello_timeout ({self._owner.limits.hello_timeout:g} s)")

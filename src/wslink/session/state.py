@@ -47,7 +47,7 @@ class Stateful:
     __slots__ = ("state",)
 
     def __init__(self) -> None:
-        self.state = NEW
+        self.state: State = NEW
 
     def advance(self, event: Event) -> None:
         """Go where `event` leads.

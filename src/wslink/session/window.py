@@ -6,7 +6,7 @@ import math
 from collections import deque
 from typing import NamedTuple
 
-FIRST_WINDOW = 2
+FIRST_WINDOW = 4
 MAX_WINDOW = 256
 NO_WINDOW = 1 << 62
 GROW_BELOW, SHRINK_ABOVE = 0.5, 1.0
@@ -75,14 +75,14 @@ class DeliveryWindow:
     )
 
     def __init__(self, fixed: int | None = None, max_rate: float | None = None) -> None:
-        self.interval = 1 / max_rate if max_rate else 0.0
-        self.resting = False
-        self.dropped = 0
-        self.quality = 1.0
+        self.interval: float = 1 / max_rate if max_rate else 0.0
+        self.resting: bool = False
+        self.dropped: int = 0
+        self.quality: float = 1.0
         self._fixed = fixed is not None
-        self.size = FIRST_WINDOW if fixed is None else fixed
-        self.count = 0
-        self.settled = 0
+        self.size: int = FIRST_WINDOW if fixed is None else fixed
+        self.count: int = 0
+        self.settled: int = 0
         self._sent: deque[_Sent] = deque()
         self._rtts: deque[tuple[float, float]] = deque()
         self._starting = True
@@ -146,7 +146,7 @@ class DeliveryWindow:
         before = self.size
         if waiting > SHRINK_ABOVE:
             self._starting = False
-            self.size = max(self.size - 1, 1)
+            self.size = max(min(self.size - 1, math.ceil(self.size * floor / rtt) + 1), 1)
         elif waiting < GROW_BELOW and full:
             self.size = min(self.size * 2 if self._starting else self.size + 1, MAX_WINDOW)
         if self.size != before:

@@ -43,7 +43,7 @@ TURN = 256
 MAX_PONGS = 16
 """Pings whose answers may wait; of more, the newest are answered (RFC 6455, 5.5.3)."""
 
-logger = logging.getLogger("wslink.transport.aiohttp")
+logger: logging.Logger = logging.getLogger("wslink.transport.aiohttp")
 
 
 async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:

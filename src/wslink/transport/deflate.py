@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from wslink.errors import LimitExceeded
 from wslink.wire.frames import Buffer, Frame
@@ -86,6 +86,16 @@ def deflate(frame: Frame, bits: int = MAX_WINDOW_BITS) -> bytes:
     return b"".join((*pieces, compressor.flush(zlib.Z_SYNC_FLUSH)))[: -len(_TAIL)]
 
 
+class Expander(Protocol):
+    """What zlib makes to expand with."""
+
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def eof(self) -> bool: ...
+    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
+
+
 class Inflater:
     """Expands the messages of one client.
 
@@ -97,7 +107,7 @@ class Inflater:
 
     def __init__(self, takeover: bool) -> None:
         self._takeover = takeover
-        self._expander: zlib._Decompress | None = None
+        self._expander: Expander | None = None
 
     def inflate(self, data: bytes, limit: int) -> bytes:
         """The message that `data` expands to. From any thread, one message at a time.
@@ -140,4 +150,4 @@ class Deflater:
         return await asyncio.shield(task)
 
 
-deflater = Deflater()
+deflater: Deflater = Deflater()

@@ -9,9 +9,9 @@ _LENGTH16, _LENGTH64 = struct.Struct(">BBH"), struct.Struct(">BBQ")
 PROTOCOL_ERROR, INVALID_TEXT, POLICY_VIOLATION, TOO_BIG = 1002, 1007, 1008, 1009
 
 MAX_FRAGMENTS, FRAGMENT_SIZE = 1024, 32
-"""Fragments of a message: so many, and one for so many bytes (LIM-12). Empty ones would cost time without an end."""
+"""Fragments of a message: so many, and one for so many bytes (LIM-14). Empty ones would cost time without an end."""
 MAX_CONTROL_FRAMES = 32_768
-"""Control frames that may arrive together (LIM-12)."""
+"""Control frames that may arrive together (LIM-14)."""
 
 _CLOSE_CODES = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
 
@@ -29,7 +29,7 @@ def is_close_code(code: int) -> bool:
 
 
 def too_many_fragments(count: int, size: int) -> bool:
-    """Whether a message of `size` bytes so far has come in too many fragments (LIM-12)."""
+    """Whether a message of `size` bytes so far has come in too many fragments (LIM-14)."""
     return count > MAX_FRAGMENTS + size // FRAGMENT_SIZE
 
 
@@ -61,7 +61,7 @@ class FrameGuard:
     __slots__ = ("_controls", "_fragments", "_head", "_left", "_masked", "_message", "compressed")
 
     def __init__(self, masked: bool) -> None:
-        self.compressed = True
+        self.compressed: bool = True
         self._masked = masked
         self._head = b""  # of a frame whose head has not come as a whole
         self._left = 0  # bytes of the current frame that have not come
@@ -76,7 +76,7 @@ class FrameGuard:
             limit: the largest message, in bytes (LIM-1, LIM-2).
 
         Raises:
-            BrokenFrame: and nothing must be checked after it.
+            BrokenFrame: nothing must be checked after it, but the same again from its position on, with another limit.
         """
         position, size = 0, len(data)
         self._controls = 0
@@ -86,16 +86,19 @@ class FrameGuard:
         if self._left:
             position, self._left = self._left, 0
         elif self._head:
-            before = len(self._head)
-            data, self._head = self._head + data, b""
-            size += before
-            try:
-                self._frames(data, 0, size, limit)
-            except BrokenFrame as error:
-                error.position = max(error.position - before, 0)
-                raise
+            self._join(data, limit)
             return
         self._frames(data, position, size, limit)
+
+    def _join(self, data: bytes, limit: int) -> None:
+        """Go on with a head that came in part."""
+        head, self._head = self._head, b""
+        try:
+            self._frames(head + data, 0, len(head) + len(data), limit)
+        except BrokenFrame as error:
+            self._head = b"" if error.position else head
+            error.position = max(error.position - len(head), 0)
+            raise
 
     def _frames(self, data: bytes, position: int, size: int, limit: int) -> None:
         mask = 4 if self._masked else 0

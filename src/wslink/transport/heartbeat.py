@@ -53,7 +53,7 @@ class Heartbeat:
         progress: Callable[[], int] = lambda: 0,
         line: Callable[[], Line] = lambda: Line(0, math.inf),
     ) -> None:
-        self.heard = True
+        self.heard: bool = True
         self._interval = interval
         self._ping = ping
         self._dead = dead
@@ -71,7 +71,7 @@ class Heartbeat:
 
     def tick(self, late: bool) -> None:
         """An interval has gone by."""
-        arrived, (taken, answered) = self._progress(), self._line()
+        arrived, (taken, answered, _) = self._progress(), self._line()
         more = taken - self._taken
         if self.heard or late or arrived != self._arrived:
             self._silent = self._unanswered = 0

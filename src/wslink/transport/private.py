@@ -17,10 +17,10 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_runner import BaseSite
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from wslink.transport.framing import BrokenFrame, FrameGuard
+from wslink.transport.framing import TOO_BIG, BrokenFrame, FrameGuard
 
 MAX_HEAD = 16 * 1024
-"""Bytes of a request's head, from which on it is answered 431 (LIM-13)."""
+"""Bytes of a request's head, from which on it is answered 431 (LIM-15)."""
 MAX_HEADERS = 128
 """Header lines of a request."""
 IDLE_TIMEOUT = 12.0
@@ -80,12 +80,13 @@ class GuardedParser:
     """
 
     def __init__(self, parser: Any, masked: bool) -> None:
-        self.received = 0
+        self.received: int = 0
         self._parser = parser
         self._guard = FrameGuard(masked)
         self._limit: Callable[[], int] = lambda: EARLY_LIMIT
         self._fail: Callable[[int, str], None] | None = None
         self._error: BrokenFrame | None = None
+        self._held = b""
 
     def bind(self, limit: Callable[[], int], fail: Callable[[int, str], None], compressed: bool) -> None:
         """Set the largest message that is accepted, what is called, once, with a close code and a reason, and whether
@@ -93,22 +94,43 @@ class GuardedParser:
         self._guard.compressed = compressed
         self._limit = limit
         self._fail = fail
-        if self._error is not None:
-            fail(self._error.code, str(self._error))
+        self._report()
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        self.received += len(data)
         if self._error is not None:
             return False, b""
-        self.received += len(data)
+        if self._held:
+            self._held += data
+            return False, b""
+        limit = self._limit()
         try:
-            self._guard.check(data, self._limit())
+            self._guard.check(data, limit)
         except BrokenFrame as error:
-            self._error = error
-            data = data[: error.position]
+            data, rest = data[: error.position], data[error.position :]
+            if error.code == TOO_BIG and data:  # what came before it may have been the hello
+                self._held = rest
+            else:
+                self._error = error
         answer: tuple[bool, bytes] = self._parser.feed_data(data)
-        if self._error is not None and self._fail is not None:
-            self._fail(self._error.code, str(self._error))
+        if self._held:
+            asyncio.get_running_loop().call_soon(self._feed_rest, limit)
+        self._report()
         return answer
+
+    def _feed_rest(self, limit: int) -> None:
+        """Look again at a frame that was too large, once those before it have been received."""
+        rest, self._held = self._held, b""
+        if self._limit() > limit:
+            self.feed_data(rest)
+        else:
+            self._error = BrokenFrame(TOO_BIG, f"a message is at most {limit} bytes", 0)
+            self._report()
+
+    def _report(self) -> None:
+        if self._error is not None and self._fail is not None:
+            fail, self._fail = self._fail, None
+            fail(self._error.code, str(self._error))
 
     def feed_eof(self) -> None:
         self._parser.feed_eof()
@@ -136,15 +158,16 @@ def plain_upgrade(request: web.Request) -> web.Request:
 def client_guard(socket: ClientWebSocketResponse) -> GuardedParser:
     """The same for a WebSocket that we dialed through a `guarding_connector`."""
     connection = socket._response.connection
-    assert connection is not None
-    guard = cast(Any, connection.protocol)._payload_parser
-    assert isinstance(guard, GuardedParser)
-    return guard
+    protocol = connection.protocol if connection is not None else None
+    return protocol.guard if isinstance(protocol, _GuardedResponseHandler) else GuardedParser(None, masked=False)
 
 
 class _GuardedResponseHandler(ResponseHandler):
+    guard: GuardedParser
+
     def set_parser(self, parser: Any, *args: Any, **options: Any) -> None:
-        super().set_parser(GuardedParser(parser, masked=False), *args, **options)
+        self.guard = GuardedParser(parser, masked=False)  # aiohttp forgets its own with the first error
+        super().set_parser(self.guard, *args, **options)
 
 
 def guarding_connector() -> TCPConnector:

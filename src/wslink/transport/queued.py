@@ -11,7 +11,7 @@ from typing import Any
 
 from wslink.wire.frames import Frame
 
-logger = logging.getLogger("wslink.protocol")
+logger: logging.Logger = logging.getLogger("wslink.protocol")
 
 HIGH_WATER = 256 * 1024
 """Bytes that may wait here. Beyond that frames stay in the session's outbox, where a newer one may replace them."""

@@ -7,11 +7,12 @@ import contextlib
 import math
 import socket
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _TCP_INFO = getattr(socket, "TCP_INFO", None)
 _SIZE = 232
-# Linux's struct tcp_info: milliseconds since the last acknowledgement, bytes acknowledged, the window of the peer.
+# Linux's struct tcp_info: milliseconds since the last acknowledgement, bytes acknowledged, after which bytes received
+# stand, and the window of the peer.
 _LAST_ACK, _ACKNOWLEDGED, _WINDOW = 56, 120, 228
 
 
@@ -20,10 +21,12 @@ class Line(NamedTuple):
     taken: grows with the bytes that the application at the other end has read: by what its system has acknowledged,
         and by the room that it has for more. Where the system does not tell, by what left our own buffer.
     answered: seconds since the other end's system acknowledged anything; infinite where that is not known.
+    arrived: bytes that have come, whether or not they have been read; 0 where that is not known.
     """
 
     taken: int
     answered: float
+    arrived: int = 0
 
 
 UNKNOWN = Line(0, math.inf)
@@ -31,13 +34,18 @@ UNKNOWN = Line(0, math.inf)
 
 def line(transport: asyncio.WriteTransport) -> Line:
     """The state of a connection."""
+    return line_of(transport.get_extra_info("socket"), transport.get_write_buffer_size())
+
+
+def line_of(raw: Any, unsent: int) -> Line:
+    """The state of the connection of a socket, for which `unsent` bytes wait here."""
     info = b""
     if _TCP_INFO is not None:
         with contextlib.suppress(OSError, AttributeError, NotImplementedError):  # no TCP, or it has ended
-            info = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
+            info = raw.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
     if len(info) < _SIZE:
-        return Line(-transport.get_write_buffer_size(), math.inf)
+        return Line(-unsent, math.inf)
     (last_ack,) = struct.unpack_from("=I", info, _LAST_ACK)
-    (acknowledged,) = struct.unpack_from("=Q", info, _ACKNOWLEDGED)
+    acknowledged, received = struct.unpack_from("=QQ", info, _ACKNOWLEDGED)
     (window,) = struct.unpack_from("=I", info, _WINDOW)
-    return Line(acknowledged + window, last_ack / 1000)
+    return Line(acknowledged + window, last_ack / 1000, received)

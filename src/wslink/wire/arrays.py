@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from wslink.errors import NotSerializable, ParseError
 from wslink.wire.frames import Buffer
+from wslink.wire.value import Value
 
 if TYPE_CHECKING:
     import numpy
@@ -46,7 +47,7 @@ class RawArray(NamedTuple):
     data: memoryview
 
 
-def is_array(value: Any) -> bool:
+def is_array(value: Value) -> bool:
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(value, numpy.ndarray)
 
@@ -61,7 +62,7 @@ def frozen(value: Buffer) -> Buffer:
     return view.tobytes()
 
 
-def array_bytes(array: numpy.ndarray[Any, Any]) -> tuple[str, memoryview]:
+def array_bytes(array: numpy.ndarray[Value, Value]) -> tuple[str, memoryview]:
     """The dtype and the elements of `array` in C order, as bytes that may wait to be sent.
 
     A read-only C-ordered array of SHARE_ABOVE bytes or more is not copied; any other is, once.
@@ -101,7 +102,7 @@ def padding(offset: int) -> bytes:
     return bytes((ALIGNED_OFFSET - offset) % ALIGNMENT)
 
 
-def unpack_array(payload: memoryview, *, copy: bool = False) -> Any:
+def unpack_array(payload: memoryview, *, copy: bool = False) -> Value:
     """The array in an extension's payload: a read-only view of it as `numpy.ndarray`, or a RawArray without NumPy.
 
     Args:

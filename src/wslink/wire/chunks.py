@@ -33,7 +33,7 @@ CHUNK_COST = 512
 """Bytes that such a chunk costs beside its own at most: it is a buffer with an entry in two tables."""
 
 # G2-4. One sequence for the process: a message sent to many clients is cut once.
-message_ids = itertools.count(int.from_bytes(os.urandom(4), "little"))
+message_ids: itertools.count[int] = itertools.count(int.from_bytes(os.urandom(4), "little"))
 
 
 def next_message_id() -> int:
@@ -80,7 +80,7 @@ class Cutter:
         self._id = next_message_id() if message_id is None else message_id
         self._part = 0
         self._position = 0  # in that part
-        self.offset = 0
+        self.offset: int = 0
         """Bytes of the message that were cut off so far."""
 
     @property
@@ -187,7 +187,7 @@ class Unchunker:
     """Puts the messages of one connection together. Keeps only what has arrived (G2-8)."""
 
     def __init__(self, limits: Limits, max_message: int | None = None) -> None:
-        self.max_message = limits.max_message if max_message is None else max_message
+        self.max_message: int = limits.max_message if max_message is None else max_message
         """The largest message accepted from now on, in bytes. A server raises it after hello (G2-10)."""
         self._max_partial = limits.max_partial
         self.partial: dict[int, _Partial] = {}

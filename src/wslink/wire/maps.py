@@ -7,54 +7,54 @@ time. Clients in JavaScript cannot hold such maps at all.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgpack
 
 from wslink.errors import LimitExceeded, ParseError
 from wslink.wire.frames import Buffer
+from wslink.wire.value import Value
 
 SMALL = 4096
 """Messages of at most so many bytes are decoded first and checked after: no map in them can take long."""
+LONG_RUN = 16
+"""Values of a list from which they are looked at together, should they be numbers of one size."""
 STEPS = 256
 """Values up to which a message is looked through here, which is the fastest where a few large ones fill it."""
 
-KEYS: frozenset[type] = frozenset((str, int, float))
-"""Types of keys that every peer can hold: text and numbers."""
-RELEASED_KEYS: frozenset[type] = KEYS | {bool, type(None)}
-"""Types of keys that released servers send: Python's clients can hold them all."""
-_LEAVES = frozenset((str, int, float, bool, type(None), bytes))
-_WRONG_KEY = "a key of a map must be a string or a number"
+KEYS: frozenset[type] = frozenset((str, int, float, bool, type(None)))
+"""Types of keys that every peer can hold: text, numbers and constants, of which JavaScript makes text as JSON does."""
+_WRONG_KEY = "a key of a map must be a string, a number, a boolean or null"
 
 
-def check_decoded(values: Iterable[Any]) -> None:
+def check_decoded(values: Iterable[Value]) -> None:
     """Check the maps of a message that was decoded already. Raises ParseError."""
-    stack: list[Any] = [values]
+    stack: list[Value] = [values]
     while stack:
         node = stack.pop()
         if type(node) is dict:
             if not KEYS.issuperset(map(type, node)):
                 raise ParseError(_WRONG_KEY)
             node = node.values()
-        if not _LEAVES.issuperset(map(type, node)):
-            stack.extend(item for item in node if type(item) is dict or type(item) is list)
+        for item in node:
+            kind = type(item)
+            if kind is dict or kind is list:
+                stack.append(item)
 
 
-def check_packed(text: Buffer, max_elements: int, keys: frozenset[type] = KEYS) -> None:
+def check_packed(text: Buffer, max_elements: int) -> None:
     """Check the maps and the number of values of a MessagePack message.
 
     Args:
         text: the message.
         max_elements: the most values in it.
-        keys: types that the keys of its maps may have; KEYS or RELEASED_KEYS.
 
     Raises:
-        ParseError: for a key that is neither text nor a number, and for what is no MessagePack.
+        ParseError: for a key of another kind than KEYS, and for what is no MessagePack.
         LimitExceeded: for more than `max_elements` values (LIM-13).
     """
-    if _look_through(text, _KEY_BYTES[type(None) in keys]):
+    if _look_through(text):
         return
-    count = _Count(max_elements, keys)
+    count = _Count(max_elements)
     try:
         msgpack.unpackb(
             text,
@@ -73,25 +73,29 @@ def check_packed(text: Buffer, max_elements: int, keys: frozenset[type] = KEYS) 
         raise ParseError(f"malformed MessagePack: {error or type(error).__name__}") from error
 
 
-def _no_key(code: int, data: bytes) -> Any:
-    return None
+_NO_KEY = ()
+"""What stands for a list, a map or an extension while a message is looked through: of a type that is no key's."""
+
+
+def _no_key(code: int, data: bytes) -> Value:
+    return _NO_KEY
 
 
 class _Count:
-    def __init__(self, limit: int, keys: frozenset[type]) -> None:
-        self._keys = keys
+    def __init__(self, limit: int) -> None:
         self._limit = limit
         self._left = limit
 
-    def pairs(self, pairs: list[tuple[Any, Any]]) -> None:
-        if not self._keys.issuperset([type(key) for key, _ in pairs]):
+    def pairs(self, pairs: list[tuple[Value, Value]]) -> Value:
+        if not KEYS.issuperset([type(key) for key, _ in pairs]):
             raise ParseError(_WRONG_KEY)
-        self.items(pairs)
+        return self.items(pairs)
 
-    def items(self, items: list[Any]) -> None:
+    def items(self, items: list[Value]) -> Value:
         self._left -= len(items)
         if self._left < 0:
             raise self.excess()
+        return _NO_KEY
 
     def excess(self) -> LimitExceeded:
         return LimitExceeded(f"over max_elements ({self._limit}) values are in one message")
@@ -104,12 +108,11 @@ _FIXED = {0xC0: 1, 0xC2: 1, 0xC3: 1, 0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5
 _SIZED = {0xC4: (1, 0, _DATA), 0xC5: (2, 0, _DATA), 0xC6: (4, 0, _DATA), 0xC7: (1, 1, _DATA), 0xC8: (2, 1, _DATA),
           0xC9: (4, 1, _DATA), 0xD9: (1, 0, _DATA), 0xDA: (2, 0, _DATA), 0xDB: (4, 0, _DATA), 0xDC: (2, 0, _ARRAY),
           0xDD: (4, 0, _ARRAY), 0xDE: (2, 0, _MAP), 0xDF: (4, 0, _MAP)}  # fmt: skip
-_STRICT = frozenset((*range(0x80), *range(0xA0, 0xC0), *range(0xCA, 0xD4), 0xD9, 0xDA, 0xDB, *range(0xE0, 0x100)))
-_KEY_BYTES = (_STRICT, _STRICT | {0xC0, 0xC2, 0xC3})
-"""First bytes of keys: those of KEYS, and those of RELEASED_KEYS."""
+_KEY_BYTES = frozenset((*range(0x80), *range(0xA0, 0xC0), 0xC0, 0xC2, 0xC3, *range(0xCA, 0xD4), 0xD9, 0xDA, 0xDB,
+                        *range(0xE0, 0x100)))  # fmt: skip
 
 
-def _look_through(text: Buffer, key_bytes: frozenset[int]) -> bool:
+def _look_through(text: Buffer) -> bool:
     """Whether all keys are of a good type, as far as STEPS values tell; False where there are more. Raises ParseError.
 
     Malformed text is left to the decoder.
@@ -123,13 +126,25 @@ def _look_through(text: Buffer, key_bytes: frozenset[int]) -> bool:
             return True
         top = open_[-1]
         first = text[position]
-        if top[1] and not top[0] % 2 and first not in key_bytes:
+        if top[1] and not top[0] % 2 and first not in _KEY_BYTES:
             raise ParseError(_WRONG_KEY)
+        if not top[1] and top[0] > LONG_RUN and _is_run(text, position, first, top[0]):
+            position += top[0] * _FIXED[first]
+            top[0] = 0
+            continue
         top[0] -= 1
         position, children, is_map = _step(text, position, first)
         if children:
             open_.append([children, is_map])
     return False
+
+
+def _is_run(text: Buffer, position: int, first: int, count: int) -> bool:
+    """Whether the next `count` values are numbers of one size, as in a list of floats."""
+    size = _FIXED.get(first)
+    if size is None or position + count * size > len(text):
+        return False
+    return bytes(text[position : position + count * size : size]).count(first) == count
 
 
 def _step(text: Buffer, position: int, first: int) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 import msgspec
 
 from wslink.errors import InvalidRequest
+from wslink.wire.value import Value
 
 VERSION = "1.0"  # MSG-1
 HELLO_ID = "system:c0:0"  # MSG-3
@@ -41,16 +42,25 @@ Envelope = dict[str, Any]
 """A decoded message, not yet checked."""
 
 
+class _Incomplete:
+    def __repr__(self) -> str:
+        return "INCOMPLETE"
+
+
+INCOMPLETE = _Incomplete()
+"""What a decoder returns for a frame that completes no message."""
+
+
 class Request(msgspec.Struct):
     """A call. Decoders that are told to make these straight from the bytes; only `id` is still to be checked then."""
 
     method: str
     id: str = NO_ID
-    args: list[Any] = []
-    kwargs: dict[str, Any] = {}
+    args: list[Value] = []
+    kwargs: dict[str, Value] = {}
 
 
-def parse_call(envelope: Any) -> Request:
+def parse_call(envelope: Value) -> Request:
     """Check a decoded message against the shape of a call.
 
     Raises:
@@ -77,20 +87,20 @@ def parse_call(envelope: Any) -> Request:
     return Request(method, id_, args, kwargs)
 
 
-def _given(envelope: Envelope, key: str, absent: Any) -> Any:
+def _given(envelope: Envelope, key: str, absent: Value) -> Value:
     """The value of `key`. Released servers take an empty one of any type for an absent one, and `null` is met in the
     field; an array has no truth value."""
     value = envelope.get(key)
     return absent if value is None or (isinstance(value, _PLAIN) and not value) else value
 
 
-def answerable_id(envelope: Any) -> str:
+def answerable_id(envelope: Value) -> str:
     """The id under which to refuse a malformed message (ERR-5)."""
     id_ = envelope.get("id") if isinstance(envelope, dict) else None
     return id_ if is_id(id_) else MALFORMED_ID
 
 
-def is_id(value: Any) -> TypeGuard[str]:
+def is_id(value: Value) -> TypeGuard[str]:
     """Whether `value` may be the id of a call: any text that is not too long (MSG-2)."""
     return isinstance(value, str) and len(value) <= MAX_ID and is_text(value)
 
@@ -104,6 +114,6 @@ def is_text(value: str) -> bool:
     return True
 
 
-def _kind(value: Any) -> str:
+def _kind(value: Value) -> str:
     names = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "a list"}
     return names.get(type(value), "a map" if isinstance(value, dict) else f"a {type(value).__name__}")

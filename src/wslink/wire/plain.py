@@ -5,15 +5,15 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from wslink.errors import NotSerializable
 from wslink.wire.maps import KEYS
+from wslink.wire.value import Value
 
-_BASES: tuple[Callable[[Any], Any], ...] = (str, int, float, bytes, bytearray, list, tuple)
+_BASES: tuple[Callable[[Value], Value], ...] = (str, int, float, bytes, bytearray, list, tuple)
 
 
-def to_plain(value: Any) -> Any:
+def to_plain(value: Value) -> Value:
     """The plain form of `value`: NumPy scalars, dates of NumPy and pandas, subclasses of the built-in types, mappings.
 
     Raises:
@@ -36,7 +36,7 @@ def to_plain(value: Any) -> Any:
     raise NotSerializable(f"a value of type {type(value).__name__} cannot be sent")
 
 
-def _date(value: Any) -> Any:
+def _date(value: Value) -> Value:
     """A subclass of a date's or duration's type, such as pandas.Timestamp, as the type itself. What is finer than
     microseconds stays, as text; what is no time (pandas.NaT) becomes None."""
     if value != value:
@@ -64,7 +64,7 @@ def _duration(nanoseconds: int) -> str:
     return f"{'-' if nanoseconds < 0 else ''}PT{seconds}.{rest:09d}".rstrip("0").rstrip(".") + "S"
 
 
-def _numpy_date(value: Any) -> Any:
+def _numpy_date(value: Value) -> Value:
     """A datetime64 or timedelta64: what the standard library has for it, or text where that has not the precision or
     the range. Not-a-time becomes None."""
     import numpy
@@ -88,7 +88,7 @@ _PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9, "ps": 10**12, "fs": 10**15
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "D": 86400, "W": 7 * 86400}
 
 
-def _exact_duration(value: Any, unit: str) -> Any:
+def _exact_duration(value: Value, unit: str) -> Value:
     import numpy
 
     count = int(value.astype("i8")) * int(numpy.datetime_data(value.dtype)[1])
@@ -111,14 +111,17 @@ def not_serializable(error: Exception) -> NotSerializable:
     return NotSerializable(str(error) or repr(error))
 
 
-def wrong_key(value: Any, allowed: frozenset[type] = KEYS) -> str:
+_ALLOWED = "strings, numbers, booleans or None"
+
+
+def wrong_key(value: Value, allowed: frozenset[type] = KEYS) -> str:
     """What to say of a value in which a map has a key that peers cannot hold; names the key's type if it is found."""
-    stack: list[Any] = [value]
+    stack: list[Value] = [value]
     for node in stack:
         if isinstance(node, Mapping):
-            if (kind := next((type(key) for key in node if type(key) not in allowed), None)) is not None:
-                return f"a map with a key of type {kind.__name__} cannot be sent: keys are strings or numbers"
+            if (kind := next((type(key) for key in node if type(key) not in KEYS), None)) is not None:
+                return f"a map with a key of type {kind.__name__} cannot be sent; keys are {_ALLOWED}"
             stack.extend(node.values())
         elif isinstance(node, (list, tuple)):
             stack.extend(node)
-    return "a map with a key that is neither a string nor a number cannot be sent"
+    return f"a map with another key than {_ALLOWED} cannot be sent"

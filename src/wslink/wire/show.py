@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import reprlib
-from typing import Any
+
+from wslink.wire.value import Value
 
 MAX_SHOWN = 200
 """Characters of a value that are shown."""
@@ -12,12 +13,12 @@ _short = reprlib.Repr()
 _short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 3, 80, 80, 40
 
 
-def as_text(value: Any) -> str:
+def as_text(value: Value) -> str:
     """`value` as text that can be sent: halves of surrogate pairs are escaped."""
     return str(value).encode(errors="backslashreplace").decode()
 
 
-def shown(value: Any) -> str:
+def shown(value: Value) -> str:
     """`value` as a short `repr`. Never raises, however deep or large it is."""
     try:
         text = _short.repr(value)

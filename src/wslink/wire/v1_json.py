@@ -9,7 +9,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -18,9 +18,9 @@ from wslink.wire import arrays
 from wslink.wire.frames import Buffer, Frame, Message, message, text_frame
 from wslink.wire.heads import text_id
 from wslink.wire.limits import Limits
-from wslink.wire.messages import NO_ID, VERSION, Request
+from wslink.wire.messages import INCOMPLETE, NO_ID, VERSION, Request
 from wslink.wire.plain import not_serializable, to_plain, wrong_key
-from wslink.wire.v2_msgpack import INCOMPLETE
+from wslink.wire.value import Value
 
 ATTACHMENT = "wslink.binary.attachment"
 _KEY = re.compile(r"wslink_bin\d{1,32}", re.ASCII)  # more digits would be a way around LIM-2 and LIM-5
@@ -34,7 +34,7 @@ class _Result(msgspec.Struct, tag_field="wslink", tag=VERSION):
     """A call's result (MSG-1)."""
 
     id: str
-    result: Any
+    result: Value
 
 
 class PackedText(NamedTuple):
@@ -54,7 +54,7 @@ class FirstEncoder:
         # NaN and the infinities stay bare literals (G1-2), which msgspec cannot write; nor can it hand over bytes.
         self._encoder = json.JSONEncoder(default=self._hook, ensure_ascii=False, separators=(",", ":"))
 
-    def pack(self, value: Any) -> PackedText:
+    def pack(self, value: Value) -> PackedText:
         """Encode a value.
 
         Raises:
@@ -74,7 +74,7 @@ class FirstEncoder:
                 NotSerializable(wrong_key(value)) if _ONLY_KEYS in str(error) else not_serializable(error)
             ) from error
 
-    def _text(self, value: Any, attachments: list[tuple[str, Buffer]]) -> str:
+    def _text(self, value: Value, attachments: list[tuple[str, Buffer]]) -> str:
         try:
             return self._encoder.encode(value)
         except NotSerializable:
@@ -83,7 +83,7 @@ class FirstEncoder:
             attachments.clear()
             return self._encoder.encode(_builtins(value))
 
-    def _hook(self, value: Any) -> Any:
+    def _hook(self, value: Value) -> Value:
         if isinstance(value, _BINARY):
             return self._attach(arrays.frozen(value))
         if arrays.is_array(value):
@@ -95,7 +95,7 @@ class FirstEncoder:
         self._local.attachments.append((key, data))
         return key
 
-    def result(self, id_: str, value: Any, max_frame: int) -> Message:
+    def result(self, id_: str, value: Value, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
         kind = type(value)
         if kind in _FLAT or (kind is float and math.isfinite(value)):  # as below: most results
@@ -107,7 +107,7 @@ class FirstEncoder:
         text = _quickly(value, _Result(id_, value))
         return _compose(id_, "result", self.pack(value)) if text is None else _text_message(text)
 
-    def failure(self, id_: str, error: dict[str, Any], max_frame: int) -> Message:
+    def failure(self, id_: str, error: dict[str, Value], max_frame: int) -> Message:
         """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
         return _compose(id_, "error", self.pack(error))
 
@@ -125,7 +125,7 @@ _FLAT = frozenset((str, int, bool, type(None)))
 _NUMBERS = frozenset((int, float))
 
 
-def _quickly(value: Any, whole: Any) -> bytes | None:
+def _quickly(value: Value, whole: Value) -> bytes | None:
     """`whole` as text if msgspec may encode what `value` holds; None otherwise."""
     try:
         return msgspec.json.encode(whole) if is_plain(value) else None
@@ -133,7 +133,7 @@ def _quickly(value: Any, whole: Any) -> bytes | None:
         return None
 
 
-def is_plain(value: Any) -> bool:
+def is_plain(value: Value) -> bool:
     """Whether msgspec may encode `value`: no binary values, no NaN and no infinities in it, nor types of others.
 
     May say no of a value that is: the standard library's encoder is slower, not worse.
@@ -148,7 +148,7 @@ def is_plain(value: Any) -> bool:
     return (kind is list or kind is tuple) and _are_plain(value)
 
 
-def _are_plain(values: Collection[Any]) -> bool:
+def _are_plain(values: Collection[Value]) -> bool:
     kinds = set(map(type, values))
     if kinds <= _FLAT:
         return True
@@ -157,11 +157,11 @@ def _are_plain(values: Collection[Any]) -> bool:
     return all(map(is_plain, values))
 
 
-def _builtins(value: Any) -> Any:
+def _builtins(value: Value) -> Value:
     return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=True, enc_hook=_plain_or_bytes)
 
 
-def _plain_or_bytes(value: Any) -> Any:
+def _plain_or_bytes(value: Value) -> Value:
     return arrays.array_bytes(value)[1] if arrays.is_array(value) else to_plain(value)
 
 
@@ -194,6 +194,8 @@ class FirstDecoder:
     def __init__(self, limits: Limits, calls: bool = False) -> None:
         self._limits = limits
         self._decode_calls = calls
+        self._unchecked = min(limits.max_message, limits.max_elements)
+        """Bytes of a text that is within both limits, whatever it holds."""
         self._max_held = limits.auth_msg_size
         self._announced: deque[str] = deque()
         self._attachments: dict[str, bytes | None] = {}  # None for one over max_message
@@ -209,7 +211,7 @@ class FirstDecoder:
     def accept_arrays(self) -> None:
         """Arrays are an extension of version 2 (ARR-1)."""
 
-    def receive(self, binary: bool, data: Buffer | str) -> Any:
+    def receive(self, binary: bool, data: Buffer | str) -> Value:
         """Take one frame: the decoded message it completes, or `INCOMPLETE`.
 
         Raises:
@@ -220,22 +222,23 @@ class FirstDecoder:
         if binary:
             self._keep(bytes(cast(Buffer, data)))
             return INCOMPLETE
-        try:
-            return self._receive_text(data)
-        except PeerError as error:
-            error.id = text_id(data)
-            raise
-
-    def _receive_text(self, data: Buffer | str) -> Any:
-        self._check_size(data)
-        is_wide = has_wide_integer(data) is not None
-        if self._decode_calls and not self._attachments and not is_wide:
+        text = data.encode(errors="replace") if isinstance(data, str) else bytes(data)
+        is_wide = _WIDE in text.translate(_DIGITS)
+        if self._decode_calls and not self._attachments and not is_wide and len(data) <= self._unchecked:
             try:
                 call = _call_decoder.decode(data)
                 if call.id is not NO_ID:
                     return call
             except _MALFORMED:
                 pass  # no call, or one that only the slower way reads
+        try:
+            return self._receive_text(data, is_wide)
+        except PeerError as error:
+            error.id = text_id(data)
+            raise
+
+    def _receive_text(self, data: Buffer | str, is_wide: bool) -> Value:
+        self._check_size(data)
         envelope = _parse(data, is_wide)
         if isinstance(envelope, dict) and "id" not in envelope and envelope.get("method") == ATTACHMENT:
             self._announce(envelope.get("args"))
@@ -252,7 +255,7 @@ class FirstDecoder:
         if len(data) > limits.max_elements and _elements(data) > limits.max_elements:
             raise LimitExceeded(f"over max_elements ({limits.max_elements}) values are in one message")
 
-    def _announce(self, keys: Any) -> None:
+    def _announce(self, keys: Value) -> None:
         if not isinstance(keys, list) or not keys or not all(isinstance(k, str) and _KEY.fullmatch(k) for k in keys):
             raise InvalidRequest("an attachment header's 'args' must be a list of keys such as 'wslink_bin1'")
         if len(self._announced) + len(keys) > self._limits.max_attachments:
@@ -272,7 +275,7 @@ class FirstDecoder:
     def _drop(self, key: str) -> None:
         self._held -= len(self._attachments.pop(key, None) or b"")
 
-    def _with_attachments(self, envelope: Any) -> Any:
+    def _with_attachments(self, envelope: Value) -> Value:
         used: set[str] = set()
         if isinstance(envelope, dict):
             try:
@@ -285,7 +288,7 @@ class FirstDecoder:
                     self._drop(key)
         return envelope
 
-    def _replace(self, value: Any, used: set[str]) -> Any:
+    def _replace(self, value: Value, used: set[str]) -> Value:
         """`value` with every whole string that names an attachment replaced by its bytes (G1-6)."""
         if isinstance(value, str):
             if value in self._attachments:
@@ -303,12 +306,9 @@ class FirstDecoder:
 
 _call_decoder = msgspec.json.Decoder(Request)
 _MALFORMED = (msgspec.DecodeError, ValueError, RecursionError)
-_WIDE_BYTES, _WIDE_TEXT = re.compile(rb"[0-9]{19}"), re.compile(r"[0-9]{19}")
-
-
-def has_wide_integer(data: Buffer | str) -> Any:
-    """Whether there may be an integer beyond 64 bits in a text (G1-11)."""
-    return _WIDE_TEXT.search(data) if isinstance(data, str) else _WIDE_BYTES.search(data)
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_WIDE = b"0" * 19
+"""As many digits as the smallest integers have that 64 bits do not hold (G1-11)."""
 
 
 def _integer(text: str) -> int | float:
@@ -318,7 +318,7 @@ def _integer(text: str) -> int | float:
     return float(text)
 
 
-def _parse(data: Buffer | str, is_wide: bool) -> Any:
+def _parse(data: Buffer | str, is_wide: bool) -> Value:
     """Decode JSON, with the bare literals of G1-2. `is_wide`: whether there may be an integer beyond 64 bits."""
     if not is_wide:
         try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import struct
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec.msgpack import Ext
@@ -17,11 +18,13 @@ from wslink.wire.chunks import COPY_BELOW, HEADER, HEADER_LENGTH, JOIN_BELOW, Un
 from wslink.wire.frames import Buffer, Frame, Message
 from wslink.wire.heads import packed_id
 from wslink.wire.limits import Limits
-from wslink.wire.messages import VERSION, Request
+from wslink.wire.messages import INCOMPLETE, VERSION, Request
 from wslink.wire.plain import not_serializable, to_plain, wrong_key
+from wslink.wire.value import Value
 
 SPLICE_ABOVE = arrays.SHARE_ABOVE
 """Binary values of this many bytes or more are sent from where they are; smaller ones are copied into the message."""
+LONG_LIST = 64
 SEARCH_NODES = 512
 """Values that are looked at for large binary ones. Beyond that they are copied, which is correct, only slower."""
 
@@ -58,7 +61,7 @@ class _Result(msgspec.Struct, tag_field="wslink", tag=VERSION):
     """A call's result (MSG-1)."""
 
     id: str
-    result: Any
+    result: Value
 
 
 class Packed(msgspec.Struct):
@@ -79,12 +82,10 @@ class SecondEncoder:
 
     def __init__(self, arrays: bool = False) -> None:
         self._arrays = arrays
-        # Clients that know no arrays are released ones, or as old: they get what released servers send.
-        self._keys = maps.KEYS if arrays else maps.RELEASED_KEYS
         self._local = threading.local()
         self._encoder = msgspec.msgpack.Encoder(enc_hook=self._hook)
 
-    def pack(self, value: Any) -> Packed:
+    def pack(self, value: Value) -> Packed:
         """Encode a value.
 
         Raises:
@@ -92,7 +93,7 @@ class SecondEncoder:
         """
         return self._pack(value, None)
 
-    def _pack(self, value: Any, id_: str | None) -> Packed:
+    def _pack(self, value: Value, id_: str | None) -> Packed:
         """Encode a value, or the result of the call `id_`."""
         splices: list[_Splice] = []
         self._local.splices = splices
@@ -100,20 +101,20 @@ class SecondEncoder:
             marked, is_known = _mark_large(value)
             text = self._encoder.encode(marked if id_ is None else _Result(id_, marked))
             if not is_known:
-                _check_keys(text, value, self._keys)
+                _check_keys(text, value)
         except NotSerializable:
             raise
         except Exception as error:  # a property or an iterator of the application's may raise anything
             raise not_serializable(error) from error
         return Packed(text.split(_MARK) if splices else (text,), splices)
 
-    def _text(self, value: Any) -> bytes:
+    def _text(self, value: Value) -> bytes:
         try:
             return self._encoder.encode(value)
         except Exception as error:  # an integer beyond 64 bits, half of a surrogate pair
             raise not_serializable(error) from error
 
-    def _hook(self, value: Any) -> Any:
+    def _hook(self, value: Value) -> Value:
         if type(value) is _Large:
             return self._splice(None, value.data)
         if not arrays.is_array(value):
@@ -128,7 +129,7 @@ class SecondEncoder:
         self._local.splices.append(_Splice(head, data))
         return Ext(_MARK_CODE, _MARK_TOKEN)
 
-    def result(self, id_: str, value: Any, max_frame: int) -> Message:
+    def result(self, id_: str, value: Value, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
         if type(value) in _FLAT:
             try:
@@ -143,7 +144,7 @@ class SecondEncoder:
         packed = self._pack(value, id_)
         return _compose(b"", packed, b"", max_frame) if packed.splices else whole(packed.texts[0], max_frame)
 
-    def failure(self, id_: str, error: dict[str, Any], max_frame: int) -> Message:
+    def failure(self, id_: str, error: dict[str, Value], max_frame: int) -> Message:
         """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
         return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _ERROR)), self.pack(error), b"", max_frame)
 
@@ -154,7 +155,7 @@ class SecondEncoder:
         tail = _SUBSCRIPTIONS + _encode(subscriptions)
         return _compose(b"".join((_MAP4, _ENVELOPE, _encode(id_), _RESULT)), packed, tail, max_frame)
 
-    def call(self, id_: str, method: str, args: Sequence[Any], kwargs: dict[str, Any], max_frame: int) -> Message:
+    def call(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value], max_frame: int) -> Message:
         """A call. Raises NotSerializable."""
         prefix = b"".join((_MAP5, _ENVELOPE, _encode(id_), _METHOD, _encode(method), _ARGS))
         packed_args, packed_kwargs = self.pack(args), self.pack(kwargs)
@@ -166,11 +167,14 @@ class SecondEncoder:
         return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
 
 
-def _mark_large(value: Any) -> tuple[Any, bool]:
+def _mark_large(value: Value) -> tuple[Value, bool]:
     """`value` with its large binary values wrapped (`value` itself if there are none), and whether all keys of its maps
     are known to be good."""
-    if type(value) in _FLAT:
+    kind = type(value)
+    if kind in _FLAT:
         return value, True
+    if kind is dict and _flat(value.values()):
+        return value, maps.KEYS.issuperset(map(type, value))
     search = _Search()
     return search.visit(value), search.is_known
 
@@ -185,17 +189,17 @@ class _Search:
         self.is_known = True
         """Whether all that was met is known to be good."""
 
-    def visit(self, node: Any) -> Any:
+    def visit(self, node: Value) -> Value:
         """`node`, or what is sent in its place."""
         self._budget -= 1
         kind = type(node)
         if kind is dict:
             return self._visit_map(node)
         if kind is list or kind is tuple:
-            if _flat(node) or self._is_over(node):
+            if self._is_floats(node) or _flat(node) or self._is_over(node):
                 return node
             new_items = list(map(self.visit, node))
-            return new_items if any(map(_is_not, new_items, node)) else node
+            return new_items if any(map(operator.is_not, new_items, node)) else node
         if kind is bytes or kind is bytearray:
             return _Large(arrays.frozen(node)) if len(node) >= SPLICE_ABOVE else node
         if kind is memoryview:
@@ -204,7 +208,7 @@ class _Search:
             self.is_known = False
         return node
 
-    def _visit_map(self, node: dict[Any, Any]) -> dict[Any, Any]:
+    def _visit_map(self, node: dict[Value, Value]) -> dict[Value, Value]:
         if not maps.KEYS.issuperset(map(type, node)):
             self.is_known = False
         if _flat(node.values()) or self._is_over(node):
@@ -213,7 +217,14 @@ class _Search:
         changed = {key: new for key, old in node.items() if (new := visit(old)) is not old}
         return {**node, **changed} if changed else node
 
-    def _is_over(self, node: Collection[Any]) -> bool:
+    def _is_floats(self, node: Sequence[Value]) -> bool:
+        """Whether `node` seems to be a long list of floats, which is checked the fastest in encoded form."""
+        if len(node) < LONG_LIST or type(node[0]) is not float:
+            return False
+        self.is_known = False
+        return True
+
+    def _is_over(self, node: Collection[Value]) -> bool:
         """Whether `node` is too large to be looked through."""
         if len(node) < self._budget:
             return False
@@ -221,24 +232,20 @@ class _Search:
         return True
 
 
-def _check_keys(text: bytes, value: Any, keys: frozenset[type]) -> None:
+def _check_keys(text: bytes, value: Value) -> None:
     """Raise NotSerializable if a map in `value`, encoded as `text`, has a key that peers cannot hold (MSG-8)."""
     try:
-        maps.check_packed(text, len(text), keys)
+        maps.check_packed(text, len(text))
     except PeerError as error:
-        raise NotSerializable(wrong_key(value, keys)) from error
+        raise NotSerializable(wrong_key(value)) from error
 
 
 _FLAT = frozenset((str, int, float, bool, type(None)))
 
 
-def _flat(nodes: Iterable[Any]) -> bool:
+def _flat(nodes: Iterable[Value]) -> bool:
     """Whether none of `nodes` is or holds a binary value, as their types alone tell."""
     return _FLAT.issuperset(map(type, nodes))
-
-
-def _is_not(a: Any, b: Any) -> bool:
-    return a is not b
 
 
 def _compose(prefix: bytes, packed: Packed, tail: bytes, max_frame: int) -> Message:
@@ -301,7 +308,7 @@ class SecondDecoder:
         """Decode extension 1 as arrays from now on (ARR-1)."""
         self._kept, self._passing = _VIEWS, _COPIES
 
-    def receive(self, binary: bool, data: Buffer | str) -> Any:
+    def receive(self, binary: bool, data: Buffer | str) -> Value:
         """Take one frame: the decoded message it completes, or `INCOMPLETE`. Nothing of it is a view of a memoryview.
 
         Raises:
@@ -336,7 +343,7 @@ class SecondDecoder:
             error.id = packed_id(text)
             raise
 
-    def _decode(self, text: Buffer, decoders: _Decoders) -> Any:
+    def _decode(self, text: Buffer, decoders: _Decoders) -> Value:
         is_checked = len(text) > maps.SMALL
         if is_checked:
             maps.check_packed(text, self._max_elements)
@@ -370,24 +377,15 @@ def _checked(call: Request, text: bytes) -> Request:
     return call
 
 
-class _Incomplete:
-    def __repr__(self) -> str:
-        return "INCOMPLETE"
-
-
-INCOMPLETE = _Incomplete()
-"""What a decoder returns for a frame that completes no message."""
-
-
 def _keep_ext(code: int, data: memoryview) -> Ext:
     return Ext(code, bytes(data))
 
 
-def _view_ext(code: int, data: memoryview) -> Any:
+def _view_ext(code: int, data: memoryview) -> Value:
     return arrays.unpack_array(data) if code == arrays.EXT_TYPE else _keep_ext(code, data)
 
 
-def _copy_ext(code: int, data: memoryview) -> Any:
+def _copy_ext(code: int, data: memoryview) -> Value:
     return arrays.unpack_array(data, copy=True) if code == arrays.EXT_TYPE else _keep_ext(code, data)
 
 
@@ -395,7 +393,7 @@ class _Decoders:
     """For any value and, faster, for calls. Arrays are views of the message, so that it has to stay aligned (G2-9), or
     copies of their elements."""
 
-    def __init__(self, ext_hook: Callable[[int, memoryview], Any]) -> None:
+    def __init__(self, ext_hook: Callable[[int, memoryview], Value]) -> None:
         self.value = msgspec.msgpack.Decoder(ext_hook=ext_hook)
         self.call = msgspec.msgpack.Decoder(Request, ext_hook=ext_hook)
 

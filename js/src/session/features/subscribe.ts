@@ -24,7 +24,7 @@ export type Filter = Readonly<Record<string, Condition>>;
 /** `reliable`: every publication arrives (SUB-12). `latest`: an old one may give way to a newer one (SUB-13). */
 export type Delivery = "reliable" | "latest";
 
-/** What a subscriber is told besides the payload. */
+/** What a subscriber gets besides the payload. */
 export interface PublicationInfo {
   readonly topic: string;
   /** Counts the topic's publications on the server. It may skip, and never decreases (MSG-6). */
@@ -135,7 +135,7 @@ export class Subscriptions implements Feature {
   async #set(request: SubscribeRequest): Promise<Delivery> {
     const { subscription, topic, filter } = request;
     if (this.#ended) throw this.#ended;
-    // The server would take it for a new subscription, which nobody could cancel.
+    // The server would take it for a new subscription, which could not be cancelled.
     if (!this.#all.has(subscription)) throw new UsageError(`the subscription to ${topic} has ended`);
     if (this.#accepted) {
       const result = await this.#host.system("subscribe", request);
@@ -150,7 +150,7 @@ export class Subscriptions implements Feature {
   async #cancel(subscription: number): Promise<void> {
     if (!this.#all.delete(subscription) || !this.#accepted) return;
     this.#settling.forget(subscription);
-    // An end that the server refuses, or cannot be told, is an end all the same.
+    // The subscription has ended, whether or not the server can be notified.
     await this.#host.system("unsubscribe", { subscription }).catch(() => undefined);
   }
 }
@@ -221,7 +221,7 @@ class Entry implements Subscription {
 
   #fail(error: unknown): void {
     this.#actions.failed();
-    // Somebody who never looks at `ready` would wait for publications in vain.
+    // An application that never looks at `ready` would wait for publications in vain.
     if (!this.#watched && !(error instanceof ConnectionError)) report(error);
   }
 }

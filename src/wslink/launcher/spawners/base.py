@@ -127,6 +127,12 @@ class Spawner(ABC):
         """Where the session listens; port 0 as long as that is not known. A session is not ready before."""
         return self.order.host, self.order.port
 
+    def users(self) -> frozenset[int] | None:
+        """The users whose processes of this machine may listen on the session's port, beside the launcher's own and
+        root. None where the session does not run on this machine, or nobody knows: then whoever listens is taken for
+        it."""
+        return None
+
     def pid(self) -> int | None:
         """The process of this machine that the session was started as: administrators are shown how much memory it and
         its descendants hold. None where there is none."""

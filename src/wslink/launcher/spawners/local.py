@@ -16,7 +16,7 @@ import psutil
 
 from wslink.errors import StartFailed
 from wslink.launcher.spawners.base import Order, Spawner
-from wslink.launcher.spawners.tree import MARK, end_all, runs
+from wslink.launcher.spawners.tree import MARK, end_all, runs, users_of
 
 
 class LocalSpawner(Spawner):
@@ -57,6 +57,9 @@ class LocalSpawner(Spawner):
 
     def handover(self) -> str:
         return self._handover
+
+    def users(self) -> frozenset[int]:
+        return frozenset(users_of(self._leader))
 
     def pid(self) -> int | None:
         return self._leader.pid if self._leader is not None and self._leader.is_running() else None

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from wslink.launcher.spawners.engine import run
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 INTERVAL, LONGEST = 1.0, 5.0
 """Seconds between two questions: the least, and the most."""

@@ -42,6 +42,15 @@ def find(session_id: str, leader: psutil.Process | None) -> list[psutil.Process]
     return [process for process in found.values() if runs(process)]
 
 
+def users_of(leader: psutil.Process | None) -> set[int]:
+    """The users that a session's processes run as: its leader, and what descends from it."""
+    found: set[int] = set()
+    for process in _descendants(leader):
+        with contextlib.suppress(psutil.Error, AttributeError):
+            found.update(process.uids())
+    return found
+
+
 def runs(process: psutil.Process) -> bool:
     """Whether it is there and does not merely wait for its parent to ask how it ended."""
     try:

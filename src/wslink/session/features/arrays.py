@@ -11,7 +11,7 @@ class Arrays(Feature):
     """Values may hold typed arrays, in both directions."""
 
     name = ARRAYS
-    versions = frozenset((2,))
+    versions: frozenset[int] = frozenset((2,))
 
     def accept(self, session: SessionView) -> None:
         session.accept_arrays()

@@ -40,7 +40,7 @@ UNCORKED = 0.1
 MAX_PONGS = 16
 """Pings that arrived together and are answered each; of more, the newest is (RFC 6455, 5.5.3)."""
 
-logger = logging.getLogger("wslink.transport.picows")
+logger: logging.Logger = logging.getLogger("wslink.transport.picows")
 
 _TEXT, _BINARY, _PING, _PONG, _CLOSE = (
     WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE,
@@ -70,7 +70,7 @@ class PicowsConnection(WSListener):
     )  # fmt: skip
 
     def __init__(self, carriage: Carriage, agreement: deflate.Agreement | None) -> None:
-        self.writable = True
+        self.writable: bool = True
         self._carriage = carriage
         self._bits = agreement.bits if agreement is not None else 0
         self._parts = MessageParts(self, agreement)
@@ -218,10 +218,6 @@ class PicowsConnection(WSListener):
     @property
     def admitted(self) -> bool:
         return self._session.state is not _NEW
-
-    @property
-    def max_early_frame(self) -> int:
-        return self._carriage.max_early_frame
 
     def fail(self, code: int, reason: str) -> None:
         """The peer broke the WebSocket protocol, or a limit of it."""

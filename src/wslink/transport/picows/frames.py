@@ -46,4 +46,4 @@ class _Joiner:
             yield from frame.parts
 
 
-joiner = _Joiner()
+joiner: _Joiner = _Joiner()

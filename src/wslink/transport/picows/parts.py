@@ -65,7 +65,7 @@ class MessageParts:
     __slots__ = ("_fragments", "_inflater", "_receiver", "_task", "_waiting", "empty")
 
     def __init__(self, receiver: Receiver, agreement: deflate.Agreement | None) -> None:
-        self.empty = True
+        self.empty: bool = True
         self._receiver = receiver
         self._inflater = deflate.Inflater(agreement.takeover) if agreement is not None else None
         self._fragments: _Fragments | None = None

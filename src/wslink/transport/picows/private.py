@@ -12,7 +12,7 @@ from picows import WSAutoPingStrategy, WSTransport, WSUpgradeResponse
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
-from wslink.transport.framing import BrokenFrame, FrameGuard
+from wslink.transport.framing import TOO_BIG, BrokenFrame, FrameGuard
 
 READ_BUFFER = 2048
 """Bytes that picows reads into at first; it grows with the frames that come."""
@@ -45,8 +45,8 @@ class Gated(Protocol):
         """Whether the client has said a good hello."""
 
     @property
-    def max_early_frame(self) -> int:
-        """The largest frame before that, in bytes (LIM-2)."""
+    def max_size(self) -> int:
+        """The largest message that is accepted now, in bytes (LIM-1, LIM-2)."""
 
     def fail(self, code: int, reason: str) -> None:
         """The client broke the WebSocket protocol, or a limit of it."""
@@ -63,7 +63,7 @@ class Gate(asyncio.Protocol):
     __slots__ = ("_broken", "_guard", "_inner", "_listener", "_transport", "received")
 
     def __init__(self, inner: Any, listener: Gated, transport: asyncio.Transport) -> None:
-        self.received = 0
+        self.received: int = 0
         self._inner = inner
         self._listener = listener
         self._transport = transport
@@ -74,15 +74,18 @@ class Gate(asyncio.Protocol):
         self.received += len(data)
         if self._broken:
             return
+        listener = self._listener
         try:
-            self._guard.check(data, self._listener.max_early_frame)
+            self._guard.check(data, listener.max_size)
         except BrokenFrame as error:
-            self._broken = True
             _feed(self._inner, data[: error.position])
-            self._listener.fail(error.code, str(error))
-            return
+            data = data[error.position :]
+            if error.code != TOO_BIG or not listener.admitted:  # what came before it may have been the hello
+                self._broken = True
+                listener.fail(error.code, str(error))
+                return
         _feed(self._inner, data)
-        if self._listener.admitted and not self._transport.is_closing():
+        if listener.admitted and not self._transport.is_closing():
             self._transport.set_protocol(self._inner)
 
     def eof_received(self) -> bool:

@@ -1,4 +1,4 @@
-// The vectors of the first generation, against the released client that speaks it. Ours does not.
+// The vectors of protocol version 1, against the released client that speaks it. Ours does not.
 import { type WebSocket, WebSocketServer } from "ws";
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-// The vectors of the second generation, against the released client that speaks it. Arrays are negotiated, and so not for it.
+// The vectors of protocol version 2, against the released client that speaks it. Arrays are negotiated, and so not for it.
 import { describe, expect, test } from "vitest";
 import { nextConnection, url } from "../support/linked.js";
 import { CLIENT_ID, type Connection, WELCOME } from "../support/peer.js";

@@ -1,0 +1,49 @@
+"""The type hints of a function, resolved wherever it was defined."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+import typing
+
+from wslink.rpc.call import Call
+from wslink.rpc.hints import Hint
+
+
+def resolve(function: Hint) -> tuple[dict[str, Hint], list[str]]:
+    """The hints of a function's parameters by name, and the names of those that cannot be resolved."""
+    target = inspect.unwrap(target_of(function))
+    names = {"Call": Call, "wslink": sys.modules["wslink"], **getattr(target, "__globals__", {}), **_locals_of(target)}
+    hints: dict[str, Hint] = {}
+    lost: list[str] = []
+    for parameter, annotation in getattr(target, "__annotations__", {}).items():
+        holder = types.SimpleNamespace(__annotations__={parameter: annotation})
+        try:
+            hints.update(typing.get_type_hints(holder, names, include_extras=True))
+        except Exception:
+            lost.append(parameter)
+    return hints, lost
+
+
+def target_of(function: Hint) -> Hint:
+    """What has the hints of `function`: that of a partial, of an object that can be called, of a class."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if inspect.isclass(function):
+        return function.__init__ if function.__init__ is not object.__init__ else function.__new__
+    function = getattr(function, "__func__", function)
+    if not inspect.isroutine(function) and not hasattr(function, "__wrapped__") and callable(function):
+        return target_of(type(function).__call__)
+    return function
+
+
+def _locals_of(target: Hint) -> dict[str, Hint]:
+    """The names of the function in which `target` is being defined: a class of a notebook's cell, or of a test."""
+    code, frame = getattr(target, "__code__", None), inspect.currentframe()
+    while frame is not None and code is not None:
+        if code in frame.f_code.co_consts:
+            return dict(frame.f_locals)
+        frame = frame.f_back
+    return {}
