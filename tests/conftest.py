@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -10,6 +11,12 @@ from wslink import App, Server
 
 Serve = Callable[..., Awaitable[str]]
 Open = Callable[..., Awaitable[Peer]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if sys.version_info < (3, 11):  # its asyncio does not close what TLS through a proxy was made of
+        ignored = "ignore:Exception ignored in. <function _SSLProtocolTransport.__del__"
+        config.addinivalue_line("filterwarnings", f"{ignored}:pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ const location = { protocol: "http:", hostname: "localhost", port: "", pathname:
 const document = { currentScript: { tagName: "SCRIPT", src: "http://localhost/wslink.js" } };
 Object.assign(globalThis, { self: globalThis, window: { location }, document });
 const { default: npm } = await import("../../js/node_modules/wslink2/dist/wslink.js");
-const { default: own } = await import("../../js/dist/wslink.cjs");
+const { default: own } = await import("../../js/cjs/index.js");
 
 // On a core, in all threads: Blobs are read in others.
 const processor = () => {

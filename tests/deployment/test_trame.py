@@ -87,6 +87,9 @@ class Docker:
 
     def __init__(self, folder: Path, session_url: str, **content: str) -> None:
         self.folder, self.port = folder, free_port()
+        mapping = folder / "proxy-mapping.txt"  # the image makes it for a group that Apache's user is in
+        mapping.touch()
+        mapping.chmod(0o644)
         (folder / "launcher.json").write_text(json.dumps(configuration(folder, self.port, session_url, **content)))
 
     async def __aenter__(self) -> Docker:

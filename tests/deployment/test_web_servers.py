@@ -100,6 +100,9 @@ class TestApache:
         # Apache's workers are another user, who has to get to the proxy file.
         for folder in (tmp_path, *tmp_path.parents[:2]):
             folder.chmod(0o755)
+        mapping = tmp_path / "proxy-mapping.txt"  # made beforehand, as the document says: a new one is for the launcher
+        mapping.touch()
+        mapping.chmod(0o644)
         workstation = Workstation(tmp_path, the_document_says("ws://USE_HOST/proxy?sessionId=${id}&path=ws"))
         async with workstation, self.server(workstation, recipe("apache", 1)) as host:
             sessions = [await workstation.works(host) for _ in range(2)]

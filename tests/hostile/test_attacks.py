@@ -1,4 +1,4 @@
-"""Under each attack, against each kind of server: how long another client waits, and what the process holds.
+"""Under each attack, against each kind of server: how long another client waits, and what the process holds (TURN-1).
 
 `WSLINK_HOSTILE_SECONDS` is how long each attack lasts; `scripts/soak` runs them all at once, for longer.
 """

@@ -1,4 +1,4 @@
-"""Clients that try secrets until one fits."""
+"""Clients that try secrets until one fits (LIM-8)."""
 
 from __future__ import annotations
 

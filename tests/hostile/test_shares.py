@@ -1,4 +1,4 @@
-"""What one client takes of what all share: threads, calls under way, connections."""
+"""What one client takes of what all share: threads, calls under way, connections (LIM-10, LIM-11, TURN-3, TURN-4)."""
 
 from __future__ import annotations
 

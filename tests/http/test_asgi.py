@@ -64,7 +64,7 @@ async def test_large_messages_go_both_ways(app: App, mounted: Any, peers: Open) 
 
 
 async def test_a_stalled_client_delays_nobody_and_is_ended(mounted: Any, peers: Open) -> None:
-    app = App(secret="secret", limits=Limits(max_outbox=20 << 20))
+    app = App(secret="secret", limits=Limits(max_backlog=20 << 20))
     frames = app.topic("test.frame")
     url = await mounted(app)
     stopped, healthy = await peers(url, hello=HELLO), await peers(url, hello=HELLO)

@@ -21,6 +21,7 @@ from wslink.hub.hub import Hub
 from wslink.rpc.methods import Method
 from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
 from wslink.session.session import Session
+from wslink.session.stall import Progress
 from wslink.wire.frames import Frame
 from wslink.wire.v2_msgpack import SecondEncoder
 
@@ -304,8 +305,15 @@ class Recorder:
         self.receive({"id": "system:c0:0", "method": "wslink.hello", "args": [token]})
         self.writable = not stuck
 
+    progress = Progress(0)
+
     def limit_unsent(self, limit: int) -> None:
         pass
+
+    def cork(self) -> None:
+        pass
+
+    uncork = pause_reading = resume_reading = cork
 
     def send(self, frames: Sequence[Frame]) -> None:
         self.messages += [json.loads(bytes(frame.joined())) for frame in frames]
@@ -326,7 +334,7 @@ class Recorder:
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    hub = Hub(None, lambda credentials: ANONYMOUS, Limits(max_outbox=750))
+    hub = Hub(None, lambda credentials: ANONYMOUS, Limits(max_backlog=750))
     hub.start()
     yield hub
     await hub.stop()

@@ -37,7 +37,7 @@ SERVERS = {
 CLIENTS = {
     "npm 1.12.4": ["node", str(PEERS / "client_released.cjs"), "wslink1"],
     "npm 2.5.0": ["node", str(PEERS / "client_released.cjs"), "wslink2"],
-    "ours (released API)": ["node", str(PEERS / "client_released.cjs"), str(ROOT / "js")],
+    "ours (released API)": ["node", str(PEERS / "client_released.cjs"), str(ROOT / "js" / "cjs" / "index.js")],
     "ours (TypeScript)": ["node", str(PEERS / "client_ours.mjs")],
     "ours (Python)": [sys.executable, str(PEERS / "client_ours.py")],
 }

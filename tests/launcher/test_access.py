@@ -183,3 +183,17 @@ def test_lines_that_peers_cause_are_few_and_counted(caplog: pytest.LogCaptureFix
     now = 60.0
     logger.warning("from %d", 500)
     assert caplog.messages[-1] == "from 500 (440 more of that kind were left out)"
+
+
+async def test_a_program_that_is_not_there_is_named_in_the_log_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = {"cmd": ["no-such-viewer", "${secret}"], "ready_line": "x"}
+    apps = {"none": nowhere, "there": {**APPS["good"], "cwd": "/none"}}
+    told = {"none": "the program 'no-such-viewer' cannot be started: ", "there": "cannot be started in /none: "}
+    async with launching(tmp_path, apps=apps) as running:
+        for name, words in told.items():
+            status, answer = await running.post(name)
+            assert (status, answer["error"]) == (503, "The process did not properly start: No such file or directory.")
+            assert words in caplog.text
+    assert "no-such-viewer" not in str(answer)

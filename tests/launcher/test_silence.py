@@ -68,7 +68,7 @@ async def silent(host: str, port: int, data: bytes) -> float:
     return time.monotonic() - began
 
 
-async def besieged(url: str, few_files: bool) -> None:
+async def besieged(url: str) -> None:
     host, port = url.removeprefix("http://").split(":")
     begun = b"GET / HTTP/1.1\r\nHost: x\r\nX: y\r\n"
     beginnings = [
@@ -80,23 +80,26 @@ async def besieged(url: str, few_files: bool) -> None:
     ]
     tasks = [asyncio.create_task(silent(host, int(port), data)) for data in beginnings * 40]
     await asyncio.sleep(0.5)
+    answered = []
     async with aiohttp.ClientSession() as http:
         for _ in range(10):
             began = time.monotonic()
             async with http.get(f"{url}/health", headers={"Connection": "close"}) as response:
                 assert response.status == 200
-            assert time.monotonic() - began < 0.5 or few_files
+            answered.append(time.monotonic() - began)
             await asyncio.sleep(0.05)
+    assert sorted(answered)[len(answered) // 2] < 0.2  # the machine may be busy now and then
     waits = await asyncio.wait_for(asyncio.gather(*tasks), DEADLINE + 5)
     assert max(waits) < DEADLINE + 1
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux can limit another process")
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("few_files", [False, True])
 async def test_silent_connections_end_and_keep_nobody_out(tmp_path: Path, few_files: bool) -> None:
     files = FILES if few_files else 1024
     async with relay(files) as (one, address), launcher(tmp_path, files) as (other, url):
-        await asyncio.gather(besieged(address, few_files), besieged(url, few_files))
+        await asyncio.gather(besieged(address), besieged(url))
         for process in (one, other):
             process.terminate()
             _, errors = await process.communicate()

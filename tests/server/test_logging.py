@@ -37,6 +37,21 @@ async def test_a_wrong_secret_is_logged_with_the_address(app: App, serve: Serve,
     assert {(record.levelname, record.address) for record in refused} == {("WARNING", "127.0.0.1")}
 
 
+@pytest.mark.parametrize(
+    "arguments", [[], ["text"], [{"secret": "guess"}], [{"secret": "guess", "features": 5}], [{"secret": ["guess"]}]]
+)
+@pytest.mark.parametrize("generation", [1, 2])
+async def test_a_connection_has_ten_hellos(
+    app: App, serve: Serve, peers: Open, caplog: Any, arguments: list[Any], generation: int
+) -> None:
+    peer = await peers(await serve(app), generation)
+    for number in range(10):
+        await peer.send({"wslink": "1.0", "id": f"system:c0:{number}", "method": "wslink.hello", "args": arguments})
+        assert "error" in await peer.receive()
+    assert (await peer.closed())[0] == 1008
+    assert len([one for one in caplog.records if one.levelno == logging.WARNING]) >= 10
+
+
 async def test_a_client_is_logged_from_its_coming_to_its_going(
     app: App, serve: Serve, peers: Open, caplog: Any
 ) -> None:
@@ -121,5 +136,5 @@ async def test_lines_have_a_time_and_may_be_json(tmp_path: Path, format_: str) -
 def test_the_docs_list_every_logger() -> None:
     text = (DOCS / "logging.md").read_text()
     for path in (DOCS.parent / "src").rglob("*.py"):
-        for name in re.findall(r'getLogger\("([^"]+)"\)', path.read_text()):
+        for name in re.findall(r'(?:getLogger|sparse_logger)\("(wslink[^"]*)"\)', path.read_text()):
             assert f"`{name}`" in text, (path, name)

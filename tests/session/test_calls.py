@@ -360,38 +360,87 @@ async def test_too_many_malformed_messages_end_the_connection(serve: Serve, peer
     assert await peer.closed() == (1008, "over max_malformed (3) malformed messages")
 
 
-async def test_calls_under_way_are_bounded(serve: Serve, peers: Open) -> None:
-    """LIM-10."""
+async def test_of_a_client_with_many_calls_under_way_none_is_taken_for_a_while(serve: Serve, peers: Open) -> None:
+    """LIM-10, TURN-2."""
     app = App(secret="secret", limits=Limits(max_calls=2))
-    gate = asyncio.Event()
-    app.method("test.wait")(gate.wait)
-    peer = await peers(await serve(app), hello=HELLO)
-    waiting = [await peer.start("test.wait") for _ in range(2)]
-    error = (await peer.call("test.wait"))["error"]
-    assert (error["code"], error["message"]) == (-32003, "over max_calls (2) calls are under way")
-    gate.set()
-    assert (await peer.answer(waiting[1]))["result"] is True
-    for _ in range(5):  # those that have ended do not count
-        assert (await peer.call("test.wait"))["result"] is True
+    gates = [asyncio.Event() for _ in range(6)]
+    begun: list[int] = []
+
+    @app.method("test.wait")
+    async def wait(number: int) -> int:
+        begun.append(number)
+        await gates[number].wait()
+        return number
+
+    app.method("test.echo")(lambda value: value)
+    url = await serve(app)
+    peer, other = await peers(url, hello=HELLO), await peers(url, hello=HELLO)
+    ids = [await peer.start("test.wait", n) for n in range(6)]
+    last = await peer.start("test.echo", 7)
+    assert (await other.call("test.echo", 1))["result"] == 1
+    await asyncio.sleep(0.05)
+    assert begun == [0, 1]
+    for gate in gates:
+        gate.set()
+    for number, id_ in enumerate(ids):
+        assert (await peer.answer(id_))["result"] == number
+    assert (await peer.answer(last))["result"] == 7
+    assert begun == list(range(6))
 
 
-async def test_calls_that_outlive_their_client_are_bounded_for_the_server(serve: Serve, peers: Open) -> None:
-    """LIM-10."""
+async def test_of_a_full_server_each_client_has_its_share(serve: Serve, peers: Open) -> None:
+    """LIM-10, TURN-3."""
     app = App(secret="secret", limits=Limits(max_server_calls=4))
     gate = asyncio.Event()
-    app.method("test.wait")(gate.wait)
+    begun: list[str] = []
+
+    @app.method("test.wait")
+    async def wait(name: str) -> bool:
+        begun.append(name)
+        return await gate.wait()
+
     url = await serve(app)
-    for _ in range(2):
-        leaving = await peers(url, hello=HELLO)
-        for _ in range(2):
-            await leaving.start("test.wait")
-        await leaving.call("test.none")
-        await leaving.close()
-    peer = await peers(url, hello=HELLO)
-    error = (await peer.call("test.wait"))["error"]
-    assert (error["code"], error["message"]) == (-32003, "over max_server_calls (4) calls are under way on the server")
+    greedy, modest = await peers(url, hello=HELLO), await peers(url, hello=HELLO)
+    many = [await greedy.start("test.wait", "greedy") for _ in range(8)]
+    one = await modest.start("test.wait", "modest")
+    while "modest" not in begun:
+        await asyncio.sleep(0.01)
+    assert begun == ["greedy"] * 4 + ["modest"]
     gate.set()
-    assert (await peer.call("test.wait"))["result"] is True
+    assert (await modest.answer(one))["result"] is True
+    for id_ in many:
+        assert (await greedy.answer(id_))["result"] is True
+
+
+async def test_calls_of_a_client_that_has_gone_are_cancelled(serve: Serve, peers: Open) -> None:
+    """TURN-4."""
+    app = App(secret="secret", limits=Limits(max_calls=4))
+    ended: list[str] = []
+
+    @app.method("test.wait")
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("wait")
+
+    @app.method("test.go_on", detached=True)
+    async def go_on() -> None:
+        await asyncio.sleep(0.1)
+        ended.append("go on")
+
+    url = await serve(app)
+    leaving, staying = await peers(url, hello=HELLO), await peers(url, hello=HELLO)
+    await leaving.start("test.wait")
+    await leaving.start("test.go_on")
+    await leaving.call("test.none")
+    waiting = await staying.start("test.wait")
+    await leaving.close()
+    while len(ended) < 2:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert sorted(ended) == ["go on", "wait"]
+    assert waiting
 
 
 async def test_what_nobody_foresaw_is_an_error_of_its_call_alone(

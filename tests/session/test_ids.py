@@ -1,4 +1,4 @@
-"""Ids that clients choose: any text that is not too long (MSG-2), answered as it came (MSG-4)."""
+"""Ids that clients choose: any text that is not too long (MSG-2, LIM-12), answered as it came (MSG-4)."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_a_message_that_has_begun_is_not_replaced() -> None:
 def test_the_bound_is_on_what_waits() -> None:
     queue = SendQueue(OVERHEAD + 10)
     put(queue, small("x" * 50_000))
-    with pytest.raises(LimitExceeded, match=r"max_outbox \(266 bytes\)"):
+    with pytest.raises(LimitExceeded, match=r"max_backlog \(266 bytes\)"):
         put(queue, small("y"))
     assert drain(queue) == ["x" * 50_000]
     put(queue, small("z"))
@@ -234,7 +234,7 @@ async def flowing() -> AsyncIterator[None]:
 
 async def test_a_stalled_client_delays_nobody_and_is_disconnected_at_its_bound(serve: Serve, peers: Open) -> None:
     """SUB-12."""
-    app = App(secret="secret", limits=Limits(max_outbox=20 * MIB))
+    app = App(secret="secret", limits=Limits(max_backlog=20 * MIB))
     frames = app.topic("test.frame")
     url = await serve(app)
     stopped, healthy = await stalled(peers, url), await peers(url, hello=HELLO)
@@ -247,7 +247,7 @@ async def test_a_stalled_client_delays_nobody_and_is_disconnected_at_its_bound(s
     assert psutil.Process().memory_info().rss - before < 60 * MIB
     stopped.socket._response.connection.transport.resume_reading()  # type: ignore[union-attr]
     code, reason = await stopped.closed()
-    assert (code, reason[:33]) == (1008, "over max_outbox (20971520 bytes) ")
+    assert (code, reason[:33]) == (1008, "over max_backlog (20971520 bytes)")
 
 
 async def test_a_stalled_client_of_a_latest_topic_gets_the_newest_when_it_reads_again(

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from wslink.errors import NotSerializable, ParseError
-from wslink.wire import arrays
-from wslink.wire import v2_msgpack as second
+from wslink.wire import arrays, large
 from wslink.wire.chunks import HEADER_LENGTH, frames_of
 from wslink.wire.codec import FIRST, SECOND, SECOND_WITH_ARRAYS
 from wslink.wire.frames import Frame, Message
@@ -40,9 +39,9 @@ big = st.binary(min_size=200, max_size=400)  # on both sides of SPLICE_ABOVE, as
 @pytest.fixture(scope="module", autouse=True)
 def _splice_early() -> Iterator[None]:
     """Take the path of large binary values for values that hypothesis can afford."""
-    before, second.SPLICE_ABOVE = second.SPLICE_ABOVE, 256
+    before, large.SPLICE_ABOVE = large.SPLICE_ABOVE, 256
     yield
-    second.SPLICE_ABOVE = before
+    large.SPLICE_ABOVE = before
 
 
 def nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

@@ -98,7 +98,9 @@ class ProtocolHost(Observer):
         if not known and uri in EXIT and uri in self.hub.service.methods:
             return  # an App's own
         self.functions[uri] = owner, function
-        method = Method(uri, functools.partial(function, owner), checked=False, interceptors=(self._observed,))
+        whole = functools.partial(function, owner)
+        # Released servers let calls go on whose client has gone.
+        method = Method(uri, whole, checked=False, interceptors=(self._observed,), detached=True)
         self.hub.service.methods.add(method, replace=known)
 
     def stop(self) -> asyncio.TimerHandle:

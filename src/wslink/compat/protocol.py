@@ -24,6 +24,7 @@ from wslink.server.limits import limits as limits_of_environment
 from wslink.session.identity import Opening
 from wslink.session.session import Session
 from wslink.session.state import State
+from wslink.transport.gate import ReadGate
 from wslink.transport.queued import PumpedConnection
 from wslink.wire.limits import MIB, Limits
 from wslink.wire.messages import VERSION
@@ -282,6 +283,11 @@ class WslinkHandler:
         session = self._sessions.get(client_id)
         if session is not None:
             session.receive(is_binary, data)
+
+    def gate(self, client_id: str) -> ReadGate | None:
+        """What says whether more is to be read from a client now; None if it is not known."""
+        transport = self._transports.get(client_id)
+        return transport.gate if transport is not None else None
 
     def ended(self, client_id: str) -> None:
         """As `onClose`."""

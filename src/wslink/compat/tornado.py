@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -46,6 +47,7 @@ class SocketHandler(WebSocketHandler):
         return allowed
 
     def open(self, *_: str, **__: str) -> None:
+        self.set_nodelay(True)
         self._connection = self._endpoint.open(self.request)
         self._connection.on_message(self._send)
         self._connection.on_close(self.close)
@@ -69,10 +71,15 @@ class SocketHandler(WebSocketHandler):
         if self._heartbeat is not None:
             self._heartbeat.heard = True
 
-    def on_message(self, message: str | bytes) -> None:
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        """Take a message; what is returned is awaited before the next one is read."""
         self.on_pong(b"")
-        if self._connection is not None:
-            self._endpoint.received(isinstance(message, bytes), message, self._connection.client_id)
+        if self._connection is None:
+            return None
+        client_id = self._connection.client_id
+        self._endpoint.received(isinstance(message, bytes), message, client_id)
+        gate = self._endpoint.gate(client_id)
+        return gate.wait() if gate is not None and gate.closed else None
 
     def on_close(self) -> None:
         if self._heartbeat is not None:

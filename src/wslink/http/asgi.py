@@ -77,7 +77,7 @@ class AsgiApplication:
         opening = Opening(headers, address, query, same_origin, request=scope, scope=scope)
         session = Session(self._host, connection, opening)
         connection.resume = session.resume
-        reading = asyncio.ensure_future(socket.read(session, self._host.limits.max_frame))
+        reading = asyncio.ensure_future(socket.read(session, self._host.limits.max_frame, connection.gate))
         self._strangers.add(session, reading.cancel)
         try:
             await asyncio.wait({reading})

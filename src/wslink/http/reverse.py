@@ -80,8 +80,11 @@ class SuccessiveSessions:
 
     def _renew(self, hello: Request) -> None:
         before = self._session
+        held = before.give_up_held()
         self.next_client()
         self._session.succeed(before, hello)
+        for frame in held:
+            self._session.receive(*frame)
 
 
 class ReverseConnection:

@@ -152,6 +152,14 @@ def _bound(key: str, operand: Tag) -> Callable[[Value], bool]:
     return lambda value: type(value) in _NUMBERS and compare(value, operand)
 
 
+def values_of(condition: object) -> set[object] | None:
+    """The values that a valid condition asks for, as they are told apart; None where it compares."""
+    if isinstance(condition, Mapping):
+        return None
+    values = condition if isinstance(condition, (list, tuple)) else (condition,)
+    return {(_kind(value), value) for value in values}
+
+
 def _kind(value: Value) -> type | None:
     """str, float (for every number), bool, or None for what cannot be a tag."""
     if isinstance(value, bool):

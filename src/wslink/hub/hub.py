@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
+from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
 from wslink.hub.gate import Gate
 from wslink.hub.subscriptions import Subscriptions
@@ -20,6 +21,7 @@ from wslink.session.features.arrays import Arrays
 from wslink.session.features.flow import Flow
 from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
+from wslink.session.intake import Turns
 from wslink.session.observers import Observer, Observers
 from wslink.session.view import SessionView
 from wslink.settings import STOP_TIMEOUT
@@ -71,6 +73,8 @@ class Hub:
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
         own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe)
         self.features: Features = Features((*own, *features))
+        self.turns: Turns = Turns()
+        self.backlog: Backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
         self.observers: Observers = Observers()
         for observer in observers:
             self.observers.add(observer)
@@ -182,6 +186,13 @@ class Hub:
             self.subscriptions.end(subscription)
         for handler in self.on_disconnect:
             self.work.handle(handler, session.client_id)
+
+    def _shed(self) -> None:
+        """Disconnect clients for which most waits, until what waits for all is within its bound (LIM-6)."""
+        while self.backlog.over:
+            most = max(self.connected, key=lambda session: session.queue.waiting)
+            limit, waiting = self.limits.max_server_backlog, most.queue.waiting
+            most.close(1008, f"over max_server_backlog ({limit} bytes) wait for all clients, {waiting} of them for it")
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self.work.spawn(coroutine)

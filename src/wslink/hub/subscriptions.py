@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wslink.errors import InvalidParams, LimitExceeded, UsageError
+from wslink.hub.filter_index import filter_size
 from wslink.hub.filters import Predicate, compile_filter
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.topics import IMPLIED, Delivery, Publisher, Subscription, Topic
@@ -38,6 +39,8 @@ class Subscriptions:
         self._lock = publisher.lock
         # By the client's number; those that a released client has by implication, by the topic's name.
         self._of: dict[SessionView, dict[int | str, Subscription]] = {}
+        self._sizes: dict[SessionView, int] = {}
+        """What their filters count (LIM-7, `max_filter_size`)."""
 
     def allow_any_topic(self) -> None:
         """Let clients subscribe to topics that nobody declared (SUB-7)."""
@@ -49,6 +52,7 @@ class Subscriptions:
     def join(self, session: SessionView) -> None:
         """A client has come. A released one is subscribed to every topic."""
         self._of[session] = {}
+        self._sizes[session] = 0
         if not session.subscribing:
             for topic in self.topics.values():
                 self._imply(session, topic)
@@ -60,6 +64,7 @@ class Subscriptions:
 
     def leave(self, session: SessionView) -> list[Subscription]:
         """A client has gone: its subscriptions, still to be ended."""
+        del self._sizes[session]
         return list(self._of.pop(session).values())
 
     def subscribe(self, session: SessionView, request: Mapping[str, Any]) -> Callable[[], None]:
@@ -76,6 +81,7 @@ class Subscriptions:
             raise LimitExceeded(f"over max_subscriptions ({self.limits.max_subscriptions}) subscriptions")
         with self._lock:
             found = self._find_topic(topic)
+            self._count(session, definition or {}, old)
             mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
             if old is not None:
                 old.active = False
@@ -86,10 +92,18 @@ class Subscriptions:
             found.add(new, replaces=old)
         return lambda: found.announce(new)
 
+    def _count(self, session: SessionView, definition: Mapping[str, object], old: Subscription | None) -> None:
+        """Count the filter of a new subscription. Raises LimitExceeded."""
+        held = self._sizes[session] + filter_size(definition) - (old.size if old is not None else 0)
+        if held > self.limits.max_filter_size:
+            raise LimitExceeded(f"the filters of a client are over max_filter_size ({self.limits.max_filter_size})")
+        self._sizes[session] = held
+
     def unsubscribe(self, session: SessionView, id_: Any) -> str:
         subscription = self._of[session].pop(_subscription_id(id_), None)
         if subscription is None:
             raise InvalidParams(f"there is no subscription {id_}")
+        self._sizes[session] -= subscription.size
         self.end(subscription)
         return subscription.topic.name
 

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, Protocol, TypeVar
 
 from wslink.errors import UsageError
+from wslink.hub.filter_index import FilterIndex, filter_size
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
 from wslink.rpc.call import Call, current_call
@@ -49,6 +50,8 @@ class Subscription:
         self.filter = definition
         self.active = True
         self.session = session
+        self.size = filter_size(definition)
+        """What its filter counts."""
         self.flow: SubscriptionFlow | None = None
         """None for a client that acknowledges nothing."""
         self._matches = matches if definition else None
@@ -145,6 +148,7 @@ class Topic:
         self._publisher = publisher
         # In the order of their beginning; changed under the publisher's lock.
         self._active: dict[Subscription, None] = {}
+        self._index: FilterIndex[Subscription] = FilterIndex()
         # These as a tuple that any thread may read, or None since they have changed: thousands of clients that come
         # and go together would take too long if each made a new one.
         self._snapshot: tuple[Subscription, ...] | None = ()
@@ -166,7 +170,14 @@ class Topic:
     def wants(self, tags: Tags | None = None) -> bool:
         """Whether anybody would be sent a publication with `tags`: what nobody wants need not be computed."""
         plain = check_tags(tags) if tags else {}
-        return any(subscription.matches(plain) for subscription in self.subscriptions)
+        with self._publisher.lock:
+            candidates = self._index.find(plain)
+        return any(subscription.matches(plain) for subscription in candidates)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for the subscriber for which most wait, whatever they belong to; 0 without subscribers."""
+        return max((one.session.queue.waiting for one in self.subscriptions), default=0)
 
     def on_subscribe(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(subscription)`, sync or async, when a client has subscribed or has replaced its
@@ -221,6 +232,33 @@ class Topic:
         self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, plain, slot, call))
         return sum(map(len, targets.values()))
 
+    async def publish_wait(
+        self,
+        payload: Any,
+        tags: Tags | None = None,
+        *,
+        key: Hashable = None,
+        to: str | None = None,
+        exclude: str | None = None,
+    ) -> int:
+        """As `publish`, once no more than `Limits.max_outbox` bytes wait for any client that is sent it: a publisher
+        goes as fast as its slowest subscriber.
+
+        With "latest" delivery it returns at once, as what waits is replaced. A client that takes nothing for
+        `Limits.stall_timeout` seconds is disconnected, and waited for no longer. Call it on the event loop's thread.
+
+        Returns, Raises:
+            as `publish`.
+        """
+        plain = check_tags(tags) if tags else {}
+        while self.delivery == "reliable":
+            targets = self._targets(self.subscriptions, plain, to, exclude)
+            behind = next((one for sessions in targets.values() for one in sessions if not one.has_room), None)
+            if behind is None:
+                break
+            await behind.room_again()
+        return self.publish(payload, tags, key=key, to=to, exclude=exclude)
+
     def _targets(
         self, subscriptions: tuple[Subscription, ...], tags: dict[str, Tag], to: str | None, exclude: str | None
     ) -> Targets:
@@ -231,13 +269,15 @@ class Topic:
         known, targets = self._everyone
         if to is None and exclude is None and known is subscriptions:
             return targets
+        with self._publisher.lock:
+            candidates, filtered = self._index.find(tags), len(self._index)
         targets = _grouped(
             one
-            for one in subscriptions
+            for one in candidates
             if (to is None or one.client_id == to) and one.client_id != exclude and one.matches(tags)
         )
         unchanged = subscriptions is self._snapshot  # another thread's publication may be late
-        if unchanged and to is None and exclude is None and not any(one.filter for one in subscriptions):
+        if unchanged and to is None and exclude is None and not filtered:
             self._everyone = subscriptions, targets
         return targets
 
@@ -294,7 +334,9 @@ class Topic:
         """Let `subscription` take effect, in place of the one it replaces."""
         if replaces is not None:
             self._active.pop(replaces, None)
+            self._index.remove(replaces)
         self._active[subscription] = None
+        self._index.add(subscription, subscription.filter)
         self._forget_snapshot()
 
     def _forget_snapshot(self) -> None:
@@ -312,6 +354,7 @@ class Topic:
         """End `subscription`."""
         subscription.active = False
         self._active.pop(subscription, None)
+        self._index.remove(subscription)
         self._forget_snapshot()
 
     def announce_end(self, subscription: Subscription) -> None:

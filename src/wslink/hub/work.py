@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from wslink.hub.pool import DaemonPool, default_threads
+from wslink.hub.threads import SharedThreads
 from wslink.rpc.call import current_call
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -25,7 +26,7 @@ class Work:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
-        self._pool: DaemonPool | None = None
+        self._pool: SharedThreads | None = None
         self._threads = 0
 
     def set_threads(self, threads: int) -> None:
@@ -42,8 +43,9 @@ class Work:
     def in_thread(self, function: Callable[[], Any]) -> Awaitable[Any]:
         """Run a function in the pool of threads."""
         if self._pool is None:
-            self._pool = DaemonPool(self._threads or default_threads())
-        return asyncio.get_running_loop().run_in_executor(self._pool, function)
+            self._pool = SharedThreads(DaemonPool, self._threads or default_threads())
+        call = current_call.get()
+        return self._pool.run(call.client_id if call is not None else None, function)
 
     def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
         """Run an application's handler, sync or async. What it raises is logged and not propagated."""
@@ -70,7 +72,7 @@ class Work:
         pool, self._pool = self._pool, None
         await end_tasks(tasks, min(GRACE, timeout), timeout)
         if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown()
 
 
 abandoned: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()

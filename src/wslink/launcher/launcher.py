@@ -60,7 +60,6 @@ class Launcher:
         self._logs = Logs(Path(settings.log_dir), limit, keep, self.sessions.keys)
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
-        self._unpublished = False
         try:
             Path(settings.log_dir).mkdir(0o700, parents=True, exist_ok=True)  # logs are named by the ids of sessions
         except OSError as error:
@@ -264,16 +263,7 @@ class Launcher:
         await self.stop(session.id, "it ended with an earlier launcher")
 
     def _publish(self) -> None:
-        """Write the proxy file. A launcher whose file cannot be written goes on: its own proxy still works, and the
-        file is written as soon as that is possible."""
-        try:
-            self._proxy_file.write(self._addresses())
-        except OSError as error:
-            if not self._unpublished:
-                logger.error("the proxy file cannot be written: %s", error)
-            self._unpublished = True
-        else:
-            self._unpublished = False
+        self._proxy_file.publish(self._addresses())
 
     def _tell(self, session: Session, error: BaseException | None) -> None:
         for listener in self.on_started:
@@ -286,5 +276,5 @@ class Launcher:
         """Do what could not be done before."""
         self._pool.fill()
         self._store.catch_up()
-        if self._unpublished:
+        if self._proxy_file.late:
             self._publish()

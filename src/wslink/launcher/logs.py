@@ -13,7 +13,7 @@ from pathlib import Path
 
 logger = logging.getLogger("wslink.launcher")
 
-INTERVAL, QUICK = 0.25, 0.05
+INTERVAL, QUICK = 0.1, 0.02
 """Seconds between two looks at the sizes; the second while a session writes so much that one had to be cut."""
 PURGE_INTERVAL = 60.0
 """Seconds between two looks at which logs are old."""
@@ -45,7 +45,7 @@ class Logs:
         while True:
             current = frozenset(self._current())
             try:
-                cut = await asyncio.to_thread(self._bound, current) if self._limit else False
+                cut = await asyncio.to_thread(self._bound, current) if self._limit and current else False
                 if time.monotonic() - purged > PURGE_INTERVAL:
                     purged = time.monotonic()
                     await asyncio.to_thread(self._purge, current)

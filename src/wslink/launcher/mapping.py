@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from wslink.launcher.ports import Address
+
+logger = logging.getLogger("wslink.launcher")
 
 
 class ProxyFile:
@@ -17,12 +20,28 @@ class ProxyFile:
     Args:
         path: the file; nothing is written if it is empty.
         pattern: a line, from id, host and port.
+
+    Attributes:
+        late: whether `publish` could not write what it was given last.
     """
 
     def __init__(self, path: str, pattern: str = "%s %s:%d\n") -> None:
         self._pattern = pattern
+        self.late = False
         # A link stays a link: what it points to is replaced.
         self._path = Path(path).resolve() if path else None
+
+    def publish(self, sessions: Mapping[str, Address]) -> None:
+        """Replace the file, or try again later. A launcher whose file cannot be written goes on: its own proxy still
+        works."""
+        try:
+            self.write(sessions)
+        except OSError as error:
+            if not self.late:
+                logger.error("the proxy file cannot be written: %s", error)
+            self.late = True
+        else:
+            self.late = False
 
     def write(self, sessions: Mapping[str, Address]) -> None:
         """Replace the file.

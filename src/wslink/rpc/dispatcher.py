@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from wslink import errors
-from wslink.errors import LimitExceeded, MethodError, PeerError
+from wslink.errors import MethodError, PeerError
 from wslink.rpc.call import Call, Caller, current_call
 from wslink.rpc.interceptors import Function
 from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
@@ -41,6 +41,12 @@ class Responder(Protocol):
     def unknown(self, request: Request) -> None:
         """There is no such method. Sends the error."""
 
+    def full(self) -> None:
+        """`Dispatcher.full` has become true: calls that are started all the same are run."""
+
+    def room(self) -> None:
+        """It may have become false."""
+
 
 class Service:
     """What the dispatchers of one server share.
@@ -56,6 +62,8 @@ class Service:
         ordering: see ResponseFirst.
         debug: whether errors carry stack traces (ERR-2).
         under_way: calls under way, also those of clients that have gone (LIM-10).
+        busy: clients with calls under way.
+        adrift: calls that go on although their client has gone.
     """
 
     def __init__(
@@ -74,15 +82,20 @@ class Service:
         self.methods: Methods = Methods()
         self.ordering: ResponseFirst = ResponseFirst()
         self.under_way = 0
+        self.busy = 0
+        self.adrift = 0
 
 
 class Running:
     """A call that did not end in its first step."""
 
-    __slots__ = ("call", "task")
+    __slots__ = ("adrift", "call", "detached", "task")
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, detached: bool) -> None:
         self.call: Call = call
+        self.detached: bool = detached
+        self.adrift: bool = False
+        """Whether it goes on although its client has gone."""
         self.task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
@@ -99,12 +112,14 @@ class Dispatcher:
         responder: sends results and errors.
     """
 
-    __slots__ = ("_responder", "_running", "_service")
+    __slots__ = ("_responder", "_running", "_service", "full")
 
     def __init__(self, service: Service, responder: Responder) -> None:
         self._service = service
         self._responder = responder
         self._running: dict[object, Running] | None = None  # most clients never have one
+        self.full = False
+        """Whether no further calls are to be taken from the client for a while (LIM-10)."""
 
     @property
     def under_way(self) -> int:
@@ -124,8 +139,6 @@ class Dispatcher:
         call = Call(client, method.name, service.owner, request.id)
         token = current_call.set(call)
         try:
-            if service.under_way:
-                self._refuse_excess(method)
             args, kwargs = request.args, request.kwargs
             if method.check is not None and (kwargs or tuple(map(type, args)) != method.plain_types):
                 args, kwargs = method.check(args, kwargs, call)  # type: ignore[assignment]
@@ -134,7 +147,7 @@ class Dispatcher:
             else:
                 result = self._elsewhere(method, functools.partial(_outcome, method.function, args, kwargs))
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
-                self._keep(call, result)  # the task copies this context, and current_call with it
+                self._keep(call, result, method.detached)  # the task copies this context, and current_call with it
                 return
         except BaseException as error:
             self._failed(call, error)
@@ -153,33 +166,45 @@ class Dispatcher:
             running.cancel()
         return running is not None
 
-    def cancel_all(self) -> None:
-        """Cancel every call under way."""
+    def leave(self) -> None:
+        """The client has gone: cancel its calls, but for those of detached methods, of which the server goes on with
+        `max_calls`."""
+        service = self._service
         for running in list((self._running or {}).values()):
-            running.cancel()
+            if running.detached and service.adrift < service.limits.max_calls:
+                running.adrift = True
+                service.adrift += 1
+            else:
+                running.cancel()
 
-    def _refuse_excess(self, method: Method) -> None:
-        """Raise LimitExceeded where too many calls are under way (LIM-10)."""
-        limits = self._service.limits
-        if self.under_way >= limits.max_calls:
-            raise LimitExceeded(f"over max_calls ({limits.max_calls}) calls are under way", method.name)
-        if self._service.under_way >= limits.max_server_calls:
-            limit = limits.max_server_calls
-            raise LimitExceeded(f"over max_server_calls ({limit}) calls are under way on the server", method.name)
+    def _is_full(self, running: int) -> bool:
+        """Whether a client with so many calls under way has its share: `max_calls`, and on a server that is full no
+        more than all could have."""
+        service = self._service
+        if running >= service.limits.max_calls:
+            return True
+        total = service.limits.max_server_calls
+        return service.under_way >= total and running >= max(total // max(service.busy, 1), 1)
 
     def _elsewhere(self, method: Method, function: Function) -> Awaitable[Value]:
         """Run a sync method where it wants to run; an async one's coroutine comes back to the event loop."""
         context = contextvars.copy_context()
         return self._service.executors[method.run](functools.partial(context.run, function))
 
-    def _keep(self, call: Call, awaitable: Awaitable[Value]) -> None:
+    def _keep(self, call: Call, awaitable: Awaitable[Value], detached: bool) -> None:
         """Enter a call into the table until it has ended."""
+        service = self._service
         if self._running is None:
             self._running = {}
+        if not self._running:
+            service.busy += 1
         key: object = call.id if call.id not in self._running else call  # a client may use an id twice
-        running = self._running[key] = Running(call)
-        self._service.under_way += 1
-        running.task = self._service.spawn(self._finish(key, running, awaitable))
+        running = self._running[key] = Running(call, detached)
+        service.under_way += 1
+        running.task = service.spawn(self._finish(key, running, awaitable))
+        if not self.full and self._is_full(len(self._running)):
+            self.full = True
+            self._responder.full()
 
     async def _finish(self, key: object, running: Running, awaitable: Awaitable[Value]) -> None:
         call = running.call
@@ -196,9 +221,20 @@ class Dispatcher:
             self._responder.result(call.id, result, call.method)
             self._service.ordering.release()
         finally:
-            if self._running is not None:
-                self._running.pop(key, None)
-            self._service.under_way -= 1
+            self._ended(key)
+
+    def _ended(self, key: object) -> None:
+        service = self._service
+        service.under_way -= 1
+        running = self._running.pop(key, None) if self._running is not None else None
+        if running is None or self._running is None:
+            return
+        service.adrift -= running.adrift
+        if not self._running:
+            service.busy -= 1
+        if self.full and not self._is_full(len(self._running)):
+            self.full = False
+            self._responder.room()
 
     def _failed(self, call: Call, error: BaseException) -> None:
         """Send what a call's exception becomes, of whatever kind it is: an exit or an interrupt is its caller's error,

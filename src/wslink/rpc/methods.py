@@ -38,6 +38,7 @@ class Method:
             application's thread.
         checked: check arguments against its signature and type hints. The compatibility API's methods are not.
         interceptors: see rpc.interceptors; the first is called first.
+        detached: its calls go on when their client has gone; they are cancelled otherwise.
 
     Attributes:
         function: what is called, interceptors included.
@@ -57,6 +58,7 @@ class Method:
         run: Run = "loop",
         checked: bool = True,
         interceptors: Iterable[Interceptor] = (),
+        detached: bool = False,
     ) -> None:
         if not is_method_name(name):
             raise UsageError(
@@ -72,6 +74,7 @@ class Method:
         signature = Signature(name, function) if checked else None
         self.name = name
         self.run = run
+        self.detached: bool = detached
         self.function: Function = compose(name, function, interceptors)
         self.check: Check | None = signature.bind if signature is not None else None
         self.plain_types: tuple[type, ...] | None = signature.plain_types if signature is not None else None

@@ -85,7 +85,9 @@ class App:
 
     # What clients may do ------------------------------------------------------
 
-    def method(self, name: str, *, run: Run | None = None, thread: bool = False) -> Callable[[FunctionT], FunctionT]:
+    def method(
+        self, name: str, *, run: Run | None = None, thread: bool = False, detached: bool = False
+    ) -> Callable[[FunctionT], FunctionT]:
         """Decorator: let clients call a function, sync or async.
 
         An async function runs beside others. A sync one runs on the event loop's thread, where VTK and most native
@@ -100,6 +102,7 @@ class App:
             run: where a sync function runs: "loop", the event loop's thread, unless given; "thread", a pool of threads;
                 "main", the application's thread.
             thread: as run="thread".
+            detached: let calls go on when their client has gone; they are cancelled otherwise.
 
         Raises:
             UsageError: for a bad name, one that is taken, or thread=True on an async function. In a notebook, a method
@@ -107,7 +110,7 @@ class App:
         """
 
         def decorate(function: FunctionT) -> FunctionT:
-            method = Method(name, function, run=run_of(run, thread))
+            method = Method(name, function, run=run_of(run, thread), detached=detached)
             self._hub.service.methods.add(method, replace=may_replace(function))
             return function
 
@@ -118,8 +121,9 @@ class App:
 
         Args:
             name: dot-separated words.
-            delivery: "reliable": every publication waits its turn, and a client with more than `Limits.max_outbox`
-                bytes waiting is disconnected. "latest": per client
+            delivery: "reliable": every publication waits its turn; a client that takes nothing for
+                `Limits.stall_timeout` seconds, or with more than `Limits.max_backlog` bytes waiting, is disconnected.
+                "latest": per client
                 only the newest publication of each key waits.
 
         Raises:

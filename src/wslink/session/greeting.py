@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable
 from typing import Protocol
 
-from wslink.errors import AUTHENTICATION_ERROR
 from wslink.session.hello import answer, parse_hello
 from wslink.session.identity import Credentials, Identity, Opening
 from wslink.session.ports import SessionOwner
@@ -20,6 +19,9 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 class Greetable(SessionView, Protocol):
     """A session as its hello sees it."""
+
+    def refuse_hello(self, id_: str) -> None:
+        """Send that the hello of that id is refused."""
 
     def open(self, features: tuple[str, ...], identity: Identity) -> None:
         """The client has authenticated, and has been told so."""
@@ -73,7 +75,7 @@ class Greeting:
         if session.state is CLOSED:
             return
         if identity is None:
-            session.error(self._id, AUTHENTICATION_ERROR, "Authentication failed")
+            session.refuse_hello(self._id)
             return
         version = session.encoder.generation
         features = owner.features.granted(self._hello.features, version)

@@ -10,13 +10,15 @@ from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.methods import MAX_NAME
 from wslink.session.flow import FlowControl
+from wslink.session.intake import CREDIT
+from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
 from wslink.session.send_queue import Entry, SendQueue
 from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, Stateful
 from wslink.session.window import DeliveryWindow
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
-from wslink.wire.frames import Message
+from wslink.wire.frames import Buffer, Message
 from wslink.wire.messages import Request
 from wslink.wire.show import as_text
 from wslink.wire.value import Value
@@ -35,8 +37,8 @@ class Outgoing(Stateful):
     """
 
     __slots__ = (
-        "_max_frame", "_owner", "_sender", "_transport", "client", "client_id", "encoder", "features", "flow", "queue",
-        "route", "subscribing",
+        "_max_frame", "_owner", "_pace", "_sender", "_transport", "client", "client_id", "credit", "encoder",
+        "features", "flow", "queue", "route", "subscribing",
     )  # fmt: skip
 
     def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
@@ -50,12 +52,22 @@ class Outgoing(Stateful):
         self.flow: FlowControl | None = None
         self._owner = owner
         self._transport = transport
-        self._sender = Sender(transport, owner.limits.max_outbox)
+        self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog)
         self.queue: SendQueue = self._sender.queue
+        self.credit: int = CREDIT
+        self._pace: Pace | None = None
         self._max_frame = owner.limits.max_sent_frame
 
     def close(self, code: int, reason: str) -> None:
         """End the session and close its connection."""
+        raise NotImplementedError
+
+    def receive(self, binary: bool, data: Buffer | str) -> None:
+        """Take one data frame from the transport."""
+        raise NotImplementedError
+
+    def has_many_calls(self) -> bool:
+        """Whether the client has as many calls under way as it may."""
         raise NotImplementedError
 
     def accept_arrays(self) -> None:
@@ -116,8 +128,8 @@ class Outgoing(Stateful):
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
     def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = ()) -> None:
-        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over its
-        bound is disconnected (LIM-6)."""
+        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over
+        `max_backlog` is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
         direct = not self.queue.waiting and self._transport.writable and message.source is None
@@ -170,6 +182,7 @@ class Outgoing(Stateful):
 
     def _put(self, entry: Entry) -> None:
         """Queue a message, and send what may go."""
+        before = self.queue.waiting
         try:
             added, gone = self._sender.put(entry)
         except LimitExceeded as error:
@@ -179,14 +192,47 @@ class Outgoing(Stateful):
             for notify in self._owner.observers.queued:
                 notify(self)
         self._settle(gone)
+        if self.queue.waiting and (not before or self.queue.waiting > self._owner.limits.max_outbox):
+            self.paced().watch()
 
     def resume(self) -> None:
         """The transport is writable again."""
         self._settle(self._sender.resume())
+        if self._pace is not None:
+            self._pace.moved()
+
+    # Pace -------------------------------------------------------------------
+
+    def paced(self) -> Pace:
+        """Its pace, made when it is needed."""
+        if self._pace is None:
+            owner = self._owner
+            self._pace = Pace(self, self._transport, self.queue, owner.limits, owner.turns, self.has_many_calls)
+        return self._pace
+
+    def full(self) -> None:
+        """The client has as many calls under way as it may: take no further ones."""
+        self.credit = -1
+
+    def room(self) -> None:
+        """There may be room for calls that wait, and for publishers that do."""
+        if self._pace is not None:
+            self._pace.room()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether no more waits than `max_outbox`, or the session is over."""
+        return self.state is CLOSED or self.queue.waiting <= self._owner.limits.max_outbox
+
+    async def room_again(self) -> None:
+        """Return once `has_room` may be true."""
+        await self.paced().room_again()
 
     def _pump(self) -> None:
         """More may go than before."""
         self._settle(self._sender.pump())
+        if self._pace is not None:
+            self._pace.moved()
 
     def _settle(self, messages: int) -> None:
         """So many messages that waited have gone out, or never will."""

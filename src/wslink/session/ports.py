@@ -9,7 +9,10 @@ from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Features
 from wslink.session.identity import Credentials, Identity, Opening
+from wslink.session.intake import Turns
 from wslink.session.observers import Observers
+from wslink.session.send_queue import Ledger
+from wslink.session.stall import Progress
 from wslink.session.state import State
 from wslink.session.view import SessionView
 from wslink.wire.frames import Buffer, Frame
@@ -50,6 +53,23 @@ class Transport(Protocol):
 
     def send(self, frames: Sequence[Frame]) -> None: ...
 
+    @property
+    def progress(self) -> Progress:
+        """What the peer has taken."""
+
+    def cork(self) -> None:
+        """Keep small frames until `uncork`, to write them together. Nothing where that gains nothing."""
+
+    def uncork(self) -> None:
+        """Write what was kept."""
+
+    def pause_reading(self) -> None:
+        """Read nothing more until `resume_reading`; what has been read is still handed over. Nothing where that cannot
+        be done."""
+
+    def resume_reading(self) -> None:
+        """Read on. Safe to call where it was not paused."""
+
     def limit_unsent(self, limit: int) -> None:
         """Be writable only while less than `limit` bytes wait below, where nothing can be replaced or overtaken. A
         connection that cannot know does nothing."""
@@ -66,6 +86,8 @@ class SessionOwner(Protocol):
         service: what runs calls.
         features: those that hello may grant.
         observers: see Observers.
+        turns: what shares the event loop among clients whose frames wait.
+        backlog: what waits in all queues.
     """
 
     @property
@@ -76,6 +98,10 @@ class SessionOwner(Protocol):
     def features(self) -> Features: ...
     @property
     def observers(self) -> Observers: ...
+    @property
+    def turns(self) -> Turns: ...
+    @property
+    def backlog(self) -> Ledger: ...
 
     def opened(self, session: SessionView, opening: Opening) -> None:
         """A session has a connection; called for every session, once."""

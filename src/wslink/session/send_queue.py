@@ -25,6 +25,16 @@ class Gate(Protocol):
     def open(self) -> bool: ...
 
 
+class Ledger(Protocol):
+    """What counts the messages that wait in all queues of a server."""
+
+    def add(self, message: Message) -> None:
+        """A message waits in one queue more."""
+
+    def remove(self, message: Message) -> None:
+        """It waits in one less."""
+
+
 class Entry:
     """A message that waits. It may be replaced until it begins to be sent (SUB-13).
 
@@ -97,12 +107,14 @@ class SendQueue:
     message never passes an earlier one with which it shares a name.
 
     Args:
-        limit: the bytes that may wait behind the messages that are being sent (LIM-6). One message larger than that is
-            accepted while nothing else waits.
+        limit: the bytes that may wait behind the messages that are being sent (LIM-6, `max_backlog`). One message
+            larger than that is accepted while nothing else waits.
         number: gives the number that a message is sent under when it begins (RES-2); they are random unless given.
+        ledger: is told of each message that begins and ends to wait.
 
     Attributes:
         waiting: bytes that wait, and `OVERHEAD` for each message.
+        gated: those of messages with gates that have not begun, whatever they wait for.
         dropped: messages that a newer one replaced.
     """
 
@@ -113,15 +125,18 @@ class SendQueue:
         "_frames",
         "_lanes",
         "_latest",
+        "_ledger",
         "_limit",
         "_named",
         "_number",
         "dropped",
+        "gated",
         "waiting",
     )
 
-    def __init__(self, limit: int, number: Callable[[Entry], int] | None = None) -> None:
+    def __init__(self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None) -> None:
         self._limit = limit
+        self._ledger = ledger
         self._number = number
         # Made when a message waits: they are most of what an idle client would cost.
         self._lanes: tuple[deque[_Stream], deque[_Stream], deque[_Stream]] | None = None
@@ -132,6 +147,7 @@ class SendQueue:
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
         self._count = 0
         self.waiting: int = 0
+        self.gated: int = 0
         self.dropped: int = 0
 
     def __len__(self) -> int:
@@ -155,13 +171,21 @@ class SendQueue:
         replaced = older.message.size + OVERHEAD if older else 0
         behind = self.waiting - self._begun - replaced
         if behind and behind + size > self._limit:
-            raise LimitExceeded(f"over max_outbox ({self._limit} bytes) wait: the client reads too slowly")
+            raise LimitExceeded(f"over max_backlog ({self._limit} bytes) wait: the client reads too slowly")
         self.waiting += size - replaced
+        if entry.gates:
+            self.gated += size
+        if older is not None and older.gates:
+            self.gated -= replaced
+        if self._ledger is not None:
+            self._ledger.add(entry.message)
         if lane is None:
             lane = NORMAL if entry.message.size <= SMALL_MESSAGE else BULK
         if older is not None:
             self.dropped += 1
             if lane != BULK or older.message.size > SMALL_MESSAGE:
+                if self._ledger is not None:
+                    self._ledger.remove(older.message)
                 older.message, older.on_begin = entry.message, entry.on_begin
                 return False
             self._remove(older)  # a small one that waits among others, which a large one would hold up
@@ -247,6 +271,8 @@ class SendQueue:
     def _begin(self, entry: Entry) -> None:
         message = entry.message
         entry.begun = True
+        if entry.gates:
+            self.gated -= message.size + OVERHEAD
         self._begun += message.size
         if entry.key is not None:
             del self._latest[entry.key]
@@ -261,6 +287,8 @@ class SendQueue:
 
     def _finish(self, entry: Entry) -> None:
         entry.over = True
+        if self._ledger is not None:
+            self._ledger.remove(entry.message)
         self._count -= 1
         self.waiting -= OVERHEAD
         for name in entry.names:
@@ -297,6 +325,8 @@ class SendQueue:
         if entry.begun:
             return False
         self.waiting -= entry.message.size + OVERHEAD
+        if entry.gates:
+            self.gated -= entry.message.size + OVERHEAD
         self._remove(entry)
         return True
 
@@ -315,9 +345,13 @@ class SendQueue:
 
     def clear(self) -> None:
         """Forget all that waits."""
+        if self._ledger is not None:
+            for stream in (stream for streams in self._lanes or () for stream in streams):
+                for entry in stream.entries:
+                    self._ledger.remove(entry.message)
         self._lanes = None
         self._latest.clear()
         self._named.clear()
         self._frames.clear()
         self._begun = self._count = self._ahead = 0
-        self.waiting = 0
+        self.waiting = self.gated = 0

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from wslink.session.congestion import MAX_CHUNK, ChunkSize
 from wslink.session.flow import FlowControl
-from wslink.session.send_queue import Entry, SendQueue
+from wslink.session.send_queue import Entry, Ledger, SendQueue
 from wslink.wire.frames import Frame
 
 
@@ -28,6 +28,7 @@ class Sender:
     Args:
         transport: takes the frames.
         limit: see SendQueue (LIM-6).
+        ledger: see SendQueue.
 
     Attributes:
         queue: what waits.
@@ -36,8 +37,8 @@ class Sender:
 
     __slots__ = ("_chunk", "_transport", "_unsent", "flow", "queue")
 
-    def __init__(self, transport: FrameSink, limit: int) -> None:
-        self.queue: SendQueue = SendQueue(limit)
+    def __init__(self, transport: FrameSink, limit: int, ledger: Ledger | None = None) -> None:
+        self.queue: SendQueue = SendQueue(limit, ledger=ledger)
         self.flow: FlowControl | None = None
         self._transport = transport
         self._chunk = ChunkSize()

@@ -16,6 +16,7 @@ from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
 from wslink.session.greeting import Greeting
 from wslink.session.identity import Identity, Opening
+from wslink.session.intake import UNITS
 from wslink.session.outgoing import Outgoing
 from wslink.session.ports import SessionOwner, Transport
 from wslink.session.state import CLOSED, NEW, OPEN, Event
@@ -53,7 +54,7 @@ class Session(Outgoing):
 
     __slots__ = (
         "__weakref__", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_malformed", "_opening", "_received",
-        "_renew",
+        "_refused", "_renew",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +77,7 @@ class Session(Outgoing):
         self._decoder: Decoder | None = None
         self._logged = True
         self._malformed = 0
+        self._refused = 0  # hellos
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
             self.expect_hello()
@@ -88,6 +90,9 @@ class Session(Outgoing):
 
         A memoryview needs to be valid until this returns, not longer.
         """
+        self.credit -= 1 + (len(data) >> UNITS)
+        if self.credit < 0 and self.paced().holds(binary, data):
+            return
         if self.state is not OPEN and not self._admit(binary, data):
             return
         try:
@@ -113,6 +118,9 @@ class Session(Outgoing):
             self._dispatcher.start(message, self.client)  # type: ignore[arg-type]
         except Exception:
             self._fail_unforeseen(message)
+
+    def has_many_calls(self) -> bool:
+        return self._dispatcher.full
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
@@ -185,7 +193,7 @@ class Session(Outgoing):
             if self._renew is not None and self.state is OPEN:
                 self._renew(request)
             else:
-                Greeting(self, self._owner, self._opening, request).answer()
+                self._greet(request)
         elif self.state is not OPEN or self.client is None:
             raise AuthenticationError("Unauthorized: Skip message processing")
         elif not system:
@@ -196,6 +204,27 @@ class Session(Outgoing):
             raise errors.MethodNotFound("Unknown system method called", request.method[:MAX_NAME])
 
     # Hello ------------------------------------------------------------------
+
+    def _greet(self, request: Request) -> None:
+        try:
+            Greeting(self, self._owner, self._opening, request).answer()
+        except (AuthenticationError, errors.InvalidParams) as error:
+            logger.warning("client %s: its hello is malformed: %s", self.client_id, error.message)
+            self.refuse_hello(request.id, error)
+
+    def refuse_hello(self, id_: str, error: PeerError | None = None) -> None:
+        """Send that a hello is refused; the connection has few tries (LIM-8)."""
+        self._refused += 1
+        if error is None:
+            error = AuthenticationError("Authentication failed")
+        self.error(id_, error.code, error.message, error.data)
+        limit = self._owner.limits.max_hellos
+        if self._refused >= limit:
+            self.close(1008, f"{limit} hellos were refused (max_hellos)")
+
+    def give_up_held(self) -> list[tuple[bool, Buffer | str]]:
+        """Frames that wait for their turn, which are its successor's from now on."""
+        return self._pace.stop() if self._pace is not None else []
 
     def succeed(self, predecessor: Session, hello: Request) -> None:
         """Take the place of `predecessor` on a connection that they share, beginning with `hello`."""
@@ -239,14 +268,21 @@ class Session(Outgoing):
         else:
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
         self._transport.close(code, reason)
-        self.closed()
+        self._end(stops=code == 1001)
 
     def closed(self) -> None:
         """The connection has ended. Safe to call more than once."""
+        self._end()
+
+    def _end(self, stops: bool = False) -> None:
         if self.state is CLOSED:
             return
         self.advance(Event.ENDED)
         self._cancel_hello_timer()
+        if self._pace is not None:
+            self._pace.stop()
+        if not stops:  # a server that stops gives calls their time
+            self._dispatcher.leave()
         self._settle(self._sender.clear())
         self._owner.farewell(self)
 

@@ -38,6 +38,13 @@ class SessionView(Protocol):
     flow: FlowControl | None
     route: Any
 
+    @property
+    def has_room(self) -> bool:
+        """Whether no more waits than `max_outbox`, or the session is over."""
+
+    async def room_again(self) -> None:
+        """Return once `has_room` may be true."""
+
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""
 

@@ -12,6 +12,7 @@ from typing import cast
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
 from wslink.session.ports import FrameReceiver
+from wslink.session.stall import Progress
 from wslink.session.state import State
 from wslink.transport import tcp
 from wslink.transport.base import (
@@ -26,6 +27,7 @@ from wslink.transport.base import (
 from wslink.transport.closing import CloseTimer
 from wslink.transport.deflate import worth_compressing
 from wslink.transport.framing import is_close_code
+from wslink.transport.gate import ReadGate
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.private import GuardedParser, compress_per_message, plain_upgrade, server_guard
 from wslink.wire.frames import Frame
@@ -91,7 +93,9 @@ class AiohttpConnection:
         self._guard = guard
         self._session: FrameReceiver | None = None
         self._compress = compress_per_message(socket)
-        self._heartbeat = Heartbeat(heartbeat, self._ping, self._dead, lambda: guard.received, self._line)
+        self._heartbeat = Heartbeat(heartbeat, self._ping, self._dead, self._arrived, self._line)
+        self._gate = ReadGate()
+        self._silences = 0
         self._queue: deque[Callable[[], Awaitable[None]]] = deque()
         self._queued = 0
         self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS)
@@ -105,6 +109,22 @@ class AiohttpConnection:
     @property
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
+
+    @property
+    def progress(self) -> Progress:
+        if self._transport is None:
+            return Progress(-self._queued)
+        return Progress(tcp.line(self._transport).taken)
+
+    def cork(self) -> None: ...
+
+    def uncork(self) -> None: ...
+
+    def pause_reading(self) -> None:
+        self._gate.close()
+
+    def resume_reading(self) -> None:
+        self._gate.open()
 
     def limit_unsent(self, limit: int) -> None:
         limit_unsent(self._transport, limit)
@@ -162,6 +182,12 @@ class AiohttpConnection:
         if self._close_timer is None and self._transport is not None:
             self._close_timer = CloseTimer(self._transport, self._admitted)
 
+    def _arrived(self) -> int:
+        if not self._gate.closed:
+            return self._guard.received
+        self._silences += 1  # what is not read is not silence
+        return self._silences
+
     def _line(self) -> tcp.Line:
         return tcp.line(self._transport) if self._transport is not None else tcp.UNKNOWN
 
@@ -193,6 +219,8 @@ class AiohttpConnection:
     async def _read(self, session: FrameReceiver) -> None:
         count = 0
         while True:
+            if self._gate.closed:
+                await self._gate.wait()
             message = await self._socket.receive()
             count += 1
             if count % TURN == 0:

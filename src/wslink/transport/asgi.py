@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from wslink.session.ports import FrameReceiver
+from wslink.transport.gate import ReadGate
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -33,12 +34,13 @@ class AsgiSocket:
     async def close(self, code: int, message: bytes) -> None:
         await self._emit({"type": "websocket.close", "code": code, "reason": message.decode()})
 
-    async def read(self, carried: FrameReceiver, max_frame: int) -> tuple[int, str]:
+    async def read(self, carried: FrameReceiver, max_frame: int, gate: ReadGate) -> tuple[int, str]:
         """Hand what arrives to `carried` until the connection ends. The close code and reason it needs, or (0, "").
 
         Args:
             carried: the session.
             max_frame: largest message accepted from the peer, in bytes (LIM-1).
+            gate: while it is closed nothing is read.
         """
         while (event := await self._receive())["type"] == "websocket.receive":
             binary = event.get("bytes") is not None
@@ -46,6 +48,8 @@ class AsgiSocket:
             if len(data) > max_frame:
                 return 1009, f"a message is at most {max_frame} bytes"
             carried.receive(binary, data)
+            if gate.closed:
+                await gate.wait()
         self._gone = True
         return 0, ""
 

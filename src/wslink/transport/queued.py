@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from wslink.session.stall import Progress
+from wslink.transport.gate import ReadGate
 from wslink.wire.frames import Frame
 
 logger: logging.Logger = logging.getLogger("wslink.protocol")
@@ -31,12 +33,29 @@ class PumpedConnection:
         """Called when more may be sent."""
         self._queue: deque[tuple[Callable[[], Awaitable[Any]], int]] = deque()
         self._queued = 0
+        self._written = 0
+        self.gate = ReadGate()
+        """What hands frames to the session waits here where it can."""
         self._task: asyncio.Task[None] | None = None
         self._closing = socket is None
 
     @property
     def writable(self) -> bool:
         return self._queued < HIGH_WATER
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(self._written, self._queued)
+
+    def cork(self) -> None: ...
+
+    def uncork(self) -> None: ...
+
+    def pause_reading(self) -> None:
+        self.gate.close()
+
+    def resume_reading(self) -> None:
+        self.gate.open()
 
     def limit_unsent(self, limit: int) -> None:
         """Does nothing: what takes the frames does not show what waits in it."""
@@ -70,6 +89,7 @@ class PumpedConnection:
             except Exception:
                 logger.exception("a connection failed to send")
             self._queued -= size
+            self._written += size
             self.resume()
 
     async def _write(self, frame: Frame) -> None:

@@ -28,8 +28,15 @@ class Limits:
     """LIM-5: attachments that wait for their message per connection."""
     max_attachment_bytes: int = 1024 * MIB
     """LIM-5: their bytes."""
-    max_outbox: int = 64 * MIB
-    """LIM-6: bytes that wait for one client."""
+    max_outbox: int = 16 * MIB
+    """LIM-6: bytes that wait for one client above which no calls are taken from it."""
+    max_backlog: int = 512 * MIB
+    """LIM-6: bytes that wait for one client above which it is disconnected."""
+    max_server_backlog: int = 2048 * MIB
+    """LIM-6: bytes that wait for all clients, what waits for several counted once, above which the client for which
+    most waits is disconnected."""
+    stall_timeout: float = 10.0
+    """LIM-6: time in which a client has to take some of what waits for it; 0 for ever."""
     max_subscriptions: int = 1024
     """LIM-7: subscriptions per client."""
     max_filter_conditions: int = 32
@@ -38,14 +45,20 @@ class Limits:
     """LIM-7: values in a list of a filter."""
     max_filter_text: int = 1024
     """LIM-7: characters of a name or a string in a filter."""
+    max_filter_size: int = MIB
+    """LIM-7: what all filters of a client count: 64 bytes for each condition and value, and their characters."""
     hello_timeout: float = 10.0
     """LIM-8: time from the connection to a good hello."""
+    max_hellos: int = 10
+    """LIM-8: hellos per connection that are refused."""
     max_malformed: int = 100
     """LIM-9: malformed messages per connection."""
     max_calls: int = 1024
-    """LIM-10: calls under way per client."""
-    max_server_calls: int = 16_384
-    """LIM-10: calls under way on the server, those of clients that have gone included."""
+    """LIM-10: calls under way per client above which no further ones are taken from it for a while."""
+    max_server_calls: int = 4096
+    """LIM-10: calls under way on the server above which none are taken from clients that have their share of them."""
+    max_held: int = 16 * MIB
+    """LIM-16: bytes of calls that wait to be taken, where the transport cannot hold up its client."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 

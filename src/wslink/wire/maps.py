@@ -23,7 +23,7 @@ STEPS = 256
 
 KEYS: frozenset[type] = frozenset((str, int, float, bool, type(None)))
 """Types of keys that every peer can hold: text, numbers and constants, of which JavaScript makes text as JSON does."""
-_WRONG_KEY = "a key of a map must be a string, a number, a boolean or null"
+WRONG_KEY = "a key of a map must be a string, a number, a boolean or null"
 
 
 def check_decoded(values: Iterable[Value]) -> None:
@@ -33,7 +33,7 @@ def check_decoded(values: Iterable[Value]) -> None:
         node = stack.pop()
         if type(node) is dict:
             if not KEYS.issuperset(map(type, node)):
-                raise ParseError(_WRONG_KEY)
+                raise ParseError(WRONG_KEY)
             node = node.values()
         for item in node:
             kind = type(item)
@@ -88,7 +88,7 @@ class _Count:
 
     def pairs(self, pairs: list[tuple[Value, Value]]) -> Value:
         if not KEYS.issuperset([type(key) for key, _ in pairs]):
-            raise ParseError(_WRONG_KEY)
+            raise ParseError(WRONG_KEY)
         return self.items(pairs)
 
     def items(self, items: list[Value]) -> Value:
@@ -127,7 +127,7 @@ def _look_through(text: Buffer) -> bool:
         top = open_[-1]
         first = text[position]
         if top[1] and not top[0] % 2 and first not in _KEY_BYTES:
-            raise ParseError(_WRONG_KEY)
+            raise ParseError(WRONG_KEY)
         if not top[1] and top[0] > LONG_RUN and _is_run(text, position, first, top[0]):
             position += top[0] * _FIXED[first]
             top[0] = 0

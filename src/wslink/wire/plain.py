@@ -104,10 +104,13 @@ def _exact_duration(value: Value, unit: str) -> Value:
 _LONGEST = datetime.timedelta.max // _MICROSECOND
 
 
+TOO_DEEP = "a value that is nested too deeply, or that holds itself, cannot be sent"
+
+
 def not_serializable(error: Exception) -> NotSerializable:
     """What the encoding of a value raised, as the sentence that its sender reads."""
     if isinstance(error, RecursionError) or str(error) == "Circular reference detected":  # json's
-        return NotSerializable("a value that is nested too deeply, or that holds itself, cannot be sent")
+        return NotSerializable(TOO_DEEP)
     return NotSerializable(str(error) or repr(error))
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import struct
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,18 +14,14 @@ from msgspec.msgpack import Ext
 from wslink.errors import NotSerializable, ParseError, PeerError
 from wslink.wire import arrays, maps
 from wslink.wire.chunks import COPY_BELOW, HEADER, HEADER_LENGTH, JOIN_BELOW, Unchunker, cut, message_ids, whole
+from wslink.wire.decoders import COPIES, MALFORMED, PLAIN, VIEWS, Decoders, reason
 from wslink.wire.frames import Buffer, Frame, Message
 from wslink.wire.heads import packed_id
+from wslink.wire.large import FLAT, Large, mark_large
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE, VERSION, Request
-from wslink.wire.plain import not_serializable, to_plain, wrong_key
+from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
 from wslink.wire.value import Value
-
-SPLICE_ABOVE = arrays.SHARE_ABOVE
-"""Binary values of this many bytes or more are sent from where they are; smaller ones are copied into the message."""
-LONG_LIST = 64
-SEARCH_NODES = 512
-"""Values that are looked at for large binary ones. Beyond that they are copied, which is correct, only slower."""
 
 # A value that is sent from where it is leaves this mark in the encoded text: an extension no peer can know, nor forge.
 _MARK_CODE, _MARK_TOKEN = 127, os.urandom(16)
@@ -39,15 +34,6 @@ _RESULT, _ERROR, _METHOD, _ARGS, _KWARGS, _SUBSCRIPTIONS = (
 _MAP3, _MAP4, _MAP5 = b"\x83", b"\x84", b"\x85"
 
 _encode = msgspec.msgpack.encode
-
-
-class _Large:
-    """A large binary value on its way to the encoder, which hands over what it does not know (a tuple it would)."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: Buffer) -> None:
-        self.data = data
 
 
 class _Splice(NamedTuple):
@@ -98,7 +84,7 @@ class SecondEncoder:
         splices: list[_Splice] = []
         self._local.splices = splices
         try:
-            marked, is_known = _mark_large(value)
+            marked, is_known = mark_large(value)
             text = self._encoder.encode(marked if id_ is None else _Result(id_, marked))
             if not is_known:
                 _check_keys(text, value)
@@ -115,7 +101,7 @@ class SecondEncoder:
             raise not_serializable(error) from error
 
     def _hook(self, value: Value) -> Value:
-        if type(value) is _Large:
+        if type(value) is Large:
             return self._splice(None, value.data)
         if not arrays.is_array(value):
             return to_plain(value)
@@ -131,7 +117,7 @@ class SecondEncoder:
 
     def result(self, id_: str, value: Value, max_frame: int) -> Message:
         """A call's result. Raises NotSerializable."""
-        if type(value) in _FLAT:
+        if type(value) in FLAT:
             try:
                 text = self._encoder.encode(_Result(id_, value))
             except Exception:
@@ -167,85 +153,12 @@ class SecondEncoder:
         return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
 
 
-def _mark_large(value: Value) -> tuple[Value, bool]:
-    """`value` with its large binary values wrapped (`value` itself if there are none), and whether all keys of its maps
-    are known to be good."""
-    kind = type(value)
-    if kind in _FLAT:
-        return value, True
-    if kind is dict and _flat(value.values()):
-        return value, maps.KEYS.issuperset(map(type, value))
-    search = _Search()
-    return search.visit(value), search.is_known
-
-
-class _Search:
-    """A walk through a value, SEARCH_NODES long at most."""
-
-    __slots__ = ("_budget", "is_known")
-
-    def __init__(self) -> None:
-        self._budget = SEARCH_NODES
-        self.is_known = True
-        """Whether all that was met is known to be good."""
-
-    def visit(self, node: Value) -> Value:
-        """`node`, or what is sent in its place."""
-        self._budget -= 1
-        kind = type(node)
-        if kind is dict:
-            return self._visit_map(node)
-        if kind is list or kind is tuple:
-            if self._is_floats(node) or _flat(node) or self._is_over(node):
-                return node
-            new_items = list(map(self.visit, node))
-            return new_items if any(map(operator.is_not, new_items, node)) else node
-        if kind is bytes or kind is bytearray:
-            return _Large(arrays.frozen(node)) if len(node) >= SPLICE_ABOVE else node
-        if kind is memoryview:
-            return _Large(arrays.frozen(node)) if node.nbytes >= SPLICE_ABOVE or not node.c_contiguous else node
-        if kind not in _FLAT and not arrays.is_array(node):
-            self.is_known = False
-        return node
-
-    def _visit_map(self, node: dict[Value, Value]) -> dict[Value, Value]:
-        if not maps.KEYS.issuperset(map(type, node)):
-            self.is_known = False
-        if _flat(node.values()) or self._is_over(node):
-            return node
-        visit = self.visit
-        changed = {key: new for key, old in node.items() if (new := visit(old)) is not old}
-        return {**node, **changed} if changed else node
-
-    def _is_floats(self, node: Sequence[Value]) -> bool:
-        """Whether `node` seems to be a long list of floats, which is checked the fastest in encoded form."""
-        if len(node) < LONG_LIST or type(node[0]) is not float:
-            return False
-        self.is_known = False
-        return True
-
-    def _is_over(self, node: Collection[Value]) -> bool:
-        """Whether `node` is too large to be looked through."""
-        if len(node) < self._budget:
-            return False
-        self.is_known = False
-        return True
-
-
 def _check_keys(text: bytes, value: Value) -> None:
     """Raise NotSerializable if a map in `value`, encoded as `text`, has a key that peers cannot hold (MSG-8)."""
     try:
         maps.check_packed(text, len(text))
     except PeerError as error:
-        raise NotSerializable(wrong_key(value)) from error
-
-
-_FLAT = frozenset((str, int, float, bool, type(None)))
-
-
-def _flat(nodes: Iterable[Value]) -> bool:
-    """Whether none of `nodes` is or holds a binary value, as their types alone tell."""
-    return _FLAT.issuperset(map(type, nodes))
+        raise NotSerializable(wrong_key(value) if error.message == maps.WRONG_KEY else TOO_DEEP) from error
 
 
 def _compose(prefix: bytes, packed: Packed, tail: bytes, max_frame: int) -> Message:
@@ -297,7 +210,7 @@ class SecondDecoder:
         self._unchunker = Unchunker(limits, max_message)
         self._calls = calls
         self._max_elements = limits.max_elements
-        self._kept = self._passing = _PLAIN
+        self._kept = self._passing = PLAIN
         """What decodes a message that nobody will change, and one in a frame that is gone when `receive` returns."""
 
     def raise_limits(self, max_message: int) -> None:
@@ -306,7 +219,7 @@ class SecondDecoder:
 
     def accept_arrays(self) -> None:
         """Decode extension 1 as arrays from now on (ARR-1)."""
-        self._kept, self._passing = _VIEWS, _COPIES
+        self._kept, self._passing = VIEWS, COPIES
 
     def receive(self, binary: bool, data: Buffer | str) -> Value:
         """Take one frame: the decoded message it completes, or `INCOMPLETE`. Nothing of it is a view of a memoryview.
@@ -328,10 +241,10 @@ class SecondDecoder:
         ):
             try:
                 call = self._kept.call.decode(data[HEADER_LENGTH:])
-            except _MALFORMED:
+            except MALFORMED:
                 pass
             else:
-                plain = not call.kwargs and _FLAT.issuperset(map(type, call.args))
+                plain = not call.kwargs and FLAT.issuperset(map(type, call.args))
                 return call if plain else _checked(call, data[HEADER_LENGTH:])
         text = unchunker.receive(data)
         if text is None:
@@ -343,25 +256,25 @@ class SecondDecoder:
             error.id = packed_id(text)
             raise
 
-    def _decode(self, text: Buffer, decoders: _Decoders) -> Value:
+    def _decode(self, text: Buffer, decoders: Decoders) -> Value:
         is_checked = len(text) > maps.SMALL
         if is_checked:
             maps.check_packed(text, self._max_elements)
         if self._calls:
             try:
                 call = decoders.call.decode(text)
-            except _MALFORMED:
+            except MALFORMED:
                 pass  # something else than a call, or a malformed one: told apart below
             else:
-                if not is_checked and not (_FLAT.issuperset(map(type, call.args)) and not call.kwargs):
+                if not is_checked and not (FLAT.issuperset(map(type, call.args)) and not call.kwargs):
                     maps.check_decoded((call.args, call.kwargs))
                 return call
         try:
             message = decoders.value.decode(text)
         except ParseError:
             raise
-        except _MALFORMED as error:
-            raise ParseError(f"malformed MessagePack: {_reason(error)}") from error
+        except MALFORMED as error:
+            raise ParseError(f"malformed MessagePack: {reason(error)}") from error
         if not is_checked:
             maps.check_decoded((message,))
         return message
@@ -375,33 +288,3 @@ def _checked(call: Request, text: bytes) -> Request:
         error.id = packed_id(text)
         raise
     return call
-
-
-def _keep_ext(code: int, data: memoryview) -> Ext:
-    return Ext(code, bytes(data))
-
-
-def _view_ext(code: int, data: memoryview) -> Value:
-    return arrays.unpack_array(data) if code == arrays.EXT_TYPE else _keep_ext(code, data)
-
-
-def _copy_ext(code: int, data: memoryview) -> Value:
-    return arrays.unpack_array(data, copy=True) if code == arrays.EXT_TYPE else _keep_ext(code, data)
-
-
-class _Decoders:
-    """For any value and, faster, for calls. Arrays are views of the message, so that it has to stay aligned (G2-9), or
-    copies of their elements."""
-
-    def __init__(self, ext_hook: Callable[[int, memoryview], Value]) -> None:
-        self.value = msgspec.msgpack.Decoder(ext_hook=ext_hook)
-        self.call = msgspec.msgpack.Decoder(Request, ext_hook=ext_hook)
-
-
-_PLAIN, _VIEWS, _COPIES = map(_Decoders, (_keep_ext, _view_ext, _copy_ext))
-# A key that cannot be hashed is a TypeError, a date out of range or a shape beyond NumPy's an OverflowError.
-_MALFORMED = (msgspec.DecodeError, ParseError, RecursionError, ValueError, TypeError, OverflowError)
-
-
-def _reason(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import shutil
@@ -17,6 +18,8 @@ import psutil
 from wslink.errors import StartFailed
 from wslink.launcher.spawners.base import Order, Spawner
 from wslink.launcher.spawners.tree import MARK, end_all, runs, users_of
+
+logger = logging.getLogger("wslink.launcher")
 
 
 class LocalSpawner(Spawner):
@@ -39,6 +42,9 @@ class LocalSpawner(Spawner):
             self._child = await asyncio.to_thread(self._popen)
         except (OSError, ValueError) as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is malformed"
+            # Its client is told no path of this machine.
+            place = f" in {self.order.cwd}" if self.order.cwd else ""
+            logger.error("the program %r cannot be started%s: %s", self.order.command[0], place, reason)
             raise StartFailed(f"The process did not properly start: {reason}.") from error
         with contextlib.suppress(psutil.NoSuchProcess):
             self._leader = psutil.Process(self._child.pid)

@@ -1,0 +1,70 @@
+"""What waits in the queues of all clients of a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from wslink.session.send_queue import OVERHEAD
+from wslink.wire.frames import Message
+
+LARGE = 64 * 1024
+"""Bytes of a buffer that messages which differ in their envelopes share."""
+
+
+class Backlog:
+    """Counts the bytes of messages that wait (session.send_queue.Ledger). A message, or a large buffer of one, that
+    waits in many queues counts once, and the message `OVERHEAD` for each.
+
+    Args:
+        limit: gives the bytes that may wait (LIM-6, `max_server_backlog`).
+        shed: called, once the event loop comes to it, where more wait.
+
+    Attributes:
+        bytes: the bytes.
+    """
+
+    def __init__(self, limit: Callable[[], int], shed: Callable[[], None]) -> None:
+        self.bytes = 0
+        self._limit = limit
+        self._shed = shed
+        self._queues: dict[int, int] = {}
+        self._shedding = False
+
+    @property
+    def over(self) -> bool:
+        """Whether more wait than may."""
+        return self.bytes > self._limit()
+
+    def add(self, message: Message) -> None:
+        for key, size in _pieces(message):
+            queues = self._queues.get(key, 0)
+            self._queues[key] = queues + 1
+            self.bytes += 0 if queues else size
+        self.bytes += OVERHEAD
+        if not self._shedding and self.over:
+            self._shedding = True
+            asyncio.get_running_loop().call_soon(self._relieve)
+
+    def remove(self, message: Message) -> None:
+        for key, size in _pieces(message):
+            queues = self._queues[key] - 1
+            if queues:
+                self._queues[key] = queues
+            else:
+                del self._queues[key]
+                self.bytes -= size
+        self.bytes -= OVERHEAD
+
+    def _relieve(self) -> None:
+        self._shedding = False
+        self._shed()
+
+
+def _pieces(message: Message) -> list[tuple[int, int]]:
+    """What is counted once, known by an id for as long as the message lives, with its bytes."""
+    if message.size < LARGE:
+        return [(id(message), message.size)]
+    parts = message.source.parts if message.source is not None else [p for frame in message.frames for p in frame.parts]
+    large = {id(part): len(part) for part in parts if len(part) >= LARGE}
+    return [(id(message), message.size - sum(large.values())), *large.items()]

@@ -1,0 +1,97 @@
+"""Shares of a pool of threads: what one client asks for does not keep another's calls waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable
+from concurrent.futures import Executor
+from typing import Any
+
+Job = tuple["asyncio.Future[Any]", Callable[[], Any]]
+Outcome = tuple[Any, BaseException | None]
+
+
+class SharedThreads:
+    """Runs functions in threads, those of each client within its share, the clients in turn.
+
+    A client has at most three quarters of the threads. One of whose functions none runs may begin one at once: for
+    that there are as many threads again. Call it on the event loop's thread.
+
+    Args:
+        pool: makes the executor, of so many threads, when the first function runs.
+        size: threads.
+    """
+
+    def __init__(self, pool: Callable[[int], Executor], size: int) -> None:
+        self._pool = pool(2 * size)
+        self._size = size
+        self._share = max(1, size * 3 // 4)
+        self._running: dict[Hashable, int] = {}
+        self._total = 0
+        self._waiting: dict[Hashable, deque[Job]] = {}  # the client whose turn it is first
+
+    def run(self, client: Hashable, function: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Run `function` for `client`. What is cancelled before it has begun never begins."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if client not in self._waiting and self._may_begin(client):
+            self._begin(client, future, function)
+        else:
+            self._waiting.setdefault(client, deque()).append((future, function))
+        return future
+
+    def shutdown(self) -> None:
+        """Begin nothing any more. Functions that run are not waited for."""
+        for jobs in self._waiting.values():
+            for future, _ in jobs:
+                future.cancel()
+        self._waiting.clear()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _may_begin(self, client: Hashable) -> bool:
+        running = self._running.get(client, 0)
+        return self._total < (self._size if running else 2 * self._size) and running < self._share
+
+    def _begin(self, client: Hashable, future: asyncio.Future[Any], function: Callable[[], Any]) -> None:
+        self._running[client] = self._running.get(client, 0) + 1
+        self._total += 1
+        work = asyncio.get_running_loop().run_in_executor(self._pool, _outcome, function)
+        work.add_done_callback(lambda done: self._ended(client, future, done))
+
+    def _ended(self, client: Hashable, future: asyncio.Future[Any], done: asyncio.Future[Outcome]) -> None:
+        self._total -= 1
+        self._running[client] -= 1
+        if not self._running[client]:
+            del self._running[client]
+        if done.cancelled():
+            future.cancel()
+        elif not future.done():
+            value, error = done.result()
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        """Begin what there is room for, the clients in turn."""
+        for client in list(self._waiting):
+            jobs = self._waiting.pop(client)
+            while jobs and jobs[0][0].done():  # cancelled
+                jobs.popleft()
+            if jobs and self._may_begin(client):
+                self._begin(client, *jobs.popleft())
+            if jobs:
+                self._waiting[client] = jobs
+            if self._total >= 2 * self._size:
+                return
+
+
+def _outcome(function: Callable[[], Any]) -> Outcome:
+    """What `function` returns, or what it raises: futures take no StopIteration, and threads end at SystemExit."""
+    try:
+        return function(), None
+    except StopIteration as error:
+        return None, RuntimeError(f"it raised {error!r}")
+    except BaseException as error:
+        return None, error

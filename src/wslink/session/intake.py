@@ -1,0 +1,203 @@
+"""Frames that have arrived and wait to be taken: no client works the event loop beyond its turn, and none that is
+behind with reading, or has many calls under way, is taken further calls from (TURN-1 to TURN-3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Protocol
+
+from wslink.session.state import CLOSED, NEW, State
+from wslink.wire.chunks import HEADER_LENGTH
+from wslink.wire.frames import Buffer
+
+CREDIT = 16
+"""Frames, or 8 KiB of them, that are taken from a client before the clock is asked."""
+UNITS = 13
+"""Frames count one and their size shifted right by this many bits."""
+UNLIMITED = 1 << 60
+CLIENT_TIME = 0.002
+"""Seconds of a turn of the event loop that a client's frames may take before the rest of them waits."""
+TURN_TIME = 0.008
+"""Seconds of a turn that frames which waited may take, those of all clients together."""
+PAUSE_ABOVE, RESUME_BELOW = 256 * 1024, 64 * 1024
+"""Bytes that wait above which a client is not read from, and below which it is again."""
+MAX_EXTENSION, FIXARRAY = 64, 0x9
+OVERHEAD = 128
+"""Bytes that a waiting frame counts beside its own."""
+
+
+def is_extension(data: Buffer | str) -> bool:
+    """Whether a frame holds a small message of an extension whole (EXT-4): an array where calls are maps."""
+    if isinstance(data, str) or not HEADER_LENGTH < len(data) <= MAX_EXTENSION:
+        return False
+    return data[HEADER_LENGTH] >> 4 == FIXARRAY and not any(data[4:8])
+
+
+class Source(Protocol):
+    """Where frames come from (session.ports.Transport)."""
+
+    def cork(self) -> None: ...
+    def uncork(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+class Taker(Protocol):
+    """What takes frames: a session.
+
+    Attributes:
+        credit: counted down with each frame; below 0, `Intake.holds` is asked.
+        state: see State.
+    """
+
+    credit: int
+    state: State
+
+    def receive(self, binary: bool, data: Buffer | str) -> None:
+        """Take a frame."""
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session and close its connection."""
+
+
+class Turns:
+    """Gives the clients of a server whose frames wait their turns, one after the other."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Intake] = deque()
+        self._scheduled = False
+
+    def add(self, intake: Intake) -> None:
+        """Give it a turn, once what else is ready has had one."""
+        self._waiting.append(intake)
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _run(self) -> None:
+        self._scheduled = False
+        end = monotonic() + TURN_TIME
+        for _ in range(len(self._waiting)):
+            intake = self._waiting.popleft()
+            if intake.work():
+                self.add(intake)
+            if monotonic() > end:
+                break
+        if self._waiting and not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+
+class Intake:
+    """The frames of one client that wait.
+
+    The session counts down its `credit` with each frame, and asks `holds` once it is used up.
+
+    Args:
+        session: takes the frames.
+        source: what they come from.
+        turns: those of its server.
+        behind: whether nothing further is taken from the client.
+        limit: bytes that may wait (LIM-16).
+    """
+
+    __slots__ = (
+        "_began", "_behind", "_frames", "_limit", "_marked", "_paused", "_queued", "_session", "_source", "_turns",
+        "waiting",
+    )  # fmt: skip
+
+    def __init__(self, session: Taker, source: Source, turns: Turns, behind: Callable[[], bool], limit: int) -> None:
+        self.waiting = 0
+        """Bytes that wait."""
+        self._session = session
+        self._source = source
+        self._turns = turns
+        self._behind = behind
+        self._limit = limit
+        self._frames: deque[tuple[bool, Buffer | str]] = deque()
+        self._marked = False  # whether `_turned` will be called when this turn of the event loop has ended
+        self._began = 0.0  # when that was asked for
+        self._paused = False
+        self._queued = False  # whether it is among those that `turns` will call
+
+    def holds(self, binary: bool, data: Buffer | str) -> bool:
+        """Whether a frame waits from now on; the session takes it now if not."""
+        session = self._session
+        if session.state is CLOSED:
+            return False
+        if not self._frames and not self._behind():
+            if self._is_its_turn():
+                session.credit = CREDIT
+                return False
+        elif is_extension(data) and self._is_its_turn():
+            return False  # acknowledgements, by which what waits may go
+        self._hold(binary, data)
+        return True
+
+    def _is_its_turn(self) -> bool:
+        """Whether the client may go on in this turn of the event loop."""
+        if self._marked:
+            return monotonic() - self._began < CLIENT_TIME
+        self._marked = True
+        self._began = monotonic()
+        asyncio.get_running_loop().call_soon(self._turned)
+        return True
+
+    def _turned(self) -> None:
+        self._marked = False
+        if not self._frames and not self._behind():
+            self._session.credit = CREDIT
+
+    def _hold(self, binary: bool, data: Buffer | str) -> None:
+        kept = data if isinstance(data, (bytes, str)) else bytes(data)
+        self._frames.append((binary, kept))
+        self.waiting += len(kept) + OVERHEAD
+        session = self._session
+        session.credit = -1
+        if self.waiting > (0 if session.state is NEW else PAUSE_ABOVE) and not self._paused:
+            self._paused = True
+            self._source.pause_reading()
+        if self.waiting > self._limit:
+            session.close(1008, f"over max_held ({self._limit} bytes) of calls wait: the client sends too fast")
+        elif not self._behind():
+            self.wake()
+
+    def wake(self) -> None:
+        """There may be room: take what waits when it is its turn."""
+        if (self._frames or self._paused) and not self._queued:
+            self._queued = True
+            self._turns.add(self)
+
+    def work(self) -> bool:
+        """Take what waits, for a while; whether to be called again."""
+        session, frames, source = self._session, self._frames, self._source
+        end = monotonic() + CLIENT_TIME
+        source.cork()
+        while frames and session.state is not CLOSED and not self._behind():
+            binary, data = frames.popleft()
+            self.waiting -= len(data) + OVERHEAD
+            session.credit = UNLIMITED
+            session.receive(binary, data)
+            if monotonic() > end:
+                break
+        source.uncork()
+        ready = session.state is not CLOSED and not self._behind()
+        session.credit = CREDIT if ready and not frames else -1
+        if self._paused and ready and self.waiting <= RESUME_BELOW:
+            self._paused = False
+            source.resume_reading()
+        self._queued = ready and bool(frames)
+        return self._queued
+
+    def give_up(self) -> list[tuple[bool, Buffer | str]]:
+        """Take nothing of what waits, and let the transport read on; what waited."""
+        waited = list(self._frames)
+        self._frames.clear()
+        self.waiting = 0
+        if self._paused:
+            self._paused = False
+            self._source.resume_reading()
+        return waited

@@ -1,0 +1,107 @@
+"""What a client may make its server do at a time, and how it keeps up with what it is sent (TURN-1 to TURN-3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from wslink.session.intake import Intake, Source, Taker, Turns
+from wslink.session.send_queue import SendQueue
+from wslink.session.stall import Progress, StallWatch
+from wslink.wire.frames import Buffer
+from wslink.wire.limits import Limits
+
+
+class Line(Source, Protocol):
+    """A transport as the pace of its client sees it (session.ports.Transport)."""
+
+    @property
+    def writable(self) -> bool: ...
+    @property
+    def progress(self) -> Progress: ...
+
+
+class Pace:
+    """The pace of one client. A session makes one when it needs it: most clients are never behind.
+
+    Args:
+        session: takes frames.
+        line: what carries them.
+        queue: what waits for the client.
+        limits: see Limits.
+        turns: those of its server.
+        full: whether the client has as many calls under way as it may.
+    """
+
+    __slots__ = ("_full", "_intake", "_limits", "_line", "_queue", "_session", "_stall", "_waiters")
+
+    def __init__(
+        self, session: Taker, line: Line, queue: SendQueue, limits: Limits, turns: Turns, full: Callable[[], bool]
+    ) -> None:
+        self._session = session
+        self._line = line
+        self._queue = queue
+        self._limits = limits
+        self._full = full
+        self._waiters: list[asyncio.Future[None]] = []
+        self._intake = Intake(session, line, turns, self.is_behind, limits.max_held)
+        self._stall = StallWatch(lambda: line.progress, limits.stall_timeout, self._unsent, self._stalled)
+
+    def is_behind(self) -> bool:
+        """Whether no further calls are taken from the client: much waits for it, or it has many calls under way
+        (TURN-2). What waits until its page has dealt with more does not count: the page may wait for a call."""
+        queue = self._queue
+        return queue.waiting - queue.gated > self._limits.max_outbox or self._full()
+
+    def holds(self, binary: bool, data: Buffer | str) -> bool:
+        """Whether a frame waits for its turn (TURN-1); the session takes it now if not."""
+        return self._intake.holds(binary, data)
+
+    def watch(self) -> None:
+        """Something waits for the client: it has to take some of it in time, and above a bound no calls are taken from
+        it."""
+        if self.is_behind():
+            self._session.credit = -1
+        self._stall.begin()
+
+    def moved(self) -> None:
+        """Some of what waited may have gone."""
+        if self._queue.waiting:
+            self.watch()
+        self.room()
+
+    def room(self) -> None:
+        """There may be room for calls that wait, and for publishers that do."""
+        if not self.is_behind():
+            self._intake.wake()
+        if self._waiters and self._queue.waiting <= self._limits.max_outbox:
+            self._wake_publishers()
+
+    async def room_again(self) -> None:
+        """Return once there may be room for what a publisher has."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    def _wake_publishers(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def stop(self) -> list[tuple[bool, Buffer | str]]:
+        """The session is over; the frames that were not taken."""
+        self._stall.stop()
+        self._wake_publishers()
+        return self._intake.give_up()
+
+    def _unsent(self) -> int:
+        """Bytes that wait because the transport takes no more."""
+        return 0 if self._line.writable else self._queue.waiting
+
+    def _stalled(self, seconds: float) -> None:
+        waiting = self._queue.waiting
+        self._session.close(
+            1008, f"it has taken nothing for {seconds:g} s (stall_timeout), while {waiting} bytes wait for it"
+        )

@@ -1,0 +1,83 @@
+"""Clients that take nothing of what waits for them (LIM-6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+LOOKS = 5
+"""How often a client is looked at in `timeout`."""
+SLOWEST = 16 * 1024
+"""Bytes per second at which a transport that cannot see what the client takes is given time for a frame."""
+
+
+class Progress(NamedTuple):
+    """What a peer has taken of what it was sent.
+
+    Attributes:
+        taken: a number that changes as the peer takes more.
+        unseen: bytes that were handed on, and of which it is not seen when the peer takes them.
+    """
+
+    taken: int
+    unseen: int = 0
+
+
+class StallWatch:
+    """Calls `stalled` once a client has taken nothing for `timeout` seconds while something waited for it.
+
+    Args:
+        progress: what the client has taken.
+        timeout: seconds; 0 for ever.
+        waiting: the bytes that wait because the transport takes no more.
+        stalled: called with the seconds.
+    """
+
+    __slots__ = ("_due", "_idle", "_progress", "_stalled", "_taken", "_timeout", "_timer", "_waiting")
+
+    def __init__(
+        self,
+        progress: Callable[[], Progress],
+        timeout: float,
+        waiting: Callable[[], int],
+        stalled: Callable[[float], None],
+    ) -> None:
+        self._progress = progress
+        self._timeout = timeout
+        self._waiting = waiting
+        self._stalled = stalled
+        self._timer: asyncio.TimerHandle | None = None
+        self._taken = 0
+        self._idle = 0.0
+        self._due = 0.0
+
+    def begin(self) -> None:
+        """Something waits. Safe to call again."""
+        if self._timer is None and self._timeout > 0:
+            self._idle = 0.0
+            self._taken = self._progress().taken
+            self._arm()
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _arm(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + self._timeout / LOOKS
+        self._timer = loop.call_at(self._due, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._waiting():
+            return
+        step = self._timeout / LOOKS
+        taken, unseen = self._progress()
+        busy = asyncio.get_running_loop().time() - self._due > step  # a method kept the event loop for itself
+        self._idle = 0.0 if busy or taken != self._taken else self._idle + step
+        self._taken = taken
+        if self._idle >= self._timeout - step / 2 + unseen / SLOWEST:
+            self._stalled(self._idle)
+        else:
+            self._arm()

@@ -1,0 +1,194 @@
+"""What a WebSocket of picows's sends: cut into slices, gathered and compressed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from picows import WSListener, WSMsgType, WSTransport
+
+from wslink.transport import deflate
+from wslink.transport.base import limit_unsent
+from wslink.transport.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
+from wslink.wire.frames import Buffer, Frame
+
+if TYPE_CHECKING:
+    from wslink.session.session import Session
+
+SLICE = 2 * 1024 * 1024
+"""Bytes that are given to the transport at a time. It may copy what the kernel does not take at once, and so never
+copies more than this."""
+GATHER = 64 * 1024
+"""Bytes of small frames that are written together."""
+CORK = 64
+"""Frames that wait for the calls that arrived together to be run."""
+
+_TEXT, _BINARY, _PONG, _CLOSE = WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PONG, WSMsgType.CLOSE
+
+
+class Sending(WSListener):
+    """The way out of a connection (session.ports.Transport).
+
+    Small frames go straight to the socket, or, while frames that arrived together are being received, into one write
+    after the last of them. Large ones are cut into slices, of which one at a time is given to the transport; while one
+    waits, the connection is not writable and frames stay in the session's queue, where a newer one may take their
+    place.
+
+    Args:
+        bits: the window bits of permessage-deflate; 0 if it was not negotiated.
+    """
+
+    __slots__ = (
+        "_bits", "_closing", "_corked", "_ending", "_held", "_paused", "_pong", "_session", "_slices", "_task",
+        "_transport", "_ws", "writable",
+    )  # fmt: skip
+
+    def __init__(self, bits: int) -> None:
+        self.writable: bool = True
+        self._bits = bits
+        self._closing = False
+        self._corked = False
+        self._ending = False  # the peer has closed: the connection ends once what has begun to be sent has gone out
+        self._paused = False
+        self._pong: bytes | None = None  # the answer to the newest ping, where it has to wait
+        self._slices: list[Buffer] = []  # of frames that have begun to be sent, and control frames after them
+        self._held: deque[Frame | bytes] | None = None  # what waits for a frame that is being compressed
+        self._ws: WSTransport
+        self._transport: asyncio.Transport
+        self._session: Session
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._pump()
+        if not self._slices:
+            self._went_out()
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        if self._closing:
+            return
+        frame = frames[0]
+        if len(frames) == 1 and frame.size <= SMALL and not self._bits and (self._corked or not self._slices):
+            parts, binary = frame.parts, frame.binary
+            data = parts[0] if len(parts) == 1 else b"".join(parts)
+            if not self._corked:
+                self._ws.send(_BINARY if binary else _TEXT, data)
+                return
+            size = len(data)
+            head = SHORT_HEADS[binary][size] if size < 126 else frame_head(_BINARY if binary else _TEXT, size)
+            self._slices.append(head + data)
+        elif not self._bits and (piece := joiner.small(frames)) is not None and self._held is None:
+            self._slices.append(piece)
+        else:
+            for frame in frames:
+                self._queue(frame)
+        if not self._corked or len(self._slices) > CORK or frames[-1].size > SMALL:
+            self._pump()
+
+    def _queue(self, frame: Frame) -> None:
+        if self._held is not None:
+            self._held.append(frame)
+        elif self._bits and deflate.worth_compressing(frame):
+            self._queue_compressed(frame)
+        else:
+            self._queue_parts(_BINARY if frame.binary else _TEXT, frame.parts, frame.size)
+
+    def cork(self) -> None:
+        self._corked = True
+
+    def uncork(self) -> None:
+        self._corked = False
+        if not self._closing or self._slices:
+            self._pump()
+
+    def limit_unsent(self, limit: int) -> None:
+        limit_unsent(self._transport, limit)
+
+    def _queue_parts(self, kind: WSMsgType, parts: tuple[Buffer, ...], size: int, compressed: bool = False) -> None:
+        """Cut a frame into what is written at a time. Small parts, such as chunk headers, go with what is before."""
+        slices = self._slices
+        pending = frame_head(kind, size, compressed)
+        for part in parts:
+            if len(part) <= SMALL:
+                pending += part
+                continue
+            slices.append(pending)
+            view = memoryview(part)
+            slices.extend(view[start : start + SLICE] for start in range(0, len(view), SLICE))
+            pending = b""
+        if pending:
+            slices.append(pending)
+
+    def _pump(self) -> None:
+        """Give slices to the transport until it has to keep one for later."""
+        slices = self._slices
+        if len(slices) > 1 and sum(map(len, slices)) <= GATHER:
+            slices[:] = (b"".join(slices),)
+        while slices and not self._paused:
+            piece = slices.pop(0)
+            if slices and len(piece) <= SMALL:
+                piece = self._gather(piece)
+            self._transport.write(piece)
+        if not slices and not self._paused:
+            if self._pong is not None and self._held is None:
+                pong, self._pong = self._pong, None
+                self._transport.write(frame_head(_PONG, len(pong)) + pong)
+            if self._ending and self._held is None:
+                self._ws.disconnect()
+        self.writable = not (slices or self._paused or self._held is not None)
+
+    def _gather(self, piece: Buffer) -> bytes:
+        """`piece` and what is small after it, to be written together."""
+        pieces, size = [piece], len(piece)
+        while self._slices and size < GATHER and len(self._slices[0]) <= SMALL:
+            pieces.append(self._slices.pop(0))
+            size += len(pieces[-1])
+        return b"".join(pieces)
+
+    def _control(self, kind: WSMsgType, payload: bytes) -> None:
+        self._slices.append(frame_head(kind, len(payload)) + payload)
+        self._pump()
+
+    def _went_out(self) -> None:
+        if self.writable:
+            self._session.resume()
+
+    def _queue_compressed(self, frame: Frame) -> None:
+        if frame.size > deflate.THREAD_ABOVE:
+            self._held = deque()
+            self.writable = False
+            self._task = asyncio.get_running_loop().create_task(self._compress(frame))
+        else:
+            self._queue_smaller(frame, deflate.deflater.small(frame, self._bits))
+
+    async def _compress(self, frame: Frame) -> None:
+        payload = await deflate.deflater.large(frame, self._bits)
+        held, self._held = self._held, None
+        if held is None:  # disconnected
+            return
+        self._queue_smaller(frame, payload)
+        for item in held:
+            self._queue_held(item)
+        self._pump()
+        self._went_out()
+
+    def _queue_smaller(self, frame: Frame, payload: Buffer) -> None:
+        kind = _BINARY if frame.binary else _TEXT
+        if len(payload) < frame.size:
+            self._queue_parts(kind, (payload,), len(payload), True)
+        else:
+            self._queue_parts(kind, frame.parts, frame.size)
+
+    def _queue_held(self, item: Frame | bytes) -> None:
+        """Queue what was handed over while a frame was compressed: a frame, or the payload of the close frame."""
+        if isinstance(item, Frame):
+            self._queue(item)
+        elif self._held is not None:
+            self._held.append(item)
+        else:
+            self._queue_parts(_CLOSE, (item,), len(item))

@@ -1,0 +1,45 @@
+"""Decoders of MessagePack, by what becomes of arrays in a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec.msgpack import Ext
+
+from wslink.errors import ParseError
+from wslink.wire import arrays
+from wslink.wire.messages import Request
+from wslink.wire.value import Value
+
+
+def _keep_ext(code: int, data: memoryview) -> Ext:
+    return Ext(code, bytes(data))
+
+
+def _view_ext(code: int, data: memoryview) -> Value:
+    return arrays.unpack_array(data) if code == arrays.EXT_TYPE else _keep_ext(code, data)
+
+
+def _copy_ext(code: int, data: memoryview) -> Value:
+    return arrays.unpack_array(data, copy=True) if code == arrays.EXT_TYPE else _keep_ext(code, data)
+
+
+class Decoders:
+    """For any value and, faster, for calls. Arrays are views of the message, so that it has to stay aligned (G2-9), or
+    copies of their elements."""
+
+    def __init__(self, ext_hook: Callable[[int, memoryview], Value]) -> None:
+        self.value = msgspec.msgpack.Decoder(ext_hook=ext_hook)
+        self.call = msgspec.msgpack.Decoder(Request, ext_hook=ext_hook)
+
+
+PLAIN, VIEWS, COPIES = map(Decoders, (_keep_ext, _view_ext, _copy_ext))
+MALFORMED = (msgspec.DecodeError, ParseError, RecursionError, ValueError, TypeError, OverflowError)
+"""What decoding a malformed message raises: a key that cannot be hashed is a TypeError, a date out of range or a shape
+beyond NumPy's an OverflowError."""
+
+
+def reason(error: Exception) -> str:
+    """Why a message is malformed, for its sender."""
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
