@@ -119,7 +119,7 @@ def _small_continuations(socket: WebSocket, number: int) -> bytes:
     return begin + socket.frame(CONTINUATION, b" ", fin=False) * 5_000
 
 
-@attack("empty messages", secret=True, reads=True)
+@attack("empty messages", secret=True, reads=True, kinds=("picows", "aiohttp", "tornado", "reverse"))
 def _empty_messages(socket: WebSocket, _: int) -> bytes:
     return socket.frame(BINARY, b"") * 5_000
 
@@ -178,7 +178,7 @@ def _small_chunks(socket: WebSocket, _: int) -> bytes:
     return b"".join(socket.frame(BINARY, wire.chunk(b"x", offset, 60_000, 7)) for offset in range(59_999, 1, -2))
 
 
-@attack("messages that are not ended, before hello", connections=50, once=True, growth=50 * HELLO_BYTES)
+@attack("messages that are not ended, before hello", connections=50, once=True, growth=50 * ARRIVING_BYTES)
 def _unended(socket: WebSocket, _: int) -> bytes:
     return b"".join(socket.frame(BINARY, wire.chunk(bytes(60_000), 0, 64_000, n)) for n in range(64))
 

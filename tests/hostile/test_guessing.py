@@ -9,8 +9,6 @@ from tests.hostile.attacks import MESSAGES
 from tests.hostile.sockets import Ended, WebSocket
 from wslink import Limits
 
-pytestmark = pytest.mark.xfail(reason="not held yet")
-
 TRIES = 10
 
 

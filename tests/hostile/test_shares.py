@@ -11,8 +11,6 @@ from tests.hostile.arena import server
 from tests.hostile.attacks import WAITING
 from tests.hostile.sockets import Ended, WebSocket
 
-pytestmark = pytest.mark.xfail(reason="not held yet")
-
 SERVERS = ("picows", "aiohttp", "asgi")
 """Those whose methods may run in threads."""
 

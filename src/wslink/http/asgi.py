@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from wslink.session.identity import Opening
 from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
 from wslink.transport.asgi import AsgiSocket, Event, Receive, Send
+from wslink.transport.base import CLOSE_TIMEOUT
 from wslink.transport.queued import PumpedConnection
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -83,7 +85,8 @@ class AsgiApplication:
             await asyncio.wait({reading})
             if not reading.cancelled() and (end := reading.result())[0]:
                 session.close(*end)
-                await connection.flushed()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(connection.flushed(), CLOSE_TIMEOUT)
         finally:
             reading.cancel()
             session.closed()

@@ -87,8 +87,8 @@ class FilterIndex(Generic[T]):
 
 
 def filter_size(definition: Mapping[str, object]) -> int:
-    """What a filter counts: 64 bytes for each condition and value, and its characters."""
-    return sum(64 + len(name) + _condition_size(condition) for name, condition in definition.items())
+    """What a filter counts: 64 bytes for each condition and value, and its characters. It need not be valid."""
+    return sum(64 + _condition_size(name) + _condition_size(condition) for name, condition in definition.items())
 
 
 def _condition_size(condition: object) -> int:

@@ -71,6 +71,8 @@ class Subscriptions:
         topic, definition = request.get("topic"), request.get("filter")
         id_ = _subscription_id(request.get("subscription"))
         window, max_rate = _window(request.get("window")), _max_rate(request.get("max_rate"))
+        size = filter_size(definition) if isinstance(definition, Mapping) else 0
+        self._check_size(size)  # before it costs what a filter costs
         matches = compile_filter(definition, self.limits)
         mine = self._of[session]
         old = mine.get(id_)
@@ -81,7 +83,9 @@ class Subscriptions:
             raise LimitExceeded(f"over max_subscriptions ({self.limits.max_subscriptions}) subscriptions")
         with self._lock:
             found = self._find_topic(topic)
-            self._count(session, definition or {}, old)
+            held = self._sizes[session] + size - (old.size if old is not None else 0)
+            self._check_size(held)
+            self._sizes[session] = held
             mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
             if old is not None:
                 old.active = False
@@ -92,12 +96,9 @@ class Subscriptions:
             found.add(new, replaces=old)
         return lambda: found.announce(new)
 
-    def _count(self, session: SessionView, definition: Mapping[str, object], old: Subscription | None) -> None:
-        """Count the filter of a new subscription. Raises LimitExceeded."""
-        held = self._sizes[session] + filter_size(definition) - (old.size if old is not None else 0)
-        if held > self.limits.max_filter_size:
+    def _check_size(self, size: int) -> None:
+        if size > self.limits.max_filter_size:
             raise LimitExceeded(f"the filters of a client are over max_filter_size ({self.limits.max_filter_size})")
-        self._sizes[session] = held
 
     def unsubscribe(self, session: SessionView, id_: Any) -> str:
         subscription = self._of[session].pop(_subscription_id(id_), None)

@@ -50,7 +50,7 @@ class Subscription:
         self.filter = definition
         self.active = True
         self.session = session
-        self.size = filter_size(definition)
+        self.size: int = filter_size(definition)
         """What its filter counts."""
         self.flow: SubscriptionFlow | None = None
         """None for a client that acknowledges nothing."""

@@ -52,6 +52,8 @@ class Session(Outgoing):
             after another, a hello is the next one's first word.
     """
 
+    credit: int
+
     __slots__ = (
         "__weakref__", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_malformed", "_opening", "_received",
         "_refused", "_renew",
@@ -228,7 +230,7 @@ class Session(Outgoing):
 
     def succeed(self, predecessor: Session, hello: Request) -> None:
         """Take the place of `predecessor` on a connection that they share, beginning with `hello`."""
-        self.encoder, self._decoder = detect(predecessor.encoder.generation == 2, self._owner.limits)
+        self.encoder, self._decoder = detect(predecessor.encoder.version == 2, self._owner.limits)
         self.take(hello)
 
     def open(self, features: tuple[str, ...], identity: Identity) -> None:

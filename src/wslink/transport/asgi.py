@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from wslink.session.ports import FrameReceiver
+from wslink.session.state import CLOSED
 from wslink.transport.gate import ReadGate
 
 Event = MutableMapping[str, Any]
@@ -48,6 +49,8 @@ class AsgiSocket:
             if len(data) > max_frame:
                 return 1009, f"a message is at most {max_frame} bytes"
             carried.receive(binary, data)
+            if carried.state is CLOSED:
+                return 0, ""
             if gate.closed:
                 await gate.wait()
         self._gone = True

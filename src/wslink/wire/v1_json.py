@@ -47,7 +47,7 @@ class PackedText(NamedTuple):
 class FirstEncoder:
     """Encodes values and messages. Safe to use from several threads."""
 
-    generation = 1
+    version = 1
 
     def __init__(self) -> None:
         self._local = threading.local()
@@ -189,7 +189,7 @@ class FirstDecoder:
         calls: whether what has the shape of a call is decoded as a Request.
     """
 
-    generation = 1
+    version = 1
 
     def __init__(self, limits: Limits, calls: bool = False) -> None:
         self._limits = limits

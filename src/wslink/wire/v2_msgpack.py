@@ -64,7 +64,7 @@ class SecondEncoder:
         arrays: whether the peer accepted typed arrays (ARR-1).
     """
 
-    generation = 2
+    version = 2
 
     def __init__(self, arrays: bool = False) -> None:
         self._arrays = arrays
@@ -204,7 +204,7 @@ class SecondDecoder:
     """
 
     __slots__ = ("_calls", "_kept", "_max_elements", "_passing", "_unchunker")
-    generation = 2
+    version = 2
 
     def __init__(self, limits: Limits, max_message: int | None = None, calls: bool = False) -> None:
         self._unchunker = Unchunker(limits, max_message)

@@ -28,6 +28,8 @@ SLOW = 0.001
 """Seconds. A client whose call took longer gets each answer at once for a while: gathering would delay it."""
 UNCORKED = 0.1
 """Seconds of that while. Short, since on a busy machine any call may seem to take longer."""
+MAX_LATE = 4096
+"""Frames that may come after a close."""
 MAX_PONGS = 16
 """Pings that arrived together and are answered each; of more, the newest is (RFC 6455, 5.5.3)."""
 
@@ -50,8 +52,8 @@ class PicowsConnection(Sending):
     """
 
     __slots__ = (
-        "_carriage", "_close_timer", "_controls", "_corkable_from", "_expanding", "_heartbeat", "_parts", "_reached",
-        "_reading", "_silences",
+        "_carriage", "_close_timer", "_controls", "_corkable_from", "_expanding", "_heartbeat", "_late", "_parts",
+        "_reached", "_reading", "_silences",
     )  # fmt: skip
 
     def __init__(self, carriage: Carriage, agreement: deflate.Agreement | None) -> None:
@@ -61,7 +63,7 @@ class PicowsConnection(Sending):
         self._controls = 0  # control frames that arrived together
         self._reading = True  # whether the session wants to be handed more
         self._expanding = False  # whether a message is being expanded, for which reading waits
-        self._silences = 0
+        self._silences = self._late = 0
         self._corkable_from = self._reached = 0.0
         self._close_timer: CloseTimer | None = None
         self._heartbeat: Heartbeat
@@ -118,6 +120,13 @@ class PicowsConnection(Sending):
                     self._corked = False
                     self._pump()
 
+    def _comes_late(self, kind: WSMsgType) -> bool:
+        """Whether a frame comes after the close, when nobody takes it any more; one that sends many is dropped."""
+        self._late += 1
+        if self._late == MAX_LATE:
+            self.abort()
+        return kind is not _CLOSE
+
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._closing = True
         self.writable = False
@@ -136,6 +145,7 @@ class PicowsConnection(Sending):
         if self._closing:
             return
         self._closing = True
+        self._parts.empty = False  # so that what comes now is looked at as what may come late
         self._close_timer = CloseTimer(self._transport, self.admitted)
         message = struct.pack(">H", code) + close_reason(reason)
         if self._held is not None:
@@ -208,6 +218,8 @@ class PicowsConnection(Sending):
     # Receiving
 
     def _receive_other(self, kind: WSMsgType, frame: WSFrame) -> None:
+        if self._closing and self._comes_late(kind):
+            return
         if frame.rsv2 or frame.rsv3 or (frame.rsv1 and (not self._bits or kind not in (_BINARY, _TEXT))):
             self.fail(framing.PROTOCOL_ERROR, "a reserved bit is set")
         elif kind is _BINARY or kind is _TEXT or kind is WSMsgType.CONTINUATION:

@@ -33,6 +33,10 @@ class Receiver(Protocol):
     def hold_reading(self, hold: bool) -> None: ...
 
 
+MAX_EXPANDED = 512 * 1024
+"""Bytes to which messages may be expanded in one turn of the event loop; more are expanded in a thread (TURN-1)."""
+
+
 class _Fragments:
     """A message that comes in fragments."""
 
@@ -62,7 +66,7 @@ class MessageParts:
         empty: whether nothing has begun: a plain frame is the next message.
     """
 
-    __slots__ = ("_fragments", "_inflater", "_receiver", "_task", "_waiting", "empty")
+    __slots__ = ("_expanded", "_fragments", "_inflater", "_receiver", "_task", "_waiting", "empty")
 
     def __init__(self, receiver: Receiver, agreement: deflate.Agreement | None) -> None:
         self.empty: bool = True
@@ -71,6 +75,7 @@ class MessageParts:
         self._fragments: _Fragments | None = None
         self._waiting: deque[tuple[WSMsgType, bytes, bool]] | None = None  # for a message that is being expanded
         self._task: asyncio.Task[None] | None = None
+        self._expanded = 0  # bytes of messages that were expanded at once in this turn of the event loop
 
     def receive(self, kind: WSMsgType, frame: WSFrame) -> None:
         """Take a data frame."""
@@ -109,7 +114,7 @@ class MessageParts:
             self._waiting.append((kind, data, compressed))
         elif not compressed:
             self._deliver(kind, data)
-        elif len(data) <= deflate.THREAD_ABOVE // 16:
+        elif len(data) <= deflate.THREAD_ABOVE // 16 and self._expanded <= MAX_EXPANDED:
             self._expand_now(kind, data)
         else:
             self._waiting, self.empty = deque(), False
@@ -134,8 +139,14 @@ class MessageParts:
             message = self._inflate(data, self._receiver.max_size)
         except (LimitExceeded, zlib.error) as error:
             self._refuse(error)
-        else:
-            self._deliver(kind, message)
+            return
+        if not self._expanded:
+            asyncio.get_running_loop().call_soon(self._turned)
+        self._expanded += len(message) or 1
+        self._deliver(kind, message)
+
+    def _turned(self) -> None:
+        self._expanded = 0
 
     async def _expand(self, kind: WSMsgType, data: bytes) -> None:
         loop = asyncio.get_running_loop()
