@@ -86,17 +86,12 @@ export class SendQueue {
   #lastId = 0;
   /** Settles when nothing waits any more; undefined while nothing does. */
   #waiting: Promise<void> | undefined;
-<<<<<<< HEAD
   #ended = false;
   #pace: Pace | undefined;
   /** Large messages that are being sent by turns. */
   readonly #streams = new Set<Promise<void>>();
-  /** Ids of messages that are being sent, or wait for it, and which the server has refused already. */
-  readonly #stopped = new Set<string>();
-=======
   /** Ids of messages that are being sent in pieces, or wait for it. */
   readonly #queued = new Set<string>();
->>>>>>> main
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
@@ -112,14 +107,8 @@ export class SendQueue {
     if (message.size > MAX_TOTAL) throw new UsageError(`a message holds at most 4 GiB, not ${message.size} bytes`);
     if (this.#pace) return this.#postPaced(id, message, isWanted);
     const [first, ...rest] = message.parts;
-<<<<<<< HEAD
     if (!this.#waiting && rest.length === 0 && first.length <= Math.min(this.frameSize, AT_ONCE)) return this.#transmit(first);
-=======
-    if (!this.#waiting && rest.length === 0 && first.length <= Math.min(this.frameSize, AT_ONCE)) {
-      return this.#sink.send(withHeader(first, this.#nextId(), 0, message.size));
-    }
     this.#queued.add(id);
->>>>>>> main
     const sent = Promise.resolve(this.#waiting).then(() => (isWanted() ? this.#stream(id, message) : undefined));
     // A message that fails holds up nothing.
     const over: Promise<void> = sent.catch(() => undefined).then(() => {
@@ -132,8 +121,7 @@ export class SendQueue {
 
   /** Sends no more of a message: the server skips the rest of what it has refused (G2-8). */
   stop(id: string): void {
-<<<<<<< HEAD
-    if (this.#waiting || this.#streams.size > 0) this.#stopped.add(id);
+    this.#queued.delete(id);
   }
 
   /** Nobody is there to send to any more. */
@@ -160,10 +148,11 @@ export class SendQueue {
   async #postPaced(id: string, message: Encoded, isWanted: () => boolean): Promise<void> {
     const [first] = message.parts;
     if (this.#pace?.open && message.parts.length === 1 && message.size <= SMALL && first instanceof Uint8Array) return this.#transmit(first);
+    this.#queued.add(id);
     while (this.#streams.size >= MAX_STREAMS) await Promise.race(this.#streams);
     const sent = isWanted() ? this.#stream(id, message) : Promise.resolve();
     const over: Promise<void> = sent.catch(() => undefined).then(() => {
-      this.#stopped.delete(id);
+      this.#queued.delete(id);
       this.#streams.delete(over);
       if (this.#streams.size === 0) this.#pace?.idle();
     });
@@ -179,9 +168,6 @@ export class SendQueue {
   #send(frame: Uint8Array): void {
     this.#pace?.sent(frame.length);
     this.#sink.send(frame);
-=======
-    this.#queued.delete(id);
->>>>>>> main
   }
 
   async #stream(id: string, { parts, size }: Encoded): Promise<void> {
@@ -192,19 +178,13 @@ export class SendQueue {
       // The page waits for one frame at a time to be read and handed over: those of 4 MiB would take too long.
       step = Math.max(Math.min(this.frameSize, this.#pace?.chunkSize ?? Infinity, DEFAULT_FRAME_SIZE) - HEADER_LENGTH, 1);
       const frame = new Uint8Array(HEADER_LENGTH + Math.min(step, size - offset));
-<<<<<<< HEAD
-      await source.fill(frame);
-      if (this.#ended || this.#stopped.has(id)) return;
-      this.#send(withHeader(frame, messageId, offset, size));
-=======
       await source.fill(frame).catch((error: unknown) => {
         // An empty chunk is malformed: the server drops what it has of the message (G2-7).
-        if (offset > 0) this.#sink.send(withHeader(new Uint8Array(HEADER_LENGTH), messageId, offset, size));
+        if (offset > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), messageId, offset, size));
         throw error;
       });
-      if (this.ended || !this.#queued.has(id)) return;
-      this.#sink.send(withHeader(frame, messageId, offset, size));
->>>>>>> main
+      if (this.#ended || !this.#queued.has(id)) return;
+      this.#send(withHeader(frame, messageId, offset, size));
       if (offset + step < size) await turn();
     }
   }

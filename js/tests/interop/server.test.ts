@@ -93,10 +93,7 @@ describe.each<[ServerName]>([["released"], ["ours"]])("the server %s", (name) =>
     ["tuple", undefined],
   ])("a result with a key that is %s arrives or rejects, and never hangs", async (kind, key) => {
     const result = link.call("test.keys", [kind], {}, { timeout: 5000 }).catch((error: unknown) => (error as Error).name);
-<<<<<<< HEAD
     // This project's server refuses other keys than text, numbers, booleans and null (MSG-8).
-=======
->>>>>>> main
     expect(await result).toEqual(key !== undefined ? { [key]: "value" } : name === "released" ? "ProtocolError" : "CallError");
   });
 

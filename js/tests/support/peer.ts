@@ -56,11 +56,15 @@ export class Connection {
   }
 
   #take(bytes: Uint8Array): void {
-<<<<<<< HEAD
     const header = new DataView(bytes.buffer, bytes.byteOffset);
     const id = header.getUint32(0, true);
     const chunks = this.#partial.get(id) ?? [];
     this.#partial.set(id, chunks);
+    if (bytes.length === 12) {
+      // An empty chunk: the message is dropped (G2-7).
+      this.#partial.delete(id);
+      return;
+    }
     chunks.push(bytes.subarray(12));
     this.counted += bytes.length;
     if (chunks.reduce((sum, { length }) => sum + length, 0) < header.getUint32(8, true)) return;
@@ -71,21 +75,6 @@ export class Connection {
       if (call[0] === 1 || call[0] === 2) this.counted -= bytes.length;
       return;
     }
-=======
-    if (bytes.length === 12) {
-      // An empty chunk: the message is dropped (G2-7).
-      this.#partial = [];
-      this.#received = 0;
-      return;
-    }
-    this.#partial.push(bytes.subarray(12));
-    this.#received += bytes.length - 12;
-    if (this.#received < new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true)) return;
-    const joined = new Uint8Array(Buffer.concat(this.#partial));
-    this.#partial = [];
-    this.#received = 0;
-    const call = decode(joined, { useBigInt64: true }) as Envelope;
->>>>>>> main
     if (!this.#waiting) this.#calls.push(call);
     else this.#waiting(call);
     this.#waiting = undefined;
