@@ -308,6 +308,11 @@ class SendQueue:
         head = place.stream.entries[0] if place is not None else None
         return head if head is not None and head.begun and name in head.names else None
 
+    def is_gated(self, name: Hashable) -> bool:
+        """Whether messages of a name wait for a gate."""
+        place = self._named.get(name)
+        return place is not None and bool(place.last.gates)
+
     def withdraw(self, name: Hashable, unwanted: Callable[[Any], bool]) -> None:
         """Take back the messages of a name that have not begun and are `unwanted`, by what they are about."""
         place = self._named.get(name)
