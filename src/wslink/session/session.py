@@ -222,10 +222,6 @@ class Session(Outgoing):
         if self._refused >= limit:
             self.close(1008, f"{limit} hellos were refused (max_hellos)")
 
-    def give_up_held(self) -> list[tuple[bool, Buffer | str]]:
-        """Frames that wait for their turn, which are its successor's from now on."""
-        return self._pace.stop() if self._pace is not None else []
-
     def succeed(self, predecessor: Session, hello: Request) -> None:
         """Take the place of `predecessor` on a connection that they share, beginning with `hello`."""
         self.encoder, self._decoder = detect(predecessor.encoder.generation == 2, self._owner.limits)

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import cast
 
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
@@ -42,6 +43,8 @@ may replace them."""
 
 TURN = 256
 """Messages that are received before others have their turn."""
+WRITE_TURN = 0.002
+"""Seconds for which one connection is written to before others have their turn."""
 MAX_PONGS = 16
 """Pings whose answers may wait; of more, the newest are answered (RFC 6455, 5.5.3)."""
 
@@ -261,7 +264,11 @@ class AiohttpConnection:
     async def _write(self, session: FrameReceiver) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
+                until = monotonic() + WRITE_TURN
                 while self._queue:
+                    if monotonic() > until:  # writes that never wait would keep the others waiting
+                        await asyncio.sleep(0)
+                        until = monotonic() + WRITE_TURN
                     await self._queue.popleft()()
                     if self.writable:
                         session.resume()
