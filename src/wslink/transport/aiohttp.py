@@ -43,6 +43,8 @@ may replace them."""
 
 TURN = 256
 """Messages that are received before others have their turn."""
+READ_SIZE = 64 * 1024
+"""Bytes that are read, and parsed, before others have their turn."""
 WRITE_TURN = 0.002
 """Seconds for which one connection is written to before others have their turn."""
 MAX_PONGS = 16
@@ -92,6 +94,8 @@ class AiohttpConnection:
         self._transport = cast("asyncio.Transport | None", transport)
         if self._transport is not None:
             self._transport.set_write_buffer_limits(HIGH_WATER)
+            if hasattr(self._transport, "max_size"):  # asyncio's own; nobody else's frames wait for more than this
+                self._transport.max_size = READ_SIZE
         self._limits = limits
         self._guard = guard
         self._session: FrameReceiver | None = None
