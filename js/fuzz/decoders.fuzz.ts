@@ -110,7 +110,7 @@ test("a session", { timeout: 2 * timeLimit + 60_000 }, async () => {
   const hello = session.hello("s", {});
   session.receive(frame(encode({ id: "system:c0:0", result: WELCOME_WITH_FEATURES })));
   expect((await hello).clientId).toBe(CLIENT_ID);
-  session.subscribe("test.topic", () => undefined, undefined).ready.catch(() => undefined);
+  session.subscribe("test.topic", () => undefined, {}).ready.catch(() => undefined);
   fuzz(
     fc.property(frames, (sequence) => {
       for (const bytes of sequence) check(() => session.receive(bytes), ProtocolError);

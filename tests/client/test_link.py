@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -412,3 +414,20 @@ async def test_a_server_that_never_answers_times_out() -> None:
         await wslink.connect(f"ws://127.0.0.1:{port}/ws", timeout=0.2)
     await left.wait()
     server.close()
+
+
+def test_a_program_may_end_without_closing_a_link_that_the_server_has_closed() -> None:
+    program = """
+import asyncio, wslink
+from wslink import App
+
+async def main():
+    server = await App(secret="s").serve(host="127.0.0.1", port=0, handle_signals=False, ready_msg="")
+    link = await wslink.connect(f"ws://127.0.0.1:{server.port}/ws", secret="s")
+    await server.stop()
+    await link.wait_closed()
+
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

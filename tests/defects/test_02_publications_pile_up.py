@@ -60,8 +60,9 @@ async def test_a_publication_is_encoded_once_for_all_clients():
 
 
 @defect(2)
-async def test_a_client_that_falls_behind_too_far_is_dropped():
-    """LIM-6: more than 64 MiB waiting for one client ends that client's connection."""
+async def test_a_client_that_falls_behind_too_far_is_dropped(monkeypatch):
+    """LIM-6: more than `max_backlog` waiting for one client, here 64 MiB, ends that client's connection."""
+    monkeypatch.setenv("WSLINK_MAX_BACKLOG", str(64 << 20))
     dropped = asyncio.Event()
 
     class Flood(LinkProtocol):

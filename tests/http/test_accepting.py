@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import ssl
 import subprocess
 import sys
 import textwrap
@@ -179,3 +181,31 @@ async def test_any_application_is_served_within_these_bounds(
             writer.transport.abort()
     finally:
         await site.stop()
+
+
+async def test_a_tls_handshake_that_does_not_come_is_not_waited_for(
+    app: App, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LIM-15."""
+    pytest.importorskip("cryptography")
+    monkeypatch.setattr(acceptor, "TLS_TIMEOUT", 0.3)
+    reader, writer = await dial(await serve(app, ssl="adhoc"), b"\x16\x03")
+    with contextlib.suppress(ConnectionError):
+        await asyncio.wait_for(reader.read(), 3)
+    writer.transport.abort()
+
+
+async def test_connections_in_their_tls_handshake_make_room_for_others(
+    app: App, serve: Serve, peers: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LIM-11."""
+    pytest.importorskip("cryptography")
+    monkeypatch.setattr("wslink.http.site.MAX_OTHERS", 3)
+    url = await serve(App(secret="secret", limits=Limits(max_clients=1)), ssl="adhoc")
+    silent = [await dial(url) for _ in range(8)]
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    peer = await peers(url.replace("ws://", "wss://"), hello={}, ssl=context)
+    assert "error" in await peer.call("nothing")
+    for _, writer in silent:
+        writer.transport.abort()

@@ -233,7 +233,7 @@ async def test_pings_that_nobody_reads_the_answers_of(
     socket.send(PING, b"the newest")
     await asyncio.sleep(0.3)
     assert psutil.Process().memory_info().rss - before < 32 * MIB
-    assert waited < 0.5  # also what the flood itself costs in this process
+    assert waited < 1  # the flood itself runs in this process, and on a busy machine
     socket.reader._transport.resume_reading()  # type: ignore[attr-defined]
     while (await socket.receive()).payload != b"the newest":
         pass
@@ -257,7 +257,7 @@ async def test_empty_fragments_are_bounded(
         await socket.receive()
     socket.send(TEXT, b"{", fin=False)
     waited = await longest_wait(peer, pour(socket, frame(0x00, 0x80, MASK) * 5000, 200))
-    assert waited < 0.5
+    assert waited < 1
     with contextlib.suppress(ConnectionError):  # it may be cut off before it has read that
         assert (await socket.receive_close())[0] == 1008
     socket.close()

@@ -49,3 +49,18 @@ async def test_aiohttp_keeps_nothing_of_a_connection_that_was_taken_over(
     gc.collect()
     assert [ref() for ref in seen] == [None]
     assert not [one for one in gc.get_objects() if isinstance(one, web_protocol.RequestHandler) and one.transport]
+
+
+async def test_the_names_of_aiohttp_that_bound_heads_and_guard_frames() -> None:
+    head = b"GET /ws HTTP/1.1\r\nHost: here\r\nConnection: a\r\nConnection: b\r\n\r\n"
+    parsed = aiohttp_private.parse_head(head)
+    assert parsed is not None
+    assert parsed.getall("connection") == ["a", "b"]
+    assert aiohttp_private.parse_head(b"GET /ws HTTP/1.1\r\nbad header\r\n\r\n") is None
+    server = web.Server(lambda request: None, **aiohttp_private.HANDLER_OPTIONS)  # type: ignore[arg-type]
+    handler = aiohttp_private.bounded_handler(server, lambda transport: None)
+    for name in ("_waiter", "_payload_parser", "set_parser", "force_close"):
+        assert hasattr(handler, name)
+    connector = aiohttp_private.guarding_connector()
+    assert hasattr(connector._factory(), "set_parser")
+    await connector.close()

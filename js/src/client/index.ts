@@ -1,7 +1,8 @@
 // What pages load as client.js: everything but the compatibility API.
 export { connect, type ConnectOptions } from "./connect.js";
 export { launch, type LaunchOptions, type LaunchProgress, type LaunchRequest, type LaunchedSession } from "./launch.js";
-export type { CallOptions, CloseInfo, Link, LinkState, SubscribeOptions } from "./link.js";
+export type { CallOptions, CloseInfo, Link, LinkState } from "./link.js";
+export { painted } from "./painted.js";
 export {
   AuthenticationError,
   CallError,
@@ -21,12 +22,13 @@ export type {
   Delivery,
   Filter,
   PublicationInfo,
+  SubscribeOptions,
   Subscription,
   TagValue,
 } from "../session/features/subscribe.js";
 export type { Feature, FeatureFactory, FeatureHost } from "../session/features/feature.js";
 export type { Transport, TransportEvents } from "../transports/transport.js";
 export type { WebSocketConstructor, WebSocketEvent, WebSocketLike } from "../transports/websocket.js";
-export type { Publication, ResponseMessage, UnaskedMessage } from "../wire/messages.js";
+export type { ExtensionMessage, Publication, ResponseMessage, UnaskedMessage } from "../wire/messages.js";
 export { NDArray, type DType, type DTypes, type HalfArray } from "../wire/ndarray.js";
 export { VERSION } from "../version.js";

@@ -1,7 +1,7 @@
 import { ConnectionError } from "../errors.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
-import type { Callback, Filter, Subscription } from "../session/features/subscribe.js";
+import type { Callback, SubscribeOptions, Subscription } from "../session/features/subscribe.js";
 import type { Welcome } from "../session/hello.js";
 import { Session } from "../session/session.js";
 import type { Transport } from "../transports/transport.js";
@@ -19,12 +19,6 @@ export type LinkState = "open" | "closing" | "closed";
 
 /** Options of one call. */
 export type CallOptions = WaitOptions;
-
-/** Options of one subscription. */
-export interface SubscribeOptions {
-  /** Which publications to send, by their tags. Default: all of the topic. */
-  readonly filter?: Filter | null | undefined;
-}
 
 /** What a link needs to begin. */
 export interface LinkOptions extends WaitOptions {
@@ -83,7 +77,7 @@ export class Link {
     return this.#welcome?.clientId ?? "";
   }
 
-  /** The extensions that the server accepted, `"subscribe"` and `"arrays"`: none where it is a released 2.x. */
+  /** The extensions that the server accepted, such as `"subscribe"`, `"arrays"` and `"flow"`: none where it is a released 2.x. */
   get features(): readonly string[] {
     return this.#welcome?.features ?? [];
   }
@@ -126,10 +120,11 @@ export class Link {
    * @typeParam T - what the topic carries; it is not checked.
    * @param callback - called with each publication that matches, in the order in which they were published. Bytes and arrays in
    *   the payload are views of the message they came in; subscriptions that get the same publication share one payload.
+   *   What it returns, if it is a promise, tells when it has dealt with the publication: the server sends no more than the page keeps up with.
    * @returns at once; await its `ready` to know that the subscription is in effect.
    */
   subscribe<T = unknown>(topic: string, callback: Callback<T>, options: SubscribeOptions = {}): Subscription {
-    return this.#session.subscribe(topic, callback as Callback, options.filter);
+    return this.#session.subscribe(topic, callback as Callback, options);
   }
 
   /**

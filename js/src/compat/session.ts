@@ -165,5 +165,5 @@ class SocketSink {
 }
 
 function add(session: Session, { topic, callback }: SubscriberInfo): Subscription {
-  return session.subscribe(topic, (payload) => callback([payload]), undefined);
+  return session.subscribe(topic, (payload) => callback([payload]), {});
 }

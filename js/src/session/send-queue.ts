@@ -2,9 +2,13 @@ import { UsageError } from "../errors.js";
 import { withHeader } from "../wire/chunks.js";
 import type { Encoded } from "../wire/encoder.js";
 import { DEFAULT_FRAME_SIZE, HEADER_LENGTH, MAX_TOTAL } from "../wire/limits.js";
+import { CongestionController } from "./congestion.js";
 
 /** A frame of more bytes is sent in pieces, and the page gets its turn between them. */
 const AT_ONCE = 2 ** 20;
+
+/** A message of at most so many bytes passes larger ones (LANE-2). */
+const SMALL = 16_384;
 
 /** While more bytes wait in the transport, no further frame of a large message is made. */
 const HIGH_WATER = 2 ** 24;
@@ -19,19 +23,75 @@ export interface FrameSink {
   readonly waiting?: number | undefined;
 }
 
-/** Sends messages in the order in which they were given. Large ones are cut up as they are sent, and Blobs read piece by piece. */
+/** How many large messages are sent by turns; more wait. */
+const MAX_STREAMS = 16;
+
+/** What says when a chunk may go, for a server that acknowledges (FLOW-4). */
+class Pace {
+  readonly #line = new CongestionController(seconds());
+  #waiting: (() => void)[] = [];
+
+  get chunkSize(): number {
+    return this.#line.chunkSize;
+  }
+
+  /** Whether less is in flight than may be. */
+  get open(): boolean {
+    return this.#line.inFlight < this.#line.window;
+  }
+
+  sent(size: number): void {
+    this.#line.sent(seconds(), size);
+  }
+
+  acknowledged(total: number, held: number): void {
+    this.#line.acknowledged(seconds(), total, held / 1000);
+    this.wake();
+  }
+
+  idle(): void {
+    this.#line.idle();
+  }
+
+  /** Resolves when a chunk may go. */
+  async turn(): Promise<void> {
+    for (let delay; (delay = this.#line.delay(seconds())) > 0; ) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+        if (delay < Infinity) setTimeout(resolve, delay * 1000);
+      });
+    }
+  }
+
+  /** Lets all that wait look again. */
+  wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resume of waiting) resume();
+  }
+}
+
+function seconds(): number {
+  return performance.now() / 1000;
+}
+
+/**
+ * Sends messages in the order in which they were given. Large ones are cut up as they are sent, and Blobs read piece by piece. To a server that
+ * acknowledges, small messages pass large ones, which take turns (LANE-2).
+ */
 export class SendQueue {
   /** The largest frame, header included, in bytes (G2-5). */
   frameSize = DEFAULT_FRAME_SIZE;
-  /** Set when the session has ended: nothing more is sent. */
-  ended = false;
-
   readonly #sink: FrameSink;
   #lastId = 0;
   /** Settles when nothing waits any more; undefined while nothing does. */
   #waiting: Promise<void> | undefined;
-  /** Ids of messages that are being sent, or wait for it, and which the server has refused already. */
-  readonly #stopped = new Set<string>();
+  #ended = false;
+  #pace: Pace | undefined;
+  /** Large messages that are being sent by turns. */
+  readonly #streams = new Set<Promise<void>>();
+  /** Ids of messages that are being sent in pieces, or wait for it. */
+  readonly #queued = new Set<string>();
 
   constructor(sink: FrameSink) {
     this.#sink = sink;
@@ -45,14 +105,14 @@ export class SendQueue {
    */
   async post(id: string, message: Encoded, isWanted: () => boolean): Promise<void> {
     if (message.size > MAX_TOTAL) throw new UsageError(`a message holds at most 4 GiB, not ${message.size} bytes`);
+    if (this.#pace) return this.#postPaced(id, message, isWanted);
     const [first, ...rest] = message.parts;
-    if (!this.#waiting && rest.length === 0 && first.length <= Math.min(this.frameSize, AT_ONCE)) {
-      return this.#sink.send(withHeader(first, this.#nextId(), 0, message.size));
-    }
+    if (!this.#waiting && rest.length === 0 && first.length <= Math.min(this.frameSize, AT_ONCE)) return this.#transmit(first);
+    this.#queued.add(id);
     const sent = Promise.resolve(this.#waiting).then(() => (isWanted() ? this.#stream(id, message) : undefined));
     // A message that fails holds up nothing.
     const over: Promise<void> = sent.catch(() => undefined).then(() => {
-      this.#stopped.delete(id);
+      this.#queued.delete(id);
       if (this.#waiting === over) this.#waiting = undefined;
     });
     this.#waiting = over;
@@ -61,22 +121,78 @@ export class SendQueue {
 
   /** Sends no more of a message: the server skips the rest of what it has refused (G2-8). */
   stop(id: string): void {
-    if (this.#waiting) this.#stopped.add(id);
+    this.#queued.delete(id);
+  }
+
+  /** Nobody is there to send to any more. */
+  end(): void {
+    this.#ended = true;
+    this.#pace?.wake();
+  }
+
+  /** Sends by what the server acknowledges, from now on. */
+  startFlow(): void {
+    this.#pace = new Pace();
+  }
+
+  acknowledged(total: number, held: number): void {
+    this.#pace?.acknowledged(total, held);
+  }
+
+  /** Sends a small message at once, which is not acknowledged. */
+  notify({ parts }: Encoded): void {
+    const [bytes] = parts;
+    if (!this.#ended && bytes instanceof Uint8Array) this.#sink.send(withHeader(bytes, this.#nextId(), 0, bytes.length - HEADER_LENGTH));
+  }
+
+  async #postPaced(id: string, message: Encoded, isWanted: () => boolean): Promise<void> {
+    const [first] = message.parts;
+    if (this.#pace?.open && message.parts.length === 1 && message.size <= SMALL && first instanceof Uint8Array) return this.#transmit(first);
+    this.#queued.add(id);
+    while (this.#streams.size >= MAX_STREAMS) await Promise.race(this.#streams);
+    const sent = isWanted() ? this.#stream(id, message) : Promise.resolve();
+    const over: Promise<void> = sent.catch(() => undefined).then(() => {
+      this.#queued.delete(id);
+      this.#streams.delete(over);
+      if (this.#streams.size === 0) this.#pace?.idle();
+    });
+    this.#streams.add(over);
+    return sent;
+  }
+
+  /** Sends a message that fits a frame. */
+  #transmit(message: Uint8Array): void {
+    this.#send(withHeader(message, this.#nextId(), 0, message.length - HEADER_LENGTH));
+  }
+
+  #send(frame: Uint8Array): void {
+    this.#pace?.sent(frame.length);
+    this.#sink.send(frame);
   }
 
   async #stream(id: string, { parts, size }: Encoded): Promise<void> {
     const messageId = this.#nextId();
     const source = new Source(parts);
-    // The page waits for one frame at a time to be read and handed over: those of 4 MiB would take too long.
-    const step = Math.max(Math.min(this.frameSize, DEFAULT_FRAME_SIZE) - HEADER_LENGTH, 1);
-    for (let offset = 0; offset < size; offset += step) {
-      while ((this.#sink.waiting ?? 0) > HIGH_WATER && !this.ended) await new Promise((resolve) => setTimeout(resolve, POLL));
+    for (let offset = 0, step; offset < size; offset += step) {
+      await this.#room();
+      // The page waits for one frame at a time to be read and handed over: those of 4 MiB would take too long.
+      step = Math.max(Math.min(this.frameSize, this.#pace?.chunkSize ?? Infinity, DEFAULT_FRAME_SIZE) - HEADER_LENGTH, 1);
       const frame = new Uint8Array(HEADER_LENGTH + Math.min(step, size - offset));
-      await source.fill(frame);
-      if (this.ended || this.#stopped.has(id)) return;
-      this.#sink.send(withHeader(frame, messageId, offset, size));
+      await source.fill(frame).catch((error: unknown) => {
+        // An empty chunk is malformed: the server drops what it has of the message (G2-7).
+        if (offset > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), messageId, offset, size));
+        throw error;
+      });
+      if (this.#ended || !this.#queued.has(id)) return;
+      this.#send(withHeader(frame, messageId, offset, size));
       if (offset + step < size) await turn();
     }
+  }
+
+  /** Resolves when the next chunk of a large message may go. */
+  async #room(): Promise<void> {
+    while ((this.#sink.waiting ?? 0) > HIGH_WATER && !this.#ended) await new Promise((resolve) => setTimeout(resolve, POLL));
+    if (!this.#ended) await this.#pace?.turn();
   }
 
   #nextId(): number {

@@ -10,7 +10,8 @@ import type { Limits } from "../wire/limits.js";
 import { type ErrorMessage, type ResponseMessage, type ServerMessage, readMessage } from "../wire/messages.js";
 import { arrays } from "./features/arrays.js";
 import { type FeatureFactory, type FeatureHost, Features } from "./features/feature.js";
-import { type Callback, type Filter, type Subscription, Subscriptions } from "./features/subscribe.js";
+import { Flow } from "./features/flow.js";
+import { type Callback, type SubscribeOptions, type Subscription, Subscriptions } from "./features/subscribe.js";
 import { type Welcome, helloOf, readWelcome, refusal } from "./hello.js";
 import { type FrameSink, SendQueue } from "./send-queue.js";
 import { type SessionEvent, type SessionState, transition } from "./state.js";
@@ -37,6 +38,7 @@ export class Session {
   readonly #queue: SendQueue;
   readonly #pending = new PendingCalls();
   readonly #subscriptions: Subscriptions;
+  readonly #flow: Flow;
   readonly #features: Features;
   readonly #asReleased: boolean;
   #state: SessionState = "new";
@@ -52,8 +54,16 @@ export class Session {
     this.#queue = new SendQueue(sink);
     const system: FeatureHost["system"] = (name, argument) =>
       this.#request(`system:${name}:${++this.#lastNumber}`, `wslink.${name}`, [argument]);
-    this.#subscriptions = new Subscriptions({ system });
-    this.#features = new Features({ system, encoder: this.#encoder }, [() => this.#subscriptions, arrays, ...features]);
+    const host: FeatureHost = {
+      system,
+      encoder: this.#encoder,
+      notify: (items) => this.#queue.notify(this.#encoder.encode(items)),
+      startFlow: () => this.#queue.startFlow(),
+      acknowledged: (total, held) => this.#queue.acknowledged(total, held),
+    };
+    this.#flow = new Flow(host);
+    this.#subscriptions = new Subscriptions(host, this.#flow);
+    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, ...features]);
   }
 
   get state(): SessionState {
@@ -83,8 +93,8 @@ export class Session {
     return this.#request(`${this.#prefix}${++this.#lastNumber}`, method, args, kwargs, options);
   }
 
-  subscribe(topic: string, callback: Callback, filter: Filter | null | undefined): Subscription {
-    return this.#subscriptions.add(topic, callback, filter);
+  subscribe(topic: string, callback: Callback, options: SubscribeOptions): Subscription {
+    return this.#subscriptions.add(topic, callback, options);
   }
 
   /** Takes a frame from the server. It never throws: what is wrong with a frame rejects the call that it belongs to, or is reported. */
@@ -92,8 +102,10 @@ export class Session {
     if (this.#ended) return;
     try {
       if (typeof frame === "string") throw new ProtocolError(ErrorCode.invalidRequest, "the server sent a text frame (DET-2)");
-      const message = this.#assemble(frame);
-      if (message) this.#handle(readMessage(this.#decoder, message));
+      const assembled = this.#assemble(frame);
+      const message = assembled && readMessage(this.#decoder, assembled);
+      this.#flow.count(frame.length, message?.kind === "extension" ? message.type : undefined);
+      if (message) this.#handle(message);
     } catch (error) {
       report(error);
     }
@@ -104,7 +116,7 @@ export class Session {
     this.#state = transition(this.#state, event);
     if (this.#ended) return;
     this.#ended = error;
-    this.#queue.ended = true;
+    this.#queue.end();
     this.#pending.rejectAll(error);
     this.#features.end(error);
   }
@@ -153,6 +165,7 @@ export class Session {
         this.#handleError(message);
         break;
       case "publication":
+      case "extension":
         this.#features.receive(message);
         break;
       case "unreadable":

@@ -41,7 +41,7 @@ const utf8 = new TextEncoder();
  * - numbers without a fraction travel as integers where 64 bits hold them, as BigInts do;
  * - `ArrayBuffer`, `DataView`, `Uint8Array`, `Uint8ClampedArray` and `Blob` travel as bytes;
  * - {@link NDArray} and the other typed arrays travel as arrays where {@link Encoder.arrays} allows, as bytes otherwise (ARR-1);
- * - `Date` travels as a timestamp, `Map` as a map whose keys may be numbers, `Set` as a list;
+ * - `Date` travels as a timestamp, `Map` as a map whose keys may be numbers, booleans and `null`, `Set` as a list;
  * - objects of other classes travel as what their `toJSON` returns, or as their own properties.
  *
  * What is left, such as functions, promises, errors and iterators, is refused by an error that names its place.
@@ -285,12 +285,12 @@ export class Encoder {
     this.#mapHeader(map.size);
     for (const [key, value] of map) {
       try {
-        if (!isKey(key)) throw new Misfit("a key of a Map is neither text nor a number");
-        // A server that takes no arrays is a released one, which takes no numbers as keys either.
+        if (!isKey(key)) throw new Misfit("a key of a Map is neither text, a number, a boolean nor null");
+        // A server that takes no arrays is a released one, which takes nothing but text as keys.
         this.#value(this.arrays ? key : String(key), depth + 1);
         this.#value(value, depth + 1);
       } catch (error) {
-        throw inside(`.get(${isKey(key) ? key : "..."})`, error);
+        throw inside(`.get(${isKey(key) ? String(key) : "..."})`, error);
       }
     }
   }

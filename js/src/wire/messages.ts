@@ -35,11 +35,18 @@ export interface Unreadable {
   readonly error: ProtocolError;
 }
 
+/** A message of an extension: an array whose first item is its type (EXT-4). */
+export interface ExtensionMessage {
+  readonly kind: "extension";
+  readonly type: number;
+  readonly items: readonly unknown[];
+}
+
 /** What a server sends. */
-export type ServerMessage = ResponseMessage | ErrorMessage | Publication | Unreadable;
+export type ServerMessage = ResponseMessage | ErrorMessage | Publication | ExtensionMessage | Unreadable;
 
 /** What a server sends of its own accord, or under an id that no call waits for. */
-export type UnaskedMessage = ResponseMessage | Publication;
+export type UnaskedMessage = ResponseMessage | Publication | ExtensionMessage;
 
 /** Decodes and checks a message from the server. */
 export function readMessage(decoder: Decoder, bytes: Uint8Array): ServerMessage {
@@ -55,6 +62,9 @@ export function readMessage(decoder: Decoder, bytes: Uint8Array): ServerMessage 
 }
 
 function parse(envelope: unknown): ServerMessage {
+  if (Array.isArray(envelope) && Number.isInteger(envelope[0])) {
+    return { kind: "extension", type: envelope[0] as number, items: envelope };
+  }
   if (!isMap(envelope)) throw invalid("it is not a map");
   const id = parseId(envelope.id);
   if (!id) throw invalid(`id is not "<kind>:<name>:<number>"`);

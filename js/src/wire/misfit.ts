@@ -27,9 +27,9 @@ export function inside(step: string, error: unknown): Misfit {
   return misfit;
 }
 
-/** Whether a map may have `key` as a key. */
-export function isKey(key: unknown): key is string | number {
-  return /^(string|number|bigint)$/.test(typeof key);
+/** Whether a map may have `key` as a key (MSG-8). */
+export function isKey(key: unknown): key is string | number | boolean | null {
+  return key === null || /^(string|number|bigint|boolean)$/.test(typeof key);
 }
 
 export function className(value: object): string {

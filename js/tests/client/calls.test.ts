@@ -242,6 +242,20 @@ describe("a large message", () => {
     peer.socket.terminate();
   });
 
+  test("of a Blob that cannot be read to its end fails its call and no other, and the server is made to drop it", async () => {
+    const { link, peer } = await linked();
+    const broken = new Blob([new Uint8Array(4 * MIB)]);
+    broken.slice = (start = 0, end) =>
+      start < MIB ? Blob.prototype.slice.call(broken, start, end) : ({ arrayBuffer: () => Promise.reject(new Error("the file is gone")) } as Blob);
+    await expect(link.call("upload", [broken])).rejects.toThrow("the file is gone");
+    const next = link.call("next");
+    const call = await peer.next();
+    expect(call.method).toBe("next");
+    expect(peer.frames.slice(1).map(({ data }) => data.length)).toEqual([524_288, 524_288, 524_288, 12, expect.any(Number)]);
+    peer.answer(call, "good");
+    expect(await next).toBe("good");
+  });
+
   test("that was given up before its turn is not sent", async () => {
     const { link, peer } = await linked();
     const abort = new AbortController();

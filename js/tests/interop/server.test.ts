@@ -37,7 +37,7 @@ describe.each<[ServerName]>([["released"], ["ours"]])("the server %s", (name) =>
 
   test("hello", () => {
     expect(link.clientId).toMatch(/^c[0-9a-f]{32}$/);
-    expect(link.features).toEqual(name === "ours" ? ["subscribe", "arrays"] : []);
+    expect(link.features).toEqual(name === "ours" ? ["subscribe", "arrays", "flow"] : []);
   });
 
   test.each([{ secret: "wrong" }, {}, { secret: "" }])("refuses %o", async (options) => {
@@ -93,9 +93,8 @@ describe.each<[ServerName]>([["released"], ["ours"]])("the server %s", (name) =>
     ["tuple", undefined],
   ])("a result with a key that is %s arrives or rejects, and never hangs", async (kind, key) => {
     const result = link.call("test.keys", [kind], {}, { timeout: 5000 }).catch((error: unknown) => (error as Error).name);
-    // This project's server refuses keys that are neither text nor numbers (MSG-8).
-    const arrives = key !== undefined && (name === "released" || ["int", "float"].includes(kind));
-    expect(await result).toEqual(arrives ? { [key]: "value" } : name === "released" ? "ProtocolError" : "CallError");
+    // This project's server refuses other keys than text, numbers, booleans and null (MSG-8).
+    expect(await result).toEqual(key !== undefined ? { [key]: "value" } : name === "released" ? "ProtocolError" : "CallError");
   });
 
   test.each([10, 480, 600, 900])("a result that is nested %i levels deep arrives or rejects, and never hangs", async (depth) => {
@@ -107,8 +106,8 @@ describe.each<[ServerName]>([["released"], ["ours"]])("the server %s", (name) =>
   });
 
   test("what JavaScript has beside the plain values", async () => {
-    const values = [new Set([1, 2]), new URL("http://example.org/x"), new Map([[1, "one"]]), Object(7)] as unknown[];
-    expect(await link.call("test.echo", [values])).toEqual([[1, 2], "http://example.org/x", { 1: "one" }, 7]);
+    const values = [new Set([1, 2]), new URL("http://example.org/x"), new Map<unknown, unknown>([[2, "two"], [true, "yes"], [null, "none"]]), Object(7)] as unknown[];
+    expect(await link.call("test.echo", [values])).toEqual([[1, 2], "http://example.org/x", { 2: "two", true: "yes", null: "none" }, 7]);
     if (name === "ours") expect(await link.call("test.integer", [2 ** 60])).toBe(String(2n ** 60n));
   });
 
@@ -178,6 +177,20 @@ describe.each(["picows", "aiohttp"])("a close while much is on its way, engine %
       await under;
     }
   });
+});
+
+test("files that cannot be read to their end leave nothing behind at this project's server", async () => {
+  const server = await PythonServer.start("ours");
+  const link = await connect(server.url, { secret: "s3cret" });
+  for (let n = 0; n < 70; n++) {
+    const broken = new Blob([new Uint8Array(2 * MIB)]);
+    broken.slice = (start = 0, end) =>
+      start < MIB ? Blob.prototype.slice.call(broken, start, end) : ({ arrayBuffer: () => Promise.reject(new Error("gone")) } as Blob);
+    await expect(link.call("test.length", [broken])).rejects.toThrow("gone");
+  }
+  expect(await link.call("test.length", [new Blob([new Uint8Array(2 * MIB)])])).toBe(2 * MIB); // 64 messages may be under way
+  await link.close();
+  await server.stop();
 });
 
 describe("with the limits of this project's server", () => {

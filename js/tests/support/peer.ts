@@ -40,8 +40,11 @@ export class Connection {
   readonly frames: { readonly data: Uint8Array; readonly binary: boolean }[] = [];
   readonly #calls: Envelope[] = [];
   #waiting: ((call: Envelope) => void) | undefined;
-  #partial: Uint8Array[] = [];
-  #received = 0;
+  /** Messages of extensions that have arrived (EXT-4). */
+  readonly extensions: unknown[][] = [];
+  /** Bytes of frames that have arrived, those of messages of types 1 and 2 left out (FLOW-1). */
+  counted = 0;
+  readonly #partial = new Map<number, Uint8Array[]>();
 
   constructor(readonly socket: WebSocket) {
     socket.on("message", (data, binary) => {
@@ -53,13 +56,25 @@ export class Connection {
   }
 
   #take(bytes: Uint8Array): void {
-    this.#partial.push(bytes.subarray(12));
-    this.#received += bytes.length - 12;
-    if (this.#received < new DataView(bytes.buffer, bytes.byteOffset).getUint32(8, true)) return;
-    const joined = new Uint8Array(Buffer.concat(this.#partial));
-    this.#partial = [];
-    this.#received = 0;
-    const call = decode(joined, { useBigInt64: true }) as Envelope;
+    const header = new DataView(bytes.buffer, bytes.byteOffset);
+    const id = header.getUint32(0, true);
+    const chunks = this.#partial.get(id) ?? [];
+    this.#partial.set(id, chunks);
+    if (bytes.length === 12) {
+      // An empty chunk: the message is dropped (G2-7).
+      this.#partial.delete(id);
+      return;
+    }
+    chunks.push(bytes.subarray(12));
+    this.counted += bytes.length;
+    if (chunks.reduce((sum, { length }) => sum + length, 0) < header.getUint32(8, true)) return;
+    this.#partial.delete(id);
+    const call = decode(new Uint8Array(Buffer.concat(chunks)), { useBigInt64: true }) as Envelope | unknown[];
+    if (Array.isArray(call)) {
+      this.extensions.push(call);
+      if (call[0] === 1 || call[0] === 2) this.counted -= bytes.length;
+      return;
+    }
     if (!this.#waiting) this.#calls.push(call);
     else this.#waiting(call);
     this.#waiting = undefined;
@@ -87,6 +102,11 @@ export class Connection {
     this.send(message({ id: `publish:${topic}:0`, result: payload, ...more }));
   }
 
+  /** Sends a message of an extension. */
+  extension(...items: unknown[]): void {
+    this.send(frame(encode(items), { id: ++lastId }));
+  }
+
   /** Makes what `send` sends arrive at once, in one packet. */
   together(send: () => void): void {
     const { _socket: socket } = this.socket as unknown as { _socket: Socket };
@@ -98,6 +118,7 @@ export class Connection {
   /** Answers the client's hello. */
   async welcome(result: unknown = WELCOME_WITH_FEATURES): Promise<Envelope> {
     const hello = await this.next();
+    this.counted = 0;
     this.answer(hello, result);
     return hello;
   }

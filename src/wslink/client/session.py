@@ -53,7 +53,7 @@ class ClientSession:
     """
 
     def __init__(self, limits: Limits, publish: PublicationHandler) -> None:
-        self.client_id = ""
+        self.client_id: str = ""
         self.server: dict[str, Value] = {}
         self.features: tuple[str, ...] = ()
         self.max_frame: int = FIRST_FRAME_SIZE

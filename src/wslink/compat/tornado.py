@@ -26,7 +26,7 @@ __all__ = ["GenericMessage", "TornadoServer", "WsLinkWebSocket", "create_webserv
 
 HEART_BEAT = 30.0
 
-logger = logging.getLogger("wslink.backends.tornado")
+logger: logging.Logger = logging.getLogger("wslink.backends.tornado")
 _refusals = Complaints()
 
 

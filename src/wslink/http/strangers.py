@@ -9,7 +9,7 @@ from collections.abc import Callable
 from wslink.session.session import Session
 from wslink.session.state import State
 
-logger = logging.getLogger("wslink.http")
+logger: logging.Logger = logging.getLogger("wslink.http")
 
 
 class Strangers:

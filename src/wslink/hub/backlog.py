@@ -25,7 +25,7 @@ class Backlog:
     """
 
     def __init__(self, limit: Callable[[], int], shed: Callable[[], None]) -> None:
-        self.bytes = 0
+        self.bytes: int = 0
         self._limit = limit
         self._shed = shed
         self._queues: dict[int, int] = {}

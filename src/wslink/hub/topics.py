@@ -50,7 +50,7 @@ class Subscription:
         self.filter = definition
         self.active = True
         self.session = session
-        self.size = filter_size(definition)
+        self.size: int = filter_size(definition)
         """What its filter counts."""
         self.flow: SubscriptionFlow | None = None
         """None for a client that acknowledges nothing."""
@@ -308,7 +308,7 @@ class Topic:
         for (encoder, ids), sessions in targets.items():
             message = encoder.publication(id_, packed[encoder], ids, self._publisher.max_frame)
             for session in sessions:
-                if session.flow is not None and ids:
+                if slot is not None and session.flow is not None and ids:
                     gates = session.flow.gates(ids)
                     label = gates[0].quality if gates else None
                     session.send_within(message, slot, (self.name,), gates, label, (ids, tags))

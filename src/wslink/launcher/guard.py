@@ -17,7 +17,7 @@ from wslink.launcher.access import Access
 from wslink.launcher.configuration import Settings
 from wslink.launcher.events import failure
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 refusals = sparse_logger("wslink.launcher.refused")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

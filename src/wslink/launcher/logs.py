@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 INTERVAL, QUICK = 0.1, 0.02
 """Seconds between two looks at the sizes; the second while a session writes so much that one had to be cut."""

@@ -39,7 +39,7 @@ from wslink.proxy.handoff import follow, hand_over
 from wslink.proxy.takeover import HandedOver
 from wslink.proxy.upstream import Target, Watch, passed_on, request_head, tunnel
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 PIECE = 64 * 1024
 """Bytes of a body that are carried at once."""

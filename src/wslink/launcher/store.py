@@ -13,7 +13,7 @@ from typing import Any
 
 from wslink.errors import UsageError
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 
 class Store:

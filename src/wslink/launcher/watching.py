@@ -11,7 +11,7 @@ from wslink.launcher.configuration import Configuration
 from wslink.launcher.session import Session, State
 from wslink.launcher.usage import connections
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 REAP_INTERVAL = 1.0
 """Seconds between two looks at which sessions have ended or are idle."""

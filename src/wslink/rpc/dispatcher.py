@@ -118,7 +118,7 @@ class Dispatcher:
         self._service = service
         self._responder = responder
         self._running: dict[object, Running] | None = None  # most clients never have one
-        self.full = False
+        self.full: bool = False
         """Whether no further calls are to be taken from the client for a while (LIM-10)."""
 
     @property

@@ -1,1 +1,1 @@
-"""One peer as the server sees it: hello, dispatch of calls, subscriptions, and the bounded outbox."""
+"""One client as its server sees it: hello, features, state, and the bounded queue of what is to be sent."""

@@ -77,7 +77,7 @@ class Greeting:
         if identity is None:
             session.refuse_hello(self._id)
             return
-        version = session.encoder.generation
+        version = session.encoder.version
         features = owner.features.granted(self._hello.features, version)
         if session.state is OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
             features = tuple(name for name in features if name in session.features)

@@ -110,7 +110,7 @@ class Intake:
     )  # fmt: skip
 
     def __init__(self, session: Taker, source: Source, turns: Turns, behind: Callable[[], bool], limit: int) -> None:
-        self.waiting = 0
+        self.waiting: int = 0
         """Bytes that wait."""
         self._session = session
         self._source = source

@@ -141,15 +141,16 @@ class Outgoing(Stateful):
     def result_behind(self, id_: str, value: Value, topic: str) -> None:
         """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
 
-        To a client with `flow`, behind the one that is being sent: what waits for a window is not waited for, since
-        the page may wait for this result before it lets more come.
+        What waits for a window of a client with `flow` is not waited for, but only what is being sent: the page may
+        wait for this result before it lets more come.
         """
         message = self.encoder.result(id_, value, self._max_frame)
         if not self.queue.waiting or self.state is CLOSED:
             self.send(message, None, (id_,))
             return
-        entry = Entry(message, None, (id_,) if self.flow is not None else (id_, topic))
-        if self.flow is not None:
+        entry = Entry(message, None, (id_, topic))
+        if self.queue.is_gated(topic):
+            entry.names = (id_,)
             entry.after = self.queue.begun(topic)
         self._put(entry)
 

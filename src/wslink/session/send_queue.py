@@ -119,20 +119,9 @@ class SendQueue:
     """
 
     __slots__ = (
-        "_ahead",
-        "_begun",
-        "_count",
-        "_frames",
-        "_lanes",
-        "_latest",
-        "_ledger",
-        "_limit",
-        "_named",
-        "_number",
-        "dropped",
-        "gated",
-        "waiting",
-    )
+        "_ahead", "_begun", "_count", "_frames", "_lanes", "_latest", "_ledger", "_limit", "_named", "_number",
+        "dropped", "gated", "waiting",
+    )  # fmt: skip
 
     def __init__(self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None) -> None:
         self._limit = limit
@@ -307,6 +296,11 @@ class SendQueue:
         place = self._named.get(name)
         head = place.stream.entries[0] if place is not None else None
         return head if head is not None and head.begun and name in head.names else None
+
+    def is_gated(self, name: Hashable) -> bool:
+        """Whether messages of a name wait for a gate."""
+        place = self._named.get(name)
+        return place is not None and bool(place.last.gates)
 
     def withdraw(self, name: Hashable, unwanted: Callable[[Any], bool]) -> None:
         """Take back the messages of a name that have not begun and are `unwanted`, by what they are about."""

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from wslink import errors
-from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, ParseError, PeerError
+from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, PeerError
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
 from wslink.session.greeting import Greeting
 from wslink.session.identity import Identity, Opening
 from wslink.session.intake import UNITS
-from wslink.session.outgoing import Outgoing
 from wslink.session.ports import SessionOwner, Transport
+from wslink.session.refusals import Refusals
 from wslink.session.state import CLOSED, NEW, OPEN, Event
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
@@ -38,7 +38,7 @@ def new_client_id() -> str:
     return f"c{secrets.token_hex(16)}"
 
 
-class Session(Outgoing):
+class Session(Refusals):
     """One client (session.view.SessionView), carried by a transport (session.ports.FrameReceiver).
 
     Args:
@@ -52,9 +52,11 @@ class Session(Outgoing):
             after another, a hello is the next one's first word.
     """
 
+    credit: int
+
     __slots__ = (
-        "__weakref__", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_malformed", "_opening", "_received",
-        "_refused", "_renew",
+        "__weakref__", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_opening", "_received",
+        "_renew",
     )  # fmt: skip
 
     def __init__(
@@ -76,8 +78,6 @@ class Session(Outgoing):
         self._dispatcher = Dispatcher(owner.service, self)
         self._decoder: Decoder | None = None
         self._logged = True
-        self._malformed = 0
-        self._refused = 0  # hellos
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
             self.expect_hello()
@@ -117,7 +117,7 @@ class Session(Outgoing):
                 notify(self, message)
             self._dispatcher.start(message, self.client)  # type: ignore[arg-type]
         except Exception:
-            self._fail_unforeseen(message)
+            self.fail_unforeseen(message)
 
     def has_many_calls(self) -> bool:
         return self._dispatcher.full
@@ -130,7 +130,7 @@ class Session(Outgoing):
         try:
             request = wire.parse_call(message)
         except PeerError as error:
-            self._refuse(wire.answerable_id(message), error)
+            self.refuse(wire.answerable_id(message), error)
             return
         logger.debug("client %s calls %r (%r)", self.client_id, request.method, request.id)
         try:
@@ -140,7 +140,7 @@ class Session(Outgoing):
         except PeerError as error:
             self.error(request.id, error.code, error.message, error.data)
         except Exception:
-            self._fail_unforeseen(request)
+            self.fail_unforeseen(request)
 
     def _take_extension(self, items: list[Any]) -> None:
         """Hand a message of an extension to its feature (EXT-4)."""
@@ -150,12 +150,7 @@ class Session(Outgoing):
                 raise InvalidRequest("a message must be a map, or of an extension that was accepted")
             take(self, items)
         except PeerError as error:
-            self._refuse(wire.MALFORMED_ID, error)
-
-    def _fail_unforeseen(self, request: Request) -> None:
-        """An exception of ours, or an observer's: it must not end the connection."""
-        logger.exception("client %s: the call %s of %s failed", self.client_id, request.id, request.method)
-        self.error(request.id, errors.INTERNAL_ERROR, "Internal error")
+            self.refuse(wire.MALFORMED_ID, error)
 
     def _admit(self, binary: bool, data: Buffer | str) -> bool:
         """Whether to look at a frame that comes before a good hello, or after the end."""
@@ -176,15 +171,7 @@ class Session(Outgoing):
         if isinstance(error, LimitExceeded) and self.state is NEW:  # LIM-2
             self._close_early()
         else:
-            self._refuse(wire.MALFORMED_ID if error.id is None else error.id, error)
-
-    def _refuse(self, id_: str, error: PeerError) -> None:
-        self._malformed += 1
-        self.error(id_, error.code, error.message, error.data)
-        if isinstance(error, (ParseError, InvalidRequest)):
-            logger.warning("client %s: %s", self.client_id, error.message)
-        if self._malformed > self._owner.limits.max_malformed:
-            self.close(1008, f"over max_malformed ({self._owner.limits.max_malformed}) malformed messages")
+            self.refuse(wire.MALFORMED_ID if error.id is None else error.id, error)
 
     def _handle(self, request: Request) -> None:
         """Hand a request to hello, the dispatcher or its feature. Raises PeerError."""
@@ -212,19 +199,9 @@ class Session(Outgoing):
             logger.warning("client %s: its hello is malformed: %s", self.client_id, error.message)
             self.refuse_hello(request.id, error)
 
-    def refuse_hello(self, id_: str, error: PeerError | None = None) -> None:
-        """Send that a hello is refused; the connection has few tries (LIM-8)."""
-        self._refused += 1
-        if error is None:
-            error = AuthenticationError("Authentication failed")
-        self.error(id_, error.code, error.message, error.data)
-        limit = self._owner.limits.max_hellos
-        if self._refused >= limit:
-            self.close(1008, f"{limit} hellos were refused (max_hellos)")
-
     def succeed(self, predecessor: Session, hello: Request) -> None:
         """Take the place of `predecessor` on a connection that they share, beginning with `hello`."""
-        self.encoder, self._decoder = detect(predecessor.encoder.generation == 2, self._owner.limits)
+        self.encoder, self._decoder = detect(predecessor.encoder.version == 2, self._owner.limits)
         self.take(hello)
 
     def open(self, features: tuple[str, ...], identity: Identity) -> None:
@@ -255,8 +232,7 @@ class Session(Outgoing):
     # End --------------------------------------------------------------------
 
     def close(self, code: int, reason: str) -> None:
-        """End the session and close its connection. What waits in the queue is dropped unless the code is 1000 or
-        1001."""
+        """End the session and close its connection. What waits is dropped unless the code is 1000 or 1001."""
         if self.state is CLOSED:
             return
         if code in (1000, 1001):

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from typing import NamedTuple
 
-FIRST_WINDOW = 2
+FIRST_WINDOW = 4
 MAX_WINDOW = 256
 NO_WINDOW = 1 << 62
 GROW_BELOW, SHRINK_ABOVE = 0.5, 1.0
@@ -146,7 +146,7 @@ class DeliveryWindow:
         before = self.size
         if waiting > SHRINK_ABOVE:
             self._starting = False
-            self.size = max(self.size - 1, 1)
+            self.size = max(min(self.size - 1, math.ceil(self.size * floor / rtt) + 1), 1)
         elif waiting < GROW_BELOW and full:
             self.size = min(self.size * 2 if self._starting else self.size + 1, MAX_WINDOW)
         if self.size != before:

@@ -37,7 +37,7 @@ from wslink.wire.limits import Limits
 Socket = web.WebSocketResponse | ClientWebSocketResponse
 
 HIGH_WATER = 64 * 1024
-"""Bytes that may wait in front of the socket. Beyond that frames stay in the session's outbox, where a newer one
+"""Bytes that may wait in front of the socket. Beyond that frames stay in the session's queue, where a newer one
 may replace them."""
 
 

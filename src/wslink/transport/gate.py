@@ -13,7 +13,7 @@ class ReadGate:
     """
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self._reopened: asyncio.Future[None] | None = None
 
     def close(self) -> None:

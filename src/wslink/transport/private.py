@@ -29,6 +29,9 @@ READ_SIZE = 64 * 1024
 EARLY_LIMIT = 64 * 1024
 """Bytes of a message that comes before anybody has said how large one may be."""
 
+READ_AHEAD = 2
+"""Requests that wait behind one that is being answered, from which on a connection is not read any further."""
+
 HANDLER_OPTIONS: dict[str, Any] = {
     "max_line_size": MAX_HEAD, "max_field_size": MAX_HEAD, "keepalive_timeout": IDLE_TIMEOUT,
 }  # fmt: skip
@@ -193,6 +196,9 @@ class BoundedHandler(RequestHandler):
         super().__init__(*args, **options)
         self._size = 0
         self._too_large = too_large
+        # aiohttp reads 32 requests ahead, with their bodies: up to 8 MiB of a connection whose first one takes time.
+        if hasattr(self, "_max_msg_queue_size"):  # since aiohttp 3.14; before, it does not stop reading at all
+            self._max_msg_queue_size, self._msg_queue_resume_size = READ_AHEAD, READ_AHEAD // 2
 
     def set_parser(self, parser: Any, *args: Any, **options: Any) -> None:
         super().set_parser(cast(Any, GuardedParser(parser, masked=True)), *args, **options)

@@ -19,11 +19,11 @@ logger: logging.Logger = logging.getLogger("wslink.protocol")
 TURN = 0.002
 """Seconds for which one connection is written to before others have their turn."""
 HIGH_WATER = 256 * 1024
-"""Bytes that may wait here. Beyond that frames stay in the session's outbox, where a newer one may replace them."""
+"""Bytes that may wait here. Beyond that frames stay in the session's queue, where a newer one may replace them."""
 
 
 class PumpedConnection:
-    """Carries a session (session.contracts.Connection) over `socket`.
+    """Carries a session (session.ports.Transport) over `socket`.
 
     Args:
         socket: has the coroutines `send_bytes(bytes)`, `send_str(str)` and `close(code=, message=)`; None
@@ -37,7 +37,7 @@ class PumpedConnection:
         self._queue: deque[tuple[Callable[[], Awaitable[Any]], int]] = deque()
         self._queued = 0
         self._written = 0
-        self.gate = ReadGate()
+        self.gate: ReadGate = ReadGate()
         """What hands frames to the session waits here where it can."""
         self._task: asyncio.Task[None] | None = None
         self._closing = socket is None

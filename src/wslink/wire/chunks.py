@@ -1,4 +1,4 @@
-"""Chunks of the second generation: a message cut into frames, and put together again (G2-1 to G2-10)."""
+"""Chunks of protocol version 2: a message cut into frames, and put together again (G2-1 to G2-10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which generation a connection speaks, and the encoders that all connections share."""
+"""Which protocol version a connection speaks, and the encoders that all connections share."""
 
 from __future__ import annotations
 

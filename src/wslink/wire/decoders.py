@@ -30,8 +30,8 @@ class Decoders:
     copies of their elements."""
 
     def __init__(self, ext_hook: Callable[[int, memoryview], Value]) -> None:
-        self.value = msgspec.msgpack.Decoder(ext_hook=ext_hook)
-        self.call = msgspec.msgpack.Decoder(Request, ext_hook=ext_hook)
+        self.value: msgspec.msgpack.Decoder[Value] = msgspec.msgpack.Decoder(ext_hook=ext_hook)
+        self.call: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request, ext_hook=ext_hook)
 
 
 PLAIN, VIEWS, COPIES = map(Decoders, (_keep_ext, _view_ext, _copy_ext))

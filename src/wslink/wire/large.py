@@ -23,7 +23,7 @@ class Large:
     __slots__ = ("data",)
 
     def __init__(self, data: Buffer) -> None:
-        self.data = data
+        self.data: Buffer = data
 
 
 FLAT = frozenset((str, int, float, bool, type(None)))

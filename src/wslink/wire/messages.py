@@ -1,4 +1,4 @@
-"""Ids and envelopes: what both generations share (docs/protocol/messages.md)."""
+"""Ids and envelopes: what both protocol versions share (docs/protocol/messages.md)."""
 
 from __future__ import annotations
 

@@ -1,10 +1,16 @@
-import type { ConnectionError } from "../../errors.js";
+import { type ConnectionError, ErrorCode, ProtocolError } from "../../errors.js";
 import type { UnaskedMessage } from "../../wire/messages.js";
 
 /** What a feature may use of the session that it extends. */
 export interface FeatureHost {
   /** Makes the system call `wslink.<name>` with one argument (MSG-3); resolves to its result. */
   system(name: string, argument: object): Promise<unknown>;
+  /** Sends a small message of an extension ahead of everything that waits (EXT-4). */
+  notify(items: readonly unknown[]): void;
+  /** Sends by what the server acknowledges, from now on (FLOW-4). */
+  startFlow(): void;
+  /** The server has received `total` bytes, and held that back for `held` milliseconds (FLOW-2). */
+  acknowledged(total: number, held: number): void;
   /** How this side writes values. */
   readonly encoder: { arrays: boolean };
 }
@@ -42,9 +48,14 @@ export class Features {
     return accepted.filter((name) => this.names.includes(name));
   }
 
-  /** Passes a message on to the feature that it belongs to; what belongs to none is ignored. */
+  /** Passes a message on to the feature that it belongs to; what belongs to none is ignored.
+   *
+   * @throws ProtocolError for a message of an extension that is not in use.
+   */
   receive(message: UnaskedMessage): void {
     for (const feature of this.#all) if (feature.receive?.(message)) return;
+    if (message.kind !== "extension") return;
+    throw new ProtocolError(ErrorCode.invalidRequest, `the server sent a message of type ${message.type}, of no extension that is in use (EXT-4)`);
   }
 
   end(error: ConnectionError): void {

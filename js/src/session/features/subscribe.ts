@@ -56,28 +56,46 @@ export interface Subscription {
   cancel(): Promise<void>;
 }
 
+/** Options of one subscription. */
+export interface SubscribeOptions {
+  /** Which publications to send, by their tags. Default: all of the topic. */
+  readonly filter?: Filter | null | undefined;
+  /** How many publications may be on their way or in the callback's hands, from 1 to 1024. Default: it follows the line and the callback. */
+  readonly window?: number | undefined;
+  /** The most publications per second. Default: as many as there are. */
+  readonly maxRate?: number | undefined;
+}
+
+/** What is told of each publication that a callback has dealt with: the subscription, and how many milliseconds that took. */
+export interface Settling {
+  settle(subscription: number, duration: number): void;
+  forget(subscription: number): void;
+}
+
 /** The subscriptions of a connection: kept by the server where it accepted `subscribe`, by topic on this side otherwise (ORD-4). */
 export class Subscriptions implements Feature {
   readonly name = "subscribe";
 
   readonly #host: Pick<FeatureHost, "system">;
+  readonly #settling: Settling;
   readonly #all = new Map<number, Entry>();
   #accepted = false;
   #lastId = 0;
   #ended: ConnectionError | undefined;
 
-  constructor(host: Pick<FeatureHost, "system">) {
+  constructor(host: Pick<FeatureHost, "system">, settling: Settling) {
     this.#host = host;
+    this.#settling = settling;
   }
 
   negotiated(accepted: boolean): void {
     this.#accepted = accepted;
   }
 
-  add(topic: string, callback: Callback, filter: Filter | null | undefined): Subscription {
+  add(topic: string, callback: Callback, { filter, window, maxRate }: SubscribeOptions): Subscription {
     const id = ++this.#lastId;
     const entry = new Entry(topic, callback, {
-      set: (chosen) => this.#set(id, topic, chosen),
+      set: (chosen) => this.#set({ subscription: id, topic, filter: chosen ?? undefined, window, max_rate: maxRate }),
       end: () => this.#cancel(id),
       failed: () => this.#all.delete(id),
     });
@@ -93,7 +111,11 @@ export class Subscriptions implements Feature {
     for (const id of this.#named(publication)) {
       // One that was cancelled, here or by the callback before, may still be named.
       const entry = this.#all.get(id);
-      if (entry?.topic === publication.topic) entry.deliver(publication.payload, info);
+      if (entry?.topic !== publication.topic) continue;
+      const begun = performance.now();
+      entry.deliver(publication.payload, info, () => {
+        if (this.#all.has(id)) this.#settling.settle(id, performance.now() - begun);
+      });
     }
     return true;
   }
@@ -110,12 +132,13 @@ export class Subscriptions implements Feature {
     return subscriptions;
   }
 
-  async #set(subscription: number, topic: string, filter: Filter | null | undefined): Promise<Delivery> {
+  async #set(request: SubscribeRequest): Promise<Delivery> {
+    const { subscription, topic, filter } = request;
     if (this.#ended) throw this.#ended;
     // The server would take it for a new subscription, which could not be cancelled.
     if (!this.#all.has(subscription)) throw new UsageError(`the subscription to ${topic} has ended`);
     if (this.#accepted) {
-      const result = await this.#host.system("subscribe", { subscription, topic, filter: filter ?? undefined });
+      const result = await this.#host.system("subscribe", request);
       return (result as { delivery?: Delivery } | null)?.delivery ?? "reliable";
     }
     if (filter && Object.keys(filter).length > 0) {
@@ -126,9 +149,19 @@ export class Subscriptions implements Feature {
 
   async #cancel(subscription: number): Promise<void> {
     if (!this.#all.delete(subscription) || !this.#accepted) return;
+    this.#settling.forget(subscription);
     // The subscription has ended, whether or not the server can be notified.
     await this.#host.system("unsubscribe", { subscription }).catch(() => undefined);
   }
+}
+
+/** The argument of `wslink.subscribe` (SUB-2, FLOW-6). */
+interface SubscribeRequest {
+  readonly subscription: number;
+  readonly topic: string;
+  readonly filter: Filter | undefined;
+  readonly window: number | undefined;
+  readonly max_rate: number | undefined;
 }
 
 interface Actions {
@@ -174,12 +207,15 @@ class Entry implements Subscription {
     return this.#ended;
   }
 
-  deliver(payload: unknown, info: PublicationInfo): void {
+  /** Calls the callback, and `settled` when what it returned has settled. */
+  deliver(payload: unknown, info: PublicationInfo, settled: () => void): void {
     try {
       const result = this.#callback(payload, info) as PromiseLike<unknown> | null | undefined;
-      if (typeof result?.then === "function") result.then(undefined, report);
+      if (typeof result?.then === "function") void Promise.resolve(result).then(undefined, report).then(settled);
+      else settled();
     } catch (error) {
       report(error);
+      settled();
     }
   }
 

@@ -19,7 +19,7 @@ from wslink.errors import StartFailed
 from wslink.launcher.spawners.base import Order, Spawner
 from wslink.launcher.spawners.tree import MARK, end_all, runs, users_of
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 
 class LocalSpawner(Spawner):

@@ -16,13 +16,13 @@ _EXTENSIONS = "Sec-WebSocket-Extensions"
 
 
 async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
-    """Hand the connection over and return: picows carries it from here on (engine.Engine)."""
+    """Hand the connection over and return: picows carries it from here on (transport.base.Engine)."""
     listener, headers = _accept(carriage, request.headers)
     return take_over(request, listener, carriage.max_frame, headers)
 
 
 def adopt(transport: asyncio.Transport, headers: MultiMapping[str], carriage: Carriage) -> None:
-    """Let picows answer, and carry (engine.Engine)."""
+    """Let picows answer, and carry (transport.base.Engine)."""
     listener, answer = _accept(carriage, headers)
     begin(transport, headers["Sec-WebSocket-Key"], carriage.max_frame, listener, answer)
 

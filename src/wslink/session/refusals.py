@@ -1,0 +1,48 @@
+"""What a client is refused, and when it was refused too often."""
+
+from __future__ import annotations
+
+import logging
+
+from wslink import errors
+from wslink.errors import AuthenticationError, InvalidRequest, ParseError, PeerError
+from wslink.session.outgoing import Outgoing
+from wslink.session.ports import SessionOwner, Transport
+from wslink.wire.messages import Request
+from wslink.wire.value import Value
+
+logger = logging.getLogger("wslink")
+
+
+class Refusals(Outgoing):
+    """Sends errors that are the client's fault, and counts them (LIM-8, LIM-9). Takes what Outgoing does."""
+
+    __slots__ = ("_malformed", "_refused")
+
+    def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
+        super().__init__(owner, transport, client_id, route)
+        self._malformed = self._refused = 0  # messages, and hellos
+
+    def refuse(self, id_: str, error: PeerError) -> None:
+        """Send that a message is malformed (ERR-5); a connection may send few of them (LIM-9)."""
+        self._malformed += 1
+        self.error(id_, error.code, error.message, error.data)
+        if isinstance(error, (ParseError, InvalidRequest)):
+            logger.warning("client %s: %s", self.client_id, error.message)
+        if self._malformed > self._owner.limits.max_malformed:
+            self.close(1008, f"over max_malformed ({self._owner.limits.max_malformed}) malformed messages")
+
+    def refuse_hello(self, id_: str, error: PeerError | None = None) -> None:
+        """Send that a hello is refused; the connection has few tries (LIM-8)."""
+        self._refused += 1
+        if error is None:
+            error = AuthenticationError("Authentication failed")
+        self.error(id_, error.code, error.message, error.data)
+        limit = self._owner.limits.max_hellos
+        if self._refused >= limit:
+            self.close(1008, f"{limit} hellos were refused (max_hellos)")
+
+    def fail_unforeseen(self, request: Request) -> None:
+        """Send that a request met an exception of ours, or an observer's: it must not end the connection."""
+        logger.exception("client %s: the call %s of %s failed", self.client_id, request.id, request.method)
+        self.error(request.id, errors.INTERNAL_ERROR, "Internal error")
