@@ -141,8 +141,8 @@ class Outgoing(Stateful):
     def result_behind(self, id_: str, value: Value, topic: str) -> None:
         """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
 
-        What waits for a window of a client with `flow` is not waited for, but only what is being sent: the page may wait
-        for this result before it lets more come.
+        What waits for a window of a client with `flow` is not waited for, but only what is being sent: the page may
+        wait for this result before it lets more come.
         """
         message = self.encoder.result(id_, value, self._max_frame)
         if not self.queue.waiting or self.state is CLOSED:
