@@ -158,8 +158,8 @@ class SendQueue:
     """
 
     __slots__ = (
-        "_ahead", "_begun", "_count", "_frames", "_lanes", "_latest", "_ledger",
-        "_limit", "_named", "_number", "dropped", "gated", "waiting",
+        "_ahead", "_begun", "_count", "_frames", "_lanes", "_latest", "_ledger", "_limit", "_named", "_number",
+        "dropped", "gated", "waiting",
     )  # fmt: skip
 
     def __init__(self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None) -> None:
