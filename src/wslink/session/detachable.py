@@ -146,11 +146,12 @@ class Detachable(Refusals):
         return ""
 
     def _renew_token(self, resumption: Resumption, used: str) -> None:
-        tokens = self._owner.tokens
-        for token in {resumption.token, resumption.previous} - {used, ""}:
-            tokens.void(token)
-        resumption.renew(used)
-        tokens.add(resumption.token, self)
+        """Bring the next token; a client that missed the newest is given that again, since it may have missed it on
+        one of two connections alone (RES-7)."""
+        if used == resumption.token:
+            self._owner.tokens.void(resumption.previous)
+            resumption.renew()
+            self._owner.tokens.add(resumption.token, self)
 
     def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
         """Go on over a new connection, whose client has been told so (RES-6)."""

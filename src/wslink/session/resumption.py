@@ -56,9 +56,9 @@ class Resumption(Unacknowledged[Message]):
         self.received: Received = Received(max_missing)
         self.lost: int = 0
 
-    def renew(self, used: str) -> None:
-        """Bring the next token to a client that has returned with `used` (RES-7)."""
-        self.token, self.previous = secrets.token_hex(TOKEN_BYTES), used
+    def renew(self) -> None:
+        """Let the next token count, beside the newest so far (RES-7)."""
+        self.token, self.previous = secrets.token_hex(TOKEN_BYTES), self.token
 
     def numbered(self, message: Message, key: Hashable = None) -> Sequence[Frame]:
         """A message that is one chunk and goes at once, kept, under its number.

@@ -101,14 +101,52 @@ class _Place:
         self.last: Entry
 
 
+class _Names:
+    """What waits of each name, and who wants to know when nothing does any more."""
+
+    __slots__ = ("_places", "_watchers")
+
+    def __init__(self) -> None:
+        self._places: dict[Hashable, _Place] = {}
+        self._watchers: dict[Hashable, list[Callable[[], None]]] | None = None
+
+    def get(self, name: Hashable) -> _Place | None:
+        return self._places.get(name)
+
+    def add(self, entry: Entry, stream: _Stream) -> None:
+        """A message waits in `stream`."""
+        for name in entry.names:
+            place = self._places.setdefault(name, _Place())
+            place.count += 1
+            place.stream, place.last = stream, entry
+
+    def remove(self, entry: Entry) -> None:
+        """It waits no longer."""
+        for name in entry.names:
+            place = self._places[name]
+            place.count -= 1
+            if not place.count:
+                del self._places[name]
+                for watcher in self._watchers.pop(name, ()) if self._watchers else ():
+                    watcher()
+
+    def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
+        if self._watchers is None:
+            self._watchers = {}
+        self._watchers.setdefault(name, []).append(watcher)
+
+    def clear(self) -> None:
+        self._places.clear()
+        self._watchers = None
+
+
 def _interrupted(lanes: Iterable[deque[_Stream]]) -> list[Entry]:
     """Take the messages that have begun out of their streams."""
     begun = [(streams, stream) for streams in lanes for stream in streams if stream.entries[0].begun]
-    entries = [stream.entries.popleft() for _, stream in begun]
     for streams, stream in begun:
-        if not stream.entries:
+        if len(stream.entries) == 1:
             streams.remove(stream)
-    return entries
+    return [stream.entries.popleft() for _, stream in begun]
 
 
 class SendQueue(Repeats):
@@ -141,7 +179,7 @@ class SendQueue(Repeats):
         # Made when a message waits: they are most of what an idle client would cost.
         self._lanes: tuple[deque[_Stream], deque[_Stream], deque[_Stream]] | None = None
         self._latest: dict[Hashable, Entry] = {}
-        self._named: dict[Hashable, _Place] = {}
+        self._named = _Names()
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
         self._count = 0
         self.gated: int = 0
@@ -207,10 +245,7 @@ class SendQueue(Repeats):
             waits = lane == BULK or entry.gates or entry.after is not None
             stream = self._add_stream(lane, False) if waits else self._shared(lane)
         stream.entries.append(entry)
-        for name in entry.names:
-            place = self._named.setdefault(name, _Place())
-            place.count += 1
-            place.stream, place.last = stream, entry
+        self._named.add(entry, stream)
 
     def _shared(self, lane: int) -> _Stream:
         if self._lanes is not None:
@@ -290,11 +325,16 @@ class SendQueue(Repeats):
             self._ledger.remove(entry.message)
         self._count -= 1
         self.waiting -= OVERHEAD
-        for name in entry.names:
-            place = self._named[name]
-            place.count -= 1
-            if not place.count:
-                del self._named[name]
+        self._named.remove(entry)
+
+    def holds(self, name: Hashable) -> bool:
+        """Whether a message of a name waits or is being sent."""
+        return self._named.get(name) is not None
+
+    def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
+        """Call `watcher` once, when the last message of a name that waits has gone, or was taken back. It must not
+        change the queue."""
+        self._named.watch(name, watcher)
 
     def begun(self, name: Hashable) -> Entry | None:
         """The message of a name that is being sent, if there is one."""
@@ -345,7 +385,6 @@ class SendQueue(Repeats):
         """The connection is lost. What had begun is forgotten: whoever numbered it sends it again (`repeat`)."""
         for entry in _interrupted(self._lanes or ()):
             self._finish(entry)
-        self._lanes = self._lanes if any(self._lanes or ()) else None
         self._forget_begun()
 
     def clear(self) -> None:
@@ -358,5 +397,4 @@ class SendQueue(Repeats):
         self._latest.clear()
         self._named.clear()
         self._forget_begun()
-        self._count = self._ahead = 0
-        self.waiting = self.gated = 0
+        self._count = self._ahead = self.waiting = self.gated = 0
