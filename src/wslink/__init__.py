@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         WslinkError,
     )
     from wslink.hub.clients import Client
+    from wslink.hub.on_demand import Viewer
     from wslink.hub.topics import Subscription, Topic
     from wslink.rpc.call import Call
     from wslink.server.app import App
@@ -62,6 +63,7 @@ _HOMES = {
     "Topic": "wslink.hub.topics",
     "Transfer": "wslink.client.transfers",
     "UsageError": "wslink.errors",
+    "Viewer": "wslink.hub.on_demand",
     "WslinkError": "wslink.errors",
     "connect": "wslink.client.connect",
     "checkURI": "wslink.compat.uri",
@@ -92,6 +94,7 @@ __all__ = [
     "Topic",
     "Transfer",
     "UsageError",
+    "Viewer",
     "WslinkError",
     "__license__",
     "__version__",
