@@ -15,11 +15,12 @@ import msgspec
 
 from wslink.errors import InvalidRequest, LimitExceeded, NotSerializable, ParseError, PeerError
 from wslink.wire import arrays
+from wslink.wire.depth import is_deep_json
 from wslink.wire.frames import Buffer, Frame, Message, message, text_frame
 from wslink.wire.heads import text_id
 from wslink.wire.limits import EARLY_ELEMENTS, Limits
 from wslink.wire.messages import INCOMPLETE, NO_ID, VERSION, Request
-from wslink.wire.plain import not_serializable, to_plain, wrong_key
+from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
 from wslink.wire.value import Value
 
 ATTACHMENT = "wslink.binary.attachment"
@@ -66,7 +67,10 @@ class FirstEncoder:
         attachments: list[tuple[str, Buffer]] = []
         self._local.attachments = attachments
         try:
-            return PackedText(self._text(value, attachments).encode(), attachments)
+            text = self._text(value, attachments).encode()
+            if is_deep_json(text):
+                raise NotSerializable(TOO_DEEP)
+            return PackedText(text, attachments)
         except NotSerializable:
             raise
         except Exception as error:  # a property or an iterator of the application's may raise anything
@@ -126,7 +130,10 @@ _NUMBERS = frozenset((int, float))
 
 
 def _quickly(value: Value, whole: Value) -> bytes | None:
-    """`whole` as text if msgspec may encode what `value` holds; None otherwise."""
+    """`whole` as text if msgspec may encode what `value` holds; None otherwise.
+
+    How deeply it nests needs no look here: Python's stack ends before MAX_DEPTH.
+    """
     try:
         return msgspec.json.encode(whole) if is_plain(value) else None
     except (msgspec.EncodeError, ValueError, OverflowError, RecursionError):

@@ -15,6 +15,7 @@ from wslink.errors import NotSerializable, ParseError, PeerError
 from wslink.wire import arrays, maps
 from wslink.wire.chunks import COPY_BELOW, HEADER, HEADER_LENGTH, JOIN_BELOW, Unchunker, cut, message_ids, whole
 from wslink.wire.decoders import COPIES, MALFORMED, PLAIN, VIEWS, Decoders, reason
+from wslink.wire.depth import is_deep_packed
 from wslink.wire.frames import Buffer, Frame, Message
 from wslink.wire.heads import packed_id
 from wslink.wire.large import FLAT, Large, mark_large
@@ -154,7 +155,10 @@ class SecondEncoder:
 
 
 def _check_keys(text: bytes, value: Value) -> None:
-    """Raise NotSerializable if a map in `value`, encoded as `text`, has a key that peers cannot hold (MSG-8)."""
+    """Raise NotSerializable if `value`, encoded as `text`, nests too deeply or has a map with a key that peers cannot
+    hold (MSG-8)."""
+    if is_deep_packed(text):
+        raise NotSerializable(TOO_DEEP)
     try:
         maps.check_packed(text, len(text))
     except PeerError as error:
