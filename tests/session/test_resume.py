@@ -431,7 +431,7 @@ async def test_a_session_ends_with_its_window(serve: Serve, clients: Clients) ->
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_session_that_keeps_too_much_cannot_be_resumed(serve: Serve, clients: Clients, when: str) -> None:
-    """RES-4, LIM-17: `overflow`; what is acknowledged does not count."""
+    """RES-4, LIM-18: `overflow`; what is acknowledged does not count."""
     app = App(secret="secret", limits=Limits(max_resume=100_000))
     topic = app.topic("test.topic")
     client = clients(await serve(app))

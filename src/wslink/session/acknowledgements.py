@@ -9,10 +9,8 @@ from time import monotonic
 from typing import NamedTuple
 
 from wslink.session.numbering import Received
-from wslink.wire.extensions import ACKNOWLEDGEMENT, UNCOUNTED, pack_extension
-from wslink.wire.frames import Buffer, Message
-from wslink.wire.messages import INCOMPLETE
-from wslink.wire.value import Value
+from wslink.wire.extensions import ACKNOWLEDGEMENT, pack_extension
+from wslink.wire.frames import Message
 
 
 class Due(NamedTuple):
@@ -29,7 +27,9 @@ class Due(NamedTuple):
     within: float
 
 
-OFTEN = Due(64 * 1024, 0.004, 0.025)
+ACKNOWLEDGE_EVERY = 0.004
+"""Seconds."""
+OFTEN = Due(64 * 1024, ACKNOWLEDGE_EVERY, 0.025)
 """For a line that is measured by them (FLOW-3)."""
 SELDOM = Due(1024 * 1024, math.inf, 1.0)
 """For a peer that keeps what it sends until then (RES-5)."""
@@ -60,24 +60,22 @@ class Acknowledgements:
         self._acknowledged_at = self._received_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    def arrived(self, data: Buffer | str, message: Value) -> bool:
-        """A frame has arrived, and with it `message`, or INCOMPLETE; whether that is new.
+    def count(self, size: int, number: int = 0) -> bool:
+        """A frame of `size` bytes has arrived, and with it the whole of message `number`, or none that has a number;
+        whether that is new.
 
         Raises:
             ParseError: for a number that is too far ahead (RES-3).
         """
-        if type(message) is list and message and message[0] in UNCOUNTED:
-            return True
         numbers, new = self._numbers, True
         try:
-            if numbers is not None and message is not INCOMPLETE and not isinstance(data, str):
-                number = int.from_bytes(data[:4], "little")
+            if number and numbers is not None:
                 if number == numbers.last + 1:  # the usual case
                     numbers.last = number
-                elif number:
+                else:
                     new = numbers.take(number)
         finally:
-            self.received += len(data)
+            self.received += size
             now = self._received_at = monotonic()
             due = self._due
             if self.received - self._acknowledged >= due.size or now - self._acknowledged_at >= due.every:

@@ -55,6 +55,13 @@ class Detachable(Refusals):
         self.queue.number = found.begin
         return found
 
+    def answer_hello(self, id_: str, result: dict[str, Value]) -> None:
+        """Send the response to a hello."""
+        if self.resumption is None:
+            self.result(id_, result)
+        else:  # it has no number (RES-2)
+            self._send_now(self.encoder.result(id_, result, self._max_frame))
+
     def start_resume(self) -> None:
         """Acknowledge what arrives from now on (RES-5)."""
         assert self.resumption is not None

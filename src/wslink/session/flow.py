@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
+from wslink.session.acknowledgements import OFTEN, Acknowledgements
 from wslink.session.congestion import CongestionController
+from wslink.session.numbering import Received
 from wslink.session.send_queue import Entry, SendQueue
 from wslink.session.window import DeliveryWindow, Settled
-from wslink.wire.frames import Frame
+from wslink.wire.frames import Frame, Message
 
 MAX_HELD = 60_000
 """Milliseconds of holding an acknowledgement back that a peer is believed."""
@@ -32,16 +34,30 @@ class FlowControl:
     Args:
         queue: what waits.
         sink: what it goes to.
+        send: sends a message at once.
         resume: called when more of the queue may go than before; it calls `pump`.
+        numbers: those of the messages that have arrived, with `resume`.
 
     Attributes:
+        received: what has arrived, and its acknowledgements.
         line: what is known of the line.
         windows: of the client's subscriptions, by number.
+        deaf: whether nothing is read from the connection, and so no acknowledgement arrives: all goes then that the
+            sink takes. To wait for one would be for ever where nothing is read until what waits has gone (TURN-2).
     """
 
-    def __init__(self, queue: SendQueue, sink: Sink, resume: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        queue: SendQueue,
+        sink: Sink,
+        send: Callable[[Message], None],
+        resume: Callable[[], None],
+        numbers: Received | None = None,
+    ) -> None:
         self.line: CongestionController = CongestionController(monotonic())
         self.windows: dict[int, DeliveryWindow] = {}
+        self.received: Acknowledgements = Acknowledgements(send, OFTEN, numbers)
+        self.deaf: bool = False
         self._queue = queue
         self._sink = sink
         self._resume = resume
@@ -62,7 +78,7 @@ class FlowControl:
         queue, sink, line = self._queue, self._sink, self.line
         now = monotonic()
         delay = 0.0
-        while sink.writable and not (delay := line.delay(now)):
+        while sink.writable and (self.deaf or not (delay := line.delay(now))):
             frame = queue.next(line.chunk_size)
             if frame is None:
                 break
@@ -86,11 +102,14 @@ class FlowControl:
     def move(self, sink: Sink) -> None:
         """Another connection begins: nothing is known of its line (RES-6)."""
         self.stop()
+        self.received.restart()
         self._sink = sink
         self.line = CongestionController(monotonic())
+        self.deaf = False
 
     def stop(self) -> None:
         """The connection has ended."""
+        self.received.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

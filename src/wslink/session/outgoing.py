@@ -9,7 +9,7 @@ from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.methods import MAX_NAME
-from wslink.session.acknowledgements import OFTEN, Acknowledgements
+from wslink.session.acknowledgements import Acknowledgements
 from wslink.session.flow import FlowControl
 from wslink.session.intake import CREDIT
 from wslink.session.pace import Pace
@@ -93,10 +93,10 @@ class Outgoing(Stateful):
 
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
-        self.flow = FlowControl(self.queue, self._transport, self._pump)
-        self._sender.flow = self.flow
         numbers = self.resumption.received if self.resumption is not None else None
-        self.acknowledgements = Acknowledgements(self._send_now, OFTEN, numbers)
+        self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump, numbers)
+        self._sender.flow = self.flow
+        self.acknowledgements = self.flow.received
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""
@@ -113,7 +113,7 @@ class Outgoing(Stateful):
             or self.flow is not None
             or not self._transport.writable
         ):
-            self.send(message, None, (id_,))
+            self.send(message, None, (id_,), self._owner.service.methods.lanes.get(method))
         elif self.resumption is None:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
         else:
@@ -148,9 +148,9 @@ class Outgoing(Stateful):
         text = f"Unregistered method called{hint}"
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
-    def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = ()) -> None:
-        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over
-        `max_backlog` is disconnected (LIM-6)."""
+    def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:
+        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`, and SendQueue.put for
+        `lane`. A client over `max_backlog` is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
         direct = not self.queue.waiting and self._transport.writable and message.source is None
@@ -158,7 +158,7 @@ class Outgoing(Stateful):
             resumption = self.resumption
             self._transport.send(message.frames if resumption is None else resumption.numbered(message, key))
             return
-        self._put(Entry(message, key, names))
+        self._put(Entry(message, key, names), lane)
 
     def result_behind(self, id_: str, value: Value, topic: str) -> None:
         """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
@@ -184,6 +184,7 @@ class Outgoing(Stateful):
         gates: tuple[DeliveryWindow, ...],
         label: object,
         about: object,
+        lane: int | None = None,
     ) -> None:
         """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
         flow = self.flow
@@ -193,7 +194,7 @@ class Outgoing(Stateful):
         entry = Entry(message, key, names, gates, lambda entry: flow.begin(entry, published, label))
         entry.about = about
         dropped = self.queue.dropped
-        self._put(entry)
+        self._put(entry, lane)
         if self.queue.dropped > dropped:
             for gate in gates:
                 gate.dropped += 1
@@ -202,11 +203,11 @@ class Outgoing(Stateful):
         """Send a small message ahead of all that waits; with `resume` it is not repeated (RES-2)."""
         self._transport.send(message.frames if self.resumption is None else renumbered(message.frames, 0))
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: Entry, lane: int | None = None) -> None:
         """Queue a message, and send what may go."""
         before = self.queue.waiting
         try:
-            added, gone = self._sender.put(entry)
+            added, gone = self._sender.put(entry, lane)
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
@@ -255,6 +256,13 @@ class Outgoing(Stateful):
     async def room_again(self) -> None:
         """Return once `has_room` may be true."""
         await self.paced().room_again()
+
+    def hears(self, on: bool) -> None:
+        """Its connection is read from again, or no longer: then no acknowledgement arrives by which more could go."""
+        if self.flow is not None:
+            self.flow.deaf = not on
+            if not on and self.queue.waiting:
+                self._pump()
 
     def _pump(self) -> None:
         """More may go than before."""
