@@ -233,6 +233,13 @@ class Outgoing(Stateful):
         """Return once `has_room` may be true."""
         await self.paced().room_again()
 
+    def hears(self, on: bool) -> None:
+        """Its connection is read from again, or no longer: then no acknowledgement arrives by which more could go."""
+        if self.flow is not None:
+            self.flow.deaf = not on
+            if not on and self.queue.waiting:
+                self._pump()
+
     def _pump(self) -> None:
         """More may go than before."""
         self._settle(self._sender.pump())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic
 from typing import Protocol
 
@@ -17,7 +18,7 @@ class FrameSink(Protocol):
     @property
     def writable(self) -> bool: ...
 
-    def send(self, frames: tuple[Frame, ...]) -> None: ...
+    def send(self, frames: Sequence[Frame]) -> None: ...
 
     def limit_unsent(self, limit: int) -> None: ...
 
