@@ -39,8 +39,8 @@ export class Wire {
     if (opcode !== 2) return;
     const bytes = this.#join(sent, Buffer.from(payloadData, "base64"));
     const message = bytes && read(bytes);
-    if (!message) return;
-    if (!sent && message.id?.startsWith("publish:terrain.tile:")) this.#keep(message);
+    if (!message || Array.isArray(message)) return; // messages of extensions are arrays (EXT-4)
+    if (!sent && message.id.startsWith("publish:terrain.tile:")) this.#keep(message);
     this.log.push({ sent, message });
     for (const check of this.#waiting) check();
   }
@@ -86,7 +86,7 @@ export class Wire {
   published(subscription, from = 0) {
     return this.log
       .slice(from)
-      .filter(({ sent, message }) => !sent && message.id?.startsWith("publish:terrain.tile:") && message.subscriptions.includes(subscription))
+      .filter(({ sent, message }) => !sent && message.id.startsWith("publish:terrain.tile:") && message.subscriptions.includes(subscription))
       .map(({ message }) => message.result);
   }
 
@@ -99,7 +99,7 @@ export class Wire {
     const wants = ({ level, row, col }, tile) =>
       tile.level === level && tile.row >= row.gte && tile.row < row.lt && tile.col >= col.gte && tile.col < col.lt;
     return this.log.flatMap(({ sent, message }, index) => {
-      if (sent || !message.id?.startsWith("publish:terrain.tile:") || !message.subscriptions.includes(subscription)) return [];
+      if (sent || !message.id.startsWith("publish:terrain.tile:") || !message.subscriptions.includes(subscription)) return [];
       const inForce = updates.filter((update, n) => update.index < index && !(updates[n + 1]?.answer < index));
       return inForce.some(({ filter }) => wants(filter, message.result)) ? [] : [message.result];
     });

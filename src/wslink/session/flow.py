@@ -173,6 +173,7 @@ class FlowControl:
 
     def _reopen(self, window: DeliveryWindow) -> None:
         window.resting = False
+        window.opened()
         if self._queue.waiting:
             self._resume()
 

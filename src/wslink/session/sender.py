@@ -45,7 +45,7 @@ class Sender:
         self._unsent = 0
         self._limit_unsent()
 
-    def put(self, entry: Entry) -> tuple[bool, int]:
+    def put(self, entry: Entry, lane: int | None = None) -> tuple[bool, int]:
         """Queue a message, and send what may go.
 
         Returns:
@@ -54,7 +54,7 @@ class Sender:
         Raises:
             LimitExceeded: if it does not fit; see SendQueue.put.
         """
-        added = self.queue.put(entry)
+        added = self.queue.put(entry, lane)
         return added, self.pump() if self._transport.writable else 0
 
     def resume(self) -> int:
