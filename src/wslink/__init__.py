@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wslink.client.connect import connect
     from wslink.client.link import Link
     from wslink.client.subscription import ClientSubscription
+    from wslink.client.transfers import Transfer
     from wslink.compat.core import register, schedule_callback, schedule_coroutine
     from wslink.errors import (
         AuthenticationError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         WslinkError,
     )
     from wslink.hub.clients import Client
+    from wslink.hub.on_demand import Viewer
     from wslink.hub.topics import Subscription, Topic
     from wslink.rpc.call import Call
     from wslink.server.app import App
@@ -59,7 +61,9 @@ _HOMES = {
     "Subscription": "wslink.hub.topics",
     "SubscriptionOverflow": "wslink.errors",
     "Topic": "wslink.hub.topics",
+    "Transfer": "wslink.client.transfers",
     "UsageError": "wslink.errors",
+    "Viewer": "wslink.hub.on_demand",
     "WslinkError": "wslink.errors",
     "connect": "wslink.client.connect",
     "checkURI": "wslink.compat.uri",
@@ -88,7 +92,9 @@ __all__ = [
     "Subscription",
     "SubscriptionOverflow",
     "Topic",
+    "Transfer",
     "UsageError",
+    "Viewer",
     "WslinkError",
     "__license__",
     "__version__",

@@ -10,6 +10,7 @@ from wslink.hub.filter_index import filter_size
 from wslink.hub.filters import Predicate, compile_filter
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.topics import IMPLIED, Delivery, Publisher, Subscription, Topic
+from wslink.rpc.priority import Priority, lane_of
 from wslink.session.view import SessionView
 from wslink.session.window import Settled
 from wslink.wire.limits import Limits
@@ -72,7 +73,8 @@ class Subscriptions:
         id_ = _subscription_id(request.get("subscription"))
         window, max_rate = _window(request.get("window")), _max_rate(request.get("max_rate"))
         size = filter_size(definition) if isinstance(definition, Mapping) else 0
-        self._check_size(size)  # before it costs what a filter costs
+        if size > self.limits.max_filter_size:  # before it costs what a filter costs
+            raise InvalidParams(f"a filter is over max_filter_size ({self.limits.max_filter_size})")
         matches = compile_filter(definition, self.limits)
         mine = self._of[session]
         old = mine.get(id_)
@@ -84,7 +86,8 @@ class Subscriptions:
         with self._lock:
             found = self._find_topic(topic)
             held = self._sizes[session] + size - (old.size if old is not None else 0)
-            self._check_size(held)
+            if held > self.limits.max_filter_size:
+                raise LimitExceeded(f"over max_filter_size ({self.limits.max_filter_size}) in the filters of a client")
             self._sizes[session] = held
             mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
             if old is not None:
@@ -94,11 +97,7 @@ class Subscriptions:
             elif session.flow is not None:
                 new.flow = SubscriptionFlow(session.flow.line, session.flow.open_window(id_, window, max_rate))
             found.add(new, replaces=old)
-        return lambda: found.announce(new)
-
-    def _check_size(self, size: int) -> None:
-        if size > self.limits.max_filter_size:
-            raise LimitExceeded(f"the filters of a client are over max_filter_size ({self.limits.max_filter_size})")
+        return lambda: found.announce(new, old)
 
     def unsubscribe(self, session: SessionView, id_: Any) -> str:
         subscription = self._of[session].pop(_subscription_id(id_), None)
@@ -131,18 +130,34 @@ class Subscriptions:
                 self.topics.pop(topic.name, None)
         topic.announce_end(subscription)
 
-    def topic(self, name: str, delivery: Delivery = "reliable") -> Topic:
+    def topic(
+        self,
+        name: str,
+        delivery: Delivery = "reliable",
+        retain: bool | None = None,
+        priority: Priority | None = None,
+    ) -> Topic:
         """The topic `name`, made if there is none. From any thread.
 
+        Args:
+            retain, priority: see App.topic; None where nothing is said of it.
+
         Raises:
-            UsageError: if it exists with another delivery.
+            UsageError: if it exists with another delivery, or what is given otherwise.
         """
+        lane = lane_of(f"topic {name!r}", priority)
         with self._lock:
             topic = self._make_topic(name, delivery)
             if not topic.declared:
-                topic.declared, topic.delivery = True, delivery
+                topic.declared, topic.delivery, topic.lane = True, delivery, lane
+                if retain:
+                    topic.retain()
         if topic.delivery != delivery:
             raise UsageError(f"topic {name!r} exists with delivery {topic.delivery!r}")
+        if retain is not None and retain != (topic.retained is not None):
+            raise UsageError(f"topic {name!r} exists with retain={topic.retained is not None}")
+        if lane is not None and lane != topic.lane:
+            raise UsageError(f"topic {name!r} exists with another priority than {priority!r}")
         return topic
 
     def open_topic(self, name: str) -> Topic:

@@ -86,6 +86,8 @@ class FlowControl:
     Attributes:
         line: what is known of the line.
         windows: of the client's subscriptions, by number.
+        deaf: whether nothing is read from the connection, and so no acknowledgement arrives: all goes then that the
+            sink takes. To wait for one would be for ever where nothing is read until what waits has gone (TURN-2).
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class FlowControl:
         self.line: CongestionController = CongestionController(monotonic())
         self.windows: dict[int, DeliveryWindow] = {}
         self.received: Acknowledgements = Acknowledgements(send)
+        self.deaf: bool = False
         self._queue = queue
         self._sink = sink
         self._resume = resume
@@ -114,7 +117,7 @@ class FlowControl:
         queue, sink, line = self._queue, self._sink, self.line
         now = monotonic()
         delay = 0.0
-        while sink.writable and not (delay := line.delay(now)):
+        while sink.writable and (self.deaf or not (delay := line.delay(now))):
             frame = queue.next(line.chunk_size)
             if frame is None:
                 break
@@ -173,6 +176,7 @@ class FlowControl:
 
     def _reopen(self, window: DeliveryWindow) -> None:
         window.resting = False
+        window.opened()
         if self._queue.waiting:
             self._resume()
 

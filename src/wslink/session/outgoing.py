@@ -94,7 +94,7 @@ class Outgoing(Stateful):
             or self.flow is not None
             or not self._transport.writable
         ):
-            self.send(message, None, (id_,))
+            self.send(message, None, (id_,), self._owner.service.methods.lanes.get(method))
         else:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
 
@@ -127,16 +127,16 @@ class Outgoing(Stateful):
         text = f"Unregistered method called{hint}"
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
-    def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = ()) -> None:
-        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over
-        `max_backlog` is disconnected (LIM-6)."""
+    def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:
+        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`, and SendQueue.put for
+        `lane`. A client over `max_backlog` is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
         direct = not self.queue.waiting and self._transport.writable and message.source is None
         if direct and (self.flow is None or self.flow.takes(message.size)):
             self._transport.send(message.frames)
             return
-        self._put(Entry(message, key, names))
+        self._put(Entry(message, key, names), lane)
 
     def result_behind(self, id_: str, value: Value, topic: str) -> None:
         """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
@@ -162,6 +162,7 @@ class Outgoing(Stateful):
         gates: tuple[DeliveryWindow, ...],
         label: object,
         about: object,
+        lane: int | None = None,
     ) -> None:
         """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
         flow = self.flow
@@ -171,7 +172,7 @@ class Outgoing(Stateful):
         entry = Entry(message, key, names, gates, lambda entry: flow.begin(entry, published, label))
         entry.about = about
         dropped = self.queue.dropped
-        self._put(entry)
+        self._put(entry, lane)
         if self.queue.dropped > dropped:
             for gate in gates:
                 gate.dropped += 1
@@ -180,11 +181,11 @@ class Outgoing(Stateful):
         """Send a small message ahead of all that waits."""
         self._transport.send(message.frames)
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: Entry, lane: int | None = None) -> None:
         """Queue a message, and send what may go."""
         before = self.queue.waiting
         try:
-            added, gone = self._sender.put(entry)
+            added, gone = self._sender.put(entry, lane)
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
@@ -219,6 +220,10 @@ class Outgoing(Stateful):
         if self._pace is not None:
             self._pace.room()
 
+    def give_up_held(self) -> list[tuple[bool, Buffer | str]]:
+        """Frames that wait for their turn, which are its successor's from now on."""
+        return self._pace.stop() if self._pace is not None else []
+
     @property
     def has_room(self) -> bool:
         """Whether no more waits than `max_outbox`, or the session is over."""
@@ -227,6 +232,13 @@ class Outgoing(Stateful):
     async def room_again(self) -> None:
         """Return once `has_room` may be true."""
         await self.paced().room_again()
+
+    def hears(self, on: bool) -> None:
+        """Its connection is read from again, or no longer: then no acknowledgement arrives by which more could go."""
+        if self.flow is not None:
+            self.flow.deaf = not on
+            if not on and self.queue.waiting:
+                self._pump()
 
     def _pump(self) -> None:
         """More may go than before."""

@@ -100,6 +100,45 @@ class _Place:
         self.last: Entry
 
 
+class _Names:
+    """What waits of each name, and who wants to know when nothing does any more."""
+
+    __slots__ = ("_places", "_watchers")
+
+    def __init__(self) -> None:
+        self._places: dict[Hashable, _Place] = {}
+        self._watchers: dict[Hashable, list[Callable[[], None]]] | None = None
+
+    def get(self, name: Hashable) -> _Place | None:
+        return self._places.get(name)
+
+    def add(self, entry: Entry, stream: _Stream) -> None:
+        """A message waits in `stream`."""
+        for name in entry.names:
+            place = self._places.setdefault(name, _Place())
+            place.count += 1
+            place.stream, place.last = stream, entry
+
+    def remove(self, entry: Entry) -> None:
+        """It waits no longer."""
+        for name in entry.names:
+            place = self._places[name]
+            place.count -= 1
+            if not place.count:
+                del self._places[name]
+                for watcher in self._watchers.pop(name, ()) if self._watchers else ():
+                    watcher()
+
+    def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
+        if self._watchers is None:
+            self._watchers = {}
+        self._watchers.setdefault(name, []).append(watcher)
+
+    def clear(self) -> None:
+        self._places.clear()
+        self._watchers = None
+
+
 class SendQueue:
     """A queue of messages in lanes, bounded in bytes.
 
@@ -130,7 +169,7 @@ class SendQueue:
         # Made when a message waits: they are most of what an idle client would cost.
         self._lanes: tuple[deque[_Stream], deque[_Stream], deque[_Stream]] | None = None
         self._latest: dict[Hashable, Entry] = {}
-        self._named: dict[Hashable, _Place] = {}
+        self._named = _Names()
         self._frames: list[Frame] = []  # what is left of a message whose frames stay together, the next one last
         self._begun = 0  # bytes that are left of messages that are being sent
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
@@ -199,10 +238,7 @@ class SendQueue:
             waits = lane == BULK or entry.gates or entry.after is not None
             stream = self._add_stream(lane, False) if waits else self._shared(lane)
         stream.entries.append(entry)
-        for name in entry.names:
-            place = self._named.setdefault(name, _Place())
-            place.count += 1
-            place.stream, place.last = stream, entry
+        self._named.add(entry, stream)
 
     def _shared(self, lane: int) -> _Stream:
         if self._lanes is not None:
@@ -280,16 +316,21 @@ class SendQueue:
             self._ledger.remove(entry.message)
         self._count -= 1
         self.waiting -= OVERHEAD
-        for name in entry.names:
-            place = self._named[name]
-            place.count -= 1
-            if not place.count:
-                del self._named[name]
+        self._named.remove(entry)
 
     def _took(self, frame: Frame) -> Frame:
         self._begun -= frame.size
         self.waiting -= frame.size
         return frame
+
+    def holds(self, name: Hashable) -> bool:
+        """Whether a message of a name waits or is being sent."""
+        return self._named.get(name) is not None
+
+    def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
+        """Call `watcher` once, when the last message of a name that waits has gone, or was taken back. It must not
+        change the queue."""
+        self._named.watch(name, watcher)
 
     def begun(self, name: Hashable) -> Entry | None:
         """The message of a name that is being sent, if there is one."""

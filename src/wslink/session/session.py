@@ -23,7 +23,7 @@ from wslink.session.state import CLOSED, NEW, OPEN, Event
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, detect
-from wslink.wire.extensions import UNCOUNTED
+from wslink.wire.extensions import is_uncounted
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import INCOMPLETE, MAX_ID, NO_ID, Request
 
@@ -98,9 +98,11 @@ class Session(Refusals):
         try:
             message = self._decoder.receive(binary, data)  # type: ignore[union-attr]
         except PeerError as error:
+            if self.flow is not None:
+                self.flow.received.count(len(data))
             self._malformed_frame(error)
             return
-        if self.flow is not None and not (type(message) is list and message and message[0] in UNCOUNTED):
+        if self.flow is not None and not (type(message) is list and is_uncounted(message)):
             self.flow.received.count(len(data))
         if (
             type(message) is not Request
@@ -198,10 +200,6 @@ class Session(Refusals):
         except (AuthenticationError, errors.InvalidParams) as error:
             logger.warning("client %s: its hello is malformed: %s", self.client_id, error.message)
             self.refuse_hello(request.id, error)
-
-    def give_up_held(self) -> list[tuple[bool, Buffer | str]]:
-        """Frames that wait for their turn, which are its successor's from now on."""
-        return self._pace.stop() if self._pace is not None else []
 
     def succeed(self, predecessor: Session, hello: Request) -> None:
         """Take the place of `predecessor` on a connection that they share, beginning with `hello`."""
