@@ -63,6 +63,20 @@ async def test_a_small_call_passes_a_large_result(app: App, serve: Serve, peers:
     assert (await peer.receive())["id"] == large
 
 
+async def test_a_client_that_is_not_read_from_needs_no_acknowledgements(app: App, serve: Serve, peers: Open) -> None:
+    """FLOW-4, TURN-2: they could not arrive before what waits for the client has gone."""
+    app.method("test.big")(lambda: bytes(24 * MIB))
+    app.method("test.size")(lambda data: len(data))
+    peer = await connect(app, serve, peers)
+    large = await peer.start("test.big")
+    await collect(peer, 0.1)
+    calls = [await peer.start("test.size", bytes(60_000)) for _ in range(10)]
+    peer.acknowledges = True
+    await peer.extension(1, peer.counted, 0)
+    answered = {(await asyncio.wait_for(peer.receive(), 5))["id"] for _ in range(11)}
+    assert answered == {large, *calls}
+
+
 @pytest.mark.parametrize("kind", ["topic", "method"])
 async def test_an_application_says_what_goes_first(app: App, serve: Serve, peers: Open, kind: str) -> None:
     """LANE-2: the urgent one passes, although it is large and was made last."""

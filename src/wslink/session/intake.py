@@ -24,7 +24,7 @@ TURN_TIME = 0.008
 """Seconds of a turn that frames which waited may take, those of all clients together."""
 PAUSE_ABOVE, RESUME_BELOW = 256 * 1024, 64 * 1024
 """Bytes that wait above which a client is not read from, and below which it is again."""
-MAX_EXTENSION, FIXARRAY = 64, 0x9
+MAX_EXTENSION, FIXARRAY = 512, 0x9
 OVERHEAD = 128
 """Bytes that a waiting frame counts beside its own."""
 
@@ -61,6 +61,9 @@ class Taker(Protocol):
 
     def close(self, code: int, reason: str) -> None:
         """End the session and close its connection."""
+
+    def hears(self, on: bool) -> None:
+        """Its connection is read from again, or no longer."""
 
 
 class Turns:
@@ -160,6 +163,7 @@ class Intake:
         if self.waiting > (0 if session.state is NEW else PAUSE_ABOVE) and not self._paused:
             self._paused = True
             self._source.pause_reading()
+            session.hears(False)
         if self.waiting > self._limit:
             session.close(1008, f"over max_held ({self._limit} bytes) of calls wait: the client sends too fast")
         elif not self._behind():
@@ -189,6 +193,7 @@ class Intake:
         if self._paused and ready and self.waiting <= RESUME_BELOW:
             self._paused = False
             source.resume_reading()
+            session.hears(True)
         self._queued = ready and bool(frames)
         return self._queued
 

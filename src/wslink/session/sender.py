@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic
 from typing import Protocol
 
@@ -17,7 +18,7 @@ class FrameSink(Protocol):
     @property
     def writable(self) -> bool: ...
 
-    def send(self, frames: tuple[Frame, ...]) -> None: ...
+    def send(self, frames: Sequence[Frame]) -> None: ...
 
     def limit_unsent(self, limit: int) -> None: ...
 
@@ -78,6 +79,18 @@ class Sender:
         if not queue.waiting:
             chunk.idle()
         return waiting - len(queue)
+
+    def move(self, transport: FrameSink) -> int:
+        """The connection is lost, or another one takes its place; how many messages will be repeated instead."""
+        waiting = len(self.queue)
+        self._transport = transport
+        self.queue.interrupt()
+        self._chunk = ChunkSize()
+        self._unsent = 0
+        self._limit_unsent()
+        if self.flow is not None:
+            self.flow.move(transport)
+        return waiting - len(self.queue)
 
     def flush(self) -> None:
         """Hand everything to the transport, whether or not it is writable."""
