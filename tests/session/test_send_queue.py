@@ -288,3 +288,15 @@ async def test_a_closed_socket_does_not_stop_a_broadcast(app: App, serve: Serve,
         assert (await peer.publication())["result"] == "news"
     while len(app.clients) > 4:
         await asyncio.sleep(0.01)
+
+
+def test_what_waits_behind_the_largest_message_that_is_being_sent() -> None:
+    queue = SendQueue(10 * MIB)
+    for letter, size in (("A", 300_000), ("B", 500_000), ("C", 20_000)):
+        put(queue, large(letter, size), letter)
+    assert queue.behind == queue.waiting
+    for _ in range(2):
+        queue.next(50_012)
+    assert queue.behind == queue.waiting - 450_000
+    drain(queue)
+    assert queue.behind == 0

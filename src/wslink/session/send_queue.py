@@ -182,6 +182,12 @@ class SendQueue:
         """Messages that wait, those that are being sent included."""
         return self._count
 
+    @property
+    def behind(self) -> int:
+        """Bytes that wait behind the largest message that is being sent, those not counted that wait for a gate."""
+        heads = (stream.entries[0].cutter for streams in self._lanes or () for stream in streams)
+        return self.waiting - self.gated - max((cutter.left for cutter in heads if cutter is not None), default=0)
+
     def put(self, entry: Entry, lane: int | None = None) -> bool:
         """Queue a message. With a key, it takes the place of the one with that key that has not begun to be sent.
 
@@ -376,12 +382,10 @@ class SendQueue:
     def clear(self) -> None:
         """Forget all that waits."""
         if self._ledger is not None:
-            for stream in (stream for streams in self._lanes or () for stream in streams):
-                for entry in stream.entries:
-                    self._ledger.remove(entry.message)
+            for entry in (entry for streams in self._lanes or () for stream in streams for entry in stream.entries):
+                self._ledger.remove(entry.message)
         self._lanes = None
         self._latest.clear()
         self._named.clear()
         self._frames.clear()
-        self._begun = self._count = self._ahead = 0
-        self.waiting = self.gated = 0
+        self._begun = self._count = self._ahead = self.waiting = self.gated = 0
