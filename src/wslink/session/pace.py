@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from wslink.session.intake import Intake, Source, Taker, Turns
-from wslink.session.send_queue import SendQueue
+from wslink.session.send_queue import SendQueue, behind
 from wslink.session.stall import Progress, StallWatch
 from wslink.wire.frames import Buffer
 from wslink.wire.limits import Limits
@@ -54,7 +54,7 @@ class Pace:
         wait for a call."""
         queue = self._queue
         most = self._limits.max_outbox
-        return (queue.waiting - queue.gated > most and queue.behind > most) or self._full()
+        return (queue.waiting - queue.gated > most and behind(queue) > most) or self._full()
 
     def holds(self, binary: bool, data: Buffer | str) -> bool:
         """Whether a frame waits for its turn (TURN-1); the session takes it now if not."""
