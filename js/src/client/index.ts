@@ -27,6 +27,7 @@ export type {
   TagValue,
 } from "../session/features/subscribe.js";
 export type { Feature, FeatureFactory, FeatureHost } from "../session/features/feature.js";
+export type { OnTransfer, Transfer } from "../session/transfers.js";
 export type { Transport, TransportEvents } from "../transports/transport.js";
 export type { WebSocketConstructor, WebSocketEvent, WebSocketLike } from "../transports/websocket.js";
 export type { ExtensionMessage, Publication, ResponseMessage, UnaskedMessage } from "../wire/messages.js";

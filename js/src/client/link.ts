@@ -4,6 +4,7 @@ import type { FeatureFactory } from "../session/features/feature.js";
 import type { Callback, SubscribeOptions, Subscription } from "../session/features/subscribe.js";
 import type { Welcome } from "../session/hello.js";
 import { Session } from "../session/session.js";
+import type { TransferOptions } from "../session/transfers.js";
 import type { Transport } from "../transports/transport.js";
 import type { Limits } from "../wire/limits.js";
 
@@ -18,7 +19,7 @@ export interface CloseInfo {
 export type LinkState = "open" | "closing" | "closed";
 
 /** Options of one call. */
-export type CallOptions = WaitOptions;
+export type CallOptions = TransferOptions;
 
 /** What a link needs to begin. */
 export interface LinkOptions extends WaitOptions {
@@ -110,8 +111,7 @@ export class Link {
     kwargs?: Readonly<Record<string, unknown>>,
     options: CallOptions = {},
   ): Promise<T> {
-    const { timeout = this.#callTimeout, signal } = options;
-    return (await this.#session.call(method, args, kwargs, { timeout, signal })) as T;
+    return (await this.#session.call(method, args, kwargs, { ...options, timeout: options.timeout ?? this.#callTimeout })) as T;
   }
 
   /**

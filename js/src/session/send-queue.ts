@@ -3,6 +3,7 @@ import { withHeader } from "../wire/chunks.js";
 import type { Encoded } from "../wire/encoder.js";
 import { DEFAULT_FRAME_SIZE, HEADER_LENGTH, MAX_TOTAL } from "../wire/limits.js";
 import { CongestionController } from "./congestion.js";
+import { type OnTransfer, tell } from "./transfers.js";
 
 /** A frame of more bytes is sent in pieces, and the page gets its turn between them. */
 const AT_ONCE = 2 ** 20;
@@ -101,15 +102,16 @@ export class SendQueue {
    * Sends a message: at once, unless it or one before it is large or holds a Blob.
    *
    * @param isWanted - asked when its turn has come; where it says no, the message is not sent at all.
+   * @param onTransfer - told of each chunk that was sent.
    * @throws what reading a Blob throws; the message is then not sent, or not to its end.
    */
-  async post(id: string, message: Encoded, isWanted: () => boolean): Promise<void> {
+  async post(id: string, message: Encoded, isWanted: () => boolean, onTransfer?: OnTransfer): Promise<void> {
     if (message.size > MAX_TOTAL) throw new UsageError(`a message holds at most 4 GiB, not ${message.size} bytes`);
-    if (this.#pace) return this.#postPaced(id, message, isWanted);
+    if (this.#pace) return this.#postPaced(id, message, isWanted, onTransfer);
     const [first, ...rest] = message.parts;
-    if (!this.#waiting && rest.length === 0 && first.length <= Math.min(this.frameSize, AT_ONCE)) return this.#transmit(first);
+    if (!this.#waiting && rest.length === 0 && first.length <= Math.min(this.frameSize, AT_ONCE)) return this.#transmit(first, onTransfer);
     this.#queued.add(id);
-    const sent = Promise.resolve(this.#waiting).then(() => (isWanted() ? this.#stream(id, message) : undefined));
+    const sent = Promise.resolve(this.#waiting).then(() => (isWanted() ? this.#stream(id, message, onTransfer) : undefined));
     // A message that fails holds up nothing.
     const over: Promise<void> = sent.catch(() => undefined).then(() => {
       this.#queued.delete(id);
@@ -145,12 +147,12 @@ export class SendQueue {
     if (!this.#ended && bytes instanceof Uint8Array) this.#sink.send(withHeader(bytes, this.#nextId(), 0, bytes.length - HEADER_LENGTH));
   }
 
-  async #postPaced(id: string, message: Encoded, isWanted: () => boolean): Promise<void> {
+  async #postPaced(id: string, message: Encoded, isWanted: () => boolean, onTransfer?: OnTransfer): Promise<void> {
     const [first] = message.parts;
-    if (this.#pace?.open && message.parts.length === 1 && message.size <= SMALL && first instanceof Uint8Array) return this.#transmit(first);
+    if (this.#pace?.open && message.parts.length === 1 && message.size <= SMALL && first instanceof Uint8Array) return this.#transmit(first, onTransfer);
     this.#queued.add(id);
     while (this.#streams.size >= MAX_STREAMS) await Promise.race(this.#streams);
-    const sent = isWanted() ? this.#stream(id, message) : Promise.resolve();
+    const sent = isWanted() ? this.#stream(id, message, onTransfer) : Promise.resolve();
     const over: Promise<void> = sent.catch(() => undefined).then(() => {
       this.#queued.delete(id);
       this.#streams.delete(over);
@@ -161,8 +163,10 @@ export class SendQueue {
   }
 
   /** Sends a message that fits a frame. */
-  #transmit(message: Uint8Array): void {
-    this.#send(withHeader(message, this.#nextId(), 0, message.length - HEADER_LENGTH));
+  #transmit(message: Uint8Array, onTransfer?: OnTransfer): void {
+    const total = message.length - HEADER_LENGTH;
+    this.#send(withHeader(message, this.#nextId(), 0, total));
+    tell(onTransfer, { sent: total, total });
   }
 
   #send(frame: Uint8Array): void {
@@ -170,7 +174,7 @@ export class SendQueue {
     this.#sink.send(frame);
   }
 
-  async #stream(id: string, { parts, size }: Encoded): Promise<void> {
+  async #stream(id: string, { parts, size }: Encoded, onTransfer?: OnTransfer): Promise<void> {
     const messageId = this.#nextId();
     const source = new Source(parts);
     for (let offset = 0, step; offset < size; offset += step) {
@@ -185,6 +189,7 @@ export class SendQueue {
       });
       if (this.#ended || !this.#queued.has(id)) return;
       this.#send(withHeader(frame, messageId, offset, size));
+      tell(onTransfer, { sent: offset + frame.length - HEADER_LENGTH, total: size });
       if (offset + step < size) await turn();
     }
   }

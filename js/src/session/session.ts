@@ -14,6 +14,7 @@ import { Flow } from "./features/flow.js";
 import { type Callback, type SubscribeOptions, type Subscription, Subscriptions } from "./features/subscribe.js";
 import { type Welcome, helloOf, readWelcome, refusal } from "./hello.js";
 import { type FrameSink, SendQueue } from "./send-queue.js";
+import { type TransferOptions, Transfers } from "./transfers.js";
 import { type SessionEvent, type SessionState, transition } from "./state.js";
 
 /** The id of errors about what the server could not read, where it carries none (ERR-5). */
@@ -37,6 +38,7 @@ export class Session {
   readonly #encoder = new Encoder();
   readonly #queue: SendQueue;
   readonly #pending = new PendingCalls();
+  readonly #transfers = new Transfers(this.#decoder);
   readonly #subscriptions: Subscriptions;
   readonly #flow: Flow;
   readonly #features: Features;
@@ -89,7 +91,7 @@ export class Session {
     return { ...welcome, features };
   }
 
-  call(method: string, args: readonly unknown[], kwargs: object | undefined, options: WaitOptions): Promise<unknown> {
+  call(method: string, args: readonly unknown[], kwargs: object | undefined, options: TransferOptions): Promise<unknown> {
     return this.#request(`${this.#prefix}${++this.#lastNumber}`, method, args, kwargs, options);
   }
 
@@ -105,6 +107,8 @@ export class Session {
       const assembled = this.#assemble(frame);
       const message = assembled && readMessage(this.#decoder, assembled);
       this.#flow.count(frame.length, message?.kind === "extension" ? message.type : undefined);
+      if (!message) this.#transfers.arrived(frame);
+      else if (message.kind === "response") this.#transfers.completed(message.id, frame);
       if (message) this.#handle(message);
     } catch (error) {
       report(error);
@@ -126,14 +130,15 @@ export class Session {
     method: string,
     args: readonly unknown[],
     kwargs?: object,
-    options: WaitOptions = {},
+    { onTransfer, ...options }: TransferOptions = {},
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
     // The id comes before the arguments, so that a server that refuses the message for its size knows which call it was.
     const message = this.#encoder.encode({ wslink: "1.0", id, method, args, ...(kwargs && { kwargs }) });
     const response = this.#pending.wait(id, method, options);
-    this.#queue.post(id, message, () => this.#pending.has(id)).catch((error: unknown) => this.#reject(id, error));
+    if (onTransfer) this.#transfers.watch(id, onTransfer, response);
+    this.#queue.post(id, message, () => this.#pending.has(id), onTransfer).catch((error: unknown) => this.#reject(id, error));
     return response;
   }
 
@@ -143,8 +148,9 @@ export class Session {
       if (!message) this.#rejectRefused();
       return message;
     } catch (error) {
-      if (!this.#rejectRefused()) throw error;
-      return undefined;
+      if (this.#rejectRefused()) return undefined;
+      this.#flow.count(frame.length, undefined);
+      throw error;
     }
   }
 
