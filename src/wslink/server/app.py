@@ -16,6 +16,7 @@ from wslink.http.asgi import AsgiApplication
 from wslink.http.origin import is_loopback
 from wslink.hub.clients import Clients
 from wslink.hub.hub import ClientHandler, Hub
+from wslink.hub.latest import parse_latest
 from wslink.hub.topics import Delivery, Topic
 from wslink.rpc.methods import Method, Run, run_of
 from wslink.rpc.priority import Priority
@@ -220,7 +221,8 @@ class App:
         TLS, static files, heartbeat, compression) is the outer application's and its server's.
 
         Args:
-            settings: those of docs/settings.md that concern it: ws="ws", origins="", secret="", debug=False, threads=0.
+            settings: those of docs/settings.md that concern it: ws="ws", origins="", secret="", debug=False, threads=0,
+                latest="".
 
         Raises:
             UsageError: for a setting that is unknown or cannot be followed.
@@ -240,6 +242,7 @@ class App:
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)
         self._hub.configure(self._limits or limits_of_environment(), options.debug, options.threads)
+        self._hub.subscriptions.deliver_latest(parse_latest(options.latest))
         if options.debug:
             logging.getLogger("wslink").setLevel(logging.DEBUG)
         if options.secret:
