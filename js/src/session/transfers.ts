@@ -62,7 +62,8 @@ export class Transfers {
     const { id, offset, total } = readHeader(frame);
     const call = offset === 0 ? this.#callOf(frame) : this.#underWay.get(id)?.call;
     if (call === undefined || !this.#calls.has(call)) return;
-    const received = (this.#underWay.get(id)?.received ?? 0) + frame.length - HEADER_LENGTH;
+    const before = offset === 0 ? 0 : (this.#underWay.get(id)?.received ?? 0);
+    const received = before + frame.length - HEADER_LENGTH;
     this.#underWay.set(id, { call, received });
     tell(this.#calls.get(call), { received, total });
   }
