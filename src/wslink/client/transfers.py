@@ -86,7 +86,7 @@ class Receiving:
         number, offset, total = HEADER.unpack_from(frame)
         id_, received = self._under_way.get(number, ("", 0))
         if offset == 0:
-            id_ = packed_id(memoryview(frame)[HEADER_LENGTH:]) or ""
+            id_, received = packed_id(memoryview(frame)[HEADER_LENGTH:]) or "", 0
         on_transfer = self._calls.get(id_)
         if on_transfer is not None:
             received += len(frame) - HEADER_LENGTH
