@@ -19,10 +19,13 @@ from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
 from wslink.session.features.flow import Flow
+from wslink.session.features.resume import Resume
 from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
 from wslink.session.intake import Turns
 from wslink.session.observers import Observer, Observers
+from wslink.session.ports import Returnable
+from wslink.session.tokens import Tokens
 from wslink.session.view import SessionView
 from wslink.settings import STOP_TIMEOUT
 from wslink.wire.limits import Limits
@@ -32,6 +35,10 @@ logger: logging.Logger = logging.getLogger("wslink")
 STOPS = "the server stops"
 
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
+
+
+HEARTBEAT = 30.0
+"""Seconds."""
 
 
 class Hub:
@@ -47,12 +54,15 @@ class Hub:
         features: offered to clients beside those of this package; see Feature.
 
     Attributes:
+        heartbeat: see SessionOwner.
         service: runs the calls, and holds the methods.
         subscriptions: the topics, and who has subscribed.
         clients: the clients that have authenticated, by id.
         sessions: their sessions, by client id.
-        connected: all sessions that have a connection, authenticated or not.
+        connected: all sessions that have a connection, authenticated or not, and those that wait for their client.
+        tokens: what leads clients back to their sessions.
         on_connect, on_disconnect: called with the id of a client that has come, and that has gone.
+        on_detach, on_resume: the same, of one whose connection was lost, and that has returned.
     """
 
     def __init__(
@@ -67,21 +77,26 @@ class Hub:
         features: Iterable[Feature] = (),
     ) -> None:
         self.limits: Limits = limits
+        self.heartbeat: float = HEARTBEAT
         self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
         self.work: Work = Work()
         self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
-        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe)
+        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume()
         self.features: Features = Features((*own, *features))
         self.turns: Turns = Turns()
         self.backlog: Backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
         self.observers: Observers = Observers()
         for observer in observers:
             self.observers.add(observer)
+        self.tokens: Tokens[Returnable] = Tokens()
         self.sessions: dict[str, SessionView] = {}
         self.connected: set[SessionView] = set()
         self.on_connect: list[ClientHandler] = []
         self.on_disconnect: list[ClientHandler] = []
+        self.on_detach: list[ClientHandler] = []
+        self.on_resume: list[ClientHandler] = []
+        self._detached: dict[SessionView, None] = {}  # the one that has waited for longest first
         self._gate = Gate(authenticate)
         self._clients: dict[str, Client] = {}
         self.clients: Clients = Clients(self._clients)
@@ -90,11 +105,12 @@ class Hub:
         self._thread = 0
         self._stopping = False
 
-    def configure(self, limits: Limits, debug: bool, threads: int = 0) -> None:
+    def configure(self, limits: Limits, debug: bool, threads: int = 0, heartbeat: float = HEARTBEAT) -> None:
         """Change what is known only once settings are read; see Work.set_threads. Sessions that exist keep what they
         began with."""
         self.limits = self.service.limits = self.subscriptions.limits = limits
         self.service.debug = debug
+        self.heartbeat = heartbeat
         self.work.set_threads(threads)
 
     def authenticate_with(self, authenticate: Authenticator, wants_headers: bool = True) -> None:
@@ -164,8 +180,36 @@ class Hub:
         if not session.subscribing:
             self.subscriptions.announce(session)
 
+    def detached(self, session: SessionView) -> None:
+        logger.info("client %s has lost its connection", session.client_id, extra=self._log(session))
+        self._detached[session] = None
+        if len(self._detached) > self.limits.max_clients:
+            next(iter(self._detached)).close(1001, "too many clients are away")
+        for handler in self.on_detach:
+            self.work.handle(handler, session.client_id)
+
+    def resumed(self, session: SessionView, opening: Opening) -> None:
+        self._detached.pop(session, None)
+        client = self._clients.get(session.client_id)
+        if client is not None:
+            client.address = opening.address
+        logger.info("client %s has returned", session.client_id, extra=self._log(session))
+        for handler in self.on_resume:
+            self.work.handle(handler, session.client_id)
+
+    def merged(self, session: SessionView) -> None:
+        self.connected.discard(session)
+        for notify in self.observers.closed:
+            notify(session)
+
+    def _log(self, session: SessionView) -> dict[str, str] | None:
+        """What a log record of its client carries."""
+        client = self._clients.get(session.client_id)
+        return client.log if client is not None else None
+
     def farewell(self, session: SessionView) -> None:
         self.connected.discard(session)
+        self._detached.pop(session, None)
         if session in self.subscriptions:
             self._part(session)
         else:

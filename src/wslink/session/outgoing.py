@@ -9,14 +9,18 @@ from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.methods import MAX_NAME
+from wslink.session.acknowledgements import Acknowledgements
+from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
 from wslink.session.intake import CREDIT
 from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
-from wslink.session.send_queue import Entry, SendQueue
+from wslink.session.resumption import Resumption
+from wslink.session.send_queue import SendQueue
 from wslink.session.sender import Sender
-from wslink.session.state import CLOSED, Stateful
+from wslink.session.state import CLOSED, DETACHED, Stateful
 from wslink.session.window import DeliveryWindow
+from wslink.wire.chunks import renumbered
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.messages import Request
@@ -37,8 +41,8 @@ class Outgoing(Stateful):
     """
 
     __slots__ = (
-        "_max_frame", "_owner", "_pace", "_sender", "_transport", "client", "client_id", "credit", "encoder",
-        "features", "flow", "queue", "route", "subscribing",
+        "_max_frame", "_owner", "_pace", "_sender", "_transport", "acknowledgements", "client", "client_id", "credit",
+        "encoder", "features", "flow", "queue", "resumption", "route", "subscribing",
     )  # fmt: skip
 
     def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
@@ -50,6 +54,8 @@ class Outgoing(Stateful):
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self.features: tuple[str, ...] = ()
         self.flow: FlowControl | None = None
+        self.acknowledgements: Acknowledgements | None = None
+        self.resumption: Resumption | None = None
         self._owner = owner
         self._transport = transport
         self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog)
@@ -70,14 +76,28 @@ class Outgoing(Stateful):
         """Whether the client has as many calls under way as it may."""
         raise NotImplementedError
 
+    def check_kept(self) -> None:
+        """More waits for a client that is away (RES-4)."""
+        raise NotImplementedError
+
+    def start_resume(self) -> None:
+        """Acknowledge what arrives, and keep what is sent, from now on (RES)."""
+        raise NotImplementedError
+
+    def client_has(self, received: int, missing: frozenset[int]) -> None:
+        """The client has acknowledged messages (RES-5)."""
+        raise NotImplementedError
+
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""
         raise NotImplementedError
 
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
-        self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump)
+        numbers = self.resumption.received if self.resumption is not None else None
+        self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump, numbers)
         self._sender.flow = self.flow
+        self.acknowledgements = self.flow.received
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""
@@ -95,8 +115,10 @@ class Outgoing(Stateful):
             or not self._transport.writable
         ):
             self.send(message, None, (id_,), self._owner.service.methods.lanes.get(method))
-        else:  # as `send` does, which would be one more function on the path of every call
+        elif self.resumption is None:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
+        else:
+            self._transport.send(self.resumption.numbered(message))
 
     def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
         """Send the error of a request, with a word in place of data that cannot be encoded."""
@@ -134,7 +156,8 @@ class Outgoing(Stateful):
             return
         direct = not self.queue.waiting and self._transport.writable and message.source is None
         if direct and (self.flow is None or self.flow.takes(message.size)):
-            self._transport.send(message.frames)
+            resumption = self.resumption
+            self._transport.send(message.frames if resumption is None else resumption.numbered(message, key))
             return
         self._put(Entry(message, key, names), lane)
 
@@ -178,8 +201,8 @@ class Outgoing(Stateful):
                 gate.dropped += 1
 
     def _send_now(self, message: Message) -> None:
-        """Send a small message ahead of all that waits."""
-        self._transport.send(message.frames)
+        """Send a small message ahead of all that waits; with `resume` it is not repeated (RES-2)."""
+        self._transport.send(message.frames if self.resumption is None else renumbered(message.frames, 0))
 
     def _put(self, entry: Entry, lane: int | None = None) -> None:
         """Queue a message, and send what may go."""
@@ -193,7 +216,9 @@ class Outgoing(Stateful):
             for notify in self._owner.observers.queued:
                 notify(self)
         self._settle(gone)
-        if self.queue.waiting and (not before or self.queue.waiting > self._owner.limits.max_outbox):
+        if self.state is DETACHED:
+            self.check_kept()
+        elif self.queue.waiting and (not before or self.queue.waiting > self._owner.limits.max_outbox):
             self.paced().watch()
 
     def resume(self) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol
 
 from wslink.errors import LimitExceeded
+from wslink.session.entries import Entry, Names, Stream
+from wslink.session.repeats import Repeats
 from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
 from wslink.wire.frames import Frame, Message
 
@@ -16,13 +18,6 @@ BULK_AFTER = 8
 """Chunks' worth of bytes of higher lanes after which one of the bulk lane goes (LANE-3)."""
 OVERHEAD = 256
 """Bytes that a waiting message counts beside its own: what keeping it costs."""
-
-
-class Gate(Protocol):
-    """What says whether a message may begin to be sent, such as a subscription's window (FLOW-6)."""
-
-    @property
-    def open(self) -> bool: ...
 
 
 class Ledger(Protocol):
@@ -35,111 +30,16 @@ class Ledger(Protocol):
         """It waits in one less."""
 
 
-class Entry:
-    """A message that waits. It may be replaced until it begins to be sent (SUB-13).
-
-    Attributes:
-        message: the message.
-        key: what it is the newest of; None for one that is never replaced.
-        names: what later messages that must not pass it are known by: a topic, a call.
-        gates: all are open when it begins.
-        on_begin: called when its first frame is taken.
-        after: one that has to be over first, in another stream.
-        about: what its sender knows it by, for `withdraw`.
-        over: whether its last frame was taken.
-    """
-
-    __slots__ = ("about", "after", "begun", "cutter", "gates", "key", "message", "names", "on_begin", "over")
-
-    def __init__(
-        self,
-        message: Message,
-        key: Hashable = None,
-        names: tuple[Hashable, ...] = (),
-        gates: tuple[Gate, ...] = (),
-        on_begin: Callable[[Entry], None] | None = None,
-    ) -> None:
-        self.message: Message = message
-        self.key: Hashable = key
-        self.names: tuple[Hashable, ...] = names
-        self.gates: tuple[Gate, ...] = gates
-        self.on_begin: Callable[[Entry], None] | None = on_begin
-        self.after: Entry | None = None
-        self.about: Any = None
-        self.cutter: Cutter | None = None
-        self.begun: bool = False
-        self.over: bool = False
-
-    @property
-    def ready(self) -> bool:
-        """Whether its next frame may go."""
-        if self.begun:
-            return True
-        return (self.after is None or self.after.over) and all(gate.open for gate in self.gates)
+def _interrupted(lanes: Iterable[deque[Stream]]) -> list[Entry]:
+    """Take the messages that have begun out of their streams."""
+    begun = [(streams, stream) for streams in lanes for stream in streams if stream.entries[0].begun]
+    for streams, stream in begun:
+        if len(stream.entries) == 1:
+            streams.remove(stream)
+    return [stream.entries.popleft() for _, stream in begun]
 
 
-class _Stream:
-    """Messages that go one after the other. Small ones that wait for their turn alone share one."""
-
-    __slots__ = ("entries", "lane", "shared")
-
-    def __init__(self, lane: int, shared: bool) -> None:
-        self.lane = lane
-        self.shared = shared
-        self.entries: deque[Entry] = deque()
-
-
-class _Place:
-    """Where messages of a name wait."""
-
-    __slots__ = ("count", "last", "stream")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.stream: _Stream
-        self.last: Entry
-
-
-class _Names:
-    """What waits of each name, and who wants to know when nothing does any more."""
-
-    __slots__ = ("_places", "_watchers")
-
-    def __init__(self) -> None:
-        self._places: dict[Hashable, _Place] = {}
-        self._watchers: dict[Hashable, list[Callable[[], None]]] | None = None
-
-    def get(self, name: Hashable) -> _Place | None:
-        return self._places.get(name)
-
-    def add(self, entry: Entry, stream: _Stream) -> None:
-        """A message waits in `stream`."""
-        for name in entry.names:
-            place = self._places.setdefault(name, _Place())
-            place.count += 1
-            place.stream, place.last = stream, entry
-
-    def remove(self, entry: Entry) -> None:
-        """It waits no longer."""
-        for name in entry.names:
-            place = self._places[name]
-            place.count -= 1
-            if not place.count:
-                del self._places[name]
-                for watcher in self._watchers.pop(name, ()) if self._watchers else ():
-                    watcher()
-
-    def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
-        if self._watchers is None:
-            self._watchers = {}
-        self._watchers.setdefault(name, []).append(watcher)
-
-    def clear(self) -> None:
-        self._places.clear()
-        self._watchers = None
-
-
-class SendQueue:
+class SendQueue(Repeats):
     """A queue of messages in lanes, bounded in bytes.
 
     Small messages go in the order in which they were put, and pass large ones, which take turns, a chunk each. A
@@ -148,33 +48,30 @@ class SendQueue:
     Args:
         limit: the bytes that may wait behind the messages that are being sent (LIM-6, `max_backlog`). One message
             larger than that is accepted while nothing else waits.
-        number: gives the number that a message is sent under when it begins (RES-2); they are random unless given.
         ledger: is told of each message that begins and ends to wait.
 
     Attributes:
+        number: gives the number that a message is sent under when it begins (RES-2); they are random where it is None.
         waiting: bytes that wait, and `OVERHEAD` for each message.
         gated: those of messages with gates that have not begun, whatever they wait for.
         dropped: messages that a newer one replaced.
     """
 
     __slots__ = (
-        "_ahead", "_begun", "_count", "_frames", "_lanes", "_latest", "_ledger", "_limit", "_named", "_number",
-        "dropped", "gated", "waiting",
+        "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "_named", "dropped", "gated", "number",
     )  # fmt: skip
 
     def __init__(self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None) -> None:
+        super().__init__()
+        self.number: Callable[[Entry], int] | None = number
         self._limit = limit
         self._ledger = ledger
-        self._number = number
         # Made when a message waits: they are most of what an idle client would cost.
-        self._lanes: tuple[deque[_Stream], deque[_Stream], deque[_Stream]] | None = None
+        self._lanes: tuple[deque[Stream], deque[Stream], deque[Stream]] | None = None
         self._latest: dict[Hashable, Entry] = {}
-        self._named = _Names()
-        self._frames: list[Frame] = []  # what is left of a message whose frames stay together, the next one last
-        self._begun = 0  # bytes that are left of messages that are being sent
+        self._named = Names()
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
         self._count = 0
-        self.waiting: int = 0
         self.gated: int = 0
         self.dropped: int = 0
 
@@ -225,7 +122,7 @@ class SendQueue:
 
     def _place(self, entry: Entry, lane: int) -> None:
         """Append to the stream of what it must not pass, or to one by its lane."""
-        stream: _Stream | None = None
+        stream: Stream | None = None
         for name in entry.names:
             place = self._named.get(name)
             if place is None:
@@ -240,17 +137,17 @@ class SendQueue:
         stream.entries.append(entry)
         self._named.add(entry, stream)
 
-    def _shared(self, lane: int) -> _Stream:
+    def _shared(self, lane: int) -> Stream:
         if self._lanes is not None:
             for stream in self._lanes[lane]:
                 if stream.shared:
                     return stream
         return self._add_stream(lane, True)
 
-    def _add_stream(self, lane: int, shared: bool) -> _Stream:
+    def _add_stream(self, lane: int, shared: bool) -> Stream:
         if self._lanes is None:
             self._lanes = deque(), deque(), deque()
-        stream = _Stream(lane, shared)
+        stream = Stream(lane, shared)
         self._lanes[lane].append(stream)
         return stream
 
@@ -258,6 +155,8 @@ class SendQueue:
         """Take the next frame to be sent, of at most `chunk` bytes where its message is cut; None if none may go."""
         if self._frames:
             return self._took(self._frames.pop())
+        if self._repeats:
+            return self._repeat(chunk)
         if self._lanes is None:
             return None
         urgent, normal, bulk = self._lanes
@@ -270,7 +169,7 @@ class SendQueue:
                     return frame
         return None
 
-    def _take(self, streams: deque[_Stream], stream: _Stream, chunk: int) -> Frame:
+    def _take(self, streams: deque[Stream], stream: Stream, chunk: int) -> Frame:
         """The next frame of a stream, whose turn is over then."""
         entry = stream.entries[0]
         if not entry.begun:
@@ -303,7 +202,7 @@ class SendQueue:
             del self._latest[entry.key]
         if entry.on_begin is not None:
             entry.on_begin(entry)
-        number = self._number(entry) if self._number is not None else None
+        number = self.number(entry) if self.number is not None else None
         if message.source is not None:
             entry.cutter = Cutter(message.source, number)
         else:
@@ -317,11 +216,6 @@ class SendQueue:
         self._count -= 1
         self.waiting -= OVERHEAD
         self._named.remove(entry)
-
-    def _took(self, frame: Frame) -> Frame:
-        self._begun -= frame.size
-        self.waiting -= frame.size
-        return frame
 
     def holds(self, name: Hashable) -> bool:
         """Whether a message of a name waits or is being sent."""
@@ -373,15 +267,29 @@ class SendQueue:
         self.waiting += OVERHEAD
         self._finish(entry)
 
+    def newest(self, key: Hashable) -> Entry | None:
+        """The message of a key that waits and has not begun, if there is one."""
+        return self._latest.get(key)
+
+    def interrupt(self) -> None:
+        """The connection is lost. What had begun is forgotten: whoever numbered it sends it again (`repeat`)."""
+        for entry in _interrupted(self._lanes or ()):
+            self._finish(entry)
+        self._forget_begun()
+
     def clear(self) -> None:
         """Forget all that waits."""
         if self._ledger is not None:
-            for stream in (stream for streams in self._lanes or () for stream in streams):
-                for entry in stream.entries:
-                    self._ledger.remove(entry.message)
+            for entry in (entry for streams in self._lanes or () for stream in streams for entry in stream.entries):
+                self._ledger.remove(entry.message)
         self._lanes = None
         self._latest.clear()
         self._named.clear()
-        self._frames.clear()
-        self._begun = self._count = self._ahead = 0
-        self.waiting = self.gated = 0
+        self._forget_begun()
+        self._count = self._ahead = self.waiting = self.gated = 0
+
+
+def behind(queue: SendQueue) -> int:
+    """Bytes that wait behind the largest message that is being sent, those not counted that wait for a gate."""
+    heads = (stream.entries[0].cutter for streams in queue._lanes or () for stream in streams)
+    return queue.waiting - queue.gated - max((cutter.left for cutter in heads if cutter is not None), default=0)

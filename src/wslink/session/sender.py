@@ -7,8 +7,9 @@ from time import monotonic
 from typing import Protocol
 
 from wslink.session.congestion import MAX_CHUNK, ChunkSize
+from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
-from wslink.session.send_queue import Entry, Ledger, SendQueue
+from wslink.session.send_queue import Ledger, SendQueue
 from wslink.wire.frames import Frame
 
 
@@ -79,6 +80,18 @@ class Sender:
         if not queue.waiting:
             chunk.idle()
         return waiting - len(queue)
+
+    def move(self, transport: FrameSink) -> int:
+        """The connection is lost, or another one takes its place; how many messages will be repeated instead."""
+        waiting = len(self.queue)
+        self._transport = transport
+        self.queue.interrupt()
+        self._chunk = ChunkSize()
+        self._unsent = 0
+        self._limit_unsent()
+        if self.flow is not None:
+            self.flow.move(transport)
+        return waiting - len(self.queue)
 
     def flush(self) -> None:
         """Hand everything to the transport, whether or not it is writable."""
