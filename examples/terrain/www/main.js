@@ -41,7 +41,9 @@ async function start() {
     if (!view) build();
     await subscribe();
     moved();
-    show("open", `Connected · ${link.server.name} ${link.server.version}`);
+    showOpen();
+    link.addEventListener("statechange", () => link.state === "reconnecting" && show("reconnecting", "Reconnecting"));
+    link.addEventListener("reconnected", ({ detail }) => returned(detail));
     link.closed.then(({ code, reason }) => lost(reason || `code ${code}`));
   } catch (error) {
     void link?.close();
@@ -72,17 +74,33 @@ function arrived(tile, bytes = 0) {
   meters.stats.overtaken = land.overtaken;
   // All of the picture in one light, and time for what arrives: drawing each tile that comes would hold up those that follow.
   waiting ||= performance.now();
-  if (bytes) meters.tile(bytes);
+  if (bytes) meters.tile(bytes, tile);
   if (bytes && land.whole) {
     measurePace();
     draw();
   }
 }
 
+/** There is a connection again. A server that was restarted has sent everything anew, and counts lights from its first. */
+function returned({ resumed }) {
+  if (!resumed) {
+    land.forget();
+    Object.assign(state, { lightSent: 0, movesSent: state.moves });
+  } else if (state.moves !== state.movesSent) {
+    sendLight(state.moves);
+  }
+  showOpen();
+  moved();
+}
+
 function lost(why) {
   show("closed", "Disconnected");
   $("why").textContent = why;
   dial.turning = false;
+}
+
+function showOpen() {
+  show("open", `Connected · ${link.server.name} ${link.server.version}`);
 }
 
 function show(status, text) {
@@ -235,7 +253,7 @@ window.demo = {
     const { have, of } = land.progress;
     const asked = state.link === "open" && !view.moving && !state.coarser && state.moves === state.movesSent;
     const resting = performance.now() - state.lightAt > REST; // until then a coarser level may take over
-    return asked && resting && !dirty && !waiting && have === of && land.light >= state.lightSent;
+    return asked && resting && !dirty && !waiting && have === of && land.light >= state.lightSent && land.sharp;
   },
   stats: meters.stats,
   state,
