@@ -268,9 +268,9 @@ async def test_a_client_that_returns_is_the_same_client(app: App, serve: Serve, 
     topic = app.topic("test.topic")
     client = clients(await serve(app, engine=engine))
     first = await client.connect()
-    assert first["resume"].keys() == {"token", "epoch", "window", "resumed"}
+    assert first["resume"].keys() == {"token", "epoch", "window", "heartbeat", "resumed"}
     assert first["resume"]["resumed"] is False
-    assert first["resume"]["window"] == 60
+    assert (first["resume"]["window"], first["resume"]["heartbeat"]) == (60, 30)
     assert len(bytes.fromhex(first["resume"]["token"])) == 16
     await client.subscribe(1, "test.topic")
     seen = app.clients[client.client_id]

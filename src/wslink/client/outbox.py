@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from wslink.client.transfers import OnTransfer, Sending
+from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
-from wslink.session.send_queue import Entry
 from wslink.session.sender import FrameSink, Sender
 from wslink.wire.frames import Frame, Message
 

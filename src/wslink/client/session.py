@@ -13,9 +13,9 @@ from wslink.client.settling import Settling
 from wslink.client.transfers import OnTransfer, Receiving
 from wslink.errors import CallError, ConnectionClosed, PeerError
 from wslink.rpc.pending import PendingCalls
+from wslink.session.entries import Entry
 from wslink.session.features.flow import FLOW
 from wslink.session.flow import FlowControl
-from wslink.session.send_queue import Entry
 from wslink.session.sender import FrameSink
 from wslink.version import __version__
 from wslink.wire import messages as wire

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from wslink.session.send_queue import Entry
+from wslink.session.entries import Entry
 from wslink.wire.chunks import HEADER, HEADER_LENGTH
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.heads import packed_id

@@ -37,6 +37,10 @@ STOPS = "the server stops"
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
 
 
+HEARTBEAT = 30.0
+"""Seconds."""
+
+
 class Hub:
     """The part of a server that does no I/O (session.ports.SessionOwner, hub.topics.Publisher).
 
@@ -50,6 +54,7 @@ class Hub:
         features: offered to clients beside those of this package; see Feature.
 
     Attributes:
+        heartbeat: see SessionOwner.
         service: runs the calls, and holds the methods.
         subscriptions: the topics, and who has subscribed.
         clients: the clients that have authenticated, by id.
@@ -72,6 +77,7 @@ class Hub:
         features: Iterable[Feature] = (),
     ) -> None:
         self.limits: Limits = limits
+        self.heartbeat: float = HEARTBEAT
         self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
         self.work: Work = Work()
         self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
@@ -99,11 +105,12 @@ class Hub:
         self._thread = 0
         self._stopping = False
 
-    def configure(self, limits: Limits, debug: bool, threads: int = 0) -> None:
+    def configure(self, limits: Limits, debug: bool, threads: int = 0, heartbeat: float = HEARTBEAT) -> None:
         """Change what is known only once settings are read; see Work.set_threads. Sessions that exist keep what they
         began with."""
         self.limits = self.service.limits = self.subscriptions.limits = limits
         self.service.debug = debug
+        self.heartbeat = heartbeat
         self.work.set_threads(threads)
 
     def authenticate_with(self, authenticate: Authenticator, wants_headers: bool = True) -> None:

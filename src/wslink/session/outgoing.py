@@ -10,12 +10,13 @@ from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.methods import MAX_NAME
 from wslink.session.acknowledgements import Acknowledgements
+from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
 from wslink.session.intake import CREDIT
 from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
 from wslink.session.resumption import Resumption
-from wslink.session.send_queue import Entry, SendQueue
+from wslink.session.send_queue import SendQueue
 from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, DETACHED, Stateful
 from wslink.session.window import DeliveryWindow

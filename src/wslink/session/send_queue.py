@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol
 
 from wslink.errors import LimitExceeded
+from wslink.session.entries import Entry, Names, Stream
 from wslink.session.repeats import Repeats
 from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
 from wslink.wire.frames import Frame, Message
@@ -19,13 +20,6 @@ OVERHEAD = 256
 """Bytes that a waiting message counts beside its own: what keeping it costs."""
 
 
-class Gate(Protocol):
-    """What says whether a message may begin to be sent, such as a subscription's window (FLOW-6)."""
-
-    @property
-    def open(self) -> bool: ...
-
-
 class Ledger(Protocol):
     """What counts the messages that wait in all queues of a server."""
 
@@ -36,111 +30,7 @@ class Ledger(Protocol):
         """It waits in one less."""
 
 
-class Entry:
-    """A message that waits. It may be replaced until it begins to be sent (SUB-13).
-
-    Attributes:
-        message: the message.
-        key: what it is the newest of; None for one that is never replaced.
-        names: what later messages that must not pass it are known by: a topic, a call.
-        gates: all are open when it begins.
-        on_begin: called when its first frame is taken.
-        after: one that has to be over first, in another stream.
-        about: what its sender knows it by, for `withdraw`.
-        over: whether its last frame was taken.
-    """
-
-    __slots__ = ("about", "after", "begun", "cutter", "gates", "key", "message", "names", "on_begin", "over")
-
-    def __init__(
-        self,
-        message: Message,
-        key: Hashable = None,
-        names: tuple[Hashable, ...] = (),
-        gates: tuple[Gate, ...] = (),
-        on_begin: Callable[[Entry], None] | None = None,
-    ) -> None:
-        self.message: Message = message
-        self.key: Hashable = key
-        self.names: tuple[Hashable, ...] = names
-        self.gates: tuple[Gate, ...] = gates
-        self.on_begin: Callable[[Entry], None] | None = on_begin
-        self.after: Entry | None = None
-        self.about: Any = None
-        self.cutter: Cutter | None = None
-        self.begun: bool = False
-        self.over: bool = False
-
-    @property
-    def ready(self) -> bool:
-        """Whether its next frame may go."""
-        if self.begun:
-            return True
-        return (self.after is None or self.after.over) and all(gate.open for gate in self.gates)
-
-
-class _Stream:
-    """Messages that go one after the other. Small ones that wait for their turn alone share one."""
-
-    __slots__ = ("entries", "lane", "shared")
-
-    def __init__(self, lane: int, shared: bool) -> None:
-        self.lane = lane
-        self.shared = shared
-        self.entries: deque[Entry] = deque()
-
-
-class _Place:
-    """Where messages of a name wait."""
-
-    __slots__ = ("count", "last", "stream")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.stream: _Stream
-        self.last: Entry
-
-
-class _Names:
-    """What waits of each name, and who wants to know when nothing does any more."""
-
-    __slots__ = ("_places", "_watchers")
-
-    def __init__(self) -> None:
-        self._places: dict[Hashable, _Place] = {}
-        self._watchers: dict[Hashable, list[Callable[[], None]]] | None = None
-
-    def get(self, name: Hashable) -> _Place | None:
-        return self._places.get(name)
-
-    def add(self, entry: Entry, stream: _Stream) -> None:
-        """A message waits in `stream`."""
-        for name in entry.names:
-            place = self._places.setdefault(name, _Place())
-            place.count += 1
-            place.stream, place.last = stream, entry
-
-    def remove(self, entry: Entry) -> None:
-        """It waits no longer."""
-        for name in entry.names:
-            place = self._places[name]
-            place.count -= 1
-            if not place.count:
-                del self._places[name]
-                for watcher in self._watchers.pop(name, ()) if self._watchers else ():
-                    watcher()
-
-    def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
-        if self._watchers is None:
-            self._watchers = {}
-        self._watchers.setdefault(name, []).append(watcher)
-
-    def clear(self) -> None:
-        self._places.clear()
-        self._watchers = None
-
-
-def _interrupted(lanes: Iterable[deque[_Stream]]) -> list[Entry]:
+def _interrupted(lanes: Iterable[deque[Stream]]) -> list[Entry]:
     """Take the messages that have begun out of their streams."""
     begun = [(streams, stream) for streams in lanes for stream in streams if stream.entries[0].begun]
     for streams, stream in begun:
@@ -177,9 +67,9 @@ class SendQueue(Repeats):
         self._limit = limit
         self._ledger = ledger
         # Made when a message waits: they are most of what an idle client would cost.
-        self._lanes: tuple[deque[_Stream], deque[_Stream], deque[_Stream]] | None = None
+        self._lanes: tuple[deque[Stream], deque[Stream], deque[Stream]] | None = None
         self._latest: dict[Hashable, Entry] = {}
-        self._named = _Names()
+        self._named = Names()
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
         self._count = 0
         self.gated: int = 0
@@ -232,7 +122,7 @@ class SendQueue(Repeats):
 
     def _place(self, entry: Entry, lane: int) -> None:
         """Append to the stream of what it must not pass, or to one by its lane."""
-        stream: _Stream | None = None
+        stream: Stream | None = None
         for name in entry.names:
             place = self._named.get(name)
             if place is None:
@@ -247,17 +137,17 @@ class SendQueue(Repeats):
         stream.entries.append(entry)
         self._named.add(entry, stream)
 
-    def _shared(self, lane: int) -> _Stream:
+    def _shared(self, lane: int) -> Stream:
         if self._lanes is not None:
             for stream in self._lanes[lane]:
                 if stream.shared:
                     return stream
         return self._add_stream(lane, True)
 
-    def _add_stream(self, lane: int, shared: bool) -> _Stream:
+    def _add_stream(self, lane: int, shared: bool) -> Stream:
         if self._lanes is None:
             self._lanes = deque(), deque(), deque()
-        stream = _Stream(lane, shared)
+        stream = Stream(lane, shared)
         self._lanes[lane].append(stream)
         return stream
 
@@ -279,7 +169,7 @@ class SendQueue(Repeats):
                     return frame
         return None
 
-    def _take(self, streams: deque[_Stream], stream: _Stream, chunk: int) -> Frame:
+    def _take(self, streams: deque[Stream], stream: Stream, chunk: int) -> Frame:
         """The next frame of a stream, whose turn is over then."""
         entry = stream.entries[0]
         if not entry.begun:
@@ -390,11 +280,16 @@ class SendQueue(Repeats):
     def clear(self) -> None:
         """Forget all that waits."""
         if self._ledger is not None:
-            for stream in (stream for streams in self._lanes or () for stream in streams):
-                for entry in stream.entries:
-                    self._ledger.remove(entry.message)
+            for entry in (entry for streams in self._lanes or () for stream in streams for entry in stream.entries):
+                self._ledger.remove(entry.message)
         self._lanes = None
         self._latest.clear()
         self._named.clear()
         self._forget_begun()
         self._count = self._ahead = self.waiting = self.gated = 0
+
+
+def behind(queue: SendQueue) -> int:
+    """Bytes that wait behind the largest message that is being sent, those not counted that wait for a gate."""
+    heads = (stream.entries[0].cutter for streams in queue._lanes or () for stream in streams)
+    return queue.waiting - queue.gated - max((cutter.left for cutter in heads if cutter is not None), default=0)
