@@ -614,6 +614,22 @@ async def _publish(topic: Any, count: int) -> None:
         await topic.publish_wait(bytes(30_000))
 
 
+async def test_a_client_that_takes_nothing_can_return(serve: Serve, clients: Clients) -> None:
+    """LIM-6, RES-6: its line may be dead without either end having been told."""
+    app = App(secret="secret", limits=Limits(stall_timeout=0.3))
+    topic = app.topic("test.topic")
+    client = clients(await serve(app))
+    first = await client.connect()
+    await client.subscribe(1, "test.topic")
+    await client._stop_reading()
+    client.socket._response.connection.transport.pause_reading()  # type: ignore[union-attr]
+    for _ in range(30):
+        topic.publish(bytes(1_000_000))
+    await gone(app)
+    assert (await client.connect())["clientID"] == first["clientID"]
+    await client.until(lambda: len(client.publications) == 30)
+
+
 async def test_a_server_that_stops_ends_the_sessions_of_clients_that_are_away(
     app: App, serve: Serve, clients: Clients
 ) -> None:

@@ -184,7 +184,7 @@ class Hub:
         logger.info("client %s has lost its connection", session.client_id, extra=self._log(session))
         self._detached[session] = None
         if len(self._detached) > self.limits.max_clients:
-            next(iter(self._detached)).close(1001, "too many clients are away")
+            next(iter(self._detached)).close(1008, f"over max_clients ({self.limits.max_clients}) clients are away")
         for handler in self.on_detach:
             self.work.handle(handler, session.client_id)
 

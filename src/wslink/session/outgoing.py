@@ -76,6 +76,10 @@ class Outgoing(Stateful):
         """Whether the client has as many calls under way as it may."""
         raise NotImplementedError
 
+    def stalled(self, reason: str) -> None:
+        """The client has taken nothing for too long (LIM-6)."""
+        raise NotImplementedError
+
     def check_kept(self) -> None:
         """More waits for a client that is away (RES-4)."""
         raise NotImplementedError

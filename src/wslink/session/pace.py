@@ -104,6 +104,6 @@ class Pace:
 
     def _stalled(self, seconds: float) -> None:
         waiting = self._queue.waiting
-        self._session.close(
-            1008, f"it has taken nothing for {seconds:g} s (stall_timeout), while {waiting} bytes wait for it"
+        self._session.stalled(
+            f"it has taken nothing for {seconds:g} s (stall_timeout), while {waiting} bytes wait for it"
         )
