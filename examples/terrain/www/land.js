@@ -38,7 +38,7 @@ export class Land {
 
   /** Forgets what the server has sent: after a new connection it sends everything again. */
   forget() {
-    for (const tile of this.#tiles.values()) tile.frame = undefined;
+    for (const tile of this.#tiles.values()) Object.assign(tile, { light: -1, frame: undefined });
   }
 
   get(level, row, col) {
