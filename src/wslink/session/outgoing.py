@@ -74,6 +74,14 @@ class Outgoing(Stateful):
         """Send and receive typed arrays from now on (ARR-1)."""
         raise NotImplementedError
 
+    def accept_ends(self) -> None:
+        """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
+        raise NotImplementedError
+
+    def cancel(self, id_: str) -> None:
+        """The client gave up a call of its own (CAN-1, CAN-2)."""
+        raise NotImplementedError
+
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
         self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump)
@@ -94,7 +102,7 @@ class Outgoing(Stateful):
             or self.flow is not None
             or not self._transport.writable
         ):
-            self.send(message, None, (id_,))
+            self.send(message, None, (id_,), id_)
         else:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
 
@@ -104,10 +112,11 @@ class Outgoing(Stateful):
         if data is not None:
             error["data"] = data
         try:
-            self.send(self.encoder.failure(id_, error, self._max_frame))
+            failure = self.encoder.failure(id_, error, self._max_frame)
         except NotSerializable as unsendable:
             logger.error("an error cannot be sent as it is: %s", unsendable)
-            self.send(self.encoder.failure(id_, self._sendable(error), self._max_frame))
+            failure = self.encoder.failure(id_, self._sendable(error), self._max_frame)
+        self.send(failure, None, (id_,), id_)
 
     def _sendable(self, error: dict[str, Value]) -> dict[str, Value]:
         """`error` with its message as text, and a word in place of data that cannot be sent."""
@@ -127,22 +136,33 @@ class Outgoing(Stateful):
         text = f"Unregistered method called{hint}"
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
-    def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = ()) -> None:
-        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`. A client over
-        `max_backlog` is disconnected (LIM-6)."""
+    def send(
+        self, message: Message, key: Value = None, names: tuple[Value, ...] = (), about: str | None = None
+    ) -> None:
+        """Send `message` once the transport takes it; see send_queue.Entry for `key`, `names` and `about`. A client
+        over `max_backlog` is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
         direct = not self.queue.waiting and self._transport.writable and message.source is None
         if direct and (self.flow is None or self.flow.takes(message.size)):
             self._transport.send(message.frames)
             return
-        self._put(Entry(message, key, names))
+        entry = Entry(message, key, names)
+        entry.about = about
+        self._put(entry)
+
+    def give_up(self, id_: str) -> None:
+        """Send no more of the response to a call that was cancelled (CAN-2)."""
+        waited = len(self.queue)
+        if self.queue.give_up(id_):
+            self._settle(waited - len(self.queue))
+            self._pump()
 
     def result_behind(self, id_: str, value: Value, topic: str) -> None:
         """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
 
-        What waits for a window of a client with `flow` is not waited for, but only what is being sent: the page may wait
-        for this result before it lets more come.
+        What waits for a window of a client with `flow` is not waited for, but only what is being sent: the page may
+        wait for this result before it lets more come.
         """
         message = self.encoder.result(id_, value, self._max_frame)
         if not self.queue.waiting or self.state is CLOSED:

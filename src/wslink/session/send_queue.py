@@ -45,11 +45,12 @@ class Entry:
         gates: all are open when it begins.
         on_begin: called when its first frame is taken.
         after: one that has to be over first, in another stream.
-        about: what its sender knows it by, for `withdraw`.
+        about: what its sender knows it by, for `withdraw`; the call's id for a response.
         over: whether its last frame was taken.
+        ended: whether no more of it is sent than the chunk that says so (CAN-3).
     """
 
-    __slots__ = ("about", "after", "begun", "cutter", "gates", "key", "message", "names", "on_begin", "over")
+    __slots__ = ("about", "after", "begun", "cutter", "ended", "gates", "key", "message", "names", "on_begin", "over")
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Entry:
         self.cutter: Cutter | None = None
         self.begun: bool = False
         self.over: bool = False
+        self.ended: bool = False
 
     @property
     def ready(self) -> bool:
@@ -100,6 +102,32 @@ class _Place:
         self.last: Entry
 
 
+class _Names(dict[Hashable, _Place]):
+    """Where messages wait, by their names."""
+
+    __slots__ = ()
+
+    def enter(self, entry: Entry, stream: _Stream) -> None:
+        for name in entry.names:
+            place = self.setdefault(name, _Place())
+            place.count += 1
+            place.stream, place.last = stream, entry
+
+    def leave(self, entry: Entry) -> None:
+        for name in entry.names:
+            place = self[name]
+            place.count -= 1
+            if not place.count:
+                del self[name]
+
+    def response(self, id_: str) -> Entry | None:
+        """The response to a call."""
+        place = self.get(id_)
+        if place is None or place.last.about == id_:
+            return place.last if place is not None else None
+        return next((entry for entry in place.stream.entries if entry.about == id_), None)
+
+
 class SendQueue:
     """A queue of messages in lanes, bounded in bytes.
 
@@ -119,20 +147,9 @@ class SendQueue:
     """
 
     __slots__ = (
-        "_ahead",
-        "_begun",
-        "_count",
-        "_frames",
-        "_lanes",
-        "_latest",
-        "_ledger",
-        "_limit",
-        "_named",
-        "_number",
-        "dropped",
-        "gated",
-        "waiting",
-    )
+        "_ahead", "_begun", "_count", "_frames", "_lanes", "_latest", "_ledger", "_limit", "_named", "_number",
+        "dropped", "gated", "waiting",
+    )  # fmt: skip
 
     def __init__(self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None) -> None:
         self._limit = limit
@@ -141,7 +158,7 @@ class SendQueue:
         # Made when a message waits: they are most of what an idle client would cost.
         self._lanes: tuple[deque[_Stream], deque[_Stream], deque[_Stream]] | None = None
         self._latest: dict[Hashable, Entry] = {}
-        self._named: dict[Hashable, _Place] = {}
+        self._named: _Names = _Names()
         self._frames: list[Frame] = []  # what is left of a message whose frames stay together, the next one last
         self._begun = 0  # bytes that are left of messages that are being sent
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
@@ -210,10 +227,7 @@ class SendQueue:
             waits = lane == BULK or entry.gates or entry.after is not None
             stream = self._add_stream(lane, False) if waits else self._shared(lane)
         stream.entries.append(entry)
-        for name in entry.names:
-            place = self._named.setdefault(name, _Place())
-            place.count += 1
-            place.stream, place.last = stream, entry
+        self._named.enter(entry, stream)
 
     def _shared(self, lane: int) -> _Stream:
         if self._lanes is not None:
@@ -255,7 +269,7 @@ class SendQueue:
             if cutter.offset:  # each chunk but the first adds a header to what the message counts
                 self._begun += HEADER_LENGTH
                 self.waiting += HEADER_LENGTH
-            frame = cutter.next(chunk)
+            frame = cutter.end() if entry.ended else cutter.next(chunk)
         else:
             frame = self._frames.pop()
         if cutter is None or not cutter.left:
@@ -291,11 +305,7 @@ class SendQueue:
             self._ledger.remove(entry.message)
         self._count -= 1
         self.waiting -= OVERHEAD
-        for name in entry.names:
-            place = self._named[name]
-            place.count -= 1
-            if not place.count:
-                del self._named[name]
+        self._named.leave(entry)
 
     def _took(self, frame: Frame) -> Frame:
         self._begun -= frame.size
@@ -319,6 +329,19 @@ class SendQueue:
         for entry in tuple(place.stream.entries) if place is not None else ():
             if name in entry.names and unwanted(entry.about):
                 self.drop(entry)
+
+    def give_up(self, id_: str) -> bool:
+        """Send no more of the response to a call (CAN-2, CAN-3); False if nothing of it waits."""
+        entry = self._named.response(id_)
+        if entry is None or entry.ended:
+            return False
+        if not self.drop(entry):
+            if entry.cutter is None:
+                return False
+            entry.ended = True
+            self._begun -= entry.cutter.left
+            self.waiting -= entry.cutter.left
+        return True
 
     def drop(self, entry: Entry) -> bool:
         """Take back a message that has not begun to be sent; False if it has."""

@@ -17,6 +17,7 @@ from wslink.rpc.methods import MAX_NAME
 from wslink.session.greeting import Greeting
 from wslink.session.identity import Identity, Opening
 from wslink.session.intake import UNITS
+from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
 from wslink.session.refusals import Refusals
 from wslink.session.state import CLOSED, NEW, OPEN, Event
@@ -55,8 +56,7 @@ class Session(Refusals):
     credit: int
 
     __slots__ = (
-        "__weakref__", "_decoder", "_dispatcher", "_hello_timer", "_logged", "_opening", "_received",
-        "_renew",
+        "__weakref__", "_decoder", "_dispatcher", "_hello_timer", "_opening", "_received", "_renew", "_watched",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +77,7 @@ class Session(Refusals):
         self._received = owner.observers.received
         self._dispatcher = Dispatcher(owner.service, self)
         self._decoder: Decoder | None = None
-        self._logged = True
+        self._watched = True  # whether calls are logged, or may have been cancelled while they waited
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
             self.expect_hello()
@@ -107,7 +107,7 @@ class Session(Refusals):
             or (id_ := message.id) is NO_ID
             or len(id_) > MAX_ID
             or id_.startswith("system")
-            or self._logged
+            or self._watched
         ):
             if message is not INCOMPLETE:
                 self.take(message)
@@ -136,7 +136,10 @@ class Session(Refusals):
         try:
             for notify in self._received:
                 notify(self, request)
-            self._handle(request)
+            if self._pace is not None and self._was_cancelled(self._pace, request.id):
+                self.error(request.id, errors.CANCELLED, "Cancelled", request.method[:MAX_NAME])
+            else:
+                self._handle(request)
         except PeerError as error:
             self.error(request.id, error.code, error.message, error.data)
         except Exception:
@@ -190,6 +193,21 @@ class Session(Refusals):
         else:
             raise errors.MethodNotFound("Unknown system method called", request.method[:MAX_NAME])
 
+    # Cancellation -----------------------------------------------------------
+
+    def cancel(self, id_: str) -> None:
+        """The client gave up a call of its own: it runs, waits for its turn, or its response waits (CAN-1, CAN-2)."""
+        if not self._dispatcher.cancel(id_):
+            self.give_up(id_)
+            self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
+
+    def _was_cancelled(self, pace: Pace, id_: str) -> bool:
+        """Whether a call was cancelled before it was taken."""
+        cancelled = pace.withdrew(id_)
+        if not pace.withdraws:
+            self._watched = logger.isEnabledFor(logging.DEBUG)
+        return cancelled
+
     # Hello ------------------------------------------------------------------
 
     def _greet(self, request: Request) -> None:
@@ -213,12 +231,17 @@ class Session(Refusals):
         assert self._decoder is not None
         self.client: Caller | None = self._owner.admit(self, identity, self._opening)
         self.advance(Event.AUTHENTICATED)
-        self._logged = logger.isEnabledFor(logging.DEBUG)
+        self._watched = logger.isEnabledFor(logging.DEBUG)
         self._cancel_hello_timer()
         self._decoder.raise_limits(self._owner.limits.max_message)
         self.features = features
         self._owner.features.accept(self)
         self._owner.welcome(self)
+
+    def accept_ends(self) -> None:
+        """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
+        assert self._decoder is not None
+        self._decoder.accept_ends()
 
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""

@@ -20,6 +20,8 @@ SUBSCRIPTIONS = "subscribe"
 """The feature of explicit subscriptions (SUB)."""
 ARRAYS = "arrays"
 """The feature of typed arrays (ARR)."""
+CANCELLATION = "cancel"
+"""The feature of calls that are given up (CAN)."""
 MALFORMED_ID = "system:malformed:0"  # ERR-5
 
 _ID = re.compile(r"(rpc|publish|system):(\w+(?:\.\w+)*):(\d+)", re.ASCII)
