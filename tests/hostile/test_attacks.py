@@ -36,7 +36,7 @@ def test_another_client_waits_no_longer_than_a_fifth_of_a_second(kind: str, name
         if good or attempt == attempts - 1:
             break
     assert not report.failed, report
-    assert report.answered > 3, report
+    assert report.answered > 1, report
     assert report.outcome.connections > 0, report
     assert report.caused <= LONGEST_WAIT, report
     assert report.growth <= ATTACKS[name].growth, report

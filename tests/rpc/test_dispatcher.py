@@ -171,6 +171,23 @@ async def test_a_cancelled_call_is_answered_as_cancelled_whatever_it_does(
     assert ("while it ends" in caplog.text) == (ending == "raises")
 
 
+async def test_a_detached_call_outlives_its_client() -> None:
+    end, gate = End(), asyncio.Event()
+
+    async def wait() -> str:
+        await gate.wait()
+        return "done"
+
+    end.add(wait, detached=True)
+    end.call("1")
+    end.dispatcher.leave()
+    await asyncio.sleep(0.01)
+    assert (end.sent, end.service.adrift) == ({}, 1)
+    gate.set()
+    await end.finish()
+    assert (end.sent, end.service.adrift) == ({"1": "done"}, 0)
+
+
 async def test_calls_that_share_an_id_are_all_answered() -> None:
     end, answered = End(), list[str]()
     end.result = lambda id_, value, method=None: answered.append(id_)  # type: ignore[method-assign]

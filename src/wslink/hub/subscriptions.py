@@ -72,7 +72,8 @@ class Subscriptions:
         id_ = _subscription_id(request.get("subscription"))
         window, max_rate = _window(request.get("window")), _max_rate(request.get("max_rate"))
         size = filter_size(definition) if isinstance(definition, Mapping) else 0
-        self._check_size(size)  # before it costs what a filter costs
+        if size > self.limits.max_filter_size:  # before it costs what a filter costs
+            raise InvalidParams(f"a filter is over max_filter_size ({self.limits.max_filter_size})")
         matches = compile_filter(definition, self.limits)
         mine = self._of[session]
         old = mine.get(id_)
@@ -84,7 +85,8 @@ class Subscriptions:
         with self._lock:
             found = self._find_topic(topic)
             held = self._sizes[session] + size - (old.size if old is not None else 0)
-            self._check_size(held)
+            if held > self.limits.max_filter_size:
+                raise LimitExceeded(f"over max_filter_size ({self.limits.max_filter_size}) in the filters of a client")
             self._sizes[session] = held
             mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
             if old is not None:
@@ -95,10 +97,6 @@ class Subscriptions:
                 new.flow = SubscriptionFlow(session.flow.line, session.flow.open_window(id_, window, max_rate))
             found.add(new, replaces=old)
         return lambda: found.announce(new)
-
-    def _check_size(self, size: int) -> None:
-        if size > self.limits.max_filter_size:
-            raise LimitExceeded(f"the filters of a client are over max_filter_size ({self.limits.max_filter_size})")
 
     def unsubscribe(self, session: SessionView, id_: Any) -> str:
         subscription = self._of[session].pop(_subscription_id(id_), None)

@@ -239,6 +239,10 @@ class Outgoing(Stateful):
         if self._pace is not None:
             self._pace.room()
 
+    def give_up_held(self) -> list[tuple[bool, Buffer | str]]:
+        """Frames that wait for their turn, which are its successor's from now on."""
+        return self._pace.stop() if self._pace is not None else []
+
     @property
     def has_room(self) -> bool:
         """Whether no more waits than `max_outbox`, or the session is over."""

@@ -217,10 +217,6 @@ class Session(Refusals):
             logger.warning("client %s: its hello is malformed: %s", self.client_id, error.message)
             self.refuse_hello(request.id, error)
 
-    def give_up_held(self) -> list[tuple[bool, Buffer | str]]:
-        """Frames that wait for their turn, which are its successor's from now on."""
-        return self._pace.stop() if self._pace is not None else []
-
     def succeed(self, predecessor: Session, hello: Request) -> None:
         """Take the place of `predecessor` on a connection that they share, beginning with `hello`."""
         self.encoder, self._decoder = detect(predecessor.encoder.version == 2, self._owner.limits)

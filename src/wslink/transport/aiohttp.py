@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import cast
 
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
@@ -42,6 +43,10 @@ may replace them."""
 
 TURN = 256
 """Messages that are received before others have their turn."""
+READ_SIZE = 64 * 1024
+"""Bytes that are read, and parsed, before others have their turn."""
+WRITE_TURN = 0.002
+"""Seconds for which one connection is written to before others have their turn."""
 MAX_PONGS = 16
 """Pings whose answers may wait; of more, the newest are answered (RFC 6455, 5.5.3)."""
 
@@ -89,6 +94,8 @@ class AiohttpConnection:
         self._transport = cast("asyncio.Transport | None", transport)
         if self._transport is not None:
             self._transport.set_write_buffer_limits(HIGH_WATER)
+            if hasattr(self._transport, "max_size"):  # asyncio's own; nobody else's frames wait for more than this
+                self._transport.max_size = READ_SIZE
         self._limits = limits
         self._guard = guard
         self._session: FrameReceiver | None = None
@@ -261,7 +268,11 @@ class AiohttpConnection:
     async def _write(self, session: FrameReceiver) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
+                until = monotonic() + WRITE_TURN
                 while self._queue:
+                    if monotonic() > until:  # writes that never wait would keep the others waiting
+                        await asyncio.sleep(0)
+                        until = monotonic() + WRITE_TURN
                     await self._queue.popleft()()
                     if self.writable:
                         session.resume()

@@ -7,6 +7,7 @@ import functools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Any
 
 from wslink.session.stall import Progress
@@ -15,6 +16,8 @@ from wslink.wire.frames import Frame
 
 logger: logging.Logger = logging.getLogger("wslink.protocol")
 
+TURN = 0.002
+"""Seconds for which one connection is written to before others have their turn."""
 HIGH_WATER = 256 * 1024
 """Bytes that may wait here. Beyond that frames stay in the session's queue, where a newer one may replace them."""
 
@@ -82,7 +85,11 @@ class PumpedConnection:
             self._task = asyncio.get_running_loop().create_task(self._pump())
 
     async def _pump(self) -> None:
+        until = monotonic() + TURN
         while self._queue:
+            if monotonic() > until:  # writes that never wait would keep the others waiting
+                await asyncio.sleep(0)
+                until = monotonic() + TURN
             write, size = self._queue.popleft()
             try:
                 await write()

@@ -43,7 +43,10 @@ def mark_large(value: Value) -> tuple[Value, bool]:
     if kind is dict and is_flat(value.values()):
         return value, maps.KEYS.issuperset(map(type, value))
     search = _Search()
-    return search.visit(value), search.is_known
+    try:
+        return search.visit(value), search.is_known
+    except RecursionError:  # the encoder goes deeper than Python's own stack
+        return value, False
 
 
 class _Search:

@@ -7,6 +7,9 @@ from functools import cached_property
 
 MIB = 1024 * 1024
 
+EARLY_ELEMENTS = 1024
+"""LIM-13: values in a message before a good hello."""
+
 
 @dataclass(frozen=True)
 class Limits:

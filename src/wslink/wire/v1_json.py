@@ -15,11 +15,12 @@ import msgspec
 
 from wslink.errors import InvalidRequest, LimitExceeded, NotSerializable, ParseError, PeerError
 from wslink.wire import arrays
+from wslink.wire.depth import is_deep_json
 from wslink.wire.frames import Buffer, Frame, Message, message, text_frame
 from wslink.wire.heads import text_id
-from wslink.wire.limits import Limits
+from wslink.wire.limits import EARLY_ELEMENTS, Limits
 from wslink.wire.messages import INCOMPLETE, NO_ID, VERSION, Request
-from wslink.wire.plain import not_serializable, to_plain, wrong_key
+from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
 from wslink.wire.value import Value
 
 ATTACHMENT = "wslink.binary.attachment"
@@ -66,7 +67,10 @@ class FirstEncoder:
         attachments: list[tuple[str, Buffer]] = []
         self._local.attachments = attachments
         try:
-            return PackedText(self._text(value, attachments).encode(), attachments)
+            text = self._text(value, attachments).encode()
+            if is_deep_json(text):
+                raise NotSerializable(TOO_DEEP)
+            return PackedText(text, attachments)
         except NotSerializable:
             raise
         except Exception as error:  # a property or an iterator of the application's may raise anything
@@ -126,7 +130,10 @@ _NUMBERS = frozenset((int, float))
 
 
 def _quickly(value: Value, whole: Value) -> bytes | None:
-    """`whole` as text if msgspec may encode what `value` holds; None otherwise."""
+    """`whole` as text if msgspec may encode what `value` holds; None otherwise.
+
+    How deeply it nests needs no look here: Python's stack ends before MAX_DEPTH.
+    """
     try:
         return msgspec.json.encode(whole) if is_plain(value) else None
     except (msgspec.EncodeError, ValueError, OverflowError, RecursionError):
@@ -194,7 +201,8 @@ class FirstDecoder:
     def __init__(self, limits: Limits, calls: bool = False) -> None:
         self._limits = limits
         self._decode_calls = calls
-        self._unchecked = min(limits.max_message, limits.max_elements)
+        self._max_elements = min(EARLY_ELEMENTS, limits.max_elements) if calls else limits.max_elements
+        self._unchecked = min(limits.max_message, self._max_elements)
         """Bytes of a text that is within both limits, whatever it holds."""
         self._max_held = limits.auth_msg_size
         self._announced: deque[str] = deque()
@@ -207,6 +215,8 @@ class FirstDecoder:
         Messages need no raise: each is one frame here, and frames have a limit of their own (LIM-1).
         """
         self._max_held = self._limits.max_attachment_bytes
+        self._max_elements = self._limits.max_elements
+        self._unchecked = min(self._limits.max_message, self._max_elements)
 
     def accept_arrays(self) -> None:
         """Arrays are an extension of version 2 (ARR-1)."""
@@ -255,8 +265,8 @@ class FirstDecoder:
         limits = self._limits
         if len(data) > limits.max_message:
             raise LimitExceeded(f"a message of {len(data)} bytes is over max_message ({limits.max_message})")
-        if len(data) > limits.max_elements and _elements(data) > limits.max_elements:
-            raise LimitExceeded(f"over max_elements ({limits.max_elements}) values are in one message")
+        if len(data) > self._max_elements and _elements(data) > self._max_elements:
+            raise LimitExceeded(f"over max_elements ({self._max_elements}) values are in one message")
 
     def _announce(self, keys: Value) -> None:
         if not isinstance(keys, list) or not keys or not all(isinstance(k, str) and _KEY.fullmatch(k) for k in keys):

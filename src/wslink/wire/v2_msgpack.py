@@ -15,10 +15,11 @@ from wslink.errors import NotSerializable, ParseError, PeerError
 from wslink.wire import arrays, maps
 from wslink.wire.chunks import COPY_BELOW, HEADER, HEADER_LENGTH, JOIN_BELOW, Unchunker, cut, message_ids, whole
 from wslink.wire.decoders import COPIES, MALFORMED, PLAIN, VIEWS, Decoders, reason
+from wslink.wire.depth import is_deep_packed
 from wslink.wire.frames import Buffer, Frame, Message
 from wslink.wire.heads import packed_id
 from wslink.wire.large import FLAT, Large, mark_large
-from wslink.wire.limits import Limits
+from wslink.wire.limits import EARLY_ELEMENTS, Limits
 from wslink.wire.messages import INCOMPLETE, VERSION, Request
 from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
 from wslink.wire.value import Value
@@ -154,7 +155,10 @@ class SecondEncoder:
 
 
 def _check_keys(text: bytes, value: Value) -> None:
-    """Raise NotSerializable if a map in `value`, encoded as `text`, has a key that peers cannot hold (MSG-8)."""
+    """Raise NotSerializable if `value`, encoded as `text`, nests too deeply or has a map with a key that peers cannot
+    hold (MSG-8)."""
+    if is_deep_packed(text):
+        raise NotSerializable(TOO_DEEP)
     try:
         maps.check_packed(text, len(text))
     except PeerError as error:
@@ -203,19 +207,21 @@ class SecondDecoder:
         calls: whether what has the shape of a call is decoded as a Request.
     """
 
-    __slots__ = ("_calls", "_kept", "_max_elements", "_passing", "_unchunker")
+    __slots__ = ("_calls", "_kept", "_later_elements", "_max_elements", "_passing", "_unchunker")
     version = 2
 
     def __init__(self, limits: Limits, max_message: int | None = None, calls: bool = False) -> None:
         self._unchunker = Unchunker(limits, max_message)
         self._calls = calls
-        self._max_elements = limits.max_elements
+        self._max_elements = limits.max_elements if max_message is None else min(EARLY_ELEMENTS, limits.max_elements)
+        self._later_elements = limits.max_elements
         self._kept = self._passing = PLAIN
         """What decodes a message that nobody will change, and one in a frame that is gone when `receive` returns."""
 
     def raise_limits(self, max_message: int) -> None:
         """Accept messages of up to `max_message` bytes from now on (G2-10)."""
         self._unchunker.max_message = max_message
+        self._max_elements = self._later_elements
 
     def accept_arrays(self) -> None:
         """Decode extension 1 as arrays from now on (ARR-1)."""

@@ -146,6 +146,8 @@ class PicowsConnection(Sending):
             return
         self._closing = True
         self._parts.empty = False  # so that what comes now is looked at as what may come late
+        if code not in (1000, 1001) and not self.admitted:
+            self.pause_reading()  # until the end, which is near
         self._close_timer = CloseTimer(self._transport, self.admitted)
         message = struct.pack(">H", code) + close_reason(reason)
         if self._held is not None:

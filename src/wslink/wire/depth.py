@@ -1,0 +1,47 @@
+"""How deeply values nest (MSG-8). How deep an encoder goes by itself depends on the interpreter and on its stack."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from array import array
+
+import msgpack
+
+from wslink.wire.frames import Buffer
+
+MAX_DEPTH = 512
+"""Lists and maps inside one another in a value that is sent; JavaScript's client reads no more."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKETS = b"[]{}"
+_STEPS = bytes.maketrans(_BRACKETS, bytes((1, 255, 1, 255)))
+_OTHERS = bytes(set(range(256)) - set(_BRACKETS))
+
+_STACK = 1024
+"""Containers that msgpack follows into one another."""
+_OUTER = b"\x91" * (_STACK - MAX_DEPTH)
+"""Lists around a value, so that it may hold MAX_DEPTH before the stack is at its end."""
+
+
+def is_deep_json(text: bytes) -> bool:
+    """Whether a value, encoded as `text`, nests more than MAX_DEPTH levels deep."""
+    if len(text) <= 2 * MAX_DEPTH or text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+        return False
+    # Split at quotes is the faster, where none stands in a string.
+    outside = _STRING.sub(b"", text) if b'\\"' in text else b"".join(text.split(b'"')[::2])
+    return max(itertools.accumulate(array("b", outside.translate(_STEPS, _OTHERS)))) > MAX_DEPTH
+
+
+def is_deep_packed(text: Buffer) -> bool:
+    """Whether a value, encoded as `text`, nests more than MAX_DEPTH levels deep."""
+    if len(text) <= MAX_DEPTH:
+        return False
+    unpacker = msgpack.Unpacker(max_buffer_size=0)
+    unpacker.feed(_OUTER)
+    unpacker.feed(text)
+    try:
+        unpacker.skip()
+    except msgpack.StackError:
+        return True
+    return False
