@@ -17,7 +17,10 @@ export interface CloseInfo {
 
 export type LinkState = "open" | "closing" | "closed";
 
-/** Options of one call. */
+/**
+ * Options of one call. Where its time is over or its signal aborts, the server cancels the call, if it has the feature `"cancel"`: what has not begun
+ * never begins, and what is left of its arguments and its response is not sent.
+ */
 export type CallOptions = WaitOptions;
 
 /** What a link needs to begin. */
@@ -77,7 +80,7 @@ export class Link {
     return this.#welcome?.clientId ?? "";
   }
 
-  /** The extensions that the server accepted, such as `"subscribe"`, `"arrays"` and `"flow"`: none where it is a released 2.x. */
+  /** The extensions that the server accepted, such as `"subscribe"`, `"arrays"`, `"flow"` and `"cancel"`: none where it is a released 2.x. */
   get features(): readonly string[] {
     return this.#welcome?.features ?? [];
   }
@@ -100,7 +103,7 @@ export class Link {
    *   They are copied at once, at about 0.5 ms per MB; Blobs are not, and are read piece by piece as they are sent.
    * @param kwargs - arguments by name; those that are undefined are left out.
    * @throws CallError where the server responds with an error; see its `code` and `data`.
-   * @throws TimeoutError after `timeout` milliseconds (default: `callTimeout` of {@link connect}); the server is not notified.
+   * @throws TimeoutError after `timeout` milliseconds (default: `callTimeout` of {@link connect}); the server cancels the call where it can.
    * @throws ConnectionError where the connection ends before the response.
    * @throws UsageError for arguments that cannot be sent; it names the place, such as `args[0].size`.
    */

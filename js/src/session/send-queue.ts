@@ -82,6 +82,8 @@ function seconds(): number {
 export class SendQueue {
   /** The largest frame, header included, in bytes (G2-5). */
   frameSize = DEFAULT_FRAME_SIZE;
+  /** Whether a message of which no more is sent is ended by a chunk that says so (CAN-3). */
+  sendsEnds = false;
   readonly #sink: FrameSink;
   #lastId = 0;
   /** Settles when nothing waits any more; undefined while nothing does. */
@@ -119,9 +121,9 @@ export class SendQueue {
     return sent;
   }
 
-  /** Sends no more of a message: the server skips the rest of what it has refused (G2-8). */
-  stop(id: string): void {
-    this.#queued.delete(id);
+  /** Sends no more of a message, from its next chunk on; false where nothing of it waits. */
+  withdraw(id: string): boolean {
+    return this.#queued.delete(id);
   }
 
   /** Nobody is there to send to any more. */
@@ -143,6 +145,12 @@ export class SendQueue {
   notify({ parts }: Encoded): void {
     const [bytes] = parts;
     if (!this.#ended && bytes instanceof Uint8Array) this.#sink.send(withHeader(bytes, this.#nextId(), 0, bytes.length - HEADER_LENGTH));
+  }
+
+  /** Sends a small message at once, which is acknowledged. */
+  urge({ parts }: Encoded): void {
+    const [bytes] = parts;
+    if (!this.#ended && bytes instanceof Uint8Array) this.#transmit(bytes);
   }
 
   async #postPaced(id: string, message: Encoded, isWanted: () => boolean): Promise<void> {
@@ -179,14 +187,24 @@ export class SendQueue {
       step = Math.max(Math.min(this.frameSize, this.#pace?.chunkSize ?? Infinity, DEFAULT_FRAME_SIZE) - HEADER_LENGTH, 1);
       const frame = new Uint8Array(HEADER_LENGTH + Math.min(step, size - offset));
       await source.fill(frame).catch((error: unknown) => {
-        // An empty chunk is malformed: the server drops what it has of the message (G2-7).
-        if (offset > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), messageId, offset, size));
+        // An empty chunk is malformed, if it is no end: the server drops what it has of the message (G2-7).
+        this.#end(messageId, offset, size, this.sendsEnds ? size : offset);
         throw error;
       });
-      if (this.#ended || !this.#queued.has(id)) return;
+      if (this.#ended) return;
+      if (!this.#queued.has(id)) {
+        if (this.sendsEnds) this.#end(messageId, offset, size, size);
+        return;
+      }
       this.#send(withHeader(frame, messageId, offset, size));
       if (offset + step < size) await turn();
     }
+    this.#queued.delete(id);
+  }
+
+  /** Sends a chunk without bytes, if anything of its message has been sent: no more of it comes (CAN-3). */
+  #end(messageId: number, sent: number, size: number, offset: number): void {
+    if (sent > 0 && !this.#ended) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), messageId, offset, size));
   }
 
   /** Resolves when the next chunk of a large message may go. */

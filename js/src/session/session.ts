@@ -9,6 +9,7 @@ import { HELLO_ID } from "../wire/ids.js";
 import type { Limits } from "../wire/limits.js";
 import { type ErrorMessage, type ResponseMessage, type ServerMessage, readMessage } from "../wire/messages.js";
 import { arrays } from "./features/arrays.js";
+import { Cancel } from "./features/cancel.js";
 import { type FeatureFactory, type FeatureHost, Features } from "./features/feature.js";
 import { Flow } from "./features/flow.js";
 import { type Callback, type SubscribeOptions, type Subscription, Subscriptions } from "./features/subscribe.js";
@@ -36,9 +37,10 @@ export class Session {
   readonly #decoder = new Decoder();
   readonly #encoder = new Encoder();
   readonly #queue: SendQueue;
-  readonly #pending = new PendingCalls();
+  readonly #pending = new PendingCalls((id) => this.#cancel.giveUp(id));
   readonly #subscriptions: Subscriptions;
   readonly #flow: Flow;
+  readonly #cancel: Cancel;
   readonly #features: Features;
   readonly #asReleased: boolean;
   #state: SessionState = "new";
@@ -58,12 +60,18 @@ export class Session {
       system,
       encoder: this.#encoder,
       notify: (items) => this.#queue.notify(this.#encoder.encode(items)),
+      urge: (items) => this.#queue.urge(this.#encoder.encode(items)),
+      withdraw: (id) => this.#queue.withdraw(id),
+      acceptEnds: () => {
+        this.#assembler.acceptsEnds = this.#queue.sendsEnds = true;
+      },
       startFlow: () => this.#queue.startFlow(),
       acknowledged: (total, held) => this.#queue.acknowledged(total, held),
     };
     this.#flow = new Flow(host);
+    this.#cancel = new Cancel(host);
     this.#subscriptions = new Subscriptions(host, this.#flow);
-    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, ...features]);
+    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, () => this.#cancel, ...features]);
   }
 
   get state(): SessionState {
@@ -179,7 +187,7 @@ export class Session {
 
   #handleError(error: ErrorMessage): void {
     if (error.id === MALFORMED_ID) throw callError("a message of this client", error);
-    this.#queue.stop(error.id);
+    this.#queue.withdraw(error.id); // the server skips the rest of what it has refused (G2-8)
     this.#pending.reject(error.id, (method) => callError(method, error));
   }
 

@@ -61,7 +61,8 @@ class Link:
     # Calls ------------------------------------------------------------------
 
     async def call(self, method: str, /, *args: Value, **kwargs: Value) -> Value:
-        """Call `method` and return its result. Use `asyncio.timeout` or `asyncio.wait_for` to bound the wait.
+        """Call `method` and return its result. Use `asyncio.timeout` or `asyncio.wait_for` to bound the wait: a call
+        whose task is cancelled is cancelled at the server too (CAN-1).
 
         Arguments may hold bytes and NumPy arrays anywhere.
 
@@ -92,18 +93,32 @@ class Link:
     async def _result(self, call: OutgoingCall) -> Value:
         """Send a call and wait for its result."""
         self._subscriptions.room.set()  # a response must be read past a full subscription
+        sending: asyncio.Task[None] | None = None
         try:
             if call.message.source is None:
                 await self._send(call)
             else:  # a caller that gives up must not leave half a message with the server
-                await asyncio.shield(self._keep(self._send(call)))
+                sending = self._keep(self._send(call))
+                await asyncio.shield(sending)
             return await call.result
+        except asyncio.CancelledError:
+            if sending is None or sending.done():
+                self._keep(self._cancel(call.id))
+            raise
         finally:
             self._session.pending.discard(call.id)
 
+    async def _cancel(self, id_: str) -> None:
+        """Tell the server that the caller waits no longer for a call that has been sent (CAN-1)."""
+        if self._session.may_cancel(id_) and self._ended is None:
+            await self._socket.send(self._session.cancellation(id_))
+
     async def _send(self, call: OutgoingCall) -> None:
+        waited_for, whole = self._session.pending, not self._session.may_cancel(call.id)
         try:
-            await self._socket.send(call.message)
+            sent = await self._socket.send(call.message, lambda: whole or call.id in waited_for)
+            if sent and call.id not in waited_for:
+                await self._cancel(call.id)
         except ConnectionError as error:
             end = self._ended or ConnectionClosed(1006, str(error))
             raise ConnectionClosed(end.code, end.reason) from error

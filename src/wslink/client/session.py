@@ -8,11 +8,12 @@ from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from wslink.errors import CallError, ConnectionClosed, PeerError
+from wslink.errors import CANCELLED, CallError, ConnectionClosed, PeerError
 from wslink.rpc.pending import PendingCalls
 from wslink.version import __version__
 from wslink.wire import messages as wire
 from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
+from wslink.wire.extensions import CANCEL, pack_extension
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE
@@ -23,7 +24,7 @@ from wslink.wire.value import Value
 logger: logging.Logger = logging.getLogger("wslink.client")
 
 FIRST_FRAME_SIZE = 512 * 1024  # G2-5: until hello tells the server's
-FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS)
+FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, wire.CANCELLATION)
 """The features that the client announces (EXT-1)."""
 
 PublicationHandler = Callable[[str, Mapping[str, Any]], None]
@@ -99,6 +100,16 @@ class ClientSession:
         if wire.ARRAYS in self.features:
             self._encoder = SECOND_WITH_ARRAYS
             self._decoder.accept_arrays()
+        if wire.CANCELLATION in self.features:
+            self._decoder.accept_ends()
+
+    def may_cancel(self, id_: str) -> bool:
+        """Whether the server wants to know that a call is given up (CAN-1)."""
+        return wire.CANCELLATION in self.features and not id_.startswith("system:")
+
+    def cancellation(self, id_: str) -> Message:
+        """What tells it so."""
+        return pack_extension((CANCEL, id_))
 
     # Incoming -----------------------------------------------------------------
 
@@ -117,10 +128,16 @@ class ClientSession:
         elif id_.startswith("publish:"):
             self._publish(id_[len("publish:") :].rpartition(":")[0], message)
         elif not self.pending.settle(id_, message) and message.get("error") is not None:
-            logger.warning("the server reports an error: %s", message["error"])
+            _report(message["error"])
 
     def _refuse(self, error: PeerError) -> None:
         """A message cannot be read. The call that it answers fails, if there is one; others are for the log."""
         refusal = CallError(error.code, f"the server's response is refused: {error.message}")
         if error.id is None or not self.pending.reject(error.id, refusal):
             logger.warning("the server sent a message (%s) that is refused: %s", error.id, error.message)
+
+
+def _report(error: Value) -> None:
+    """Log an error that no call waits for, unless it says that a call was cancelled."""
+    if not isinstance(error, dict) or error.get("code") != CANCELLED:
+        logger.warning("the server reports an error: %s", error)

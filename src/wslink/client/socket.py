@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from wslink.errors import ConnectionClosed
-from wslink.wire.chunks import frames_of
-from wslink.wire.frames import Buffer, Message
+from wslink.wire.chunks import Cutter
+from wslink.wire.frames import Buffer, Frame, Message
 
 if TYPE_CHECKING:
     WebSocket = aiohttp.ClientWebSocketResponse[bool]
@@ -35,17 +35,27 @@ class Socket:
         self._socket = socket
         self._chunking = asyncio.Lock()
 
-    async def send(self, message: Message) -> None:
-        """Send all frames of a message. Raises ConnectionError."""
-        if message.source is None:
-            await self._send(message)
-        else:  # one after another, for the server bounds how many are under way (LIM-4)
-            async with self._chunking:
-                await self._send(message)
+    async def send(self, message: Message, is_wanted: Callable[[], bool] = lambda: True) -> bool:
+        """Send all frames of a message; whether that was done. Raises ConnectionError.
 
-    async def _send(self, message: Message) -> None:
-        for frame in frames_of(message):
-            await self._socket.send_bytes(bytes(frame.joined()))
+        Args:
+            is_wanted: asked before each chunk of a large message; where it says no, the message is ended (CAN-3).
+        """
+        if message.source is None:
+            for frame in message.frames:
+                await self._send(frame)
+            return True
+        async with self._chunking:  # one after another, for the server bounds how many are under way (LIM-4)
+            cutter = Cutter(message.source)
+            while cutter.left and is_wanted():
+                await self._send(cutter.next(message.source.max_frame))
+            whole = not cutter.left
+            if cutter.offset and not whole:
+                await self._send(cutter.end())
+            return whole
+
+    async def _send(self, frame: Frame) -> None:
+        await self._socket.send_bytes(bytes(frame.joined()))
 
     async def read(self, take: Callable[[bool, Buffer | str], Awaitable[None]]) -> ConnectionClosed:
         """Hand frames to `take`, one after another, until the connection ends; how it ended. Closes what belongs to

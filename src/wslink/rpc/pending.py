@@ -18,6 +18,10 @@ class PendingCalls:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __contains__(self, id_: str) -> bool:
+        """Whether anybody waits for the response to a call."""
+        return id_ in self._waiting
+
     def add(self, id_: str) -> asyncio.Future[Value]:
         """The future of the result of a call that is about to be sent. Whoever gives up on it calls `discard`."""
         response = self._waiting[id_] = asyncio.get_running_loop().create_future()

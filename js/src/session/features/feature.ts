@@ -5,8 +5,14 @@ import type { UnaskedMessage } from "../../wire/messages.js";
 export interface FeatureHost {
   /** Makes the system call `wslink.<name>` with one argument (MSG-3); resolves to its result. */
   system(name: string, argument: object): Promise<unknown>;
-  /** Sends a small message of an extension ahead of everything that waits (EXT-4). */
+  /** Sends a small message of an extension ahead of everything that waits (EXT-4); the server does not acknowledge it. */
   notify(items: readonly unknown[]): void;
+  /** As `notify`, for what the server acknowledges. */
+  urge(items: readonly unknown[]): void;
+  /** Sends no more of a call's message, from the next chunk on; false where all of it has been sent (CAN-2). */
+  withdraw(id: string): boolean;
+  /** Either side may end a message before it is whole, from now on (CAN-3). */
+  acceptEnds(): void;
   /** Sends by what the server acknowledges, from now on (FLOW-4). */
   startFlow(): void;
   /** The server has received `total` bytes, and held that back for `held` milliseconds (FLOW-2). */
