@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         WslinkError,
     )
     from wslink.hub.clients import Client
+    from wslink.hub.on_demand import Viewer
     from wslink.hub.topics import Subscription, Topic
     from wslink.rpc.call import Call
     from wslink.server.app import App
@@ -60,6 +61,7 @@ _HOMES = {
     "SubscriptionOverflow": "wslink.errors",
     "Topic": "wslink.hub.topics",
     "UsageError": "wslink.errors",
+    "Viewer": "wslink.hub.on_demand",
     "WslinkError": "wslink.errors",
     "connect": "wslink.client.connect",
     "checkURI": "wslink.compat.uri",
@@ -89,6 +91,7 @@ __all__ = [
     "SubscriptionOverflow",
     "Topic",
     "UsageError",
+    "Viewer",
     "WslinkError",
     "__license__",
     "__version__",

@@ -39,7 +39,7 @@ export class Wire {
     if (opcode !== 2) return;
     const bytes = this.#join(sent, Buffer.from(payloadData, "base64"));
     const message = bytes && read(bytes);
-    if (!message) return;
+    if (!message || Array.isArray(message)) return; // messages of extensions are arrays (EXT-4)
     if (!sent && message.id.startsWith("publish:terrain.tile:")) this.#keep(message);
     this.log.push({ sent, message });
     for (const check of this.#waiting) check();

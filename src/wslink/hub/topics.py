@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import logging
-from collections.abc import Awaitable, Callable, Hashable, Iterable
-from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from typing import Any, Literal, Protocol, TypeVar, overload
 
 from wslink.errors import UsageError
-from wslink.hub.filter_index import FilterIndex, filter_size
+from wslink.hub.audience import Audience, Registry, Targets
+from wslink.hub.filter_index import filter_size
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
+from wslink.hub.on_demand import OnDemand, RenderT
 from wslink.rpc.call import Call, current_call
-from wslink.rpc.redefinition import add_handler
+from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.session.view import SessionView
 from wslink.wire.messages import is_topic
-
-logger: logging.Logger = logging.getLogger("wslink")
 
 Delivery = Literal["reliable", "latest"]
 DELIVERIES = ("reliable", "latest")
@@ -91,34 +89,14 @@ class Subscription:
         return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
 
 
-Targets = dict[tuple[Any, tuple[int, ...] | None], list[SessionView]]
-"""The clients that a publication is sent to, by what they are sent: their encoder and their subscriptions that match,
-None for released clients (SUB-6)."""
-
-
-def _grouped(subscriptions: Iterable[Subscription]) -> Targets:
-    """The clients of `subscriptions`."""
-    matching: dict[SessionView, list[int]] = {}
-    for subscription in subscriptions:
-        matching.setdefault(subscription.session, []).append(subscription.id)
-    targets: Targets = {}
-    for session, ids in matching.items():
-        key = session.encoder, tuple(sorted(ids)) if session.subscribing else None
-        targets.setdefault(key, []).append(session)
-    return targets
-
-
-class Publisher(Protocol):
+class Publisher(Registry, Protocol):
     """What a topic asks of its server."""
-
-    @property
-    def lock(self) -> AbstractContextManager[Any]: ...
 
     def handle(self, handler: Handler, subscription: Subscription) -> None:
         """Run an application's handler, sync or async."""
 
-    def knows(self, client_id: str) -> bool:
-        """Whether a client of that id is connected."""
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
+        """Run a coroutine as a task that ends with the server at the latest."""
 
     def submit(self, deliver: Callable[[], None]) -> None:
         """Run `deliver` in the order of publishing, on the event loop's thread."""
@@ -127,7 +105,7 @@ class Publisher(Protocol):
     def max_frame(self) -> int: ...
 
 
-class Topic:
+class Topic(Audience[Subscription]):
     """A topic that clients may subscribe to. Made by `App.topic`.
 
     Attributes:
@@ -141,38 +119,15 @@ class Topic:
             raise UsageError(f"topic name {name!r}: dot-separated words of letters, digits and _")
         if delivery not in DELIVERIES:
             raise UsageError(f"delivery {delivery!r}: one of {', '.join(DELIVERIES)}")
-        self.name = name
+        super().__init__(name, publisher)
         self.delivery: Delivery = delivery
         self.declared = False
         """Whether the server has named it; a client alone otherwise, on a server whose topics are open (SUB-7)."""
         self._publisher = publisher
-        # In the order of their beginning; changed under the publisher's lock.
-        self._active: dict[Subscription, None] = {}
-        self._index: FilterIndex[Subscription] = FilterIndex()
-        # These as a tuple that any thread may read, or None since they have changed: thousands of clients that come
-        # and go together would take too long if each made a new one.
-        self._snapshot: tuple[Subscription, ...] | None = ()
-        self._everyone: tuple[tuple[Subscription, ...], Targets] = (), {}
-        """The targets of a publication to all of these subscriptions, none of which has a filter."""
         self._numbers = itertools.count()
         self._on_subscribe: list[Handler] = []
         self._on_unsubscribe: list[Handler] = []
-
-    @property
-    def subscriptions(self) -> tuple[Subscription, ...]:
-        """Those that are active now. Safe to read from any thread."""
-        snapshot = self._snapshot
-        if snapshot is None:
-            with self._publisher.lock:
-                snapshot = self._snapshot = tuple(self._active)
-        return snapshot
-
-    def wants(self, tags: Tags | None = None) -> bool:
-        """Whether anybody would be sent a publication with `tags`: what nobody wants need not be computed."""
-        plain = check_tags(tags) if tags else {}
-        with self._publisher.lock:
-            candidates = self._index.find(plain)
-        return any(subscription.matches(plain) for subscription in candidates)
+        self._demand: OnDemand | None = None
 
     @property
     def waiting(self) -> int:
@@ -190,6 +145,67 @@ class Topic:
         wish or with its connection."""
         add_handler(self._on_unsubscribe, handler)
         return handler
+
+    @overload
+    def on_demand(self, function: RenderT) -> RenderT: ...
+
+    @overload
+    def on_demand(self, function: None = None, *, share: bool = False) -> Callable[[RenderT], RenderT]: ...
+
+    def on_demand(self, function: RenderT | None = None, *, share: bool = False) -> Any:
+        """Decorator: call `function(viewer)`, sync or async, when a subscriber can take a publication and something
+        has changed since its last one, and send it what that returns; None sends nothing.
+
+        See Viewer, and docs/flow-control.md. One call at a time runs for each subscriber. 200 ms after the last change
+        there is one more, with `viewer.still`. What it raises is logged, and sends nothing.
+
+        Args:
+            share: call it once for the subscribers with the same filter whose quality is in the same tenth.
+
+        Raises:
+            UsageError: for a topic whose delivery is not "latest", and for a second function, except in a notebook.
+        """
+
+        def decorate(chosen: RenderT) -> RenderT:
+            if self.delivery != "latest":
+                raise UsageError(f'topic {self.name!r}: on_demand needs delivery="latest"')
+            if self._demand is not None and not may_replace(chosen):
+                raise UsageError(f"topic {self.name!r} is rendered on demand already, by {self._demand.function!r}")
+            before, self._demand = self._demand, OnDemand(self, chosen, self._publisher.spawn, share)
+            self._publisher.submit(lambda: self._begin_demand(before))
+            return chosen
+
+        return decorate if function is None else decorate(function)
+
+    def _begin_demand(self, before: OnDemand | None) -> None:
+        for subscription in self.subscriptions:
+            if before is not None:
+                before.leave(subscription)
+            if self._demand is not None:
+                self._demand.join(subscription)
+
+    def changed(self, tags: Tags | None = None) -> None:
+        """What is rendered on demand has changed: for everyone, or for the subscribers whose filter `tags` match.
+        From any thread; returns at once. Raises UsageError for tags that are not allowed."""
+        demand, plain = self._demand, check_tags(tags) if tags else None
+        if demand is not None:
+            self._publisher.submit(lambda: demand.changed(plain))
+
+    def deliver_to(self, subscription: Subscription, packed: Any, label: float | None) -> None:
+        """Send one subscription what was encoded for its session. On the event loop's thread.
+
+        Args:
+            label: the quality it was rendered at; None for what says nothing of the quality that fits.
+        """
+        session = subscription.session
+        ids = (subscription.id,) if session.subscribing else None
+        id_ = f"publish:{self.name}:{next(self._numbers)}"
+        message = session.encoder.publication(id_, packed, ids, self._publisher.max_frame)
+        slot = (self.name, "on demand", subscription.id)
+        if session.flow is None or ids is None:
+            session.send(message, slot, (self.name,))
+        else:
+            session.send_within(message, slot, (self.name,), session.flow.gates(ids), label, (ids, {}))
 
     def publish(
         self,
@@ -259,28 +275,6 @@ class Topic:
             await behind.room_again()
         return self.publish(payload, tags, key=key, to=to, exclude=exclude)
 
-    def _targets(
-        self, subscriptions: tuple[Subscription, ...], tags: dict[str, Tag], to: str | None, exclude: str | None
-    ) -> Targets:
-        """Whom to send to."""
-        if to is not None and not self._publisher.knows(to):
-            logger.warning("topic %s: there is no client %r to publish to", self.name, to)
-            return {}
-        known, targets = self._everyone
-        if to is None and exclude is None and known is subscriptions:
-            return targets
-        with self._publisher.lock:
-            candidates, filtered = self._index.find(tags), len(self._index)
-        targets = _grouped(
-            one
-            for one in candidates
-            if (to is None or one.client_id == to) and one.client_id != exclude and one.matches(tags)
-        )
-        unchanged = subscriptions is self._snapshot  # another thread's publication may be late
-        if unchanged and to is None and exclude is None and not filtered:
-            self._everyone = subscriptions, targets
-        return targets
-
     def _slot(self, tags: dict[str, Tag], key: Hashable) -> Hashable:
         """What a waiting publication is known by if a newer one may take its place (SUB-13)."""
         if self.delivery == "reliable":
@@ -317,47 +311,19 @@ class Topic:
                 else:
                     session.send(message, slot, (self.name,))
 
-    def _remaining(self, targets: Targets) -> Targets:
-        """`targets` without the subscriptions that have ended since it was published (SUB-5)."""
-        known = {(subscription.session, subscription.id) for subscription in self.subscriptions}
-        remaining: Targets = {}
-        for (encoder, ids), sessions in targets.items():
-            for session in sessions:
-                left = ids and tuple(id_ for id_ in ids if (session, id_) in known)
-                if left or ids is None:
-                    remaining.setdefault((encoder, left), []).append(session)
-        return remaining
-
     # Called by the hub, on the event loop's thread; `add` and `remove` under its lock.
-
-    def add(self, subscription: Subscription, replaces: Subscription | None = None) -> None:
-        """Let `subscription` take effect, in place of the one it replaces."""
-        if replaces is not None:
-            self._active.pop(replaces, None)
-            self._index.remove(replaces)
-        self._active[subscription] = None
-        self._index.add(subscription, subscription.filter)
-        self._forget_snapshot()
-
-    def _forget_snapshot(self) -> None:
-        """The subscriptions have changed; nothing of those that have ended is kept."""
-        self._snapshot = None
-        self._everyone = (), {}
 
     def announce(self, subscription: Subscription) -> None:
         """Tell the publisher of a new subscription, unless it has ended already."""
         for handler in self._on_subscribe:
             if subscription.active:
                 self._publisher.handle(handler, subscription)
-
-    def remove(self, subscription: Subscription) -> None:
-        """End `subscription`."""
-        subscription.active = False
-        self._active.pop(subscription, None)
-        self._index.remove(subscription)
-        self._forget_snapshot()
+        if self._demand is not None and subscription.active:
+            self._demand.join(subscription)
 
     def announce_end(self, subscription: Subscription) -> None:
         """Tell the publisher of a subscription that has ended."""
+        if self._demand is not None:
+            self._demand.leave(subscription)
         for handler in self._on_unsubscribe:
             self._publisher.handle(handler, subscription)

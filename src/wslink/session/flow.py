@@ -9,7 +9,8 @@ from time import monotonic
 from typing import Protocol
 
 from wslink.session.congestion import CongestionController
-from wslink.session.send_queue import Entry, SendQueue
+from wslink.session.send_queue import SendQueue
+from wslink.session.waiting import Entry
 from wslink.session.window import DeliveryWindow, Settled
 from wslink.wire.extensions import ACKNOWLEDGEMENT, pack_extension
 from wslink.wire.frames import Frame, Message
@@ -173,6 +174,7 @@ class FlowControl:
 
     def _reopen(self, window: DeliveryWindow) -> None:
         window.resting = False
+        window.opened()
         if self._queue.waiting:
             self._resume()
 

@@ -13,9 +13,10 @@ from wslink.session.flow import FlowControl
 from wslink.session.intake import CREDIT
 from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
-from wslink.session.send_queue import Entry, SendQueue
+from wslink.session.send_queue import SendQueue
 from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, Stateful
+from wslink.session.waiting import Entry
 from wslink.session.window import DeliveryWindow
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Buffer, Message
@@ -153,9 +154,10 @@ class Outgoing(Stateful):
 
     def give_up(self, id_: str) -> None:
         """Send no more of the response to a call that was cancelled (CAN-2)."""
-        waited = len(self.queue)
-        if self.queue.give_up(id_):
-            self._settle(waited - len(self.queue))
+        messages, size = len(self.queue), self.queue.waiting
+        self.queue.give_up(id_)
+        if self.queue.waiting < size:
+            self._settle(messages - len(self.queue))
             self._pump()
 
     def result_behind(self, id_: str, value: Value, topic: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from wslink.errors import LimitExceeded
+from wslink.session.waiting import Entry, Names, Stream
 from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
 from wslink.wire.frames import Frame, Message
 
@@ -18,13 +19,6 @@ OVERHEAD = 256
 """Bytes that a waiting message counts beside its own: what keeping it costs."""
 
 
-class Gate(Protocol):
-    """What says whether a message may begin to be sent, such as a subscription's window (FLOW-6)."""
-
-    @property
-    def open(self) -> bool: ...
-
-
 class Ledger(Protocol):
     """What counts the messages that wait in all queues of a server."""
 
@@ -33,99 +27,6 @@ class Ledger(Protocol):
 
     def remove(self, message: Message) -> None:
         """It waits in one less."""
-
-
-class Entry:
-    """A message that waits. It may be replaced until it begins to be sent (SUB-13).
-
-    Attributes:
-        message: the message.
-        key: what it is the newest of; None for one that is never replaced.
-        names: what later messages that must not pass it are known by: a topic, a call.
-        gates: all are open when it begins.
-        on_begin: called when its first frame is taken.
-        after: one that has to be over first, in another stream.
-        about: what its sender knows it by, for `withdraw`; the call's id for a response.
-        over: whether its last frame was taken.
-        ended: whether no more of it is sent than the chunk that says so (CAN-3).
-    """
-
-    __slots__ = ("about", "after", "begun", "cutter", "ended", "gates", "key", "message", "names", "on_begin", "over")
-
-    def __init__(
-        self,
-        message: Message,
-        key: Hashable = None,
-        names: tuple[Hashable, ...] = (),
-        gates: tuple[Gate, ...] = (),
-        on_begin: Callable[[Entry], None] | None = None,
-    ) -> None:
-        self.message: Message = message
-        self.key: Hashable = key
-        self.names: tuple[Hashable, ...] = names
-        self.gates: tuple[Gate, ...] = gates
-        self.on_begin: Callable[[Entry], None] | None = on_begin
-        self.after: Entry | None = None
-        self.about: Any = None
-        self.cutter: Cutter | None = None
-        self.begun: bool = False
-        self.over: bool = False
-        self.ended: bool = False
-
-    @property
-    def ready(self) -> bool:
-        """Whether its next frame may go."""
-        if self.begun:
-            return True
-        return (self.after is None or self.after.over) and all(gate.open for gate in self.gates)
-
-
-class _Stream:
-    """Messages that go one after the other. Small ones that wait for their turn alone share one."""
-
-    __slots__ = ("entries", "lane", "shared")
-
-    def __init__(self, lane: int, shared: bool) -> None:
-        self.lane = lane
-        self.shared = shared
-        self.entries: deque[Entry] = deque()
-
-
-class _Place:
-    """Where messages of a name wait."""
-
-    __slots__ = ("count", "last", "stream")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.stream: _Stream
-        self.last: Entry
-
-
-class _Names(dict[Hashable, _Place]):
-    """Where messages wait, by their names."""
-
-    __slots__ = ()
-
-    def enter(self, entry: Entry, stream: _Stream) -> None:
-        for name in entry.names:
-            place = self.setdefault(name, _Place())
-            place.count += 1
-            place.stream, place.last = stream, entry
-
-    def leave(self, entry: Entry) -> None:
-        for name in entry.names:
-            place = self[name]
-            place.count -= 1
-            if not place.count:
-                del self[name]
-
-    def response(self, id_: str) -> Entry | None:
-        """The response to a call."""
-        place = self.get(id_)
-        if place is None or place.last.about == id_:
-            return place.last if place is not None else None
-        return next((entry for entry in place.stream.entries if entry.about == id_), None)
 
 
 class SendQueue:
@@ -156,9 +57,9 @@ class SendQueue:
         self._ledger = ledger
         self._number = number
         # Made when a message waits: they are most of what an idle client would cost.
-        self._lanes: tuple[deque[_Stream], deque[_Stream], deque[_Stream]] | None = None
+        self._lanes: tuple[deque[Stream], deque[Stream], deque[Stream]] | None = None
         self._latest: dict[Hashable, Entry] = {}
-        self._named: _Names = _Names()
+        self._named = Names()
         self._frames: list[Frame] = []  # what is left of a message whose frames stay together, the next one last
         self._begun = 0  # bytes that are left of messages that are being sent
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
@@ -214,7 +115,7 @@ class SendQueue:
 
     def _place(self, entry: Entry, lane: int) -> None:
         """Append to the stream of what it must not pass, or to one by its lane."""
-        stream: _Stream | None = None
+        stream: Stream | None = None
         for name in entry.names:
             place = self._named.get(name)
             if place is None:
@@ -227,19 +128,19 @@ class SendQueue:
             waits = lane == BULK or entry.gates or entry.after is not None
             stream = self._add_stream(lane, False) if waits else self._shared(lane)
         stream.entries.append(entry)
-        self._named.enter(entry, stream)
+        self._named.add(entry, stream)
 
-    def _shared(self, lane: int) -> _Stream:
+    def _shared(self, lane: int) -> Stream:
         if self._lanes is not None:
             for stream in self._lanes[lane]:
                 if stream.shared:
                     return stream
         return self._add_stream(lane, True)
 
-    def _add_stream(self, lane: int, shared: bool) -> _Stream:
+    def _add_stream(self, lane: int, shared: bool) -> Stream:
         if self._lanes is None:
             self._lanes = deque(), deque(), deque()
-        stream = _Stream(lane, shared)
+        stream = Stream(lane, shared)
         self._lanes[lane].append(stream)
         return stream
 
@@ -259,7 +160,7 @@ class SendQueue:
                     return frame
         return None
 
-    def _take(self, streams: deque[_Stream], stream: _Stream, chunk: int) -> Frame:
+    def _take(self, streams: deque[Stream], stream: Stream, chunk: int) -> Frame:
         """The next frame of a stream, whose turn is over then."""
         entry = stream.entries[0]
         if not entry.begun:
@@ -305,18 +206,25 @@ class SendQueue:
             self._ledger.remove(entry.message)
         self._count -= 1
         self.waiting -= OVERHEAD
-        self._named.leave(entry)
+        self._named.remove(entry)
 
     def _took(self, frame: Frame) -> Frame:
         self._begun -= frame.size
         self.waiting -= frame.size
         return frame
 
+    def holds(self, name: Hashable) -> bool:
+        """Whether a message of a name waits or is being sent."""
+        return self._named.get(name) is not None
+
+    def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
+        """Call `watcher` once, when the last message of a name that waits has gone, or was taken back. It must not
+        change the queue."""
+        self._named.watch(name, watcher)
+
     def begun(self, name: Hashable) -> Entry | None:
         """The message of a name that is being sent, if there is one."""
-        place = self._named.get(name)
-        head = place.stream.entries[0] if place is not None else None
-        return head if head is not None and head.begun and name in head.names else None
+        return next((entry for entry in self._named.entries(name) if entry.begun), None)
 
     def is_gated(self, name: Hashable) -> bool:
         """Whether messages of a name wait for a gate."""
@@ -325,23 +233,16 @@ class SendQueue:
 
     def withdraw(self, name: Hashable, unwanted: Callable[[Any], bool]) -> None:
         """Take back the messages of a name that have not begun and are `unwanted`, by what they are about."""
-        place = self._named.get(name)
-        for entry in tuple(place.stream.entries) if place is not None else ():
-            if name in entry.names and unwanted(entry.about):
+        for entry in self._named.entries(name):
+            if unwanted(entry.about):
                 self.drop(entry)
 
-    def give_up(self, id_: str) -> bool:
-        """Send no more of the response to a call (CAN-2, CAN-3); False if nothing of it waits."""
+    def give_up(self, id_: str) -> None:
+        """Send no more of the response to a call (CAN-2, CAN-3)."""
         entry = self._named.response(id_)
-        if entry is None or entry.ended:
-            return False
-        if not self.drop(entry):
-            if entry.cutter is None:
-                return False
-            entry.ended = True
-            self._begun -= entry.cutter.left
-            self.waiting -= entry.cutter.left
-        return True
+        left = entry.end() if entry is not None and not self.drop(entry) else 0
+        self._begun -= left
+        self.waiting -= left
 
     def drop(self, entry: Entry) -> bool:
         """Take back a message that has not begun to be sent; False if it has."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 FIRST_WINDOW = 4
@@ -57,6 +58,7 @@ class DeliveryWindow:
         quality: what publications are rendered at, unless their publisher chooses; for whoever observes `Settled`.
         interval: seconds after a publication in which no other begins; 0 for none.
         resting: whether it is closed for that long. Whoever calls `sent` ends this.
+        on_open: called when one more may be sent than before.
     """
 
     __slots__ = (
@@ -68,6 +70,7 @@ class DeliveryWindow:
         "count",
         "dropped",
         "interval",
+        "on_open",
         "quality",
         "resting",
         "settled",
@@ -77,6 +80,7 @@ class DeliveryWindow:
     def __init__(self, fixed: int | None = None, max_rate: float | None = None) -> None:
         self.interval: float = 1 / max_rate if max_rate else 0.0
         self.resting: bool = False
+        self.on_open: Callable[[], None] | None = None
         self.dropped: int = 0
         self.quality: float = 1.0
         self._fixed = fixed is not None
@@ -92,6 +96,11 @@ class DeliveryWindow:
     def open(self) -> bool:
         """Whether one more may be sent."""
         return len(self._sent) < self.size and not self.resting
+
+    def opened(self) -> None:
+        """One more may be sent, perhaps."""
+        if self.on_open is not None and self.open:
+            self.on_open()
 
     def end(self) -> None:
         """The subscription has ended: nothing waits for it any more."""
@@ -129,6 +138,7 @@ class DeliveryWindow:
         self._remember(now, rtt)
         if not self._fixed and count >= self._next_change:
             self._resize(rtt, max(floor, 1e-6) if floor else self._rtts[0][1], newest.full)
+        self.opened()
         return Settled(newest.size, now - newest.published, rtt, newest.label)
 
     def _remember(self, now: float, rtt: float) -> None:

@@ -1,0 +1,148 @@
+"""Who has subscribed to a topic, and which of them a publication is for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Generic, Protocol, TypeVar
+
+from wslink.hub.filter_index import FilterIndex
+from wslink.hub.filters import Tag, Tags, check_tags
+from wslink.session.view import SessionView
+
+logger: logging.Logger = logging.getLogger("wslink")
+
+
+class Member(Hashable, Protocol):
+    """A subscription, as an audience needs it."""
+
+    id: int
+    client_id: str
+    filter: dict[str, Any]
+    active: bool
+    session: SessionView
+
+    def matches(self, tags: Tags) -> bool: ...
+
+
+class Registry(Protocol):
+    """What an audience asks of its server."""
+
+    @property
+    def lock(self) -> AbstractContextManager[Any]: ...
+
+    def knows(self, client_id: str) -> bool:
+        """Whether a client of that id is connected."""
+
+
+MemberT = TypeVar("MemberT", bound=Member)
+
+Targets = dict[tuple[Any, tuple[int, ...] | None], list[SessionView]]
+"""The clients that a publication is sent to, by what they are sent: their encoder and their subscriptions that match,
+None for released clients (SUB-6)."""
+
+
+def grouped(members: Iterable[Member]) -> Targets:
+    """The clients of `members`."""
+    matching: dict[SessionView, list[int]] = {}
+    for member in members:
+        matching.setdefault(member.session, []).append(member.id)
+    targets: Targets = {}
+    for session, ids in matching.items():
+        key = session.encoder, tuple(sorted(ids)) if session.subscribing else None
+        targets.setdefault(key, []).append(session)
+    return targets
+
+
+class Audience(Generic[MemberT]):
+    """The subscriptions to one topic.
+
+    Args:
+        name: the topic's.
+        registry: see Registry.
+    """
+
+    def __init__(self, name: str, registry: Registry) -> None:
+        self.name: str = name
+        self._registry = registry
+        # In the order of their beginning; changed under the registry's lock.
+        self._active: dict[MemberT, None] = {}
+        self._index: FilterIndex[MemberT] = FilterIndex()
+        # These as a tuple that any thread may read, or None since they have changed: thousands of clients that come
+        # and go together would take too long if each made a new one.
+        self._snapshot: tuple[MemberT, ...] | None = ()
+        self._everyone: tuple[tuple[MemberT, ...], Targets] = (), {}
+        """The targets of a publication to all of these subscriptions, none of which has a filter."""
+
+    @property
+    def subscriptions(self) -> tuple[MemberT, ...]:
+        """Those that are active now. Safe to read from any thread."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            with self._registry.lock:
+                snapshot = self._snapshot = tuple(self._active)
+        return snapshot
+
+    def wants(self, tags: Tags | None = None) -> bool:
+        """Whether anybody would be sent a publication with `tags`: what nobody wants need not be computed."""
+        plain = check_tags(tags) if tags else {}
+        with self._registry.lock:
+            candidates = self._index.find(plain)
+        return any(subscription.matches(plain) for subscription in candidates)
+
+    def _targets(
+        self, subscriptions: tuple[MemberT, ...], tags: Mapping[str, Tag], to: str | None, exclude: str | None
+    ) -> Targets:
+        """Whom to send to."""
+        if to is not None and not self._registry.knows(to):
+            logger.warning("topic %s: there is no client %r to publish to", self.name, to)
+            return {}
+        known, targets = self._everyone
+        if to is None and exclude is None and known is subscriptions:
+            return targets
+        with self._registry.lock:
+            candidates, filtered = self._index.find(tags), len(self._index)
+        targets = grouped(
+            one
+            for one in candidates
+            if (to is None or one.client_id == to) and one.client_id != exclude and one.matches(tags)
+        )
+        unchanged = subscriptions is self._snapshot  # another thread's publication may be late
+        if unchanged and to is None and exclude is None and not filtered:
+            self._everyone = subscriptions, targets
+        return targets
+
+    def _remaining(self, targets: Targets) -> Targets:
+        """`targets` without the subscriptions that have ended since it was published (SUB-5)."""
+        known = {(subscription.session, subscription.id) for subscription in self.subscriptions}
+        remaining: Targets = {}
+        for (encoder, ids), sessions in targets.items():
+            for session in sessions:
+                left = ids and tuple(id_ for id_ in ids if (session, id_) in known)
+                if left or ids is None:
+                    remaining.setdefault((encoder, left), []).append(session)
+        return remaining
+
+    # Called by the hub, on the event loop's thread and under its lock.
+
+    def add(self, subscription: MemberT, replaces: MemberT | None = None) -> None:
+        """Let `subscription` take effect, in place of the one it replaces."""
+        if replaces is not None:
+            self._active.pop(replaces, None)
+            self._index.remove(replaces)
+        self._active[subscription] = None
+        self._index.add(subscription, subscription.filter)
+        self._forget_snapshot()
+
+    def remove(self, subscription: MemberT) -> None:
+        """End `subscription`."""
+        subscription.active = False
+        self._active.pop(subscription, None)
+        self._index.remove(subscription)
+        self._forget_snapshot()
+
+    def _forget_snapshot(self) -> None:
+        """The subscriptions have changed; nothing of those that have ended is kept."""
+        self._snapshot = None
+        self._everyone = (), {}

@@ -1,0 +1,312 @@
+"""Rendering on demand: a function is called when a viewer can take a publication and something has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
+from typing import Any, Protocol, TypeVar
+
+from wslink.hub.audience import Member
+from wslink.hub.filters import Tag, Tags
+from wslink.hub.flow import SubscriptionFlow
+from wslink.wire.codec import Encoder
+
+logger: logging.Logger = logging.getLogger("wslink")
+
+STILL_AFTER = 0.2
+"""Seconds without a change after which a viewer is called once more, for the sharp picture."""
+STEPS = 10
+"""Quality steps between 0 and 1 of viewers that share."""
+
+
+class Seen(Member, Protocol):
+    """A subscription, as rendering on demand needs it."""
+
+    flow: SubscriptionFlow | None
+
+    @property
+    def quality(self) -> float: ...
+
+    @property
+    def rate(self) -> float: ...
+
+    @property
+    def rtt(self) -> float: ...
+
+    @property
+    def lag(self) -> float: ...
+
+    @property
+    def dropped(self) -> int: ...
+
+
+class Stage(Protocol):
+    """What rendering on demand asks of its topic."""
+
+    @property
+    def name(self) -> str: ...
+
+    def deliver_to(self, subscription: Any, packed: Any, label: float | None) -> None:
+        """Send one subscription what was encoded for its session."""
+
+
+class Viewer:
+    """A subscriber, as the function that renders for it sees it.
+
+    Attributes:
+        client_id: the client's id; where viewers share, that of the one that is rendered for first.
+        quality: the quality to render at, from 0.05 to 1.
+        still: whether nothing has changed for 200 ms: `quality` is 1, and this is the last call before a change.
+    """
+
+    __slots__ = ("_again", "_subscription", "client_id", "quality", "still")
+
+    def __init__(self, subscription: Seen, quality: float, still: bool) -> None:
+        self.client_id: str = subscription.client_id
+        self.quality: float = quality
+        self.still: bool = still
+        self._subscription = subscription
+        self._again = False
+
+    @property
+    def filter(self) -> dict[str, Any]:
+        """Its filter; {} for everything."""
+        return self._subscription.filter
+
+    def matches(self, tags: Tags) -> bool:
+        """Whether a publication with `tags` is for it."""
+        return self._subscription.matches(tags)
+
+    @property
+    def rate(self) -> float:
+        """Bytes per second that its line carries; 0 while unknown."""
+        return self._subscription.rate
+
+    @property
+    def rtt(self) -> float:
+        """Seconds from the beginning of a publication's sending until the page had dealt with it; 0 while unknown."""
+        return self._subscription.rtt
+
+    @property
+    def lag(self) -> float:
+        """Seconds from a publication until the page had dealt with it; 0 while unknown."""
+        return self._subscription.lag
+
+    @property
+    def dropped(self) -> int:
+        """Publications that a newer one replaced before they were sent."""
+        return self._subscription.dropped
+
+    def again(self) -> None:
+        """Call once more when it can take another publication, although nothing changes: there is more to send.
+        Without effect where viewers share."""
+        self._again = True
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether `again` was called."""
+        return self._again
+
+
+Render = Callable[[Viewer], Any]
+RenderT = TypeVar("RenderT", bound=Render)
+
+
+class _Rendering:
+    """What a function has returned, or will return, encoded once for each kind of client."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+        self.outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._packed: dict[Encoder, Any] = {}
+
+    def packed(self, encoder: Encoder) -> Any:
+        """Raises NotSerializable."""
+        if encoder not in self._packed:
+            self._packed[encoder] = encoder.pack(self.outcome.result())
+        return self._packed[encoder]
+
+
+class _Seat:
+    """One viewer's place: what it is to be called for, and whether it is being called."""
+
+    __slots__ = ("called", "due", "still", "subscription", "timer", "watching", "woken")
+
+    def __init__(self, subscription: Seen) -> None:
+        self.subscription = subscription
+        self.due = False
+        """Whether something has changed, or it has come to rest, since it was called."""
+        self.still = False
+        self.called = False
+        self.watching = False
+        self.woken = False
+        self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def room(self) -> bool:
+        """Whether it can take a publication."""
+        flow = self.subscription.flow
+        return flow is None or flow.window.open
+
+    def rest(self) -> None:
+        """Let the time without a change begin anew, or end for good."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+class OnDemand:
+    """Calls a function for each viewer of a topic that can take a publication. On the event loop's thread.
+
+    A viewer can take one when its window is open and nothing of the topic waits in its queue; of a client without
+    `flow`, which has no window, when nothing of it waits.
+
+    Args:
+        stage: the topic.
+        function: see Topic.on_demand.
+        spawn: runs a coroutine as a task.
+        share: see Topic.on_demand.
+    """
+
+    def __init__(
+        self, stage: Stage, function: Render, spawn: Callable[[Coroutine[Any, Any, None]], object], share: bool = False
+    ) -> None:
+        self.function: Render = function
+        self._stage = stage
+        self._spawn = spawn
+        self._share = share
+        self._seats: dict[tuple[object, int], _Seat] = {}
+        self._shared: dict[Hashable, _Rendering] = {}
+        """Where viewers share: what was rendered since the last change."""
+
+    def join(self, subscription: Seen) -> None:
+        """A subscription has begun, or takes the place of one with another filter."""
+        key = subscription.session, subscription.id
+        seat = self._seats.get(key)
+        if seat is None:
+            seat = self._seats[key] = _Seat(subscription)
+        seat.subscription = subscription
+        if subscription.flow is not None:
+            subscription.flow.window.on_open = lambda: self._wake(seat)
+        self._disturb(seat)
+
+    def leave(self, subscription: Seen) -> None:
+        """A subscription has ended."""
+        seat = self._seats.pop((subscription.session, subscription.id), None)
+        if seat is not None:
+            seat.rest()
+            seat.due = False
+
+    def changed(self, tags: Mapping[str, Tag] | None = None) -> None:
+        """Something has changed, for everyone or for those whose filter matches `tags`."""
+        self._shared.clear()
+        for seat in tuple(self._seats.values()):
+            if tags is None or seat.subscription.matches(tags):
+                self._disturb(seat)
+
+    def _disturb(self, seat: _Seat) -> None:
+        seat.rest()
+        seat.due, seat.still = True, False
+        seat.timer = asyncio.get_running_loop().call_later(
+            STILL_AFTER, self._come_to_rest, seat, context=contextvars.Context()
+        )
+        self._wake(seat)
+
+    def _come_to_rest(self, seat: _Seat) -> None:
+        seat.timer = None
+        seat.due = seat.still = True
+        self._wake(seat)
+
+    def _wake(self, seat: _Seat) -> None:
+        """Look at a viewer in the loop's next turn, outside of whatever call runs now."""
+        if seat.due and not seat.called and not seat.woken:
+            seat.woken = True
+            asyncio.get_running_loop().call_soon(self._look_at, seat, context=contextvars.Context())
+
+    def _look_at(self, seat: _Seat) -> None:
+        seat.woken = False
+        if not seat.due or seat.called or not seat.subscription.active or not seat.room:
+            return
+        queue = seat.subscription.session.queue
+        if queue.holds(self._stage.name):
+            if not seat.watching:
+                seat.watching = True
+                queue.watch(self._stage.name, lambda: self._free(seat))
+            return
+        seat.due, seat.called = False, True
+        subscription = seat.subscription
+        rendering = self._render(subscription, self._quality(seat), seat.still)
+        if rendering.outcome.done():
+            self._finish(seat, subscription, rendering)
+        else:
+            rendering.outcome.add_done_callback(lambda _: self._finish(seat, subscription, rendering))
+
+    def _free(self, seat: _Seat) -> None:
+        """Nothing of the topic waits for its client any more."""
+        seat.watching = False
+        self._wake(seat)
+
+    def _quality(self, seat: _Seat) -> float:
+        quality = 1.0 if seat.still else seat.subscription.quality
+        if not self._share:
+            return quality
+        return max(math.floor(quality * STEPS + 1e-9) / STEPS, min(quality, 1 / (2 * STEPS)))
+
+    def _render(self, subscription: Seen, quality: float, still: bool) -> _Rendering:
+        """Call the function, or have what it gave another viewer."""
+        key = _frozen(subscription.filter), quality, still
+        if self._share and (found := self._shared.get(key)) is not None:
+            return found
+        rendering = _Rendering(Viewer(subscription, quality, still))
+        if self._share:
+            self._shared[key] = rendering
+        try:
+            outcome = self.function(rendering.viewer)
+            if inspect.isawaitable(outcome):
+                self._spawn(self._await(outcome, rendering))
+            else:
+                rendering.outcome.set_result(outcome)
+        except Exception:
+            self._failed(rendering)
+        return rendering
+
+    async def _await(self, outcome: Awaitable[Any], rendering: _Rendering) -> None:
+        try:
+            rendering.outcome.set_result(await outcome)
+        except Exception:
+            self._failed(rendering)
+        finally:
+            rendering.outcome.cancel()  # if the server has stopped meanwhile
+
+    def _failed(self, rendering: _Rendering) -> None:
+        logger.exception("topic %s: %r raised", self._stage.name, self.function)
+        rendering.outcome.set_result(None)
+
+    def _finish(self, seat: _Seat, subscription: Seen, rendering: _Rendering) -> None:
+        """Send a viewer what was rendered, unless its filter has changed, and see whether it is to be called again."""
+        seat.called = False
+        if rendering.outcome.cancelled() or not subscription.active:
+            self._wake(seat)
+            return
+        viewer = rendering.viewer
+        if rendering.outcome.result() is not None:
+            try:
+                packed = rendering.packed(subscription.session.encoder)
+                self._stage.deliver_to(subscription, packed, None if viewer.still else viewer.quality)
+            except Exception as error:
+                logger.error("topic %s: what %r returned cannot be sent: %s", self._stage.name, self.function, error)
+        seat.due = seat.due or (viewer.wants_more and not self._share)
+        self._wake(seat)
+
+
+def _frozen(value: Any) -> Hashable:
+    """A filter as something that can be compared and hashed, whatever the order of its conditions."""
+    if isinstance(value, Mapping):
+        return tuple(sorted(((name, _frozen(one)) for name, one in value.items()), key=lambda pair: str(pair[0])))
+    if isinstance(value, (list, tuple)):
+        return tuple(_frozen(one) for one in value)
+    return type(value), value
