@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wslink.client.connect import connect
     from wslink.client.link import Link
     from wslink.client.subscription import ClientSubscription
+    from wslink.client.transfers import Transfer
     from wslink.compat.core import register, schedule_callback, schedule_coroutine
     from wslink.errors import (
         AuthenticationError,
@@ -60,6 +61,7 @@ _HOMES = {
     "Subscription": "wslink.hub.topics",
     "SubscriptionOverflow": "wslink.errors",
     "Topic": "wslink.hub.topics",
+    "Transfer": "wslink.client.transfers",
     "UsageError": "wslink.errors",
     "Viewer": "wslink.hub.on_demand",
     "WslinkError": "wslink.errors",
@@ -90,6 +92,7 @@ __all__ = [
     "Subscription",
     "SubscriptionOverflow",
     "Topic",
+    "Transfer",
     "UsageError",
     "Viewer",
     "WslinkError",

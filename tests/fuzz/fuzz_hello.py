@@ -50,8 +50,13 @@ LOOP = asyncio.new_event_loop()
 
 
 def run(data: bytes) -> None:
-    logging.getLogger("wslink").setLevel(logging.CRITICAL)
-    LOOP.run_until_complete(_visit(data))
+    logger = logging.getLogger("wslink")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        LOOP.run_until_complete(_visit(data))
+    finally:
+        logger.setLevel(level)
 
 
 async def _visit(data: bytes) -> None:

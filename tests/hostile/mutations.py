@@ -15,6 +15,8 @@ BATCH = 50
 PER_CONNECTION = 90
 """Below `max_malformed`."""
 
+MAX_HELLOS = 8
+"""Mutated hellos of one mutator: after ten secrets that are wrong an address has to wait, and so would the rest."""
 INTERESTING = (0, 1, 0x7F, 0x80, 0xC0, 0xC1, 0xC4, 0xC9, 0xD9, 0xDC, 0xDD, 0xDE, 0xDF, 0xFF)
 
 
@@ -43,10 +45,16 @@ class Mutator:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self._seeds = _seeds()
+        self._hellos = 0
 
     def next(self) -> tuple[int, bytes]:
         """The opcode and payload of the next one."""
         opcode, payload = self._random.choice(self._seeds)
+        while b"wslink.hello" in payload:
+            self._hellos += 1
+            if self._hellos <= MAX_HELLOS:
+                break
+            opcode, payload = self._random.choice(self._seeds)
         data = bytearray(payload)
         for _ in range(self._random.choice((0, 1, 1, 1, 2, 4, 16))):
             self._change(data)

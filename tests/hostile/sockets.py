@@ -91,7 +91,7 @@ class WebSocket:
                 raise Ended(f"closed: {struct.unpack('>H', payload[:2])[0]} {payload[2:].decode()}")
             elif opcode in (wire.TEXT, wire.BINARY):
                 found = json.loads(payload) if opcode == wire.TEXT else wire.result_of(payload)
-                if found.get("id") == id_:
+                if isinstance(found, dict) and found.get("id") == id_:
                     return dict(found)
 
     def hello(self, secret: Any = "secret", version: int = 2, **more: Any) -> dict[str, Any]:

@@ -73,5 +73,8 @@ def subscribe(number: int, topic: str, definition: Any) -> dict[str, Any]:
 
 
 def result_of(payload: bytes) -> Any:
-    """The decoded message of a frame that holds a whole one."""
+    """The decoded message of a frame that holds a whole one; {} for a chunk of a larger one."""
+    _, offset, total = _CHUNK.unpack_from(payload)
+    if offset or total != len(payload) - _CHUNK.size:
+        return {}
     return msgpack.unpackb(payload[_CHUNK.size :], strict_map_key=False)

@@ -63,6 +63,44 @@ async def test_a_small_call_passes_a_large_result(app: App, serve: Serve, peers:
     assert (await peer.receive())["id"] == large
 
 
+async def test_a_client_that_is_not_read_from_needs_no_acknowledgements(app: App, serve: Serve, peers: Open) -> None:
+    """FLOW-4, TURN-2: they could not arrive before what waits for the client has gone."""
+    app.method("test.big")(lambda: bytes(24 * MIB))
+    app.method("test.size")(lambda data: len(data))
+    peer = await connect(app, serve, peers)
+    large = await peer.start("test.big")
+    await collect(peer, 0.1)
+    calls = [await peer.start("test.size", bytes(60_000)) for _ in range(10)]
+    peer.acknowledges = True
+    await peer.extension(1, peer.counted, 0)
+    answered = {(await asyncio.wait_for(peer.receive(), 5))["id"] for _ in range(11)}
+    assert answered == {large, *calls}
+
+
+@pytest.mark.parametrize("kind", ["topic", "method"])
+async def test_an_application_says_what_goes_first(app: App, serve: Serve, peers: Open, kind: str) -> None:
+    """LANE-2: the urgent one passes, although it is large and was made last."""
+    app.method("test.large")(lambda: bytes(4 * MIB))
+    app.method("test.urgent", priority="urgent")(lambda: bytes(MIB))
+    app.method("test.lazy", priority="bulk")(lambda: "lazy")
+    alarm = app.topic("test.alarm", priority="urgent")
+    peer = await connect(app, serve, peers)
+    await peer.subscribe(1, "test.alarm")
+    large = await peer.start("test.large")
+    lazy = await peer.start("test.lazy")
+    await collect(peer)
+    if kind == "topic":
+        alarm.publish(bytes(MIB))
+    else:
+        await peer.start("test.urgent")
+    await collect(peer)
+    await peer.extension(1, peer.counted, 0)
+    peer.acknowledges = True
+    first = await peer.receive()
+    assert len(first["result"]) == MIB
+    assert {(await peer.receive())["id"] for _ in range(2)} == {large, lazy}
+
+
 async def test_the_server_acknowledges_what_it_receives(app: App, serve: Serve, peers: Open) -> None:
     """FLOW-1, FLOW-2, FLOW-3."""
     app.method("test.size")(lambda data: len(data))

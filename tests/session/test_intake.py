@@ -46,6 +46,9 @@ class Client:
     def resume_reading(self) -> None:
         self.log.append("resume")
 
+    def hears(self, on: bool) -> None:
+        assert self.log[-1] == ("resume" if on else "pause")
+
     def close(self, code: int, reason: str) -> None:
         self.log.append(f"close {code} {reason}")
 

@@ -120,7 +120,8 @@ def test_a_response_that_is_given_up_is_not_sent() -> None:
     put(queue, large("p"), "topic", "B")
     assert queue.next(50_012) is not None
     for id_ in ("B", "A", "A", "unknown"):
-        queue.give_up(id_)
+        if (response := queue.named.response(id_)) is not None:
+            queue.give_up(response)
     assert queue.waiting == large("C").size + large("p").size + 3 * OVERHEAD
     unchunker = Unchunker(Limits())
     unchunker.accepts_ends = True
@@ -135,7 +136,9 @@ def test_a_small_response_that_is_given_up_is_not_sent() -> None:
     put(queue, small("before"))
     put(queue, small("response"), "id").about = "id"
     put(queue, small("publication"), "topic", "id")
-    queue.give_up("id")
+    response = queue.named.response("id")
+    assert response is not None
+    queue.give_up(response)
     assert drain(queue) == ["before", "publication"]
 
 

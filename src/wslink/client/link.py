@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
 
+from wslink.client.calling import Calling
 from wslink.client.session import ClientSession, OutgoingCall
 from wslink.client.socket import Socket
-from wslink.client.subscription import ClientSubscription, Inbox
+from wslink.client.subscription import MAX_RATE, MAX_WINDOW, MIN_RATE, ClientSubscription, Inbox
 from wslink.client.subscriptions import Subscriptions
+from wslink.client.transfers import OnTransfer
 from wslink.errors import (
     AUTHENTICATION_ERROR,
     CLIENT_ERROR,
@@ -21,8 +23,9 @@ from wslink.errors import (
     NotSerializable,
     UsageError,
 )
+from wslink.session.features.flow import FLOW
 from wslink.wire import messages as wire
-from wslink.wire.frames import Buffer
+from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
 from wslink.wire.value import Value
 
@@ -37,8 +40,9 @@ class Link:
 
     def __init__(self, socket: Socket, limits: Limits) -> None:
         self._socket = socket
-        self._session = ClientSession(limits, self._publish)
-        self._subscriptions = Subscriptions()
+        self._session = ClientSession(limits, self._publish, socket)
+        socket.resume = self._session.outbox.resume
+        self._subscriptions = Subscriptions(self._session.settle)
         self._ended: ConnectionClosed | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._reader = asyncio.get_running_loop().create_task(self._read())
@@ -61,8 +65,7 @@ class Link:
     # Calls ------------------------------------------------------------------
 
     async def call(self, method: str, /, *args: Value, **kwargs: Value) -> Value:
-        """Call `method` and return its result. Use `asyncio.timeout` or `asyncio.wait_for` to bound the wait: a call
-        whose task is cancelled is cancelled at the server too (CAN-1).
+        """Call `method` and return its result. `asyncio.timeout` bounds the wait: it has the server cancel the call.
 
         Arguments may hold bytes and NumPy arrays anywhere.
 
@@ -71,54 +74,56 @@ class Link:
             ConnectionClosed: the connection is closed, or closed before the response.
             NotSerializable: an argument cannot be sent.
         """
+        return await self._call(method, args, kwargs)
+
+    def with_options(self, *, on_transfer: OnTransfer | None = None) -> Calling:
+        """Call with options: `link.with_options(on_transfer=show).call(method, ...)`. They cannot stand beside the
+        arguments, all of whose names are the method's.
+
+        Args:
+            on_transfer: called with a `Transfer` for each chunk of the call that was sent, and of the response that
+                has arrived: several times a second where they are large, and once each where they are small.
+        """
+        return Calling(lambda method, args, kwargs: self._call(method, args, kwargs, on_transfer))
+
+    async def _call(
+        self, method: str, args: Sequence[Value], kwargs: dict[str, Value], on_transfer: OnTransfer | None = None
+    ) -> Value:
         self._refuse_if_ended()
-        return await self._result(self._session.call(method, args, kwargs))
+        return await self._result(self._session.call(method, args, kwargs), on_transfer)
 
     async def hello(self, secret: str | None) -> None:
         """Authenticate (HELLO-1, EXT-1). Raises AuthenticationError, ConnectionClosed."""
         self._refuse_if_ended()
         try:
-            result = await self._result(self._session.hello(secret))
+            await self._result(self._session.hello(secret))
         except CallError as error:
             if error.code != AUTHENTICATION_ERROR:
                 raise ConnectionClosed(1006, f"the server did not take hello: {error}") from error
             why = "the server refused the secret" if secret is not None else "the server wants a secret"
             raise AuthenticationError(f"{error.message}: {why}; connect(url, secret=...)") from error
-        self._session.welcome(result)
 
     async def _system(self, method: str, argument: Mapping[str, Value]) -> Value:
         self._refuse_if_ended()
         return await self._result(self._session.system(method, argument))
 
-    async def _result(self, call: OutgoingCall) -> Value:
+    async def _result(self, call: OutgoingCall, on_transfer: OnTransfer | None = None) -> Value:
         """Send a call and wait for its result."""
         self._subscriptions.room.set()  # a response must be read past a full subscription
-        sending: asyncio.Task[None] | None = None
+        session, entry = self._session, None
         try:
-            if call.message.source is None:
-                await self._send(call)
-            else:  # a caller that gives up must not leave half a message with the server
-                sending = self._keep(self._send(call))
-                await asyncio.shield(sending)
+            if on_transfer is None and session.outbox.takes(call.message):
+                await self._write(call.message)
+            else:
+                entry = session.post(call, on_transfer)
             return await call.result
-        except asyncio.CancelledError:
-            if sending is None or sending.done():
-                self._keep(self._cancel(call.id))
-            raise
         finally:
-            self._session.pending.discard(call.id)
+            session.over(call, entry)
 
-    async def _cancel(self, id_: str) -> None:
-        """Tell the server that the caller waits no longer for a call that has been sent (CAN-1)."""
-        if self._session.may_cancel(id_) and self._ended is None:
-            await self._socket.send(self._session.cancellation(id_))
-
-    async def _send(self, call: OutgoingCall) -> None:
-        waited_for, whole = self._session.pending, not self._session.may_cancel(call.id)
+    async def _write(self, message: Message) -> None:
+        """Write a small message."""
         try:
-            sent = await self._socket.send(call.message, lambda: whole or call.id in waited_for)
-            if sent and call.id not in waited_for:
-                await self._cancel(call.id)
+            await self._socket.write(message.frames[0])
         except ConnectionError as error:
             end = self._ended or ConnectionClosed(1006, str(error))
             raise ConnectionClosed(end.code, end.reason) from error
@@ -130,7 +135,13 @@ class Link:
     # Subscriptions ------------------------------------------------------------
 
     def subscribe(
-        self, topic: str, *, filter: Mapping[str, Value] | None = None, buffer: int = 32
+        self,
+        topic: str,
+        *,
+        filter: Mapping[str, Value] | None = None,
+        buffer: int = 32,
+        window: int | None = None,
+        max_rate: float | None = None,
     ) -> ClientSubscription:
         """Subscribe to a topic; iterate over what is returned.
 
@@ -139,11 +150,14 @@ class Link:
             filter: only publications whose tags match; a mapping from tag names to a value, a list of values, or a
                 mapping with any of gte, gt, lte, lt, ne.
             buffer: payloads that may wait for a slow subscriber before the link stops reading.
+            window: publications of a "latest" topic that may be on their way or with the subscriber, from 1 to 1024;
+                unless given, it follows the line and the subscriber. A server that did not accept the feature "flow"
+                knows none.
+            max_rate: publications of a "latest" topic per second, from 0.001 to 1000; as many as there are unless
+                given.
         """
-        if buffer < 1:
-            raise UsageError("buffer must be at least 1")
-        _check_filter(filter)
-        inbox = self._subscriptions.add(topic, buffer)
+        _check_subscription(filter, buffer, window, max_rate)
+        inbox = self._subscriptions.add(topic, buffer, window, max_rate)
         self._keep(self._subscribe(inbox, filter))
         return ClientSubscription(self, inbox)
 
@@ -159,9 +173,10 @@ class Link:
 
     async def _announce(self, inbox: Inbox, filter: Mapping[str, Value] | None) -> None:
         if wire.SUBSCRIPTIONS in self.features:
-            request = {"subscription": inbox.id, "topic": inbox.topic, "filter": dict(filter or {})}
+            request = {"subscription": inbox.id, "topic": inbox.topic, "filter": dict(filter or {}), **inbox.pace}
             answer = await self._system(wire.SUBSCRIBE, request)
             inbox.latest = isinstance(answer, dict) and answer.get("delivery") == "latest"
+            inbox.windowed = inbox.latest and FLOW in self.features
         elif filter:
             raise CallError(CLIENT_ERROR, "this server has no filters: it did not accept the feature 'subscribe'")
 
@@ -214,8 +229,8 @@ class Link:
     def _finish(self, end: ConnectionClosed, orderly: bool = False) -> None:
         if self._ended is None:
             self._ended = end
-            self._session.pending.fail(end)
             self._subscriptions.end(None if orderly else end, end)
+            self._session.end(end)
 
     # Reading ----------------------------------------------------------------------
 
@@ -228,11 +243,8 @@ class Link:
             await self._socket.release()
 
     async def _take(self, binary: bool, data: Buffer | str) -> None:
-        self._receive(binary, data)
-        await self._wait_for_room()
-
-    def _receive(self, binary: bool, data: Buffer | str) -> None:
         self._session.receive(binary, data)
+        await self._wait_for_room()
 
     def _publish(self, topic: str, message: Mapping[str, Value]) -> None:
         for inbox in self._subscriptions.publish(topic, message):
@@ -269,6 +281,17 @@ class Link:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()
+
+
+def _check_subscription(filter: Value, buffer: int, window: int | None = None, max_rate: float | None = None) -> None:
+    """Raise UsageError for what no server would take (FLOW-6)."""
+    _check_filter(filter)
+    if buffer < 1:
+        raise UsageError("buffer must be at least 1")
+    if window is not None and not 1 <= window <= MAX_WINDOW:
+        raise UsageError(f"window must be from 1 to {MAX_WINDOW}")
+    if max_rate is not None and not MIN_RATE <= max_rate <= MAX_RATE:
+        raise UsageError(f"max_rate must be from {MIN_RATE} to {MAX_RATE} publications per second")
 
 
 def _check_filter(filter: Value) -> None:

@@ -8,12 +8,19 @@ from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from wslink.client.outbox import Outbox
+from wslink.client.settling import Settling
+from wslink.client.transfers import OnTransfer, Receiving
 from wslink.errors import CANCELLED, CallError, ConnectionClosed, PeerError
 from wslink.rpc.pending import PendingCalls
+from wslink.session.features.flow import FLOW
+from wslink.session.flow import FlowControl
+from wslink.session.sender import FrameSink
+from wslink.session.waiting import Entry
 from wslink.version import __version__
 from wslink.wire import messages as wire
 from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
-from wslink.wire.extensions import CANCEL, pack_extension
+from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, is_uncounted, number, pack_extension
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE
@@ -24,7 +31,7 @@ from wslink.wire.value import Value
 logger: logging.Logger = logging.getLogger("wslink.client")
 
 FIRST_FRAME_SIZE = 512 * 1024  # G2-5: until hello tells the server's
-FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, wire.CANCELLATION)
+FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, FLOW, wire.CANCELLATION)
 """The features that the client announces (EXT-1)."""
 
 PublicationHandler = Callable[[str, Mapping[str, Any]], None]
@@ -44,6 +51,7 @@ class ClientSession:
     Args:
         limits: bounds on what the server may make grow.
         publish: called with the topic and the message of each publication.
+        sink: takes the frames that cannot be written by the caller at once.
 
     Attributes:
         client_id: see Link.
@@ -51,15 +59,20 @@ class ClientSession:
         features: see Link.
         max_frame: the most bytes in a frame, header included (G2-5).
         pending: the calls that wait for their response.
+        outbox: the messages that wait to be sent.
     """
 
-    def __init__(self, limits: Limits, publish: PublicationHandler) -> None:
+    def __init__(self, limits: Limits, publish: PublicationHandler, sink: FrameSink) -> None:
         self.client_id: str = ""
         self.server: dict[str, Value] = {}
         self.features: tuple[str, ...] = ()
         self.max_frame: int = FIRST_FRAME_SIZE
         self.pending: PendingCalls = PendingCalls()
+        self.outbox: Outbox = Outbox(sink)
         self._publish = publish
+        self._flow: FlowControl | None = None
+        self._settling = Settling(self.outbox.notify)
+        self._receiving = Receiving()
         self._encoder: SecondEncoder = SECOND
         self._decoder = SecondDecoder(limits)
         self._numbers = itertools.count()
@@ -67,7 +80,7 @@ class ClientSession:
     # Outgoing -----------------------------------------------------------------
 
     def hello(self, secret: str | None) -> OutgoingCall:
-        """The first call (HELLO-1, EXT-1); its result is for `welcome`."""
+        """The first call (HELLO-1, EXT-1)."""
         token: dict[str, Value] = {} if secret is None else {"secret": secret}
         token.update(features=FEATURES, client={"name": "wslink-python", "version": __version__})
         return self._call(wire.HELLO_ID, wire.HELLO, [token], {})
@@ -84,8 +97,40 @@ class ClientSession:
         message = self._encoder.call(id_, method, args, kwargs, self.max_frame)
         return OutgoingCall(id_, message, self.pending.add(id_))
 
-    def welcome(self, result: Value) -> None:
-        """Take the result of hello (HELLO-2, EXT-2).
+    def post(self, call: OutgoingCall, on_transfer: OnTransfer | None) -> Entry:
+        """Send a call when it is its turn; what waits until then is for `over`."""
+        if on_transfer is not None:
+            self._receiving.add(call.id, on_transfer)
+        return self.outbox.post(call.message, on_transfer)
+
+    def over(self, call: OutgoingCall, entry: Entry | None) -> None:
+        """Nobody waits for a call any more: because of its response, or because its caller gave it up (CAN-1)."""
+        self.pending.discard(call.id)
+        is_sent = entry is None or entry.over
+        if entry is not None:
+            self.outbox.give_up(entry)
+            self._receiving.remove(call.id)
+        if is_sent and (call.result.cancelled() or not call.result.done()):
+            self._cancel(call.id)
+
+    def _cancel(self, id_: str) -> None:
+        if wire.CANCELLATION in self.features and not id_.startswith("system:"):
+            self.outbox.urge(pack_extension((CANCEL, id_)))
+
+    def settle(self, subscription: int, count: int, duration: float) -> None:
+        """A subscriber has dealt with `count` publications so far, the last in `duration` seconds (FLOW-5)."""
+        if self._flow is not None:
+            self._settling.settle(subscription, count, duration)
+
+    def end(self, error: ConnectionClosed) -> None:
+        """The connection has ended: nothing is sent any more, and what waits fails with `error`."""
+        self._flow = None
+        self._settling.stop()
+        self.outbox.clear()
+        self.pending.fail(error)
+
+    def _welcome(self, result: Value) -> None:
+        """Take the result of hello (HELLO-2, EXT-2), before the frame that follows it (FLOW-1).
 
         Raises:
             ConnectionClosed: if it cannot be understood.
@@ -100,16 +145,11 @@ class ClientSession:
         if wire.ARRAYS in self.features:
             self._encoder = SECOND_WITH_ARRAYS
             self._decoder.accept_arrays()
+        if FLOW in self.features:
+            self._flow = self.outbox.start_flow()
         if wire.CANCELLATION in self.features:
             self._decoder.accept_ends()
-
-    def may_cancel(self, id_: str) -> bool:
-        """Whether the server wants to know that a call is given up (CAN-1)."""
-        return wire.CANCELLATION in self.features and not id_.startswith("system:")
-
-    def cancellation(self, id_: str) -> Message:
-        """What tells it so."""
-        return pack_extension((CANCEL, id_))
+            self.outbox.sends_ends = True
 
     # Incoming -----------------------------------------------------------------
 
@@ -118,17 +158,51 @@ class ClientSession:
         try:
             message = self._decoder.receive(binary, data)
         except PeerError as error:
+            if self._flow is not None:
+                self._flow.received.count(len(data))
             self._refuse(error)
             return
+        is_extension = type(message) is list
+        if self._flow is not None and not (is_extension and is_uncounted(message)):
+            self._flow.received.count(len(data))
         if message is INCOMPLETE:
-            return
+            if self._receiving and not isinstance(data, str):
+                self._receiving.arrived(data)
+        elif is_extension:
+            self._take_extension(message)
+        else:
+            self._take(message, data)
+
+    def _take(self, message: Any, data: Buffer | str) -> None:
         id_ = message.get("id") if isinstance(message, dict) else None
         if not isinstance(id_, str):
             logger.warning("the server sent a message without an id")
         elif id_.startswith("publish:"):
             self._publish(id_[len("publish:") :].rpartition(":")[0], message)
-        elif not self.pending.settle(id_, message) and message.get("error") is not None:
-            _report(message["error"])
+        else:
+            if self._receiving and not isinstance(data, str):
+                self._receiving.completed(id_, data)
+            self._take_response(id_, message)
+
+    def _take_response(self, id_: str, message: dict[str, Any]) -> None:
+        if id_ == wire.HELLO_ID and message.get("error") is None and self.pending.waits(id_):
+            try:
+                self._welcome(message.get("result"))
+            except ConnectionClosed as error:
+                self.pending.reject(id_, error)
+        if not self.pending.settle(id_, message) and not _is_harmless(message.get("error")):
+            logger.warning("the server reports an error: %s", message["error"])
+
+    def _take_extension(self, items: list[Any]) -> None:
+        if self._flow is None or not items or items[0] != ACKNOWLEDGEMENT:
+            logger.warning("the server sent a message of no extension that is in use: %s", shown(items))
+            return
+        try:
+            total, held = number(items, 1, "bytes received"), number(items, 2, "milliseconds held")
+        except PeerError as error:
+            logger.warning("the server sent an acknowledgement that is refused: %s", error.message)
+        else:
+            self._flow.acknowledged(total, held)
 
     def _refuse(self, error: PeerError) -> None:
         """A message cannot be read. The call that it answers fails, if there is one; others are for the log."""
@@ -137,7 +211,6 @@ class ClientSession:
             logger.warning("the server sent a message (%s) that is refused: %s", error.id, error.message)
 
 
-def _report(error: Value) -> None:
-    """Log an error that no call waits for, unless it says that a call was cancelled."""
-    if not isinstance(error, dict) or error.get("code") != CANCELLED:
-        logger.warning("the server reports an error: %s", error)
+def _is_harmless(error: Value) -> bool:
+    """Whether there is no error, or it says that a call which was given up is cancelled."""
+    return error is None or (isinstance(error, dict) and error.get("code") == CANCELLED)

@@ -4,58 +4,92 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 from wslink.errors import ConnectionClosed
-from wslink.wire.chunks import Cutter
-from wslink.wire.frames import Buffer, Frame, Message
+from wslink.kernel import limit_unsent
+from wslink.wire.frames import Buffer, Frame
 
 if TYPE_CHECKING:
     WebSocket = aiohttp.ClientWebSocketResponse[bool]
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that the server has to answer the closing handshake."""
+UNWRITTEN = 64 * 1024
+"""Bytes that may wait to be written: enough to have the next chunk ready when one has gone."""
 
 _DATA = (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT)
 
 
 class Socket:
-    """Sends messages and reads frames.
+    """Writes and reads frames.
 
     Args:
         http: what the connection was made with; it is closed with it.
         socket: the WebSocket, open.
+
+    Attributes:
+        resume: called when it is writable again.
     """
 
     def __init__(self, http: aiohttp.ClientSession, socket: WebSocket) -> None:
+        self.resume: Callable[[], None] | None = None
         self._http = http
         self._socket = socket
-        self._chunking = asyncio.Lock()
+        self._frames: deque[Frame] = deque()
+        self._unwritten = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._broken = False
 
-    async def send(self, message: Message, is_wanted: Callable[[], bool] = lambda: True) -> bool:
-        """Send all frames of a message; whether that was done. Raises ConnectionError.
+    # Writing --------------------------------------------------------------------
 
-        Args:
-            is_wanted: asked before each chunk of a large message; where it says no, the message is ended (CAN-3).
-        """
-        if message.source is None:
-            for frame in message.frames:
-                await self._send(frame)
-            return True
-        async with self._chunking:  # one after another, for the server bounds how many are under way (LIM-4)
-            cutter = Cutter(message.source)
-            while cutter.left and is_wanted():
-                await self._send(cutter.next(message.source.max_frame))
-            whole = not cutter.left
-            if cutter.offset and not whole:
-                await self._send(cutter.end())
-            return whole
+    @property
+    def writable(self) -> bool:
+        """Whether few bytes wait."""
+        return self._unwritten < UNWRITTEN
 
-    async def _send(self, frame: Frame) -> None:
+    async def write(self, frame: Frame) -> None:
+        """Write a frame ahead of those that wait. Raises ConnectionError."""
         await self._socket.send_bytes(bytes(frame.joined()))
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        """Write frames as soon as that can be done. On a dead connection nothing happens: its reader learns of it."""
+        if self._broken:
+            return
+        self._frames.extend(frames)
+        self._unwritten += sum(frame.size for frame in frames)
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while self._frames:
+                frame = self._frames.popleft()
+                await self.write(frame)
+                full = not self.writable
+                self._unwritten -= frame.size
+                if full and self.writable and self.resume is not None:
+                    self.resume()
+        except ConnectionError:
+            self._broken = True
+            self._frames.clear()
+        finally:
+            self._writer = None
+
+    def limit_unsent(self, limit: int) -> None:
+        """Let less than `limit` bytes wait in the kernel, where nothing can be overtaken."""
+        limit_unsent(self._socket, limit)
+
+    async def keep_alive(self) -> None:
+        """Give a sign of life. Raises ConnectionError: the only way to learn that a connection has ended that nobody
+        reads."""
+        await self._socket.pong()
+
+    # Reading --------------------------------------------------------------------
 
     async def read(self, take: Callable[[bool, Buffer | str], Awaitable[None]]) -> ConnectionClosed:
         """Hand frames to `take`, one after another, until the connection ends; how it ended. Closes what belongs to
@@ -72,10 +106,7 @@ class Socket:
             end = ConnectionClosed(1006, str(error))
         return end
 
-    async def keep_alive(self) -> None:
-        """Give a sign of life. Raises ConnectionError: the only way to learn that a connection has ended that nobody
-        reads."""
-        await self._socket.pong()
+    # End ------------------------------------------------------------------------
 
     async def close(self) -> None:
         """Close the connection, with 1000."""
@@ -84,4 +115,6 @@ class Socket:
 
     async def release(self) -> None:
         """Let go of what the connection was made with."""
+        if self._writer is not None:
+            self._writer.cancel()
         await self._http.close()

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Protocol
 
@@ -15,8 +15,13 @@ from wslink.wire.value import Value
 
 OVERFLOW_FACTOR = 8
 """How far over its buffer an inbox may grow while the link reads on for the sake of others."""
+MAX_WINDOW = 1024
+MIN_RATE, MAX_RATE = 0.001, 1000.0
+"""What a subscriber may choose (FLOW-6): publications, and publications per second."""
 STUCK_AFTER = 1.0
 """Seconds without taking anything after which a subscriber no longer counts as slow, but as stuck."""
+
+Settle = Callable[[int, int, float], None]
 
 
 class Inbox:
@@ -27,13 +32,24 @@ class Inbox:
         topic: the topic's name.
         ready: see ClientSubscription.
         latest: whether the server keeps only the newest of each key for a client that is behind (SUB-13).
+        windowed: whether the server sends no more than the subscriber has room for in its window (FLOW-6).
+        pace: the window and the rate that the subscriber chose, as the server is told.
+
+    Args:
+        settle: called with the id, how many publications the subscriber has dealt with so far, and the seconds that the
+            last took.
     """
 
-    def __init__(self, id_: int, topic: str, buffer: int) -> None:
+    def __init__(self, id_: int, topic: str, buffer: int, pace: Mapping[str, float], settle: Settle) -> None:
         self._loop = asyncio.get_running_loop()
         self.id = id_
         self.topic = topic
         self.latest = False
+        self.windowed = False
+        self.pace = pace
+        self._settle = settle
+        self._taken = 0
+        self._is_out = False  # whether the subscriber has one in its hands
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self._buffer = buffer
         self._waiting: deque[Value] = deque()
@@ -50,6 +66,11 @@ class Inbox:
         return len(self._waiting) >= self._buffer
 
     @property
+    def is_behind(self) -> bool:
+        """Whether it is full although nothing but reading holds the server up."""
+        return not self.windowed and self.full
+
+    @property
     def is_skipping(self) -> bool:
         """Whether a full inbox is worth waiting for: the server skips to the newest meanwhile, and the subscriber is
         slow, not stuck."""
@@ -59,7 +80,8 @@ class Inbox:
         """Take a publication. False if that was one too many: the subscription has ended with SubscriptionOverflow."""
         if self._ended:
             return True
-        if len(self._waiting) >= self._buffer * OVERFLOW_FACTOR:
+        room = self._buffer * OVERFLOW_FACTOR
+        if len(self._waiting) >= (max(room, MAX_WINDOW) if self.windowed else room):
             why = f"{len(self._waiting)} payloads of {self.topic} wait, over {OVERFLOW_FACTOR} x buffer"
             self.end(SubscriptionOverflow(why))
             return False
@@ -68,7 +90,11 @@ class Inbox:
         return True
 
     async def take(self) -> Value:
-        """The next payload. Raises what the subscription ended with, or StopAsyncIteration."""
+        """The next payload; the one before has been dealt with. Raises what the subscription ended with, or
+        StopAsyncIteration."""
+        if self._is_out:
+            self._is_out = False
+            self._settled(self._taken, self._loop.time() - self._taken_at)
         while not self._waiting:
             if self._end is not None:
                 raise self._end
@@ -77,13 +103,20 @@ class Inbox:
             self._arrived.clear()
             await self._arrived.wait()
         self._taken_at = self._loop.time()
+        self._taken += 1
+        self._is_out = True
         return self._waiting.popleft()
+
+    def _settled(self, count: int, duration: float) -> None:
+        if not self._ended:
+            self._settle(self.id, count, duration)
 
     def end(self, error: WslinkError | None, unready: WslinkError | None = None) -> None:
         """No more will come: iteration ends after what waits, with `error` if there is one. Whoever waits for `ready`
         gets `unready`, or `error`; if there is neither, `ready` is cancelled."""
         if self._ended:
             return
+        self._settled(self._taken + len(self._waiting), 0.0)  # nothing waits for this subscriber any more
         self._ended = True
         self._end = error
         if error is None:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Mapping
 
-from wslink.client.subscription import Inbox
+from wslink.client.subscription import Inbox, Settle
 from wslink.errors import WslinkError
 from wslink.wire.value import Value
 
@@ -16,9 +16,13 @@ class Subscriptions:
 
     Attributes:
         room: set when there may be room again.
+
+    Args:
+        settle: see Inbox.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settle: Settle) -> None:
+        self._settle = settle
         self.room: asyncio.Event = asyncio.Event()
         self._inboxes: dict[int, Inbox] = {}
         self._ids = itertools.count(1)
@@ -26,9 +30,11 @@ class Subscriptions:
     def __contains__(self, inbox: Inbox) -> bool:
         return inbox.id in self._inboxes
 
-    def add(self, topic: str, buffer: int) -> Inbox:
-        """A new subscription's inbox."""
-        inbox = Inbox(next(self._ids), topic, buffer)
+    def add(self, topic: str, buffer: int, window: int | None, max_rate: float | None) -> Inbox:
+        """A new subscription's inbox; see Link.subscribe."""
+        pace = {"window": window, "max_rate": max_rate}
+        chosen = {name: value for name, value in pace.items() if value is not None}
+        inbox = Inbox(next(self._ids), topic, buffer, chosen, self._settle)
         self._inboxes[inbox.id] = inbox
         return inbox
 
@@ -50,12 +56,12 @@ class Subscriptions:
     @property
     def any_full(self) -> bool:
         """Whether a subscriber is behind."""
-        return any(inbox.full for inbox in self._inboxes.values())
+        return any(inbox.is_behind for inbox in self._inboxes.values())
 
     @property
     def held_up(self) -> bool:
         """Whether every subscriber is behind, or one whose server skips for it what it cannot take."""
-        full = [inbox for inbox in self._inboxes.values() if inbox.full]
+        full = [inbox for inbox in self._inboxes.values() if inbox.is_behind]
         if not full:
             return False
         return len(full) == len(self._inboxes) or any(inbox.is_skipping for inbox in full)

@@ -178,7 +178,7 @@ class ProtocolHost(Observer):
         if to is not None and not self.hub.knows(to):
             return  # as in every release
         try:
-            if self.hub.subscriptions.open_topic(topic).publish(data, to=to, exclude=exclude):
+            if self.hub.subscriptions.publish(topic, data, to, exclude):
                 self._pending_for_a_turn()
         except (WslinkError, TypeError) as error:
             logger.error("what is published on %r cannot be sent: %s", topic, error)

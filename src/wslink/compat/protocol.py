@@ -19,6 +19,7 @@ from wslink.compat.session_socket import SessionSocket
 from wslink.compat.websocket import ServerProtocol
 from wslink.errors import NotSerializable
 from wslink.hub.hub import Hub
+from wslink.hub.latest import parse_latest
 from wslink.hub.life import Life
 from wslink.server.limits import limits as limits_of_environment
 from wslink.session.identity import Opening
@@ -210,6 +211,7 @@ class WslinkHandler:
         self.setServerProtocol(protocol)
         debug = self.hub.service.debug if web_app is None else bool(web_app.config.get("debug"))
         self.hub.configure(limits or limits_of_environment(), debug, environment.read("WSLINK_THREADS", int, 0))
+        self.hub.subscriptions.deliver_latest(parse_latest(environment.read("WSLINK_LATEST", str, "")))
 
     @property
     def hub(self) -> Hub:

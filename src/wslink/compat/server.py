@@ -14,8 +14,10 @@ from wslink import server as package
 from wslink.compat import backends
 from wslink.compat import websocket as wsl  # noqa: F401
 from wslink.compat.core import event_loop
+from wslink.compat.hosting import host_of
 from wslink.compat.ssl_context import generate_ssl_pair, load_ssl_context
 from wslink.compat.websocket import ServerProtocol
+from wslink.hub.latest import parse_latest
 
 ws_server: Any = None
 """The server that `start_webserver` made last, until then: it is kept as `wslink.server.ws_server`."""
@@ -67,6 +69,8 @@ def start(
     `protocol.configure(options)` is called first, if there is such a static method.
     """
     parser = _add_arguments(argparse.ArgumentParser(description=description), SHORT_OPTIONS)
+    # Not of `add_arguments`: the parser of an application that shares it may have this flag.
+    parser.add_argument("--latest", metavar="TOPICS", help="topics of which only the newest publication waits")
     args = parser.parse_args(argv)
     with contextlib.suppress(AttributeError):
         protocol.configure(args)  # type: ignore[attr-defined]
@@ -100,6 +104,7 @@ def start_webserver(
     if instance.secret is None:  # with which nobody could come in
         instance.updateSecret(getattr(options, "authKey", "wslink-secret"))
     web_app = create_webserver(_configuration(options, instance, disableLogging), backend)
+    host_of(instance).hub.subscriptions.deliver_latest(parse_latest(getattr(options, "latest", None) or ""))
     package.ws_server = web_app
     if hasattr(instance, "set_server"):
         instance.set_server(web_app)

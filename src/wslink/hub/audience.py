@@ -84,6 +84,11 @@ class Audience(Generic[MemberT]):
                 snapshot = self._snapshot = tuple(self._active)
         return snapshot
 
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait for the subscriber for which most wait, whatever they belong to; 0 without subscribers."""
+        return max((one.session.queue.waiting for one in self.subscriptions), default=0)
+
     def wants(self, tags: Tags | None = None) -> bool:
         """Whether anybody would be sent a publication with `tags`: what nobody wants need not be computed."""
         plain = check_tags(tags) if tags else {}

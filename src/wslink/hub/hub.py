@@ -205,6 +205,10 @@ class Hub:
         return self.limits.max_sent_frame
 
     @property
+    def max_retained(self) -> int:
+        return self.limits.max_retained
+
+    @property
     def on_its_thread(self) -> bool:
         """Whether the caller runs on the event loop's thread."""
         return threading.get_ident() == self._thread
@@ -218,6 +222,8 @@ class Hub:
             ordering.submit(deliver)
         elif self._loop is not None:
             self._loop.call_soon_threadsafe(ordering.submit, deliver, context=contextvars.Context())
+        else:  # there is no client yet
+            deliver()
 
     def handle(self, handler: Handler, subscription: Subscription) -> None:
         self.work.handle(handler, subscription)

@@ -50,7 +50,7 @@ class Stage(Protocol):
     @property
     def name(self) -> str: ...
 
-    def deliver_to(self, subscription: Any, packed: Any, label: float | None) -> None:
+    def deliver_to(self, subscription: Any, packed: Any, label: float | None, slot: Hashable) -> None:
         """Send one subscription what was encoded for its session."""
 
 
@@ -296,7 +296,9 @@ class OnDemand:
         if rendering.outcome.result() is not None:
             try:
                 packed = rendering.packed(subscription.session.encoder)
-                self._stage.deliver_to(subscription, packed, None if viewer.still else viewer.quality)
+                label = None if viewer.still else viewer.quality
+                slot = (self._stage.name, "on demand", subscription.id)
+                self._stage.deliver_to(subscription, packed, label, slot)
             except Exception as error:
                 logger.error("topic %s: what %r returned cannot be sent: %s", self._stage.name, self.function, error)
         seat.due = seat.due or (viewer.wants_more and not self._share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,12 +10,16 @@ from wslink.errors import InvalidParams, LimitExceeded, UsageError
 from wslink.hub.filter_index import filter_size
 from wslink.hub.filters import Predicate, compile_filter
 from wslink.hub.flow import SubscriptionFlow
+from wslink.hub.latest import key_in
 from wslink.hub.topics import IMPLIED, Delivery, Publisher, Subscription, Topic
+from wslink.rpc.priority import Priority, lane_of
 from wslink.session.view import SessionView
 from wslink.session.window import Settled
 from wslink.wire.limits import Limits
 from wslink.wire.messages import is_topic
 from wslink.wire.show import shown
+
+logger: logging.Logger = logging.getLogger("wslink")
 
 MAX_CHOSEN_WINDOW = 1024
 LEAST_RATE = 0.001
@@ -35,6 +40,7 @@ class Subscriptions:
         self.limits = limits
         self.open_topics: bool = open_topics
         self.topics: dict[str, Topic] = {}
+        self._latest: dict[str, str] = {}
         self._publisher = publisher
         self._lock = publisher.lock
         # By the client's number; those that a released client has by implication, by the topic's name.
@@ -45,6 +51,23 @@ class Subscriptions:
     def allow_any_topic(self) -> None:
         """Let clients subscribe to topics that nobody declared (SUB-7)."""
         self.open_topics = True
+
+    def deliver_latest(self, topics: Mapping[str, str]) -> None:
+        """Let only the newest publication of these topics wait, per value of an entry of the payload where one is
+        named, unless the application has made them otherwise."""
+        for name, entry in topics.items():
+            known = self.topics.get(name)
+            if known is not None and known.declared and known.delivery != "latest":
+                logger.warning("latest: topic %s was made with delivery %r, which counts", name, known.delivery)
+                continue
+            self.topic(name, "latest")
+            self._latest[name] = entry
+
+    def publish(self, topic: str, payload: Any, to: str | None, exclude: str | None) -> int:
+        """Publish on a topic of any delivery, made if there is none; see Topic.publish."""
+        entry = self._latest.get(topic) if self._latest else None
+        key = key_in(payload, entry) if entry else None
+        return self.open_topic(topic).publish(payload, key=key, to=to, exclude=exclude)
 
     def __contains__(self, session: object) -> bool:
         return session in self._of
@@ -96,7 +119,7 @@ class Subscriptions:
             elif session.flow is not None:
                 new.flow = SubscriptionFlow(session.flow.line, session.flow.open_window(id_, window, max_rate))
             found.add(new, replaces=old)
-        return lambda: found.announce(new)
+        return lambda: found.announce(new, old)
 
     def unsubscribe(self, session: SessionView, id_: Any) -> str:
         subscription = self._of[session].pop(_subscription_id(id_), None)
@@ -129,18 +152,34 @@ class Subscriptions:
                 self.topics.pop(topic.name, None)
         topic.announce_end(subscription)
 
-    def topic(self, name: str, delivery: Delivery = "reliable") -> Topic:
+    def topic(
+        self,
+        name: str,
+        delivery: Delivery = "reliable",
+        retain: bool | None = None,
+        priority: Priority | None = None,
+    ) -> Topic:
         """The topic `name`, made if there is none. From any thread.
 
+        Args:
+            retain, priority: see App.topic; None where nothing is said of it.
+
         Raises:
-            UsageError: if it exists with another delivery.
+            UsageError: if it exists with another delivery, or what is given otherwise.
         """
+        lane = lane_of(f"topic {name!r}", priority)
         with self._lock:
             topic = self._make_topic(name, delivery)
             if not topic.declared:
-                topic.declared, topic.delivery = True, delivery
+                topic.declared, topic.delivery, topic.lane = True, delivery, lane
+                if retain:
+                    topic.retain()
         if topic.delivery != delivery:
             raise UsageError(f"topic {name!r} exists with delivery {topic.delivery!r}")
+        if retain is not None and retain != (topic.retained is not None):
+            raise UsageError(f"topic {name!r} exists with retain={topic.retained is not None}")
+        if lane is not None and lane != topic.lane:
+            raise UsageError(f"topic {name!r} exists with another priority than {priority!r}")
         return topic
 
     def open_topic(self, name: str) -> Topic:

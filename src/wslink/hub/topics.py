@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from typing import Any, Literal, Protocol, TypeVar, overload
 
 from wslink.errors import UsageError
@@ -12,9 +12,11 @@ from wslink.hub.filter_index import filter_size
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.on_demand import OnDemand, RenderT
+from wslink.hub.retained import Retained, RetainedValue
 from wslink.rpc.call import Call, current_call
 from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.session.view import SessionView
+from wslink.wire.codec import SECOND_WITH_ARRAYS
 from wslink.wire.messages import is_topic
 
 Delivery = Literal["reliable", "latest"]
@@ -89,6 +91,17 @@ class Subscription:
         return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
 
 
+def slot_of(topic: str, tags: Mapping[str, Tag], key: Hashable) -> Hashable:
+    """What a publication is a newer version of (SUB-13). Raises UsageError for a key that is not hashable."""
+    if key is None:
+        return (topic, tuple(sorted((name, isinstance(value, bool), value) for name, value in tags.items())))
+    try:
+        hash(key)
+    except TypeError:
+        raise UsageError(f"key {key!r} is not hashable: use a string, a number or a tuple of these") from None
+    return (topic, key)
+
+
 class Publisher(Registry, Protocol):
     """What a topic asks of its server."""
 
@@ -103,6 +116,9 @@ class Publisher(Registry, Protocol):
 
     @property
     def max_frame(self) -> int: ...
+
+    @property
+    def max_retained(self) -> int: ...
 
 
 class Topic(Audience[Subscription]):
@@ -128,11 +144,14 @@ class Topic(Audience[Subscription]):
         self._on_subscribe: list[Handler] = []
         self._on_unsubscribe: list[Handler] = []
         self._demand: OnDemand | None = None
+        self.retained: Retained | None = None
+        """The newest values, where a new subscriber is sent them (SUB-14)."""
+        self.lane: int | None = None
+        """The lane that its publications wait in; None where their size decides (LANE-2)."""
 
-    @property
-    def waiting(self) -> int:
-        """Bytes that wait for the subscriber for which most wait, whatever they belong to; 0 without subscribers."""
-        return max((one.session.queue.waiting for one in self.subscriptions), default=0)
+    def retain(self) -> None:
+        """Keep the newest value of each key from now on."""
+        self.retained = Retained(lambda: self._publisher.max_retained)
 
     def on_subscribe(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(subscription)`, sync or async, when a client has subscribed or has replaced its
@@ -191,21 +210,29 @@ class Topic(Audience[Subscription]):
         if demand is not None:
             self._publisher.submit(lambda: demand.changed(plain))
 
-    def deliver_to(self, subscription: Subscription, packed: Any, label: float | None) -> None:
+    def deliver_to(
+        self,
+        subscription: Subscription,
+        packed: Any,
+        label: float | None,
+        slot: Hashable = None,
+        tags: Tags | None = None,
+    ) -> None:
         """Send one subscription what was encoded for its session. On the event loop's thread.
 
         Args:
             label: the quality it was rendered at; None for what says nothing of the quality that fits.
+            slot, tags: see `_slot` and `publish`.
         """
         session = subscription.session
         ids = (subscription.id,) if session.subscribing else None
         id_ = f"publish:{self.name}:{next(self._numbers)}"
         message = session.encoder.publication(id_, packed, ids, self._publisher.max_frame)
-        slot = (self.name, "on demand", subscription.id)
-        if session.flow is None or ids is None:
-            session.send(message, slot, (self.name,))
+        if session.flow is None or ids is None or self.delivery == "reliable":
+            session.send(message, slot, (self.name,), self.lane)
         else:
-            session.send_within(message, slot, (self.name,), session.flow.gates(ids), label, (ids, {}))
+            about = (ids, tags or {})
+            session.send_within(message, slot, (self.name,), session.flow.gates(ids), label, about, self.lane)
 
     def publish(
         self,
@@ -227,8 +254,7 @@ class Topic(Audience[Subscription]):
                 lists, tuples and maps of these.
             tags: names to strings, numbers or booleans, which filters see; they are not sent.
             key: with "latest" delivery, what the payload is a newer version of; its tags unless given.
-            to: send it to this client id only.
-            exclude: send it to everyone but this client id.
+            to, exclude: send it to this client id only, or to everyone but this one.
 
         Returns:
             The number of clients it is sent to; 0, and a warning in the log, if the client in `to` is not connected.
@@ -240,13 +266,32 @@ class Topic(Audience[Subscription]):
         plain = check_tags(tags) if tags else {}
         subscriptions = self.subscriptions
         targets = self._targets(subscriptions, plain, to, exclude)
+        if self.retained is not None and to is None:
+            return self._publish_retained(payload, plain, key, exclude)
         if not targets:
             return 0
         packed = {encoder: encoder.pack(payload) for encoder in {encoder for encoder, _ in targets}}
-        slot = self._slot(plain, key)
-        call = current_call.get()
+        slot, call = slot_of(self.name, plain, key) if self.delivery == "latest" else None, current_call.get()
         self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, plain, slot, call))
         return sum(map(len, targets.values()))
+
+    def _publish_retained(self, payload: Any, tags: dict[str, Tag], key: Hashable, exclude: str | None) -> int:
+        """Publish and keep. Who is sent it is found out when it is delivered, so that a subscriber that comes meanwhile
+        gets it once, one way or the other."""
+        encoders = {SECOND_WITH_ARRAYS, *(one.session.encoder for one in self.subscriptions)}
+        value = RetainedValue(tags, {encoder: encoder.pack(payload) for encoder in encoders})
+        slot, call = slot_of(self.name, tags, key), current_call.get()
+
+        def deliver() -> None:
+            if self.retained is not None:
+                self.retained.keep(slot, value)
+            targets = self._targets(self.subscriptions, tags, None, exclude)
+            packed = {encoder: value.packed(encoder) for encoder, _ in targets}
+            waits = slot if self.delivery == "latest" else None
+            self._deliver(packed, targets, self.subscriptions, tags, waits, call)
+
+        self._publisher.submit(deliver)
+        return sum(map(len, self._targets(self.subscriptions, tags, None, exclude).values()))
 
     async def publish_wait(
         self,
@@ -275,18 +320,6 @@ class Topic(Audience[Subscription]):
             await behind.room_again()
         return self.publish(payload, tags, key=key, to=to, exclude=exclude)
 
-    def _slot(self, tags: dict[str, Tag], key: Hashable) -> Hashable:
-        """What a waiting publication is known by if a newer one may take its place (SUB-13)."""
-        if self.delivery == "reliable":
-            return None
-        if key is None:
-            return (self.name, tuple(sorted((name, isinstance(value, bool), value) for name, value in tags.items())))
-        try:
-            hash(key)
-        except TypeError:
-            raise UsageError(f"key {key!r} is not hashable: use a string, a number or a tuple of these") from None
-        return (self.name, key)
-
     def _deliver(
         self,
         packed: dict[Any, Any],
@@ -305,16 +338,25 @@ class Topic(Audience[Subscription]):
                 if slot is not None and session.flow is not None and ids:
                     gates = session.flow.gates(ids)
                     label = gates[0].quality if gates else None
-                    session.send_within(message, slot, (self.name,), gates, label, (ids, tags))
+                    session.send_within(message, slot, (self.name,), gates, label, (ids, tags), self.lane)
                 elif call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
-                    session.send(message, slot, (self.name, call.id))
+                    session.send(message, slot, (self.name, call.id), self.lane)
                 else:
-                    session.send(message, slot, (self.name,))
+                    session.send(message, slot, (self.name,), self.lane)
 
     # Called by the hub, on the event loop's thread; `add` and `remove` under its lock.
 
-    def announce(self, subscription: Subscription) -> None:
-        """Tell the publisher of a new subscription, unless it has ended already."""
+    def announce(self, subscription: Subscription, before: Subscription | None = None) -> None:
+        """Send a new subscription what is retained, and tell the publisher of it, unless it has ended already.
+
+        Args:
+            before: the one of another filter that it takes the place of.
+        """
+        for slot, value in self.retained.new_to(subscription, before) if self.retained is not None else ():
+            if subscription.active:
+                packed = value.packed(subscription.session.encoder)
+                waits = slot if self.delivery == "latest" else None
+                self.deliver_to(subscription, packed, None, waits, value.tags)
         for handler in self._on_subscribe:
             if subscription.active:
                 self._publisher.handle(handler, subscription)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from wslink.errors import UsageError
 from wslink.rpc.call import Call
 from wslink.rpc.interceptors import Function, Interceptor, compose
+from wslink.rpc.priority import Priority, lane_of
 from wslink.rpc.resolution import target_of
 from wslink.rpc.schema import Signature
 from wslink.rpc.suggest import Suggestions
@@ -39,6 +40,7 @@ class Method:
         checked: check arguments against its signature and type hints. The compatibility API's methods are not.
         interceptors: see rpc.interceptors; the first is called first.
         detached: its calls go on when their client has gone; they are cancelled otherwise.
+        priority: of its results among what waits for a client; their size decides unless given (LANE-2).
 
     Attributes:
         function: what is called, interceptors included.
@@ -59,6 +61,7 @@ class Method:
         checked: bool = True,
         interceptors: Iterable[Interceptor] = (),
         detached: bool = False,
+        priority: Priority | None = None,
     ) -> None:
         if not is_method_name(name):
             raise UsageError(
@@ -75,6 +78,7 @@ class Method:
         self.name = name
         self.run = run
         self.detached: bool = detached
+        self.lane: int | None = lane_of(f"method {name!r}", priority)
         self.function: Function = compose(name, function, interceptors)
         self.check: Check | None = signature.bind if signature is not None else None
         self.plain_types: tuple[type, ...] | None = signature.plain_types if signature is not None else None
@@ -85,6 +89,8 @@ class Methods(dict[str, Method]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.lanes: dict[str | None, int] = {}
+        """Of those that have a priority (LANE-2)."""
         self._suggestions: Suggestions | None = None
 
     def add(self, method: Method, replace: bool = False) -> None:
@@ -96,6 +102,9 @@ class Methods(dict[str, Method]):
         if method.name in self and not replace:
             raise UsageError(f"method {method.name!r} is registered already")
         self[method.name] = method
+        self.lanes.pop(method.name, None)
+        if method.lane is not None:
+            self.lanes[method.name] = method.lane
         self._suggestions = None
 
     def hint(self, name: str) -> str:

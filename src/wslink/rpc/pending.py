@@ -18,9 +18,10 @@ class PendingCalls:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def __contains__(self, id_: str) -> bool:
-        """Whether anybody waits for the response to a call."""
-        return id_ in self._waiting
+    def waits(self, id_: str) -> bool:
+        """Whether a call has had no response yet."""
+        response = self._waiting.get(id_)
+        return response is not None and not response.done()
 
     def add(self, id_: str) -> asyncio.Future[Value]:
         """The future of the result of a call that is about to be sent. Whoever gives up on it calls `discard`."""

@@ -16,8 +16,10 @@ from wslink.http.asgi import AsgiApplication
 from wslink.http.origin import is_loopback
 from wslink.hub.clients import Clients
 from wslink.hub.hub import ClientHandler, Hub
+from wslink.hub.latest import parse_latest
 from wslink.hub.topics import Delivery, Topic
 from wslink.rpc.methods import Method, Run, run_of
+from wslink.rpc.priority import Priority
 from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.server import loop, workers
 from wslink.server.limits import limits as limits_of_environment
@@ -86,7 +88,13 @@ class App:
     # What clients may do ------------------------------------------------------
 
     def method(
-        self, name: str, *, run: Run | None = None, thread: bool = False, detached: bool = False
+        self,
+        name: str,
+        *,
+        run: Run | None = None,
+        thread: bool = False,
+        detached: bool = False,
+        priority: Priority | None = None,
     ) -> Callable[[FunctionT], FunctionT]:
         """Decorator: let clients call a function, sync or async.
 
@@ -103,6 +111,8 @@ class App:
                 "main", the application's thread.
             thread: as run="thread".
             detached: let calls go on when their client has gone; they are cancelled otherwise.
+            priority: "urgent", "normal" or "bulk": what of its results goes first among what waits for a client. Unless
+                given, small ones are normal and those over 16 KiB are bulk.
 
         Raises:
             UsageError: for a bad name, one that is taken, or thread=True on an async function. In a notebook, a method
@@ -110,13 +120,20 @@ class App:
         """
 
         def decorate(function: FunctionT) -> FunctionT:
-            method = Method(name, function, run=run_of(run, thread), detached=detached)
+            method = Method(name, function, run=run_of(run, thread), detached=detached, priority=priority)
             self._hub.service.methods.add(method, replace=may_replace(function))
             return function
 
         return decorate
 
-    def topic(self, name: str, *, delivery: Delivery = "reliable") -> Topic:
+    def topic(
+        self,
+        name: str,
+        *,
+        delivery: Delivery = "reliable",
+        retain: bool | None = None,
+        priority: Priority | None = None,
+    ) -> Topic:
         """The topic `name`, made if there is none.
 
         Args:
@@ -125,11 +142,15 @@ class App:
                 `Limits.stall_timeout` seconds, or with more than `Limits.max_backlog` bytes waiting, is disconnected.
                 "latest": per client
                 only the newest publication of each key waits.
+            retain: send a new subscription the newest value of each key that its filter matches, of up to
+                `Limits.max_retained` keys; what is published to one client alone (`to`) is not kept.
+            priority: "urgent", "normal" or "bulk": what goes first among what waits for a client. Unless given, small
+                publications are normal and those over 16 KiB are bulk.
 
         Raises:
-            UsageError: for a bad name or delivery, or a topic that exists with another delivery.
+            UsageError: for a bad name, delivery or priority, or a topic that exists with another.
         """
-        return self._hub.subscriptions.topic(name, delivery)
+        return self._hub.subscriptions.topic(name, delivery, retain, priority)
 
     def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
         """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.
@@ -200,7 +221,8 @@ class App:
         TLS, static files, heartbeat, compression) is the outer application's and its server's.
 
         Args:
-            settings: those of docs/settings.md that concern it: ws="ws", origins="", secret="", debug=False, threads=0.
+            settings: those of docs/settings.md that concern it: ws="ws", origins="", secret="", debug=False, threads=0,
+                latest="".
 
         Raises:
             UsageError: for a setting that is unknown or cannot be followed.
@@ -220,6 +242,7 @@ class App:
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)
         self._hub.configure(self._limits or limits_of_environment(), options.debug, options.threads)
+        self._hub.subscriptions.deliver_latest(parse_latest(options.latest))
         if options.debug:
             logging.getLogger("wslink").setLevel(logging.DEBUG)
         if options.secret:

@@ -20,6 +20,7 @@ class AsgiSettings(TypedDict, total=False):
     origins: str
     debug: bool
     threads: int
+    latest: str
 
 
 ASGI_SETTINGS = frozenset(AsgiSettings.__annotations__)
@@ -96,6 +97,11 @@ class Options:
     threads: int = option(
         0, "threads for methods that block; 0 for 4 more than there are processors, from 16 to 32",
         flags=("--threads",), env="WSLINK_THREADS", least=0, most=1024,
+    )  # fmt: skip
+    latest: str = option(
+        "", "topics of the released API of which only the newest publication waits for each client, separated by "
+        "commas; topic:name for the newest of each value of that entry of the payload",
+        flags=("--latest",), env="WSLINK_LATEST", metavar="TOPICS",
     )  # fmt: skip
     heart_beat: float = option(30.0, "seconds between heartbeats; below 1 turns them off", env="WSLINK_HEART_BEAT")
     ws_compress: bool = option(

@@ -63,6 +63,9 @@ class Taker(Protocol):
     def close(self, code: int, reason: str) -> None:
         """End the session and close its connection."""
 
+    def hears(self, on: bool) -> None:
+        """Its connection is read from again, or no longer."""
+
 
 class Turns:
     """Gives the clients of a server whose frames wait their turns, one after the other."""
@@ -163,6 +166,7 @@ class Intake:
         if self.waiting > (0 if session.state is NEW else PAUSE_ABOVE) and not self._paused:
             self._paused = True
             self._source.pause_reading()
+            session.hears(False)
         if self.waiting > self._limit:
             session.close(1008, f"over max_held ({self._limit} bytes) of calls wait: the client sends too fast")
         elif not self._behind():
@@ -195,6 +199,7 @@ class Intake:
         if self._paused and ready and self.waiting <= RESUME_BELOW:
             self._paused = False
             source.resume_reading()
+            session.hears(True)
         self._queued = ready and bool(frames)
         return self._queued
 

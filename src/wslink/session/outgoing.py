@@ -79,10 +79,6 @@ class Outgoing(Stateful):
         """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
         raise NotImplementedError
 
-    def cancel(self, id_: str) -> None:
-        """The client gave up a call of its own (CAN-1, CAN-2)."""
-        raise NotImplementedError
-
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
         self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump)
@@ -103,7 +99,7 @@ class Outgoing(Stateful):
             or self.flow is not None
             or not self._transport.writable
         ):
-            self.send(message, None, (id_,), id_)
+            self.send(message, None, (id_,), self._owner.service.methods.lanes.get(method), id_)
         else:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
 
@@ -117,7 +113,7 @@ class Outgoing(Stateful):
         except NotSerializable as unsendable:
             logger.error("an error cannot be sent as it is: %s", unsendable)
             failure = self.encoder.failure(id_, self._sendable(error), self._max_frame)
-        self.send(failure, None, (id_,), id_)
+        self.send(failure, None, (id_,), None, id_)
 
     def _sendable(self, error: dict[str, Value]) -> dict[str, Value]:
         """`error` with its message as text, and a word in place of data that cannot be sent."""
@@ -138,10 +134,15 @@ class Outgoing(Stateful):
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
     def send(
-        self, message: Message, key: Value = None, names: tuple[Value, ...] = (), about: str | None = None
+        self,
+        message: Message,
+        key: Value = None,
+        names: tuple[Value, ...] = (),
+        lane: int | None = None,
+        about: str | None = None,
     ) -> None:
-        """Send `message` once the transport takes it; see send_queue.Entry for `key`, `names` and `about`. A client
-        over `max_backlog` is disconnected (LIM-6)."""
+        """Send `message` once the transport takes it; see send_queue.Entry for `key`, `names` and `about`, and
+        SendQueue.put for `lane`. A client over `max_backlog` is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
         direct = not self.queue.waiting and self._transport.writable and message.source is None
@@ -150,13 +151,14 @@ class Outgoing(Stateful):
             return
         entry = Entry(message, key, names)
         entry.about = about
-        self._put(entry)
+        self._put(entry, lane)
 
-    def give_up(self, id_: str) -> None:
-        """Send no more of the response to a call that was cancelled (CAN-2)."""
-        messages, size = len(self.queue), self.queue.waiting
-        self.queue.give_up(id_)
-        if self.queue.waiting < size:
+    def cancel(self, id_: str) -> None:
+        """The client gave up a call of its own, which has ended: send no more of its response (CAN-2)."""
+        response = self.queue.named.response(id_)
+        if response is not None:
+            messages = len(self.queue)
+            self.queue.give_up(response)
             self._settle(messages - len(self.queue))
             self._pump()
 
@@ -184,6 +186,7 @@ class Outgoing(Stateful):
         gates: tuple[DeliveryWindow, ...],
         label: object,
         about: object,
+        lane: int | None = None,
     ) -> None:
         """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
         flow = self.flow
@@ -193,7 +196,7 @@ class Outgoing(Stateful):
         entry = Entry(message, key, names, gates, lambda entry: flow.begin(entry, published, label))
         entry.about = about
         dropped = self.queue.dropped
-        self._put(entry)
+        self._put(entry, lane)
         if self.queue.dropped > dropped:
             for gate in gates:
                 gate.dropped += 1
@@ -202,11 +205,11 @@ class Outgoing(Stateful):
         """Send a small message ahead of all that waits."""
         self._transport.send(message.frames)
 
-    def _put(self, entry: Entry) -> None:
+    def _put(self, entry: Entry, lane: int | None = None) -> None:
         """Queue a message, and send what may go."""
         before = self.queue.waiting
         try:
-            added, gone = self._sender.put(entry)
+            added, gone = self._sender.put(entry, lane)
         except LimitExceeded as error:
             self.close(1008, error.message)
             return
@@ -253,6 +256,13 @@ class Outgoing(Stateful):
     async def room_again(self) -> None:
         """Return once `has_room` may be true."""
         await self.paced().room_again()
+
+    def hears(self, on: bool) -> None:
+        """Its connection is read from again, or no longer: then no acknowledgement arrives by which more could go."""
+        if self.flow is not None:
+            self.flow.deaf = not on
+            if not on and self.queue.waiting:
+                self._pump()
 
     def _pump(self) -> None:
         """More may go than before."""

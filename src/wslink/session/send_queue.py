@@ -45,11 +45,12 @@ class SendQueue:
         waiting: bytes that wait, and `OVERHEAD` for each message.
         gated: those of messages with gates that have not begun, whatever they wait for.
         dropped: messages that a newer one replaced.
+        named: those that wait, by their names.
     """
 
     __slots__ = (
-        "_ahead", "_begun", "_count", "_frames", "_lanes", "_latest", "_ledger", "_limit", "_named", "_number",
-        "dropped", "gated", "waiting",
+        "_ahead", "_begun", "_count", "_frames", "_lanes", "_latest", "_ledger", "_limit", "_number",
+        "dropped", "gated", "named", "waiting",
     )  # fmt: skip
 
     def __init__(self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None) -> None:
@@ -59,7 +60,7 @@ class SendQueue:
         # Made when a message waits: they are most of what an idle client would cost.
         self._lanes: tuple[deque[Stream], deque[Stream], deque[Stream]] | None = None
         self._latest: dict[Hashable, Entry] = {}
-        self._named = Names()
+        self.named: Names = Names()
         self._frames: list[Frame] = []  # what is left of a message whose frames stay together, the next one last
         self._begun = 0  # bytes that are left of messages that are being sent
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
@@ -117,7 +118,7 @@ class SendQueue:
         """Append to the stream of what it must not pass, or to one by its lane."""
         stream: Stream | None = None
         for name in entry.names:
-            place = self._named.get(name)
+            place = self.named.get(name)
             if place is None:
                 continue
             if not place.stream.shared:
@@ -128,7 +129,7 @@ class SendQueue:
             waits = lane == BULK or entry.gates or entry.after is not None
             stream = self._add_stream(lane, False) if waits else self._shared(lane)
         stream.entries.append(entry)
-        self._named.add(entry, stream)
+        self.named.add(entry, stream)
 
     def _shared(self, lane: int) -> Stream:
         if self._lanes is not None:
@@ -206,7 +207,7 @@ class SendQueue:
             self._ledger.remove(entry.message)
         self._count -= 1
         self.waiting -= OVERHEAD
-        self._named.remove(entry)
+        self.named.remove(entry)
 
     def _took(self, frame: Frame) -> Frame:
         self._begun -= frame.size
@@ -215,32 +216,31 @@ class SendQueue:
 
     def holds(self, name: Hashable) -> bool:
         """Whether a message of a name waits or is being sent."""
-        return self._named.get(name) is not None
+        return self.named.get(name) is not None
 
     def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
         """Call `watcher` once, when the last message of a name that waits has gone, or was taken back. It must not
         change the queue."""
-        self._named.watch(name, watcher)
+        self.named.watch(name, watcher)
 
     def begun(self, name: Hashable) -> Entry | None:
         """The message of a name that is being sent, if there is one."""
-        return next((entry for entry in self._named.entries(name) if entry.begun), None)
+        return next((entry for entry in self.named.entries(name) if entry.begun), None)
 
     def is_gated(self, name: Hashable) -> bool:
         """Whether messages of a name wait for a gate."""
-        place = self._named.get(name)
+        place = self.named.get(name)
         return place is not None and bool(place.last.gates)
 
     def withdraw(self, name: Hashable, unwanted: Callable[[Any], bool]) -> None:
         """Take back the messages of a name that have not begun and are `unwanted`, by what they are about."""
-        for entry in self._named.entries(name):
+        for entry in self.named.entries(name):
             if unwanted(entry.about):
                 self.drop(entry)
 
-    def give_up(self, id_: str) -> None:
-        """Send no more of the response to a call (CAN-2, CAN-3)."""
-        entry = self._named.response(id_)
-        left = entry.end() if entry is not None and not self.drop(entry) else 0
+    def give_up(self, entry: Entry) -> None:
+        """Send no more of a message that waits or is being sent (CAN-2, CAN-3)."""
+        left = 0 if self.drop(entry) else entry.end()
         self._begun -= left
         self.waiting -= left
 
@@ -275,7 +275,7 @@ class SendQueue:
                     self._ledger.remove(entry.message)
         self._lanes = None
         self._latest.clear()
-        self._named.clear()
+        self.named.clear()
         self._frames.clear()
         self._begun = self._count = self._ahead = 0
         self.waiting = self.gated = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic
 from typing import Protocol
 
@@ -18,7 +19,7 @@ class FrameSink(Protocol):
     @property
     def writable(self) -> bool: ...
 
-    def send(self, frames: tuple[Frame, ...]) -> None: ...
+    def send(self, frames: Sequence[Frame]) -> None: ...
 
     def limit_unsent(self, limit: int) -> None: ...
 
@@ -46,7 +47,7 @@ class Sender:
         self._unsent = 0
         self._limit_unsent()
 
-    def put(self, entry: Entry) -> tuple[bool, int]:
+    def put(self, entry: Entry, lane: int | None = None) -> tuple[bool, int]:
         """Queue a message, and send what may go.
 
         Returns:
@@ -55,7 +56,7 @@ class Sender:
         Raises:
             LimitExceeded: if it does not fit; see SendQueue.put.
         """
-        added = self.queue.put(entry)
+        added = self.queue.put(entry, lane)
         return added, self.pump() if self._transport.writable else 0
 
     def resume(self) -> int:

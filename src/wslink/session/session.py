@@ -24,7 +24,7 @@ from wslink.session.state import CLOSED, NEW, OPEN, Event
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, detect
-from wslink.wire.extensions import UNCOUNTED
+from wslink.wire.extensions import is_uncounted
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import INCOMPLETE, MAX_ID, NO_ID, Request
 
@@ -98,9 +98,11 @@ class Session(Refusals):
         try:
             message = self._decoder.receive(binary, data)  # type: ignore[union-attr]
         except PeerError as error:
+            if self.flow is not None:
+                self.flow.received.count(len(data))
             self._malformed_frame(error)
             return
-        if self.flow is not None and not (type(message) is list and message and message[0] in UNCOUNTED):
+        if self.flow is not None and not (type(message) is list and is_uncounted(message)):
             self.flow.received.count(len(data))
         if (
             type(message) is not Request
@@ -198,7 +200,7 @@ class Session(Refusals):
     def cancel(self, id_: str) -> None:
         """The client gave up a call of its own: it runs, waits for its turn, or its response waits (CAN-1, CAN-2)."""
         if not self._dispatcher.cancel(id_):
-            self.give_up(id_)
+            super().cancel(id_)
             self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
 
     def _was_cancelled(self, pace: Pace, id_: str) -> bool:

@@ -63,8 +63,9 @@ class SessionView(Protocol):
     def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
         """Send the error of a request."""
 
-    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = ()) -> None:
-        """Send a message once the transport takes it; see send_queue.Entry for `key` and `names`."""
+    def send(self, message: Message, key: Any = None, names: tuple[Any, ...] = (), lane: int | None = None) -> None:
+        """Send a message once the transport takes it; see send_queue.Entry for `key` and `names`, and SendQueue.put for
+        `lane`."""
 
     def result_behind(self, id_: str, value: Any, topic: str) -> None:
         """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5)."""
@@ -77,6 +78,7 @@ class SessionView(Protocol):
         gates: tuple[DeliveryWindow, ...],
         label: object,
         about: object,
+        lane: int | None = None,
     ) -> None:
         """Send a publication to a client with `flow`, once the windows `gates` are open; see send_queue.Entry."""
 

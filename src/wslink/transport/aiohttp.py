@@ -12,6 +12,7 @@ from typing import cast
 
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
+from wslink.kernel import limit_unsent
 from wslink.session.ports import FrameReceiver
 from wslink.session.stall import Progress
 from wslink.session.state import State
@@ -22,7 +23,6 @@ from wslink.transport.base import (
     Engine,
     close_reason,
     early_limit,
-    limit_unsent,
     too_large,
 )
 from wslink.transport.closing import CloseTimer

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
-import socket
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
@@ -32,22 +29,6 @@ CLOSE_TIMEOUT = 5.0
 EARLY_CLOSE_TIMEOUT = 1.0
 """The same for one that has not said a good hello."""
 MAX_CLOSE_REASON = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes 2
-
-
-def limit_unsent(transport: asyncio.BaseTransport | None, limit: int) -> None:
-    """Let a transport be writable only while less than `limit` bytes wait in the kernel before they are sent: there
-    nothing can be replaced or overtaken.
-
-    Linux and macOS have `TCP_NOTSENT_LOWAT` for it, which leaves what is on its way out of account, so that the rate
-    of no line falls. Elsewhere, and for other sockets, nothing changes.
-    """
-    raw = transport.get_extra_info("socket") if transport is not None else None
-    if raw is None or raw.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", {"linux": 25, "darwin": 0x201}.get(sys.platform))
-    if option is not None:
-        with contextlib.suppress(OSError):
-            raw.setsockopt(socket.IPPROTO_TCP, option, limit)
 
 
 class Carried(Transport, Protocol):

@@ -12,13 +12,17 @@ from wslink.wire.chunks import SMALL_MESSAGE, whole
 from wslink.wire.frames import Message
 
 ACKNOWLEDGEMENT, SETTLED, CANCEL = 1, 2, 6
-UNCOUNTED = frozenset((ACKNOWLEDGEMENT, SETTLED))
-"""Types whose frames are not acknowledged (FLOW-1)."""
+_UNCOUNTED = frozenset((ACKNOWLEDGEMENT, SETTLED))
 
 
 def pack_extension(items: Sequence[Any]) -> Message:
     """A small message of an extension, in a frame of its own."""
     return whole(msgspec.msgpack.encode(items), SMALL_MESSAGE)
+
+
+def is_uncounted(items: Sequence[Any]) -> bool:
+    """Whether a message is of a type whose frames are not acknowledged (FLOW-1)."""
+    return len(items) > 0 and type(items[0]) is int and items[0] in _UNCOUNTED
 
 
 def number(items: Sequence[Any], index: int, what: str) -> int:

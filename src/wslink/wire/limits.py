@@ -62,6 +62,8 @@ class Limits:
     """LIM-10: calls under way on the server above which none are taken from clients that have their share of them."""
     max_held: int = 16 * MIB
     """LIM-16: bytes of calls that wait to be taken, where the transport cannot hold up its client."""
+    max_retained: int = 1024
+    """LIM-17: keys of a topic whose newest values are kept for subscribers that come later; the newest are."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 

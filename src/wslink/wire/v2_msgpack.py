@@ -80,6 +80,15 @@ class SecondEncoder:
         """
         return self._pack(value, None)
 
+    def unpack(self, packed: Packed) -> Value:
+        """The value that was encoded, with arrays and bytes of its own."""
+        text = bytearray(packed.texts[0])
+        for splice, following in zip(packed.splices, packed.texts[1:], strict=True):
+            text += _splice_header(splice, len(text))
+            text += splice.data
+            text += following
+        return COPIES.value.decode(text)
+
     def _pack(self, value: Value, id_: str | None) -> Packed:
         """Encode a value, or the result of the call `id_`."""
         splices: list[_Splice] = []

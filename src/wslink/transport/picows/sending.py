@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from picows import WSListener, WSMsgType, WSTransport
 
+from wslink.kernel import limit_unsent
 from wslink.transport import deflate
-from wslink.transport.base import limit_unsent
 from wslink.transport.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
 from wslink.wire.frames import Buffer, Frame
 

@@ -1,0 +1,102 @@
+"""How far large arguments and results have come, for callers who want to know."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+from wslink.session.waiting import Entry
+from wslink.wire.chunks import HEADER, HEADER_LENGTH
+from wslink.wire.frames import Buffer, Message
+from wslink.wire.heads import packed_id
+
+logger: logging.Logger = logging.getLogger("wslink.client")
+
+
+class Transfer(NamedTuple):
+    """How far a message of a call has come, in bytes.
+
+    Attributes:
+        sent: of the call, while that is being sent; None for its response.
+        received: of the response, while that arrives; None for the call.
+        total: of the whole message.
+    """
+
+    sent: int | None
+    received: int | None
+    total: int
+
+
+OnTransfer = Callable[[Transfer], object]
+"""Is told of each chunk that was sent or has arrived; what it raises is logged."""
+
+
+def tell(on_transfer: OnTransfer, transfer: Transfer) -> None:
+    try:
+        on_transfer(transfer)
+    except Exception:
+        logger.exception("on_transfer raised")
+
+
+class Sending:
+    """A message that waits or is being sent, and who wants to know how far it has come."""
+
+    def __init__(self, entry: Entry, on_transfer: OnTransfer) -> None:
+        self._entry = entry
+        self._on_transfer = on_transfer
+        self._sent = 0
+        self._total = _total(entry.message)
+
+    def look(self) -> bool:
+        """Tell if it has come further; whether it has come to its end."""
+        entry = self._entry
+        sent = self._total if entry.over else entry.cutter.offset if entry.cutter is not None else 0
+        if sent > self._sent:
+            self._sent = sent
+            tell(self._on_transfer, Transfer(sent, None, self._total))
+        return entry.over
+
+
+def _total(message: Message) -> int:
+    return message.size - HEADER_LENGTH if message.source is None else message.source.total
+
+
+class Receiving:
+    """The responses that somebody wants to know of, by the id of their call."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, OnTransfer] = {}
+        self._under_way: dict[int, tuple[str, int]] = {}
+        """The calls of responses that have begun to arrive, and how much has, by the id of the message."""
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def add(self, id_: str, on_transfer: OnTransfer) -> None:
+        self._calls[id_] = on_transfer
+
+    def remove(self, id_: str) -> None:
+        """The call is over, whatever has arrived."""
+        if self._calls.pop(id_, None) is not None:
+            self._under_way = {number: known for number, known in self._under_way.items() if known[0] != id_}
+
+    def arrived(self, frame: Buffer) -> None:
+        """A chunk has arrived that completes no message."""
+        number, offset, total = HEADER.unpack_from(frame)
+        id_, received = self._under_way.get(number, ("", 0))
+        if offset == 0:
+            id_ = packed_id(memoryview(frame)[HEADER_LENGTH:]) or ""
+        on_transfer = self._calls.get(id_)
+        if on_transfer is not None:
+            received += len(frame) - HEADER_LENGTH
+            self._under_way[number] = id_, received
+            tell(on_transfer, Transfer(None, received, total))
+
+    def completed(self, id_: str, frame: Buffer) -> None:
+        """The last chunk of a response has arrived."""
+        on_transfer = self._calls.get(id_)
+        if on_transfer is not None:
+            total = HEADER.unpack_from(frame)[2]
+            self.remove(id_)
+            tell(on_transfer, Transfer(None, total, total))

@@ -1,0 +1,69 @@
+"""The newest values of a topic, for subscribers that come later."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
+
+from wslink.hub.audience import Member
+from wslink.hub.filters import Tag
+from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
+
+
+class RetainedValue:
+    """A payload that was encoded when it was published, for whatever kind of client comes.
+
+    Args:
+        tags: those that it was published with.
+        packed: what it was encoded to, by the encoder; SECOND_WITH_ARRAYS is one of these.
+    """
+
+    __slots__ = ("_packed", "tags")
+
+    def __init__(self, tags: Mapping[str, Tag], packed: dict[Encoder, Any]) -> None:
+        self.tags: Mapping[str, Tag] = tags
+        self._packed = packed
+
+    def packed(self, encoder: Encoder) -> Any:
+        """What `encoder` makes of the payload. Raises NotSerializable."""
+        found = self._packed.get(encoder)
+        if found is None:
+            payload = SECOND_WITH_ARRAYS.unpack(self._packed[SECOND_WITH_ARRAYS])
+            found = self._packed[encoder] = encoder.pack(payload)
+        return found
+
+
+class Retained:
+    """The newest value of each key of one topic. Values may be kept from any thread.
+
+    Args:
+        limit: how many keys may be kept (LIM-17, `max_retained`); those that were published longest ago go first.
+    """
+
+    def __init__(self, limit: Callable[[], int]) -> None:
+        self._limit = limit
+        self._values: dict[Hashable, RetainedValue] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def keep(self, key: Hashable, value: RetainedValue) -> None:
+        """Keep `value` in place of the one of that key."""
+        with self._lock:
+            self._values.pop(key, None)
+            self._values[key] = value
+            while len(self._values) > self._limit():
+                del self._values[next(iter(self._values))]
+
+    def new_to(self, member: Member, before: Member | None) -> list[tuple[Hashable, RetainedValue]]:
+        """What a new subscription is sent, oldest first: what its filter matches, and that of the one `before`, which
+        it takes the place of, does not."""
+        with self._lock:
+            values = list(self._values.items())
+        return [
+            (key, value)
+            for key, value in values
+            if member.matches(value.tags) and not (before is not None and before.matches(value.tags))
+        ]

@@ -1,0 +1,31 @@
+"""What is asked of the kernel for a connection."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+from typing import Any, Protocol
+
+
+class Informed(Protocol):
+    """A transport of asyncio, or what passes the question on to one."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """What is known of the connection by that name."""
+
+
+def limit_unsent(transport: Informed | None, limit: int) -> None:
+    """Let a transport be writable only while less than `limit` bytes wait in the kernel before they are sent: there
+    nothing can be replaced or overtaken.
+
+    Linux and macOS have `TCP_NOTSENT_LOWAT` for it, which leaves what is on its way out of account, so that the rate
+    of no line falls. Elsewhere, and for other sockets, nothing changes.
+    """
+    raw = transport.get_extra_info("socket") if transport is not None else None
+    if raw is None or raw.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", {"linux": 25, "darwin": 0x201}.get(sys.platform))
+    if option is not None:
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.IPPROTO_TCP, option, limit)
