@@ -106,7 +106,8 @@ test("chunks", { timeout: 2 * timeLimit + 60_000 }, () => {
 });
 
 test("a session", { timeout: 2 * timeLimit + 60_000 }, async () => {
-  const session = new Session({ send: () => undefined }, withDefaults({ maxMessage: 2 ** 20 }));
+  const session = new Session(withDefaults({ maxMessage: 2 ** 20 }));
+  session.connect({ send: () => undefined });
   const hello = session.hello("s", {});
   session.receive(frame(encode({ id: "system:c0:0", result: WELCOME_WITH_FEATURES })));
   expect((await hello).clientId).toBe(CLIENT_ID);

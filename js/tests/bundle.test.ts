@@ -45,7 +45,7 @@ describe("the script for pages without modules", () => {
   const names = ["CompositeClosureHelper", "NDArray", "ProcessLauncher", "SmartConnect", "WebsocketConnection", "WsLinkClient", "connect"];
 
   test("defines one global, wslink", () => {
-    const page = createContext({ TextDecoder, TextEncoder });
+    const page = createContext({ EventTarget, TextDecoder, TextEncoder });
     const before = new Set(Object.keys(page));
     runInContext(read("wslink.js"), page);
     expect(Object.keys(page).filter((name) => !before.has(name))).toEqual(["wslink"]);
@@ -54,11 +54,11 @@ describe("the script for pages without modules", () => {
 
   test("is what require gets, and what AMD loaders get", () => {
     const module = { exports: {} };
-    runInContext(read("wslink.js"), createContext({ TextDecoder, TextEncoder, module, exports: module.exports }));
+    runInContext(read("wslink.js"), createContext({ EventTarget, TextDecoder, TextEncoder, module, exports: module.exports }));
     expect(Object.keys(module.exports)).toEqual(expect.arrayContaining(names));
     let made: object = {};
     const define = Object.assign((_: string[], make: () => object) => (made = make()), { amd: {} });
-    runInContext(read("wslink.js"), createContext({ TextDecoder, TextEncoder, define }));
+    runInContext(read("wslink.js"), createContext({ EventTarget, TextDecoder, TextEncoder, define }));
     expect(Object.keys(made)).toEqual(expect.arrayContaining(names));
   });
 });

@@ -99,6 +99,17 @@ export async function dragSun(page, azimuth, altitude) {
   await page.waitForFunction(() => window.demo.state.moves === window.demo.state.movesSent);
 }
 
+/**
+ * Stops the animated sun by a click on its button where it stands: a browser that draws without a graphics card is busy
+ * with the animation, and `click()` waits for two frames in which nothing else is done.
+ */
+export async function stopSun(page) {
+  const button = page.getByRole("button", { name: "Stop" });
+  const { x, y, width, height } = await button.boundingBox();
+  await page.mouse.click(x + width / 2, y + height / 2);
+  await page.getByRole("button", { name: "Animate" }).waitFor();
+}
+
 /** Drags the map by pixels, around a point that no panel covers. */
 export async function dragMap(page, dx, dy) {
   const [x, y] = [480 - dx / 2, 290 - dy / 2];

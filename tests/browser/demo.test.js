@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
-import { ROOT, dragMap, dragSun, inside, launch, nameOf, open, pixels, regionOf, serve, settled, tilesOf } from "./demo.js";
+import { ROOT, dragMap, dragSun, inside, launch, nameOf, open, pixels, regionOf, serve, settled, stopSun, tilesOf } from "./demo.js";
 
 const SIZE = { width: 960, height: 640 };
 const SCREENSHOT = { width: 1280, height: 800 };
@@ -82,7 +82,7 @@ describe("the demo in a browser", { timeout: 600_000 }, () => {
       before,
     );
     assert.notEqual(await page.locator("#tiles").textContent(), "0");
-    await page.getByRole("button", { name: "Stop" }).click();
+    await stopSun(page);
     await settled(page);
     const still = await pixels(page);
     assert.equal(changed(still, await pixels(page)), 0);
@@ -180,7 +180,7 @@ describe("the demo in a browser", { timeout: 600_000 }, () => {
     const { page } = await tab(SCREENSHOT);
     await page.getByRole("button", { name: "Animate" }).click();
     await page.waitForFunction(() => window.demo.stats.tiles > 100);
-    await page.getByRole("button", { name: "Stop" }).click();
+    await stopSun(page);
     await dragSun(page, 315, 32);
     await page.mouse.move(556, 352);
     await plotAt(page, 556, 352);

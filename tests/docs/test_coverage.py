@@ -41,6 +41,7 @@ RUN_BY = {
             "tests/deployment/test_web_servers.py::test_by_a_map",
         ],
     },
+    "docs/flow-control.md": {"python": ["tests/docs/test_python_pages.py::test_the_viewer_turns_on_demand"]},
     "docs/launcher.md": {
         "bash": [
             "tests/docs/test_launcher_pages.py::test_the_commands_serve_the_example",

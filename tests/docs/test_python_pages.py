@@ -47,6 +47,17 @@ async def test_a_call_in_a_thread_is_cancelled(serve: Serve) -> None:
     assert 0 < len(decimated) == done < 1000
 
 
+async def test_the_viewer_turns_on_demand(serve: Serve) -> None:
+    names: dict[str, Any] = {}
+    exec(block("docs/flow-control.md", "python").replace("App()", 'App(secret="secret")'), names)
+    async with wslink.connect(await serve(names["app"]), secret="secret") as link:
+        frames = link.subscribe("view.frame")
+        assert await anext(frames) == {"size": 1024, "azimuth": 0, "sharp": False}
+        assert await anext(frames) == {"size": 1024, "azimuth": 0, "sharp": True}
+        await link.call("view.turn", 30.0)
+        assert (await anext(frames))["azimuth"] == 30
+
+
 async def test_who_a_client_is(serve: Serve) -> None:
     names: dict[str, Any] = {}
     exec(block("docs/python.md", "python", 2), names)

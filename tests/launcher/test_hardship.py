@@ -201,8 +201,10 @@ class TestLogs:
     async def test_logs_go_with_their_sessions_where_none_are_kept(self, tmp_path: Path) -> None:
         async with launching(tmp_path, apps={"good": APPS["good"]}, keep_logs=0) as running:
             session = await running.start("good")
+            path = tmp_path / "log" / f"{session['id']}.txt"
+            assert path.exists()
             await running.ask("DELETE", session["id"])
-            assert not (tmp_path / "log" / f"{session['id']}.txt").exists()
+            await until(lambda: not path.exists())
 
 
 CUT_OFF: list[bytes] = [

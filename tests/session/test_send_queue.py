@@ -115,8 +115,7 @@ def test_a_response_that_is_given_up_is_not_sent() -> None:
     """CAN-2, CAN-3."""
     queue = SendQueue(10 * MIB)
     for id_ in "ABC":
-        entry = put(queue, large(id_), id_)
-        entry.about = id_
+        put(queue, large(id_), id_)
     put(queue, large("p"), "topic", "B")
     assert queue.next(50_012) is not None
     for id_ in ("B", "A", "A", "unknown"):
@@ -134,7 +133,7 @@ def test_a_response_that_is_given_up_is_not_sent() -> None:
 def test_a_small_response_that_is_given_up_is_not_sent() -> None:
     queue = SendQueue(10 * MIB)
     put(queue, small("before"))
-    put(queue, small("response"), "id").about = "id"
+    put(queue, small("response"), "id")
     put(queue, small("publication"), "topic", "id")
     response = queue.named.response("id")
     assert response is not None

@@ -190,13 +190,14 @@ async def test_what_is_held_before_hello(engine: str, app: App, serve: Serve) ->
 
 
 async def longest_wait(peer: Any, flood: Any) -> float:
-    """The longest that a call of `peer` takes while `flood` runs."""
+    """The longest that a call of `peer` takes while `flood` runs: seconds of this thread, in which all of them run.
+    What the machine does beside does not count."""
     longest = 0.0
     task = asyncio.ensure_future(flood)
     while not task.done():
-        began = time.monotonic()
+        began = time.thread_time()
         await peer.call("echo", 1)
-        longest = max(longest, time.monotonic() - began)
+        longest = max(longest, time.thread_time() - began)
         await asyncio.sleep(0.01)
     await task
     return longest
@@ -233,7 +234,7 @@ async def test_pings_that_nobody_reads_the_answers_of(
     socket.send(PING, b"the newest")
     await asyncio.sleep(0.3)
     assert psutil.Process().memory_info().rss - before < 32 * MIB
-    assert waited < 1  # the flood itself runs in this process, and on a busy machine
+    assert waited < 1  # the flood itself runs in this thread
     socket.reader._transport.resume_reading()  # type: ignore[attr-defined]
     while (await socket.receive()).payload != b"the newest":
         pass

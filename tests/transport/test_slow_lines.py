@@ -7,19 +7,27 @@ import json
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+import uvicorn
+from aiohttp import web
 
 from tests.conftest import Open, Serve
+from tests.ports import free_port
 from tests.released.serving import Protocol
 from tests.transport.places import running
 from tests.transport.raw import BINARY, CLOSE, PING, PONG, TEXT, RawSocket
 from tests.transport.shaped import shaped
 from wslink import App, register
 from wslink.compat.websocket import LinkProtocol
+from wslink.relay.options import Options
+from wslink.relay.service import Relay
 from wslink.transport import heartbeat
 from wslink.transport.base import ENGINES
+from wslink.wire.limits import Limits
 
 MIB = 1024 * 1024
 BEAT = 0.3
@@ -186,3 +194,99 @@ async def test_tornado_drops_who_answers_no_ping(
         )
         await peer.closed()
     assert "no sign of life" in caplog.text
+
+
+@asynccontextmanager
+async def under_uvicorn(app: App, **options: Any) -> AsyncIterator[int]:
+    """The port of uvicorn, with `app` at its root."""
+    config = uvicorn.Config(app.asgi(), port=(port := free_port()), log_level="error", lifespan="off", **options)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield port
+    finally:
+        server.should_exit = True
+        await task
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+async def test_an_asgi_application_waits_for_slow_lines_too(direction: str, peers: Open) -> None:
+    """Its server's pings are off here: what is left is ours. Each frame takes more than `stall_timeout`."""
+    app, data = App(secret="secret", limits=Limits(stall_timeout=0.5)), os.urandom(3 * MIB)
+    app.method("fetch")(lambda: data)
+    app.method("size")(len)
+    async with (
+        under_uvicorn(app, ws_ping_interval=None) as server,
+        shaped("127.0.0.1", server, **{direction: 1e6}) as port,
+    ):
+        peer = await peers(f"ws://127.0.0.1:{port}/ws", 2, hello={})
+        if direction == "down":
+            assert (await peer.call("fetch"))["result"] == data
+        else:
+            assert (await peer.call("size", data))["result"] == len(data)
+        await peer.socket.close()
+
+
+async def test_pings_of_uvicorn_pass_a_line_that_takes_what_waits_before_them_in_time(peers: Open) -> None:
+    """docs/python.md: 10 MiB in `--ws-ping-timeout`."""
+    app, data = App(secret="secret"), os.urandom(24 * MIB)
+    app.method("fetch")(lambda: data)
+    async with (
+        under_uvicorn(app, ws_ping_interval=1, ws_ping_timeout=2) as server,
+        shaped("127.0.0.1", server, down=5 * MIB) as port,
+    ):
+        peer = await peers(f"ws://127.0.0.1:{port}/ws", 2, hello={})
+        assert (await peer.call("fetch"))["result"] == data
+        await peer.socket.close()
+
+
+@asynccontextmanager
+async def relaying(mode: str) -> AsyncIterator[int]:
+    """The port of a relay. What it does in mode forward, the launcher's session proxy does, too."""
+    relay = Relay(Options(mode=mode, proxy_route="/{port}"))
+    runner = web.AppRunner(relay.application(), access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+async def test_a_tunnel_passes_on_the_pace_of_a_slow_line(
+    engine: str, direction: str, app: App, serve: Serve, peers: Open
+) -> None:
+    """The server sees the tunnel's end of the line: what that takes is what the peer takes."""
+    data = os.urandom(3 * MIB)
+    app.method("fetch")(lambda: data)
+    app.method("size")(len)
+    url = await serve(app, engine=engine, heart_beat=BEAT)
+    async with relaying("forward") as relay, shaped("127.0.0.1", relay, **{direction: 1e6}) as port:
+        peer = await peers(f"ws://127.0.0.1:{port}/{url.split(':')[2].split('/')[0]}", 2, hello={})
+        if direction == "down":
+            assert (await peer.call("fetch"))["result"] == data
+        else:
+            assert (await peer.call("size", data))["result"] == len(data)
+        await peer.socket.close()
+
+
+@pytest.mark.parametrize("direction", ["down", "up"])
+async def test_a_server_behind_a_relay_waits_for_slow_lines(
+    direction: str, peers: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WSLINK_HEART_BEAT", "1")
+    protocol = Protocol(Link(data := os.urandom(3 * MIB)))
+    async with (
+        relaying("relay") as relay,
+        running({"reverse_url": f"ws://127.0.0.1:{relay}/1", "ws_protocol": protocol}, "aiohttp"),
+        shaped("127.0.0.1", relay, **{direction: 5e5}) as port,
+    ):
+        peer = await peers(f"ws://127.0.0.1:{port}/1", 2, hello={"secret": protocol.secret})
+        if direction == "down":
+            assert (await peer.call("slow.fetch"))["result"] == data
+        else:
+            assert (await peer.call("slow.size", data))["result"] == len(data)
+        await peer.socket.close()

@@ -41,7 +41,9 @@ async function start() {
     if (!view) build();
     await subscribe();
     moved();
-    show("open", `Connected · ${link.server.name} ${link.server.version}`);
+    showOpen();
+    link.addEventListener("statechange", () => link.state === "reconnecting" && show("reconnecting", "Reconnecting"));
+    link.addEventListener("reconnected", ({ detail }) => returned(detail));
     link.closed.then(({ code, reason }) => lost(reason || `code ${code}`));
   } catch (error) {
     void link?.close();
@@ -79,10 +81,26 @@ function arrived(tile, bytes = 0) {
   }
 }
 
+/** There is a connection again. A server that was restarted has sent everything anew, and counts lights from its first. */
+function returned({ resumed }) {
+  if (!resumed) {
+    land.forget();
+    Object.assign(state, { lightSent: 0, movesSent: state.moves });
+  } else if (state.moves !== state.movesSent) {
+    sendLight(state.moves);
+  }
+  showOpen();
+  moved();
+}
+
 function lost(why) {
   show("closed", "Disconnected");
   $("why").textContent = why;
   dial.turning = false;
+}
+
+function showOpen() {
+  show("open", `Connected · ${link.server.name} ${link.server.version}`);
 }
 
 function show(status, text) {

@@ -1,5 +1,5 @@
-import { AuthenticationError, TimeoutError, UsageError } from "../errors.js";
-import { type WaitOptions, giveUpAfter } from "../rpc/deadline.js";
+import { AuthenticationError, UsageError } from "../errors.js";
+import type { WaitOptions } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
 import type { Transport } from "../transports/transport.js";
 import { type WebSocketConstructor, openWebSocket } from "../transports/websocket.js";
@@ -7,21 +7,29 @@ import { withDefaults } from "../wire/limits.js";
 import type { LaunchedSession } from "./launch.js";
 import { Link } from "./link.js";
 import { type Page, defaultUrl, forgetSecret, pageSecret, socketUrl } from "./page.js";
+import { Backoff, type ReconnectOptions } from "./reconnect.js";
 
 /** Options of {@link connect}. */
 export interface ConnectOptions extends WaitOptions {
   /** The server's secret. Default: none, or what the page's URL holds; see {@link connect}. */
   readonly secret?: string | undefined;
-  /** Gives up connecting after so many milliseconds, with a TimeoutError. Default: 10,000. 0 waits for ever. */
+  /** Gives up connecting after so many milliseconds, with a TimeoutError; the same for each attempt to connect again. Default: 10,000. 0 waits for ever. */
   readonly timeout?: number | undefined;
   /** Gives up connecting when it aborts, with its reason. It has no effect on a connection that is open. */
   readonly signal?: AbortSignal | undefined;
-  /** The `timeout` of calls that give none, in milliseconds. Default: they wait until the connection ends. */
+  /**
+   * How to connect again where the connection ends; false for not at all: the link is closed then. A transport that is given instead of a URL cannot be
+   * opened again.
+   */
+  readonly reconnect?: ReconnectOptions | boolean | undefined;
+  /** The `timeout` of calls that give none, in milliseconds. Default: they wait until the link is closed. */
   readonly callTimeout?: number | undefined;
   /** The most bytes in one message, and in all messages under way together; larger ones are skipped. Default: 1 GiB. */
   readonly maxMessage?: number | undefined;
   /** The most messages under way in chunks; more are skipped. Default: 64. */
   readonly maxPartial?: number | undefined;
+  /** The most bytes of calls that are kept for when the link has a connection again, sent or not; with more the server cannot resume. Default: 64 MiB. */
+  readonly maxResume?: number | undefined;
   /** What opens the connection. Default: the platform's WebSocket; in Node 20, the one of the package `ws`. */
   readonly WebSocket?: WebSocketConstructor | undefined;
   /** Extensions of the protocol beyond those that are built in; the server must know them too. */
@@ -33,6 +41,8 @@ export interface ConnectOptions extends WaitOptions {
  *
  * Without a target it connects to the server that the page, or this module, came from. It then takes the secret from the page's
  * URL (`?secret=...`), removes it from the address bar and keeps it in `sessionStorage`; a page that has none tries without.
+ *
+ * The link outlives its connection: where that ends, it connects again, at once and then after random, growing waits.
  *
  * @param target - a `ws:`, `wss:`, `http:` or `https:` URL, relative to the page if need be; a session that {@link launch} started, whose
  *   secret is used then; or a transport that is open. It may be left out: `connect({ secret })`.
@@ -55,25 +65,31 @@ export async function connect(target?: Target | ConnectOptions, options: Connect
   const page: Page = globalThis;
   const own = target === undefined ? defaultUrl(import.meta.url, page) : undefined;
   const secret = secretOf(options) ?? (own && pageSecret(own, page));
-  const attempt = new AbortController();
-  const late = (): Error => new TimeoutError("connect", timeout);
-  const disarm = giveUpAfter({ timeout, signal }, late, (reason) => attempt.abort(reason));
+  const open = (attempt: AbortSignal): Promise<Transport> => openTransport(own ?? target ?? "", options, attempt);
+  const refused = (): void => {
+    if (own) forgetSecret(own, page);
+  };
+  const backoff = isTransport(target) ? undefined : backoffOf(options);
   try {
-    signal?.throwIfAborted();
-    const transport = await openTransport(own ?? target ?? "", options, attempt.signal);
-    return await Link.open(transport, { secret, callTimeout, limits, features, signal: attempt.signal });
+    return await Link.open({ open, backoff, timeout, signal, secret, refused, callTimeout, limits, features });
   } catch (error) {
-    if (own && error instanceof AuthenticationError) forgetSecret(own, page);
+    if (error instanceof AuthenticationError) refused();
     throw error;
-  } finally {
-    disarm();
   }
 }
 
 type Target = string | URL | LaunchedSession | Transport;
 
 function isTarget(target: unknown): target is Exclude<Target, LaunchedSession> | undefined {
-  return target === undefined || typeof target === "string" || target instanceof URL || "listen" in Object(target);
+  return target === undefined || typeof target === "string" || target instanceof URL || isTransport(target);
+}
+
+function isTransport(target: unknown): target is Transport {
+  return "listen" in Object(target);
+}
+
+function backoffOf({ reconnect = true }: ConnectOptions): Backoff | undefined {
+  return reconnect === false ? undefined : new Backoff(reconnect === true ? {} : reconnect);
 }
 
 /** The options that stand in the place of a target. */

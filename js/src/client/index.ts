@@ -1,7 +1,8 @@
 // What pages load as client.js: everything but the compatibility API.
 export { connect, type ConnectOptions } from "./connect.js";
 export { launch, type LaunchOptions, type LaunchProgress, type LaunchRequest, type LaunchedSession } from "./launch.js";
-export type { CallOptions, CloseInfo, Link, LinkState } from "./link.js";
+export type { CloseInfo, Link, LinkEvents, LinkState, Reconnected } from "./link.js";
+export type { ReconnectOptions } from "./reconnect.js";
 export { painted } from "./painted.js";
 export {
   AuthenticationError,
@@ -26,6 +27,8 @@ export type {
   Subscription,
   TagValue,
 } from "../session/features/subscribe.js";
+export type { CallOptions } from "../session/session.js";
+export type { NotResumed } from "../session/features/resume.js";
 export type { Feature, FeatureFactory, FeatureHost } from "../session/features/feature.js";
 export type { Transport, TransportEvents } from "../transports/transport.js";
 export type { WebSocketConstructor, WebSocketEvent, WebSocketLike } from "../transports/websocket.js";

@@ -1,79 +1,114 @@
-import { ConnectionError } from "../errors.js";
-import type { WaitOptions } from "../rpc/deadline.js";
+import { AuthenticationError, ConnectionError, TimeoutError } from "../errors.js";
+import { giveUpAfter } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
+import type { NotResumed } from "../session/features/resume.js";
 import type { Callback, SubscribeOptions, Subscription } from "../session/features/subscribe.js";
 import type { Welcome } from "../session/hello.js";
-import { Session } from "../session/session.js";
+import { type CallOptions, Session, type Verdict } from "../session/session.js";
 import type { Transport } from "../transports/transport.js";
 import type { Limits } from "../wire/limits.js";
+import type { Backoff } from "./reconnect.js";
 
-/** How a connection ended. */
+/** How a link ended. */
 export interface CloseInfo {
-  /** The WebSocket close code: 1000 for a close that was asked for, 1006 for a connection that broke. */
+  /** The WebSocket close code: 1000 for a close that was asked for, 1006 for a connection that broke, 1008 where the secret is refused on a return. */
   readonly code: number;
   /** The reason that the closing side gave; may be empty. */
   readonly reason: string;
 }
 
-export type LinkState = "open" | "closing" | "closed";
+export type LinkState = "open" | "reconnecting" | "closing" | "closed";
 
-/**
- * Options of one call. Where its time is over or its signal aborts, the server cancels the call, if it has the feature `"cancel"`: what has not begun
- * never begins, and what is left of its arguments and its response is not sent.
- */
-export type CallOptions = WaitOptions;
+/** What became of a link while it had no connection: the `detail` of `reconnected`. */
+export interface Reconnected {
+  /**
+   * Whether the server goes on where it was: nothing is lost, and nothing came twice. Otherwise it takes this for a new client; subscriptions have been
+   * made again, and calls that it may have got have rejected.
+   */
+  readonly resumed: boolean;
+  /** Why not: the time or the bytes were exceeded, the server was restarted, it refuses, or it never could. */
+  readonly reason: NotResumed | undefined;
+  /** For how long there was no connection, in milliseconds. */
+  readonly away: number;
+}
+
+/** The events of a link. */
+export interface LinkEvents {
+  /** {@link Link.state} has changed. */
+  readonly statechange: Event;
+  /** There is a connection again. */
+  readonly reconnected: CustomEvent<Reconnected>;
+}
+
+/** An EventTarget that knows the events of a link. */
+interface LinkTarget extends EventTarget {
+  addEventListener<K extends keyof LinkEvents>(
+    type: K,
+    listener: ((event: LinkEvents[K]) => unknown) | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+}
 
 /** What a link needs to begin. */
-export interface LinkOptions extends WaitOptions {
+export interface LinkOptions {
+  /** Opens a connection; gives up when the signal aborts. */
+  readonly open: (signal: AbortSignal) => Promise<Transport>;
+  /** When to open another; undefined for never. */
+  readonly backoff: Backoff | undefined;
+  /** Milliseconds for one attempt; 0 for as long as it takes. */
+  readonly timeout: number;
+  /** Gives up the first attempt. */
+  readonly signal: AbortSignal | undefined;
   readonly secret: string | undefined;
+  /** Called when the server refuses the secret. */
+  readonly refused: () => void;
   readonly callTimeout: number | undefined;
   readonly limits: Limits;
   readonly features: readonly FeatureFactory[] | undefined;
 }
 
-/** A connection to a server, from {@link connect}. */
-export class Link {
-  /** Resolves when the connection has ended, for whatever reason; never rejects. */
+/** The close code of a connection that this side gives up, but not its session: 1000 would end that too. */
+const GIVEN_UP = 4000;
+
+/** A link to a server, from {@link connect}. It outlives its connection: where that ends, the link makes another. */
+export class Link extends (EventTarget as new () => LinkTarget) {
+  /** Resolves when the link is closed for good; never rejects. */
   readonly closed: Promise<CloseInfo>;
 
-  readonly #transport: Transport;
+  readonly #options: LinkOptions;
   readonly #session: Session;
-  readonly #callTimeout: number | undefined;
+  readonly #closing = new AbortController();
+  #closed: (info: CloseInfo) => void = () => undefined;
+  #transport: Transport | undefined;
   #welcome: Welcome | undefined;
+  #name = "";
+  #returning = false;
+  /** How many sessions there have been. */
+  #sessions = 0;
 
-  private constructor(transport: Transport, { limits, callTimeout, features }: LinkOptions) {
-    this.#transport = transport;
-    this.#callTimeout = callTimeout;
-    this.#session = new Session(transport, { ...limits, features });
-    this.closed = new Promise((resolve) => {
-      transport.listen({
-        frame: (frame) => this.#session.receive(frame),
-        closed: (code, reason) => {
-          this.#end("end", code, reason);
-          resolve({ code, reason });
-        },
-      });
-    });
+  private constructor(options: LinkOptions) {
+    super();
+    const { limits, features, backoff } = options;
+    this.#options = options;
+    const lost = backoff && ((): void => this.#giveUp(this.#transport, "the server gave no sign of life"));
+    this.#session = new Session({ ...limits, features, lost });
+    this.closed = new Promise((resolve) => (this.#closed = resolve));
   }
 
   /**
-   * Says hello over a transport that is open.
+   * Connects and says hello.
    *
    * @internal
    */
-  static async open(transport: Transport, options: LinkOptions): Promise<Link> {
-    const link = new Link(transport, options);
-    try {
-      link.#welcome = await link.#session.hello(options.secret, options);
-      return link;
-    } catch (error) {
-      void link.close();
-      throw error;
-    }
+  static async open(options: LinkOptions): Promise<Link> {
+    const link = new Link(options);
+    await link.#connect(options.signal);
+    return link;
   }
 
   /**
-   * This client's id, which the server gave it: "c" and 32 hexadecimal digits. In Python it is `Call.client_id`, a key of `app.clients`, and
+   * This client's id, which the server gave it, and gives anew where it does not resume: "c" and 32 hexadecimal digits. In Python it is `Call.client_id`, a key of `app.clients`, and
    * what `publish(to=...)` takes.
    */
   get clientId(): string {
@@ -90,13 +125,19 @@ export class Link {
     return this.#welcome?.server;
   }
 
-  /** `closing` from {@link Link.close} until the server has closed too. */
+  /** `reconnecting` while there is no connection; `closing` from {@link Link.close} until the server has closed too. */
   get state(): LinkState {
     return this.#session.state as LinkState; // it is not new any more where anybody has the link
   }
 
+  /** Changes exactly when what the server kept for this client is void, such as its state of a session: what was read before is to be read again. */
+  get epoch(): string {
+    return this.#welcome?.resumption?.epoch ?? `${this.clientId}:${this.#sessions}`;
+  }
+
   /**
-   * Calls a method of the server. Calls are sent in the order in which they are made; responses come as the server has them.
+   * Calls a method of the server. Calls are sent in the order in which they are made; responses come as the server has them. While the link is
+   * reconnecting, calls wait for the connection.
    *
    * @typeParam T - what the method returns; it is not checked.
    * @param args - positional arguments: plain values, `ArrayBuffer`s, typed arrays, {@link NDArray}s, `Blob`s, `Date`s, nested at will.
@@ -104,7 +145,8 @@ export class Link {
    * @param kwargs - arguments by name; those that are undefined are left out.
    * @throws CallError where the server responds with an error; see its `code` and `data`.
    * @throws TimeoutError after `timeout` milliseconds (default: `callTimeout` of {@link connect}); the server cancels the call where it can.
-   * @throws ConnectionError where the connection ends before the response.
+   * @throws ConnectionError where the link is closed before the response, or its connection ends and the server does not know afterwards whether
+   *   it got the call; with `retry`, such a call is made again.
    * @throws UsageError for arguments that cannot be sent; it names the place, such as `args[0].size`.
    */
   async call<T = unknown>(
@@ -113,8 +155,8 @@ export class Link {
     kwargs?: Readonly<Record<string, unknown>>,
     options: CallOptions = {},
   ): Promise<T> {
-    const { timeout = this.#callTimeout, signal } = options;
-    return (await this.#session.call(method, args, kwargs, { timeout, signal })) as T;
+    const { timeout = this.#options.callTimeout, signal, retry } = options;
+    return (await this.#session.call(method, args, kwargs, { timeout, signal, retry })) as T;
   }
 
   /**
@@ -131,20 +173,117 @@ export class Link {
   }
 
   /**
-   * Closes the connection. Calls that wait reject with a ConnectionError at once, and no callback is called any more.
+   * Closes the link for good. Calls that wait reject with a ConnectionError at once, and no callback is called any more.
    *
    * @returns what {@link Link.closed} resolves to.
    */
   close(): Promise<CloseInfo> {
-    if (this.#session.state !== "closing" && this.#session.state !== "closed") {
-      this.#end("close", 1000, "closed by this client");
-      this.#transport.close(1000, "");
-    }
+    if (this.state === "closing" || this.state === "closed") return this.closed;
+    this.#session.end("close", this.#error(1000, "closed by this client"));
+    this.#closing.abort();
+    this.#changed();
+    if (this.#transport) this.#transport.close(1000, "");
+    else this.#end({ code: 1000, reason: "closed by this client" });
     return this.closed;
   }
 
-  #end(event: "close" | "end", code: number, reason: string): void {
-    const message = `the connection to ${this.#transport.name} is closed (${reason ? `${code}, ${reason}` : code})`;
-    this.#session.end(event, new ConnectionError(message, code, reason));
+  /** Opens a connection and says hello over it, within the time of one attempt. */
+  async #connect(signal: AbortSignal | undefined): Promise<Verdict> {
+    const { open, secret, timeout, backoff } = this.#options;
+    const attempt = new AbortController();
+    const disarm = giveUpAfter({ timeout, signal }, (ms) => new TimeoutError("connect", ms), (reason) => attempt.abort(reason));
+    try {
+      signal?.throwIfAborted();
+      this.#use(await open(attempt.signal));
+      attempt.signal.throwIfAborted();
+      const welcome = await this.#session.hello(secret, { signal: attempt.signal });
+      this.#welcome = welcome;
+      if (!welcome.resumed) this.#sessions += 1;
+      backoff?.opened();
+      return welcome;
+    } catch (error) {
+      this.#giveUp(this.#transport, "");
+      throw error;
+    } finally {
+      disarm();
+    }
+  }
+
+  #use(transport: Transport): void {
+    this.#transport = transport;
+    this.#name = transport.name;
+    transport.listen({
+      frame: (frame) => {
+        if (transport === this.#transport) this.#session.receive(frame);
+      },
+      closed: (code, reason) => {
+        if (transport === this.#transport) this.#cut({ code, reason });
+      },
+    });
+    this.#session.connect(transport);
+  }
+
+  /** Does not wait for a connection to end: what still comes over it counts no more. */
+  #giveUp(transport: Transport | undefined, reason: string): void {
+    if (!transport || this.state === "closing") return;
+    this.#cut({ code: 1006, reason });
+    transport.close(this.#welcome ? GIVEN_UP : 1000, reason);
+  }
+
+  /** The connection has ended. */
+  #cut(info: CloseInfo): void {
+    this.#transport = undefined;
+    if (this.state === "closing" || !this.#options.backoff) return this.#end(info);
+    const open = this.state === "open";
+    this.#session.disconnect(this.#error(info.code, info.reason));
+    if (!open) return;
+    this.#options.backoff.ended();
+    this.#changed();
+    if (!this.#returning) void this.#return(this.#options.backoff, info);
+  }
+
+  /** Connects again, as often as it takes. */
+  async #return(backoff: Backoff, info: CloseInfo): Promise<void> {
+    const since = performance.now();
+    this.#returning = true;
+    const over = new AbortController();
+    const disarm = giveUpAfter({ timeout: backoff.giveUpAfter, signal: this.#closing.signal }, () => new Error(), () => over.abort());
+    let verdict: Verdict | undefined;
+    while (this.state === "reconnecting" && !over.signal.aborted) {
+      await backoff.wait(over.signal);
+      verdict = await this.#connect(over.signal).catch((error: unknown) => this.#refuse(error));
+    }
+    disarm();
+    this.#returning = false;
+    if (this.state === "open" && verdict) {
+      this.#changed();
+      const { resumed, reason } = verdict;
+      this.dispatchEvent(new CustomEvent<Reconnected>("reconnected", { detail: { resumed, reason, away: performance.now() - since } }));
+    } else if (this.state === "reconnecting") {
+      this.#end(info);
+    }
+  }
+
+  /** An attempt has failed. A secret that no longer counts ends the link: to try again would not help. */
+  #refuse(error: unknown): undefined {
+    if (!(error instanceof AuthenticationError)) return;
+    this.#options.refused();
+    if (this.state === "reconnecting") this.#end({ code: 1008, reason: error.message });
+  }
+
+  #end(info: CloseInfo): void {
+    if (this.state === "closed") return;
+    this.#session.end("end", this.#error(info.code, info.reason));
+    this.#closed(info);
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.dispatchEvent(new Event("statechange"));
+  }
+
+  #error(code: number, reason: string): ConnectionError {
+    const message = `the connection to ${this.#name} is closed (${reason ? `${code}, ${reason}` : code})`;
+    return new ConnectionError(message, code, reason);
   }
 }

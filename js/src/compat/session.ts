@@ -88,7 +88,8 @@ export class ReleasedSession {
   /** Uses a socket that is opening, instead of any before it; returns what takes its frames. */
   use(socket: SocketLike): (frame: Uint8Array | string) => void {
     this.end();
-    const session = new Session(new SocketSink(socket), { ...withDefaults({}), asReleased: true });
+    const session = new Session({ ...withDefaults({}), asReleased: true });
+    session.connect(new SocketSink(socket));
     this.#socket = socket;
     this.#session = session;
     for (const subscriber of this.#subscribers) subscriber.entry = add(session, subscriber);

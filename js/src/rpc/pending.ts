@@ -29,6 +29,11 @@ export class PendingCalls {
     });
   }
 
+  /** The calls that wait, in the order in which they were made. */
+  get ids(): readonly string[] {
+    return [...this.#pending.keys()];
+  }
+
   has(id: string): boolean {
     return this.#pending.has(id);
   }
@@ -49,7 +54,7 @@ export class PendingCalls {
 
   /** Fails every call, in the order in which they were made. */
   rejectAll(reason: unknown): void {
-    for (const id of [...this.#pending.keys()]) this.reject(id, () => reason);
+    for (const id of this.ids) this.reject(id, () => reason);
   }
 
   #take(id: string): Pending | undefined {

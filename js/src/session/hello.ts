@@ -1,6 +1,8 @@
 import { AuthenticationError, ErrorCode, ProtocolError } from "../errors.js";
 import { VERSION } from "../version.js";
 import { HEADER_LENGTH } from "../wire/limits.js";
+import { isCount } from "./numbering.js";
+import type { NotResumed, Resumption } from "./features/resume.js";
 
 /** What the server says in response to hello (HELLO-2, EXT-2). A released server says less. */
 export interface Welcome {
@@ -11,11 +13,13 @@ export interface Welcome {
   readonly server: { readonly name: string; readonly version: string } | undefined;
   /** The largest frame that it takes, header included, in bytes (G2-5). */
   readonly maxMsgSize: number | undefined;
+  /** What becomes of the session when its connection ends; undefined where the server says nothing of that (RES-1). */
+  readonly resumption: Resumption | undefined;
 }
 
-/** The argument of hello; without features it is a released client's (HELLO-1, EXT-1). */
-export function helloOf(secret: string | undefined, features: readonly string[] | undefined): object {
-  return features ? { secret, features, client: { name: "wslink", version: VERSION } } : { secret };
+/** The argument of hello; without features it is a released client's (HELLO-1, EXT-1, RES-1). */
+export function helloOf(secret: string | undefined, features: readonly string[] | undefined, resume?: object): object {
+  return features ? { secret, features, client: { name: "wslink", version: VERSION }, ...(resume && { resume }) } : { secret };
 }
 
 /**
@@ -24,11 +28,11 @@ export function helloOf(secret: string | undefined, features: readonly string[] 
  * @throws ProtocolError where it is not one.
  */
 export function readWelcome(response: unknown): Welcome {
-  const { clientID, maxMsgSize, features = [], server } = (response ?? {}) as Record<string, unknown>;
+  const { clientID, maxMsgSize, features = [], server, resume } = (response ?? {}) as Record<string, unknown>;
   if (typeof clientID !== "string" || !/^\w+$/.test(clientID)) throw badWelcome("clientID");
   if (maxMsgSize !== undefined && !(typeof maxMsgSize === "number" && maxMsgSize > HEADER_LENGTH)) throw badWelcome("maxMsgSize");
   if (!Array.isArray(features) || !features.every(isText)) throw badWelcome("features");
-  return { clientId: clientID, maxMsgSize, features, server: readServer(server) };
+  return { clientId: clientID, maxMsgSize, features, server: readServer(server), resumption: readResumption(resume) };
 }
 
 /** The error of a refused hello, in words for who chose the secret. */
@@ -40,6 +44,22 @@ export function refusal(error: AuthenticationError, secret: string | undefined):
 function readServer(server: unknown): Welcome["server"] {
   const { name, version } = (server ?? {}) as Record<string, unknown>;
   return isText(name) && isText(version) ? { name, version } : undefined;
+}
+
+function readResumption(resume: unknown): Resumption | undefined {
+  if (resume === undefined) return undefined;
+  const { token, epoch, resumed, reason, received, missing = [], heartbeat } = Object(resume) as Record<string, unknown>;
+  const counts = Array.isArray(missing) && missing.every(isCount) && (resumed !== true || isCount(received));
+  if (!isText(token) || !isText(epoch) || !counts) throw badWelcome("resume");
+  return {
+    token,
+    epoch,
+    resumed: resumed === true,
+    reason: isText(reason) ? (reason as NotResumed) : undefined,
+    received: Number(received),
+    missing,
+    heartbeat: typeof heartbeat === "number" ? heartbeat : 0,
+  };
 }
 
 function isText(value: unknown): value is string {

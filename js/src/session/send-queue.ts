@@ -1,8 +1,10 @@
-import { UsageError } from "../errors.js";
+import { ConnectionError, UsageError } from "../errors.js";
 import { withHeader } from "../wire/chunks.js";
 import type { Encoded } from "../wire/encoder.js";
 import { DEFAULT_FRAME_SIZE, HEADER_LENGTH, MAX_TOTAL } from "../wire/limits.js";
-import { CongestionController } from "./congestion.js";
+import { Unacknowledged } from "./numbering.js";
+import { Pace } from "./pace.js";
+import { Source } from "./source.js";
 
 /** A frame of more bytes is sent in pieces, and the page gets its turn between them. */
 const AT_ONCE = 2 ** 20;
@@ -16,6 +18,12 @@ const HIGH_WATER = 2 ** 24;
 /** How often a transport that is full is looked at, in milliseconds. */
 const POLL = 10;
 
+/** How many large messages are sent by turns; more wait. */
+const MAX_STREAMS = 16;
+
+/** After the bytes of so many chunks of smaller messages, a chunk of a large one goes (LANE-3). */
+const BULK_AFTER = 8;
+
 /** Where frames go. */
 export interface FrameSink {
   send(frame: Uint8Array): void;
@@ -23,80 +31,107 @@ export interface FrameSink {
   readonly waiting?: number | undefined;
 }
 
-/** How many large messages are sent by turns; more wait. */
-const MAX_STREAMS = 16;
+/** A message that waits, or is being sent, or was sent and may have to be sent again. */
+export class Outgoing {
+  /** Given with the first chunk; 0 until then. */
+  number = 0;
+  offset = 0;
+  source: Source | undefined;
+  sent: () => void = () => undefined;
+  failed: (reason: unknown) => void = () => undefined;
 
-/** What says when a chunk may go, for a server that acknowledges (FLOW-4). */
-class Pace {
-  readonly #line = new CongestionController(seconds());
-  #waiting: (() => void)[] = [];
+  constructor(
+    readonly id: string,
+    readonly message: Encoded,
+    readonly isWanted: () => boolean,
+  ) {}
 
-  get chunkSize(): number {
-    return this.#line.chunkSize;
+  /** It is sent from its beginning. */
+  rewind(): void {
+    this.offset = 0;
+    this.source = undefined;
   }
 
-  /** Whether less is in flight than may be. */
-  get open(): boolean {
-    return this.#line.inFlight < this.#line.window;
+  /** Bytes of it in memory: what a Blob holds is not. */
+  get kept(): number {
+    return this.message.parts.reduce((sum, part) => sum + (part instanceof Uint8Array ? part.length : 0), 0);
   }
-
-  sent(size: number): void {
-    this.#line.sent(seconds(), size);
-  }
-
-  acknowledged(total: number, held: number): void {
-    this.#line.acknowledged(seconds(), total, held / 1000);
-    this.wake();
-  }
-
-  idle(): void {
-    this.#line.idle();
-  }
-
-  /** Resolves when a chunk may go. */
-  async turn(): Promise<void> {
-    for (let delay; (delay = this.#line.delay(seconds())) > 0; ) {
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-        if (delay < Infinity) setTimeout(resolve, delay * 1000);
-      });
-    }
-  }
-
-  /** Lets all that wait look again. */
-  wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resume of waiting) resume();
-  }
-}
-
-function seconds(): number {
-  return performance.now() / 1000;
 }
 
 /**
  * Sends messages in the order in which they were given. Large ones are cut up as they are sent, and Blobs read piece by piece. To a server that
- * acknowledges, small messages pass large ones, which take turns (LANE-2).
+ * acknowledges, small messages pass large ones, which take turns (LANE-2). Between connections everything waits.
  */
 export class SendQueue {
   /** The largest frame, header included, in bytes (G2-5). */
   frameSize = DEFAULT_FRAME_SIZE;
+  /** Whether more was sent than may be kept: what the server lacks of it cannot be sent again (RES-4). */
+  overflowed = false;
   /** Whether a message of which no more is sent is ended by a chunk that says so (CAN-3). */
   sendsEnds = false;
-  readonly #sink: FrameSink;
-  #lastId = 0;
-  /** Settles when nothing waits any more; undefined while nothing does. */
-  #waiting: Promise<void> | undefined;
-  #ended = false;
-  #pace: Pace | undefined;
-  /** Large messages that are being sent by turns. */
-  readonly #streams = new Set<Promise<void>>();
-  /** Ids of messages that are being sent in pieces, or wait for it. */
-  readonly #queued = new Set<string>();
 
-  constructor(sink: FrameSink) {
+  readonly #maxKept: number;
+  #sink: FrameSink | undefined;
+  /** Whether the server has accepted hello on this connection. */
+  #open = false;
+  #lastId = 0;
+  #pace: Pace | undefined;
+  /** What was sent and is not acknowledged, where the session can be resumed. */
+  #sent: Unacknowledged<Outgoing> | undefined;
+  #small: Outgoing[] = [];
+  #bulk: Outgoing[] = [];
+  /** Bytes of smaller messages that a large one has waited for. */
+  #ahead = 0;
+  #pumping = false;
+
+  /** @param maxKept - the most bytes of messages that wait for a connection, or for the server to acknowledge them. */
+  constructor(maxKept: number) {
+    this.#maxKept = maxKept;
+  }
+
+  /** Frames go to `sink`; messages wait until {@link SendQueue.open}. */
+  connect(sink: FrameSink): void {
     this.#sink = sink;
+  }
+
+  /** The connection has ended. Messages that have not begun wait for the next. */
+  disconnect(): void {
+    this.#sink = undefined;
+    this.#open = false;
+    this.#pace?.end();
+    this.#pace = undefined;
+    this.#keep(({ number }) => number === 0);
+  }
+
+  /** A session begins: nothing that was sent before counts. Returns what waits, which {@link SendQueue.restore} takes. */
+  begin(numbered: boolean): Outgoing[] {
+    this.#sent = numbered ? new Unacknowledged() : undefined;
+    this.overflowed = false;
+    return this.#take();
+  }
+
+  /** The session goes on: what the server lacks is sent again, before what waits (RES-6). */
+  resume(received: number, missing: readonly number[]): void {
+    this.received(received, missing);
+    const again = this.#sent?.messages ?? [];
+    for (const outgoing of again) outgoing.rewind();
+    this.restore([...again, ...this.#take()]);
+  }
+
+  /** Messages wait behind those that do already. */
+  restore(messages: readonly Outgoing[]): void {
+    for (const outgoing of messages) this.#laneOf(outgoing).push(outgoing);
+  }
+
+  /** The server has accepted hello: everything that waits goes. */
+  open(): void {
+    this.#open = true;
+    void this.#pump();
+  }
+
+  /** The ids of messages of which nothing was sent. */
+  get waiting(): ReadonlySet<string> {
+    return new Set(this.#all.filter(({ number }) => number === 0).map(({ id }) => id));
   }
 
   /**
@@ -107,148 +142,211 @@ export class SendQueue {
    */
   async post(id: string, message: Encoded, isWanted: () => boolean): Promise<void> {
     if (message.size > MAX_TOTAL) throw new UsageError(`a message holds at most 4 GiB, not ${message.size} bytes`);
-    if (this.#pace) return this.#postPaced(id, message, isWanted);
-    const [first, ...rest] = message.parts;
-    if (!this.#waiting && rest.length === 0 && first.length <= Math.min(this.frameSize, AT_ONCE)) return this.#transmit(first);
-    this.#queued.add(id);
-    const sent = Promise.resolve(this.#waiting).then(() => (isWanted() ? this.#stream(id, message) : undefined));
-    // A message that fails holds up nothing.
-    const over: Promise<void> = sent.catch(() => undefined).then(() => {
-      this.#queued.delete(id);
-      if (this.#waiting === over) this.#waiting = undefined;
+    const outgoing = new Outgoing(id, message, isWanted);
+    const whole = this.#wholeFrame(outgoing);
+    if (whole && this.#passes(outgoing)) return this.#sendWhole(outgoing, whole);
+    if (!this.#open) this.#checkRoom(message.size);
+    await new Promise<void>((resolve, reject) => {
+      outgoing.sent = resolve;
+      outgoing.failed = reject;
+      this.#laneOf(outgoing).push(outgoing);
+      void this.#pump();
     });
-    this.#waiting = over;
-    return sent;
   }
 
-  /** Sends no more of a message, from its next chunk on; false where nothing of it waits. */
-  withdraw(id: string): boolean {
-    return this.#queued.delete(id);
+  /** Sends no more of a message: the server skips the rest of what it has refused (G2-8). */
+  stop(id: string): void {
+    this.#keep((outgoing) => outgoing.id !== id);
   }
 
-  /** Nobody is there to send to any more. */
-  end(): void {
-    this.#ended = true;
-    this.#pace?.wake();
+  /**
+   * Sends no more of a message, from its next chunk on. One that has begun goes to its end where its number is expected (RES-2), or the server knows no ends.
+   *
+   * @param sent - called once all of it has been sent.
+   */
+  withdraw(id: string, sent: () => void): void {
+    const outgoing = this.#all.find((waiting) => waiting.id === id);
+    if (!outgoing) return sent();
+    const { number, message } = outgoing;
+    if (number > 0 && (this.#sent || !this.sendsEnds)) {
+      const { sent: before } = outgoing;
+      outgoing.sent = () => {
+        before();
+        sent();
+      };
+      return;
+    }
+    this.stop(id);
+    if (number > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), number, message.size, message.size));
   }
 
-  /** Sends by what the server acknowledges, from now on. */
+  /** Sends a small message at once, which is acknowledged. */
+  urge({ parts: [bytes] }: Encoded): void {
+    if (!this.#open) return;
+    const number = this.#sent ? 0 : this.#nextId();
+    this.#send(withHeader(bytes, number, 0, bytes.length - HEADER_LENGTH));
+  }
+
+  /** Sends by what the server acknowledges, on this connection. */
   startFlow(): void {
     this.#pace = new Pace();
   }
 
+  /** The server has received `total` bytes on this connection. */
   acknowledged(total: number, held: number): void {
     this.#pace?.acknowledged(total, held);
   }
 
-  /** Sends a small message at once, which is not acknowledged. */
-  notify({ parts }: Encoded): void {
-    const [bytes] = parts;
-    if (!this.#ended && bytes instanceof Uint8Array) this.#sink.send(withHeader(bytes, this.#nextId(), 0, bytes.length - HEADER_LENGTH));
+  /** The server has all messages up to a number but those that are missing. */
+  received(number: number, missing: readonly number[]): void {
+    this.#sent?.acknowledge(number, missing);
   }
 
-  /** Sends a small message at once, which is acknowledged. */
-  urge({ parts }: Encoded): void {
-    const [bytes] = parts;
-    if (!this.#ended && bytes instanceof Uint8Array) this.#transmit(bytes);
+  /**
+   * Sends a small message at once, which is not acknowledged.
+   *
+   * @param number - 0 where it has none (RES-2).
+   */
+  notify({ parts: [bytes] }: Encoded, number = this.#sent ? 0 : this.#nextId()): void {
+    this.#sink?.send(withHeader(bytes, number, 0, bytes.length - HEADER_LENGTH));
   }
 
-  async #postPaced(id: string, message: Encoded, isWanted: () => boolean): Promise<void> {
-    const [first] = message.parts;
-    if (this.#pace?.open && message.parts.length === 1 && message.size <= SMALL && first instanceof Uint8Array) return this.#transmit(first);
-    this.#queued.add(id);
-    while (this.#streams.size >= MAX_STREAMS) await Promise.race(this.#streams);
-    const sent = isWanted() ? this.#stream(id, message) : Promise.resolve();
-    const over: Promise<void> = sent.catch(() => undefined).then(() => {
-      this.#queued.delete(id);
-      this.#streams.delete(over);
-      if (this.#streams.size === 0) this.#pace?.idle();
-    });
-    this.#streams.add(over);
-    return sent;
+  get #all(): Outgoing[] {
+    return [...this.#small, ...this.#bulk];
   }
 
-  /** Sends a message that fits a frame. */
-  #transmit(message: Uint8Array): void {
-    this.#send(withHeader(message, this.#nextId(), 0, message.length - HEADER_LENGTH));
+  #keep(test: (outgoing: Outgoing) => boolean): void {
+    this.#small = this.#small.filter(test);
+    this.#bulk = this.#bulk.filter(test);
+  }
+
+  #take(): Outgoing[] {
+    return [...this.#small.splice(0), ...this.#bulk.splice(0)];
+  }
+
+  #laneOf({ message }: Outgoing): Outgoing[] {
+    return this.#pace && message.size <= SMALL ? this.#small : this.#bulk;
+  }
+
+  /** A message that goes in one frame, without being copied. */
+  #wholeFrame({ message: { parts }, offset }: Outgoing): Uint8Array | undefined {
+    const [first] = parts;
+    const most = Math.min(this.frameSize, this.#pace ? SMALL + HEADER_LENGTH : AT_ONCE);
+    return parts.length === 1 && offset === 0 && first.length <= most ? first : undefined;
+  }
+
+  #passes({ message }: Outgoing): boolean {
+    if (!this.#open || this.#small.length > 0) return false;
+    return this.#pace ? this.#pace.open && message.size <= SMALL : this.#bulk.length === 0;
+  }
+
+  #checkRoom(size: number): void {
+    const waiting = this.#all.reduce((sum, { message }) => sum + message.size, 0);
+    if (waiting === 0 || waiting + size <= this.#maxKept) return;
+    throw new ConnectionError(`more than maxResume (${this.#maxKept} bytes) would wait for the connection`, 1006, "");
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (this.#open && this.#small.length + this.#bulk.length > 0) {
+      await this.#room();
+      const outgoing = this.#next();
+      const whole = outgoing && this.#wholeFrame(outgoing);
+      if (outgoing && whole) {
+        this.#sendWhole(outgoing, whole);
+        this.#remove(outgoing);
+        outgoing.sent();
+      } else if (outgoing) {
+        await this.#advance(outgoing);
+      }
+    }
+    this.#pumping = false;
+    this.#pace?.idle();
+  }
+
+  /** It is the first of its lane, as a rule. */
+  #remove(outgoing: Outgoing): void {
+    const lane = this.#small[0] === outgoing ? this.#small : this.#bulk;
+    lane.splice(lane.indexOf(outgoing), 1);
+  }
+
+  /** Whose turn it is. What nobody wants any more goes, unless the server waits for its number. */
+  #next(): Outgoing | undefined {
+    while (this.#open) {
+      const bulk = this.#small.length === 0 || (this.#bulk.length > 0 && this.#ahead > BULK_AFTER * (this.#pace?.chunkSize ?? 0));
+      const lane = bulk ? this.#bulk : this.#small;
+      const [outgoing] = lane;
+      if (!outgoing || outgoing.number > 0 || outgoing.isWanted()) return outgoing;
+      lane.shift();
+      outgoing.sent();
+    }
+    return undefined;
+  }
+
+  #sendWhole(outgoing: Outgoing, bytes: Uint8Array): void {
+    const number = this.#number(outgoing);
+    this.#ahead += bytes.length;
+    this.#send(withHeader(bytes, number, 0, bytes.length - HEADER_LENGTH));
+  }
+
+  /** Sends the next chunk of a large message. */
+  async #advance(outgoing: Outgoing): Promise<void> {
+    const sink = this.#sink;
+    const { message, offset } = outgoing;
+    // The page waits for one frame at a time to be read and handed over: those of 4 MiB would take too long.
+    const step = Math.max(Math.min(this.frameSize, this.#pace?.chunkSize ?? Infinity, DEFAULT_FRAME_SIZE) - HEADER_LENGTH, 1);
+    const frame = new Uint8Array(HEADER_LENGTH + Math.min(step, message.size - offset));
+    const source = (outgoing.source ??= new Source(message.parts));
+    const failure = await source.fill(frame).then(() => undefined, (error: unknown) => ({ error }));
+    if (sink !== this.#sink || !this.#bulk.includes(outgoing)) {
+      // It was stopped, or the connection has ended.
+      if (outgoing.number === 0) outgoing.rewind();
+      return;
+    }
+    if (failure) return this.#abandon(outgoing, failure.error);
+    this.#send(withHeader(frame, this.#number(outgoing), offset, message.size));
+    this.#ahead = 0;
+    outgoing.offset += frame.length - HEADER_LENGTH;
+    this.#remove(outgoing);
+    if (outgoing.offset === message.size) return outgoing.sent();
+    // To a server that does not acknowledge, one message goes after another.
+    this.#bulk.splice(this.#pace ? MAX_STREAMS - 1 : 0, 0, outgoing);
+    await turn();
+  }
+
+  /** A message cannot be read to its end. An empty chunk is malformed, if it is no end: the server drops what it has of it (G2-7). */
+  #abandon(outgoing: Outgoing, error: unknown): void {
+    const { number, offset, message } = outgoing;
+    if (number > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), number, this.sendsEnds && !this.#sent ? message.size : offset, message.size));
+    this.#remove(outgoing);
+    outgoing.failed(error);
+  }
+
+  /** The number of a message, which its first chunk gives it. */
+  #number(outgoing: Outgoing): number {
+    if (outgoing.number > 0) return outgoing.number;
+    outgoing.number = this.#sent ? this.#sent.number(outgoing, outgoing.kept) : this.#nextId();
+    if (this.#sent && this.#sent.size > this.#maxKept) this.overflowed = true;
+    if (this.overflowed) this.#sent?.forget();
+    return outgoing.number;
   }
 
   #send(frame: Uint8Array): void {
     this.#pace?.sent(frame.length);
-    this.#sink.send(frame);
-  }
-
-  async #stream(id: string, { parts, size }: Encoded): Promise<void> {
-    const messageId = this.#nextId();
-    const source = new Source(parts);
-    for (let offset = 0, step; offset < size; offset += step) {
-      await this.#room();
-      // The page waits for one frame at a time to be read and handed over: those of 4 MiB would take too long.
-      step = Math.max(Math.min(this.frameSize, this.#pace?.chunkSize ?? Infinity, DEFAULT_FRAME_SIZE) - HEADER_LENGTH, 1);
-      const frame = new Uint8Array(HEADER_LENGTH + Math.min(step, size - offset));
-      await source.fill(frame).catch((error: unknown) => {
-        // An empty chunk is malformed, if it is no end: the server drops what it has of the message (G2-7).
-        this.#end(messageId, offset, size, this.sendsEnds ? size : offset);
-        throw error;
-      });
-      if (this.#ended) return;
-      if (!this.#queued.has(id)) {
-        if (this.sendsEnds) this.#end(messageId, offset, size, size);
-        return;
-      }
-      this.#send(withHeader(frame, messageId, offset, size));
-      if (offset + step < size) await turn();
-    }
-    this.#queued.delete(id);
-  }
-
-  /** Sends a chunk without bytes, if anything of its message has been sent: no more of it comes (CAN-3). */
-  #end(messageId: number, sent: number, size: number, offset: number): void {
-    if (sent > 0 && !this.#ended) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), messageId, offset, size));
+    this.#sink?.send(frame);
   }
 
   /** Resolves when the next chunk of a large message may go. */
   async #room(): Promise<void> {
-    while ((this.#sink.waiting ?? 0) > HIGH_WATER && !this.#ended) await new Promise((resolve) => setTimeout(resolve, POLL));
-    if (!this.#ended) await this.#pace?.turn();
+    while (this.#open && (this.#sink?.waiting ?? 0) > HIGH_WATER) await new Promise((resolve) => setTimeout(resolve, POLL));
+    await this.#pace?.turn();
   }
 
   #nextId(): number {
     this.#lastId = (this.#lastId + 1) >>> 0;
     return this.#lastId;
   }
-}
-
-/** Reads the parts of a message from front to back. */
-class Source {
-  readonly #parts: (Uint8Array | Blob)[];
-  #position = HEADER_LENGTH;
-
-  constructor(parts: Encoded["parts"]) {
-    this.#parts = [...parts];
-  }
-
-  /** Fills a frame behind its header. */
-  async fill(frame: Uint8Array): Promise<void> {
-    let at = HEADER_LENGTH;
-    while (at < frame.length) {
-      const part = this.#parts[0] as Uint8Array | Blob;
-      const left = (part instanceof Uint8Array ? part.length : part.size) - this.#position;
-      const size = Math.min(left, frame.length - at);
-      frame.set(await slice(part, this.#position, size), at);
-      at += size;
-      this.#position += size;
-      if (size < left) continue;
-      this.#parts.shift();
-      this.#position = 0;
-    }
-  }
-}
-
-function slice(part: Uint8Array | Blob, start: number, size: number): Uint8Array | Promise<Uint8Array> {
-  if (part instanceof Uint8Array) return part.subarray(start, start + size);
-  const blob = start === 0 && size === part.size ? part : part.slice(start, start + size);
-  return blob.arrayBuffer().then((bytes) => new Uint8Array(bytes));
 }
 
 /** Lets the page do what waits: resolves in a task of its own, which is not delayed like those of timers. */

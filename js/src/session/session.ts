@@ -1,20 +1,22 @@
-import { AuthenticationError, CallError, type ConnectionError, ErrorCode, ProtocolError } from "../errors.js";
+import { AuthenticationError, CallError, ConnectionError, ErrorCode, ProtocolError } from "../errors.js";
 import { report } from "../report.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import { PendingCalls } from "../rpc/pending.js";
 import { Assembler } from "../wire/assembler.js";
+import { readHeader } from "../wire/chunks.js";
 import { Decoder } from "../wire/decoder.js";
-import { Encoder } from "../wire/encoder.js";
+import { type Encoded, Encoder } from "../wire/encoder.js";
 import { HELLO_ID } from "../wire/ids.js";
-import type { Limits } from "../wire/limits.js";
+import { HEADER_LENGTH, type Limits } from "../wire/limits.js";
 import { type ErrorMessage, type ResponseMessage, type ServerMessage, readMessage } from "../wire/messages.js";
 import { arrays } from "./features/arrays.js";
 import { Cancel } from "./features/cancel.js";
 import { type FeatureFactory, type FeatureHost, Features } from "./features/feature.js";
 import { Flow } from "./features/flow.js";
+import { type NotResumed, Resume } from "./features/resume.js";
 import { type Callback, type SubscribeOptions, type Subscription, Subscriptions } from "./features/subscribe.js";
 import { type Welcome, helloOf, readWelcome, refusal } from "./hello.js";
-import { type FrameSink, SendQueue } from "./send-queue.js";
+import { type FrameSink, Outgoing, SendQueue } from "./send-queue.js";
 import { type SessionEvent, type SessionState, transition } from "./state.js";
 
 /** The id of errors about what the server could not read, where it carries none (ERR-5). */
@@ -29,11 +31,32 @@ export interface SessionOptions extends Limits {
   readonly asReleased?: boolean;
   /** Extensions beyond those that are built in. */
   readonly features?: readonly FeatureFactory[] | undefined;
+  /** Gives the connection up, of which there is no sign of life; without it, hello does not ask for resumption. */
+  readonly lost?: (() => void) | undefined;
 }
 
-/** One connection's calls and subscriptions, in protocol version 2. Frames go in and out; it knows nothing of sockets. */
+/** Options of one call. */
+export interface CallOptions extends WaitOptions {
+  /**
+   * The method may run twice: where the connection ends, and the server does not know afterwards whether it got the call, it is made again. Default:
+   * such a call rejects with a ConnectionError.
+   */
+  readonly retry?: boolean | undefined;
+}
+
+/** How a connection takes up from the one before: `reason` says why it does not. */
+export interface Verdict {
+  readonly resumed: boolean;
+  readonly reason: NotResumed | undefined;
+}
+
+/**
+ * Calls and subscriptions, in protocol version 2, over one connection or several, one after another. Frames go in and out; it knows nothing of
+ * sockets.
+ */
 export class Session {
-  readonly #assembler: Assembler;
+  readonly #limits: Limits;
+  #assembler: Assembler;
   readonly #decoder = new Decoder();
   readonly #encoder = new Encoder();
   readonly #queue: SendQueue;
@@ -41,63 +64,96 @@ export class Session {
   readonly #subscriptions: Subscriptions;
   readonly #flow: Flow;
   readonly #cancel: Cancel;
+  readonly #resume: Resume | undefined;
   readonly #features: Features;
   readonly #asReleased: boolean;
   #state: SessionState = "new";
   #prefix = "";
   #lastNumber = 0;
+  /** Calls that may be made twice. */
+  readonly #repeatable = new Map<string, Encoded>();
+  /** How the connection before has ended. */
+  #cut: ConnectionError | undefined;
   #ended: ConnectionError | undefined;
 
-  /** @param sink - takes frames to the server. */
-  constructor(sink: FrameSink, options: SessionOptions) {
-    const { asReleased = false, features = [] } = options;
+  constructor(options: SessionOptions) {
+    const { asReleased = false, features = [], lost } = options;
+    this.#limits = options;
     this.#asReleased = this.#decoder.rounds = this.#encoder.asReleased = asReleased;
     this.#assembler = new Assembler(options);
-    this.#queue = new SendQueue(sink);
-    const system: FeatureHost["system"] = (name, argument) =>
-      this.#request(`system:${name}:${++this.#lastNumber}`, `wslink.${name}`, [argument]);
+    this.#queue = new SendQueue(options.maxResume);
+    const system: FeatureHost["system"] = (name, argument, retry) =>
+      this.#request(`system:${name}:${++this.#lastNumber}`, `wslink.${name}`, [argument], undefined, { retry });
     const host: FeatureHost = {
       system,
       encoder: this.#encoder,
       notify: (items) => this.#queue.notify(this.#encoder.encode(items)),
       urge: (items) => this.#queue.urge(this.#encoder.encode(items)),
-      withdraw: (id) => this.#queue.withdraw(id),
+      withdraw: (id, sent) => this.#queue.withdraw(id, sent),
       acceptEnds: () => {
         this.#assembler.acceptsEnds = this.#queue.sendsEnds = true;
       },
       startFlow: () => this.#queue.startFlow(),
       acknowledged: (total, held) => this.#queue.acknowledged(total, held),
+      received: (number, missing) => this.#queue.received(number, missing),
     };
-    this.#flow = new Flow(host);
+    this.#resume = lost && new Resume(options.maxPartial, () => this.#flow.ask(), lost);
+    const resume = this.#resume ? [this.#resume] : [];
+    this.#flow = new Flow(host, this.#resume);
     this.#cancel = new Cancel(host);
     this.#subscriptions = new Subscriptions(host, this.#flow);
-    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, () => this.#cancel, ...features]);
+    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, () => this.#cancel, ...resume.map((feature) => () => feature), ...features]);
   }
 
   get state(): SessionState {
     return this.#state;
   }
 
+  /** Uses a connection; {@link Session.hello} follows. Chunks of messages that had not arrived whole on the one before are forgotten (RES-3). */
+  connect(sink: FrameSink): void {
+    this.#assembler = new Assembler(this.#limits);
+    this.#queue.connect(sink);
+  }
+
+  /** The connection has ended, and another is to follow. Calls wait for it, but for those that a server which cannot resume may have got. */
+  disconnect(error: ConnectionError): void {
+    this.#state = transition(this.#state, "cut");
+    this.#cut = error;
+    this.#queue.disconnect();
+    this.#pending.reject(HELLO_ID, () => error);
+    this.#features.disconnected();
+    if (!this.#resume?.received || this.#queue.overflowed) this.#failUncertain(error);
+  }
+
   /**
-   * Introduces this client; nothing else may be called before it resolves (HELLO-1).
+   * Introduces this client; nothing else may be called before it resolves for the first time (HELLO-1).
    *
    * @param secret - undefined to be let in without one (HELLO-7).
    * @throws AuthenticationError where the server refuses the secret.
    */
-  async hello(secret: string | undefined, options: WaitOptions): Promise<Welcome> {
-    const argument = helloOf(secret, this.#asReleased ? undefined : this.#features.names);
-    const response = await this.#request(HELLO_ID, "wslink.hello", [argument], undefined, options).catch((error: unknown) => {
-      throw error instanceof AuthenticationError ? refusal(error, secret) : error;
-    });
-    const welcome = readWelcome(response);
-    this.#prefix = `rpc:${welcome.clientId}:`;
+  async hello(secret: string | undefined, options: WaitOptions): Promise<Welcome & Verdict> {
+    const { overflowed } = this.#queue;
+    const argument = helloOf(secret, this.#asReleased ? undefined : this.#features.names, this.#resume?.request(overflowed));
+    const welcome = readWelcome(await this.#greet(argument, secret, options));
     this.#queue.frameSize = welcome.maxMsgSize ?? this.#queue.frameSize;
-    const features = this.#features.negotiated(this.#asReleased ? [] : welcome.features);
+    const accepted = this.#asReleased ? [] : welcome.features;
+    const resumption = accepted.includes("resume") ? welcome.resumption : undefined;
+    const resumed = resumption?.resumed ?? false;
+    this.#resume?.welcome(resumption);
+    if (resumed) {
+      this.#features.resumed();
+      this.#queue.resume(resumption?.received ?? 0, resumption?.missing ?? []);
+    } else {
+      this.#prefix = `rpc:${welcome.clientId}:`;
+      this.#begin(accepted, resumption !== undefined);
+    }
     this.#state = transition(this.#state, "welcome");
-    return { ...welcome, features };
+    this.#queue.open();
+    const reason = resumed ? undefined : overflowed ? "overflow" : (resumption ? resumption.reason : "unsupported");
+    return { ...welcome, resumption, features: this.#features.common(accepted), resumed, reason };
   }
 
-  call(method: string, args: readonly unknown[], kwargs: object | undefined, options: WaitOptions): Promise<unknown> {
+  call(method: string, args: readonly unknown[], kwargs: object | undefined, options: CallOptions): Promise<unknown> {
     return this.#request(`${this.#prefix}${++this.#lastNumber}`, method, args, kwargs, options);
   }
 
@@ -110,8 +166,9 @@ export class Session {
     if (this.#ended) return;
     try {
       if (typeof frame === "string") throw new ProtocolError(ErrorCode.invalidRequest, "the server sent a text frame (DET-2)");
+      this.#resume?.heard();
       const assembled = this.#assemble(frame);
-      const message = assembled && readMessage(this.#decoder, assembled);
+      const message = assembled && this.#isNew(frame) ? readMessage(this.#decoder, assembled) : undefined;
       this.#flow.count(frame.length, message?.kind === "extension" ? message.type : undefined);
       if (message) this.#handle(message);
     } catch (error) {
@@ -124,9 +181,37 @@ export class Session {
     this.#state = transition(this.#state, event);
     if (this.#ended) return;
     this.#ended = error;
-    this.#queue.end();
+    this.#queue.disconnect();
+    this.#features.disconnected();
     this.#pending.rejectAll(error);
     this.#features.end(error);
+  }
+
+  #greet(argument: object, secret: string | undefined, options: WaitOptions): Promise<unknown> {
+    const message = this.#encoder.encode({ wslink: "1.0", id: HELLO_ID, method: "wslink.hello", args: [argument] });
+    const response = this.#pending.wait(HELLO_ID, "wslink.hello", options);
+    this.#queue.notify(message, this.#resume ? 0 : undefined);
+    return response.catch((error: unknown) => {
+      throw error instanceof AuthenticationError ? refusal(error, secret) : error;
+    });
+  }
+
+  /** The server knows nothing of what was before. Subscriptions are made again, then calls that may be made twice; then goes what has waited. */
+  #begin(accepted: readonly string[], numbered: boolean): void {
+    if (this.#cut) this.#failUncertain(this.#cut);
+    const waiting = this.#queue.begin(numbered);
+    const waits = new Set(waiting.map(({ id }) => id));
+    const again = [...this.#repeatable].filter(([id]) => !waits.has(id));
+    this.#features.negotiated(accepted);
+    this.#queue.restore(again.map(([id, message]) => new Outgoing(id, message, () => this.#pending.has(id))));
+    this.#queue.restore(waiting);
+  }
+
+  /** Fails the calls that the server may have got, or not; but not those that may be made twice. */
+  #failUncertain(error: ConnectionError): void {
+    const { waiting } = this.#queue;
+    const uncertain = this.#pending.ids.filter((id) => !waiting.has(id) && !this.#repeatable.has(id));
+    for (const id of uncertain) this.#reject(id, error);
   }
 
   async #request(
@@ -134,7 +219,7 @@ export class Session {
     method: string,
     args: readonly unknown[],
     kwargs?: object,
-    options: WaitOptions = {},
+    { retry, ...options }: CallOptions = {},
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
@@ -142,7 +227,15 @@ export class Session {
     const message = this.#encoder.encode({ wslink: "1.0", id, method, args, ...(kwargs && { kwargs }) });
     const response = this.#pending.wait(id, method, options);
     this.#queue.post(id, message, () => this.#pending.has(id)).catch((error: unknown) => this.#reject(id, error));
-    return response;
+    if (!retry) return response;
+    this.#repeatable.set(id, message);
+    return response.finally(() => this.#repeatable.delete(id));
+  }
+
+  /** Whether a message that is whole has not arrived before, over this connection or one before it (RES-3). */
+  #isNew(frame: Uint8Array): boolean {
+    const number = frame.length < HEADER_LENGTH ? 0 : readHeader(frame).id;
+    return number === 0 || (this.#resume?.received?.take(number) ?? true);
   }
 
   #assemble(frame: Uint8Array): Uint8Array | undefined {
@@ -151,6 +244,7 @@ export class Session {
       if (!message) this.#rejectRefused();
       return message;
     } catch (error) {
+      this.#isNew(frame); // it will not come again
       if (!this.#rejectRefused()) throw error;
       return undefined;
     }
@@ -187,7 +281,7 @@ export class Session {
 
   #handleError(error: ErrorMessage): void {
     if (error.id === MALFORMED_ID) throw callError("a message of this client", error);
-    this.#queue.withdraw(error.id); // the server skips the rest of what it has refused (G2-8)
+    this.#queue.stop(error.id);
     this.#pending.reject(error.id, (method) => callError(method, error));
   }
 

@@ -1,13 +1,17 @@
-/** The states of a session: `new` until the server has accepted hello, `closing` from this side's close until the connection has ended. */
-export type SessionState = "new" | "open" | "closing" | "closed";
+/**
+ * The states of a session: `new` until the server has accepted hello, `reconnecting` while it has no connection and waits for the next, `closing`
+ * from this side's close until the connection has ended.
+ */
+export type SessionState = "new" | "open" | "reconnecting" | "closing" | "closed";
 
 /** What changes the state of a session. */
-export type SessionEvent = "welcome" | "close" | "end";
+export type SessionEvent = "welcome" | "cut" | "close" | "end";
 
 /** Every transition there is; an event that a state does not list changes nothing. */
 const TRANSITIONS: Readonly<Record<SessionState, Readonly<Partial<Record<SessionEvent, SessionState>>>>> = {
   new: { welcome: "open", close: "closing", end: "closed" },
-  open: { close: "closing", end: "closed" },
+  open: { cut: "reconnecting", close: "closing", end: "closed" },
+  reconnecting: { welcome: "open", close: "closing", end: "closed" },
   closing: { end: "closed" },
   closed: {},
 };

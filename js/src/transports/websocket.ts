@@ -41,15 +41,19 @@ export async function openWebSocket(url: string, chosen: WebSocketConstructor | 
   socket.binaryType = "arraybuffer";
   return new Promise((resolve, reject) => {
     let details = "";
-    socket.addEventListener("open", () => resolve(new WebSocketTransport(name, socket)));
+    const abandon = (): void => {
+      reject(signal.reason as Error);
+      socket.close();
+    };
+    signal.addEventListener("abort", abandon);
+    socket.addEventListener("open", () => {
+      signal.removeEventListener("abort", abandon);
+      resolve(new WebSocketTransport(name, socket));
+    });
     // A browser gives no reason here, on purpose; Node's implementations do.
     socket.addEventListener("error", ({ message }) => (details = message ? ` (${message})` : ""));
     socket.addEventListener("close", ({ code = 1006, reason = "" }) => {
       reject(new ConnectionError(`cannot connect to ${name}${details}`, code, reason));
-    });
-    signal.addEventListener("abort", () => {
-      reject(signal.reason as Error);
-      socket.close();
     });
   });
 }

@@ -45,11 +45,13 @@ const SMALL = 4096;
 /** The most bytes in such a block. */
 const BLOCK = 65_536;
 
+type AssemblerLimits = Pick<Limits, "maxMessage" | "maxPartial">;
+
 /** Joins chunks to messages (G2-6 to G2-9). It keeps the frames it was given, and reserves nothing ahead of them. */
 export class Assembler {
   /** Whether the server may end a message before it is whole (CAN-3). */
   acceptsEnds = false;
-  readonly #limits: Limits;
+  readonly #limits: AssemblerLimits;
   readonly #partials = new Map<number, Partial>();
   /** Messages that were dropped (G2-8); no more of them than of partial ones. */
   readonly #skipped = new Map<number, Skipped>();
@@ -59,7 +61,7 @@ export class Assembler {
   #small = 0;
   #refused: Refused | undefined;
 
-  constructor(limits: Limits) {
+  constructor(limits: AssemblerLimits) {
     this.#limits = limits;
   }
 

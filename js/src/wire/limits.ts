@@ -21,6 +21,8 @@ export interface Limits {
   readonly maxMessage: number;
   /** The most messages under way in chunks (LIM-4). Default: 64. */
   readonly maxPartial: number;
+  /** The most bytes of this side's messages that are kept for a connection that may come (RES-4). Default: 64 MiB. */
+  readonly maxResume: number;
 }
 
 /** The limits that `chosen` sets, and the defaults of docs/protocol/limits.md for the rest. */
@@ -28,6 +30,7 @@ export function withDefaults(chosen: { readonly [name in keyof Limits]?: number 
   return {
     maxMessage: positive("maxMessage", chosen.maxMessage ?? 2 ** 30),
     maxPartial: positive("maxPartial", chosen.maxPartial ?? 64),
+    maxResume: positive("maxResume", chosen.maxResume ?? 2 ** 26),
   };
 }
 

@@ -285,7 +285,7 @@ describe("a large message", () => {
 
 describe("when the connection ends", () => {
   test("defect 23: every pending call rejects", async () => {
-    const { link, peer } = await linked();
+    const { link, peer } = await linked(undefined, { reconnect: false });
     const results = [link.call("one"), link.call("two", [], {}, { timeout: 60_000 })];
     await peer.next();
     peer.socket.close(1001, "the server stops");
@@ -295,7 +295,7 @@ describe("when the connection ends", () => {
   });
 
   test("without a word, it is 1006", async () => {
-    const { link, peer } = await linked();
+    const { link, peer } = await linked(undefined, { reconnect: false });
     const result = link.call("one");
     await peer.next();
     peer.socket.terminate();

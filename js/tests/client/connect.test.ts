@@ -9,7 +9,7 @@ import { readVectors } from "../support/vectors.js";
 
 interface HelloCase {
   readonly name: string;
-  readonly request: { readonly args: [{ readonly secret?: string; readonly client: object }] };
+  readonly request: { readonly args: [{ readonly secret?: string; readonly client: object; features: string[]; resume?: object }] };
   readonly answer: { readonly error?: object };
   readonly ours?: boolean;
 }
@@ -22,7 +22,10 @@ describe("hello", () => {
     const linking = connect(await url(), { secret });
     const peer = await nextConnection();
     const hello = await peer.next();
-    const expected = JSON.parse(JSON.stringify(request).replace("0.0.0", VERSION)) as unknown;
+    const expected = JSON.parse(JSON.stringify(request).replace("0.0.0", VERSION)) as HelloCase["request"];
+    const [argument] = expected.args;
+    argument.resume ??= {};
+    argument.features = [...new Set([...argument.features, "resume"])];
     expect(hello).toEqual(expected);
     if (answer.error) {
       peer.fail(hello, answer.error);

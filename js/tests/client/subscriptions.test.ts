@@ -66,7 +66,7 @@ describe("a subscription", () => {
   });
 
   test("whose connection ends rejects, and is silent where nobody looks", async () => {
-    const { link, peer } = await linked();
+    const { link, peer } = await linked(undefined, { reconnect: false });
     const watched = link.subscribe("a.b", () => undefined).ready;
     link.subscribe("c.d", () => undefined);
     await peer.next();

@@ -3,6 +3,7 @@ import { type ConnectOptions, type Link, connect } from "../../src/index.js";
 import { type Connection, ScriptedServer, WELCOME_WITH_FEATURES } from "./peer.js";
 
 let server: ScriptedServer;
+let links: Link[] = [];
 
 /** What the client reported instead of throwing it. */
 export let reported: unknown[];
@@ -15,6 +16,8 @@ beforeEach(() => {
 
 afterEach(async () => {
   vi.restoreAllMocks();
+  for (const link of links) void link.close();
+  links = [];
   await server.stop();
 });
 
@@ -34,7 +37,9 @@ export async function linked(
   const linking = connect(await server.url(), { secret: "s3cret", ...options });
   const peer = await server.connection();
   await peer.welcome(welcome);
-  return { link: await linking, peer };
+  const link = await linking;
+  links.push(link);
+  return { link, peer };
 }
 
 /** Waits until everything that was sent before has been received and handled. */

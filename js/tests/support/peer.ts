@@ -27,8 +27,8 @@ export function frame(body: Uint8Array, { id = 1, offset = 0, total = body.lengt
 
 let lastId = 0;
 
-export function message(envelope: object): Uint8Array {
-  return frame(encode({ wslink: "1.0", ...envelope }, { useBigInt64: true }), { id: ++lastId });
+export function message(envelope: object, id = ++lastId): Uint8Array {
+  return frame(encode({ wslink: "1.0", ...envelope }, { useBigInt64: true }), { id });
 }
 
 export const WELCOME = { clientID: CLIENT_ID, maxMsgSize: 4_194_304 };
@@ -44,6 +44,10 @@ export class Connection {
   readonly extensions: unknown[][] = [];
   /** Bytes of frames that have arrived, those of messages of types 1 and 2 left out (FLOW-1). */
   counted = 0;
+  /** The number of the last message that was sent, where the session can be resumed (RES-2). */
+  number: number | undefined;
+  /** The numbers of calls that have arrived. */
+  readonly numbers: number[] = [];
   readonly #partial = new Map<number, Uint8Array[]>();
 
   constructor(readonly socket: WebSocket) {
@@ -75,9 +79,14 @@ export class Connection {
       if (call[0] === 1 || call[0] === 2) this.counted -= bytes.length;
       return;
     }
+    this.numbers.push(id);
     if (!this.#waiting) this.#calls.push(call);
     else this.#waiting(call);
     this.#waiting = undefined;
+  }
+
+  #numbered(envelope: object): Uint8Array {
+    return this.number === undefined ? message(envelope) : message(envelope, ++this.number);
   }
 
   /** The next message from the client. */
@@ -91,20 +100,20 @@ export class Connection {
   }
 
   answer({ id }: Envelope, result: unknown): void {
-    this.send(message({ id, result }));
+    this.send(this.#numbered({ id, result }));
   }
 
   fail({ id }: Envelope, error: unknown): void {
-    this.send(message({ id, error }));
+    this.send(this.#numbered({ id, error }));
   }
 
   publish(topic: string, payload: unknown, more: object = {}): void {
-    this.send(message({ id: `publish:${topic}:0`, result: payload, ...more }));
+    this.send(this.#numbered({ id: `publish:${topic}:0`, result: payload, ...more }));
   }
 
   /** Sends a message of an extension. */
   extension(...items: unknown[]): void {
-    this.send(frame(encode(items), { id: ++lastId }));
+    this.send(frame(encode(items), { id: this.number === undefined ? ++lastId : 0 }));
   }
 
   /** Makes what `send` sends arrive at once, in one packet. */
@@ -122,14 +131,26 @@ export class Connection {
     this.answer(hello, result);
     return hello;
   }
+
+  /** Answers the hello of a client whose session can be resumed; what it is sent from then on has numbers above `sent`. */
+  async resumable(resume: object = {}, { sent = 0, features = ["subscribe", "arrays", "resume"] } = {}): Promise<Envelope> {
+    const hello = await this.next();
+    this.counted = 0;
+    const granted = { token: "0".repeat(32), epoch: "one", window: 60, resumed: false, ...resume };
+    this.send(message({ id: hello.id, result: { ...WELCOME_WITH_FEATURES, features, resume: granted } }, 0));
+    this.number = sent;
+    return hello;
+  }
 }
 
 export class ScriptedServer {
-  readonly #server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false });
+  readonly #server: WebSocketServer;
   readonly #connections: Connection[] = [];
   #waiting: ((connection: Connection) => void) | undefined;
 
-  constructor() {
+  /** @param port - default: a free one. */
+  constructor(port = 0) {
+    this.#server = new WebSocketServer({ port, host: "127.0.0.1", perMessageDeflate: false });
     this.#server.on("connection", (socket) => {
       const connection = new Connection(socket);
       if (!this.#waiting) this.#connections.push(connection);

@@ -44,7 +44,9 @@ describe("vectors", () => {
 
   test.each(framed)("cuts $name", async ({ message, frames = [], frame_size }) => {
     const sent: string[] = [];
-    const queue = new SendQueue({ send: (frame) => sent.push(hex(frame.subarray(MESSAGE_ID_LENGTH))) });
+    const queue = new SendQueue(2 ** 26);
+    queue.connect({ send: (frame) => sent.push(hex(frame.subarray(MESSAGE_ID_LENGTH))) });
+    queue.open();
     queue.frameSize = frame_size ?? queue.frameSize;
     await queue.post("id", Object.assign(new Encoder(), { arrays: true }).encode(toValue(message)), () => true);
     expect(sent).toEqual(frames.map((frame) => frame.slice(2 * MESSAGE_ID_LENGTH)));

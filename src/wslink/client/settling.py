@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
-from wslink.session.flow import ACKNOWLEDGE_EVERY
+from wslink.session.acknowledgements import ACKNOWLEDGE_EVERY
 from wslink.wire.extensions import SETTLED, pack_extension
 from wslink.wire.frames import Message
 

@@ -277,7 +277,8 @@ class WslinkHandler:
         transport = PumpedConnection(self.connections.get(client_id))
         opening = Opening(request=request)
         session = Session(self.hub, transport, opening, client_id=core_id(client_id), route=self)
-        transport.resume = session.resume
+        session.resumable = False  # frames come by the id of the connection that they arrived on
+        transport.carry(session)
         self._transports[client_id] = transport
 
     def received(self, is_binary: bool, data: Any, client_id: str) -> None:

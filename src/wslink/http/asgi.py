@@ -78,18 +78,20 @@ class AsgiApplication:
         query = scope.get("query_string", b"").decode("latin-1")
         opening = Opening(headers, address, query, same_origin, request=scope, scope=scope)
         session = Session(self._host, connection, opening)
-        connection.resume = session.resume
-        reading = asyncio.ensure_future(socket.read(session, self._host.limits.max_frame, connection.gate))
+        connection.carry(session)
+        reading = asyncio.ensure_future(
+            socket.read(lambda: connection.receiver or session, self._host.limits.max_frame, connection.gate)
+        )
         self._strangers.add(session, reading.cancel)
         try:
             await asyncio.wait({reading})
             if not reading.cancelled() and (end := reading.result())[0]:
-                session.close(*end)
+                (connection.receiver or session).close(*end)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(connection.flushed(), CLOSE_TIMEOUT)
         finally:
             reading.cancel()
-            session.closed()
+            (connection.receiver or session).closed(socket.asked)
 
     def _refusal(self, path: str, headers: CIMultiDict[str]) -> tuple[int, str] | None:
         if path != self._route:

@@ -65,8 +65,8 @@ class SuccessiveSessions:
     def resume(self) -> None:
         self._session.resume()
 
-    def closed(self) -> None:
-        self._session.closed()
+    def closed(self, asked: bool = False) -> None:
+        self._session.closed(asked)
 
     def close(self, code: int, reason: str) -> None:
         self._session.close(code, reason)
@@ -215,7 +215,7 @@ class ReverseConnection:
 
     def _session(self, connection: AiohttpConnection, renew: Renew) -> Session:
         # Its client may come long after the connection does: hello_timeout counts from its first message.
-        return Session(
+        session = Session(
             self._host,
             connection,
             Opening(request=self._url),
@@ -224,6 +224,8 @@ class ReverseConnection:
             hello_timeout=False,
             renew=renew,
         )
+        session.resumable = False  # several sessions use the connection in turn
+        return session
 
 
 def _reason(error: BaseException) -> str:

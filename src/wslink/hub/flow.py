@@ -6,6 +6,7 @@ import math
 
 from wslink.hub.quality import QualityController
 from wslink.session.congestion import CongestionController
+from wslink.session.flow import FlowControl
 from wslink.session.window import DeliveryWindow, Settled
 
 
@@ -13,7 +14,7 @@ class SubscriptionFlow:
     """The flow of one subscription.
 
     Args:
-        line: what is known of the client's line.
+        flow: that of the client.
         window: the subscription's window.
 
     Attributes:
@@ -23,14 +24,19 @@ class SubscriptionFlow:
         controller: chooses the quality.
     """
 
-    __slots__ = ("controller", "lag", "line", "rtt", "window")
+    __slots__ = ("_flow", "controller", "lag", "rtt", "window")
 
-    def __init__(self, line: CongestionController, window: DeliveryWindow) -> None:
-        self.line: CongestionController = line
+    def __init__(self, flow: FlowControl, window: DeliveryWindow) -> None:
+        self._flow = flow
         self.window: DeliveryWindow = window
         self.controller: QualityController = QualityController()
         self.lag: float = 0.0
         self.rtt: float = 0.0
+
+    @property
+    def line(self) -> CongestionController:
+        """What is known of the client's line."""
+        return self._flow.line
 
     def observe(self, settled: Settled) -> None:
         """The page has dealt with a publication."""

@@ -20,10 +20,13 @@ from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
 from wslink.session.features.cancel import Cancel
 from wslink.session.features.flow import Flow
+from wslink.session.features.resume import Resume
 from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
 from wslink.session.intake import Turns
 from wslink.session.observers import Observer, Observers
+from wslink.session.ports import Returnable
+from wslink.session.tokens import Tokens
 from wslink.session.view import SessionView
 from wslink.settings import STOP_TIMEOUT
 from wslink.wire.limits import Limits
@@ -52,8 +55,10 @@ class Hub:
         subscriptions: the topics, and who has subscribed.
         clients: the clients that have authenticated, by id.
         sessions: their sessions, by client id.
-        connected: all sessions that have a connection, authenticated or not.
+        connected: all sessions that have a connection, authenticated or not, and those that wait for their client.
+        tokens: what leads clients back to their sessions.
         on_connect, on_disconnect: called with the id of a client that has come, and that has gone.
+        on_detach, on_resume: the same, of one whose connection was lost, and that has returned.
     """
 
     def __init__(
@@ -72,17 +77,21 @@ class Hub:
         self.work: Work = Work()
         self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
-        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Cancel()
+        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
         self.features: Features = Features((*own, *features))
         self.turns: Turns = Turns()
         self.backlog: Backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
         self.observers: Observers = Observers()
         for observer in observers:
             self.observers.add(observer)
+        self.tokens: Tokens[Returnable] = Tokens()
         self.sessions: dict[str, SessionView] = {}
         self.connected: set[SessionView] = set()
         self.on_connect: list[ClientHandler] = []
         self.on_disconnect: list[ClientHandler] = []
+        self.on_detach: list[ClientHandler] = []
+        self.on_resume: list[ClientHandler] = []
+        self._detached: dict[SessionView, None] = {}  # the one that has waited for longest first
         self._gate = Gate(authenticate)
         self._clients: dict[str, Client] = {}
         self.clients: Clients = Clients(self._clients)
@@ -165,8 +174,36 @@ class Hub:
         if not session.subscribing:
             self.subscriptions.announce(session)
 
+    def detached(self, session: SessionView) -> None:
+        logger.info("client %s has lost its connection", session.client_id, extra=self._log(session))
+        self._detached[session] = None
+        if len(self._detached) > self.limits.max_clients:
+            next(iter(self._detached)).close(1001, "too many clients are away")
+        for handler in self.on_detach:
+            self.work.handle(handler, session.client_id)
+
+    def resumed(self, session: SessionView, opening: Opening) -> None:
+        self._detached.pop(session, None)
+        client = self._clients.get(session.client_id)
+        if client is not None:
+            client.address = opening.address
+        logger.info("client %s has returned", session.client_id, extra=self._log(session))
+        for handler in self.on_resume:
+            self.work.handle(handler, session.client_id)
+
+    def merged(self, session: SessionView) -> None:
+        self.connected.discard(session)
+        for notify in self.observers.closed:
+            notify(session)
+
+    def _log(self, session: SessionView) -> dict[str, str] | None:
+        """What a log record of its client carries."""
+        client = self._clients.get(session.client_id)
+        return client.log if client is not None else None
+
     def farewell(self, session: SessionView) -> None:
         self.connected.discard(session)
+        self._detached.pop(session, None)
         if session in self.subscriptions:
             self._part(session)
         else:

@@ -117,7 +117,7 @@ class Subscriptions:
                 new.flow = old.flow
                 _withdraw(session, found.name, id_, matches)
             elif session.flow is not None:
-                new.flow = SubscriptionFlow(session.flow.line, session.flow.open_window(id_, window, max_rate))
+                new.flow = SubscriptionFlow(session.flow, session.flow.open_window(id_, window, max_rate))
             found.add(new, replaces=old)
         return lambda: found.announce(new, old)
 

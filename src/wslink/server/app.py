@@ -168,8 +168,19 @@ class App:
         return handler
 
     def on_disconnect(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(client_id)`, sync or async, when a client that had come in has gone."""
+        """Decorator: call `handler(client_id)`, sync or async, when a client that had come in has gone for good."""
         add_handler(self._hub.on_disconnect, handler)
+        return handler
+
+    def on_detach(self, handler: HandlerT) -> HandlerT:
+        """Decorator: call `handler(client_id)`, sync or async, when a client has lost its connection and may return
+        within `Limits.resume_window` seconds. What it is sent meanwhile waits."""
+        add_handler(self._hub.on_detach, handler)
+        return handler
+
+    def on_resume(self, handler: HandlerT) -> HandlerT:
+        """Decorator: call `handler(client_id)`, sync or async, when such a client has returned."""
+        add_handler(self._hub.on_resume, handler)
         return handler
 
     @property

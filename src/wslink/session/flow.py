@@ -1,4 +1,4 @@
-"""Flow control of one session: what it acknowledges, what its client has, and what may go (FLOW)."""
+"""Flow control of one session: what its client has, and what may go (FLOW)."""
 
 from __future__ import annotations
 
@@ -8,62 +8,16 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
+from wslink.session.acknowledgements import OFTEN, Acknowledgements
 from wslink.session.congestion import CongestionController
+from wslink.session.numbering import Received
 from wslink.session.send_queue import SendQueue
 from wslink.session.waiting import Entry
 from wslink.session.window import DeliveryWindow, Settled
-from wslink.wire.extensions import ACKNOWLEDGEMENT, pack_extension
 from wslink.wire.frames import Frame, Message
 
-ACKNOWLEDGE_BYTES = 64 * 1024
-ACKNOWLEDGE_EVERY = 0.004
-ACKNOWLEDGE_WITHIN = 0.025
-"""When an acknowledgement is due: bytes received, and seconds since the one before and at the latest (FLOW-3)."""
 MAX_HELD = 60_000
 """Milliseconds of holding an acknowledgement back that a peer is believed."""
-
-
-class Acknowledgements:
-    """What was received on a connection, and when that is acknowledged.
-
-    Args:
-        send: sends a message at once.
-    """
-
-    __slots__ = ("_acknowledged", "_acknowledged_at", "_received_at", "_send", "_timer", "received")
-
-    def __init__(self, send: Callable[[Message], None]) -> None:
-        self.received: int = 0
-        self._send = send
-        self._acknowledged = 0
-        self._acknowledged_at = self._received_at = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-
-    def count(self, size: int) -> None:
-        """A frame of `size` bytes has arrived."""
-        self.received += size
-        now = self._received_at = monotonic()
-        due = self.received - self._acknowledged >= ACKNOWLEDGE_BYTES
-        if due or now - self._acknowledged_at >= ACKNOWLEDGE_EVERY:
-            self._acknowledge(now)
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(ACKNOWLEDGE_WITHIN, self._late)
-
-    def _late(self) -> None:
-        self._timer = None
-        if self.received > self._acknowledged:
-            self._acknowledge(monotonic())
-
-    def _acknowledge(self, now: float) -> None:
-        self._acknowledged = self.received
-        self._acknowledged_at = now
-        held = int((now - self._received_at) * 1000)
-        self._send(pack_extension((ACKNOWLEDGEMENT, self.received, held)))
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
 
 class Sink(Protocol):
@@ -83,8 +37,10 @@ class FlowControl:
         sink: what it goes to.
         send: sends a message at once.
         resume: called when more of the queue may go than before; it calls `pump`.
+        numbers: those of the messages that have arrived, with `resume`.
 
     Attributes:
+        received: what has arrived, and its acknowledgements.
         line: what is known of the line.
         windows: of the client's subscriptions, by number.
         deaf: whether nothing is read from the connection, and so no acknowledgement arrives: all goes then that the
@@ -92,11 +48,16 @@ class FlowControl:
     """
 
     def __init__(
-        self, queue: SendQueue, sink: Sink, send: Callable[[Message], None], resume: Callable[[], None]
+        self,
+        queue: SendQueue,
+        sink: Sink,
+        send: Callable[[Message], None],
+        resume: Callable[[], None],
+        numbers: Received | None = None,
     ) -> None:
         self.line: CongestionController = CongestionController(monotonic())
         self.windows: dict[int, DeliveryWindow] = {}
-        self.received: Acknowledgements = Acknowledgements(send)
+        self.received: Acknowledgements = Acknowledgements(send, OFTEN, numbers)
         self.deaf: bool = False
         self._queue = queue
         self._sink = sink
@@ -138,6 +99,14 @@ class FlowControl:
         self.line.acknowledged(monotonic(), total, min(held, MAX_HELD) / 1000)
         if self._queue.waiting:
             self._resume()
+
+    def move(self, sink: Sink) -> None:
+        """Another connection begins: nothing is known of its line (RES-6)."""
+        self.stop()
+        self.received.restart()
+        self._sink = sink
+        self.line = CongestionController(monotonic())
+        self.deaf = False
 
     def stop(self) -> None:
         """The connection has ended."""

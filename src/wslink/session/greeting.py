@@ -9,10 +9,12 @@ from typing import Protocol
 
 from wslink.session.hello import answer, parse_hello
 from wslink.session.identity import Credentials, Identity, Opening
-from wslink.session.ports import SessionOwner
-from wslink.session.state import CLOSED, NEW, OPEN
+from wslink.session.ports import Returnable, SessionOwner
+from wslink.session.resumption import Resumption
+from wslink.session.state import CLOSED, OPEN
 from wslink.session.view import SessionView
-from wslink.wire.messages import Request
+from wslink.wire.messages import RESUME, Request
+from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -22,6 +24,19 @@ class Greetable(SessionView, Protocol):
 
     def refuse_hello(self, id_: str) -> None:
         """Send that the hello of that id is refused."""
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `resume` is offered."""
+
+    def begin_resumption(self) -> Resumption:
+        """Number what is sent from now on, and keep it."""
+
+    def answer_hello(self, id_: str, result: dict[str, Value]) -> None:
+        """Send the response to a hello."""
+
+    def hand_over(self, session: Returnable, id_: str, result: dict[str, Value]) -> None:
+        """Send the response to a hello, and give the connection to the session that the client returns to."""
 
     def open(self, features: tuple[str, ...], identity: Identity) -> None:
         """The client has authenticated, and has been told so."""
@@ -44,7 +59,7 @@ class Greeting:
         self._session = session
         self._owner = owner
         self._id = request.id
-        self._hello = hello = parse_hello(request)
+        self._hello = hello = parse_hello(request, owner.limits.max_partial)
         self._credentials = Credentials(hello.secret, hello.has_secret, session.client_id, hello.client, opening)
 
     def answer(self) -> None:
@@ -77,10 +92,36 @@ class Greeting:
         if identity is None:
             session.refuse_hello(self._id)
             return
-        version = session.encoder.version
-        features = owner.features.granted(self._hello.features, version)
+        features = owner.features.granted(self._hello.features, session.encoder.version)
         if session.state is OPEN:  # a second hello changes nothing (HELLO-6), and so is granted nothing new
             features = tuple(name for name in features if name in session.features)
-        session.result(self._id, answer(self._hello, session.client_id, version, owner.limits.max_msg_size, features))
-        if session.state is NEW:
+            session.answer_hello(self._id, self._answer(session.client_id, features))
+            return
+        if not session.resumable:
+            features = tuple(name for name in features if name != RESUME)
+        if RESUME in features:
+            self._resume(features, identity)
+        else:
+            session.result(self._id, self._answer(session.client_id, features))
             session.open(features, identity)
+
+    def _answer(self, client_id: str, features: tuple[str, ...]) -> dict[str, Value]:
+        max_frame = self._owner.limits.max_msg_size
+        return answer(self._hello, client_id, self._session.encoder.version, max_frame, features)
+
+    def _resume(self, features: tuple[str, ...], identity: Identity) -> None:
+        """Lead a client back to its session, or begin one that it can return to (RES-1)."""
+        session, back, window = self._session, self._hello.back, self._owner.limits.resume_window
+        found = self._owner.tokens.find(back.token) if back.token else ""
+        reason = found if isinstance(found, str) else found.refuses(back, features, identity)
+        old = None if isinstance(found, str) or reason else found
+        resumption = old.resumption if old is not None else session.begin_resumption()
+        assert resumption is not None
+        resume: dict[str, Value] = {"token": resumption.token, "epoch": resumption.epoch, "window": window}
+        if old is not None:
+            resume.update(resumed=True, received=resumption.received.last, missing=sorted(resumption.received.missing))
+            session.hand_over(old, self._id, {**self._answer(old.client_id, features), "resume": resume})
+            return
+        resume.update(resumed=False, **({"reason": reason} if reason else {}))
+        session.answer_hello(self._id, {**self._answer(session.client_id, features), "resume": resume})
+        session.open(features, identity)

@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from wslink.errors import AuthenticationError, InvalidParams
+from wslink.session.resumption import Return
 from wslink.version import __version__
-from wslink.wire.messages import Request
+from wslink.wire.messages import HELLO, RESUME, Request
 from wslink.wire.value import Value
+
+FIRST = Return()
+"""What a client says of resumption at its first hello."""
+MAX_TOKEN = 64
+"""Characters of a token that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +25,14 @@ class Hello:
         has_secret: whether it sent one at all (HELLO-7).
         features: the features it announced (EXT-1).
         client: what it says of itself, for logs; may be empty.
+        back: what it says about resumption (RES-1).
     """
 
     secret: Value
     has_secret: bool
     features: tuple[str, ...] = ()
     client: dict[str, Value] = field(default_factory=dict)
+    back: Return = FIRST
 
     @property
     def announces(self) -> bool:
@@ -32,12 +40,15 @@ class Hello:
         return bool(self.features or self.client)
 
 
-def parse_hello(request: Request) -> Hello:
+def parse_hello(request: Request, max_missing: int) -> Hello:
     """Read a hello.
+
+    Args:
+        max_missing: numbers of messages that it may name as missing.
 
     Raises:
         AuthenticationError: if its one argument is not a map.
-        InvalidParams: if its features are not a list of strings.
+        InvalidParams: if its features are not a list of strings, or what it says about resumption is malformed.
     """
     token = request.args[0] if request.args else {}
     if not isinstance(token, dict):
@@ -46,7 +57,25 @@ def parse_hello(request: Request) -> Hello:
     if not isinstance(features, list) or not all(isinstance(name, str) for name in features):
         raise InvalidParams("wslink.hello: 'features' must be a list of strings", request.method)
     client = token.get("client")
-    return Hello(token.get("secret"), "secret" in token, tuple(features), client if isinstance(client, dict) else {})
+    back = _parse_return(token.get("resume"), max_missing) if RESUME in features else Return()
+    known = client if isinstance(client, dict) else {}
+    return Hello(token.get("secret"), "secret" in token, tuple(features), known, back)
+
+
+def _parse_return(given: Value, max_missing: int) -> Return:
+    """What a hello says about resumption (RES-1). Raises InvalidParams."""
+    if given is None:
+        return Return()
+    if not isinstance(given, dict):
+        raise InvalidParams("wslink.hello: 'resume' must be a map", HELLO)
+    token, received, missing = given.get("token", ""), given.get("received", 0), given.get("missing", [])
+    if not isinstance(token, str) or len(token) > MAX_TOKEN:
+        raise InvalidParams("wslink.hello: the token of 'resume' must be a string of 32 hexadecimal digits", HELLO)
+    numbers = [received, *missing] if isinstance(missing, list) and len(missing) <= max_missing else [None]
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        allowed = f"an integer of 0 or more, and a list of at most {max_missing} of these"
+        raise InvalidParams(f"wslink.hello: 'received' and 'missing' of 'resume' must be {allowed}", HELLO)
+    return Return(token, received, tuple(missing))
 
 
 def answer(hello: Hello, client_id: str, version: int, max_frame: int, features: tuple[str, ...]) -> dict[str, Value]:

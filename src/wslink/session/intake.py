@@ -25,7 +25,7 @@ TURN_TIME = 0.008
 """Seconds of a turn that frames which waited may take, those of all clients together."""
 PAUSE_ABOVE, RESUME_BELOW = 256 * 1024, 64 * 1024
 """Bytes that wait above which a client is not read from, and below which it is again."""
-MAX_EXTENSION, FIXARRAY = 128, 0x9
+MAX_EXTENSION, FIXARRAY = 512, 0x9
 OVERHEAD = 128
 """Bytes that a waiting frame counts beside its own."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Hashable, Iterator
 from typing import Generic, TypeVar
+
+import msgspec
 
 from wslink.errors import ParseError
 
@@ -14,13 +15,20 @@ LAST_NUMBER = 2**32 - 1
 MessageT = TypeVar("MessageT")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)  # Python 3.10 has no generic NamedTuple
-class Kept(Generic[MessageT]):
-    """A message that is kept until the peer has it."""
+class Kept(msgspec.Struct, Generic[MessageT], frozen=True):
+    """A message that is kept until the peer has it.
+
+    Attributes:
+        message: the message.
+        size: what it counts, in bytes.
+        key: what makes it replaceable by a newer one on a return, with `latest` delivery.
+        gates: what it waited for; one that replaces it has the same.
+    """
 
     message: MessageT
     size: int
     key: Hashable
+    gates: tuple[object, ...] = ()
 
 
 class Unacknowledged(Generic[MessageT]):
@@ -75,7 +83,7 @@ class Unacknowledged(Generic[MessageT]):
         """Send `message` under the number of one that is still kept, in its place."""
         store = self._held if number in self._held else self._kept
         self.size += size - store[number].size
-        store[number] = dataclasses.replace(store[number], message=message, size=size)
+        store[number] = msgspec.structs.replace(store[number], message=message, size=size)
 
     def _drop(self, kept: Kept[MessageT]) -> None:
         self.size -= kept.size

@@ -9,15 +9,18 @@ from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.methods import MAX_NAME
+from wslink.session.acknowledgements import Acknowledgements
 from wslink.session.flow import FlowControl
 from wslink.session.intake import CREDIT
 from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
+from wslink.session.resumption import Resumption
 from wslink.session.send_queue import SendQueue
 from wslink.session.sender import Sender
-from wslink.session.state import CLOSED, Stateful
+from wslink.session.state import CLOSED, DETACHED, Stateful
 from wslink.session.waiting import Entry
 from wslink.session.window import DeliveryWindow
+from wslink.wire.chunks import renumbered
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.messages import Request
@@ -38,8 +41,8 @@ class Outgoing(Stateful):
     """
 
     __slots__ = (
-        "_max_frame", "_owner", "_pace", "_sender", "_transport", "client", "client_id", "credit", "encoder",
-        "features", "flow", "queue", "route", "subscribing",
+        "_max_frame", "_owner", "_pace", "_sender", "_transport", "acknowledgements", "client", "client_id", "credit",
+        "encoder", "features", "flow", "queue", "resumption", "route", "subscribing",
     )  # fmt: skip
 
     def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
@@ -51,6 +54,8 @@ class Outgoing(Stateful):
         self.encoder: Encoder = SECOND_WITH_ARRAYS
         self.features: tuple[str, ...] = ()
         self.flow: FlowControl | None = None
+        self.acknowledgements: Acknowledgements | None = None
+        self.resumption: Resumption | None = None
         self._owner = owner
         self._transport = transport
         self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog)
@@ -71,6 +76,18 @@ class Outgoing(Stateful):
         """Whether the client has as many calls under way as it may."""
         raise NotImplementedError
 
+    def check_kept(self) -> None:
+        """More waits for a client that is away (RES-4)."""
+        raise NotImplementedError
+
+    def start_resume(self) -> None:
+        """Acknowledge what arrives, and keep what is sent, from now on (RES)."""
+        raise NotImplementedError
+
+    def client_has(self, received: int, missing: frozenset[int]) -> None:
+        """The client has acknowledged messages (RES-5)."""
+        raise NotImplementedError
+
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""
         raise NotImplementedError
@@ -79,10 +96,16 @@ class Outgoing(Stateful):
         """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
         raise NotImplementedError
 
+    def cancel(self, id_: str) -> None:
+        """The client gave up a call of its own (CAN-1, CAN-2)."""
+        raise NotImplementedError
+
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
-        self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump)
+        numbers = self.resumption.received if self.resumption is not None else None
+        self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump, numbers)
         self._sender.flow = self.flow
+        self.acknowledgements = self.flow.received
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""
@@ -99,9 +122,11 @@ class Outgoing(Stateful):
             or self.flow is not None
             or not self._transport.writable
         ):
-            self.send(message, None, (id_,), self._owner.service.methods.lanes.get(method), id_)
-        else:  # as `send` does, which would be one more function on the path of every call
+            self.send(message, None, (id_,), self._owner.service.methods.lanes.get(method))
+        elif self.resumption is None:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
+        else:
+            self._transport.send(self.resumption.numbered(message))
 
     def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
         """Send the error of a request, with a word in place of data that cannot be encoded."""
@@ -112,17 +137,8 @@ class Outgoing(Stateful):
             failure = self.encoder.failure(id_, error, self._max_frame)
         except NotSerializable as unsendable:
             logger.error("an error cannot be sent as it is: %s", unsendable)
-            failure = self.encoder.failure(id_, self._sendable(error), self._max_frame)
-        self.send(failure, None, (id_,), None, id_)
-
-    def _sendable(self, error: dict[str, Value]) -> dict[str, Value]:
-        """`error` with its message as text, and a word in place of data that cannot be sent."""
-        plain = {**error, "message": as_text(error["message"])}
-        try:
-            self.encoder.pack(plain)
-        except NotSerializable as unsendable:
-            plain["data"] = as_text(f"the data of this error cannot be sent: {unsendable}")
-        return plain
+            failure = self.encoder.failure(id_, _sendable(self.encoder, error), self._max_frame)
+        self.send(failure, None, (id_,))
 
     def unknown(self, request: Request) -> None:
         """Send that there is no such method."""
@@ -133,34 +149,17 @@ class Outgoing(Stateful):
         text = f"Unregistered method called{hint}"
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
-    def send(
-        self,
-        message: Message,
-        key: Value = None,
-        names: tuple[Value, ...] = (),
-        lane: int | None = None,
-        about: str | None = None,
-    ) -> None:
-        """Send `message` once the transport takes it; see send_queue.Entry for `key`, `names` and `about`, and
-        SendQueue.put for `lane`. A client over `max_backlog` is disconnected (LIM-6)."""
+    def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:
+        """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`, and SendQueue.put for
+        `lane`. A client over `max_backlog` is disconnected (LIM-6)."""
         if self.state is CLOSED:
             return
         direct = not self.queue.waiting and self._transport.writable and message.source is None
         if direct and (self.flow is None or self.flow.takes(message.size)):
-            self._transport.send(message.frames)
+            resumption = self.resumption
+            self._transport.send(message.frames if resumption is None else resumption.numbered(message, key))
             return
-        entry = Entry(message, key, names)
-        entry.about = about
-        self._put(entry, lane)
-
-    def cancel(self, id_: str) -> None:
-        """The client gave up a call of its own, which has ended: send no more of its response (CAN-2)."""
-        response = self.queue.named.response(id_)
-        if response is not None:
-            messages = len(self.queue)
-            self.queue.give_up(response)
-            self._settle(messages - len(self.queue))
-            self._pump()
+        self._put(Entry(message, key, names), lane)
 
     def result_behind(self, id_: str, value: Value, topic: str) -> None:
         """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
@@ -173,7 +172,7 @@ class Outgoing(Stateful):
             self.send(message, None, (id_,))
             return
         entry = Entry(message, None, (id_, topic))
-        if self.queue.is_gated(topic):
+        if self.queue.named.is_gated(topic):
             entry.names = (id_,)
             entry.after = self.queue.begun(topic)
         self._put(entry)
@@ -202,8 +201,8 @@ class Outgoing(Stateful):
                 gate.dropped += 1
 
     def _send_now(self, message: Message) -> None:
-        """Send a small message ahead of all that waits."""
-        self._transport.send(message.frames)
+        """Send a small message ahead of all that waits; with `resume` it is not repeated (RES-2)."""
+        self._transport.send(message.frames if self.resumption is None else renumbered(message.frames, 0))
 
     def _put(self, entry: Entry, lane: int | None = None) -> None:
         """Queue a message, and send what may go."""
@@ -217,7 +216,9 @@ class Outgoing(Stateful):
             for notify in self._owner.observers.queued:
                 notify(self)
         self._settle(gone)
-        if self.queue.waiting and (not before or self.queue.waiting > self._owner.limits.max_outbox):
+        if self.state is DETACHED:
+            self.check_kept()
+        elif self.queue.waiting and (not before or self.queue.waiting > self._owner.limits.max_outbox):
             self.paced().watch()
 
     def resume(self) -> None:
@@ -275,3 +276,13 @@ class Outgoing(Stateful):
         for notify in self._owner.observers.settled if messages else ():
             for _ in range(messages):
                 notify(self)
+
+
+def _sendable(encoder: Encoder, error: dict[str, Value]) -> dict[str, Value]:
+    """`error` with its message as text, and a word in place of data that cannot be sent."""
+    plain = {**error, "message": as_text(error["message"])}
+    try:
+        encoder.pack(plain)
+    except NotSerializable as unsendable:
+        plain["data"] = as_text(f"the data of this error cannot be sent: {unsendable}")
+    return plain

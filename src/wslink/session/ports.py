@@ -11,10 +11,13 @@ from wslink.session.features import Features
 from wslink.session.identity import Credentials, Identity, Opening
 from wslink.session.intake import Turns
 from wslink.session.observers import Observers
+from wslink.session.resumption import Resumption, Return
 from wslink.session.send_queue import Ledger
 from wslink.session.stall import Progress
 from wslink.session.state import State
+from wslink.session.tokens import Tokens
 from wslink.session.view import SessionView
+from wslink.wire.codec import Decoder
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
 
@@ -37,8 +40,9 @@ class FrameReceiver(Protocol):
     def close(self, code: int, reason: str) -> None:
         """End the session, and close the connection."""
 
-    def closed(self) -> None:
-        """The connection has ended. Safe to call more than once."""
+    def closed(self, asked: bool = False) -> None:
+        """The connection has ended; `asked`: by a close of the peer's with code 1000, or with none. Safe to call more
+        than once."""
 
 
 class Transport(Protocol):
@@ -50,6 +54,9 @@ class Transport(Protocol):
 
     @property
     def writable(self) -> bool: ...
+
+    def carry(self, receiver: FrameReceiver) -> None:
+        """Hand what arrives, and the end, to `receiver` from now on."""
 
     def send(self, frames: Sequence[Frame]) -> None: ...
 
@@ -78,6 +85,25 @@ class Transport(Protocol):
         """Close once what was sent has gone out; `reason` is cut to 123 bytes (RFC 6455, 5.5)."""
 
 
+class Returnable(Protocol):
+    """A session as its client's return sees it (RES-6)."""
+
+    @property
+    def client_id(self) -> str: ...
+
+    @property
+    def resumption(self) -> Resumption | None: ...
+
+    def refuses(self, back: Return, features: tuple[str, ...], identity: Identity) -> str:
+        """Why a client cannot return that has passed the checks of a hello; "" if it can, with its next token then."""
+
+    def receive(self, binary: bool, data: Buffer | str) -> None:
+        """Take one data frame."""
+
+    def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
+        """Go on over a new connection, whose client has been told so."""
+
+
 class SessionOwner(Protocol):
     """The server of a session: what its sessions share, and whom they report to.
 
@@ -88,6 +114,7 @@ class SessionOwner(Protocol):
         observers: see Observers.
         turns: what shares the event loop among clients whose frames wait.
         backlog: what waits in all queues.
+        tokens: what leads clients back to their sessions.
     """
 
     @property
@@ -102,6 +129,8 @@ class SessionOwner(Protocol):
     def turns(self) -> Turns: ...
     @property
     def backlog(self) -> Ledger: ...
+    @property
+    def tokens(self) -> Tokens[Returnable]: ...
 
     def opened(self, session: SessionView, opening: Opening) -> None:
         """A session has a connection; called for every session, once."""
@@ -114,6 +143,16 @@ class SessionOwner(Protocol):
 
     def welcome(self, session: SessionView) -> None:
         """A client that was admitted has been told so."""
+
+    def detached(self, session: SessionView) -> None:
+        """A session has lost its connection, and waits for its client's return."""
+
+    def resumed(self, session: SessionView, opening: Opening) -> None:
+        """Its client has returned over another connection."""
+
+    def merged(self, session: SessionView) -> None:
+        """The connection of a session that was opened, and not admitted, has gone to the one that its client returns
+        to: in place of `farewell`."""
 
     def farewell(self, session: SessionView) -> None:
         """A session has ended; called for every session that was opened, once."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol
 
 from wslink.errors import LimitExceeded
+from wslink.session.repeats import Repeats
 from wslink.session.waiting import Entry, Names, Stream
 from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
 from wslink.wire.frames import Frame, Message
@@ -29,7 +30,16 @@ class Ledger(Protocol):
         """It waits in one less."""
 
 
-class SendQueue:
+def _interrupted(lanes: Iterable[deque[Stream]]) -> list[Entry]:
+    """Take the messages that have begun out of their streams."""
+    begun = [(streams, stream) for streams in lanes for stream in streams if stream.entries[0].begun]
+    for streams, stream in begun:
+        if len(stream.entries) == 1:
+            streams.remove(stream)
+    return [stream.entries.popleft() for _, stream in begun]
+
+
+class SendQueue(Repeats):
     """A queue of messages in lanes, bounded in bytes.
 
     Small messages go in the order in which they were put, and pass large ones, which take turns, a chunk each. A
@@ -38,10 +48,10 @@ class SendQueue:
     Args:
         limit: the bytes that may wait behind the messages that are being sent (LIM-6, `max_backlog`). One message
             larger than that is accepted while nothing else waits.
-        number: gives the number that a message is sent under when it begins (RES-2); they are random unless given.
         ledger: is told of each message that begins and ends to wait.
 
     Attributes:
+        number: gives the number that a message is sent under when it begins (RES-2); they are random where it is None.
         waiting: bytes that wait, and `OVERHEAD` for each message.
         gated: those of messages with gates that have not begun, whatever they wait for.
         dropped: messages that a newer one replaced.
@@ -49,23 +59,20 @@ class SendQueue:
     """
 
     __slots__ = (
-        "_ahead", "_begun", "_count", "_frames", "_lanes", "_latest", "_ledger", "_limit", "_number",
-        "dropped", "gated", "named", "waiting",
+        "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "dropped", "gated", "named", "number",
     )  # fmt: skip
 
     def __init__(self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None) -> None:
+        super().__init__()
+        self.number: Callable[[Entry], int] | None = number
         self._limit = limit
         self._ledger = ledger
-        self._number = number
         # Made when a message waits: they are most of what an idle client would cost.
         self._lanes: tuple[deque[Stream], deque[Stream], deque[Stream]] | None = None
         self._latest: dict[Hashable, Entry] = {}
         self.named: Names = Names()
-        self._frames: list[Frame] = []  # what is left of a message whose frames stay together, the next one last
-        self._begun = 0  # bytes that are left of messages that are being sent
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
         self._count = 0
-        self.waiting: int = 0
         self.gated: int = 0
         self.dropped: int = 0
 
@@ -149,6 +156,8 @@ class SendQueue:
         """Take the next frame to be sent, of at most `chunk` bytes where its message is cut; None if none may go."""
         if self._frames:
             return self._took(self._frames.pop())
+        if self._repeats:
+            return self._repeat(chunk)
         if self._lanes is None:
             return None
         urgent, normal, bulk = self._lanes
@@ -194,7 +203,7 @@ class SendQueue:
             del self._latest[entry.key]
         if entry.on_begin is not None:
             entry.on_begin(entry)
-        number = self._number(entry) if self._number is not None else None
+        number = self.number(entry) if self.number is not None else None
         if message.source is not None:
             entry.cutter = Cutter(message.source, number)
         else:
@@ -209,11 +218,6 @@ class SendQueue:
         self.waiting -= OVERHEAD
         self.named.remove(entry)
 
-    def _took(self, frame: Frame) -> Frame:
-        self._begun -= frame.size
-        self.waiting -= frame.size
-        return frame
-
     def holds(self, name: Hashable) -> bool:
         """Whether a message of a name waits or is being sent."""
         return self.named.get(name) is not None
@@ -227,11 +231,6 @@ class SendQueue:
         """The message of a name that is being sent, if there is one."""
         return next((entry for entry in self.named.entries(name) if entry.begun), None)
 
-    def is_gated(self, name: Hashable) -> bool:
-        """Whether messages of a name wait for a gate."""
-        place = self.named.get(name)
-        return place is not None and bool(place.last.gates)
-
     def withdraw(self, name: Hashable, unwanted: Callable[[Any], bool]) -> None:
         """Take back the messages of a name that have not begun and are `unwanted`, by what they are about."""
         for entry in self.named.entries(name):
@@ -239,8 +238,8 @@ class SendQueue:
                 self.drop(entry)
 
     def give_up(self, entry: Entry) -> None:
-        """Send no more of a message that waits or is being sent (CAN-2, CAN-3)."""
-        left = 0 if self.drop(entry) else entry.end()
+        """Send no more of a message (CAN-2, CAN-3), unless it has a number, under which all of it is expected."""
+        left = 0 if self.drop(entry) or self.number is not None else entry.end()
         self._begun -= left
         self.waiting -= left
 
@@ -267,6 +266,16 @@ class SendQueue:
         self.waiting += OVERHEAD
         self._finish(entry)
 
+    def newest(self, key: Hashable) -> Entry | None:
+        """The message of a key that waits and has not begun, if there is one."""
+        return self._latest.get(key)
+
+    def interrupt(self) -> None:
+        """The connection is lost. What had begun is forgotten: whoever numbered it sends it again (`repeat`)."""
+        for entry in _interrupted(self._lanes or ()):
+            self._finish(entry)
+        self._forget_begun()
+
     def clear(self) -> None:
         """Forget all that waits."""
         if self._ledger is not None:
@@ -276,6 +285,5 @@ class SendQueue:
         self._lanes = None
         self._latest.clear()
         self.named.clear()
-        self._frames.clear()
-        self._begun = self._count = self._ahead = 0
-        self.waiting = self.gated = 0
+        self._forget_begun()
+        self._count = self._ahead = self.waiting = self.gated = 0

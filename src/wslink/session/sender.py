@@ -81,6 +81,18 @@ class Sender:
             chunk.idle()
         return waiting - len(queue)
 
+    def move(self, transport: FrameSink) -> int:
+        """The connection is lost, or another one takes its place; how many messages will be repeated instead."""
+        waiting = len(self.queue)
+        self._transport = transport
+        self.queue.interrupt()
+        self._chunk = ChunkSize()
+        self._unsent = 0
+        self._limit_unsent()
+        if self.flow is not None:
+            self.flow.move(transport)
+        return waiting - len(self.queue)
+
     def flush(self) -> None:
         """Hand everything to the transport, whether or not it is writable."""
         while (frame := self.queue.next(MAX_CHUNK)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import secrets
@@ -14,16 +15,15 @@ from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, Pe
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
+from wslink.session.cancellable import Cancellable
 from wslink.session.greeting import Greeting
 from wslink.session.identity import Identity, Opening
 from wslink.session.intake import UNITS
-from wslink.session.pace import Pace
-from wslink.session.ports import SessionOwner, Transport
-from wslink.session.refusals import Refusals
+from wslink.session.ports import Returnable, SessionOwner, Transport
 from wslink.session.state import CLOSED, NEW, OPEN, Event
 from wslink.wire import messages as wire
-from wslink.wire.chunks import HEADER_LENGTH
-from wslink.wire.codec import SECOND_WITH_ARRAYS, Decoder, detect
+from wslink.wire.chunks import HEADER_LENGTH, renumbered
+from wslink.wire.codec import detect
 from wslink.wire.extensions import is_uncounted
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import INCOMPLETE, MAX_ID, NO_ID, Request
@@ -39,7 +39,7 @@ def new_client_id() -> str:
     return f"c{secrets.token_hex(16)}"
 
 
-class Session(Refusals):
+class Session(Cancellable):
     """One client (session.view.SessionView), carried by a transport (session.ports.FrameReceiver).
 
     Args:
@@ -56,7 +56,7 @@ class Session(Refusals):
     credit: int
 
     __slots__ = (
-        "__weakref__", "_decoder", "_dispatcher", "_hello_timer", "_opening", "_received", "_renew", "_watched",
+        "__weakref__", "_hello_timer", "_received", "_renew",
     )  # fmt: skip
 
     def __init__(
@@ -70,13 +70,12 @@ class Session(Refusals):
         hello_timeout: bool = True,
         renew: Renew | None = None,
     ) -> None:
-        super().__init__(owner, transport, client_id or new_client_id(), route)
         # A connection may outlive its request by days.
-        self._opening = opening if opening.request is None else dataclasses.replace(opening, request=None)
+        kept = opening if opening.request is None else dataclasses.replace(opening, request=None)
+        super().__init__(owner, transport, kept, client_id or new_client_id(), route)
         self._renew = renew
         self._received = owner.observers.received
         self._dispatcher = Dispatcher(owner.service, self)
-        self._decoder: Decoder | None = None
         self._watched = True  # whether calls are logged, or may have been cancelled while they waited
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
@@ -85,7 +84,7 @@ class Session(Refusals):
 
     # Incoming ---------------------------------------------------------------
 
-    def receive(self, binary: bool, data: Buffer | str) -> None:
+    def receive(self, binary: bool, data: Buffer | str) -> None:  # noqa: C901 - a function more costs every call
         """Take one data frame from the transport. Never raises: what is wrong is sent to the client (ERR-5).
 
         A memoryview needs to be valid until this returns, not longer.
@@ -98,12 +97,16 @@ class Session(Refusals):
         try:
             message = self._decoder.receive(binary, data)  # type: ignore[union-attr]
         except PeerError as error:
-            if self.flow is not None:
-                self.flow.received.count(len(data))
-            self._malformed_frame(error)
+            self._malformed_frame(data, error)
             return
-        if self.flow is not None and not (type(message) is list and is_uncounted(message)):
-            self.flow.received.count(len(data))
+        if self.acknowledgements is not None and not (type(message) is list and is_uncounted(message)):
+            number = 0 if message is INCOMPLETE or self.resumption is None else int.from_bytes(data[:4], "little")  # type: ignore[arg-type]
+            try:
+                if not self.acknowledgements.count(len(data), number):
+                    return  # it has arrived before (RES-3)
+            except PeerError as error:
+                self.refuse(wire.MALFORMED_ID, error)
+                return
         if (
             type(message) is not Request
             or (id_ := message.id) is NO_ID
@@ -172,7 +175,11 @@ class Session(Refusals):
         limit = self._owner.limits.auth_msg_size
         self.close(1009, f"a message before hello is at most auth_msg_size ({limit}) bytes")
 
-    def _malformed_frame(self, error: PeerError) -> None:
+    def _malformed_frame(self, data: Buffer | str, error: PeerError) -> None:
+        if self.acknowledgements is not None:
+            with contextlib.suppress(PeerError):  # it has arrived all the same: it is not to be sent again
+                number = 0 if self.resumption is None or isinstance(data, str) else int.from_bytes(data[:4], "little")
+                self.acknowledgements.count(len(data), number)
         if isinstance(error, LimitExceeded) and self.state is NEW:  # LIM-2
             self._close_early()
         else:
@@ -194,21 +201,6 @@ class Session(Refusals):
             serve(self, request)
         else:
             raise errors.MethodNotFound("Unknown system method called", request.method[:MAX_NAME])
-
-    # Cancellation -----------------------------------------------------------
-
-    def cancel(self, id_: str) -> None:
-        """The client gave up a call of its own: it runs, waits for its turn, or its response waits (CAN-1, CAN-2)."""
-        if not self._dispatcher.cancel(id_):
-            super().cancel(id_)
-            self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
-
-    def _was_cancelled(self, pace: Pace, id_: str) -> bool:
-        """Whether a call was cancelled before it was taken."""
-        cancelled = pace.withdrew(id_)
-        if not pace.withdraws:
-            self._watched = logger.isEnabledFor(logging.DEBUG)
-        return cancelled
 
     # Hello ------------------------------------------------------------------
 
@@ -236,16 +228,19 @@ class Session(Refusals):
         self._owner.features.accept(self)
         self._owner.welcome(self)
 
-    def accept_ends(self) -> None:
-        """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
+    def hand_over(self, session: Returnable, id_: str, result: dict[str, Any]) -> None:
+        """Send the response to a hello, and give the connection to the session that the client returns to (RES-6)."""
         assert self._decoder is not None
-        self._decoder.accept_ends()
-
-    def accept_arrays(self) -> None:
-        """Send and receive typed arrays from now on (ARR-1)."""
-        assert self._decoder is not None
-        self.encoder = SECOND_WITH_ARRAYS
-        self._decoder.accept_arrays()
+        held = self.give_up_held()
+        self._cancel_hello_timer()
+        self._transport.send(renumbered(self.encoder.result(id_, result, self._max_frame).frames, 0))
+        self.advance(Event.ENDED)
+        self._settle(self._sender.clear())
+        self._owner.merged(self)
+        logger.info("client %s returns", session.client_id)
+        session.take_up(self._transport, self._decoder, self._opening)
+        for frame in held:
+            session.receive(*frame)
 
     def expect_hello(self) -> None:
         """The client is there: from now on it has `hello_timeout` seconds for a good hello (LIM-8)."""
@@ -267,10 +262,6 @@ class Session(Refusals):
         self._transport.close(code, reason)
         self._end(stops=code == 1001)
 
-    def closed(self) -> None:
-        """The connection has ended. Safe to call more than once."""
-        self._end()
-
     def _end(self, stops: bool = False) -> None:
         if self.state is CLOSED:
             return
@@ -281,6 +272,9 @@ class Session(Refusals):
         if not stops:  # a server that stops gives calls their time
             self._dispatcher.leave()
         self._settle(self._sender.clear())
+        if self.acknowledgements is not None:
+            self.acknowledgements.stop()
+        self.stop_resumption()
         self._owner.farewell(self)
 
     def _cancel_hello_timer(self) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from wslink.rpc.call import Caller
+from wslink.session.acknowledgements import Acknowledgements
 from wslink.session.flow import FlowControl
+from wslink.session.resumption import Resumption
 from wslink.session.send_queue import SendQueue
 from wslink.session.state import State
 from wslink.session.window import DeliveryWindow
@@ -25,6 +27,8 @@ class SessionView(Protocol):
         subscribing: whether it subscribes explicitly (SUB-1); a released client is sent everything (ORD-4).
         queue: what waits to be sent.
         flow: see FlowControl; None for a client that acknowledges nothing.
+        acknowledgements: of what arrives; None for a client to which nothing is acknowledged.
+        resumption: what it keeps for its client's return, with `resume`.
         route: what the connection came in by: the owner's own.
     """
 
@@ -36,6 +40,8 @@ class SessionView(Protocol):
     subscribing: bool
     queue: SendQueue
     flow: FlowControl | None
+    acknowledgements: Acknowledgements | None
+    resumption: Resumption | None
     route: Any
 
     @property
@@ -56,6 +62,12 @@ class SessionView(Protocol):
 
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
+
+    def start_resume(self) -> None:
+        """Acknowledge what arrives, and keep what is sent, from now on (RES)."""
+
+    def client_has(self, received: int, missing: frozenset[int]) -> None:
+        """The client has acknowledged messages (RES-5)."""
 
     def result(self, id_: str, value: Any, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""

@@ -27,7 +27,7 @@ class Entry:
         gates: all are open when it begins.
         on_begin: called when its first frame is taken.
         after: one that has to be over first, in another stream.
-        about: what its sender knows it by, for `withdraw`; the call's id for a response.
+        about: what its sender knows it by, for `withdraw`.
         over: whether its last frame was taken.
         ended: whether no more of it is sent than the chunk that says so (CAN-3).
     """
@@ -103,17 +103,22 @@ class Names:
     def get(self, name: Hashable) -> Place | None:
         return self._places.get(name)
 
+    def is_gated(self, name: Hashable) -> bool:
+        """Whether messages of a name wait for a gate."""
+        place = self._places.get(name)
+        return place is not None and bool(place.last.gates)
+
     def entries(self, name: Hashable) -> tuple[Entry, ...]:
         """The messages of a name that wait where the last of them does."""
         place = self._places.get(name)
         return tuple(entry for entry in place.stream.entries if name in entry.names) if place is not None else ()
 
     def response(self, id_: str) -> Entry | None:
-        """The response to a call."""
+        """The response to a call, which has no other name."""
         place = self._places.get(id_)
-        if place is None or place.last.about == id_:
+        if place is None or place.last.names == (id_,):
             return place.last if place is not None else None
-        return next((entry for entry in self.entries(id_) if entry.about == id_), None)
+        return next((entry for entry in self.entries(id_) if entry.names == (id_,)), None)
 
     def add(self, entry: Entry, stream: Stream) -> None:
         """A message waits in `stream`."""

@@ -109,9 +109,13 @@ class AiohttpConnection:
         self._pinging = False
         self._wake = asyncio.Event()
         self._closing = False
+        self._asked = False  # whether the peer has closed with code 1000, or with none
         self._close_timer: CloseTimer | None = None
 
     # session.ports.Transport
+
+    def carry(self, receiver: FrameReceiver) -> None:
+        self._session = receiver
 
     @property
     def writable(self) -> bool:
@@ -208,22 +212,27 @@ class AiohttpConnection:
         """Carry `session` until the connection ends."""
         self._session = session
         self._guard.bind(self._max_size, self._fail, bool(self._compress))
-        writer = asyncio.get_running_loop().create_task(self._write(session))
+        writer = asyncio.get_running_loop().create_task(self._write())
         try:
-            await self._read(session)
+            await self._read()
         finally:
             self._closing = True
             self._await_close()
             self._wake.set()
             self._heartbeat.stop()
-            session.closed()
+            self._receiver.closed(self._asked)
             if self._socket.closed:
                 writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({writer}, timeout=CLOSE_TIMEOUT)
             writer.cancel()
 
-    async def _read(self, session: FrameReceiver) -> None:
+    @property
+    def _receiver(self) -> FrameReceiver:
+        assert self._session is not None
+        return self._session
+
+    async def _read(self) -> None:
         count = 0
         while True:
             if self._gate.closed:
@@ -234,16 +243,17 @@ class AiohttpConnection:
                 await asyncio.sleep(0)
             if message.type is WSMsgType.BINARY:
                 self._heartbeat.heard = True
-                session.receive(True, message.data)
+                self._receiver.receive(True, message.data)
             elif message.type is WSMsgType.TEXT:
                 self._heartbeat.heard = True
-                session.receive(False, message.data)
+                self._receiver.receive(False, message.data)
             elif message.type is WSMsgType.PING:
                 self._answer(bytes(message.data))
             elif message.type is WSMsgType.PONG:
                 self._heartbeat.heard = True
             else:
                 if message.type is WSMsgType.CLOSE:
+                    self._asked = message.data in (WSCloseCode.OK, None, 0)
                     await self._answer_close(message.data)
                 return
 
@@ -265,7 +275,7 @@ class AiohttpConnection:
         answer = code or WSCloseCode.OK
         await self._socket.close(code=answer if is_close_code(answer) else WSCloseCode.PROTOCOL_ERROR)
 
-    async def _write(self, session: FrameReceiver) -> None:
+    async def _write(self) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
                 until = monotonic() + WRITE_TURN
@@ -275,7 +285,7 @@ class AiohttpConnection:
                         until = monotonic() + WRITE_TURN
                     await self._queue.popleft()()
                     if self.writable:
-                        session.resume()
+                        self._receiver.resume()
                 if self._closing:  # nothing more will be queued
                     return
                 self._wake.clear()

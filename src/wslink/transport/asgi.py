@@ -25,6 +25,8 @@ class AsgiSocket:
         self._receive = receive
         self._send = send
         self._gone = False
+        self.asked: bool = False
+        """Whether the peer has closed with code 1000, or with none."""
 
     async def send_bytes(self, data: bytes) -> None:
         await self._emit({"type": "websocket.send", "bytes": data})
@@ -35,11 +37,11 @@ class AsgiSocket:
     async def close(self, code: int, message: bytes) -> None:
         await self._emit({"type": "websocket.close", "code": code, "reason": message.decode()})
 
-    async def read(self, carried: FrameReceiver, max_frame: int, gate: ReadGate) -> tuple[int, str]:
+    async def read(self, carried: Callable[[], FrameReceiver], max_frame: int, gate: ReadGate) -> tuple[int, str]:
         """Hand what arrives to `carried` until the connection ends. The close code and reason it needs, or (0, "").
 
         Args:
-            carried: the session.
+            carried: gives the session, which may change.
             max_frame: largest message accepted from the peer, in bytes (LIM-1).
             gate: while it is closed nothing is read.
         """
@@ -48,12 +50,13 @@ class AsgiSocket:
             data = event["bytes"] if binary else event["text"]
             if len(data) > max_frame:
                 return 1009, f"a message is at most {max_frame} bytes"
-            carried.receive(binary, data)
-            if carried.state is CLOSED:
+            carried().receive(binary, data)
+            if carried().state is CLOSED:
                 return 0, ""
             if gate.closed:
                 await gate.wait()
         self._gone = True
+        self.asked = event.get("code", 1005) in (1000, 1005)
         return 0, ""
 
     async def _emit(self, event: Event) -> None:

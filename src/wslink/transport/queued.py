@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any
 
+from wslink.session.ports import FrameReceiver
 from wslink.session.stall import Progress
 from wslink.transport.gate import ReadGate
 from wslink.wire.frames import Frame
@@ -32,8 +33,8 @@ class PumpedConnection:
 
     def __init__(self, socket: Any) -> None:
         self.socket = socket
-        self.resume: Callable[[], None] = lambda: None
-        """Called when more may be sent."""
+        self.receiver: FrameReceiver | None = None
+        """What is carried; None at first."""
         self._queue: deque[tuple[Callable[[], Awaitable[Any]], int]] = deque()
         self._queued = 0
         self._written = 0
@@ -62,6 +63,9 @@ class PumpedConnection:
 
     def limit_unsent(self, limit: int) -> None:
         """Does nothing: what takes the frames does not show what waits in it."""
+
+    def carry(self, receiver: FrameReceiver) -> None:
+        self.receiver = receiver
 
     def send(self, frames: Sequence[Frame]) -> None:
         if not self._closing:
@@ -97,7 +101,8 @@ class PumpedConnection:
                 logger.exception("a connection failed to send")
             self._queued -= size
             self._written += size
-            self.resume()
+            if self.receiver is not None:
+                self.receiver.resume()
 
     async def _write(self, frame: Frame) -> None:
         if frame.binary:

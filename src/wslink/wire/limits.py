@@ -64,6 +64,10 @@ class Limits:
     """LIM-16: bytes of calls that wait to be taken, where the transport cannot hold up its client."""
     max_retained: int = 1024
     """LIM-17: keys of a topic whose newest values are kept for subscribers that come later; the newest are."""
+    resume_window: float = 60.0
+    """LIM-18: time for which a session whose connection was lost is kept (RES-6)."""
+    max_resume: int = 64 * MIB
+    """LIM-18: bytes of a session, sent and not acknowledged or waiting, above which it cannot be resumed (RES-4)."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 

@@ -22,6 +22,8 @@ ARRAYS = "arrays"
 """The feature of typed arrays (ARR)."""
 CANCELLATION = "cancel"
 """The feature of calls that are given up (CAN)."""
+RESUME = "resume"
+"""The feature of sessions that outlive their connections (RES)."""
 MALFORMED_ID = "system:malformed:0"  # ERR-5
 
 _ID = re.compile(r"(rpc|publish|system):(\w+(?:\.\w+)*):(\d+)", re.ASCII)

@@ -21,7 +21,7 @@ export class Cancel implements Feature {
 
   /** The caller of `id` waits no longer. A call of which the server does not have all is not sent, or not to its end; of others it is told. */
   giveUp(id: string): void {
-    if (this.#active && !this.#host.withdraw(id)) this.#host.urge([CANCEL, id]);
+    if (this.#active) this.#host.withdraw(id, () => this.#host.urge([CANCEL, id]));
   }
 
   end(): void {

@@ -3,20 +3,30 @@ import type { UnaskedMessage } from "../../wire/messages.js";
 
 /** What a feature may use of the session that it extends. */
 export interface FeatureHost {
-  /** Makes the system call `wslink.<name>` with one argument (MSG-3); resolves to its result. */
-  system(name: string, argument: object): Promise<unknown>;
+  /**
+   * Makes the system call `wslink.<name>` with one argument (MSG-3); resolves to its result.
+   *
+   * @param retry - makes it again in a session that begins anew. Default: it rejects with a ConnectionError then.
+   */
+  system(name: string, argument: object, retry?: boolean): Promise<unknown>;
   /** Sends a small message of an extension ahead of everything that waits (EXT-4); the server does not acknowledge it. */
   notify(items: readonly unknown[]): void;
   /** As `notify`, for what the server acknowledges. */
   urge(items: readonly unknown[]): void;
-  /** Sends no more of a call's message, from the next chunk on; false where all of it has been sent (CAN-2). */
-  withdraw(id: string): boolean;
+  /**
+   * Sends no more of a call's message, from the next chunk on (CAN-2).
+   *
+   * @param sent - called where all of it has been sent, now or at last because it cannot be ended.
+   */
+  withdraw(id: string, sent: () => void): void;
   /** Either side may end a message before it is whole, from now on (CAN-3). */
   acceptEnds(): void;
   /** Sends by what the server acknowledges, from now on (FLOW-4). */
   startFlow(): void;
   /** The server has received `total` bytes, and held that back for `held` milliseconds (FLOW-2). */
   acknowledged(total: number, held: number): void;
+  /** The server has all messages up to `number` but those that are missing (RES-5). */
+  received(number: number, missing: readonly number[]): void;
   /** How this side writes values. */
   readonly encoder: { arrays: boolean };
 }
@@ -24,8 +34,12 @@ export interface FeatureHost {
 /** An extension of the protocol. Hello announces it by its name, and it is in use where the server accepts it (EXT-1 to EXT-3). */
 export interface Feature {
   readonly name: string;
-  /** The server has accepted hello, and this feature or not. */
+  /** A session begins: the server has accepted hello, and this feature or not. Again after a connection has ended, where the server begins anew. */
   negotiated?(accepted: boolean): void;
+  /** The connection has ended. Nothing can be sent until `negotiated` or `resumed`; or any more, where `end` follows. */
+  disconnected?(): void;
+  /** The session goes on over a new connection (RES-6). */
+  resumed?(): void;
   /** Takes a message of the server that responds to no call; false where it belongs to another feature. */
   receive?(message: UnaskedMessage): boolean;
   /** The session has ended, with the error that everything that waits rejects with. */
@@ -48,9 +62,13 @@ export class Features {
     return this.#all.map(({ name }) => name);
   }
 
-  /** Passes on what the server accepted; returns those names that were announced. */
-  negotiated(accepted: readonly string[]): readonly string[] {
+  /** Passes on what the server accepted. */
+  negotiated(accepted: readonly string[]): void {
     for (const feature of this.#all) feature.negotiated?.(accepted.includes(feature.name));
+  }
+
+  /** Those of `accepted` that were announced. */
+  common(accepted: readonly string[]): readonly string[] {
     return accepted.filter((name) => this.names.includes(name));
   }
 
@@ -62,6 +80,14 @@ export class Features {
     for (const feature of this.#all) if (feature.receive?.(message)) return;
     if (message.kind !== "extension") return;
     throw new ProtocolError(ErrorCode.invalidRequest, `the server sent a message of type ${message.type}, of no extension that is in use (EXT-4)`);
+  }
+
+  disconnected(): void {
+    for (const feature of this.#all) feature.disconnected?.();
+  }
+
+  resumed(): void {
+    for (const feature of this.#all) feature.resumed?.();
   }
 
   end(error: ConnectionError): void {

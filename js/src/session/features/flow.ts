@@ -1,4 +1,5 @@
 import type { UnaskedMessage } from "../../wire/messages.js";
+import { isCount } from "../numbering.js";
 import type { Feature, FeatureHost } from "./feature.js";
 
 /** Types of messages (EXT-4). Their frames are not acknowledged (FLOW-1). */
@@ -10,6 +11,10 @@ const DUE_BYTES = 65_536;
 const DUE_AFTER = 4;
 const DUE_WITHIN = 25;
 
+/** The same where the server only wants to know what it need not keep any longer (RES-5). */
+const RESUME_BYTES = 2 ** 20;
+const RESUME_WITHIN = 1000;
+
 /** The longest that the server is believed to have held an acknowledgement back, in milliseconds. */
 const MAX_HELD = 60_000;
 
@@ -19,36 +24,63 @@ interface Settled {
   duration: number;
 }
 
-/** Acknowledges what has arrived, and what callbacks have dealt with, where the server wants to know (FLOW). */
+/** Which messages have arrived, for an acknowledgement to say (RES-5); empty where that is of no use. */
+export interface Arrivals {
+  readonly position: readonly unknown[];
+}
+
+/** Acknowledges what has arrived, and what callbacks have dealt with, where the server wants to know (FLOW, RES-5). */
 export class Flow implements Feature {
   readonly name = "flow";
 
-  readonly #host: Pick<FeatureHost, "notify" | "startFlow" | "acknowledged">;
+  readonly #host: FlowHost;
+  readonly #arrivals: Arrivals | undefined;
   readonly #settled = new Map<number, Settled>();
   /** Subscriptions whose settled publications the server has not been told of. */
   readonly #unsaid = new Set<number>();
+  /** Whether the server accepted `flow`, and whether it wants acknowledgements. */
   #active = false;
+  #acknowledges = false;
   #received = 0;
   #acknowledged = 0;
   #receivedAt = 0;
   #saidAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(host: Pick<FeatureHost, "notify" | "startFlow" | "acknowledged">) {
+  constructor(host: FlowHost, arrivals?: Arrivals) {
     this.#host = host;
+    this.#arrivals = arrivals;
   }
 
   negotiated(accepted: boolean): void {
     this.#active = accepted;
-    if (accepted) this.#host.startFlow();
+    this.#settled.clear();
+    this.#unsaid.clear();
+    this.resumed();
+  }
+
+  /** The session goes on, over a new connection: what was said on the one before may not have arrived (RES-2). */
+  resumed(): void {
+    this.#acknowledges = this.#active || (this.#arrivals?.position.length ?? 0) > 0;
+    this.#received = this.#acknowledged = 0;
+    if (!this.#active) return;
+    this.#host.startFlow();
+    for (const subscription of this.#settled.keys()) this.#unsaid.add(subscription);
+    if (this.#unsaid.size > 0) this.#say(false);
+  }
+
+  disconnected(): void {
+    this.#acknowledges = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** A frame has arrived; `kind` is the type of the extension's message in it, if it is one. */
   count(size: number, kind: number | undefined): void {
-    if (!this.#active || kind === ACKNOWLEDGEMENT || kind === SETTLED) return;
+    if (!this.#acknowledges || kind === ACKNOWLEDGEMENT || kind === SETTLED) return;
     this.#received += size;
     this.#receivedAt = performance.now();
-    this.#say(this.#received - this.#acknowledged >= DUE_BYTES);
+    this.#say(this.#received - this.#acknowledged >= (this.#active ? DUE_BYTES : RESUME_BYTES));
   }
 
   /** The callback of a subscription has dealt with a publication, in `duration` milliseconds. */
@@ -67,40 +99,43 @@ export class Flow implements Feature {
   }
 
   receive(message: UnaskedMessage): boolean {
-    if (!this.#active || message.kind !== "extension" || message.type !== ACKNOWLEDGEMENT) return false;
-    const [, total, held] = message.items;
+    if (!this.#acknowledges || message.kind !== "extension" || message.type !== ACKNOWLEDGEMENT) return false;
+    const [, total, held, number, missing, asks] = message.items;
     if (isCount(total) && isCount(held)) this.#host.acknowledged(total, Math.min(held, MAX_HELD));
+    if (isCount(number) && Array.isArray(missing) && missing.every(isCount)) this.#host.received(number, missing);
+    if (asks === true) this.#acknowledge();
     return true;
   }
 
-  end(): void {
-    this.#active = false;
-    clearTimeout(this.#timer);
+  /** Asks the server to acknowledge at once, as a sign of life (RES-11). */
+  ask(): void {
+    if (this.#acknowledges) this.#acknowledge(true);
   }
 
   /** Tells the server now, if it is time or `due`; soon otherwise. */
   #say(due: boolean): void {
-    if (due || performance.now() - this.#saidAt >= DUE_AFTER) this.#flush();
-    else this.#timer ??= setTimeout(() => this.#flush(), DUE_WITHIN);
+    if (!this.#acknowledges) return;
+    if (due || (this.#active && performance.now() - this.#saidAt >= DUE_AFTER)) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), this.#active ? DUE_WITHIN : RESUME_WITHIN);
   }
 
   #flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (!this.#active) return;
     this.#saidAt = performance.now();
-    if (this.#received > this.#acknowledged) {
-      this.#acknowledged = this.#received;
-      this.#host.notify([ACKNOWLEDGEMENT, this.#received, Math.round(this.#saidAt - this.#receivedAt)]);
-    }
+    if (this.#received > this.#acknowledged) this.#acknowledge();
     for (const subscription of this.#unsaid) {
       const { count = 0, duration = 0 } = this.#settled.get(subscription) ?? {};
       this.#host.notify([SETTLED, subscription, count, Math.round(duration)]);
     }
     this.#unsaid.clear();
   }
+
+  #acknowledge(asks?: true): void {
+    this.#acknowledged = this.#received;
+    const held = this.#received > 0 ? Math.round(performance.now() - this.#receivedAt) : 0;
+    this.#host.notify([ACKNOWLEDGEMENT, this.#received, held, ...(this.#arrivals?.position ?? []), ...(asks ? [asks] : [])]);
+  }
 }
 
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
+type FlowHost = Pick<FeatureHost, "notify" | "startFlow" | "acknowledged" | "received">;

@@ -81,6 +81,8 @@ export class Subscriptions implements Feature {
   readonly #all = new Map<number, Entry>();
   #accepted = false;
   #lastId = 0;
+  /** Counts sessions: what came in one is not settled in the next. */
+  #session = 0;
   #ended: ConnectionError | undefined;
 
   constructor(host: Pick<FeatureHost, "system">, settling: Settling) {
@@ -90,12 +92,14 @@ export class Subscriptions implements Feature {
 
   negotiated(accepted: boolean): void {
     this.#accepted = accepted;
+    this.#session += 1;
+    for (const entry of this.#all.values()) entry.renew();
   }
 
   add(topic: string, callback: Callback, { filter, window, maxRate }: SubscribeOptions): Subscription {
     const id = ++this.#lastId;
     const entry = new Entry(topic, callback, {
-      set: (chosen) => this.#set({ subscription: id, topic, filter: chosen ?? undefined, window, max_rate: maxRate }),
+      set: (chosen, repeat) => this.#set({ subscription: id, topic, filter: chosen ?? undefined, window, max_rate: maxRate }, repeat),
       end: () => this.#cancel(id),
       failed: () => this.#all.delete(id),
     });
@@ -113,8 +117,9 @@ export class Subscriptions implements Feature {
       const entry = this.#all.get(id);
       if (entry?.topic !== publication.topic) continue;
       const begun = performance.now();
+      const session = this.#session;
       entry.deliver(publication.payload, info, () => {
-        if (this.#all.has(id)) this.#settling.settle(id, performance.now() - begun);
+        if (session === this.#session && this.#all.has(id)) this.#settling.settle(id, performance.now() - begun);
       });
     }
     return true;
@@ -132,13 +137,13 @@ export class Subscriptions implements Feature {
     return subscriptions;
   }
 
-  async #set(request: SubscribeRequest): Promise<Delivery> {
+  async #set(request: SubscribeRequest, repeat: boolean): Promise<Delivery> {
     const { subscription, topic, filter } = request;
     if (this.#ended) throw this.#ended;
     // The server would take it for a new subscription, which could not be cancelled.
     if (!this.#all.has(subscription)) throw new UsageError(`the subscription to ${topic} has ended`);
     if (this.#accepted) {
-      const result = await this.#host.system("subscribe", request);
+      const result = await this.#host.system("subscribe", request, repeat);
       return (result as { delivery?: Delivery } | null)?.delivery ?? "reliable";
     }
     if (filter && Object.keys(filter).length > 0) {
@@ -165,7 +170,8 @@ interface SubscribeRequest {
 }
 
 interface Actions {
-  set(filter: Filter | null | undefined): Promise<Delivery>;
+  /** @param repeat - whether it is asked again in a session that begins anew. */
+  set(filter: Filter | null | undefined, repeat: boolean): Promise<Delivery>;
   end(): Promise<void>;
   failed(): void;
 }
@@ -177,6 +183,8 @@ class Entry implements Subscription {
   readonly #actions: Actions;
   #ready: Promise<void> = Promise.resolve();
   #watched = false;
+  /** The filter that the server has accepted, behind which `delivery` stands. */
+  #filter: Filter | null | undefined;
   #ended: Promise<void> | undefined;
 
   constructor(
@@ -199,7 +207,22 @@ class Entry implements Subscription {
   }
 
   async update(filter: Filter | null | undefined): Promise<void> {
-    this.delivery = await this.#actions.set(filter);
+    this.delivery = await this.#actions.set(filter, true);
+    this.#filter = filter;
+  }
+
+  /** A new session knows nothing of what was in effect in the one before. */
+  renew(): void {
+    if (!this.delivery) return;
+    this.#actions.set(this.#filter, false).then(
+      (delivery) => (this.delivery = delivery),
+      (error: unknown) => {
+        // The next session is asked again where this one has ended meanwhile.
+        if (error instanceof ConnectionError) return;
+        this.#watched = false;
+        this.#fail(error);
+      },
+    );
   }
 
   cancel(): Promise<void> {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from wslink.errors import UsageError
@@ -48,7 +48,7 @@ class Features:
     def __init__(self, features: Iterable[Feature] = ()) -> None:
         self._features: dict[str, Feature] = {}
         self._methods: dict[str, tuple[str, Handler]] = {}
-        self._messages: dict[int, tuple[str, MessageHandler]] = {}
+        self._messages: dict[int, dict[str, MessageHandler]] = {}
         for feature in features:
             self.register(feature)
 
@@ -58,13 +58,20 @@ class Features:
         Raises:
             UsageError: if its name or one of its methods is taken.
         """
-        taken: set[object] = {*(self._methods.keys() & feature.methods), *(self._messages.keys() & feature.messages)}
+        taken: set[object] = {*(self._methods.keys() & feature.methods), *self._taken(feature.messages)}
         if feature.name in self._features or taken:
             what = f"feature {feature.name!r} is registered already, or one of its methods or messages"
             raise UsageError(f"{what}: {sorted(map(str, taken))}")
         self._features[feature.name] = feature
         self._methods.update((method, (feature.name, serve)) for method, serve in feature.methods.items())
-        self._messages.update((kind, (feature.name, take)) for kind, take in feature.messages.items())
+        for kind, take in feature.messages.items():
+            self._messages.setdefault(kind, {})[feature.name] = take
+
+    def _taken(self, messages: Mapping[int, MessageHandler]) -> Iterator[int]:
+        """Types of messages that something else takes already. Features may share what takes one."""
+        for kind, take in messages.items():
+            if any(other is not take for other in self._messages.get(kind, {}).values()):
+                yield kind
 
     def granted(self, announced: Iterable[str], version: int) -> tuple[str, ...]:
         """The announced features that a connection of protocol `version` is granted (EXT-2)."""
@@ -83,5 +90,5 @@ class Features:
 
     def message_handler(self, kind: Any, granted: Iterable[str]) -> MessageHandler | None:
         """What takes an extension's message of type `kind` from a client with the features `granted`."""
-        feature, take = self._messages.get(kind, ("", None)) if type(kind) is int else ("", None)
-        return take if feature in granted else None
+        takers = self._messages.get(kind, {}) if type(kind) is int else {}
+        return next((take for feature, take in takers.items() if feature in granted), None)

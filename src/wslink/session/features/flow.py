@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wslink.session.features import Feature, MessageHandler
+from wslink.session.features.acknowledgement import take_acknowledgement
 from wslink.session.view import SessionView
 from wslink.session.window import Settled
 from wslink.wire.extensions import ACKNOWLEDGEMENT, SETTLED, number
@@ -31,15 +32,10 @@ class Flow(Feature):
 
     @property
     def messages(self) -> Mapping[int, MessageHandler]:
-        return {ACKNOWLEDGEMENT: self._acknowledged, SETTLED: self._settled}
+        return {ACKNOWLEDGEMENT: take_acknowledgement, SETTLED: self._settled}
 
     def accept(self, session: SessionView) -> None:
         session.start_flow()
-
-    def _acknowledged(self, session: SessionView, items: Sequence[Any]) -> None:
-        total, held = number(items, 1, "bytes received"), number(items, 2, "milliseconds held")
-        if session.flow is not None:
-            session.flow.acknowledged(total, held)
 
     def _settled(self, session: SessionView, items: Sequence[Any]) -> None:
         subscription, count = number(items, 1, "the subscription"), number(items, 2, "the publications settled")

@@ -41,6 +41,8 @@ _TEXT, _BINARY, _PING, _PONG, _CLOSE = (
 
 
 _NEW = State.NEW
+ASKED = struct.pack(">H", 1000)
+"""The code of a close that the peer's application asked for."""
 
 
 class PicowsConnection(Sending):
@@ -52,14 +54,15 @@ class PicowsConnection(Sending):
     """
 
     __slots__ = (
-        "_carriage", "_close_timer", "_controls", "_corkable_from", "_expanding", "_heartbeat", "_late", "_parts",
-        "_reached", "_reading", "_silences",
+        "_asked", "_carriage", "_close_timer", "_controls", "_corkable_from", "_expanding", "_heartbeat", "_late",
+        "_parts", "_reached", "_reading", "_silences",
     )  # fmt: skip
 
     def __init__(self, carriage: Carriage, agreement: deflate.Agreement | None) -> None:
         super().__init__(agreement.bits if agreement is not None else 0)
         self._carriage = carriage
         self._parts = MessageParts(self, agreement)
+        self._asked = False  # whether the peer has closed with code 1000, or with none
         self._controls = 0  # control frames that arrived together
         self._reading = True  # whether the session wants to be handed more
         self._expanding = False  # whether a message is being expanded, for which reading waits
@@ -136,7 +139,7 @@ class PicowsConnection(Sending):
         self._heartbeat.stop()
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._session.closed()
+        self._session.closed(self._asked)
         self._carriage.ended(self)
 
     # session.ports.Transport
@@ -256,6 +259,7 @@ class PicowsConnection(Sending):
         self._closing = True
         self._close_timer = CloseTimer(self._transport, self.admitted)
         code = frame.get_payload_as_bytes()[:2]
+        self._asked = code in (b"", ASKED)
         if code and not framing.is_close_code(int.from_bytes(code, "big")):
             code = struct.pack(">H", framing.PROTOCOL_ERROR)
         if self._held is not None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from picows import WSListener, WSMsgType, WSTransport
 
 from wslink.kernel import limit_unsent
+from wslink.session.ports import FrameReceiver
 from wslink.transport import deflate
 from wslink.transport.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
 from wslink.wire.frames import Buffer, Frame
 
 if TYPE_CHECKING:
-    from wslink.session.session import Session
+    pass
 
 SLICE = 2 * 1024 * 1024
 """Bytes that are given to the transport at a time. It may copy what the kernel does not take at once, and so never
@@ -57,7 +58,7 @@ class Sending(WSListener):
         self._held: deque[Frame | bytes] | None = None  # what waits for a frame that is being compressed
         self._ws: WSTransport
         self._transport: asyncio.Transport
-        self._session: Session
+        self._session: FrameReceiver
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -68,6 +69,9 @@ class Sending(WSListener):
         self._pump()
         if not self._slices:
             self._went_out()
+
+    def carry(self, receiver: FrameReceiver) -> None:
+        self._session = receiver
 
     def send(self, frames: Sequence[Frame]) -> None:
         if self._closing:

@@ -1,0 +1,57 @@
+import { CongestionController } from "./congestion.js";
+
+/** What says when a chunk may go, for a server that acknowledges (FLOW-4). */
+export class Pace {
+  readonly #line = new CongestionController(seconds());
+  #waiting: (() => void)[] = [];
+  #ended = false;
+
+  get chunkSize(): number {
+    return this.#line.chunkSize;
+  }
+
+  /** Whether less is in flight than may be. */
+  get open(): boolean {
+    return this.#line.inFlight < this.#line.window;
+  }
+
+  sent(size: number): void {
+    this.#line.sent(seconds(), size);
+  }
+
+  acknowledged(total: number, held: number): void {
+    this.#line.acknowledged(seconds(), total, held / 1000);
+    this.#wake();
+  }
+
+  idle(): void {
+    this.#line.idle();
+  }
+
+  /** Resolves when a chunk may go, or nothing is sent any more. */
+  async turn(): Promise<void> {
+    for (let delay; !this.#ended && (delay = this.#line.delay(seconds())) > 0; ) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+        if (delay < Infinity) setTimeout(resolve, delay * 1000);
+      });
+    }
+  }
+
+  /** The connection has ended: nothing waits for it any more. */
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  /** Lets all that wait look again. */
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resume of waiting) resume();
+  }
+}
+
+function seconds(): number {
+  return performance.now() / 1000;
+}

@@ -1,0 +1,113 @@
+"""What was received on a connection, and when that is acknowledged (FLOW-1 to FLOW-3, RES-3, RES-5)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from time import monotonic
+from typing import NamedTuple
+
+from wslink.session.numbering import Received
+from wslink.wire.extensions import ACKNOWLEDGEMENT, pack_extension
+from wslink.wire.frames import Message
+
+
+class Due(NamedTuple):
+    """When an acknowledgement is due.
+
+    Attributes:
+        size: bytes that are not acknowledged, for which one is sent at once.
+        every: seconds since the one before, after which one is sent at once.
+        within: seconds after which one is sent at the latest.
+    """
+
+    size: int
+    every: float
+    within: float
+
+
+ACKNOWLEDGE_EVERY = 0.004
+"""Seconds."""
+OFTEN = Due(64 * 1024, ACKNOWLEDGE_EVERY, 0.025)
+"""For a line that is measured by them (FLOW-3)."""
+SELDOM = Due(1024 * 1024, math.inf, 1.0)
+"""For a peer that keeps what it sends until then (RES-5)."""
+
+
+class Acknowledgements:
+    """What was received on a connection.
+
+    Args:
+        send: sends a message at once.
+        due: see Due.
+        numbers: those of the messages that have arrived, with `resume`.
+
+    Attributes:
+        received: bytes of the frames that count.
+    """
+
+    __slots__ = (
+        "_acknowledged", "_acknowledged_at", "_due", "_numbers", "_received_at", "_send", "_timer", "received",
+    )  # fmt: skip
+
+    def __init__(self, send: Callable[[Message], None], due: Due = OFTEN, numbers: Received | None = None) -> None:
+        self.received: int = 0
+        self._send = send
+        self._due = due
+        self._numbers = numbers
+        self._acknowledged = 0
+        self._acknowledged_at = self._received_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def count(self, size: int, number: int = 0) -> bool:
+        """A frame of `size` bytes has arrived, and with it the whole of message `number`, or none that has a number;
+        whether that is new.
+
+        Raises:
+            ParseError: for a number that is too far ahead (RES-3).
+        """
+        numbers, new = self._numbers, True
+        try:
+            if number and numbers is not None:
+                if number == numbers.last + 1:  # the usual case
+                    numbers.last = number
+                else:
+                    new = numbers.take(number)
+        finally:
+            self.received += size
+            now = self._received_at = monotonic()
+            due = self._due
+            if self.received - self._acknowledged >= due.size or now - self._acknowledged_at >= due.every:
+                self._acknowledge(now)
+            elif self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(due.within, self._late)
+        return new
+
+    def send(self) -> None:
+        """Acknowledge what has arrived, at once (RES-11)."""
+        self._acknowledge(monotonic())
+
+    def restart(self) -> None:
+        """Another connection begins."""
+        self.stop()
+        self.received = self._acknowledged = 0
+
+    def _late(self) -> None:
+        self._timer = None
+        if self.received > self._acknowledged:
+            self._acknowledge(monotonic())
+
+    def _acknowledge(self, now: float) -> None:
+        self._acknowledged = self.received
+        self._acknowledged_at = now
+        held = int((now - self._received_at) * 1000)
+        numbers = self._numbers
+        more = () if numbers is None else (numbers.last, sorted(numbers.missing))
+        self._send(pack_extension((ACKNOWLEDGEMENT, self.received, held, *more)))
+
+    def stop(self) -> None:
+        """The connection has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,186 @@
+"""A session that outlives its connection (RES)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from wslink.session.acknowledgements import SELDOM, Acknowledgements
+from wslink.session.identity import Identity, Opening
+from wslink.session.intake import CREDIT
+from wslink.session.nowhere import Departed, Nowhere
+from wslink.session.ports import SessionOwner, Transport
+from wslink.session.refusals import Refusals
+from wslink.session.resumption import EXPIRED, OVERFLOW, REFUSED, Resumption, Return
+from wslink.session.state import CLOSED, DETACHED, OPEN, Event
+from wslink.wire.codec import Decoder
+from wslink.wire.messages import ARRAYS, CANCELLATION
+from wslink.wire.value import Value
+
+RESUMED_ELSEWHERE = 4001
+"""The code that closes a connection whose client has returned over another one (RES-9)."""
+
+
+class Detachable(Refusals):
+    """Adds to what a session sends that it can wait for its client's return. Takes what Outgoing does."""
+
+    __slots__ = ("_decoder", "_opening", "_window", "resumable", "verdict")
+
+    def __init__(
+        self, owner: SessionOwner, transport: Transport, opening: Opening, client_id: str, route: Value
+    ) -> None:
+        super().__init__(owner, transport, client_id, route)
+        self._opening = opening
+        self._decoder: Decoder | None = None
+        self._window: asyncio.TimerHandle | None = None
+        self.resumable: bool = True
+        """Whether `resume` is offered: its connection can be handed to another session."""
+        self.verdict: str = EXPIRED
+        """Why the client cannot return once the session has ended."""
+
+    def closed(self, asked: bool = False) -> None:
+        """The connection has ended; `asked`: by a close of the client's. Safe to call more than once."""
+        if self.resumption is not None and not asked and self.state is OPEN:
+            self.detach()
+        elif self.state is not DETACHED:
+            self._end()
+
+    def _end(self, stops: bool = False) -> None:
+        """End the session for good."""
+        raise NotImplementedError
+
+    def begin_resumption(self) -> Resumption:
+        """Number what is sent from now on, and keep it; hello's response is still to be sent, which has no number."""
+        limits = self._owner.limits
+        self.resumption = found = Resumption(limits.max_resume, limits.max_partial)
+        self.queue.number = found.begin
+        return found
+
+    def answer_hello(self, id_: str, result: dict[str, Value]) -> None:
+        """Send the response to a hello."""
+        if self.resumption is None:
+            self.result(id_, result)
+        else:  # it has no number (RES-2)
+            self._send_now(self.encoder.result(id_, result, self._max_frame))
+
+    def start_resume(self) -> None:
+        """Acknowledge what arrives from now on (RES-5)."""
+        assert self.resumption is not None
+        self._owner.tokens.add(self.resumption.token, self)
+        if self.acknowledgements is None:
+            self.acknowledgements = Acknowledgements(self._send_now, SELDOM, self.resumption.received)
+
+    def client_has(self, received: int, missing: frozenset[int]) -> None:
+        """The client has acknowledged (RES-5), and so knows its newest token (RES-7)."""
+        resumption = self.resumption
+        if resumption is not None:
+            resumption.acknowledge(received, missing)
+            if resumption.previous:
+                self._owner.tokens.void(resumption.previous)
+                resumption.previous = ""
+
+    # Going ------------------------------------------------------------------------
+
+    def detach(self) -> None:
+        """The connection is lost: wait for the client's return (RES-6)."""
+        self.advance(Event.DETACHED)
+        self._move(Nowhere())
+        if self._is_over_limit():
+            return
+        loop = asyncio.get_running_loop()
+        self._window = loop.call_later(self._owner.limits.resume_window, self._expire)
+        self._owner.detached(self)
+
+    def check_kept(self) -> None:
+        """More waits for a client that is away."""
+        self._is_over_limit()
+
+    def _is_over_limit(self) -> bool:
+        """Whether more is kept for a client that is away than may be (RES-4), which ends the session."""
+        resumption = self.resumption
+        if resumption is not None and resumption.size + self.queue.waiting > self._owner.limits.max_resume:
+            self._give_up(OVERFLOW)
+            return True
+        return False
+
+    def _expire(self) -> None:
+        self._give_up(EXPIRED)
+
+    def _give_up(self, verdict: str) -> None:
+        """The client cannot return any more."""
+        if self.state is not CLOSED:
+            self.verdict = verdict
+            self._end()
+
+    def _move(self, transport: Transport) -> None:
+        """Leave one connection, or nowhere, for another."""
+        self._transport.carry(Departed(self.client_id))
+        if self._pace is not None:
+            self._pace.stop()
+            self._pace = None
+        self._transport = transport
+        if self.acknowledgements is not None:
+            self.acknowledgements.restart()
+        self._settle(self._sender.move(transport))
+
+    def stop_resumption(self) -> None:
+        """The session has ended: its tokens lead nowhere."""
+        if self._window is not None:
+            self._window.cancel()
+        if self.resumption is not None:
+            for token in (self.resumption.token, self.resumption.previous):
+                self._owner.tokens.void(token, self.verdict)
+            self.resumption.give_up()
+
+    # Returning ----------------------------------------------------------------------
+
+    def refuses(self, back: Return, features: tuple[str, ...], identity: Identity) -> str:
+        """Why a client cannot return that has passed the checks of a hello; "" if it can, with its next token then."""
+        client, resumption = self.client, self.resumption
+        assert client is not None
+        assert resumption is not None
+        if client.user != identity.user or set(features) != set(self.features):
+            return REFUSED
+        if self.state is OPEN:
+            self._transport.close(RESUMED_ELSEWHERE, "resumed elsewhere")
+            self.detach()
+        if self.state is DETACHED:
+            resumption.acknowledge(back.received, frozenset(back.missing))
+            if resumption.lost:
+                self._give_up(OVERFLOW)
+        if self.state is not DETACHED:
+            return self.verdict
+        self._renew_token(resumption, back.token)
+        return ""
+
+    def _renew_token(self, resumption: Resumption, used: str) -> None:
+        """Bring the next token; a client that missed the newest is given that again, since it may have missed it on
+        one of two connections alone (RES-7)."""
+        if used == resumption.token:
+            self._owner.tokens.void(resumption.previous)
+            resumption.renew()
+            self._owner.tokens.add(resumption.token, self)
+
+    def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
+        """Go on over a new connection, whose client has been told so (RES-6)."""
+        resumption = self.resumption
+        assert resumption is not None
+        self.advance(Event.RESUMED)
+        if self._window is not None:
+            self._window.cancel()
+        self._decoder = decoder
+        self._opening = opening
+        decoder.raise_limits(self._owner.limits.max_message)
+        if ARRAYS in self.features:
+            decoder.accept_arrays()
+        if CANCELLATION in self.features:
+            decoder.accept_ends()
+        self._malformed = self._refused = 0
+        self._move(transport)
+        transport.carry(self)
+        resumption.prefer_newest(self.queue)
+        self.queue.repeat((number, kept.message) for number, kept in resumption)
+        self.credit = -1 if self.has_many_calls() else CREDIT
+        self._owner.resumed(self, opening)
+        self._pump()
+        if self.queue.waiting:
+            self.paced().watch()

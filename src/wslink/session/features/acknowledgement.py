@@ -1,0 +1,32 @@
+"""What a client says of what has arrived, which `flow` and `resume` share (FLOW-2, RES-5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from wslink.errors import InvalidRequest
+from wslink.session.view import SessionView
+from wslink.wire.extensions import number
+
+MAX_NUMBERS = 4096
+"""Numbers that a message may name as missing: more than any receiver lets be missing."""
+
+
+def take_acknowledgement(session: SessionView, items: Sequence[Any]) -> None:
+    """Take `[1, bytes, held]`, with `resume` `[1, bytes, held, number, [missing numbers], at once]`.
+
+    Raises:
+        InvalidRequest: if it is malformed.
+    """
+    total, held = number(items, 1, "bytes received"), number(items, 2, "milliseconds held")
+    if session.resumption is not None:
+        missing = items[4] if len(items) > 4 else ()
+        if not isinstance(missing, Sequence) or len(missing) > MAX_NUMBERS:
+            raise InvalidRequest("the numbers that are missing must be a list")
+        received = number(items, 3, "the number received")
+        session.client_has(received, frozenset(number(missing, at, "a number") for at in range(len(missing))))
+        if len(items) > 5 and items[5] is True and session.acknowledgements is not None:
+            session.acknowledgements.send()
+    if session.flow is not None:
+        session.flow.acknowledged(total, held)

@@ -1,0 +1,60 @@
+"""What stands at either end of a session and a connection that have parted (RES-6, RES-9)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wslink.session.stall import Progress
+from wslink.session.state import CLOSED, State
+from wslink.wire.frames import Buffer, Frame
+
+
+class Nowhere:
+    """The transport of a session that waits for its client's return: nothing can be sent (session.ports.Transport)."""
+
+    __slots__ = ("_looks",)
+    writable: bool = False
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    @property
+    def progress(self) -> Progress:
+        """Always another: a client that is away is not one that takes nothing."""
+        self._looks += 1
+        return Progress(self._looks)
+
+    def carry(self, receiver: object) -> None: ...
+
+    def send(self, frames: Sequence[Frame]) -> None: ...
+
+    def cork(self) -> None: ...
+
+    def uncork(self) -> None: ...
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def limit_unsent(self, limit: int) -> None: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+
+class Departed:
+    """What a connection carries whose session has gone to another one (session.ports.FrameReceiver)."""
+
+    __slots__ = ("client_id", "state")
+
+    def __init__(self, client_id: str) -> None:
+        self.client_id: str = client_id
+        self.state: State = CLOSED
+
+    def receive(self, binary: bool, data: Buffer | str) -> None:
+        """Too late: the client sends it again."""
+
+    def resume(self) -> None: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+    def closed(self, asked: bool = False) -> None: ...

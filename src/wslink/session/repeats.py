@@ -1,0 +1,61 @@
+"""What is sent again on a return, ahead of all that waits (RES-6)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from wslink.wire.chunks import HEADER_LENGTH, Cutter, renumbered
+from wslink.wire.frames import Frame, Message
+
+
+class Repeats:
+    """Messages that go first, in their order, whole, and under the numbers that they had.
+
+    Attributes:
+        waiting: bytes that wait to be sent.
+    """
+
+    __slots__ = ("_begun", "_frames", "_repeats", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: int = 0
+        self._begun = 0  # bytes that are left of messages that are being sent
+        self._frames: list[Frame] = []  # what is left of a message whose frames stay together, the next one last
+        self._repeats: deque[Frame | Cutter] = deque()
+
+    def repeat(self, messages: Iterable[tuple[int, Message]]) -> None:
+        """Send messages again, each under its number."""
+        for number, message in messages:
+            if message.source is not None:
+                self._repeats.append(Cutter(message.source, number))
+            else:
+                self._repeats.extend(renumbered(message.frames, number))
+            self._begun += message.size
+            self.waiting += message.size
+
+    def _repeat(self, chunk: int) -> Frame:
+        """The next frame of these, of at most `chunk` bytes where its message is cut."""
+        one = self._repeats[0]
+        if isinstance(one, Frame):
+            self._repeats.popleft()
+            return self._took(one)
+        if one.offset:  # each chunk but the first adds a header to what the message counts
+            self._begun += HEADER_LENGTH
+            self.waiting += HEADER_LENGTH
+        frame = one.next(chunk)
+        if not one.left:
+            self._repeats.popleft()
+        return self._took(frame)
+
+    def _forget_begun(self) -> None:
+        """Send nothing more of what has begun, nor of what would be repeated."""
+        self._frames.clear()
+        self._repeats.clear()
+        self.waiting -= self._begun
+        self._begun = 0
+
+    def _took(self, frame: Frame) -> Frame:
+        self._begun -= frame.size
+        self.waiting -= frame.size
+        return frame

@@ -1,0 +1,113 @@
+"""What a session keeps so that its client can return to it: numbers, tokens, and what the client may lack (RES)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Hashable, Sequence
+from typing import NamedTuple
+
+from wslink.session.numbering import Kept, Received, Unacknowledged
+from wslink.session.send_queue import OVERHEAD, SendQueue
+from wslink.session.waiting import Entry
+from wslink.wire.chunks import HEADER, HEADER_LENGTH
+from wslink.wire.frames import Frame, Message
+
+EXPIRED, OVERFLOW, RESTARTED, REFUSED = "expired", "overflow", "restarted", "refused"
+"""Why a client cannot return (RES-1)."""
+TOKEN_BYTES = 16
+
+
+class Return(NamedTuple):
+    """What a hello says about resumption (RES-1).
+
+    Attributes:
+        token: the client's newest; "" at its first hello.
+        received: the largest number that has arrived.
+        missing: those below it that have not.
+    """
+
+    token: str = ""
+    received: int = 0
+    missing: tuple[int, ...] = ()
+
+
+class Resumption(Unacknowledged[Message]):
+    """One session's.
+
+    Args:
+        limit: bytes that are kept (RES-4).
+        max_missing: see Received.
+
+    Attributes:
+        epoch: changes exactly when the state that the server keeps for the client is void (RES-10).
+        token: the newest; "" before the first.
+        previous: the one before it, for as long as it counts; "" if none does.
+        received: the numbers of messages from the client.
+        lost: the largest number that is not kept although the client may lack it; 0 if there is none.
+    """
+
+    __slots__ = ("_limit", "epoch", "lost", "previous", "received", "token")
+
+    def __init__(self, limit: int, max_missing: int) -> None:
+        super().__init__()
+        self._limit = limit
+        self.epoch: str = secrets.token_hex(8)
+        self.token: str = secrets.token_hex(TOKEN_BYTES)
+        self.previous: str = ""
+        self.received: Received = Received(max_missing)
+        self.lost: int = 0
+
+    def renew(self) -> None:
+        """Let the next token count, beside the newest so far (RES-7)."""
+        self.token, self.previous = secrets.token_hex(TOKEN_BYTES), self.token
+
+    def numbered(self, message: Message, key: Hashable = None) -> Sequence[Frame]:
+        """A message that is one chunk and goes at once, kept, under its number.
+
+        This is on the path of every call.
+        """
+        self.last = number = self.last + 1
+        size = message.size + OVERHEAD
+        self._kept[number] = Kept(message, size, key)
+        self.size += size
+        if self.size > self._limit:
+            self.give_up()
+        chunk = message.frames[0]
+        head, *rest = chunk.parts
+        header = HEADER.pack(number, 0, chunk.size - HEADER_LENGTH)
+        first = (header + head[HEADER_LENGTH:],) if type(head) is bytes else (header, memoryview(head)[HEADER_LENGTH:])
+        return (Frame(True, (*first, *rest), chunk.size, chunk.dense),)
+
+    def begin(self, entry: Entry) -> int:
+        """The number of a message that begins to be sent, which is kept."""
+        self.last = number = self.last + 1
+        size = entry.message.size + OVERHEAD
+        self._kept[number] = Kept(entry.message, size, entry.key, entry.gates)
+        self.size += size
+        if self.size > self._limit:
+            self.give_up()
+        return number
+
+    def give_up(self) -> None:
+        """Keep nothing of what was sent so far: there is no return until the client has acknowledged it (RES-4)."""
+        self._kept.clear()
+        self._held.clear()
+        self.size = 0
+        self.lost = self.last
+
+    def acknowledge(self, received: int, missing: Collection[int] = ()) -> None:
+        super().acknowledge(received, missing)
+        if self.lost and self.lost <= received <= self.last and all(number > self.lost for number in missing):
+            self.lost = 0
+
+    def prefer_newest(self, queue: SendQueue) -> None:
+        """Let what waits take the place of older publications of its key that would be repeated (RES-6)."""
+        newest = {kept.key: number for number, kept in self if kept.key is not None}
+        for number, kept in list(self):
+            if newest.get(kept.key) != number:
+                continue
+            waiting = queue.newest(kept.key)
+            if waiting is not None and waiting.gates == kept.gates:
+                message = waiting.message
+                queue.drop(waiting)
+                self.replace(number, message, message.size + OVERHEAD)
