@@ -16,7 +16,7 @@ HEAD = ("work", "target", "App v1", "App v2", "compat v1", "compat v2", "verdict
 ROWS = (
     "call-1x50", "call-50x2", "publish-1k-100", "encodings", "publish-1m-10", "publish-8m-1", "upload-8m-1",
     "array-64m", "array-page", "deflate-dense", "deflate-text", "stalled-1", "stalled-50", "idle", "hello", "start",
-    "flow-20m", "flow-5m", "flow-bulk", "decode-node", "decode-chromium", "bundle",
+    "flow-20m", "flow-5m", "flow-bulk", "flow-upload", "decode-node", "decode-chromium", "bundle",
 )  # fmt: skip
 """Workloads in the order of the table; those that are missing here come last."""
 

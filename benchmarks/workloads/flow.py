@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
 
+from benchmarks import environments
 from benchmarks.frames import HEADER, Flowing
 from benchmarks.line import Line
 from benchmarks.load import Client, clients
@@ -159,6 +161,21 @@ async def beside_result(server: Server, rate: float, delay: float) -> AsyncItera
         yield window
 
 
+@asynccontextmanager
+async def beside_argument(server: Server, rate: float, delay: float) -> AsyncIterator[Window]:
+    """What our Python client measures (uploading.py), whoever serves."""
+    with Line(server.port, rate=rate, delay=delay, buffer=BUFFER) as line:
+        url = server.url.replace(str(server.port), str(line.port))
+
+        async def window() -> dict[str, float]:
+            command = [environments.python("ours"), "-m", "benchmarks.uploading", url, str(BULK)]
+            client = await asyncio.create_subprocess_exec(*command, cwd=environments.ROOT, stdout=subprocess.PIPE)
+            found = msgspec.json.decode((await client.communicate())[0])
+            return {"call_p99": percentile(found["trips"], 99), "used": BULK * 8 / rate / found["seconds"]}
+
+        yield window
+
+
 PEERS = ("ours flow", "ours v2", "compat v2", "2.6.0")
 CALL = Metric("call_p99", "ms of a small call beside it, p99", "wall", targets=(("", 140),))
 USED = Metric("used", "share of the line that is used", "throughput", True)
@@ -185,5 +202,9 @@ WORKLOADS = (
     Load(
         name="flow-bulk", title="64 MiB result on 20 Mbit/s, 80 ms", peers=PEERS, metrics=(CALL, USED),
         ready=lambda s: beside_result(s, 20e6, 0.04), arguments=(f"--hold={BULK}",), windows=1, restart=True,
+    ),
+    Load(
+        name="flow-upload", title="64 MiB argument on 20 Mbit/s, 80 ms, Python client", peers=("ours flow", "2.6.0"),
+        metrics=(CALL, USED), ready=lambda s: beside_argument(s, 20e6, 0.04), windows=1, restart=True,
     ),
 )  # fmt: skip

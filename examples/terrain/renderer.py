@@ -1,11 +1,11 @@
-"""Renders the tiles that somebody looks at, on a thread of its own, in the newest light."""
+"""Renders the tiles that somebody looks at, in the newest light, one when its viewer can take one."""
 
 from __future__ import annotations
 
 import functools
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,8 @@ from .elevation import Pyramid, Tile
 
 KEPT = 160
 """Tiles whose normals are kept, a megabyte each: turning the light costs a fifth of preparing a tile."""
+STEPS = ((0.7, 1), (0.2, 2), (0.08, 4), (0.0, 8))
+"""From which quality on every how many-th pixel is sent, in both directions: quality is a share of the bytes."""
 
 
 class Light(NamedTuple):
@@ -27,103 +29,93 @@ class Light(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A rendered tile. `frame` counts how often the light has turned on the screen."""
+    """A rendered tile. `frame` counts how often the light has turned on the viewer's screen; one of `step` pixels was
+    rendered; `size` is the whole tile's height and width in pixels."""
 
     tile: Tile
     light: Light
     frame: int
+    step: int
+    size: tuple[int, int]
     pixels: NDArray[np.uint8]
 
 
-class _Job(NamedTuple):
-    tile: Tile
-    to: str | None
+class View:
+    """What one viewer looks at, has, and is still to get."""
+
+    def __init__(self) -> None:
+        self.tiles: frozenset[Tile] = frozenset()
+        self.light: Light | None = None
+        self.frame = 0
+        self.todo: deque[Tile] = deque()
+        self.blurred: set[Tile] = set()
+        """Tiles that were sent with fewer pixels than they have."""
+        self.last: Tile | None = None
+        """The one that was rendered last. It is not sent if the filter changes before it could be."""
+
+    def look_at(self, tiles: Iterable[Tile]) -> None:
+        """Look at these tiles from now on. Those that it did not look at before come first, and the last one again."""
+        now = frozenset(tiles)
+        entered = sorted(now - (self.tiles - {self.last}))
+        self.todo = deque([*entered, *(tile for tile in self.todo if tile in now and tile != self.last)])
+        self.blurred &= now
+        self.tiles = now
+
+    def next(self, light: Light, still: bool) -> Tile | None:
+        """The tile to send next; None if it has all.
+
+        A frame is all tiles in one light: while one is under way newer lights wait, and only the newest of them is
+        rendered next. Where nothing moves any more, what was blurred is sent once more.
+        """
+        if self.light is None:
+            self.light = light
+        if not self.todo and self.light is not light:
+            self.light = light
+            self.frame += 1
+            self.todo.extend(sorted(self.tiles))
+        if not self.todo and still:
+            self.todo.extend(sorted(self.blurred))
+        self.last = self.todo.popleft() if self.todo else None
+        return self.last
 
 
 class Renderer:
-    """A thread that renders and hands over what is wanted.
-
-    A frame is all wanted tiles in one light. While a frame is under way newer lights wait, and only the newest of them
-    is rendered next: work never piles up, however fast somebody drags the sun. Tiles that have just come into
-    somebody's view go first.
+    """Renders tiles, on any thread.
 
     Args:
         pyramid: the land.
-        publish: takes a picture, for everyone or for the client that is named. Called on the renderer's thread.
-        wanted: whether anybody wants a tile still. Called on the renderer's thread.
         light: the first light.
+
+    Attributes:
+        light: the newest light.
     """
 
-    def __init__(
-        self,
-        pyramid: Pyramid,
-        publish: Callable[[Picture, str | None], object],
-        wanted: Callable[[Tile], bool],
-        light: Light,
-    ) -> None:
+    def __init__(self, pyramid: Pyramid, light: Light) -> None:
+        self.light = light
         self._pyramid = pyramid
-        self._publish = publish
-        self._wanted = wanted
-        self._changed = threading.Condition()
-        # All of these are guarded by it.
-        self._newest = self._shown = light
-        self._frame = 0
-        self._views: dict[Hashable, frozenset[Tile]] = {}
-        self._entered: deque[_Job] = deque()
-        self._turning: deque[_Job] = deque()
+        self._turning = threading.Lock()
         self._relief = functools.lru_cache(maxsize=KEPT)(self._prepare)
 
-    def start(self) -> None:
-        """Begin to render. The thread ends with the process."""
-        threading.Thread(target=self._run, name="renderer", daemon=True).start()
-
-    @property
-    def light(self) -> Light:
-        """The newest light."""
-        return self._newest
-
     def turn(self, azimuth: float, altitude: float) -> Light:
-        """Set the light; what is wanted is rendered in it as soon as the frame under way is done."""
-        with self._changed:
-            self._newest = Light(self._newest.number + 1, azimuth, altitude)
-            self._changed.notify()
-            return self._newest
+        """Set the light."""
+        with self._turning:
+            self.light = Light(self.light.number + 1, azimuth, altitude)
+            return self.light
 
-    def watch(self, view: Hashable, tiles: Iterable[Tile], client_id: str) -> None:
-        """Let `view` be of these tiles. Those that it was not of yet are rendered for the client."""
-        with self._changed:
-            before = self._views.get(view, frozenset())
-            self._views[view] = now = frozenset(tiles)
-            self._entered.extend(_Job(tile, client_id) for tile in sorted(now - before))
-            self._changed.notify()
-
-    def forget(self, view: Hashable) -> None:
-        """End a view."""
-        with self._changed:
-            self._views.pop(view, None)
-
-    # On the renderer's thread
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(self._has_work)
-                job, light, frame = self._take(), self._shown, self._frame
-            if job is not None and self._wanted(job.tile):
-                pixels = shading.shade(self._relief(job.tile), light.azimuth, light.altitude)
-                self._publish(Picture(job.tile, light, frame, pixels), job.to)
-
-    def _has_work(self) -> bool:
-        return bool(self._entered or self._turning) or self._newest is not self._shown
-
-    def _take(self) -> _Job | None:
-        if self._entered:
-            return self._entered.popleft()
-        if not self._turning:
-            self._shown = self._newest
-            self._frame += 1
-            self._turning.extend(_Job(tile, None) for tile in sorted(frozenset().union(*self._views.values())))
-        return self._turning.popleft() if self._turning else None
+    def render(self, view: View, quality: float, still: bool) -> Picture | None:
+        """The next picture for a view; None if it has all. One call at a time for each view."""
+        tile = view.next(self.light, still)
+        if tile is None or view.light is None:
+            return None
+        step = 1 if still else next(step for least, step in STEPS if quality >= least)
+        view.blurred.discard(tile)
+        if step > 1:
+            view.blurred.add(tile)
+        pixels = shading.shade(self._relief(tile), view.light.azimuth, view.light.altitude)
+        height, width = pixels.shape[:2]
+        sent = np.ascontiguousarray(pixels[::step, ::step])
+        sent.flags.writeable = False  # so that it is sent from where it is
+        return Picture(tile, view.light, view.frame, step, (height, width), sent)
 
     def _prepare(self, tile: Tile) -> shading.Relief:
         elevations = self._pyramid.elevations(tile, border=1)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import math
 from pathlib import Path
 from typing import Any
 
-from wslink import App, Call, MethodError, Subscription
+from wslink import App, Call, MethodError, Subscription, Viewer
 
 from . import shading
 from .elevation import LEVELS, TILE, Elevation, Pyramid
-from .renderer import Light, Picture, Renderer
+from .renderer import Light, Renderer, View
 
 WWW = Path(__file__).parent / "www"
 SAMPLES = 512
@@ -23,36 +24,37 @@ app = App()
 surface = Elevation.jacksboro()
 pyramid = Pyramid(surface)
 
-# "latest": where a page draws more slowly than Python shades, each tile waits at most once, in its newest light.
+# Rendered on demand: a page that draws more slowly than Python shades, or has a slow line, holds up itself alone.
 tiles = app.topic("terrain.tile", delivery="latest")
 lights = app.topic("terrain.light", delivery="latest")
 viewers = app.topic("terrain.viewers", delivery="latest")
 
 
-def publish(picture: Picture, to: str | None) -> None:
-    """Send a tile; its tags are what the pages' filters look at."""
-    tile, light, frame, pixels = picture
-    payload = {**tile._asdict(), "light": light.number, "frame": frame, "pixels": pixels}
-    tiles.publish(payload, tags=tile._asdict(), to=to)
+renderer = Renderer(pyramid, Light(0, azimuth=315.0, altitude=38.0))
+
+# What is rendered: what a page looks at, when it can take another tile ------------
 
 
-renderer = Renderer(pyramid, publish, lambda tile: tiles.wants(tile._asdict()), Light(0, azimuth=315.0, altitude=38.0))
-
-# What is rendered: what subscriptions want -------------------------------------
+@tiles.on_demand
+async def render(viewer: Viewer) -> dict[str, Any] | None:
+    """The next tile for one page, with as many pixels as its line carries; all of them when nothing moves."""
+    view = viewer.memory.setdefault("view", View())
+    if viewer.memory.get("filter") is not viewer.filter:  # a page looks at a region, for the first time or after a move
+        viewer.memory["filter"] = viewer.filter
+        wanted = [tile for tile in pyramid.tiles if viewer.matches(tile._asdict())]
+        view.look_at(wanted if len(wanted) <= MOST_TILES else ())
+    picture = await asyncio.to_thread(renderer.render, view, viewer.quality, viewer.still)
+    if picture is None:
+        return None
+    viewer.again()
+    tile, light, frame, step, size, pixels = picture
+    shown = {"step": step, "size": size, "quality": viewer.quality, "lag": viewer.lag}
+    return {**tile._asdict(), **shown, "light": light.number, "frame": frame, "pixels": pixels}
 
 
 @tiles.on_subscribe
-def show(subscription: Subscription) -> None:
-    """A page looks at a region, for the first time or after a move."""
-    wanted = [tile for tile in pyramid.tiles if subscription.matches(tile._asdict())]
-    if len(wanted) <= MOST_TILES:
-        renderer.watch((subscription.client_id, subscription.id), wanted, subscription.client_id)
-    tell_viewers()
-
-
 @tiles.on_unsubscribe
-def hide(subscription: Subscription) -> None:
-    renderer.forget((subscription.client_id, subscription.id))
+def look(subscription: Subscription) -> None:
     tell_viewers()
 
 
@@ -111,6 +113,7 @@ def light(azimuth: float, altitude: float, call: Call) -> dict[str, Any]:
     if not (math.isfinite(azimuth) and math.isfinite(altitude)):
         raise MethodError("azimuth and altitude must be finite")
     now = renderer.turn(azimuth % 360, min(max(altitude, 0.0), 90.0))._asdict()
+    tiles.changed()
     lights.publish(now, exclude=call.client_id)
     return now
 
@@ -130,5 +133,4 @@ def main() -> None:
     parser.add_argument("--host", default="localhost", help="interface to listen on; 0.0.0.0 for all")
     parser.add_argument("--port", type=int, default=8080, help="port to listen on; 0 picks a free one")
     arguments = parser.parse_args()
-    renderer.start()
     app.run(content=str(WWW), host=arguments.host, port=arguments.port)

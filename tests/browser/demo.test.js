@@ -88,6 +88,20 @@ describe("the demo in a browser", { timeout: 600_000 }, () => {
     assert.equal(changed(still, await pixels(page)), 0);
   });
 
+  test("is sharp when it rests, and shows the quality that fits the line when it is asked to", async () => {
+    const { page, wire } = await tab();
+    await page.getByRole("button", { name: "Animate" }).click();
+    await page.waitForFunction((tiles) => window.demo.stats.tiles > tiles + 30, await page.evaluate(() => window.demo.stats.tiles));
+    assert.ok(await page.locator("#quality").isHidden());
+    await page.getByRole("button", { name: "Flow" }).click();
+    await page.waitForFunction(() => document.querySelector("#quality").textContent > 0 && document.querySelector("#lag").textContent > 0);
+    assert.ok(await page.locator("#quality").isVisible());
+    await page.getByRole("button", { name: "Stop" }).click();
+    await settled(page);
+    const shown = tilesOf(await regionOf(page)).map((name) => wire.tiles.get(name).step);
+    assert.deepEqual([...new Set(shown)], [1]);
+  });
+
   test("is sent what it looks at, and nothing else", async () => {
     const { page, wire } = await tab();
     for (let i = 0; i < 3; i++) await page.locator("#zoom-in").click();

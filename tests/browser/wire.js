@@ -19,7 +19,7 @@ extensionCodec.register({
 });
 
 export class Wire {
-  /** Messages in the order in which they passed: { sent, message }. Of pixels only the newest of each tile are kept. */
+  /** Messages in the order in which they passed: { sent, message, began }. Of pixels only the newest of each tile are kept. */
   log = [];
   /** The newest publication of each tile, by level/row/col. */
   tiles = new Map();
@@ -37,25 +37,26 @@ export class Wire {
 
   #add(sent, { opcode, payloadData }) {
     if (opcode !== 2) return;
-    const bytes = this.#join(sent, Buffer.from(payloadData, "base64"));
+    const { bytes, began } = this.#join(sent, Buffer.from(payloadData, "base64"));
     const message = bytes && read(bytes);
     if (!message || Array.isArray(message)) return; // messages of extensions are arrays (EXT-4)
     if (!sent && message.id.startsWith("publish:terrain.tile:")) this.#keep(message);
-    this.log.push({ sent, message });
+    this.log.push({ sent, message, began });
     for (const check of this.#waiting) check();
   }
 
-  /** A message once all of its chunks have passed, which come in order, between those of other messages (G2-2, LANE-2). */
+  /** A message, and how long the log was as it began, once all of its chunks have passed, which come in order, between those of other messages (G2-2, LANE-2). */
   #join(sent, frame) {
     const key = `${sent}/${frame.readUInt32LE(0)}`;
-    const chunks = [...(this.#partial.get(key) ?? []), frame.subarray(HEADER)];
+    const { chunks, began } = this.#partial.get(key) ?? { chunks: [], began: this.log.length };
+    chunks.push(frame.subarray(HEADER));
     const bytes = Buffer.concat(chunks);
     if (bytes.length < frame.readUInt32LE(8)) {
-      this.#partial.set(key, chunks);
-      return undefined;
+      this.#partial.set(key, { chunks, began });
+      return {};
     }
     this.#partial.delete(key);
-    return bytes;
+    return { bytes, began };
   }
 
   #keep(message) {
@@ -98,9 +99,9 @@ export class Wire {
     const updates = this.regions().filter((update) => update.subscription === subscription);
     const wants = ({ level, row, col }, tile) =>
       tile.level === level && tile.row >= row.gte && tile.row < row.lt && tile.col >= col.gte && tile.col < col.lt;
-    return this.log.flatMap(({ sent, message }, index) => {
+    return this.log.flatMap(({ sent, message, began }, index) => {
       if (sent || !message.id.startsWith("publish:terrain.tile:") || !message.subscriptions.includes(subscription)) return [];
-      const inForce = updates.filter((update, n) => update.index < index && !(updates[n + 1]?.answer < index));
+      const inForce = updates.filter((update, n) => update.index < index && !(updates[n + 1]?.answer < began));
       return inForce.some(({ filter }) => wants(filter, message.result)) ? [] : [message.result];
     });
   }

@@ -483,6 +483,7 @@ import asyncio, wslink
 from wslink import App
 
 async def main():
+    asyncio.get_running_loop().slow_callback_duration = 60  # the machine may be slow
     server = await App(secret="s").serve(host="127.0.0.1", port=0, handle_signals=False, ready_msg="")
     link = await wslink.connect(f"ws://127.0.0.1:{server.port}/ws", secret="s")
     await server.stop()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,7 @@ pytest.importorskip("matplotlib")
 
 from examples.terrain import shading
 from examples.terrain.elevation import LEVELS, TILE, Elevation, Pyramid, Tile
-from examples.terrain.renderer import Light, Picture, Renderer
+from examples.terrain.renderer import Light, Picture, Renderer, View
 
 
 def plane(east: float, south: float) -> Elevation:
@@ -84,66 +82,66 @@ def test_the_tiles_of_every_level_cover_the_land(pyramid):
         assert (rows - 1) * TILE < height <= rows * TILE
 
 
-class Gate:
-    """Stands where the server publishes: lets one picture through at a time."""
-
-    def __init__(self) -> None:
-        self.pictures: queue.Queue[tuple[Picture, str | None]] = queue.Queue()
-        self._passes: queue.Queue[None] = queue.Queue()
-
-    def publish(self, picture: Picture, to: str | None) -> None:
-        self.pictures.put((picture, to))
-        self._passes.get()
-
-    def next(self) -> tuple[Picture, str | None]:
-        picture = self.pictures.get(timeout=10)
-        self._passes.put(None)
-        return picture
-
-
-@pytest.fixture
-def gate() -> Gate:
-    return Gate()
-
-
-@pytest.fixture
-def renderer(pyramid, gate) -> Renderer:
-    renderer = Renderer(pyramid, gate.publish, lambda tile: True, Light(0, 315, 40))
-    renderer.start()
-    return renderer
-
-
 ROW = [Tile(1, 0, 0), Tile(1, 0, 1)]
+INSIDE = [Tile(3, 2, 2), Tile(3, 2, 3)]
 
 
-def test_a_view_gets_what_enters_it_and_nothing_twice(renderer, gate):
-    renderer.watch("view", ROW, "somebody")
-    assert [(picture.tile, to) for picture, to in (gate.next(), gate.next())] == [(tile, "somebody") for tile in ROW]
-    renderer.watch("view", [*ROW, Tile(1, 1, 0)], "somebody")
-    picture, to = gate.next()
-    assert (picture.tile, to) == (Tile(1, 1, 0), "somebody")
+@pytest.fixture
+def renderer(pyramid) -> Renderer:
+    return Renderer(pyramid, Light(0, 315, 40))
 
 
-def test_lights_that_are_overtaken_are_not_rendered(renderer, gate):
-    renderer.watch("view", ROW, "somebody")
-    gate.pictures.get(timeout=10)  # the renderer waits in its first tile
+def pictures(renderer: Renderer, view: View, quality: float = 1.0, still: bool = False) -> list[Picture]:
+    return list(iter(lambda: renderer.render(view, quality, still), None))
+
+
+def test_a_view_gets_what_enters_it_and_nothing_twice(renderer):
+    view = View()
+    view.look_at(ROW)
+    assert [picture.tile for picture in pictures(renderer, view)] == ROW
+    view.look_at([*ROW, Tile(1, 1, 0)])
+    assert [picture.tile for picture in pictures(renderer, view)] == [Tile(1, 1, 0)]
+
+
+def test_what_may_not_have_been_sent_before_a_move_is_rendered_again(renderer):
+    view = View()
+    view.look_at(ROW)
+    assert renderer.render(view, 1.0, False).tile == ROW[0]
+    view.look_at(ROW)
+    assert [picture.tile for picture in pictures(renderer, view)] == ROW
+
+
+def test_lights_that_are_overtaken_are_not_rendered(renderer):
+    view = View()
+    view.look_at(ROW)
+    first = renderer.render(view, 1.0, False)
     for azimuth in range(10, 60, 10):
         renderer.turn(azimuth, 30)
-    gate._passes.put(None)
-    gate.next()
-    seen = [gate.next() for _ in ROW]
-    assert [(picture.tile, picture.light.number, to) for picture, to in seen] == [(tile, 5, None) for tile in ROW]
-    assert gate.pictures.empty()
+    seen = pictures(renderer, view)
+    assert [(one.tile, one.light.number, one.frame) for one in [first, *seen]] == [
+        *((tile, 0, 0) for tile in ROW),
+        *((tile, 5, 1) for tile in ROW),
+    ]
 
 
-def test_a_view_that_ended_is_not_rendered(renderer, gate):
-    renderer.watch("one", ROW, "somebody")
-    for _ in ROW:
-        gate.next()
-    renderer.forget("one")
-    renderer.watch("other", [Tile(0, 0, 0)], "somebody else")
-    gate.next()
+def test_a_view_that_moved_on_is_not_rendered(renderer):
+    view = View()
+    view.look_at(ROW)
+    renderer.render(view, 1.0, False)
+    view.look_at([Tile(0, 0, 0)])
     renderer.turn(90, 30)
-    picture, _ = gate.next()
-    assert picture.tile == Tile(0, 0, 0)
-    assert picture.frame == 1
+    assert [(one.tile, one.frame) for one in pictures(renderer, view)] == [(Tile(0, 0, 0), 0), (Tile(0, 0, 0), 1)]
+
+
+def test_fewer_pixels_are_rendered_at_a_lower_quality_and_all_at_rest(renderer):
+    view = View()
+    view.look_at(INSIDE)
+    blurred = pictures(renderer, view, quality=0.3)
+    assert [(one.step, one.pixels.shape) for one in blurred] == [(2, (TILE // 2, TILE // 2, 4))] * 2
+    assert pictures(renderer, view, quality=0.3) == []
+    sharp = pictures(renderer, view, still=True)
+    assert [(one.tile, one.step, one.frame, one.size) for one in sharp] == [
+        (tile, 1, 0, (TILE, TILE)) for tile in INSIDE
+    ]
+    np.testing.assert_array_equal(blurred[0].pixels, sharp[0].pixels[::2, ::2])
+    assert pictures(renderer, view, still=True) == []

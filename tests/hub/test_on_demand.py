@@ -289,6 +289,26 @@ async def test_a_viewer_that_is_not_done_is_called_again(app: App, serve: Serve,
     assert await quiet(peer)
 
 
+async def test_what_is_remembered_of_a_viewer_lasts_as_long_as_its_subscription(
+    app: App, serve: Serve, peers: Open
+) -> None:
+    frames = app.topic("view.frame", delivery="latest")
+
+    @frames.on_demand
+    def render(viewer: Viewer) -> int:
+        viewer.memory["sent"] = viewer.memory.get("sent", 0) + 1
+        return int(viewer.memory["sent"])
+
+    peer = await viewer_of(app, serve, peers, window=100)
+    assert [await frame(peer), await frame(peer)] == [1, 2]
+    await peer.subscribe(1, "view.frame", {"row": 1})
+    assert await frame(peer) == 3
+    await peer.system("wslink.unsubscribe", {"subscription": 1})
+    peer.publications.clear()
+    await peer.subscribe(1, "view.frame")
+    assert await frame(peer) == 1
+
+
 async def test_a_viewer_whose_line_or_page_is_slow_is_rendered_for_at_a_lower_quality(
     app: App, serve: Serve, peers: Open
 ) -> None:

@@ -38,6 +38,22 @@ def read_on(peer: Peer) -> None:
     peer.socket._response.connection.transport.resume_reading()  # type: ignore[union-attr]
 
 
+async def test_calls_are_taken_while_one_large_message_is_being_sent(serve: Serve, peers: Open) -> None:
+    """TURN-2: however large it is; small results pass it."""
+    app = App(secret="secret", limits=Limits(max_outbox=MIB))
+    app.method("test.big")(lambda: bytes(64 * MIB))
+    app.method("test.quick")(lambda: 1)
+    peer = await peers(await serve(app), hello=HELLO)
+    stop_reading(peer)
+    big = await peer.start("test.big")
+    await asyncio.sleep(0.3)
+    quick = await peer.start("test.quick")
+    await asyncio.sleep(0.1)
+    read_on(peer)
+    assert (await peer.receive())["id"] == quick
+    assert (await peer.receive())["id"] == big
+
+
 @pytest.mark.parametrize("engine", ["picows", "aiohttp"])
 @pytest.mark.parametrize("generation", [1, 2])
 @pytest.mark.parametrize("burst", [in_one_step, in_turns, "thread"])

@@ -268,9 +268,9 @@ async def test_a_client_that_returns_is_the_same_client(app: App, serve: Serve, 
     topic = app.topic("test.topic")
     client = clients(await serve(app, engine=engine))
     first = await client.connect()
-    assert first["resume"].keys() == {"token", "epoch", "window", "resumed"}
+    assert first["resume"].keys() == {"token", "epoch", "window", "heartbeat", "resumed"}
     assert first["resume"]["resumed"] is False
-    assert first["resume"]["window"] == 60
+    assert (first["resume"]["window"], first["resume"]["heartbeat"]) == (60, 30)
     assert len(bytes.fromhex(first["resume"]["token"])) == 16
     await client.subscribe(1, "test.topic")
     seen = app.clients[client.client_id]
@@ -612,6 +612,22 @@ async def test_a_publisher_does_not_wait_for_ever_for_a_client_that_is_away(serv
 async def _publish(topic: Any, count: int) -> None:
     for _ in range(count):
         await topic.publish_wait(bytes(30_000))
+
+
+async def test_a_client_that_takes_nothing_can_return(serve: Serve, clients: Clients) -> None:
+    """LIM-6, RES-6: its line may be dead without either end having been told."""
+    app = App(secret="secret", limits=Limits(stall_timeout=0.3))
+    topic = app.topic("test.topic")
+    client = clients(await serve(app))
+    first = await client.connect()
+    await client.subscribe(1, "test.topic")
+    await client._stop_reading()
+    client.socket._response.connection.transport.pause_reading()  # type: ignore[union-attr]
+    for _ in range(30):
+        topic.publish(bytes(1_000_000))
+    await gone(app)
+    assert (await client.connect())["clientID"] == first["clientID"]
+    await client.until(lambda: len(client.publications) == 30)
 
 
 async def test_a_server_that_stops_ends_the_sessions_of_clients_that_are_away(

@@ -16,8 +16,8 @@ from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Limits
 from wslink.errors import LimitExceeded
-from wslink.session.send_queue import BULK, OVERHEAD, URGENT, SendQueue
-from wslink.session.waiting import Entry
+from wslink.session.entries import Entry
+from wslink.session.send_queue import BULK, OVERHEAD, URGENT, SendQueue, behind
 from wslink.wire.chunks import HEADER_LENGTH, Unchunker, cut
 from wslink.wire.frames import Message, text_frame
 
@@ -319,3 +319,15 @@ async def test_a_closed_socket_does_not_stop_a_broadcast(app: App, serve: Serve,
         assert (await peer.publication())["result"] == "news"
     while len(app.clients) > 4:
         await asyncio.sleep(0.01)
+
+
+def test_what_waits_behind_the_largest_message_that_is_being_sent() -> None:
+    queue = SendQueue(10 * MIB)
+    for letter, size in (("A", 300_000), ("B", 500_000), ("C", 20_000)):
+        put(queue, large(letter, size), letter)
+    assert behind(queue) == queue.waiting
+    for _ in range(2):
+        queue.next(50_012)
+    assert behind(queue) == queue.waiting - 450_000
+    drain(queue)
+    assert behind(queue) == 0

@@ -26,11 +26,11 @@ export class Land {
   }
 
   /** Takes a publication. Its pixels are drawn with the next frame: one that is overtaken before costs nothing. */
-  put({ level, row, col, light, frame, pixels }) {
+  put({ level, row, col, light, frame, step, size, pixels }) {
     const key = keyOf(level, row, col);
     const tile = this.#tiles.get(key) ?? { level, row, col, canvas: undefined };
     if (tile.frame !== undefined && frame > tile.frame + 1) this.overtaken += frame - tile.frame - 1;
-    Object.assign(tile, { light, frame: contains(this.#region, tile) ? frame : undefined, pixels });
+    Object.assign(tile, { light, step, size, frame: contains(this.#region, tile) ? frame : undefined, pixels });
     this.#tiles.delete(key);
     this.#tiles.set(key, tile);
     if (this.#tiles.size > KEPT) this.#evict();
@@ -38,7 +38,7 @@ export class Land {
 
   /** Forgets what the server has sent: after a new connection it sends everything again. */
   forget() {
-    for (const tile of this.#tiles.values()) tile.frame = undefined;
+    for (const tile of this.#tiles.values()) Object.assign(tile, { light: -1, frame: undefined });
   }
 
   get(level, row, col) {
@@ -54,6 +54,11 @@ export class Land {
   get whole() {
     const wanted = this.#wanted();
     return wanted.every((tile) => tile && tile.frame === wanted[0].frame);
+  }
+
+  /** Whether every tile in view has all of its pixels. */
+  get sharp() {
+    return this.#wanted().every((tile) => tile?.step === 1);
   }
 
   /** How many of the tiles in view have arrived, and how many there are. */
@@ -89,7 +94,7 @@ export class Land {
     const part = side / this.#world.tile;
     const image = paint(tile);
     const [left, top] = view.toPixel(tile.col * side, tile.row * side);
-    const [right, bottom] = view.toPixel(tile.col * side + image.width * part, tile.row * side + image.height * part);
+    const [right, bottom] = view.toPixel(tile.col * side + tile.size[1] * part, tile.row * side + tile.size[0] * part);
     if (right < 0 || bottom < 0 || left > view.width || top > view.height) return;
     // Edges on whole pixels: neighbours share them, and no seam shows.
     const [x, y] = [Math.round(left * ratio), Math.round(top * ratio)];
@@ -117,6 +122,7 @@ export function paint(tile) {
     const { data, shape } = tile.pixels;
     const [height, width] = shape;
     tile.canvas ??= Object.assign(document.createElement("canvas"), { width, height });
+    if (tile.canvas.width !== width || tile.canvas.height !== height) Object.assign(tile.canvas, { width, height });
     tile.context ??= tile.canvas.getContext("2d", { alpha: false });
     const bytes = new Uint8ClampedArray(data.buffer, data.byteOffset, data.byteLength);
     tile.context.putImageData(new ImageData(bytes, width, height), 0, 0);

@@ -74,7 +74,7 @@ function arrived(tile, bytes = 0) {
   meters.stats.overtaken = land.overtaken;
   // All of the picture in one light, and time for what arrives: drawing each tile that comes would hold up those that follow.
   waiting ||= performance.now();
-  if (bytes) meters.tile(bytes);
+  if (bytes) meters.tile(bytes, tile);
   if (bytes && land.whole) {
     measurePace();
     draw();
@@ -253,7 +253,7 @@ window.demo = {
     const { have, of } = land.progress;
     const asked = state.link === "open" && !view.moving && !state.coarser && state.moves === state.movesSent;
     const resting = performance.now() - state.lightAt > REST; // until then a coarser level may take over
-    return asked && resting && !dirty && !waiting && have === of && land.light >= state.lightSent;
+    return asked && resting && !dirty && !waiting && have === of && land.light >= state.lightSent && land.sharp;
   },
   stats: meters.stats,
   state,

@@ -11,13 +11,20 @@ export class Meters {
   #trips = [];
   #history = [];
   /** Totals and current rates; also for tests. */
-  stats = { frames: 0, tiles: 0, bytes: 0, framesPerSecond: 0, tilesPerSecond: 0, megabytesPerSecond: 0, roundTrip: NaN, overtaken: 0 };
+  stats = { frames: 0, tiles: 0, bytes: 0, framesPerSecond: 0, tilesPerSecond: 0, megabytesPerSecond: 0, roundTrip: NaN, overtaken: 0, quality: NaN, lag: NaN };
 
   constructor() {
     setInterval(() => this.#show(), EVERY);
+    $("flow").addEventListener("click", () => {
+      const on = $("flow").getAttribute("aria-pressed") !== "true";
+      $("flow").setAttribute("aria-pressed", on);
+      for (const figure of document.querySelectorAll("#meters .flow")) figure.hidden = !on;
+    });
   }
 
-  tile(bytes) {
+  /** Takes a tile: its bytes, the quality that it was rendered at, and the seconds that the one before took to the screen. */
+  tile(bytes, { quality, lag }) {
+    Object.assign(this.stats, { quality, lag: lag * 1000 });
     this.#count(0, 1, bytes);
   }
 
@@ -49,6 +56,8 @@ export class Meters {
     $("tiles").textContent = Math.round(stats.tilesPerSecond);
     $("rate").textContent = short(stats.megabytesPerSecond);
     $("trip").textContent = Number.isNaN(stats.roundTrip) ? "–" : short(stats.roundTrip);
+    $("quality").textContent = stats.tiles ? Math.round(stats.quality * 100) : "–";
+    $("lag").textContent = stats.lag > 0 ? short(stats.lag) : "–";
     $("overtaken").textContent = stats.overtaken.toLocaleString("en");
     this.#history.push(stats.megabytesPerSecond);
     if (this.#history.length > HISTORY) this.#history.shift();

@@ -155,8 +155,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     kwargs?: Readonly<Record<string, unknown>>,
     options: CallOptions = {},
   ): Promise<T> {
-    const { timeout = this.#options.callTimeout, signal, retry } = options;
-    return (await this.#session.call(method, args, kwargs, { timeout, signal, retry })) as T;
+    return (await this.#session.call(method, args, kwargs, { ...options, timeout: options.timeout ?? this.#options.callTimeout })) as T;
   }
 
   /**

@@ -5,6 +5,7 @@ import { DEFAULT_FRAME_SIZE, HEADER_LENGTH, MAX_TOTAL } from "../wire/limits.js"
 import { Unacknowledged } from "./numbering.js";
 import { Pace } from "./pace.js";
 import { Source } from "./source.js";
+import { type OnTransfer, tell } from "./transfers.js";
 
 /** A frame of more bytes is sent in pieces, and the page gets its turn between them. */
 const AT_ONCE = 2 ** 20;
@@ -44,6 +45,7 @@ export class Outgoing {
     readonly id: string,
     readonly message: Encoded,
     readonly isWanted: () => boolean,
+    readonly onTransfer?: OnTransfer,
   ) {}
 
   /** It is sent from its beginning. */
@@ -138,11 +140,12 @@ export class SendQueue {
    * Sends a message: at once, unless it or one before it is large or holds a Blob.
    *
    * @param isWanted - asked when its turn has come; where it says no, the message is not sent at all.
+   * @param onTransfer - told of each chunk that was sent.
    * @throws what reading a Blob throws; the message is then not sent, or not to its end.
    */
-  async post(id: string, message: Encoded, isWanted: () => boolean): Promise<void> {
+  async post(id: string, message: Encoded, isWanted: () => boolean, onTransfer?: OnTransfer): Promise<void> {
     if (message.size > MAX_TOTAL) throw new UsageError(`a message holds at most 4 GiB, not ${message.size} bytes`);
-    const outgoing = new Outgoing(id, message, isWanted);
+    const outgoing = new Outgoing(id, message, isWanted, onTransfer);
     const whole = this.#wholeFrame(outgoing);
     if (whole && this.#passes(outgoing)) return this.#sendWhole(outgoing, whole);
     if (!this.#open) this.#checkRoom(message.size);
@@ -286,8 +289,10 @@ export class SendQueue {
 
   #sendWhole(outgoing: Outgoing, bytes: Uint8Array): void {
     const number = this.#number(outgoing);
+    const total = bytes.length - HEADER_LENGTH;
     this.#ahead += bytes.length;
-    this.#send(withHeader(bytes, number, 0, bytes.length - HEADER_LENGTH));
+    this.#send(withHeader(bytes, number, 0, total));
+    tell(outgoing.onTransfer, { sent: total, total });
   }
 
   /** Sends the next chunk of a large message. */
@@ -308,6 +313,7 @@ export class SendQueue {
     this.#send(withHeader(frame, this.#number(outgoing), offset, message.size));
     this.#ahead = 0;
     outgoing.offset += frame.length - HEADER_LENGTH;
+    tell(outgoing.onTransfer, { sent: outgoing.offset, total: message.size });
     this.#remove(outgoing);
     if (outgoing.offset === message.size) return outgoing.sent();
     // To a server that does not acknowledge, one message goes after another.

@@ -18,6 +18,7 @@ import { type Callback, type SubscribeOptions, type Subscription, Subscriptions 
 import { type Welcome, helloOf, readWelcome, refusal } from "./hello.js";
 import { type FrameSink, Outgoing, SendQueue } from "./send-queue.js";
 import { type SessionEvent, type SessionState, transition } from "./state.js";
+import { type TransferOptions, Transfers } from "./transfers.js";
 
 /** The id of errors about what the server could not read, where it carries none (ERR-5). */
 const MALFORMED_ID = "system:malformed:0";
@@ -36,7 +37,7 @@ export interface SessionOptions extends Limits {
 }
 
 /** Options of one call. */
-export interface CallOptions extends WaitOptions {
+export interface CallOptions extends TransferOptions {
   /**
    * The method may run twice: where the connection ends, and the server does not know afterwards whether it got the call, it is made again. Default:
    * such a call rejects with a ConnectionError.
@@ -61,6 +62,7 @@ export class Session {
   readonly #encoder = new Encoder();
   readonly #queue: SendQueue;
   readonly #pending = new PendingCalls((id) => this.#cancel.giveUp(id));
+  readonly #transfers = new Transfers(this.#decoder);
   readonly #subscriptions: Subscriptions;
   readonly #flow: Flow;
   readonly #cancel: Cancel;
@@ -170,6 +172,8 @@ export class Session {
       const assembled = this.#assemble(frame);
       const message = assembled && this.#isNew(frame) ? readMessage(this.#decoder, assembled) : undefined;
       this.#flow.count(frame.length, message?.kind === "extension" ? message.type : undefined);
+      if (!assembled) this.#transfers.arrived(frame);
+      else if (message?.kind === "response") this.#transfers.completed(message.id, frame);
       if (message) this.#handle(message);
     } catch (error) {
       report(error);
@@ -219,14 +223,15 @@ export class Session {
     method: string,
     args: readonly unknown[],
     kwargs?: object,
-    { retry, ...options }: CallOptions = {},
+    { retry, onTransfer, ...options }: CallOptions = {},
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
     // The id comes before the arguments, so that a server that refuses the message for its size knows which call it was.
     const message = this.#encoder.encode({ wslink: "1.0", id, method, args, ...(kwargs && { kwargs }) });
     const response = this.#pending.wait(id, method, options);
-    this.#queue.post(id, message, () => this.#pending.has(id)).catch((error: unknown) => this.#reject(id, error));
+    if (onTransfer) this.#transfers.watch(id, onTransfer, response);
+    this.#queue.post(id, message, () => this.#pending.has(id), onTransfer).catch((error: unknown) => this.#reject(id, error));
     if (!retry) return response;
     this.#repeatable.set(id, message);
     return response.finally(() => this.#repeatable.delete(id));
@@ -245,8 +250,9 @@ export class Session {
       return message;
     } catch (error) {
       this.#isNew(frame); // it will not come again
-      if (!this.#rejectRefused()) throw error;
-      return undefined;
+      if (this.#rejectRefused()) return undefined;
+      this.#flow.count(frame.length, undefined);
+      throw error;
     }
   }
 

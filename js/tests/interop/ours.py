@@ -1,6 +1,6 @@
 """The server of this project, with the methods that server.test.ts calls. Prints its port.
 
-Usage: ours.py [ENGINE [MAX_MESSAGE]]
+Usage: ours.py [ENGINE [MAX_MESSAGE [PORT [RESUME_WINDOW]]]]
 """
 
 import asyncio
@@ -11,8 +11,8 @@ import numpy
 
 from wslink import App, Call, Limits
 
-engine, max_message = [*sys.argv[1:], *["auto", 2**30][len(sys.argv) - 1 :]]
-app = App(secret="s3cret", limits=Limits(max_message=int(max_message)))
+engine, max_message, port, window = [*sys.argv[1:], *["auto", 2**30, 0, 60][len(sys.argv) - 1 :]]
+app = App(secret="s3cret", limits=Limits(max_message=int(max_message), resume_window=float(window)))
 numbers = app.topic("test.numbers")
 tiles = app.topic("test.tiles")
 newest = app.topic("test.newest", delivery="latest")
@@ -108,6 +108,28 @@ def publish_tiles(rows):
         tiles.publish({"row": row}, tags={"row": row})
 
 
+executed: list[int] = []
+
+
+@app.method("test.execute")
+async def execute(number, data=b""):
+    executed.append(number)
+    await asyncio.sleep(0.001 * (number % 5))
+    return {"number": number, "data": data}
+
+
+@app.method("test.executed")
+def how_often():
+    return executed
+
+
+@app.method("test.stream_numbers")
+async def stream_numbers(count, pause):
+    for number in range(count):
+        numbers.publish({"number": number, "data": bytes(300_000 if number % 50 == 7 else 10)})
+        await asyncio.sleep(pause)
+
+
 @app.method("test.grid")
 def grid(dtype, shape):
     return numpy.arange(int(numpy.prod(shape))).astype(dtype).reshape(shape)
@@ -119,7 +141,7 @@ def describe(array):
 
 
 async def main():
-    server = await app.serve(port=0, engine=engine)
+    server = await app.serve(port=int(port), engine=engine)
     sys.stdout.write(f"port {server.port}\n")
     sys.stdout.flush()
     await server.wait_closed()

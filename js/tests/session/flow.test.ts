@@ -1,6 +1,8 @@
 // What the client acknowledges, and how it sends by what the server acknowledges (FLOW, LANE), against a scripted server.
 import { expect, test } from "vitest";
-import { linked, settled } from "../support/linked.js";
+import { encode } from "@msgpack/msgpack";
+import type { Transfer } from "../../src/index.js";
+import { linked, reported, settled } from "../support/linked.js";
 import { type Connection, WELCOME_WITH_FEATURES } from "../support/peer.js";
 
 const WELCOME = { ...WELCOME_WITH_FEATURES, features: ["subscribe", "arrays", "flow"] };
@@ -109,4 +111,48 @@ test("a callback that throws has dealt with its publication", async () => {
   await subscription.ready;
   peer.publish("a.topic", 1, { subscriptions: [1] });
   expect(await until(() => numbers(peer).find(([type]) => type === 2))).toEqual([2, 1, 1, expect.any(Number)]);
+});
+
+test("frames that cannot be read are acknowledged too", async () => {
+  const { link, peer } = await linked(WELCOME);
+  await settled(link, peer);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  const before = numbers(peer).at(-1)?.[1] as number;
+  peer.send(new Uint8Array(50));
+  expect(await until(() => numbers(peer).find(([type, total]) => type === 1 && total === before + 50))).toBeDefined();
+});
+
+test("a call tells how far its arguments and its result have come", async () => {
+  const { link, peer } = await linked(WELCOME);
+  const seen: Transfer[] = [];
+  const acknowledge = setInterval(() => peer.extension(1, peer.counted, 0), 2);
+  const call = link.call("a.large", [new Uint8Array(2 ** 20)], undefined, { onTransfer: (transfer) => seen.push(transfer) });
+  const request = await peer.next();
+  clearInterval(acknowledge);
+  expect(seen.length).toBeGreaterThan(2);
+  expect(seen.map(({ sent }) => sent)).toEqual([...new Set(seen.map(({ sent }) => sent as number))].sort((a, b) => a - b));
+  expect(seen.at(-1)?.sent).toBe(seen.at(-1)?.total);
+  expect(seen.at(-1)?.total).toBeGreaterThan(2 ** 20);
+  seen.length = 0;
+  const text = encode({ wslink: "1.0", id: request.id, result: "x".repeat(1000) });
+  for (let offset = 0; offset < text.length; offset += 300) {
+    const header = new Uint32Array([77, offset, text.length]);
+    peer.send(new Uint8Array([...new Uint8Array(header.buffer), ...text.subarray(offset, offset + 300)]));
+  }
+  expect(await call).toBe("x".repeat(1000));
+  expect(seen).toEqual([300, 600, 900, text.length].map((received) => ({ received, total: text.length })));
+});
+
+test("onTransfer may throw, and a small call tells once each", async () => {
+  const { link, peer } = await linked(WELCOME);
+  const seen: Transfer[] = [];
+  const onTransfer = (transfer: Transfer): void => {
+    seen.push(transfer);
+    throw new Error("a mistake");
+  };
+  const call = link.call("a.small", [], undefined, { onTransfer });
+  peer.answer(await peer.next(), 5);
+  expect(await call).toBe(5);
+  expect(seen.map(({ sent, received, total }) => [sent === total, received === total])).toEqual([[true, false], [false, true]]);
+  expect(reported).toHaveLength(2);
 });

@@ -6,9 +6,9 @@ from collections.abc import Hashable, Sequence
 from time import monotonic
 
 from wslink.client.transfers import OnTransfer, Sending
+from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
 from wslink.session.sender import FrameSink, Sender
-from wslink.session.waiting import Entry
 from wslink.wire.frames import Frame, Message
 
 NO_LIMIT = 1 << 62

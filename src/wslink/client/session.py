@@ -13,10 +13,10 @@ from wslink.client.settling import Settling
 from wslink.client.transfers import OnTransfer, Receiving
 from wslink.errors import CANCELLED, CallError, ConnectionClosed, PeerError
 from wslink.rpc.pending import PendingCalls
+from wslink.session.entries import Entry
 from wslink.session.features.flow import FLOW
 from wslink.session.flow import FlowControl
 from wslink.session.sender import FrameSink
-from wslink.session.waiting import Entry
 from wslink.version import __version__
 from wslink.wire import messages as wire
 from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS

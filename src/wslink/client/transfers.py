@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from wslink.session.waiting import Entry
+from wslink.session.entries import Entry
 from wslink.wire.chunks import HEADER, HEADER_LENGTH
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.heads import packed_id
@@ -86,7 +86,7 @@ class Receiving:
         number, offset, total = HEADER.unpack_from(frame)
         id_, received = self._under_way.get(number, ("", 0))
         if offset == 0:
-            id_ = packed_id(memoryview(frame)[HEADER_LENGTH:]) or ""
+            id_, received = packed_id(memoryview(frame)[HEADER_LENGTH:]) or "", 0
         on_transfer = self._calls.get(id_)
         if on_transfer is not None:
             received += len(frame) - HEADER_LENGTH

@@ -156,8 +156,10 @@ class Endpoint:
                 headers.get("Origin"), headers.get("Host"),
             )  # fmt: skip
             return Refusal(403, "Pages of this origin may not connect.\n")
-        if len(self._connections) >= self._host.limits.max_clients and not self._strangers.drop_oldest():
-            return Refusal(503, f"max_clients ({self._host.limits.max_clients}) are connected.\n")
+        most = self._host.limits.max_clients
+        if len(self._connections) >= most and not self._strangers.drop_oldest():
+            self._refusals.warning("a client was refused: max_clients (%d) are connected", most)
+            return Refusal(503, f"max_clients ({most}) are connected.\n")
         return None
 
     def _drop(self, connection: Carried) -> None:

@@ -10,6 +10,10 @@ from urllib.parse import SplitResult, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from wslink.http.sparse import sparse_logger
+
+refusals = sparse_logger("wslink.http.refused")
+
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 LOOPBACK_PAGES = tuple(
@@ -89,6 +93,7 @@ def only_asked_by(names: Iterable[str]) -> Middleware:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not is_asked_by(request.headers, known):
+            refusals.warning("a request by the name %.200s was refused: name it in hosts", request.headers["Host"])
             return web.Response(
                 status=421, text="The server is not known by this name; its setting hosts lists them.\n"
             )

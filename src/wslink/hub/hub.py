@@ -38,6 +38,10 @@ STOPS = "the server stops"
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
 
 
+HEARTBEAT = 30.0
+"""Seconds."""
+
+
 class Hub:
     """The part of a server that does no I/O (session.ports.SessionOwner, hub.topics.Publisher).
 
@@ -51,6 +55,7 @@ class Hub:
         features: offered to clients beside those of this package; see Feature.
 
     Attributes:
+        heartbeat: see SessionOwner.
         service: runs the calls, and holds the methods.
         subscriptions: the topics, and who has subscribed.
         clients: the clients that have authenticated, by id.
@@ -73,6 +78,7 @@ class Hub:
         features: Iterable[Feature] = (),
     ) -> None:
         self.limits: Limits = limits
+        self.heartbeat: float = HEARTBEAT
         self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
         self.work: Work = Work()
         self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
@@ -100,11 +106,12 @@ class Hub:
         self._thread = 0
         self._stopping = False
 
-    def configure(self, limits: Limits, debug: bool, threads: int = 0) -> None:
+    def configure(self, limits: Limits, debug: bool, threads: int = 0, heartbeat: float = HEARTBEAT) -> None:
         """Change what is known only once settings are read; see Work.set_threads. Sessions that exist keep what they
         began with."""
         self.limits = self.service.limits = self.subscriptions.limits = limits
         self.service.debug = debug
+        self.heartbeat = heartbeat
         self.work.set_threads(threads)
 
     def authenticate_with(self, authenticate: Authenticator, wants_headers: bool = True) -> None:
@@ -178,7 +185,7 @@ class Hub:
         logger.info("client %s has lost its connection", session.client_id, extra=self._log(session))
         self._detached[session] = None
         if len(self._detached) > self.limits.max_clients:
-            next(iter(self._detached)).close(1001, "too many clients are away")
+            next(iter(self._detached)).close(1008, f"over max_clients ({self.limits.max_clients}) clients are away")
         for handler in self.on_detach:
             self.work.handle(handler, session.client_id)
 

@@ -61,14 +61,17 @@ class Viewer:
         client_id: the client's id; where viewers share, that of the one that is rendered for first.
         quality: the quality to render at, from 0.05 to 1.
         still: whether nothing has changed for 200 ms: `quality` is 1, and this is the last call before a change.
+        memory: for the function to keep what it likes as long as the subscription lasts, other filters included, such
+            as what the viewer has been sent. Empty for each call where viewers share.
     """
 
-    __slots__ = ("_again", "_subscription", "client_id", "quality", "still")
+    __slots__ = ("_again", "_subscription", "client_id", "memory", "quality", "still")
 
-    def __init__(self, subscription: Seen, quality: float, still: bool) -> None:
+    def __init__(self, subscription: Seen, quality: float, still: bool, memory: dict[str, Any]) -> None:
         self.client_id: str = subscription.client_id
         self.quality: float = quality
         self.still: bool = still
+        self.memory: dict[str, Any] = memory
         self._subscription = subscription
         self._again = False
 
@@ -134,13 +137,14 @@ class _Rendering:
 class _Seat:
     """One viewer's place: what it is to be called for, and whether it is being called."""
 
-    __slots__ = ("called", "due", "still", "subscription", "timer", "watching", "woken")
+    __slots__ = ("called", "due", "memory", "still", "subscription", "timer", "watching", "woken")
 
     def __init__(self, subscription: Seen) -> None:
         self.subscription = subscription
         self.due = False
         """Whether something has changed, or it has come to rest, since it was called."""
         self.still = False
+        self.memory: dict[str, Any] = {}
         self.called = False
         self.watching = False
         self.woken = False
@@ -239,7 +243,7 @@ class OnDemand:
             return
         seat.due, seat.called = False, True
         subscription = seat.subscription
-        rendering = self._render(subscription, self._quality(seat), seat.still)
+        rendering = self._render(subscription, Viewer(subscription, self._quality(seat), seat.still, seat.memory))
         if rendering.outcome.done():
             self._finish(seat, subscription, rendering)
         else:
@@ -256,13 +260,14 @@ class OnDemand:
             return quality
         return max(math.floor(quality * STEPS + 1e-9) / STEPS, min(quality, 1 / (2 * STEPS)))
 
-    def _render(self, subscription: Seen, quality: float, still: bool) -> _Rendering:
+    def _render(self, subscription: Seen, viewer: Viewer) -> _Rendering:
         """Call the function, or have what it gave another viewer."""
-        key = _frozen(subscription.filter), quality, still
+        key = _frozen(subscription.filter), viewer.quality, viewer.still
         if self._share and (found := self._shared.get(key)) is not None:
             return found
-        rendering = _Rendering(Viewer(subscription, quality, still))
+        rendering = _Rendering(viewer)
         if self._share:
+            viewer.memory = {}
             self._shared[key] = rendering
         try:
             outcome = self.function(rendering.viewer)

@@ -252,7 +252,7 @@ class App:
 
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)
-        self._hub.configure(self._limits or limits_of_environment(), options.debug, options.threads)
+        self._hub.configure(self._limits or limits_of_environment(), options.debug, options.threads, options.heart_beat)
         self._hub.subscriptions.deliver_latest(parse_latest(options.latest))
         if options.debug:
             logging.getLogger("wslink").setLevel(logging.DEBUG)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from wslink.session.acknowledgements import SELDOM, Acknowledgements
 from wslink.session.identity import Identity, Opening
@@ -15,6 +16,8 @@ from wslink.session.state import CLOSED, DETACHED, OPEN, Event
 from wslink.wire.codec import Decoder
 from wslink.wire.messages import ARRAYS, CANCELLATION
 from wslink.wire.value import Value
+
+logger: logging.Logger = logging.getLogger("wslink")
 
 RESUMED_ELSEWHERE = 4001
 """The code that closes a connection whose client has returned over another one (RES-9)."""
@@ -89,6 +92,16 @@ class Detachable(Refusals):
         loop = asyncio.get_running_loop()
         self._window = loop.call_later(self._owner.limits.resume_window, self._expire)
         self._owner.detached(self)
+
+    def stalled(self, reason: str) -> None:
+        """The client has taken nothing for too long (LIM-6): its connection ends, and the session with it unless it can
+        be resumed. The line may be dead without either end having been told."""
+        if self.resumption is None or self.state is not OPEN:
+            self.close(1008, reason)
+            return
+        logger.warning("client %s is disconnected: %s", self.client_id, reason)
+        self._transport.close(1008, reason)
+        self.detach()
 
     def check_kept(self) -> None:
         """More waits for a client that is away."""

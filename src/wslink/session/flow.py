@@ -10,9 +10,9 @@ from typing import Protocol
 
 from wslink.session.acknowledgements import OFTEN, Acknowledgements
 from wslink.session.congestion import CongestionController
+from wslink.session.entries import Entry
 from wslink.session.numbering import Received
 from wslink.session.send_queue import SendQueue
-from wslink.session.waiting import Entry
 from wslink.session.window import DeliveryWindow, Settled
 from wslink.wire.frames import Frame, Message
 

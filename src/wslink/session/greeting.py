@@ -118,6 +118,8 @@ class Greeting:
         resumption = old.resumption if old is not None else session.begin_resumption()
         assert resumption is not None
         resume: dict[str, Value] = {"token": resumption.token, "epoch": resumption.epoch, "window": window}
+        if self._owner.heartbeat >= 1:
+            resume["heartbeat"] = self._owner.heartbeat
         if old is not None:
             resume.update(resumed=True, received=resumption.received.last, missing=sorted(resumption.received.missing))
             session.hand_over(old, self._id, {**self._answer(old.client_id, features), "resume": resume})

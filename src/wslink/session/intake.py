@@ -63,6 +63,9 @@ class Taker(Protocol):
     def close(self, code: int, reason: str) -> None:
         """End the session and close its connection."""
 
+    def stalled(self, reason: str) -> None:
+        """The client has taken nothing for too long (LIM-6)."""
+
     def hears(self, on: bool) -> None:
         """Its connection is read from again, or no longer."""
 

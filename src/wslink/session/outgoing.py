@@ -10,6 +10,7 @@ from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.methods import MAX_NAME
 from wslink.session.acknowledgements import Acknowledgements
+from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
 from wslink.session.intake import CREDIT
 from wslink.session.pace import Pace
@@ -18,7 +19,6 @@ from wslink.session.resumption import Resumption
 from wslink.session.send_queue import SendQueue
 from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, DETACHED, Stateful
-from wslink.session.waiting import Entry
 from wslink.session.window import DeliveryWindow
 from wslink.wire.chunks import renumbered
 from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
@@ -74,6 +74,10 @@ class Outgoing(Stateful):
 
     def has_many_calls(self) -> bool:
         """Whether the client has as many calls under way as it may."""
+        raise NotImplementedError
+
+    def stalled(self, reason: str) -> None:
+        """The client has taken nothing for too long (LIM-6)."""
         raise NotImplementedError
 
     def check_kept(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from wslink.session.intake import Intake, Source, Taker, Turns
-from wslink.session.send_queue import SendQueue
+from wslink.session.send_queue import SendQueue, behind
 from wslink.session.stall import Progress, StallWatch
 from wslink.wire.frames import Buffer
 from wslink.wire.limits import Limits
@@ -49,10 +49,12 @@ class Pace:
         self._stall = StallWatch(lambda: line.progress, limits.stall_timeout, self._unsent, self._stalled)
 
     def is_behind(self) -> bool:
-        """Whether no further calls are taken from the client: much waits for it, or it has many calls under way
-        (TURN-2). What waits until its page has dealt with more does not count: the page may wait for a call."""
+        """Whether no further calls are taken from the client: much waits for it behind a message that is being sent, or
+        it has many calls under way (TURN-2). What waits until its page has dealt with more does not count: the page may
+        wait for a call."""
         queue = self._queue
-        return queue.waiting - queue.gated > self._limits.max_outbox or self._full()
+        most = self._limits.max_outbox
+        return (queue.waiting - queue.gated > most and behind(queue) > most) or self._full()
 
     def holds(self, binary: bool, data: Buffer | str) -> bool:
         """Whether a frame waits for its turn (TURN-1); the session takes it now if not."""
@@ -115,6 +117,6 @@ class Pace:
 
     def _stalled(self, seconds: float) -> None:
         waiting = self._queue.waiting
-        self._session.close(
-            1008, f"it has taken nothing for {seconds:g} s (stall_timeout), while {waiting} bytes wait for it"
+        self._session.stalled(
+            f"it has taken nothing for {seconds:g} s (stall_timeout), while {waiting} bytes wait for it"
         )

@@ -115,6 +115,8 @@ class SessionOwner(Protocol):
         turns: what shares the event loop among clients whose frames wait.
         backlog: what waits in all queues.
         tokens: what leads clients back to their sessions.
+        heartbeat: seconds of silence after which a client that can return asks for a sign of life (RES-11); below 1 it
+            does not.
     """
 
     @property
@@ -131,6 +133,8 @@ class SessionOwner(Protocol):
     def backlog(self) -> Ledger: ...
     @property
     def tokens(self) -> Tokens[Returnable]: ...
+    @property
+    def heartbeat(self) -> float: ...
 
     def opened(self, session: SessionView, opening: Opening) -> None:
         """A session has a connection; called for every session, once."""

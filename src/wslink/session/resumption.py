@@ -6,9 +6,9 @@ import secrets
 from collections.abc import Collection, Hashable, Sequence
 from typing import NamedTuple
 
+from wslink.session.entries import Entry
 from wslink.session.numbering import Kept, Received, Unacknowledged
 from wslink.session.send_queue import OVERHEAD, SendQueue
-from wslink.session.waiting import Entry
 from wslink.wire.chunks import HEADER, HEADER_LENGTH
 from wslink.wire.frames import Frame, Message
 

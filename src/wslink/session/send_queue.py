@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol
 
 from wslink.errors import LimitExceeded
+from wslink.session.entries import Entry, Names, Stream
 from wslink.session.repeats import Repeats
-from wslink.session.waiting import Entry, Names, Stream
 from wslink.wire.chunks import HEADER_LENGTH, SMALL_MESSAGE, Cutter, renumbered
 from wslink.wire.frames import Frame, Message
 
@@ -279,11 +279,16 @@ class SendQueue(Repeats):
     def clear(self) -> None:
         """Forget all that waits."""
         if self._ledger is not None:
-            for stream in (stream for streams in self._lanes or () for stream in streams):
-                for entry in stream.entries:
-                    self._ledger.remove(entry.message)
+            for entry in (entry for streams in self._lanes or () for stream in streams for entry in stream.entries):
+                self._ledger.remove(entry.message)
         self._lanes = None
         self._latest.clear()
         self.named.clear()
         self._forget_begun()
         self._count = self._ahead = self.waiting = self.gated = 0
+
+
+def behind(queue: SendQueue) -> int:
+    """Bytes that wait behind the largest message that is being sent, those not counted that wait for a gate."""
+    heads = (stream.entries[0].cutter for streams in queue._lanes or () for stream in streams)
+    return queue.waiting - queue.gated - max((cutter.left for cutter in heads if cutter is not None), default=0)

@@ -7,9 +7,9 @@ from time import monotonic
 from typing import Protocol
 
 from wslink.session.congestion import MAX_CHUNK, ChunkSize
+from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
 from wslink.session.send_queue import Ledger, SendQueue
-from wslink.session.waiting import Entry
 from wslink.wire.frames import Frame
 
 

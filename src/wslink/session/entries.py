@@ -1,4 +1,4 @@
-"""What waits in a send queue, and where."""
+"""Messages that wait in a send queue, the streams that they wait in, and the names by which they keep their order."""
 
 from __future__ import annotations
 
