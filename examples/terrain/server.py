@@ -71,16 +71,29 @@ def show_viewers(subscription: Subscription) -> None:
     tell_viewers()
 
 
+away: set[str] = set()  # pages that have gone, or whose line is broken: the server keeps their sessions for a while
+
+
 @app.on_connect
+@app.on_resume
 @app.on_disconnect
 def count(client_id: str) -> None:
+    away.discard(client_id)
+    tell_viewers()
+
+
+@app.on_detach
+def count_out(client_id: str) -> None:
+    away.add(client_id)
     tell_viewers()
 
 
 def tell_viewers() -> None:
     """Tell every page how many there are, and what each of them looks at."""
-    views = [{"client": view.client_id, "filter": view.filter} for view in tiles.subscriptions]
-    viewers.publish({"clients": len(app.clients), "views": views})
+    views = [
+        {"client": view.client_id, "filter": view.filter} for view in tiles.subscriptions if view.client_id not in away
+    ]
+    viewers.publish({"clients": len(app.clients) - len(away), "views": views})
 
 
 # What pages call ----------------------------------------------------------------

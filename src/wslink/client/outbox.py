@@ -31,18 +31,22 @@ class Outbox:
         self.sends_ends: bool = False
         self._sink = sink
         self._watched: dict[Entry, Sending] = {}
+        self._small = 0  # messages that wait
         self._sender = Sender(self, NO_LIMIT)
         self._queue = self._sender.queue
 
     def takes(self, message: Message) -> bool:
-        """Whether a message is small, and its caller may send it past the queue; it counts as sent then."""
-        if message.source is not None or self._queue.waiting or not self._sink.writable:
+        """Whether a message is small, and its caller may send it at once, past large ones; it counts as sent then. It
+        need not wait for the time that the last chunk of a large one takes."""
+        if message.source is not None or self._small or not self._sink.writable:
             return False
         return self.flow is None or self.flow.takes(message.size)
 
     def post(self, message: Message, on_transfer: OnTransfer | None = None) -> Entry:
         """Send a message when it is its turn."""
-        entry = Entry(message, names=self._names(message))
+        if message.source is None:
+            self._small += 1
+        entry = Entry(message, names=self._names(message), on_begin=self._begun)
         if on_transfer is not None:
             self._watched[entry] = Sending(entry, on_transfer)
         self._sender.put(entry)
@@ -60,11 +64,15 @@ class Outbox:
         self._watched.pop(entry, None)
         if entry.over:
             return
-        if self.sends_ends:
+        if self._queue.drop(entry):
+            self._begun(entry)
+        elif self.sends_ends:
             self._queue.give_up(entry)
-        else:
-            self._queue.drop(entry)
         self._pump()
+
+    def _begun(self, entry: Entry) -> None:
+        if entry.message.source is None:
+            self._small -= 1
 
     def start_flow(self) -> FlowControl:
         """Acknowledge what arrives, and send by what the server acknowledges, from now on."""

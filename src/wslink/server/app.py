@@ -185,7 +185,7 @@ class App:
 
     @property
     def clients(self) -> Clients:
-        """The clients that are connected, by id, oldest first."""
+        """The clients that have come in and not gone for good, by id, oldest first: also those that may return."""
         return self._hub.clients
 
     def include(self, protocol: Includable) -> None:
