@@ -101,7 +101,7 @@ async def test_a_transfer_is_shown(serve: Serve, capsys: pytest.CaptureFixture[s
     async with wslink.connect(await serve(app), secret="secret") as link:
         names: dict[str, Any] = {"link": link, "data": bytes(1_000_000), "wslink": wslink}
         run = eval(
-            compile(block("docs/python.md", "python", 3), "docs/python.md", "exec", flags=TOP_LEVEL_AWAIT), names
+            compile(block("docs/python.md", "python", 4), "docs/python.md", "exec", flags=TOP_LEVEL_AWAIT), names
         )
         await run
     said = capsys.readouterr().out.splitlines()
