@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -16,6 +18,7 @@ from tests.conftest import Serve
 from tests.peers import HEADER
 from wslink import App, CallError, Limits, Link, Transfer, UsageError
 
+VECTORS = Path(__file__).parents[1] / "vectors"
 KIB, MIB = 1024, 1024 * 1024
 FEATURES = ["subscribe", "arrays", "flow"]
 
@@ -27,7 +30,10 @@ class Scripted:
         calls: that are complete, as (method, id), in the order in which they were.
         extensions: messages of extensions.
         counted: bytes of frames that FLOW-1 counts.
+        chunks: the sizes of those frames.
+        hello: as the client said it.
         acknowledges: whether each frame is acknowledged at once.
+        features: those that are accepted.
     """
 
     def __init__(self) -> None:
@@ -35,6 +41,7 @@ class Scripted:
         self.extensions: list[Any] = []
         self.counted = 0
         self.chunks: list[int] = []
+        self.hello: dict[str, Any] = {}
         self.acknowledges = False
         self.features = FEATURES
         self.socket = web.WebSocketResponse(max_msg_size=8 * MIB)
@@ -60,6 +67,7 @@ class Scripted:
             self.chunks.append(len(data))
         if message is not None and message["method"] == "wslink.hello":
             self._greeted = True
+            self.hello = message
             hello = {"clientID": "c1", "maxMsgSize": 4 * MIB, "features": self.features}
             await self.send({"id": message["id"], "result": hello})
         elif message is not None:
@@ -121,6 +129,23 @@ async def finish(*calls: asyncio.Task[Any]) -> None:
     for call in calls:
         call.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_the_client_says_hello_as_the_vectors_have_it(connected: Connected) -> None:
+    """EXT-1, HELLO-7."""
+    _, server = await connected()
+    cases = json.loads((VECTORS / "hello.json").read_text())["cases"]
+    requests = [case["request"] for case in cases if case.get("ours")]
+    expected = next(request for request in requests if "secret" not in request["args"][0])
+    sent, token = dict(server.hello), server.hello["args"][0]
+    known = expected["args"][0]["features"]
+    assert (sent.pop("args"), sent.pop("kwargs")) == ([token], {})
+    assert sent == {key: value for key, value in expected.items() if key != "args"}
+    assert token == {
+        "features": [name for name in known if name in token["features"]],
+        "client": {"name": "wslink-python", "version": wslink.__version__},
+    }
+    assert {"subscribe", "arrays", "flow"} <= set(token["features"])
 
 
 # What it acknowledges
@@ -271,6 +296,7 @@ async def test_a_large_argument_waits_for_acknowledgements_and_small_calls_pass_
 
 
 async def test_large_arguments_to_a_server_without_flow_go_one_after_another(connected: Connected) -> None:
+    """LANE-5."""
     link, server = await connected(["subscribe"])
     calls = [start(link, "a.large", bytes(4 * MIB)), start(link, "b.large", bytes(100 * KIB)), start(link, "a.small")]
     await server.called("b.large")

@@ -61,6 +61,7 @@ RUN_BY = {
             "tests/docs/test_python_pages.py::test_the_overview_serves",
             "tests/docs/test_python_pages.py::test_who_a_client_is",
             "tests/docs/test_python_pages.py::test_the_overview_connects",
+            "tests/docs/test_python_pages.py::test_a_transfer_is_shown",
         ]
     },
     "docs/relay.md": {

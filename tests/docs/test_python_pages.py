@@ -73,6 +73,20 @@ async def test_the_overview_connects(serve: Serve) -> None:
     assert rows == [3, 4, 5]
 
 
+async def test_a_transfer_is_shown(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    app = App(secret="secret")
+    app.method("model.load")(lambda data: len(data))
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        names: dict[str, Any] = {"link": link, "data": bytes(1_000_000), "wslink": wslink}
+        run = eval(
+            compile(block("docs/python.md", "python", 3), "docs/python.md", "exec", flags=TOP_LEVEL_AWAIT), names
+        )
+        await run
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("sent ")
+    assert said[-1].startswith("received ")
+
+
 async def test_both_apis_in_one_server(tmp_path: Path) -> None:
     (tmp_path / "server.py").write_text(block("docs/migration.md", "python").replace("port=8080", "port=0"))
     async with (

@@ -28,18 +28,22 @@ class Outbox:
         self.flow: FlowControl | None = None
         self._sink = sink
         self._watched: dict[Entry, Sending] = {}
+        self._small = 0  # messages that wait
         self._sender = Sender(self, NO_LIMIT)
         self._queue = self._sender.queue
 
     def takes(self, message: Message) -> bool:
-        """Whether a message is small, and its caller may send it past the queue; it counts as sent then."""
-        if message.source is not None or self._queue.waiting or not self._sink.writable:
+        """Whether a message is small, and its caller may send it at once, past large ones; it counts as sent then. It
+        need not wait for the time that the last chunk of a large one takes."""
+        if message.source is not None or self._small or not self._sink.writable:
             return False
         return self.flow is None or self.flow.takes(message.size)
 
     def post(self, message: Message, on_transfer: OnTransfer | None = None) -> Entry:
         """Send a message when it is its turn."""
-        entry = Entry(message, names=self._names(message))
+        if message.source is None:
+            self._small += 1
+        entry = Entry(message, names=self._names(message), on_begin=self._begun)
         if on_transfer is not None:
             self._watched[entry] = Sending(entry, on_transfer)
         self._sender.put(entry)
@@ -56,7 +60,12 @@ class Outbox:
         """Nobody waits for a message any more: it is not sent, unless it is being sent."""
         self._watched.pop(entry, None)
         if not entry.over and self._queue.drop(entry):
+            self._begun(entry)
             self._pump()
+
+    def _begun(self, entry: Entry) -> None:
+        if entry.message.source is None:
+            self._small -= 1
 
     def start_flow(self) -> FlowControl:
         """Acknowledge what arrives, and send by what the server acknowledges, from now on."""

@@ -54,7 +54,7 @@ class Detachable(Refusals):
     def begin_resumption(self) -> Resumption:
         """Number what is sent from now on, and keep it; hello's response is still to be sent, which has no number."""
         limits = self._owner.limits
-        self.resumption = found = Resumption(limits.max_resume, limits.max_partial)
+        self.resumption = found = Resumption(limits.max_resume, limits.max_partial, self._owner.backlog)
         self.queue.number = found.begin
         return found
 

@@ -21,13 +21,22 @@ OVERHEAD = 256
 
 
 class Ledger(Protocol):
-    """What counts the messages that wait in all queues of a server."""
+    """What counts the messages that wait in all queues of a server.
+
+    Attributes:
+        kept: bytes of what else its sessions keep, each for itself.
+    """
+
+    kept: int
 
     def add(self, message: Message) -> None:
         """A message waits in one queue more."""
 
     def remove(self, message: Message) -> None:
         """It waits in one less."""
+
+    def look(self) -> None:
+        """See to it that no more is kept than may be."""
 
 
 def _interrupted(lanes: Iterable[deque[Stream]]) -> list[Entry]:
