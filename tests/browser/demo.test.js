@@ -147,10 +147,11 @@ describe("the demo in a browser", { timeout: 600_000 }, () => {
     const from = two.wire.log.length;
     await dragSun(one.page, 200, 50);
     const light = await one.page.evaluate(() => window.demo.state.lightSent);
-    for (const { page } of [one, two]) await page.waitForFunction((number) => window.demo.shown.light >= number, light);
+    for (const { page } of [one, two]) await page.waitForFunction((number) => window.demo.settled && window.demo.shown.light >= number, light);
     assert.equal(await two.page.locator("#azimuth-value").textContent(), await one.page.locator("#azimuth-value").textContent());
     const { subscription } = two.wire.regions()[0];
-    const came = two.wire.published(subscription, from);
+    // While the light moves a slow page looks at a coarser level.
+    const came = two.wire.published(subscription, from).filter((tile) => tile.level === second.level);
     assert.deepEqual(two.wire.strays(subscription), []);
     assert.deepEqual([...new Set(came.map(nameOf))].sort(), tilesOf(second));
 

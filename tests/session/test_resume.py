@@ -630,6 +630,33 @@ async def test_a_client_that_takes_nothing_can_return(serve: Serve, clients: Cli
     await client.until(lambda: len(client.publications) == 30)
 
 
+@pytest.mark.parametrize("size", [1_000, 100_000])
+async def test_what_all_clients_may_lack_is_bounded(serve: Serve, clients: Clients, size: int) -> None:
+    """LIM-6: those for which most is kept go on, and cannot be resumed; those that acknowledge can."""
+    app = App(secret="secret", limits=Limits(max_server_backlog=2_000_000))
+    app.method("test.get")(lambda: bytes(size))
+    url = await serve(app)
+    idle, busy = clients(url), clients(url)
+    for client in (idle, busy):
+        await client.connect()
+    for _ in range(3_000_000 // size):
+        await idle.call("test.get")
+    await busy.call("test.get")
+    assert app._hub.backlog.bytes + app._hub.backlog.kept <= 2_000_000
+    for client in (idle, busy):
+        client.last -= 1
+        client.results.clear()
+        await client.cut()
+    await gone(app)
+    assert (await busy.connect())["resume"]["resumed"]
+    idle.last = 1
+    assert (await idle.connect())["resume"].get("reason") == "overflow"
+    for client in (idle, busy):
+        await client.leave()
+    await gone(app)
+    assert (app._hub.backlog.bytes, app._hub.backlog.kept) == (0, 0)
+
+
 async def test_a_server_that_stops_ends_the_sessions_of_clients_that_are_away(
     app: App, serve: Serve, clients: Clients
 ) -> None:

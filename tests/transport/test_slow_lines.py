@@ -231,11 +231,11 @@ async def test_an_asgi_application_waits_for_slow_lines_too(direction: str, peer
 
 async def test_pings_of_uvicorn_pass_a_line_that_takes_what_waits_before_them_in_time(peers: Open) -> None:
     """docs/python.md: 10 MiB in `--ws-ping-timeout`."""
-    app, data = App(secret="secret"), os.urandom(24 * MIB)
+    app, data = App(secret="secret"), os.urandom(16 * MIB)
     app.method("fetch")(lambda: data)
     async with (
-        under_uvicorn(app, ws_ping_interval=1, ws_ping_timeout=2) as server,
-        shaped("127.0.0.1", server, down=5 * MIB) as port,
+        under_uvicorn(app, ws_ping_interval=1, ws_ping_timeout=4) as server,
+        shaped("127.0.0.1", server, down=2.5 * MIB) as port,
     ):
         peer = await peers(f"ws://127.0.0.1:{port}/ws", 2, hello={})
         assert (await peer.call("fetch"))["result"] == data

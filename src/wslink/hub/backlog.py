@@ -22,10 +22,12 @@ class Backlog:
 
     Attributes:
         bytes: the bytes.
+        kept: see session.send_queue.Ledger.
     """
 
     def __init__(self, limit: Callable[[], int], shed: Callable[[], None]) -> None:
         self.bytes: int = 0
+        self.kept: int = 0
         self._limit = limit
         self._shed = shed
         self._queues: dict[int, int] = {}
@@ -34,7 +36,7 @@ class Backlog:
     @property
     def over(self) -> bool:
         """Whether more wait than may."""
-        return self.bytes > self._limit()
+        return self.bytes + self.kept > self._limit()
 
     def add(self, message: Message) -> None:
         for key, size in _pieces(message):
@@ -42,6 +44,10 @@ class Backlog:
             self._queues[key] = queues + 1
             self.bytes += 0 if queues else size
         self.bytes += OVERHEAD
+        self.look()
+
+    def look(self) -> None:
+        """Have what is too much taken away, if there is."""
         if not self._shedding and self.over:
             self._shedding = True
             asyncio.get_running_loop().call_soon(self._relieve)

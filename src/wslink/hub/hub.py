@@ -18,6 +18,7 @@ from wslink.hub.work import Work
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
+from wslink.session.features.cancel import Cancel
 from wslink.session.features.flow import Flow
 from wslink.session.features.resume import Resume
 from wslink.session.features.subscribe import Subscribe
@@ -25,6 +26,7 @@ from wslink.session.identity import Authenticator, Credentials, Identity, Openin
 from wslink.session.intake import Turns
 from wslink.session.observers import Observer, Observers
 from wslink.session.ports import Returnable
+from wslink.session.state import OPEN
 from wslink.session.tokens import Tokens
 from wslink.session.view import SessionView
 from wslink.settings import STOP_TIMEOUT
@@ -82,7 +84,7 @@ class Hub:
         self.work: Work = Work()
         self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
-        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume()
+        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
         self.features: Features = Features((*own, *features))
         self.turns: Turns = Turns()
         self.backlog: Backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
@@ -232,9 +234,14 @@ class Hub:
             self.work.handle(handler, session.client_id)
 
     def _shed(self) -> None:
-        """Disconnect clients for which most waits, until what waits for all is within its bound (LIM-6)."""
+        """Keep less for clients, and disconnect those for which most waits, until that of all is within its bound
+        (LIM-6)."""
         while self.backlog.over:
-            most = max(self.connected, key=lambda session: session.queue.waiting)
+            most = max(self.connected, key=_held)
+            resumption = most.resumption
+            if resumption is not None and resumption.size > most.queue.waiting and most.state is OPEN:
+                resumption.give_up()  # it goes on, and cannot be resumed
+                continue
             limit, waiting = self.limits.max_server_backlog, most.queue.waiting
             most.close(1008, f"over max_server_backlog ({limit} bytes) wait for all clients, {waiting} of them for it")
 
@@ -270,3 +277,8 @@ class Hub:
 
     def handle(self, handler: Handler, subscription: Subscription) -> None:
         self.work.handle(handler, subscription)
+
+
+def _held(session: SessionView) -> int:
+    """Bytes that wait or are kept for a client."""
+    return session.queue.waiting + (session.resumption.size if session.resumption is not None else 0)

@@ -14,7 +14,7 @@ from wslink.session.refusals import Refusals
 from wslink.session.resumption import EXPIRED, OVERFLOW, REFUSED, Resumption, Return
 from wslink.session.state import CLOSED, DETACHED, OPEN, Event
 from wslink.wire.codec import Decoder
-from wslink.wire.messages import ARRAYS
+from wslink.wire.messages import ARRAYS, CANCELLATION
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -54,7 +54,7 @@ class Detachable(Refusals):
     def begin_resumption(self) -> Resumption:
         """Number what is sent from now on, and keep it; hello's response is still to be sent, which has no number."""
         limits = self._owner.limits
-        self.resumption = found = Resumption(limits.max_resume, limits.max_partial)
+        self.resumption = found = Resumption(limits.max_resume, limits.max_partial, self._owner.backlog)
         self.queue.number = found.begin
         return found
 
@@ -185,6 +185,8 @@ class Detachable(Refusals):
         decoder.raise_limits(self._owner.limits.max_message)
         if ARRAYS in self.features:
             decoder.accept_arrays()
+        if CANCELLATION in self.features:
+            decoder.accept_ends()
         self._malformed = self._refused = 0
         self._move(transport)
         transport.carry(self)

@@ -23,12 +23,14 @@ class Kept(msgspec.Struct, Generic[MessageT], frozen=True):
         size: what it counts, in bytes.
         key: what makes it replaceable by a newer one on a return, with `latest` delivery.
         gates: what it waited for; one that replaces it has the same.
+        shared: whether it may be kept for several peers, and counts once.
     """
 
     message: MessageT
     size: int
     key: Hashable
     gates: tuple[object, ...] = ()
+    shared: bool = False
 
 
 class Unacknowledged(Generic[MessageT]):

@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 from wslink.session.entries import Entry
 from wslink.session.numbering import Kept, Received, Unacknowledged
-from wslink.session.send_queue import OVERHEAD, SendQueue
+from wslink.session.send_queue import OVERHEAD, Ledger, SendQueue
 from wslink.wire.chunks import HEADER, HEADER_LENGTH
 from wslink.wire.frames import Frame, Message
 
 EXPIRED, OVERFLOW, RESTARTED, REFUSED = "expired", "overflow", "restarted", "refused"
 """Why a client cannot return (RES-1)."""
 TOKEN_BYTES = 16
+LOOK_AFTER = 64 * 1024
+"""Bytes that a session keeps more before the bounds are looked at."""
 
 
 class Return(NamedTuple):
@@ -37,6 +39,7 @@ class Resumption(Unacknowledged[Message]):
     Args:
         limit: bytes that are kept (RES-4).
         max_missing: see Received.
+        ledger: counts what is kept (LIM-6, `max_server_backlog`).
 
     Attributes:
         epoch: changes exactly when the state that the server keeps for the client is void (RES-10).
@@ -46,11 +49,13 @@ class Resumption(Unacknowledged[Message]):
         lost: the largest number that is not kept although the client may lack it; 0 if there is none.
     """
 
-    __slots__ = ("_limit", "epoch", "lost", "previous", "received", "token")
+    __slots__ = ("_ledger", "_limit", "_look_at", "epoch", "lost", "previous", "received", "token")
 
-    def __init__(self, limit: int, max_missing: int) -> None:
+    def __init__(self, limit: int, max_missing: int, ledger: Ledger) -> None:
         super().__init__()
         self._limit = limit
+        self._ledger = ledger
+        self._look_at = min(LOOK_AFTER, limit)
         self.epoch: str = secrets.token_hex(8)
         self.token: str = secrets.token_hex(TOKEN_BYTES)
         self.previous: str = ""
@@ -70,8 +75,9 @@ class Resumption(Unacknowledged[Message]):
         size = message.size + OVERHEAD
         self._kept[number] = Kept(message, size, key)
         self.size += size
-        if self.size > self._limit:
-            self.give_up()
+        self._ledger.kept += size
+        if self.size > self._look_at:
+            self._look()
         chunk = message.frames[0]
         head, *rest = chunk.parts
         header = HEADER.pack(number, 0, chunk.size - HEADER_LENGTH)
@@ -82,21 +88,49 @@ class Resumption(Unacknowledged[Message]):
         """The number of a message that begins to be sent, which is kept."""
         self.last = number = self.last + 1
         size = entry.message.size + OVERHEAD
-        self._kept[number] = Kept(entry.message, size, entry.key, entry.gates)
+        self._kept[number] = Kept(entry.message, size, entry.key, entry.gates, True)
         self.size += size
+        self._ledger.add(entry.message)
+        if self.size > self._look_at:
+            self._look()
+        return number
+
+    def _look(self) -> None:
+        """Keep no more than may be."""
         if self.size > self._limit:
             self.give_up()
-        return number
+        else:
+            self._look_at = min(self.size + LOOK_AFTER, self._limit)
+            self._ledger.look()
+
+    def _drop(self, kept: Kept[Message]) -> None:
+        super()._drop(kept)
+        if kept.shared:
+            self._ledger.remove(kept.message)
+        else:
+            self._ledger.kept -= kept.size
+
+    def replace(self, number: int, message: Message, size: int) -> None:
+        kept = self._held.get(number) or self._kept[number]
+        super().replace(number, message, size)
+        if kept.shared:
+            self._ledger.add(message)
+            self._ledger.remove(kept.message)
+        else:
+            self._ledger.kept += size - kept.size
 
     def give_up(self) -> None:
         """Keep nothing of what was sent so far: there is no return until the client has acknowledged it (RES-4)."""
+        for _, kept in self:
+            self._drop(kept)
         self._kept.clear()
         self._held.clear()
-        self.size = 0
+        self._look_at = min(LOOK_AFTER, self._limit)
         self.lost = self.last
 
     def acknowledge(self, received: int, missing: Collection[int] = ()) -> None:
         super().acknowledge(received, missing)
+        self._look_at = min(self.size + LOOK_AFTER, self._limit)
         if self.lost and self.lost <= received <= self.last and all(number > self.lost for number in missing):
             self.lost = 0
 
