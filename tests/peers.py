@@ -35,6 +35,8 @@ class Peer:
         self._announced: deque[str] = deque()
         self._attachments: dict[str, bytes] = {}
         self._partial: dict[int, dict[int, bytes]] = {}
+        self.ended = 0
+        """Messages that the server ended before they were whole (CAN-3)."""
 
     @classmethod
     async def open(cls, url: str, generation: int = 2, **options: Any) -> Peer:
@@ -168,6 +170,10 @@ class Peer:
             self._attachments[self._announced.popleft()] = data
             return None
         id_, offset, total = HEADER.unpack_from(data)
+        if len(data) == HEADER.size and offset == total > 0:
+            self._partial.pop(id_, None)
+            self.ended += 1
+            return None
         chunks = self._partial.setdefault(id_, {})
         chunks[offset] = data[12:]
         if sum(map(len, chunks.values())) < total:

@@ -30,6 +30,8 @@ export const ErrorCode = {
   notSerializable: -32002,
   /** A limit of docs/protocol/limits.md was reached. */
   limit: -32003,
+  /** The caller gave the call up. */
+  cancelled: -32800,
 } as const;
 
 /** The base of every error that this package raises. */
@@ -61,7 +63,7 @@ export class AuthenticationError extends CallError {
   override name = "AuthenticationError";
 }
 
-/** No response, or no connection, within the time given. The server may still do what it was asked. */
+/** No response, or no connection, within the time given. The server cancels what it was asked where it can (see CallOptions), and may have done it. */
 export class TimeoutError extends WslinkError {
   override name = "TimeoutError";
 

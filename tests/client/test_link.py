@@ -115,6 +115,67 @@ async def test_a_call_that_is_given_up_leaves_the_link_usable(app: App, serve: S
         assert await link.call("test.one") == 1
 
 
+@pytest.mark.parametrize("way", ["task", "timeout"])
+async def test_a_call_that_is_given_up_is_cancelled_at_the_server(app: App, serve: Serve, way: str) -> None:
+    """CAN-1."""
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    @app.method("test.wait")
+    async def wait() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        assert "cancel" in link.features
+        call = asyncio.ensure_future(link.call("test.wait"))
+        await begun.wait()
+        if way == "task":
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        else:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(call, 0.01)
+        await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_what_is_left_of_a_large_argument_that_is_given_up_is_not_sent(
+    app: App, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    """CAN-2, CAN-3."""
+    received = list[int]()
+    app.method("test.take")(lambda data: received.append(len(data)))
+    app.method("test.length")(len)
+    size = 256 * 1024 * 1024
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        begun, waits = (asyncio.ensure_future(link.call("test.take", bytearray(size))) for _ in range(2))
+        await asyncio.sleep(0.02)
+        for call in (begun, waits):
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        assert await link.call("test.length", bytes(20_000_000)) == 20_000_000
+    assert received == []
+    assert "malformed" not in caplog.text
+
+
+async def test_a_large_response_that_is_given_up_is_dropped(
+    app: App, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.method("test.big")(lambda: bytes(200 * 1024 * 1024))
+    app.method("test.one")(lambda: 1)
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        for _ in range(3):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(link.call("test.big"), 0.1)
+            assert await link.call("test.one") == 1
+        await until(lambda: link._session._decoder._unchunker.partial == {})
+    assert "wslink.client" not in {record.name for record in caplog.records}
+
+
 async def test_subscriptions_with_filters(app: App, serve: Serve) -> None:
     tiles = app.topic("test.tile")
     async with wslink.connect(await serve(app), secret="secret") as link:

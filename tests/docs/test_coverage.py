@@ -59,6 +59,7 @@ RUN_BY = {
     "docs/python.md": {
         "python": [
             "tests/docs/test_python_pages.py::test_the_overview_serves",
+            "tests/docs/test_python_pages.py::test_a_call_in_a_thread_is_cancelled",
             "tests/docs/test_python_pages.py::test_who_a_client_is",
             "tests/docs/test_python_pages.py::test_the_overview_connects",
             "tests/docs/test_python_pages.py::test_a_transfer_is_shown",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,27 @@ async def test_the_overview_serves(serve: Serve) -> None:
     await serve(names["app"])
 
 
+async def test_a_call_in_a_thread_is_cancelled(serve: Serve) -> None:
+    decimated = list[int]()
+
+    class Part:
+        def decimate(self) -> int:
+            time.sleep(0.01)
+            decimated.append(1)
+            return 1
+
+    app = App(secret="secret")
+    names = {"app": app, "wslink": wslink, "parts": lambda name: [Part()] * 1000}
+    exec(block("docs/python.md", "python", 1), names)
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(link.call("mesh.decimate", "dragon"), 0.1)
+        await asyncio.sleep(0.1)
+        done = len(decimated)
+        await asyncio.sleep(0.1)
+    assert 0 < len(decimated) == done < 1000
+
+
 async def test_the_viewer_turns_on_demand(serve: Serve) -> None:
     names: dict[str, Any] = {}
     exec(block("docs/flow-control.md", "python").replace("App()", 'App(secret="secret")'), names)
@@ -38,7 +60,7 @@ async def test_the_viewer_turns_on_demand(serve: Serve) -> None:
 
 async def test_who_a_client_is(serve: Serve) -> None:
     names: dict[str, Any] = {}
-    exec(block("docs/python.md", "python", 1), names)
+    exec(block("docs/python.md", "python", 2), names)
     url = await serve(names["app"])
     async with wslink.connect(url, headers={"Cookie": "session=s3cret"}) as link:
         assert names["app"].clients[link.client_id].user == "ada"
@@ -60,7 +82,7 @@ async def test_the_overview_connects(serve: Serve) -> None:
         rows.extend(row for row in range(8) if subscription.matches({"row": row}))
 
     url = await serve(app)
-    text = block("docs/python.md", "python", 2).replace("ws://localhost:8080/ws", url)
+    text = block("docs/python.md", "python", 3).replace("ws://localhost:8080/ws", url)
     names: dict[str, Any] = {"secret": "secret"}
     run = eval(compile(text, "docs/python.md", "exec", flags=TOP_LEVEL_AWAIT), names)
     task = asyncio.ensure_future(run)
@@ -79,7 +101,7 @@ async def test_a_transfer_is_shown(serve: Serve, capsys: pytest.CaptureFixture[s
     async with wslink.connect(await serve(app), secret="secret") as link:
         names: dict[str, Any] = {"link": link, "data": bytes(1_000_000), "wslink": wslink}
         run = eval(
-            compile(block("docs/python.md", "python", 3), "docs/python.md", "exec", flags=TOP_LEVEL_AWAIT), names
+            compile(block("docs/python.md", "python", 4), "docs/python.md", "exec", flags=TOP_LEVEL_AWAIT), names
         )
         await run
     said = capsys.readouterr().out.splitlines()

@@ -14,6 +14,7 @@ from starlette.routing import Mount
 
 from tests.conftest import Open
 from tests.ports import free_port
+from tests.session.test_resume import Returning
 from tests.transport.raw import RawSocket
 from wslink import App, Limits
 
@@ -38,6 +39,30 @@ async def mounted() -> AsyncIterator[Any]:
     for server, task in servers:
         server.should_exit = True
         await task
+
+
+async def test_a_client_that_lost_its_connection_returns(app: App, mounted: Any) -> None:
+    """RES-6, RES-9; a close with code 1000 ends the session."""
+    app.method("test.echo")(lambda value: value)
+    client = Returning(await mounted(app))
+    try:
+        first = await client.connect()
+        topic = app.topic("test.topic")
+        await client.subscribe(1, "test.topic")
+        await client.cut()
+        for value in range(3):
+            topic.publish(value)
+        assert (await client.connect())["clientID"] == first["clientID"]
+        await client.until(lambda: client.publications == [0, 1, 2])
+        await client._stop_reading()
+        assert (await client.connect())["clientID"] == first["clientID"]  # while the old connection is open
+        assert await client.call("test.echo", 5) == 5
+        await client.leave()
+        while app.clients:
+            await asyncio.sleep(0.01)
+        assert (await client.connect())["resume"]["reason"] == "expired"
+    finally:
+        await client.close()
 
 
 @both

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import gc
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -43,6 +46,25 @@ async def test_a_client_has_three_quarters_of_the_threads(threads: SharedThreads
 
     await asyncio.gather(*(threads.run("a", work) for _ in range(12)))
     assert most == 3
+
+
+async def test_what_is_cancelled_while_it_waits_is_not_kept(threads: SharedThreads) -> None:
+    """CAN-2."""
+    gate, begun = threading.Event(), list[int]()
+    running = [threads.run("a", gate.wait) for _ in range(3)]
+    kept = []
+    for _ in range(100):
+        function = functools.partial(begun.append, 1)
+        kept.append(weakref.ref(function))
+        threads.run("a", function).cancel()
+    del function
+    await asyncio.sleep(0.01)
+    gc.collect()
+    assert [reference for reference in kept if reference() is not None] == []
+    gate.set()
+    await asyncio.gather(*running)
+    assert await threads.run("a", lambda: 1) == 1
+    assert begun == []
 
 
 async def test_one_call_of_each_client_begins_at_once(threads: SharedThreads) -> None:

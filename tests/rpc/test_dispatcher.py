@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from wslink import Call, UsageError
+from wslink import Call, MethodError, UsageError
 from wslink.rpc.call import current_call
 from wslink.rpc.dispatcher import Dispatcher, Service
 from wslink.rpc.methods import Method, run_of
@@ -104,13 +104,71 @@ async def test_a_call_is_cancelled_by_its_id() -> None:
     end.add(wait)
     end.call("1", "one")
     end.call("2", "two")
+    await asyncio.sleep(0)
     assert end.dispatcher.cancel("1")
     assert not end.dispatcher.cancel("unknown")
     await asyncio.sleep(0.01)
-    assert (end.sent, ended) == ({"1": (-32001, "cancelled")}, ["one"])
+    assert (end.sent, ended) == ({"1": (-32800, "Cancelled")}, ["one"])
     end.dispatcher.leave()
     await end.finish()
-    assert (end.sent["2"], ended) == ((-32001, "cancelled"), ["one", "two"])
+    assert (end.sent["2"], ended) == ((-32800, "Cancelled"), ["one", "two"])
+
+
+async def test_a_call_that_is_cancelled_before_it_has_begun_never_begins() -> None:
+    """CAN-2."""
+    end, begun = End(), list[str]()
+
+    async def wait() -> None:
+        begun.append("async")
+
+    end.add(wait)
+    end.call("1")
+    end.dispatcher.cancel("1")
+    await end.finish()
+    assert (end.sent, begun, end.service.under_way) == ({"1": (-32800, "Cancelled")}, [], 0)
+
+
+async def test_a_function_whose_thread_had_not_begun_never_begins() -> None:
+    begun, jobs = list[str](), list[Callable[[], Any]]()
+
+    def elsewhere(function: Callable[[], Any]) -> Awaitable[Any]:
+        jobs.append(function)
+        return asyncio.get_running_loop().create_future()
+
+    end = End({"thread": elsewhere})
+    end.add(lambda: begun.append("thread"), run="thread")
+    end.call("1")
+    await asyncio.sleep(0)
+    end.dispatcher.cancel("1")
+    await end.finish()
+    jobs[0]()  # its turn comes nevertheless
+    assert (end.sent, begun) == ({"1": (-32800, "Cancelled")}, [])
+
+
+@pytest.mark.parametrize("ending", ["returns", "raises", "refuses"])
+async def test_a_cancelled_call_is_answered_as_cancelled_whatever_it_does(
+    ending: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """CAN-1."""
+    end = End()
+
+    async def wait() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if ending == "raises":
+                raise ValueError("while it ends") from None
+            if ending == "refuses":
+                raise MethodError("not now") from None
+        return "all the same"
+
+    end.add(wait)
+    end.call("1")
+    await asyncio.sleep(0)
+    end.dispatcher.cancel("1")
+    await end.finish()
+    assert end.sent == {"1": (-32800, "Cancelled")}
+    assert ("while it ends" in caplog.text) == (ending == "raises")
 
 
 async def test_a_detached_call_outlives_its_client() -> None:

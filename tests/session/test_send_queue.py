@@ -111,6 +111,36 @@ def test_small_messages_pass_large_ones_and_keep_their_order() -> None:
     assert drain(queue) == ["1", "2", "3", "L"]
 
 
+def test_a_response_that_is_given_up_is_not_sent() -> None:
+    """CAN-2, CAN-3."""
+    queue = SendQueue(10 * MIB)
+    for id_ in "ABC":
+        put(queue, large(id_), id_)
+    put(queue, large("p"), "topic", "B")
+    assert queue.next(50_012) is not None
+    for id_ in ("B", "A", "A", "unknown"):
+        if (response := queue.named.response(id_)) is not None:
+            queue.give_up(response)
+    assert queue.waiting == large("C").size + large("p").size + 3 * OVERHEAD
+    unchunker = Unchunker(Limits())
+    unchunker.accepts_ends = True
+    sent = list(iter(lambda: queue.next(50_012), None))
+    assert [frame.size for frame in sent if frame.size == HEADER_LENGTH] == [HEADER_LENGTH]
+    assert {bytes(text)[:1] for frame in sent if (text := unchunker.receive(bytes(frame.joined())))} == {b"C", b"p"}
+    assert (queue.waiting, len(queue), unchunker.partial) == (0, 0, {})
+
+
+def test_a_small_response_that_is_given_up_is_not_sent() -> None:
+    queue = SendQueue(10 * MIB)
+    put(queue, small("before"))
+    put(queue, small("response"), "id")
+    put(queue, small("publication"), "topic", "id")
+    response = queue.named.response("id")
+    assert response is not None
+    queue.give_up(response)
+    assert drain(queue) == ["before", "publication"]
+
+
 def test_large_messages_take_turns_a_chunk_each() -> None:
     """LANE-1."""
     queue = SendQueue(10 * MIB)

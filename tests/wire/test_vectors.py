@@ -132,6 +132,7 @@ def test_second_generation_malformed(case: dict[str, Any]) -> None:
 @vectors("chunks", "cases")
 def test_chunks(case: dict[str, Any]) -> None:
     unchunker = Unchunker(Limits(**case.get("limits", {})))
+    unchunker.accepts_ends = case.get("ends", False)
     for frame, outcome in zip(case["frames"], case["outcomes"], strict=True):
         try:
             message = unchunker.receive(bytes.fromhex(frame))

@@ -115,7 +115,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     return this.#welcome?.clientId ?? "";
   }
 
-  /** The extensions that the server accepted, such as `"subscribe"`, `"arrays"` and `"flow"`: none where it is a released 2.x. */
+  /** The extensions that the server accepted, such as `"subscribe"`, `"arrays"`, `"flow"` and `"cancel"`: none where it is a released 2.x. */
   get features(): readonly string[] {
     return this.#welcome?.features ?? [];
   }
@@ -144,7 +144,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
    *   They are copied at once, at about 0.5 ms per MB; Blobs are not, and are read piece by piece as they are sent.
    * @param kwargs - arguments by name; those that are undefined are left out.
    * @throws CallError where the server responds with an error; see its `code` and `data`.
-   * @throws TimeoutError after `timeout` milliseconds (default: `callTimeout` of {@link connect}); the server is not notified.
+   * @throws TimeoutError after `timeout` milliseconds (default: `callTimeout` of {@link connect}); the server cancels the call where it can.
    * @throws ConnectionError where the link is closed before the response, or its connection ends and the server does not know afterwards whether
    *   it got the call; with `retry`, such a call is made again.
    * @throws UsageError for arguments that cannot be sent; it names the place, such as `args[0].size`.

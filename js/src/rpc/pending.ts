@@ -11,12 +11,20 @@ interface Pending {
 /** Outgoing calls that wait for their response. */
 export class PendingCalls {
   readonly #pending = new Map<string, Pending>();
+  readonly #givenUp: (id: string) => void;
+
+  /** @param givenUp - called with the id of a call whose time is over, or whose signal aborts. */
+  constructor(givenUp: (id: string) => void) {
+    this.#givenUp = givenUp;
+  }
 
   /** Waits for the response to the call `id`. */
   wait(id: string, method: string, options: WaitOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const late = (timeout: number): Error => new TimeoutError(method, timeout);
-      const disarm = giveUpAfter(options, late, (reason) => this.reject(id, () => reason));
+      const disarm = giveUpAfter(options, late, (reason) => {
+        if (this.reject(id, () => reason)) this.#givenUp(id);
+      });
       this.#pending.set(id, { method, resolve, reject, disarm });
     });
   }

@@ -69,6 +69,8 @@ export class SendQueue {
   frameSize = DEFAULT_FRAME_SIZE;
   /** Whether more was sent than may be kept: what the server lacks of it cannot be sent again (RES-4). */
   overflowed = false;
+  /** Whether a message of which no more is sent is ended by a chunk that says so (CAN-3). */
+  sendsEnds = false;
 
   readonly #maxKept: number;
   #sink: FrameSink | undefined;
@@ -158,6 +160,34 @@ export class SendQueue {
   /** Sends no more of a message: the server skips the rest of what it has refused (G2-8). */
   stop(id: string): void {
     this.#keep((outgoing) => outgoing.id !== id);
+  }
+
+  /**
+   * Sends no more of a message, from its next chunk on. One that has begun goes to its end where its number is expected (RES-2), or the server knows no ends.
+   *
+   * @param sent - called once all of it has been sent.
+   */
+  withdraw(id: string, sent: () => void): void {
+    const outgoing = this.#all.find((waiting) => waiting.id === id);
+    if (!outgoing) return sent();
+    const { number, message } = outgoing;
+    if (number > 0 && (this.#sent || !this.sendsEnds)) {
+      const { sent: before } = outgoing;
+      outgoing.sent = () => {
+        before();
+        sent();
+      };
+      return;
+    }
+    this.stop(id);
+    if (number > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), number, message.size, message.size));
+  }
+
+  /** Sends a small message at once, which is acknowledged. */
+  urge({ parts: [bytes] }: Encoded): void {
+    if (!this.#open) return;
+    const number = this.#sent ? 0 : this.#nextId();
+    this.#send(withHeader(bytes, number, 0, bytes.length - HEADER_LENGTH));
   }
 
   /** Sends by what the server acknowledges, on this connection. */
@@ -291,10 +321,10 @@ export class SendQueue {
     await turn();
   }
 
-  /** A message cannot be read to its end. An empty chunk is malformed: the server drops what it has of it (G2-7). */
+  /** A message cannot be read to its end. An empty chunk is malformed, if it is no end: the server drops what it has of it (G2-7). */
   #abandon(outgoing: Outgoing, error: unknown): void {
     const { number, offset, message } = outgoing;
-    if (number > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), number, offset, message.size));
+    if (number > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), number, this.sendsEnds && !this.#sent ? message.size : offset, message.size));
     this.#remove(outgoing);
     outgoing.failed(error);
   }

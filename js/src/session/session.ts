@@ -10,6 +10,7 @@ import { HELLO_ID } from "../wire/ids.js";
 import { HEADER_LENGTH, type Limits } from "../wire/limits.js";
 import { type ErrorMessage, type ResponseMessage, type ServerMessage, readMessage } from "../wire/messages.js";
 import { arrays } from "./features/arrays.js";
+import { Cancel } from "./features/cancel.js";
 import { type FeatureFactory, type FeatureHost, Features } from "./features/feature.js";
 import { Flow } from "./features/flow.js";
 import { type NotResumed, Resume } from "./features/resume.js";
@@ -60,10 +61,11 @@ export class Session {
   readonly #decoder = new Decoder();
   readonly #encoder = new Encoder();
   readonly #queue: SendQueue;
-  readonly #pending = new PendingCalls();
+  readonly #pending = new PendingCalls((id) => this.#cancel.giveUp(id));
   readonly #transfers = new Transfers(this.#decoder);
   readonly #subscriptions: Subscriptions;
   readonly #flow: Flow;
+  readonly #cancel: Cancel;
   readonly #resume: Resume | undefined;
   readonly #features: Features;
   readonly #asReleased: boolean;
@@ -88,6 +90,11 @@ export class Session {
       system,
       encoder: this.#encoder,
       notify: (items) => this.#queue.notify(this.#encoder.encode(items)),
+      urge: (items) => this.#queue.urge(this.#encoder.encode(items)),
+      withdraw: (id, sent) => this.#queue.withdraw(id, sent),
+      acceptEnds: () => {
+        this.#assembler.acceptsEnds = this.#queue.sendsEnds = true;
+      },
       startFlow: () => this.#queue.startFlow(),
       acknowledged: (total, held) => this.#queue.acknowledged(total, held),
       received: (number, missing) => this.#queue.received(number, missing),
@@ -95,8 +102,9 @@ export class Session {
     this.#resume = lost && new Resume(options.maxPartial, () => this.#flow.ask(), lost);
     const resume = this.#resume ? [this.#resume] : [];
     this.#flow = new Flow(host, this.#resume);
+    this.#cancel = new Cancel(host);
     this.#subscriptions = new Subscriptions(host, this.#flow);
-    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, ...resume.map((feature) => () => feature), ...features]);
+    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, () => this.#cancel, ...resume.map((feature) => () => feature), ...features]);
   }
 
   get state(): SessionState {

@@ -49,6 +49,8 @@ type AssemblerLimits = Pick<Limits, "maxMessage" | "maxPartial">;
 
 /** Joins chunks to messages (G2-6 to G2-9). It keeps the frames it was given, and reserves nothing ahead of them. */
 export class Assembler {
+  /** Whether the server may end a message before it is whole (CAN-3). */
+  acceptsEnds = false;
   readonly #limits: AssemblerLimits;
   readonly #partials = new Map<number, Partial>();
   /** Messages that were dropped (G2-8); no more of them than of partial ones. */
@@ -80,6 +82,11 @@ export class Assembler {
     if (frame.length < HEADER_LENGTH) throw malformed(`a frame of ${frame.length} bytes has no room for its header`);
     const header = readHeader(frame);
     const bytes = frame.subarray(HEADER_LENGTH);
+    if (this.acceptsEnds && isEnd(header, bytes)) {
+      this.#forget(header.id);
+      this.#skipped.delete(header.id);
+      return undefined;
+    }
     if (this.#skips(header, bytes)) return undefined;
     try {
       this.#check(header, bytes.length);
@@ -176,6 +183,11 @@ export class Assembler {
     this.#small -= partial?.small ?? 0;
     this.#partials.delete(id);
   }
+}
+
+/** Whether a chunk says that no more of its message is sent (CAN-3). */
+function isEnd({ offset, total }: ChunkHeader, { length }: Uint8Array): boolean {
+  return length === 0 && total > 0 && offset === total;
 }
 
 /** Adds bytes `start` to `end` to the runs; false where some of them are there already. */

@@ -84,6 +84,44 @@ describe("with this project's server", () => {
     expect(await link.call("test.echo", [array])).toEqual(array);
   });
 
+  async function ended(name: string): Promise<void> {
+    for (let tries = 0; !(await link.call<string[]>("test.ended")).includes(name); tries++) {
+      if (tries === 200) throw new Error(`${name} did not end`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  test.each(["test.hang", "test.hang_in_thread"])("a call of %s that is aborted ends in Python", async (method) => {
+    const abort = new AbortController();
+    const call = link.call(method, [method], {}, { signal: abort.signal });
+    await link.call("test.echo", [null]);
+    abort.abort();
+    await expect(call).rejects.toMatchObject({ name: "AbortError" });
+    await ended(method);
+    await expect(link.call(method, ["late"], {}, { timeout: 50 })).rejects.toMatchObject({ name: "TimeoutError" });
+    await ended("late");
+  });
+
+  test("a large response that is aborted is sent no further, and the link goes on", async () => {
+    for (let n = 0; n < 5; n++) {
+      const abort = new AbortController();
+      const large = link.call("test.zeros", [256 * 2 ** 20], {}, { signal: abort.signal });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      abort.abort();
+      await expect(large).rejects.toMatchObject({ name: "AbortError" });
+      expect(await link.call("test.add", [1, 2])).toBe(3);
+    }
+    expect(await link.call("test.length", [await link.call("test.zeros", [2 ** 24])])).toBe(2 ** 24);
+  });
+
+  test("a large argument that is aborted is sent no further, and the link goes on", async () => {
+    for (let n = 0; n < 5; n++) {
+      const large = link.call("test.length", [new Uint8Array(128 * 2 ** 20)], {}, { timeout: 20 });
+      await expect(large).rejects.toMatchObject({ name: "TimeoutError" });
+      expect(await link.call("test.add", [1, 2])).toBe(3);
+    }
+  });
+
   test("arrays that this side makes", async () => {
     expect(await link.call("test.describe", [new NDArray(new Float32Array([1, 2, 3, 4, 5, 6]), [2, 3])])).toEqual(["<f4", [2, 3], [1, 2, 3, 4, 5, 6]]);
     expect(await link.call("test.describe", [new Int16Array([-1, 2])])).toEqual(["<i2", [2], [-1, 2]]);

@@ -5,10 +5,11 @@ Usage: ours.py [ENGINE [MAX_MESSAGE [PORT [RESUME_WINDOW]]]]
 
 import asyncio
 import sys
+import time
 
 import numpy
 
-from wslink import App, Limits
+from wslink import App, Call, Limits
 
 engine, max_message, port, window = [*sys.argv[1:], *["auto", 2**30, 0, 60][len(sys.argv) - 1 :]]
 app = App(secret="s3cret", limits=Limits(max_message=int(max_message), resume_window=float(window)))
@@ -68,6 +69,30 @@ def integer(value: int):
 @app.method("test.sleep")
 async def sleep(seconds):
     await asyncio.sleep(seconds)
+
+
+ended = []
+
+
+@app.method("test.hang")
+async def hang(name):
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        ended.append(name)
+        raise
+
+
+@app.method("test.hang_in_thread", thread=True)
+def hang_in_thread(name, call: Call):
+    while not call.cancelled:
+        time.sleep(0.002)
+    ended.append(name)
+
+
+@app.method("test.ended")
+def what_ended():
+    return ended
 
 
 @app.method("test.publish")

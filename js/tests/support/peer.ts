@@ -64,13 +64,13 @@ export class Connection {
     const id = header.getUint32(0, true);
     const chunks = this.#partial.get(id) ?? [];
     this.#partial.set(id, chunks);
+    this.counted += bytes.length;
     if (bytes.length === 12) {
       // An empty chunk: the message is dropped (G2-7).
       this.#partial.delete(id);
       return;
     }
     chunks.push(bytes.subarray(12));
-    this.counted += bytes.length;
     if (chunks.reduce((sum, { length }) => sum + length, 0) < header.getUint32(8, true)) return;
     this.#partial.delete(id);
     const call = decode(new Uint8Array(Buffer.concat(chunks)), { useBigInt64: true }) as Envelope | unknown[];

@@ -8,6 +8,7 @@ import { hex, readVectors, unhex } from "../support/vectors.js";
 interface Case {
   readonly name: string;
   readonly limits?: { readonly max_message: number; readonly max_partial: number };
+  readonly ends?: boolean;
   readonly frames: string[];
   readonly outcomes: unknown[];
 }
@@ -24,8 +25,9 @@ function outcome(assembler: Assembler, frame: string): unknown {
   }
 }
 
-test.each(cases)("vector: $name", ({ limits, frames, outcomes }) => {
+test.each(cases)("vector: $name", ({ limits, ends = false, frames, outcomes }) => {
   const assembler = new Assembler(withDefaults({ maxMessage: limits?.max_message, maxPartial: limits?.max_partial }));
+  assembler.acceptsEnds = ends;
   expect(frames.map((frame) => outcome(assembler, frame))).toEqual(outcomes);
 });
 

@@ -65,7 +65,7 @@ class Link:
     # Calls ------------------------------------------------------------------
 
     async def call(self, method: str, /, *args: Value, **kwargs: Value) -> Value:
-        """Call `method` and return its result. Use `asyncio.timeout` or `asyncio.wait_for` to bound the wait.
+        """Call `method` and return its result. `asyncio.timeout` bounds the wait: it has the server cancel the call.
 
         Arguments may hold bytes and NumPy arrays anywhere.
 
@@ -118,7 +118,7 @@ class Link:
                 entry = session.post(call, on_transfer)
             return await call.result
         finally:
-            session.over(call.id, entry)
+            session.over(call, entry)
 
     async def _write(self, message: Message) -> None:
         """Write a small message."""

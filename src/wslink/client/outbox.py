@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from time import monotonic
 
 from wslink.client.transfers import OnTransfer, Sending
 from wslink.session.entries import Entry
@@ -22,10 +23,12 @@ class Outbox:
 
     Attributes:
         flow: see FlowControl; None for a server that acknowledges nothing.
+        sends_ends: whether a message of which no more is sent is ended by a chunk that says so (CAN-3).
     """
 
     def __init__(self, sink: FrameSink) -> None:
         self.flow: FlowControl | None = None
+        self.sends_ends: bool = False
         self._sink = sink
         self._watched: dict[Entry, Sending] = {}
         self._small = 0  # messages that wait
@@ -57,11 +60,15 @@ class Outbox:
         return (message.size.bit_length() // 2 if self.flow is not None else 0,)
 
     def give_up(self, entry: Entry) -> None:
-        """Nobody waits for a message any more: it is not sent, unless it is being sent."""
+        """Nobody waits for a message any more: it is not sent, nor is the rest of it to a server that knows ends."""
         self._watched.pop(entry, None)
-        if not entry.over and self._queue.drop(entry):
+        if entry.over:
+            return
+        if self._queue.drop(entry):
             self._begun(entry)
-            self._pump()
+        elif self.sends_ends:
+            self._queue.give_up(entry)
+        self._pump()
 
     def _begun(self, entry: Entry) -> None:
         if entry.message.source is None:
@@ -74,6 +81,12 @@ class Outbox:
 
     def notify(self, message: Message) -> None:
         """Send a small message ahead of all that waits."""
+        self._sink.send(message.frames)
+
+    def urge(self, message: Message) -> None:
+        """As `notify`, a message that is acknowledged."""
+        if self.flow is not None:
+            self.flow.line.sent(monotonic(), message.size)
         self._sink.send(message.frames)
 
     def resume(self) -> None:

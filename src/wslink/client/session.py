@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from wslink.client.outbox import Outbox
 from wslink.client.settling import Settling
 from wslink.client.transfers import OnTransfer, Receiving
-from wslink.errors import CallError, ConnectionClosed, PeerError
+from wslink.errors import CANCELLED, CallError, ConnectionClosed, PeerError
 from wslink.rpc.pending import PendingCalls
 from wslink.session.entries import Entry
 from wslink.session.features.flow import FLOW
@@ -20,7 +20,7 @@ from wslink.session.sender import FrameSink
 from wslink.version import __version__
 from wslink.wire import messages as wire
 from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
-from wslink.wire.extensions import ACKNOWLEDGEMENT, is_uncounted, number
+from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, is_uncounted, number, pack_extension
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE
@@ -31,7 +31,7 @@ from wslink.wire.value import Value
 logger: logging.Logger = logging.getLogger("wslink.client")
 
 FIRST_FRAME_SIZE = 512 * 1024  # G2-5: until hello tells the server's
-FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, FLOW)
+FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, FLOW, wire.CANCELLATION)
 """The features that the client announces (EXT-1)."""
 
 PublicationHandler = Callable[[str, Mapping[str, Any]], None]
@@ -103,12 +103,19 @@ class ClientSession:
             self._receiving.add(call.id, on_transfer)
         return self.outbox.post(call.message, on_transfer)
 
-    def over(self, id_: str, entry: Entry | None) -> None:
-        """Nobody waits for a call any more."""
-        self.pending.discard(id_)
+    def over(self, call: OutgoingCall, entry: Entry | None) -> None:
+        """Nobody waits for a call any more: because of its response, or because its caller gave it up (CAN-1)."""
+        self.pending.discard(call.id)
+        is_sent = entry is None or entry.over
         if entry is not None:
             self.outbox.give_up(entry)
-            self._receiving.remove(id_)
+            self._receiving.remove(call.id)
+        if is_sent and (call.result.cancelled() or not call.result.done()):
+            self._cancel(call.id)
+
+    def _cancel(self, id_: str) -> None:
+        if wire.CANCELLATION in self.features and not id_.startswith("system:"):
+            self.outbox.urge(pack_extension((CANCEL, id_)))
 
     def settle(self, subscription: int, count: int, duration: float) -> None:
         """A subscriber has dealt with `count` publications so far, the last in `duration` seconds (FLOW-5)."""
@@ -140,6 +147,9 @@ class ClientSession:
             self._decoder.accept_arrays()
         if FLOW in self.features:
             self._flow = self.outbox.start_flow()
+        if wire.CANCELLATION in self.features:
+            self._decoder.accept_ends()
+            self.outbox.sends_ends = True
 
     # Incoming -----------------------------------------------------------------
 
@@ -180,7 +190,7 @@ class ClientSession:
                 self._welcome(message.get("result"))
             except ConnectionClosed as error:
                 self.pending.reject(id_, error)
-        if not self.pending.settle(id_, message) and message.get("error") is not None:
+        if not self.pending.settle(id_, message) and not _is_harmless(message.get("error")):
             logger.warning("the server reports an error: %s", message["error"])
 
     def _take_extension(self, items: list[Any]) -> None:
@@ -199,3 +209,8 @@ class ClientSession:
         refusal = CallError(error.code, f"the server's response is refused: {error.message}")
         if error.id is None or not self.pending.reject(error.id, refusal):
             logger.warning("the server sent a message (%s) that is refused: %s", error.id, error.message)
+
+
+def _is_harmless(error: Value) -> bool:
+    """Whether there is no error, or it says that a call which was given up is cancelled."""
+    return error is None or (isinstance(error, dict) and error.get("code") == CANCELLED)

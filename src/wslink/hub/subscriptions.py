@@ -217,7 +217,9 @@ def _withdraw(session: SessionView, topic: str, id_: int, matches: Predicate) ->
     """Take back what waits for one subscription of a client with `flow` alone and does not match any more."""
     if session.flow is not None:
         alone = (id_,)
-        session.queue.withdraw(topic, lambda about: about is not None and about[0] == alone and not matches(about[1]))
+        session.queue.withdraw(
+            topic, lambda about: isinstance(about, tuple) and about[0] == alone and not matches(about[1])
+        )
 
 
 def _subscription_id(id_: Any) -> int:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 from typing import Any
 
-Job = tuple["asyncio.Future[Any]", Callable[[], Any]]
+Jobs = dict["asyncio.Future[Any]", Callable[[], Any]]
 Outcome = tuple[Any, BaseException | None]
 
 
@@ -29,7 +28,7 @@ class SharedThreads:
         self._share = max(1, size * 3 // 4)
         self._running: dict[Hashable, int] = {}
         self._total = 0
-        self._waiting: dict[Hashable, deque[Job]] = {}  # the client whose turn it is first
+        self._waiting: dict[Hashable, Jobs] = {}  # the client whose turn it is first
 
     def run(self, client: Hashable, function: Callable[[], Any]) -> asyncio.Future[Any]:
         """Run `function` for `client`. What is cancelled before it has begun never begins."""
@@ -37,16 +36,23 @@ class SharedThreads:
         if client not in self._waiting and self._may_begin(client):
             self._begin(client, future, function)
         else:
-            self._waiting.setdefault(client, deque()).append((future, function))
+            self._waiting.setdefault(client, {})[future] = function
+            future.add_done_callback(lambda _: self._forget(client, future))
         return future
 
     def shutdown(self) -> None:
         """Begin nothing any more. Functions that run are not waited for."""
         for jobs in self._waiting.values():
-            for future, _ in jobs:
+            for future in jobs:
                 future.cancel()
         self._waiting.clear()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _forget(self, client: Hashable, future: asyncio.Future[Any]) -> None:
+        """A function will not begin any more, or has ended."""
+        jobs = self._waiting.get(client, {})
+        if jobs.pop(future, None) is not None and not jobs:
+            del self._waiting[client]
 
     def _may_begin(self, client: Hashable) -> bool:
         running = self._running.get(client, 0)
@@ -77,10 +83,9 @@ class SharedThreads:
         """Begin what there is room for, the clients in turn."""
         for client in list(self._waiting):
             jobs = self._waiting.pop(client)
-            while jobs and jobs[0][0].done():  # cancelled
-                jobs.popleft()
-            if jobs and self._may_begin(client):
-                self._begin(client, *jobs.popleft())
+            future = next((future for future in jobs if not future.done()), None)
+            if future is not None and self._may_begin(client):
+                self._begin(client, future, jobs.pop(future))
             if jobs:
                 self._waiting[client] = jobs
             if self._total >= 2 * self._size:

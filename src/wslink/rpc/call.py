@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -39,6 +40,8 @@ class Call(msgspec.Struct, eq=False):
         app: the App (or the server protocol) that the caller is connected to.
         id: the id of the request.
         answered: whether the response has been sent.
+        cancelled: whether the caller has given the call up, or has gone. An async method gets CancelledError; one that
+            runs in a thread asks for this now and then, or calls `raise_if_cancelled`.
     """
 
     client: Caller
@@ -46,11 +49,17 @@ class Call(msgspec.Struct, eq=False):
     app: Any
     id: str
     answered: bool = False
+    cancelled: bool = False
 
     @property
     def client_id(self) -> str:
         """The caller's id, as `link.clientId` shows it in JavaScript and `publish(to=...)` takes it."""
         return self.client.id
+
+    def raise_if_cancelled(self) -> None:
+        """Raise asyncio.CancelledError, which `except Exception` lets pass, if the call is cancelled."""
+        if self.cancelled:
+            raise asyncio.CancelledError
 
     def __repr__(self) -> str:
         return f"<Call {self.id} of {self.method}>"

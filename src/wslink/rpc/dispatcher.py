@@ -100,6 +100,7 @@ class Running:
 
     def cancel(self) -> None:
         """Cancel its task, which has begun by the event loop's next turn: one that never began would send no error."""
+        self.call.cancelled = True
         if self.task is not None:
             self.task.get_loop().call_soon(self.task.cancel)
 
@@ -145,7 +146,7 @@ class Dispatcher:
             if method.run == "loop" or method.run not in service.executors:
                 result = method.function(*args, **kwargs)
             else:
-                result = self._elsewhere(method, functools.partial(_outcome, method.function, args, kwargs))
+                result = self._elsewhere(method, functools.partial(_outcome, call, method.function, args, kwargs))
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._keep(call, result, method.detached)  # the task copies this context, and current_call with it
                 return
@@ -209,9 +210,14 @@ class Dispatcher:
     async def _finish(self, key: object, running: Running, awaitable: Awaitable[Value]) -> None:
         call = running.call
         try:
+            if call.cancelled:  # before it has begun
+                _discard(awaitable)
+                raise asyncio.CancelledError
             result = await awaitable
             if type(result) is _Raised:
                 raise result.error
+            if call.cancelled:  # and it went on all the same
+                raise asyncio.CancelledError
         except BaseException as error:
             if isinstance(error, GeneratorExit) and _loop_has_ended():
                 raise
@@ -240,16 +246,19 @@ class Dispatcher:
         """Send what a call's exception becomes, of whatever kind it is: an exit or an interrupt is its caller's error,
         too (ERR-2, ERR-3)."""
         call.answered = True
-        if isinstance(error, (MethodError, PeerError)):
+        chosen, stopped = isinstance(error, (MethodError, PeerError)), isinstance(error, asyncio.CancelledError)
+        if not chosen and not stopped:
+            logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
+        if call.cancelled:
+            self._responder.error(call.id, errors.CANCELLED, "Cancelled", call.method)
+        elif isinstance(error, (MethodError, PeerError)):
             self._responder.error(call.id, error.code, error.message, error.data)
         else:
-            data = {"method": call.method, "exception": "cancelled"}
-            if not isinstance(error, asyncio.CancelledError):
-                logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
-                data["exception"] = _safe_repr(error)
-                if self._service.debug:
-                    data["trace"] = "".join(traceback.format_exception(error))
+            data = {"method": call.method, "exception": "cancelled" if stopped else _safe_repr(error)}
+            if self._service.debug and not stopped:
+                data["trace"] = "".join(traceback.format_exception(error))
             self._responder.error(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
+        call.cancelled = call.cancelled or stopped  # the server stops: a thread sees it
         self._service.ordering.release()
 
 
@@ -277,8 +286,20 @@ class _Raised:
         self.error = error
 
 
-def _outcome(function: Function, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
+def _outcome(call: Call, function: Function, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
+    """What a function returns or raises, in a thread. Where the call is cancelled, nobody waits for it."""
     try:
+        call.raise_if_cancelled()
         return function(*args, **kwargs)
     except BaseException as error:
+        if call.cancelled and not isinstance(error, asyncio.CancelledError):
+            logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
         return _Raised(error)
+
+
+def _discard(awaitable: Awaitable[Value]) -> None:
+    """Give up what was never awaited: a coroutine does not begin, nor does a function that waits for a thread."""
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
+    elif isinstance(awaitable, asyncio.Future):
+        awaitable.cancel()

@@ -14,7 +14,7 @@ from wslink.session.refusals import Refusals
 from wslink.session.resumption import EXPIRED, OVERFLOW, REFUSED, Resumption, Return
 from wslink.session.state import CLOSED, DETACHED, OPEN, Event
 from wslink.wire.codec import Decoder
-from wslink.wire.messages import ARRAYS
+from wslink.wire.messages import ARRAYS, CANCELLATION
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -185,6 +185,8 @@ class Detachable(Refusals):
         decoder.raise_limits(self._owner.limits.max_message)
         if ARRAYS in self.features:
             decoder.accept_arrays()
+        if CANCELLATION in self.features:
+            decoder.accept_ends()
         self._malformed = self._refused = 0
         self._move(transport)
         transport.carry(self)

@@ -29,9 +29,10 @@ class Entry:
         after: one that has to be over first, in another stream.
         about: what its sender knows it by, for `withdraw`.
         over: whether its last frame was taken.
+        ended: whether no more of it is sent than the chunk that says so (CAN-3).
     """
 
-    __slots__ = ("about", "after", "begun", "cutter", "gates", "key", "message", "names", "on_begin", "over")
+    __slots__ = ("about", "after", "begun", "cutter", "ended", "gates", "key", "message", "names", "on_begin", "over")
 
     def __init__(
         self,
@@ -51,6 +52,14 @@ class Entry:
         self.cutter: Cutter | None = None
         self.begun: bool = False
         self.over: bool = False
+        self.ended: bool = False
+
+    def end(self) -> int:
+        """Send no more of it than a chunk that says so (CAN-3), if it is being cut; how many bytes are not sent."""
+        if self.cutter is None or self.ended:
+            return 0
+        self.ended = True
+        return self.cutter.left
 
     @property
     def ready(self) -> bool:
@@ -93,6 +102,23 @@ class Names:
 
     def get(self, name: Hashable) -> Place | None:
         return self._places.get(name)
+
+    def is_gated(self, name: Hashable) -> bool:
+        """Whether messages of a name wait for a gate."""
+        place = self._places.get(name)
+        return place is not None and bool(place.last.gates)
+
+    def entries(self, name: Hashable) -> tuple[Entry, ...]:
+        """The messages of a name that wait where the last of them does."""
+        place = self._places.get(name)
+        return tuple(entry for entry in place.stream.entries if name in entry.names) if place is not None else ()
+
+    def response(self, id_: str) -> Entry | None:
+        """The response to a call, which has no other name."""
+        place = self._places.get(id_)
+        if place is None or place.last.names == (id_,):
+            return place.last if place is not None else None
+        return next((entry for entry in self.entries(id_) if entry.names == (id_,)), None)
 
     def add(self, entry: Entry, stream: Stream) -> None:
         """A message waits in `stream`."""

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Protocol
 
 from wslink.session.state import CLOSED, NEW, State
+from wslink.session.withdrawn import Withdrawn
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.frames import Buffer
 
@@ -111,8 +112,8 @@ class Intake:
     """
 
     __slots__ = (
-        "_began", "_behind", "_frames", "_limit", "_marked", "_paused", "_queued", "_session", "_source", "_turns",
-        "waiting",
+        "_began", "_behind", "_frames", "_limit", "_marked", "_paused", "_queued", "_session", "_source", "_taken",
+        "_turns", "_withdrawn", "waiting",
     )  # fmt: skip
 
     def __init__(self, session: Taker, source: Source, turns: Turns, behind: Callable[[], bool], limit: int) -> None:
@@ -128,6 +129,8 @@ class Intake:
         self._began = 0.0  # when that was asked for
         self._paused = False
         self._queued = False  # whether it is among those that `turns` will call
+        self._taken = 0  # frames that waited and were taken
+        self._withdrawn = Withdrawn()
 
     def holds(self, binary: bool, data: Buffer | str) -> bool:
         """Whether a frame waits from now on; the session takes it now if not."""
@@ -139,7 +142,7 @@ class Intake:
                 session.credit = CREDIT
                 return False
         elif is_extension(data) and self._is_its_turn():
-            return False  # acknowledgements, by which what waits may go
+            return False  # acknowledgements, by which what waits may go, and calls that are given up
         self._hold(binary, data)
         return True
 
@@ -185,12 +188,15 @@ class Intake:
         source.cork()
         while frames and session.state is not CLOSED and not self._behind():
             binary, data = frames.popleft()
+            self._taken += 1
             self.waiting -= len(data) + OVERHEAD
             session.credit = UNLIMITED
             session.receive(binary, data)
             if monotonic() > end:
                 break
         source.uncork()
+        if not frames:
+            self._withdrawn.clear()
         ready = session.state is not CLOSED and not self._behind()
         session.credit = CREDIT if ready and not frames else -1
         if self._paused and ready and self.waiting <= RESUME_BELOW:
@@ -200,10 +206,26 @@ class Intake:
         self._queued = ready and bool(frames)
         return self._queued
 
+    def withdraw(self, id_: str) -> bool:
+        """A call that is not known is cancelled; whether it may be among those that wait."""
+        if self._frames:
+            self._withdrawn.add(id_, self._taken, len(self._frames))
+        return bool(self._frames)
+
+    def withdrew(self, id_: str) -> bool:
+        """Whether the call that is being taken was cancelled."""
+        return bool(self._withdrawn) and self._withdrawn.take(id_, self._taken)
+
+    @property
+    def withdraws(self) -> bool:
+        """Whether any call that waits was cancelled."""
+        return bool(self._withdrawn)
+
     def give_up(self) -> list[tuple[bool, Buffer | str]]:
         """Take nothing of what waits, and let the transport read on; what waited."""
         waited = list(self._frames)
         self._frames.clear()
+        self._withdrawn.clear()
         self.waiting = 0
         if self._paused:
             self._paused = False

@@ -96,6 +96,14 @@ class Outgoing(Stateful):
         """Send and receive typed arrays from now on (ARR-1)."""
         raise NotImplementedError
 
+    def accept_ends(self) -> None:
+        """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
+        raise NotImplementedError
+
+    def cancel(self, id_: str) -> None:
+        """The client gave up a call of its own (CAN-1, CAN-2)."""
+        raise NotImplementedError
+
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
         numbers = self.resumption.received if self.resumption is not None else None
@@ -130,19 +138,11 @@ class Outgoing(Stateful):
         if data is not None:
             error["data"] = data
         try:
-            self.send(self.encoder.failure(id_, error, self._max_frame))
+            failure = self.encoder.failure(id_, error, self._max_frame)
         except NotSerializable as unsendable:
             logger.error("an error cannot be sent as it is: %s", unsendable)
-            self.send(self.encoder.failure(id_, self._sendable(error), self._max_frame))
-
-    def _sendable(self, error: dict[str, Value]) -> dict[str, Value]:
-        """`error` with its message as text, and a word in place of data that cannot be sent."""
-        plain = {**error, "message": as_text(error["message"])}
-        try:
-            self.encoder.pack(plain)
-        except NotSerializable as unsendable:
-            plain["data"] = as_text(f"the data of this error cannot be sent: {unsendable}")
-        return plain
+            failure = self.encoder.failure(id_, _sendable(self.encoder, error), self._max_frame)
+        self.send(failure, None, (id_,))
 
     def unknown(self, request: Request) -> None:
         """Send that there is no such method."""
@@ -176,7 +176,7 @@ class Outgoing(Stateful):
             self.send(message, None, (id_,))
             return
         entry = Entry(message, None, (id_, topic))
-        if self.queue.is_gated(topic):
+        if self.queue.named.is_gated(topic):
             entry.names = (id_,)
             entry.after = self.queue.begun(topic)
         self._put(entry)
@@ -280,3 +280,13 @@ class Outgoing(Stateful):
         for notify in self._owner.observers.settled if messages else ():
             for _ in range(messages):
                 notify(self)
+
+
+def _sendable(encoder: Encoder, error: dict[str, Value]) -> dict[str, Value]:
+    """`error` with its message as text, and a word in place of data that cannot be sent."""
+    plain = {**error, "message": as_text(error["message"])}
+    try:
+        encoder.pack(plain)
+    except NotSerializable as unsendable:
+        plain["data"] = as_text(f"the data of this error cannot be sent: {unsendable}")
+    return plain

@@ -60,6 +60,19 @@ class Pace:
         """Whether a frame waits for its turn (TURN-1); the session takes it now if not."""
         return self._intake.holds(binary, data)
 
+    def withdraw(self, id_: str) -> bool:
+        """A call that is not known is cancelled; whether it may be among those that wait for their turn (CAN-2)."""
+        return self._intake.withdraw(id_)
+
+    def withdrew(self, id_: str) -> bool:
+        """Whether the call that is being taken was cancelled."""
+        return self._intake.withdrew(id_)
+
+    @property
+    def withdraws(self) -> bool:
+        """Whether any call that waits was cancelled."""
+        return self._intake.withdraws
+
     def watch(self) -> None:
         """Something waits for the client: it has to take some of it in time, and above a bound no calls are taken from
         it."""

@@ -64,10 +64,11 @@ class SendQueue(Repeats):
         waiting: bytes that wait, and `OVERHEAD` for each message.
         gated: those of messages with gates that have not begun, whatever they wait for.
         dropped: messages that a newer one replaced.
+        named: those that wait, by their names.
     """
 
     __slots__ = (
-        "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "_named", "dropped", "gated", "number",
+        "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "dropped", "gated", "named", "number",
     )  # fmt: skip
 
     def __init__(self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None) -> None:
@@ -78,7 +79,7 @@ class SendQueue(Repeats):
         # Made when a message waits: they are most of what an idle client would cost.
         self._lanes: tuple[deque[Stream], deque[Stream], deque[Stream]] | None = None
         self._latest: dict[Hashable, Entry] = {}
-        self._named = Names()
+        self.named: Names = Names()
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
         self._count = 0
         self.gated: int = 0
@@ -133,7 +134,7 @@ class SendQueue(Repeats):
         """Append to the stream of what it must not pass, or to one by its lane."""
         stream: Stream | None = None
         for name in entry.names:
-            place = self._named.get(name)
+            place = self.named.get(name)
             if place is None:
                 continue
             if not place.stream.shared:
@@ -144,7 +145,7 @@ class SendQueue(Repeats):
             waits = lane == BULK or entry.gates or entry.after is not None
             stream = self._add_stream(lane, False) if waits else self._shared(lane)
         stream.entries.append(entry)
-        self._named.add(entry, stream)
+        self.named.add(entry, stream)
 
     def _shared(self, lane: int) -> Stream:
         if self._lanes is not None:
@@ -188,7 +189,7 @@ class SendQueue(Repeats):
             if cutter.offset:  # each chunk but the first adds a header to what the message counts
                 self._begun += HEADER_LENGTH
                 self.waiting += HEADER_LENGTH
-            frame = cutter.next(chunk)
+            frame = cutter.end() if entry.ended else cutter.next(chunk)
         else:
             frame = self._frames.pop()
         if cutter is None or not cutter.left:
@@ -224,34 +225,32 @@ class SendQueue(Repeats):
             self._ledger.remove(entry.message)
         self._count -= 1
         self.waiting -= OVERHEAD
-        self._named.remove(entry)
+        self.named.remove(entry)
 
     def holds(self, name: Hashable) -> bool:
         """Whether a message of a name waits or is being sent."""
-        return self._named.get(name) is not None
+        return self.named.get(name) is not None
 
     def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
         """Call `watcher` once, when the last message of a name that waits has gone, or was taken back. It must not
         change the queue."""
-        self._named.watch(name, watcher)
+        self.named.watch(name, watcher)
 
     def begun(self, name: Hashable) -> Entry | None:
         """The message of a name that is being sent, if there is one."""
-        place = self._named.get(name)
-        head = place.stream.entries[0] if place is not None else None
-        return head if head is not None and head.begun and name in head.names else None
-
-    def is_gated(self, name: Hashable) -> bool:
-        """Whether messages of a name wait for a gate."""
-        place = self._named.get(name)
-        return place is not None and bool(place.last.gates)
+        return next((entry for entry in self.named.entries(name) if entry.begun), None)
 
     def withdraw(self, name: Hashable, unwanted: Callable[[Any], bool]) -> None:
         """Take back the messages of a name that have not begun and are `unwanted`, by what they are about."""
-        place = self._named.get(name)
-        for entry in tuple(place.stream.entries) if place is not None else ():
-            if name in entry.names and unwanted(entry.about):
+        for entry in self.named.entries(name):
+            if unwanted(entry.about):
                 self.drop(entry)
+
+    def give_up(self, entry: Entry) -> None:
+        """Send no more of a message (CAN-2, CAN-3), unless it has a number, under which all of it is expected."""
+        left = 0 if self.drop(entry) or self.number is not None else entry.end()
+        self._begun -= left
+        self.waiting -= left
 
     def drop(self, entry: Entry) -> bool:
         """Take back a message that has not begun to be sent; False if it has."""
@@ -293,7 +292,7 @@ class SendQueue(Repeats):
                 self._ledger.remove(entry.message)
         self._lanes = None
         self._latest.clear()
-        self._named.clear()
+        self.named.clear()
         self._forget_begun()
         self._count = self._ahead = self.waiting = self.gated = 0
 

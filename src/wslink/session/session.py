@@ -15,7 +15,7 @@ from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, Pe
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
-from wslink.session.detachable import Detachable
+from wslink.session.cancellable import Cancellable
 from wslink.session.greeting import Greeting
 from wslink.session.identity import Identity, Opening
 from wslink.session.intake import UNITS
@@ -23,7 +23,7 @@ from wslink.session.ports import Returnable, SessionOwner, Transport
 from wslink.session.state import CLOSED, NEW, OPEN, Event
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH, renumbered
-from wslink.wire.codec import SECOND_WITH_ARRAYS, detect
+from wslink.wire.codec import detect
 from wslink.wire.extensions import is_uncounted
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import INCOMPLETE, MAX_ID, NO_ID, Request
@@ -39,7 +39,7 @@ def new_client_id() -> str:
     return f"c{secrets.token_hex(16)}"
 
 
-class Session(Detachable):
+class Session(Cancellable):
     """One client (session.view.SessionView), carried by a transport (session.ports.FrameReceiver).
 
     Args:
@@ -56,7 +56,7 @@ class Session(Detachable):
     credit: int
 
     __slots__ = (
-        "__weakref__", "_dispatcher", "_hello_timer", "_logged", "_received", "_renew",
+        "__weakref__", "_hello_timer", "_received", "_renew",
     )  # fmt: skip
 
     def __init__(
@@ -76,7 +76,7 @@ class Session(Detachable):
         self._renew = renew
         self._received = owner.observers.received
         self._dispatcher = Dispatcher(owner.service, self)
-        self._logged = True
+        self._watched = True  # whether calls are logged, or may have been cancelled while they waited
         self._hello_timer: asyncio.TimerHandle | None = None
         if hello_timeout:
             self.expect_hello()
@@ -112,7 +112,7 @@ class Session(Detachable):
             or (id_ := message.id) is NO_ID
             or len(id_) > MAX_ID
             or id_.startswith("system")
-            or self._logged
+            or self._watched
         ):
             if message is not INCOMPLETE:
                 self.take(message)
@@ -141,7 +141,10 @@ class Session(Detachable):
         try:
             for notify in self._received:
                 notify(self, request)
-            self._handle(request)
+            if self._pace is not None and self._was_cancelled(self._pace, request.id):
+                self.error(request.id, errors.CANCELLED, "Cancelled", request.method[:MAX_NAME])
+            else:
+                self._handle(request)
         except PeerError as error:
             self.error(request.id, error.code, error.message, error.data)
         except Exception:
@@ -218,7 +221,7 @@ class Session(Detachable):
         assert self._decoder is not None
         self.client: Caller | None = self._owner.admit(self, identity, self._opening)
         self.advance(Event.AUTHENTICATED)
-        self._logged = logger.isEnabledFor(logging.DEBUG)
+        self._watched = logger.isEnabledFor(logging.DEBUG)
         self._cancel_hello_timer()
         self._decoder.raise_limits(self._owner.limits.max_message)
         self.features = features
@@ -238,12 +241,6 @@ class Session(Detachable):
         session.take_up(self._transport, self._decoder, self._opening)
         for frame in held:
             session.receive(*frame)
-
-    def accept_arrays(self) -> None:
-        """Send and receive typed arrays from now on (ARR-1)."""
-        assert self._decoder is not None
-        self.encoder = SECOND_WITH_ARRAYS
-        self._decoder.accept_arrays()
 
     def expect_hello(self) -> None:
         """The client is there: from now on it has `hello_timeout` seconds for a good hello (LIM-8)."""

@@ -54,6 +54,12 @@ class SessionView(Protocol):
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""
 
+    def accept_ends(self) -> None:
+        """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
+
+    def cancel(self, id_: str) -> None:
+        """The client gave up a call of its own (CAN-1, CAN-2)."""
+
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
 

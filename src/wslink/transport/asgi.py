@@ -26,7 +26,7 @@ class AsgiSocket:
         self._send = send
         self._gone = False
         self.asked: bool = False
-        """Whether the peer has closed with code 1000, or with none."""
+        """Whether the peer has closed with code 1000."""
 
     async def send_bytes(self, data: bytes) -> None:
         await self._emit({"type": "websocket.send", "bytes": data})
@@ -56,7 +56,7 @@ class AsgiSocket:
             if gate.closed:
                 await gate.wait()
         self._gone = True
-        self.asked = event.get("code", 1005) in (1000, 1005)
+        self.asked = event.get("code") in (1000, 1001)  # some servers say 1005 of a connection that was lost
         return 0, ""
 
     async def _emit(self, event: Event) -> None:

@@ -112,6 +112,11 @@ class Cutter:
         self.offset += taken
         return Frame(True, tuple(pieces), HEADER_LENGTH + taken, source.dense)
 
+    def end(self) -> Frame:
+        """The chunk without bytes that ends a message of which no more is sent (CAN-3)."""
+        total = self.offset = self._source.total
+        return Frame(True, (HEADER.pack(self._id, total, total),), HEADER_LENGTH, False)
+
 
 def _piece(part: Buffer, start: int, room: int) -> Buffer:
     """Up to `room` bytes of `part` from `start` on; the part itself if that is all of it."""
@@ -196,6 +201,8 @@ class Unchunker:
         self._stray = 0
         self.refused: dict[int, int] = {}
         """The bytes still to be skipped of messages that were refused, by id."""
+        self.accepts_ends: bool = False
+        """Whether the sender may end a message before it is whole (CAN-3)."""
 
     def receive(self, frame: Buffer) -> bytes | memoryview | None:
         """Take one frame; the message it completes, or None.
@@ -211,6 +218,10 @@ class Unchunker:
         if size == total <= self.max_message and not (offset or self.partial or self.refused):
             return frame[HEADER_LENGTH:] if type(frame) is bytes and size < COPY_BELOW else _after_header(frame)
         chunk = _after_header(frame)
+        if size == 0 and offset and offset == total and self.accepts_ends:
+            self._forget(id_)
+            self.refused.pop(id_, None)
+            return None
         if self._skips(id_, len(chunk)):
             return None
         if offset == 0 and len(chunk) == total and id_ not in self.partial:
@@ -275,12 +286,17 @@ class Unchunker:
             raise LimitExceeded(f"over max_partial ({self._max_partial}) messages are under way")
         return self.partial.setdefault(id_, _Partial(total))
 
-    def _refuse(self, id_: int, total: int, arrived: int) -> None:
+    def _forget(self, id_: int) -> int:
+        """Drop what has arrived of a message; how many bytes that were."""
         partial = self.partial.pop(id_, None)
-        if partial is not None:
-            self._stray -= len(partial.stray)
-            self._arrived -= partial.arrived
-            arrived += partial.arrived
+        if partial is None:
+            return 0
+        self._stray -= len(partial.stray)
+        self._arrived -= partial.arrived
+        return partial.arrived
+
+    def _refuse(self, id_: int, total: int, arrived: int) -> None:
+        arrived += self._forget(id_)
         if arrived < total:
             if len(self.refused) >= self._max_partial:
                 del self.refused[next(iter(self.refused))]

@@ -11,7 +11,7 @@ from wslink.errors import InvalidRequest
 from wslink.wire.chunks import SMALL_MESSAGE, whole
 from wslink.wire.frames import Message
 
-ACKNOWLEDGEMENT, SETTLED = 1, 2
+ACKNOWLEDGEMENT, SETTLED, CANCEL = 1, 2, 6
 _UNCOUNTED = frozenset((ACKNOWLEDGEMENT, SETTLED))
 
 

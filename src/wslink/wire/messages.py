@@ -20,6 +20,8 @@ SUBSCRIPTIONS = "subscribe"
 """The feature of explicit subscriptions (SUB)."""
 ARRAYS = "arrays"
 """The feature of typed arrays (ARR)."""
+CANCELLATION = "cancel"
+"""The feature of calls that are given up (CAN)."""
 RESUME = "resume"
 """The feature of sessions that outlive their connections (RES)."""
 MALFORMED_ID = "system:malformed:0"  # ERR-5

@@ -221,6 +221,9 @@ class FirstDecoder:
     def accept_arrays(self) -> None:
         """Arrays are an extension of version 2 (ARR-1)."""
 
+    def accept_ends(self) -> None:
+        """Messages of version 1 are frames, which are never cut short (CAN-3)."""
+
     def receive(self, binary: bool, data: Buffer | str) -> Value:
         """Take one frame: the decoded message it completes, or `INCOMPLETE`.
 

@@ -236,6 +236,10 @@ class SecondDecoder:
         """Decode extension 1 as arrays from now on (ARR-1)."""
         self._kept, self._passing = VIEWS, COPIES
 
+    def accept_ends(self) -> None:
+        """Drop messages that their sender ends before they are whole from now on (CAN-3)."""
+        self._unchunker.accepts_ends = True
+
     def receive(self, binary: bool, data: Buffer | str) -> Value:
         """Take one frame: the decoded message it completes, or `INCOMPLETE`. Nothing of it is a view of a memoryview.
 

@@ -9,8 +9,18 @@ export interface FeatureHost {
    * @param retry - makes it again in a session that begins anew. Default: it rejects with a ConnectionError then.
    */
   system(name: string, argument: object, retry?: boolean): Promise<unknown>;
-  /** Sends a small message of an extension ahead of everything that waits (EXT-4). */
+  /** Sends a small message of an extension ahead of everything that waits (EXT-4); the server does not acknowledge it. */
   notify(items: readonly unknown[]): void;
+  /** As `notify`, for what the server acknowledges. */
+  urge(items: readonly unknown[]): void;
+  /**
+   * Sends no more of a call's message, from the next chunk on (CAN-2).
+   *
+   * @param sent - called where all of it has been sent, now or at last because it cannot be ended.
+   */
+  withdraw(id: string, sent: () => void): void;
+  /** Either side may end a message before it is whole, from now on (CAN-3). */
+  acceptEnds(): void;
   /** Sends by what the server acknowledges, from now on (FLOW-4). */
   startFlow(): void;
   /** The server has received `total` bytes, and held that back for `held` milliseconds (FLOW-2). */
