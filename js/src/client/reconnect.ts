@@ -2,9 +2,9 @@ import { UsageError } from "../errors.js";
 
 /** How a link connects again, from {@link ConnectOptions.reconnect}; all times in milliseconds. */
 export interface ReconnectOptions {
-  /** The longest wait before the second attempt; the first is made at once. It doubles with each attempt. Default: 2,000. */
+  /** The longest wait before the second attempt; the first is made at once. It doubles with each attempt. Default: 5,000. */
   readonly initial?: number | undefined;
-  /** The longest wait of all. Default: 5,000. */
+  /** The longest wait of all. Default: 9,000. */
   readonly max?: number | undefined;
   /** The link is closed for good after so long without a connection. Default: never, as with 0. */
   readonly giveUpAfter?: number | undefined;
@@ -18,7 +18,10 @@ interface Signals extends Partial<Pick<EventTarget, "addEventListener" | "remove
   readonly document?: Pick<EventTarget, "addEventListener" | "removeEventListener"> & { readonly visibilityState?: string };
 }
 
-/** When to try again: at once, then after a random part of a wait that doubles, so that the clients of a server that was restarted come back spread. */
+/**
+ * When to try again: at once, then after a random part of a wait that doubles. With the defaults the clients of a server that was restarted are back
+ * within 10 s, and no more than about a quarter of them in one second.
+ */
 export class Backoff {
   readonly giveUpAfter: number;
   readonly #initial: number;
@@ -27,7 +30,7 @@ export class Backoff {
   #openedAt = 0;
 
   /** @throws UsageError for times that are none. */
-  constructor({ initial = 2000, max = 5000, giveUpAfter = Infinity }: ReconnectOptions) {
+  constructor({ initial = 5000, max = 9000, giveUpAfter = Infinity }: ReconnectOptions) {
     for (const [name, value] of Object.entries({ initial, max, giveUpAfter })) {
       if (typeof value !== "number" || !(value >= 0)) throw new UsageError(`reconnect.${name} is a number of milliseconds`);
     }

@@ -2,12 +2,16 @@
 import { once } from "node:events";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { AuthenticationError, ConnectionError, type Link, type Reconnected, UsageError, connect } from "../../src/index.js";
+import { Backoff } from "../../src/client/reconnect.js";
 import { type Connection, ScriptedServer, WELCOME_WITH_FEATURES } from "../support/peer.js";
 import { linked, nextConnection, reported, settled, url } from "../support/linked.js";
 
 const QUICK = { reconnect: { initial: 20, max: 40 } };
 
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
 
 function back(link: Link): Promise<Reconnected> {
   return new Promise((resolve) => link.addEventListener("reconnected", ({ detail }) => resolve(detail), { once: true }));
@@ -254,4 +258,23 @@ describe("a link whose connection ends", () => {
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(next.extensions.filter(([type]) => type === 2)).toEqual([]);
   });
+});
+
+test.each([300, 1500, 4000])("2,000 clients of a server that was away for %i ms are back within 10 s, spread", async (away) => {
+  vi.useFakeTimers();
+  const { signal } = new AbortController();
+  const seconds: number[] = [];
+  const ended = performance.now();
+  const client = async (): Promise<void> => {
+    const backoff = new Backoff({});
+    do await backoff.wait(signal);
+    while (performance.now() - ended < away);
+    const second = Math.floor((performance.now() - ended - away) / 1000);
+    seconds[second] = (seconds[second] ?? 0) + 1;
+  };
+  const clients = Promise.all(Array.from({ length: 2000 }, client));
+  await vi.advanceTimersByTimeAsync(away + 10_000);
+  await clients;
+  expect(seconds.length).toBeLessThanOrEqual(10);
+  expect(Math.max(...seconds.map((count) => count))).toBeLessThan(0.34 * 2000);
 });

@@ -41,7 +41,7 @@ class FrameReceiver(Protocol):
         """End the session, and close the connection."""
 
     def closed(self, asked: bool = False) -> None:
-        """The connection has ended; `asked`: by a close of the peer's with code 1000, or with none. Safe to call more
+        """The connection has ended; `asked`: by a close of the peer's with code 1000, 1001 or none. Safe to call more
         than once."""
 
 

@@ -109,7 +109,7 @@ class AiohttpConnection:
         self._pinging = False
         self._wake = asyncio.Event()
         self._closing = False
-        self._asked = False  # whether the peer has closed with code 1000, or with none
+        self._asked = False  # whether the peer has closed with code 1000, 1001 or none
         self._close_timer: CloseTimer | None = None
 
     # session.ports.Transport
@@ -253,7 +253,7 @@ class AiohttpConnection:
                 self._heartbeat.heard = True
             else:
                 if message.type is WSMsgType.CLOSE:
-                    self._asked = message.data in (WSCloseCode.OK, None, 0)
+                    self._asked = message.data in (WSCloseCode.OK, WSCloseCode.GOING_AWAY, None, 0)
                     await self._answer_close(message.data)
                 return
 

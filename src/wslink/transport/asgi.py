@@ -56,7 +56,7 @@ class AsgiSocket:
             if gate.closed:
                 await gate.wait()
         self._gone = True
-        self.asked = event.get("code") == 1000  # some servers say 1005 of a connection that was lost
+        self.asked = event.get("code") in (1000, 1001)  # some servers say 1005 of a connection that was lost
         return 0, ""
 
     async def _emit(self, event: Event) -> None:

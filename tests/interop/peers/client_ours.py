@@ -70,7 +70,7 @@ class Cases:
 
     async def order(self) -> None:
         events: list[str] = []
-        receive = self.link._receive
+        receive = self.link._session.receive
 
         def listen(binary: bool, data: bytes) -> None:
             events.extend(kind for kind in ("rpc", "publish") if f"{kind}:".encode() in data)
@@ -78,10 +78,10 @@ class Cases:
 
         subscription = self.link.subscribe("interop.news")
         await subscription.ready
-        self.link._receive = listen  # type: ignore[method-assign]
+        self.link._session.receive = listen  # type: ignore[method-assign]
         await self.link.call("interop.publish", 1)
         await anext(subscription)
-        self.link._receive = receive  # type: ignore[method-assign]
+        self.link._session.receive = receive  # type: ignore[method-assign]
         await subscription.cancel()
         assert events[:2] == ["rpc", "publish"], events
 

@@ -41,8 +41,8 @@ _TEXT, _BINARY, _PING, _PONG, _CLOSE = (
 
 
 _NEW = State.NEW
-ASKED = struct.pack(">H", 1000)
-"""The code of a close that the peer's application asked for."""
+ASKED = (b"", struct.pack(">H", 1000), struct.pack(">H", 1001))  # 1001: a page that was left or closed
+"""The codes of a close that the peer asked for, and does not come back from."""
 
 
 class PicowsConnection(Sending):
@@ -62,7 +62,7 @@ class PicowsConnection(Sending):
         super().__init__(agreement.bits if agreement is not None else 0)
         self._carriage = carriage
         self._parts = MessageParts(self, agreement)
-        self._asked = False  # whether the peer has closed with code 1000, or with none
+        self._asked = False  # whether the peer has closed with code 1000, 1001 or none
         self._controls = 0  # control frames that arrived together
         self._reading = True  # whether the session wants to be handed more
         self._expanding = False  # whether a message is being expanded, for which reading waits
@@ -259,7 +259,7 @@ class PicowsConnection(Sending):
         self._closing = True
         self._close_timer = CloseTimer(self._transport, self.admitted)
         code = frame.get_payload_as_bytes()[:2]
-        self._asked = code in (b"", ASKED)
+        self._asked = code in ASKED
         if code and not framing.is_close_code(int.from_bytes(code, "big")):
             code = struct.pack(">H", framing.PROTOCOL_ERROR)
         if self._held is not None:
