@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import struct
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -368,6 +369,24 @@ async def test_a_number_that_is_far_ahead_is_malformed(app: App, serve: Serve, c
     assert "number 101" in client.results["system:malformed:0"]["message"]
     client.sent_number = 0
     assert await client.call("test.echo", 1) == 1
+
+
+async def test_what_passes_calls_that_wait_for_their_turn_is_not_far_ahead(
+    app: App, serve: Serve, clients: Clients
+) -> None:
+    """RES-3, TURN-1, CAN-2."""
+    app.method("test.wait")(lambda: time.sleep(0.002))
+    client = clients(await serve(app), [*FEATURES, "cancel"])
+    await client.connect()
+    ids = [await client.start("test.wait") for _ in range(300)]
+    client.sent_number += 1
+    text = msgpack.packb([6, ids[-1]])
+    client.sent[client.sent_number] = text
+    await client._send(client.sent_number, text)
+    await client.until(lambda: len(client.results) >= 300)
+    assert set(client.results) == set(ids)
+    assert client.results[ids[-1]]["code"] == -32800
+    await client.until(lambda: not client.sent)
 
 
 async def test_messages_are_acknowledged_in_time(app: App, serve: Serve, clients: Clients) -> None:

@@ -103,7 +103,7 @@ class Acknowledgements:
         self._acknowledged_at = now
         held = int((now - self._received_at) * 1000)
         numbers = self._numbers
-        more = () if numbers is None else (numbers.last, sorted(numbers.missing))
+        more = () if numbers is None else numbers.report()
         self._send(pack_extension((ACKNOWLEDGEMENT, self.received, held, *more)))
 
     def stop(self) -> None:

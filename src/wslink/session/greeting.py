@@ -121,7 +121,8 @@ class Greeting:
         if self._owner.heartbeat >= 1:
             resume["heartbeat"] = self._owner.heartbeat
         if old is not None:
-            resume.update(resumed=True, received=resumption.received.last, missing=sorted(resumption.received.missing))
+            received, missing = resumption.received.report()
+            resume.update(resumed=True, received=received, missing=missing)
             session.hand_over(old, self._id, {**self._answer(old.client_id, features), "resume": resume})
             return
         resume.update(resumed=False, **({"reason": reason} if reason else {}))

@@ -175,6 +175,11 @@ class Intake:
         elif not self._behind():
             self.wake()
 
+    @property
+    def held(self) -> int:
+        """Frames that wait."""
+        return len(self._frames)
+
     def wake(self) -> None:
         """There may be room: take what waits when it is its turn."""
         if (self._frames or self._paused) and not self._queued:

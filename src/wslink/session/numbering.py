@@ -100,14 +100,23 @@ class Received:
     Attributes:
         last: the largest number that has arrived; 0 before the first.
         missing: those below it that have not.
+        held: how many may be missing beside, since they have arrived and wait for their turn (TURN-1).
     """
 
-    __slots__ = ("_max_missing", "last", "missing")
+    __slots__ = ("_max_missing", "held", "last", "missing")
 
     def __init__(self, max_missing: int) -> None:
         self._max_missing = max_missing
+        self.held: int = 0
         self.last: int = 0
         self.missing: set[int] = set()
+
+    def report(self) -> tuple[int, list[int]]:
+        """What the peer is told: the largest number, and which below it are missing. Where those are many, a number
+        below which none is."""
+        if len(self.missing) > self._max_missing:
+            return min(self.missing) - 1, []
+        return self.last, sorted(self.missing)
 
     def take(self, number: int) -> bool:
         """Whether the message `number` is new; False for one that has arrived before.
@@ -124,7 +133,7 @@ class Received:
             self.missing.discard(number)
             return True
         skipped = number - self.last - 1
-        if len(self.missing) + skipped > self._max_missing:
+        if len(self.missing) + skipped > self._max_missing + self.held:
             raise ParseError(f"message number {number} leaves more than {self._max_missing} missing")
         self.missing.update(range(self.last + 1, number))
         self.last = number

@@ -73,6 +73,11 @@ class Pace:
         """Whether any call that waits was cancelled."""
         return self._intake.withdraws
 
+    @property
+    def held(self) -> int:
+        """Frames that wait for their turn."""
+        return self._intake.held
+
     def watch(self) -> None:
         """Something waits for the client: it has to take some of it in time, and above a bound no calls are taken from
         it."""

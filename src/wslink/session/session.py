@@ -85,10 +85,8 @@ class Session(Cancellable):
     # Incoming ---------------------------------------------------------------
 
     def receive(self, binary: bool, data: Buffer | str) -> None:  # noqa: C901 - a function more costs every call
-        """Take one data frame from the transport. Never raises: what is wrong is sent to the client (ERR-5).
-
-        A memoryview needs to be valid until this returns, not longer.
-        """
+        """Take one data frame from the transport; a memoryview is valid until this returns. Never raises: what is wrong
+        is sent to the client (ERR-5)."""
         self.credit -= 1 + (len(data) >> UNITS)
         if self.credit < 0 and self.paced().holds(binary, data):
             return
@@ -101,6 +99,8 @@ class Session(Cancellable):
             return
         if self.acknowledgements is not None and not (type(message) is list and is_uncounted(message)):
             number = 0 if message is INCOMPLETE or self.resumption is None else int.from_bytes(data[:4], "little")  # type: ignore[arg-type]
+            if type(message) is list and self._pace is not None and self.resumption is not None:
+                self.resumption.received.held = self._pace.held  # it may have passed them
             try:
                 if not self.acknowledgements.count(len(data), number):
                     return  # it has arrived before (RES-3)
