@@ -95,7 +95,7 @@ def test_origins_are_taken(origin: str) -> None:
 )  # fmt: skip
 def test_an_asgi_application_takes_no_setting_that_it_ignores(app: App, setting: str) -> None:
     default = getattr(Options(), setting)
-    with pytest.raises(UsageError, match=f"asgi.. has no setting '{setting}'.* settings: debug, origins, secret"):
+    with pytest.raises(UsageError, match=f"asgi.. has no setting '{setting}'.* settings: debug, latest, origins"):
         app.asgi(**{setting: default})  # type: ignore[arg-type]
     assert setting not in AsgiSettings.__annotations__
 
