@@ -37,6 +37,9 @@ class History:
         self.app = app
         self.random = random_
         self.topics = [app.topic(f"test.t{number}") for number in range(2)]
+        self.frames = app.topic("test.frames", delivery="latest")
+        self.newest = [-1, -1, -1]
+        """What was published of each key of `frames`."""
         self.published: list[list[int]] = [[], []]
         self.executed: list[int] = []
         self.called = 0
@@ -59,7 +62,16 @@ class History:
                 number = len(self.published[topic])
                 self.published[topic].append(number)
                 self.topics[topic].publish([topic, number, bytes(self.random.choice(SIZES))])
+            key = self.random.randrange(3)
+            self.newest[key] += 1
+            self.frames.publish(["frame", self.newest[key], key, bytes(self.random.choice(SIZES))], key=key)
             await asyncio.sleep(self.random.random() / 100)
+
+    async def settle(self, client: Returning) -> None:
+        """Tell the server of frames that have arrived (FLOW-5)."""
+        while True:
+            await client.extension(2, 3, len(frames_of(client)), 1)
+            await asyncio.sleep(0.01)
 
     async def call(self, client: Returning) -> None:
         while True:
@@ -71,6 +83,16 @@ class History:
             if self.random.random() < 0.3:
                 await client.acknowledge()
             await asyncio.sleep(self.random.random() / 100)
+
+
+def frames_of(client: Returning) -> list[Any]:
+    """The frames that have arrived."""
+    return [frame for frame in client.publications if frame[0] == "frame"]
+
+
+def newest(client: Returning, key: int) -> int:
+    """The last frame of a key that has arrived."""
+    return max((number for _, number, of, _ in frames_of(client) if of == key), default=-1)
 
 
 async def lose(client: Returning, way: str, chance: random.Random) -> None:
@@ -110,7 +132,7 @@ async def converse(history: History, client: Returning, cuts: int) -> None:
 async def test_nothing_is_lost_doubled_or_out_of_order(
     app: App, serve: Serve, features: list[str], engine: str
 ) -> None:
-    """RES-2 to RES-7, ORD-1."""
+    """RES-2 to RES-7, ORD-1; with `latest` delivery the newest of each key, and none after a newer one."""
     history = History(app, random.Random(SEED))
     client = Returning(await serve(app, engine=engine), features)
     client.acknowledges = "flow" in features
@@ -118,14 +140,22 @@ async def test_nothing_is_lost_doubled_or_out_of_order(
         await client.connect()
         for number in range(2):
             await client.subscribe(number + 1, f"test.t{number}")
+        await client.subscribe(3, "test.frames")
         client.results.clear()
+        settling = asyncio.create_task(history.settle(client)) if "flow" in features else None
         await converse(history, client, CUTS // 4)
         total = sum(map(len, history.published))
         await client.until(lambda: len(client.results) >= history.called, 20)
-        await client.until(lambda: len(client.publications) >= total, 20)
+        await client.until(lambda: len(client.publications) - len(frames_of(client)) >= total, 20)
+        await client.until(lambda: [newest(client, key) for key in range(3)] == history.newest, 20)
+        if settling is not None:
+            settling.cancel()
     finally:
         await client.close()
     assert sorted(history.executed) == list(range(1, history.called + 1))
     assert sorted(result[0] for result in client.results.values()) == list(range(1, history.called + 1))
     for topic in range(2):
-        assert [number for of, number, _ in client.publications if of == topic] == history.published[topic]
+        assert [one[1] for one in client.publications if one[0] == topic] == history.published[topic]
+    for key in range(3):
+        of_key = [number for _, number, of, _ in frames_of(client) if of == key]
+        assert of_key == sorted(set(of_key))

@@ -113,6 +113,19 @@ test("a callback that throws has dealt with its publication", async () => {
   expect(await until(() => numbers(peer).find(([type]) => type === 2))).toEqual([2, 1, 1, expect.any(Number)]);
 });
 
+test("a large publication is settled as soon as it is dealt with", async () => {
+  const { link, peer } = await linked(WELCOME);
+  const subscription = link.subscribe("a.topic", () => undefined);
+  peer.answer(await peer.next(), { delivery: "latest" });
+  await subscription.ready;
+  for (let count = 1; count <= 5; count++) {
+    peer.publish("a.topic", "x".repeat(200_000), { subscriptions: [1] });
+    await until(() => numbers(peer).find(([type, total]) => type === 1 && (total as number) > count * 200_000));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(numbers(peer).find(([type, , settled]) => type === 2 && settled === count)).toBeDefined();
+  }
+});
+
 test("frames that cannot be read are acknowledged too", async () => {
   const { link, peer } = await linked(WELCOME);
   await settled(link, peer);

@@ -45,6 +45,7 @@ export class Flow implements Feature {
   #acknowledged = 0;
   #receivedAt = 0;
   #saidAt = 0;
+  #settledAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(host: FlowHost, arrivals?: Arrivals) {
@@ -89,7 +90,12 @@ export class Flow implements Feature {
     const settled = this.#settled.get(subscription) ?? { count: 0, duration: 0 };
     this.#settled.set(subscription, { count: settled.count + 1, duration });
     this.#unsaid.add(subscription);
-    this.#say(false);
+    if (!this.#acknowledges) return;
+    // Not behind the acknowledgement of the frame itself, which has just gone: the server waits for it.
+    const wait = this.#settledAt + DUE_AFTER - performance.now();
+    clearTimeout(this.#timer);
+    if (wait <= 0) this.#flush();
+    else this.#timer = setTimeout(() => this.#flush(), wait);
   }
 
   /** A subscription has ended; the server counts no more of it. */
@@ -124,6 +130,7 @@ export class Flow implements Feature {
     this.#timer = undefined;
     this.#saidAt = performance.now();
     if (this.#received > this.#acknowledged) this.#acknowledge();
+    if (this.#unsaid.size > 0) this.#settledAt = this.#saidAt;
     for (const subscription of this.#unsaid) {
       const { count = 0, duration = 0 } = this.#settled.get(subscription) ?? {};
       this.#host.notify([SETTLED, subscription, count, Math.round(duration)]);
