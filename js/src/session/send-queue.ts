@@ -183,11 +183,11 @@ export class SendQueue {
     if (number > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), number, message.size, message.size));
   }
 
-  /** Sends a small message at once, which is acknowledged. */
-  urge({ parts: [bytes] }: Encoded): void {
-    if (!this.#open) return;
-    const number = this.#sent ? 0 : this.#nextId();
-    this.#send(withHeader(bytes, number, 0, bytes.length - HEADER_LENGTH));
+  /** Sends a small message at once, which is acknowledged; where the session can be resumed, it has a number and arrives (RES-2). */
+  urge(message: Encoded): void {
+    const [bytes] = message.parts;
+    if (this.#sent) void this.post("", message, () => true).catch(() => undefined);
+    else if (this.#open) this.#send(withHeader(bytes, this.#nextId(), 0, bytes.length - HEADER_LENGTH));
   }
 
   /** Sends by what the server acknowledges, on this connection. */

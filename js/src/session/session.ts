@@ -246,6 +246,8 @@ export class Session {
   #assemble(frame: Uint8Array): Uint8Array | undefined {
     try {
       const message = this.#assembler.add(frame);
+      // A message that its sender has ended will not come again (CAN-3).
+      if (!message && frame.length === HEADER_LENGTH) this.#isNew(frame);
       if (!message) this.#rejectRefused();
       return message;
     } catch (error) {

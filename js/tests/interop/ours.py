@@ -66,9 +66,21 @@ def integer(value: int):
     return str(value)
 
 
+cancelled: list[float] = []
+
+
 @app.method("test.sleep")
 async def sleep(seconds):
-    await asyncio.sleep(seconds)
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        cancelled.append(seconds)
+        raise
+
+
+@app.method("test.cancelled")
+def which():
+    return cancelled
 
 
 ended = []

@@ -109,6 +109,24 @@ test("a server that was restarted knows nothing of before, and the link goes on"
   await until(() => numbers.length === 2);
 });
 
+test("what a caller gives up is cancelled, while there is a connection and while there is none", async () => {
+  await begin();
+  const aborts = [new AbortController(), new AbortController()];
+  const calls = aborts.map(({ signal }, n) => link.call("test.sleep", [40 + n], {}, { signal }).catch(() => undefined));
+  await link.call("test.echo", [1]);
+  aborts[0]?.abort();
+  await pause(100);
+  expect(await link.call("test.cancelled")).toEqual([40]);
+  // At the moment at which the connection is lost.
+  link.addEventListener("statechange", () => aborts[1]?.abort(), { once: true });
+  line.cut();
+  await Promise.all(calls);
+  await until(() => verdicts.length > 0);
+  await pause(100);
+  expect(await link.call("test.cancelled")).toEqual([40, 41]);
+  expect(verdicts).toMatchObject([{ resumed: true }]);
+});
+
 test("a line that has fallen silent is given up, and the session goes on over another", async () => {
   await begin();
   const slow = link.call("test.sleep", [1]);

@@ -151,7 +151,7 @@ describe("a resumed session", () => {
   });
 
   test("survives one cut after another, also in the middle of hello, and uses the newest token", async () => {
-    const { link, peer } = await resumable();
+    const { link, peer } = await resumable({ reconnect: { initial: 20 } });
     const call = link.call("one");
     await peer.next();
     const returned = back(link);
@@ -179,6 +179,40 @@ describe("a resumed session", () => {
     next.publish("a.b", 2, { subscriptions: [1] });
     await until(() => next.extensions.some(([type, , count]) => type === 2 && count === 2));
   });
+});
+
+describe("what callers give up", () => {
+  const features = ["subscribe", "cancel", "flow", "resume"];
+
+  test("while there is no connection, or unheard, is told after it (RES-2)", async () => {
+    const { link, peer } = await resumable({}, {}, features);
+    const aborts = [new AbortController(), new AbortController()];
+    const calls = aborts.map(({ signal }, n) => link.call(`call.${n}`, [], {}, { signal }).catch(() => undefined));
+    const ids = [(await peer.next()).id, (await peer.next()).id];
+    aborts[0]?.abort();
+    await until(() => peer.extensions.some(([type]) => type === 6));
+    peer.socket.terminate();
+    await until(() => link.state === "reconnecting");
+    aborts[1]?.abort();
+    await Promise.all(calls);
+    const next = await nextConnection();
+    await next.resumable({ ...RESUMED, received: 2 }, { features });
+    await until(() => next.extensions.filter(([type]) => type === 6).length === 2);
+    expect(next.extensions.filter(([type]) => type === 6)).toEqual(ids.map((id) => [6, id]));
+  });
+
+  test("a message that the server ends counts as received, on later connections too (CAN-3)", async () => {
+    const { link, peer } = await resumable({ reconnect: { initial: 20 } }, {}, features);
+    const end = new Uint8Array([1, 0, 0, 0, 100, 0, 0, 0, 100, 0, 0, 0]);
+    peer.send(end);
+    peer.number = 1;
+    const { next, said } = await cut(link, peer, RESUMED, { features });
+    expect(said).toMatchObject({ received: 1, missing: [] });
+    next.send(Uint8Array.from(end, (byte, at) => (at === 0 ? 2 : byte)));
+    next.number = 2;
+    const again = await cut(link, next, RESUMED, { features });
+    expect([again.said, reported]).toEqual([{ token: "1".repeat(32), received: 2, missing: [] }, []]);
+  }, 20_000);
 });
 
 describe("acknowledgements (RES-5)", () => {

@@ -16,7 +16,11 @@ export class Cancel implements Feature {
 
   negotiated(accepted: boolean): void {
     this.#active = accepted;
-    if (accepted) this.#host.acceptEnds();
+    this.resumed();
+  }
+
+  resumed(): void {
+    if (this.#active) this.#host.acceptEnds();
   }
 
   /** The caller of `id` waits no longer. A call of which the server does not have all is not sent, or not to its end; of others it is told. */
