@@ -334,7 +334,7 @@ class Recorder:
 
 @pytest.fixture
 async def hub() -> AsyncIterator[Hub]:
-    hub = Hub(None, lambda credentials: ANONYMOUS, Limits(max_backlog=750))
+    hub = Hub(None, lambda credentials: ANONYMOUS, Limits(max_backlog=2300))
     hub.start()
     yield hub
     await hub.stop()

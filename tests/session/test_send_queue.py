@@ -83,7 +83,7 @@ def test_a_message_that_has_begun_is_not_replaced() -> None:
 def test_the_bound_is_on_what_waits() -> None:
     queue = SendQueue(OVERHEAD + 10)
     put(queue, small("x" * 50_000))
-    with pytest.raises(LimitExceeded, match=r"max_backlog \(266 bytes\)"):
+    with pytest.raises(LimitExceeded, match=r"max_backlog \(1034 bytes\)"):
         put(queue, small("y"))
     assert drain(queue) == ["x" * 50_000]
     put(queue, small("z"))

@@ -16,7 +16,7 @@ URGENT, NORMAL, BULK = range(3)
 """Lanes. A chunk of a lower number goes first."""
 BULK_AFTER = 8
 """Chunks' worth of bytes of higher lanes after which one of the bulk lane goes (LANE-3)."""
-OVERHEAD = 256
+OVERHEAD = 1024
 """Bytes that a waiting message counts beside its own: what keeping it costs."""
 
 
