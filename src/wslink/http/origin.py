@@ -4,6 +4,7 @@ browser can reach."""
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
@@ -12,7 +13,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from wslink.http.sparse import sparse_logger
 
-refusals = sparse_logger("wslink.http.refused")
+refusals: logging.Logger = sparse_logger("wslink.http.refused")
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 

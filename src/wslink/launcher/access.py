@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from wslink.http.tokens import bearer_token, same
 from wslink.http.tries import Tries
 from wslink.launcher.authentication import Authenticator, Network, client_of
 
-refusals = sparse_logger("wslink.launcher.refused")
+refusals: logging.Logger = sparse_logger("wslink.launcher.refused")
 
 
 class Access:

@@ -18,7 +18,7 @@ from wslink.launcher.configuration import Settings
 from wslink.launcher.events import failure
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
-refusals = sparse_logger("wslink.launcher.refused")
+refusals: logging.Logger = sparse_logger("wslink.launcher.refused")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

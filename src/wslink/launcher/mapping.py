@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wslink.launcher.ports import Address
 
-logger = logging.getLogger("wslink.launcher")
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 
 class ProxyFile:
@@ -27,7 +27,7 @@ class ProxyFile:
 
     def __init__(self, path: str, pattern: str = "%s %s:%d\n") -> None:
         self._pattern = pattern
-        self.late = False
+        self.late: bool = False
         # A link stays a link: what it points to is replaced.
         self._path = Path(path).resolve() if path else None
 

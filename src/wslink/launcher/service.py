@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from wslink.launcher.proxy import SessionProxy
 from wslink.launcher.readiness import Waits
 from wslink.launcher.session import Session
 
-requests = sparse_logger("wslink.launcher.requests")
+requests: logging.Logger = sparse_logger("wslink.launcher.requests")
 
 CLIENT = Path(__file__).parent.parent / "static"
 """Where the built JavaScript client is."""

@@ -1,5 +1,8 @@
 """The relay: carries WebSockets to servers that browsers cannot reach."""
 
+from collections.abc import Callable
+from typing import Any
+
 from wslink.lazy import compat
 
-__getattr__ = compat(__name__)
+__getattr__: Callable[[str], Any] = compat(__name__)

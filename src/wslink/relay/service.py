@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ from wslink.relay.options import Options
 from wslink.relay.rooms import Role, Rooms
 from wslink.relay.targets import LOOPBACK, parse_rule, resolve
 
-refusals = sparse_logger("wslink.relay.refused")
+refusals: logging.Logger = sparse_logger("wslink.relay.refused")
 
 RETRY_INTERVAL = 0.25
 """Seconds between two attempts to reach a target."""

@@ -1,5 +1,8 @@
 """The server of an application: HTTP, options, TLS, signals, command line."""
 
+from collections.abc import Callable
+from typing import Any
+
 from wslink.lazy import compat
 
-__getattr__ = compat(__name__)
+__getattr__: Callable[[str], Any] = compat(__name__)

@@ -7,7 +7,7 @@ import logging
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.session.detachable import Detachable
 from wslink.session.pace import Pace
-from wslink.wire.codec import SECOND_WITH_ARRAYS
+from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -15,6 +15,7 @@ logger: logging.Logger = logging.getLogger("wslink")
 class Cancellable(Detachable):
     """What a session does with a call that is given up: it runs, waits for its turn, or its response waits."""
 
+    encoder: Encoder
     __slots__ = ("_dispatcher", "_watched")
 
     _dispatcher: Dispatcher

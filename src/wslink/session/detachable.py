@@ -26,6 +26,8 @@ RESUMED_ELSEWHERE = 4001
 class Detachable(Refusals):
     """Adds to what a session sends that it can wait for its client's return. Takes what Outgoing does."""
 
+    resumption: Resumption | None
+    acknowledgements: Acknowledgements | None
     __slots__ = ("_decoder", "_opening", "_window", "resumable", "verdict")
 
     def __init__(

@@ -75,8 +75,8 @@ class Stream:
     __slots__ = ("entries", "lane", "shared")
 
     def __init__(self, lane: int, shared: bool) -> None:
-        self.lane = lane
-        self.shared = shared
+        self.lane: int = lane
+        self.shared: bool = shared
         self.entries: deque[Entry] = deque()
 
 
@@ -86,7 +86,7 @@ class Place:
     __slots__ = ("count", "last", "stream")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: int = 0
         self.stream: Stream
         self.last: Entry
 

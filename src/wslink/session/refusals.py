@@ -11,7 +11,7 @@ from wslink.session.ports import SessionOwner, Transport
 from wslink.wire.messages import Request
 from wslink.wire.value import Value
 
-logger = logging.getLogger("wslink")
+logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Refusals(Outgoing):

@@ -49,6 +49,8 @@ class Resumption(Unacknowledged[Message]):
         lost: the largest number that is not kept although the client may lack it; 0 if there is none.
     """
 
+    last: int
+    size: int
     __slots__ = ("_ledger", "_limit", "_look_at", "epoch", "lost", "previous", "received", "token")
 
     def __init__(self, limit: int, max_missing: int, ledger: Ledger) -> None:

@@ -67,6 +67,7 @@ class SendQueue(Repeats):
         named: those that wait, by their names.
     """
 
+    waiting: int
     __slots__ = (
         "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "dropped", "gated", "named", "number",
     )  # fmt: skip

@@ -25,7 +25,7 @@ class Flow(Feature):
     """
 
     name = FLOW
-    versions = frozenset((2,))
+    versions: frozenset[int] = frozenset((2,))
 
     def __init__(self, observe: Observe) -> None:
         self._observe = observe

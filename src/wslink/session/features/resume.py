@@ -15,7 +15,7 @@ class Resume(Feature):
     """Keeps what a client may lack, so that it can return."""
 
     name = RESUME
-    versions = frozenset((2,))
+    versions: frozenset[int] = frozenset((2,))
 
     @property
     def messages(self) -> Mapping[int, MessageHandler]:
