@@ -75,5 +75,5 @@ async def test_what_the_application_says_of_its_topic_counts(
 
 async def test_options_of_a_released_server_name_them() -> None:
     options, protocol = argparse.Namespace(port=0, host="127.0.0.1", latest=f"{PUSH}:id"), ServerProtocol()
-    server.start_webserver(options, lambda: protocol, exec_mode="coroutine").close()
+    server.start_webserver(options, lambda: protocol, disableLogging=True, exec_mode="coroutine").close()
     assert host_of(protocol).hub.subscriptions.topics[PUSH].delivery == "latest"
