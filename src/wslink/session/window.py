@@ -161,8 +161,3 @@ class DeliveryWindow:
             self.size = min(self.size * 2 if self._starting else self.size + 1, MAX_WINDOW)
         if self.size != before:
             self._next_change = self.count + 1
-
-    @property
-    def oldest(self) -> float:
-        """When the oldest one that is not settled was sent; infinite if all are."""
-        return self._sent[0].time if self._sent else math.inf
