@@ -34,14 +34,16 @@ class Cancellable(Detachable):
 
     def cancel(self, id_: str) -> None:
         """The client gave up a call of its own (CAN-1, CAN-2)."""
-        if self._dispatcher.cancel(id_):
-            return
-        response = self.queue.named.response(id_)
-        if response is not None:
+        is_running = self._dispatcher.cancel(id_)
+        unwanted = [entry for entry in self.queue.named.entries(id_) if entry.names == (id_,)]
+        if unwanted:
             messages = len(self.queue)
-            self.queue.give_up(response)
+            for entry in unwanted:
+                self.queue.give_up(entry)
             self._settle(messages - len(self.queue))
             self._pump()
+        if is_running:
+            return
         self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
 
     def _was_cancelled(self, pace: Pace, id_: str) -> bool:
