@@ -11,7 +11,7 @@ from wslink.errors import InvalidRequest
 from wslink.wire.chunks import SMALL_MESSAGE, whole
 from wslink.wire.frames import Message
 
-ACKNOWLEDGEMENT, SETTLED, CANCEL = 1, 2, 6
+ACKNOWLEDGEMENT, SETTLED, CANCEL, PROGRESS = 1, 2, 6, 7
 _UNCOUNTED = frozenset((ACKNOWLEDGEMENT, SETTLED))
 
 

@@ -24,6 +24,10 @@ CANCELLATION = "cancel"
 """The feature of calls that are given up (CAN)."""
 RESUME = "resume"
 """The feature of sessions that outlive their connections (RES)."""
+HANDLES = "handle"
+"""The feature of calls from server to client (HND)."""
+PROGRESSES = "progress"
+"""The feature of progress (PRG)."""
 MALFORMED_ID = "system:malformed:0"  # ERR-5
 
 _ID = re.compile(r"(rpc|publish|system):(\w+(?:\.\w+)*):(\d+)", re.ASCII)
@@ -62,6 +66,7 @@ class Request(msgspec.Struct):
     id: str = NO_ID
     args: list[Value] = []
     kwargs: dict[str, Value] = {}
+    progress: bool = False
 
 
 def parse_call(envelope: Value) -> Request:
@@ -88,7 +93,10 @@ def parse_call(envelope: Value) -> Request:
         raise InvalidRequest(f"'args' must be a list, not {_kind(args)}")
     if not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):
         raise InvalidRequest("'kwargs' must be a map with string keys")
-    return Request(method, id_, args, kwargs)
+    progress = envelope.get("progress", False)
+    if not isinstance(progress, bool):
+        raise InvalidRequest(f"'progress' must be a boolean, not {_kind(progress)}")
+    return Request(method, id_, args, kwargs, progress)
 
 
 def _given(envelope: Envelope, key: str, absent: Value) -> Value:
