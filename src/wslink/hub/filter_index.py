@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from os.path import commonprefix
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 from wslink.hub.filters import COMBINED, OPERATORS, Tags
@@ -14,7 +13,7 @@ T = TypeVar("T", bound=Hashable)
 Key = tuple[str, str, Any]
 """A tag's name, which of PLACES, and the key there."""
 
-PLACES = {
+PLACES: dict[str, Callable[[], Place[Any]]] = {
     "value": Values,
     "prefix": Prefixes,
     "range": Cells,
@@ -151,10 +150,15 @@ def _range_keys(name: str, low: Any, high: Any) -> tuple[Key, ...]:
     if low is not None and high is not None:
         if float in kinds and (found := cells(low, high)) is not None:
             return tuple((name, "range", cell) for cell in found)
-        if str in kinds and (common := commonprefix((low, high))):
+        if str in kinds and (common := _common_prefix(low, high)):
             return ((name, "prefix", common),)
     what = "number" if float in kinds else "string"
     return ((name, f"greatest {what}", high) if low is None else (name, f"least {what}", low),)
+
+
+def _common_prefix(one: str, other: str) -> str:
+    length = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return one[:length]
 
 
 def filter_size(definition: Mapping[str, object]) -> int:
@@ -165,7 +169,9 @@ def filter_size(definition: Mapping[str, object]) -> int:
         if isinstance(one, str):
             size += len(one)
             continue
-        parts: Iterable[Any] = one.values() if isinstance(one, Mapping) else one if isinstance(one, (list, tuple)) else ()
+        parts: Iterable[Any] = (
+            one.values() if isinstance(one, Mapping) else one if isinstance(one, (list, tuple)) else ()
+        )
         if isinstance(one, Mapping):
             size += sum(len(name) for name in one if isinstance(name, str) and name not in OPERATORS)
         size += 64 * len(one) if parts else 0

@@ -1,4 +1,5 @@
-"""Filters of subscriptions (SUB-8 to SUB-11, SUB-15 to SUB-17): checked once, then evaluated against the tags of each publication."""
+"""Filters of subscriptions (SUB-8 to SUB-11, SUB-15 to SUB-17): checked once, then evaluated against the tags of each
+publication."""
 
 from __future__ import annotations
 
@@ -124,8 +125,8 @@ class _Compiler:
     def _operand(self, name: str, value: Value) -> Tag:
         if kind(value) is None or value != value:
             raise InvalidParams(
-                f"filter on {shown(name)}: {shown(value)} is not allowed; a condition is a string, number or boolean, a "
-                f"list of these, or a map with any of {', '.join(OPERATORS)}"
+                f"filter on {shown(name)}: {shown(value)} is not allowed; a condition is a string, number or boolean, "
+                f"a list of these, or a map with any of {', '.join(OPERATORS)}"
             )
         if isinstance(value, str):
             self._check_text(value)

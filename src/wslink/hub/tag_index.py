@@ -115,9 +115,9 @@ class Prefixes(_Counted[T]):
 class Cells(_Counted[T]):
     """Ranges of numbers, under the one or two cells of a grid that they lie in.
 
-    The grid's cells are wider than the range, at most twice: what is found in a cell covers much of it, so that a number
-    meets few ranges that it is not in. A sort is a level, the power of two that is the width; ranges of all widths have
-    few.
+    The grid's cells are wider than the range, at most twice: what is found in a cell covers much of it, so that a
+    number meets few ranges that it is not in. A sort is a level, the power of two that is the width; ranges of all
+    widths have few.
     """
 
     def _sort(self, key: Any) -> int:
