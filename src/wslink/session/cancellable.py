@@ -49,7 +49,7 @@ class Cancellable(Detachable):
         """Encode the progress of a call. It waits behind none but what else of that call does, and never behind its
         response (LANE-4)."""
         assert isinstance(self.encoder, SecondEncoder)
-        message = self.encoder.extension((PROGRESS, id_, value), self._max_frame)
+        message = self.encoder.extension([PROGRESS, id_, value], self._max_frame)
         key = PROGRESS, id_
         return functools.partial(self.send, message, key, (id_, key))
 

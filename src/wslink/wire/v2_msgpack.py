@@ -6,7 +6,6 @@ import os
 import struct
 import threading
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -35,8 +34,9 @@ _RESULT, _ERROR, _METHOD, _ARGS, _KWARGS, _SUBSCRIPTIONS = (
 )
 _MAP3, _MAP4, _MAP5 = b"\x83", b"\x84", b"\x85"
 
+NO_OPTIONS: Mapping[str, int | bool] = {}
+
 _encode = msgspec.msgpack.encode
-NOTHING: Mapping[str, Value] = MappingProxyType({})
 
 
 class _Splice(NamedTuple):
@@ -153,6 +153,11 @@ class SecondEncoder:
         tail = _SUBSCRIPTIONS + _encode(subscriptions)
         return _compose(b"".join((_MAP4, _ENVELOPE, _encode(id_), _RESULT)), packed, tail, max_frame)
 
+    def extension(self, items: Sequence[Value], max_frame: int) -> Message:
+        """A message of an extension that holds values of the application's (EXT-4). Raises NotSerializable."""
+        packed = self.pack(items)
+        return _compose(b"", packed, b"", max_frame) if packed.splices else whole(packed.texts[0], max_frame)
+
     def call(
         self,
         id_: str,
@@ -160,12 +165,12 @@ class SecondEncoder:
         args: Sequence[Value],
         kwargs: dict[str, Value],
         max_frame: int,
-        more: Mapping[str, Value] = NOTHING,
+        options: Mapping[str, int | bool] = NO_OPTIONS,
     ) -> Message:
-        """A call; `more` are the keys that extensions add. Raises NotSerializable."""
-        size = bytes((_MAP5[0] + len(more),))
-        asked = b"".join(_encode(item) for pair in more.items() for item in pair)
-        prefix = b"".join((size, _ENVELOPE, _encode(id_), asked, _METHOD, _encode(method), _ARGS))
+        """A call; `options` are what extensions add to it. Raises NotSerializable."""
+        size = bytes((_MAP5[0] + len(options),))
+        added = b"".join(_encode(key) + _encode(value) for key, value in options.items()) if options else b""
+        prefix = b"".join((size, _ENVELOPE, _encode(id_), added, _METHOD, _encode(method), _ARGS))
         packed_args, packed_kwargs = self.pack(args), self.pack(kwargs)
         texts = [
             *packed_args.texts[:-1],
@@ -173,10 +178,6 @@ class SecondEncoder:
             *packed_kwargs.texts[1:],
         ]
         return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
-
-    def extension(self, items: Sequence[Value], max_frame: int) -> Message:
-        """A message of an extension that holds a value of the application's (EXT-4). Raises NotSerializable."""
-        return _compose(b"", self.pack(list(items)), b"", max_frame)
 
 
 def _check_keys(text: bytes, value: Value) -> None:
