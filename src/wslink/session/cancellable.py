@@ -7,7 +7,7 @@ import logging
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.session.detachable import Detachable
 from wslink.session.pace import Pace
-from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
+from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -24,7 +24,7 @@ class Cancellable(Detachable):
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""
         assert self._decoder is not None
-        self.encoder = SECOND_WITH_ARRAYS
+        self.encoder = V2_WITH_ARRAYS
         self._decoder.accept_arrays()
 
     def accept_ends(self) -> None:
