@@ -179,7 +179,7 @@ class App(Clientele):
         """Serve inside the running event loop; returns once the port accepts.
 
         Args:
-            settings: as in docs/settings.md: host="localhost", port=8080 (0 picks one), content="" (folder of static
+            settings: as in docs/settings.md: host="localhost", port=8080 (0 picks one), content="" (directory of static
                 files), timeout=0, ws="ws", ssl="", origins="", ...
 
         Raises:

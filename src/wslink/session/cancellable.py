@@ -12,10 +12,10 @@ from wslink.rpc.progress import Reporter
 from wslink.session.detachable import Detachable
 from wslink.session.entries import Entry
 from wslink.session.pace import Pace
-from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
+from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 from wslink.wire.extensions import PROGRESS
 from wslink.wire.messages import PROGRESSES
-from wslink.wire.v2_msgpack import SecondEncoder
+from wslink.wire.v2_msgpack import V2Encoder
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -33,7 +33,7 @@ class Cancellable(Detachable):
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""
         assert self._decoder is not None
-        self.encoder = SECOND_WITH_ARRAYS
+        self.encoder = V2_WITH_ARRAYS
         self._decoder.accept_arrays()
 
     def accept_ends(self) -> None:
@@ -48,7 +48,7 @@ class Cancellable(Detachable):
     def _progress(self, id_: str, value: Value) -> Callable[[], None]:
         """Encode the progress of a call. It waits behind none but what else of that call does, and never behind its
         response (LANE-4)."""
-        assert isinstance(self.encoder, SecondEncoder)
+        assert isinstance(self.encoder, V2Encoder)
         message = self.encoder.extension([PROGRESS, id_, value], self._max_frame)
         key = PROGRESS, id_
         return functools.partial(self.send, message, key, (id_, key))
