@@ -16,6 +16,7 @@ from wslink import errors
 from wslink.errors import InvalidParams, InvalidRequest, LimitExceeded, MethodError, PeerError
 from wslink.rpc.call import Call, Caller, Executor, current_call
 from wslink.rpc.interceptors import Function
+from wslink.rpc.latest import Turns
 from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
 from wslink.rpc.ordering import ResponseFirst
 from wslink.rpc.streaming import Serving, is_small
@@ -44,6 +45,9 @@ class Responder(Protocol):
 
     def unknown(self, request: Request) -> None:
         """There is no such method. Sends the error."""
+
+    def reporter(self, call: Call) -> Callable[[Value], None] | None:
+        """What sends the progress of a call whose caller asks for it; None where that was not agreed on (PRG-1)."""
 
     def full(self) -> None:
         """`Dispatcher.full` has become true: calls that are started all the same are run."""
@@ -117,13 +121,14 @@ class Dispatcher:
         responder: sends results and errors.
     """
 
-    __slots__ = ("_held", "_responder", "_running", "_service", "full")
+    __slots__ = ("_held", "_responder", "_running", "_service", "_turns", "full")
 
     def __init__(self, service: Service, responder: Responder) -> None:
         self._service = service
         self._responder = responder
         self._running: dict[object, Running] | None = None  # most clients never have one
         self._held: deque[tuple[Request, Caller]] | None = None  # calls that wait beside streams that are read
+        self._turns: Turns | None = None
         self.full: bool = False
         """Whether no further calls are to be taken from the client for a while (LIM-10)."""
 
@@ -147,12 +152,14 @@ class Dispatcher:
         call = Call(client, method.name, service.owner, request.id)
         token = current_call.set(call)
         try:
-            if method.streaming or request.stream is not None:
-                call.streams = self._open_streams(method, request)
+            if request.progress or request.stream is not None or method.streaming:
+                self._equip(method, request, call)
             args, kwargs = request.args, request.kwargs
             if method.check is not None and (kwargs or tuple(map(type, args)) != method.plain_types):
                 args, kwargs = method.check(args, kwargs, call)  # type: ignore[assignment]
-            if method.run == "loop" or method.run not in service.executors:
+            if method.latest:
+                result = self._in_turn(method, call, args, kwargs)
+            elif method.run == "loop" or method.run not in service.executors:
                 result = method.function(*args, **kwargs)
             else:
                 result = self._elsewhere(method, functools.partial(_outcome, call, method.function, args, kwargs))
@@ -165,11 +172,16 @@ class Dispatcher:
         finally:
             current_call.reset(token)
         call.answered = True
-        if call.streams is not None:
-            call.streams.streams.close()
         self._responder.result(call.id, result, call.method)
         if service.ordering.holding:
             service.ordering.release()
+
+    def _equip(self, method: Method, request: Request, call: Call) -> None:
+        """Give a call what it has beside its response. Raises PeerError."""
+        if method.streaming or request.stream is not None:
+            call.streams = self._open_streams(method, request)
+        if request.progress:
+            call.report = self._responder.reporter(call)
 
     def _open_streams(self, method: Method, request: Request) -> Serving | None:
         """The streams of a call: what it asks for is what its method has (STR-1). Raises PeerError."""
@@ -238,6 +250,16 @@ class Dispatcher:
             return True
         total = service.limits.max_server_calls
         return service.under_way >= total and running >= max(total // max(service.busy, 1), 1)
+
+    def _in_turn(self, method: Method, call: Call, args: Sequence[Value], kwargs: dict[str, Value]) -> Awaitable[Value]:
+        """Run a latest-wins method when it is the call's turn (TURN-5)."""
+        function: Function = functools.partial(method.function, *args, **kwargs)
+        if method.run != "loop" and method.run in self._service.executors:
+            outcome = functools.partial(_outcome, call, method.function, args, kwargs)
+            function = functools.partial(self._elsewhere, method, outcome)
+        if self._turns is None:
+            self._turns = Turns()
+        return self._turns.run(method.name, function)
 
     def _elsewhere(self, method: Method, function: Function) -> Awaitable[Value]:
         """Run a sync method where it wants to run; an async one's coroutine comes back to the event loop."""

@@ -12,7 +12,7 @@ from wslink.rpc.interceptors import Function, Interceptor, compose
 from wslink.rpc.priority import Priority, lane_of
 from wslink.rpc.resolution import target_of
 from wslink.rpc.schema import Signature
-from wslink.rpc.streaming import streaming
+from wslink.rpc.streaming import awaitable, streaming
 from wslink.rpc.suggest import Suggestions
 from wslink.wire.messages import is_method_name
 from wslink.wire.show import shown
@@ -41,6 +41,7 @@ class Method:
         checked: check arguments against its signature and type hints. The compatibility API's methods are not.
         interceptors: see rpc.interceptors; the first is called first.
         detached: its calls go on when their client has gone; they are cancelled otherwise.
+        latest: of the calls of one client one runs at a time, and of those that wait only the newest does (TURN-5).
         priority: of its results among what waits for a client; their size decides unless given (LANE-2).
 
     Attributes:
@@ -66,6 +67,7 @@ class Method:
         interceptors: Iterable[Interceptor] = (),
         detached: bool = False,
         priority: Priority | None = None,
+        latest: bool = False,
     ) -> None:
         if not is_method_name(name):
             raise UsageError(
@@ -85,11 +87,14 @@ class Method:
         self.name = name
         self.run: Run = "loop" if self.streams else run
         self.detached: bool = detached
+        self.latest: bool = latest
         self.lane: int | None = lane_of(f"method {name!r}", priority)
         self.function: Function = compose(name, streaming(function, run) if self.streams else function, interceptors)
         self.check: Check | None = signature.bind if signature is not None else None
         if signature is not None and signature.stream_parameters:
             self.check = signature.bind_streams
+        if self.streaming:
+            self.function = awaitable(self.function)
         self.plain_types: tuple[type, ...] | None = signature.plain_types if signature is not None else None
 
 

@@ -117,6 +117,20 @@ def streaming(function: Function, run: str) -> Function:
     return stream
 
 
+def awaitable(function: Function) -> Function:
+    """`function`, which may be an interceptor's and return at once, as an async one: its call's streams are closed when
+    it has ended."""
+    if inspect.iscoroutinefunction(function):
+        return function
+
+    @functools.wraps(function)
+    async def call(*args: Value, **kwargs: Value) -> Value:
+        result = function(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
+    return call
+
+
 async def _here(function: Callable[[], Value]) -> Value:
     await asyncio.sleep(0)
     return function()
@@ -143,7 +157,8 @@ class _Steps:
         self._lock = threading.Lock()
         self._running = self._stopped = self._done = False
         self._made = 0
-        self._error: BaseException | None = None
+        self._error: BaseException | None = None  # of the generator
+        self._unsendable: NotSerializable | None = None
 
     async def drive(self, executor: Executor) -> None:
         """Send all items. Raises what the generator raises, and as `feed`."""
@@ -153,6 +168,8 @@ class _Steps:
                 if not self._outlet.room:
                     await self._outlet.wait()
                 await executor(functools.partial(context.run, self._run, self._outlet.room))
+                if self._unsendable is not None:
+                    raise self._unsendable
                 if self._error is not None:
                     raise self._error
         finally:
@@ -169,7 +186,7 @@ class _Steps:
                 return
             self._running = True
         try:
-            while room and not self._call.cancelled and self._error is None and self._is_near():
+            while room and not self._call.cancelled and self._unsendable is None and self._is_near():
                 value = next(self._generator, _DONE)
                 if value is _DONE:
                     self._done = True
@@ -189,13 +206,13 @@ class _Steps:
         return self._made - self._outlet.sent < UNDELIVERED
 
     def _deliver(self, value: Value) -> None:
-        if self._error is not None or self._stopped:
+        if self._unsendable is not None or self._stopped:
             return
         self._ordering.release()
         try:
             self._outlet.send(value)
         except NotSerializable as error:
-            self._error = error
+            self._unsendable = error
 
     def _close(self) -> None:
         self._done = True

@@ -10,7 +10,7 @@ from wslink.session.identity import Opening
 from wslink.session.ports import Transport
 from wslink.wire.codec import Decoder
 from wslink.wire.extensions import pack_extension
-from wslink.wire.v2_msgpack import SecondEncoder
+from wslink.wire.v2_msgpack import V2Encoder
 from wslink.wire.value import Value
 
 
@@ -31,7 +31,7 @@ class Streaming(Cancellable):
     def send_item(self, items: Sequence[Value], lane: int | None) -> None:
         """Send a message of a stream behind what waits of its call. Raises NotSerializable."""
         encoder = self.encoder
-        assert isinstance(encoder, SecondEncoder)
+        assert isinstance(encoder, V2Encoder)
         message = encoder.extension(items, self._max_frame)
         self.send(message, None, (items[1],), lane)
 

@@ -43,7 +43,9 @@ class Limits:
     max_subscriptions: int = 1024
     """LIM-7: subscriptions per client."""
     max_filter_conditions: int = 32
-    """LIM-7: conditions in a filter."""
+    """LIM-7: conditions in a filter, those of the filters in it included."""
+    max_filter_depth: int = 8
+    """LIM-7: levels of `and`, `or` and `not` in a filter."""
     max_filter_values: int = 4096
     """LIM-7: values in a list of a filter."""
     max_filter_text: int = 1024
