@@ -14,6 +14,13 @@ export interface FeatureHost {
   /** As `notify`, for what the server acknowledges. */
   urge(items: readonly unknown[]): void;
   /**
+   * Sends a message of an extension behind what waits, in pieces where it is large; resolves when it has been sent.
+   *
+   * @param isWanted - asked when its turn has come; where it says no, the message is not sent at all.
+   * @throws UsageError for what cannot be sent.
+   */
+  post(items: readonly unknown[], isWanted: () => boolean): Promise<void>;
+  /**
    * Sends no more of a call's message, from the next chunk on (CAN-2).
    *
    * @param sent - called where all of it has been sent, now or at last because it cannot be ended.
