@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wslink.errors import (
         AuthenticationError,
         CallError,
+        ClientGone,
         ConnectionClosed,
         InvalidParams,
         LinkError,
@@ -49,6 +50,7 @@ _HOMES = {
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
     "CallError": "wslink.errors",
+    "ClientGone": "wslink.errors",
     "ClientSubscription": "wslink.client.subscription",
     "ConnectionClosed": "wslink.errors",
     "InvalidParams": "wslink.errors",
@@ -78,6 +80,7 @@ __all__ = [
     "Call",
     "CallError",
     "Client",
+    "ClientGone",
     "ClientSubscription",
     "ConnectionClosed",
     "Credentials",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from wslink.rpc.call import Call
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.progress import Reporter
+from wslink.session.client_calls import ClientCalls
 from wslink.session.detachable import Detachable
 from wslink.session.entries import Entry
 from wslink.session.pace import Pace
@@ -36,6 +37,20 @@ class Cancellable(Detachable):
         self.encoder = V2_WITH_ARRAYS
         self._decoder.accept_arrays()
 
+    def accept_calls(self) -> None:
+        """Let the server call methods of the client, from now on (HND)."""
+        self.calls = ClientCalls(self, self._max_frame)
+
+    @property
+    def awaits_response(self) -> bool:
+        """Whether the server waits for a response of the client's."""
+        return self.calls is not None and len(self.calls) > 0
+
+    def read_on(self) -> None:
+        """A response is waited for, which must be read past what waits for its turn."""
+        if self._pace is not None:
+            self._pace.read_on()
+
     def accept_ends(self) -> None:
         """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
         assert self._decoder is not None
@@ -55,19 +70,22 @@ class Cancellable(Detachable):
 
     def cancel(self, id_: str) -> None:
         """The client gave up a call of its own (CAN-1, CAN-2)."""
-        self._withdraw(self.queue.newest((PROGRESS, id_)))
+        progress = self.queue.newest((PROGRESS, id_))
+        if progress is not None:
+            self.withdraw(progress)
         if self._dispatcher.cancel(id_):
             return
-        self._withdraw(self.queue.named.response(id_))
+        response = self.queue.named.response(id_)
+        if response is not None:
+            self.withdraw(response)
         self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
 
-    def _withdraw(self, entry: Entry | None) -> None:
+    def withdraw(self, entry: Entry) -> None:
         """Send no more of a message that waits."""
-        if entry is not None:
-            messages = len(self.queue)
-            self.queue.give_up(entry)
-            self._settle(messages - len(self.queue))
-            self._pump()
+        messages = len(self.queue)
+        self.queue.give_up(entry)
+        self._settle(messages - len(self.queue))
+        self._pump()
 
     def _was_cancelled(self, pace: Pace, id_: str) -> bool:
         """Whether a call was cancelled before it was taken."""
