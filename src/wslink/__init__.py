@@ -13,7 +13,9 @@ TYPE_CHECKING = False  # as type checkers know it; to import it from typing woul
 if TYPE_CHECKING:
     from typing import Any
 
+    from wslink.client.backoff import Reconnect
     from wslink.client.connect import connect
+    from wslink.client.events import Reconnected
     from wslink.client.link import Link
     from wslink.client.subscription import ClientSubscription
     from wslink.client.transfers import Transfer
@@ -57,6 +59,8 @@ _HOMES = {
     "LinkError": "wslink.errors",
     "MethodError": "wslink.errors",
     "NotSerializable": "wslink.errors",
+    "Reconnect": "wslink.client.backoff",
+    "Reconnected": "wslink.client.events",
     "Server": "wslink.server.server",
     "Subscription": "wslink.hub.topics",
     "SubscriptionOverflow": "wslink.errors",
@@ -88,6 +92,8 @@ __all__ = [
     "LinkError",
     "MethodError",
     "NotSerializable",
+    "Reconnect",
+    "Reconnected",
     "Server",
     "Subscription",
     "SubscriptionOverflow",
