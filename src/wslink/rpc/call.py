@@ -42,6 +42,7 @@ class Call(msgspec.Struct, eq=False):
         answered: whether the response has been sent.
         cancelled: whether the caller has given the call up, or has gone. An async method gets CancelledError; one that
             runs in a thread asks for this now and then, or calls `raise_if_cancelled`.
+        lengths: what the symbols in its arrays' shapes stand for (see Array); {} for a call without any.
     """
 
     client: Caller
@@ -50,6 +51,7 @@ class Call(msgspec.Struct, eq=False):
     id: str
     answered: bool = False
     cancelled: bool = False
+    lengths: Mapping[str, int] = {}
 
     @property
     def client_id(self) -> str:
