@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -43,6 +43,7 @@ class Call(msgspec.Struct, eq=False):
         cancelled: whether the caller has given the call up, or has gone. An async method gets CancelledError; one that
             runs in a thread asks for this now and then, or calls `raise_if_cancelled`.
         lengths: what the symbols in its arrays' shapes stand for (see Array); {} for a call without any.
+        report: what sends progress; None where the caller has not asked for any.
     """
 
     client: Caller
@@ -52,6 +53,7 @@ class Call(msgspec.Struct, eq=False):
     answered: bool = False
     cancelled: bool = False
     lengths: Mapping[str, int] = {}
+    report: Callable[[Any], None] | None = None
 
     @property
     def client_id(self) -> str:
@@ -62,6 +64,19 @@ class Call(msgspec.Struct, eq=False):
         """Raise asyncio.CancelledError, which `except Exception` lets pass, if the call is cancelled."""
         if self.cancelled:
             raise asyncio.CancelledError
+
+    def progress(self, value: Any) -> None:
+        """Send a caller that wants to know (`onProgress`, `on_progress`) how far the call has come, from any thread.
+        Values arrive in order and before the response; of those that wait only the newest is sent (PRG-1).
+
+        Args:
+            value: anything that can be a result. It is encoded before this returns.
+
+        Raises:
+            NotSerializable: it cannot be sent.
+        """
+        if self.report is not None and not (self.answered or self.cancelled):
+            self.report(value)
 
     def __repr__(self) -> str:
         return f"<Call {self.id} of {self.method}>"

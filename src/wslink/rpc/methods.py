@@ -48,6 +48,7 @@ class Method:
         checked: check arguments against its signature and type hints. The compatibility API's methods are not.
         interceptors: see rpc.interceptors; the first is called first.
         detached: its calls go on when their client has gone; they are cancelled otherwise.
+        latest: of the calls of one client one runs at a time, and of those that wait only the newest does (TURN-5).
         priority: of its results among what waits for a client; their size decides unless given (LANE-2).
         errors: that it declares: subclasses of MethodError, each with a code of its own.
 
@@ -75,6 +76,7 @@ class Method:
         detached: bool = False,
         priority: Priority | None = None,
         errors: Iterable[type[MethodError]] = (),
+        latest: bool = False,
     ) -> None:
         if not is_method_name(name):
             raise UsageError(
@@ -91,6 +93,7 @@ class Method:
         self.name = name
         self.run = run
         self.detached: bool = detached
+        self.latest: bool = latest
         self.lane: int | None = lane_of(f"method {name!r}", priority)
         self.function: Function = compose(name, function, interceptors)
         self.check: Check | None = signature.bind if signature is not None else None

@@ -14,11 +14,10 @@ from wslink.console import say
 from wslink.errors import UsageError
 from wslink.http.asgi import AsgiApplication
 from wslink.http.origin import is_loopback
-from wslink.hub.clients import Clients
-from wslink.hub.hub import ClientHandler, Hub
+from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
-from wslink.rpc.redefinition import add_handler
 from wslink.server import loop, workers
+from wslink.server.clientele import Clientele
 from wslink.server.limits import limits as limits_of_environment
 from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger("wslink")
 
 AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
-HandlerT = TypeVar("HandlerT", bound=ClientHandler)
 
 
 class Included(Protocol):
@@ -53,7 +51,7 @@ class Includable(Protocol):
         """Live in `hub`, beside what `included` is of earlier ones; `stop` stops the server. Raises UsageError."""
 
 
-class App(Offering):
+class App(Offering, Clientele):
     """An application: methods that clients call and topics that they subscribe to.
 
     Args:
@@ -82,15 +80,15 @@ class App(Offering):
         self.secret: str = secret or secrets.token_urlsafe(32)
         self._pages_need_secret = secret is not None
         self._limits = limits
-        super().__init__(Hub(self, self._authenticate, limits or Limits(), features=features))
+        hub = Hub(self, self._authenticate, limits or Limits(), features=features)
+        Clientele.__init__(self, hub)
+        Offering.__init__(self, hub)
         self._server: Server | None = None
         self._included: Included | None = None
         self.method("application.exit")(self._exit)
         self.method("application.exit.later")(self._exit_later)
         if describe:
             self.method("wslink.describe")(self.describe)
-
-    # Clients -----------------------------------------------------------------
 
     def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
         """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.
@@ -101,32 +99,6 @@ class App(Offering):
         """
         self._hub.authenticate_with(authenticator)
         return authenticator
-
-    def on_connect(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(client_id)`, sync or async, when a client has come in."""
-        add_handler(self._hub.on_connect, handler)
-        return handler
-
-    def on_disconnect(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(client_id)`, sync or async, when a client that had come in has gone for good."""
-        add_handler(self._hub.on_disconnect, handler)
-        return handler
-
-    def on_detach(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(client_id)`, sync or async, when a client has lost its connection and may return
-        within `Limits.resume_window` seconds. What it is sent meanwhile waits."""
-        add_handler(self._hub.on_detach, handler)
-        return handler
-
-    def on_resume(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(client_id)`, sync or async, when such a client has returned."""
-        add_handler(self._hub.on_resume, handler)
-        return handler
-
-    @property
-    def clients(self) -> Clients:
-        """The clients that have come in and not gone for good, by id, oldest first: also those that may return."""
-        return self._hub.clients
 
     def include(self, protocol: Includable) -> None:
         """Serve what an application of the released API has: link protocols, or one ServerProtocol with those it holds.
@@ -145,7 +117,7 @@ class App(Offering):
         """Serve inside the running event loop; returns once the port accepts.
 
         Args:
-            settings: as in docs/settings.md: host="localhost", port=8080 (0 picks one), content="" (folder of static
+            settings: as in docs/settings.md: host="localhost", port=8080 (0 picks one), content="" (directory of static
                 files), timeout=0, ws="ws", ssl="", origins="", ...
 
         Raises:

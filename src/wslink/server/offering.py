@@ -37,6 +37,7 @@ class Offering:
         thread: bool = False,
         detached: bool = False,
         priority: Priority | None = None,
+        latest: bool = False,
         errors: Iterable[type[MethodError]] = (),
     ) -> Callable[[FunctionT], FunctionT]:
         """Decorator: let clients call a function, sync or async.
@@ -52,19 +53,19 @@ class Offering:
                 "main", the application's.
             thread: as run="thread".
             detached: let calls go on when their client has gone; they are cancelled otherwise.
-            priority: "urgent", "normal" or "bulk": what of its results goes first among what waits for a client. Unless
-                given, small ones are normal and those over 16 KiB are bulk.
+            priority: "urgent", "normal" or "bulk": what of its results goes first; unless given, over 16 KiB is bulk.
+            latest: run one call of a client at a time, and of those that wait only the newest; others fail (-32801).
             errors: that it raises, for the description: subclasses of MethodError, each with a `code` of its own.
 
         Raises:
-            UsageError: for a bad name, one that is taken, or thread=True on an async function. In a notebook, a method
-                that is defined again replaces the one before.
+            UsageError: for a bad name, one that is taken (except in a notebook), or thread=True on an async function.
         """
 
+        where = run_of(run, thread)
+
         def decorate(function: FunctionT) -> FunctionT:
-            where = run_of(run, thread)
-            method = Method(name, function, run=where, detached=detached, priority=priority, errors=errors)
-            self._hub.service.methods.add(method, replace=may_replace(function))
+            made = Method(name, function, run=where, detached=detached, priority=priority, latest=latest, errors=errors)
+            self._hub.service.methods.add(made, replace=may_replace(function))
             return function
 
         return decorate
