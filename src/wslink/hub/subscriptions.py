@@ -41,7 +41,7 @@ class Subscriptions:
         self.limits = limits
         self.open_topics: bool = open_topics
         self.topics: dict[str, Topic] = {}
-        self.revision = 0
+        self.revision: int = 0
         """Counts the topics that were declared, and what they declare."""
         self._checks_types = False
         self._latest: dict[str, str] = {}

@@ -136,7 +136,7 @@ class Methods(dict[str, Method]):
         super().__init__()
         self.lanes: dict[str | None, int] = {}
         """Of those that have a priority (LANE-2)."""
-        self.revision = 0
+        self.revision: int = 0
         """Counts the changes."""
         self._suggestions: Suggestions | None = None
         self._check_results = False
