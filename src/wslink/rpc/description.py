@@ -13,7 +13,7 @@ from wslink.errors import MethodError
 from wslink.rpc.converters import Hint, origin_of, without_names
 from wslink.rpc.definitions import Mode, Schema
 from wslink.rpc.fields import MISSING, fields_of
-from wslink.rpc.json_schema import Schemas, Undescribable, with_default
+from wslink.rpc.json_schema import Schemas, Undescribable, X, with_default
 from wslink.rpc.schema import Signature
 
 _Kind = inspect.Parameter
@@ -32,11 +32,13 @@ def problems(signature: Signature) -> Iterator[str]:
     """What of a method cannot be described, each a sentence that names it."""
     for parameter in signature.parameters:
         if parameter.default is _Kind.empty:
-            yield from _problem(f"parameter {parameter.name!r}", signature.hints.get(parameter.name, Any), "input")
+            hint = signature.stream_parameters.get(parameter.name, signature.hints.get(parameter.name, Any))
+            yield from _problem(f"parameter {parameter.name!r}", hint, "input")
     if "return" in signature.lost:
         yield "the hint of its result cannot be resolved; import what it names at run time, too"
     else:
-        yield from _problem("its result", result_hint(signature), "output")
+        hint = signature.item if signature.streams else result_hint(signature)
+        yield from _problem("its result", hint, "output")
 
 
 def _problem(what: str, hint: Hint, mode: Mode) -> Iterator[str]:
@@ -49,7 +51,11 @@ def _problem(what: str, hint: Hint, mode: Mode) -> Iterator[str]:
 def describe_call(signature: Signature, schemas: Schemas) -> dict[str, Any]:
     """The parameters and the result of a method."""
     described: dict[str, Any] = {"params": _params(signature, schemas), **_places(signature)}
-    described["result"] = _schema(schemas, result_hint(signature), "output", "return" in signature.lost)
+    lost = "return" in signature.lost
+    if signature.streams:
+        described["stream"] = _schema(schemas, signature.item, "output", lost)
+    else:
+        described["result"] = _schema(schemas, result_hint(signature), "output", lost)
     return described
 
 
@@ -91,7 +97,7 @@ def _params(signature: Signature, schemas: Schemas) -> Schema:
             more = _more(hint, schemas, properties, required)
             continue
         try:
-            schema = schemas.of(hint, "input")
+            schema = _argument(signature, parameter.name, hint, schemas)
         except Undescribable as error:
             if parameter.default is not _Kind.empty:
                 continue  # no client can send it, and none has to
@@ -104,6 +110,13 @@ def _params(signature: Signature, schemas: Schemas) -> Schema:
         properties[parameter.name] = with_default(schema, default)
     described: Schema = {"type": "object", "properties": properties, "additionalProperties": more}
     return {**described, "required": required} if required else described
+
+
+def _argument(signature: Signature, name: str, hint: Hint, schemas: Schemas) -> Schema:
+    """The schema of an argument. Raises Undescribable."""
+    if name in signature.stream_parameters:
+        return {X: "stream", "items": schemas.of(signature.stream_parameters[name], "input")}
+    return schemas.of(hint, "input")
 
 
 def _more(hint: Hint, schemas: Schemas, properties: Schema, required: list[str]) -> Schema | bool:
