@@ -21,7 +21,7 @@ from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, DETACHED, Stateful
 from wslink.session.window import DeliveryWindow
 from wslink.wire.chunks import renumbered
-from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
+from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.messages import Request
 from wslink.wire.show import as_text
@@ -51,7 +51,7 @@ class Outgoing(Stateful):
         self.client: Caller | None = None
         self.route: Value = route
         self.subscribing: bool = False
-        self.encoder: Encoder = SECOND_WITH_ARRAYS
+        self.encoder: Encoder = V2_WITH_ARRAYS
         self.features: tuple[str, ...] = ()
         self.flow: FlowControl | None = None
         self.acknowledgements: Acknowledgements | None = None
