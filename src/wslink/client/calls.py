@@ -14,11 +14,11 @@ from wslink.errors import ConnectionClosed
 from wslink.rpc.pending import PendingCalls
 from wslink.session.entries import Entry
 from wslink.wire import messages as wire
-from wslink.wire.codec import SECOND
+from wslink.wire.codec import V2
 from wslink.wire.extensions import CANCEL, pack_extension
 from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
-from wslink.wire.v2_msgpack import SecondEncoder
+from wslink.wire.v2_msgpack import V2Encoder
 from wslink.wire.value import Value
 
 
@@ -83,7 +83,7 @@ class Calls:
         self.outbox: Outbox = Outbox(limits.max_resume)
         self._fates = Fates(self.pending)
         self._receiving = Receiving()
-        self._encoder: SecondEncoder = SECOND
+        self._encoder: V2Encoder = V2
         self._numbers = itertools.count()
 
     def call(self, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> OutgoingCall:

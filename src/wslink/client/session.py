@@ -22,13 +22,13 @@ from wslink.session.flow import FlowControl
 from wslink.session.sender import FrameSink
 from wslink.wire import messages as wire
 from wslink.wire.chunks import Cutter, is_end, renumbered
-from wslink.wire.codec import SECOND_WITH_ARRAYS
+from wslink.wire.codec import V2_WITH_ARRAYS
 from wslink.wire.extensions import ACKNOWLEDGEMENT, is_uncounted, number
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE
 from wslink.wire.show import shown
-from wslink.wire.v2_msgpack import SecondDecoder
+from wslink.wire.v2_msgpack import V2Decoder
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink.client")
@@ -67,7 +67,7 @@ class ClientSession(Calls):
         self._resuming = Resuming(limits.max_partial, self._ask, lost) if lost is not None else None
         self._acknowledgements: Acknowledgements | None = None
         self._settling = Settling(self.outbox.notify)
-        self._decoder = SecondDecoder(limits)
+        self._decoder = V2Decoder(limits)
 
     # Connections ----------------------------------------------------------------
 
@@ -81,7 +81,7 @@ class ClientSession(Calls):
         """Use a connection: its first call (HELLO-1, EXT-1), and what that is sent as. Chunks of messages that had not
         arrived whole on the one before are forgotten (RES-3)."""
         self._sink = sink
-        self._decoder = SecondDecoder(self._limits)
+        self._decoder = V2Decoder(self._limits)
         resuming = self._resuming
         resume = resuming.request(self.outbox.overflowed) if resuming is not None else None
         features = FEATURES if resuming is None else (*FEATURES, wire.RESUME)
@@ -121,7 +121,7 @@ class ClientSession(Calls):
         """
         self.welcome = welcome = read_welcome(result)
         if wire.ARRAYS in welcome.features:
-            self._encoder = SECOND_WITH_ARRAYS
+            self._encoder = V2_WITH_ARRAYS
             self._decoder.accept_arrays()
         if wire.CANCELLATION in welcome.features:
             self._decoder.accept_ends()
