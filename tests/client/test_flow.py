@@ -268,9 +268,9 @@ async def test_a_subscriber_chooses_its_rate(app: App, serve: Serve) -> None:
                 await asyncio.sleep(0.005)
 
         publishing, seen = asyncio.create_task(publish()), 0
-        while not publishing.done():
-            await anext(subscription)
+        while await anext(subscription) != 199:
             seen += 1
+        await publishing
         assert seen <= 30
         for options in ({"window": 0}, {"window": 1025}, {"max_rate": 0}, {"max_rate": float("nan")}):
             with pytest.raises(UsageError, match=next(iter(options))):
