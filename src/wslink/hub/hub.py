@@ -7,15 +7,16 @@ import contextvars
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+from wslink.hub.application import ApplicationThread
 from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
 from wslink.hub.gate import Gate
 from wslink.hub.subscriptions import Subscriptions
-from wslink.hub.topics import Handler, Subscription
-from wslink.hub.work import Work
-from wslink.rpc.dispatcher import Service
+from wslink.hub.work import ArgumentT, Work
+from wslink.rpc.dispatcher import Executor, Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
 from wslink.session.features.cancel import Cancel
@@ -37,6 +38,7 @@ logger: logging.Logger = logging.getLogger("wslink")
 STOPS = "the server stops"
 
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
+T = TypeVar("T")
 
 
 HEARTBEAT = 30.0
@@ -65,6 +67,8 @@ class Hub:
         tokens: what leads clients back to their sessions.
         on_connect, on_disconnect: called with the id of a client that has come, and that has gone.
         on_detach, on_resume: the same, of one whose connection was lost, and that has returned.
+        on_change: called on the event loop's thread when a client has come, or gone.
+        application: the thread of the application, where that is another than the event loop's; see `attach`.
     """
 
     def __init__(
@@ -82,7 +86,8 @@ class Hub:
         self.heartbeat: float = HEARTBEAT
         self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
         self.work: Work = Work()
-        self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
+        self._executors: dict[str, Executor] = {"thread": self.work.in_thread}
+        self.service: Service = Service(owner, self.work.spawn, self._executors, limits, debug)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
         own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
         self.features: Features = Features((*own, *features))
@@ -98,6 +103,8 @@ class Hub:
         self.on_disconnect: list[ClientHandler] = []
         self.on_detach: list[ClientHandler] = []
         self.on_resume: list[ClientHandler] = []
+        self.on_change: list[Callable[[], None]] = []
+        self.application: ApplicationThread | None = None
         self._detached: dict[SessionView, None] = {}  # the one that has waited for longest first
         self._gate = Gate(authenticate)
         self._clients: dict[str, Client] = {}
@@ -116,8 +123,9 @@ class Hub:
         self.work.set_threads(threads)
 
     def authenticate_with(self, authenticate: Authenticator, wants_headers: bool = True) -> None:
-        """Let `authenticate` decide from the next hello on; connections that exist have brought no headers."""
-        self._gate.authenticate = authenticate
+        """Let `authenticate`, of the application, decide from the next hello on; connections that exist have brought
+        no headers."""
+        self._gate.authenticate = lambda credentials: self.perform(partial(authenticate, credentials))
         self._headers_wanted = wants_headers
 
     # Life -------------------------------------------------------------------
@@ -131,6 +139,18 @@ class Hub:
     def reopen(self) -> None:
         """Let clients in again after a stop: another server begins to serve this hub."""
         self._stopping = False
+
+    def attach(self, application: ApplicationThread) -> None:
+        """Run what belongs to the application there, from now on: methods that do not say otherwise, handlers, what
+        renders on demand, and its authentication."""
+        self.application = application
+        self._executors["main"] = application.run
+
+    def detach(self) -> None:
+        """Run it on the event loop's thread again: the hub has stopped, and is bound to no event loop."""
+        self.application = None
+        self._executors.pop("main", None)
+        self._loop, self._thread = None, 0
 
     async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
         """Close every session with 1001, also those that come in until another server begins; then see Work.stop."""
@@ -162,7 +182,7 @@ class Hub:
             session.close(1011, "the server failed to take the connection")
 
     def admit(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
-        return Client(session, identity, opening.address)
+        return Client(session, identity, opening.address, self.on_loop)
 
     def welcome(self, session: SessionView) -> None:
         client = session.client
@@ -177,8 +197,9 @@ class Hub:
             "client %s from %s connected%s",
             client.id, client.address or "nowhere", f" as {client.user}" if client.user else "", extra=client.log,
         )  # fmt: skip
+        self._changed()
         for handler in self.on_connect:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
         if not session.subscribing:
             self.subscriptions.announce(session)
 
@@ -188,7 +209,7 @@ class Hub:
         if len(self._detached) > self.limits.max_clients:
             next(iter(self._detached)).close(1008, f"over max_clients ({self.limits.max_clients}) clients are away")
         for handler in self.on_detach:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
 
     def resumed(self, session: SessionView, opening: Opening) -> None:
         self._detached.pop(session, None)
@@ -197,7 +218,7 @@ class Hub:
             client.address = opening.address
         logger.info("client %s has returned", session.client_id, extra=self._log(session))
         for handler in self.on_resume:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
 
     def merged(self, session: SessionView) -> None:
         self.connected.discard(session)
@@ -230,8 +251,13 @@ class Hub:
         logger.info("client %s disconnected", session.client_id, extra=client.log if client is not None else None)
         for subscription in subscriptions:
             self.subscriptions.end(subscription)
+        self._changed()
         for handler in self.on_disconnect:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
+
+    def _changed(self) -> None:
+        for notify in tuple(self.on_change):
+            notify()
 
     def _shed(self) -> None:
         """Keep less for clients, and disconnect those for which most waits, until that of all is within its bound
@@ -247,6 +273,37 @@ class Hub:
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self.work.spawn(coroutine)
+
+    # Between the event loop and the application ------------------------------------
+
+    def on_loop(self, function: Callable[[], None]) -> None:
+        """Call `function` on the event loop's thread: at once where that is the caller's, or where there is no other
+        for the application."""
+        application = self.application
+        if application is None or self.on_its_thread:
+            function()
+        else:
+            application.send(function)
+
+    async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await `coroutine` on the event loop, from there or from that of the application."""
+        loop = self._loop
+        if self.application is None or loop is None or self.on_its_thread:
+            return await coroutine
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+
+    def in_application(self, function: Callable[[], None]) -> None:
+        """Call `function` on the application's thread: at once unless it has one of its own and this is another."""
+        application = self.application
+        if application is None or application.is_current:
+            function()
+        else:
+            application.post(function)
+
+    def perform(self, function: Callable[[], Any]) -> Any:
+        """What a function of the application returns, or what gives that once it is awaited."""
+        application = self.application
+        return function() if application is None else application.run(function)
 
     # hub.topics.Publisher -------------------------------------------------------
 
@@ -267,16 +324,19 @@ class Hub:
         return client_id in self.sessions
 
     def submit(self, deliver: Callable[[], None]) -> None:
-        ordering = self.service.ordering
+        ordering, application = self.service.ordering, self.application
         if self.on_its_thread:
             ordering.submit(deliver)
+        elif application is not None:
+            application.submit(deliver)
         elif self._loop is not None:
             self._loop.call_soon_threadsafe(ordering.submit, deliver, context=contextvars.Context())
         else:  # there is no client yet
             deliver()
 
-    def handle(self, handler: Handler, subscription: Subscription) -> None:
-        self.work.handle(handler, subscription)
+    def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
+        application = self.application
+        (self.work if application is None else application).handle(handler, argument)
 
 
 def _held(session: SessionView) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import functools
 import inspect
 import logging
@@ -28,13 +27,17 @@ MAX_REPR = 4096
 """Characters of an exception's `repr` that are sent (ERR-2)."""
 
 Executor = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a function elsewhere than on the event loop's thread."""
+"""Runs a function elsewhere than on the event loop's thread, in the context of its caller. What it returns may be
+awaitable on the application's thread (`run="main"`), and is awaited there."""
 
 
 class Responder(Protocol):
     """The end of a connection whose calls are dispatched: it sends what becomes of them."""
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None: ...
+
+    def encoded(self, id_: str, value: Value, method: str) -> Value:
+        """A result as `result` takes it, encoded now as far as it can be. From any thread."""
 
     def error(self, id_: str, code: int, message: str, data: Value = None) -> None: ...
 
@@ -54,7 +57,7 @@ class Service:
     Args:
         owner: what `Call.app` is.
         spawn: runs a coroutine as a task, and keeps a reference to that.
-        executors: by `Method.run`. A method whose `run` has none runs on the event loop's thread.
+        executors: by `Method.run`; they may change. A method whose `run` has none runs on the event loop's thread.
 
     Attributes:
         methods: what may be called.
@@ -143,10 +146,11 @@ class Dispatcher:
             args, kwargs = request.args, request.kwargs
             if method.check is not None and (kwargs or tuple(map(type, args)) != method.plain_types):
                 args, kwargs = method.check(args, kwargs, call)  # type: ignore[assignment]
-            if method.run == "loop" or method.run not in service.executors:
+            if method.run not in service.executors:
                 result = method.function(*args, **kwargs)
             else:
-                result = self._elsewhere(method, functools.partial(_outcome, call, method.function, args, kwargs))
+                work = functools.partial(_serve, self._responder, call, method.function, args, kwargs)
+                result = service.executors[method.run](work)
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._keep(call, result, method.detached)  # the task copies this context, and current_call with it
                 return
@@ -158,7 +162,7 @@ class Dispatcher:
         call.answered = True
         self._responder.result(call.id, result, call.method)
         if service.ordering.holding:
-            service.ordering.release()
+            service.ordering.release(call)
 
     def cancel(self, id_: str) -> bool:
         """Cancel a call under way; whether there is one of that id."""
@@ -187,11 +191,6 @@ class Dispatcher:
         total = service.limits.max_server_calls
         return service.under_way >= total and running >= max(total // max(service.busy, 1), 1)
 
-    def _elsewhere(self, method: Method, function: Function) -> Awaitable[Value]:
-        """Run a sync method where it wants to run; an async one's coroutine comes back to the event loop."""
-        context = contextvars.copy_context()
-        return self._service.executors[method.run](functools.partial(context.run, function))
-
     def _keep(self, call: Call, awaitable: Awaitable[Value], detached: bool) -> None:
         """Enter a call into the table until it has ended."""
         service = self._service
@@ -214,6 +213,8 @@ class Dispatcher:
                 _discard(awaitable)
                 raise asyncio.CancelledError
             result = await awaitable
+            if inspect.iscoroutine(result):  # of a function in a pool of threads
+                result = await result
             if type(result) is _Raised:
                 raise result.error
             if call.cancelled:  # and it went on all the same
@@ -225,7 +226,7 @@ class Dispatcher:
         else:
             call.answered = True
             self._responder.result(call.id, result, call.method)
-            self._service.ordering.release()
+            self._service.ordering.release(call)
         finally:
             self._ended(key)
 
@@ -259,7 +260,7 @@ class Dispatcher:
                 data["trace"] = "".join(traceback.format_exception(error))
             self._responder.error(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
         call.cancelled = call.cancelled or stopped  # the server stops: a thread sees it
-        self._service.ordering.release()
+        self._service.ordering.release(call)
 
 
 def _safe_repr(error: BaseException) -> str:
@@ -278,7 +279,7 @@ def _loop_has_ended() -> bool:
 
 
 class _Raised:
-    """What a function raised in a thread. Neither kind of future can carry a StopIteration."""
+    """What a function raised on another thread. Neither kind of future can carry a StopIteration."""
 
     __slots__ = ("error",)
 
@@ -286,15 +287,32 @@ class _Raised:
         self.error = error
 
 
-def _outcome(call: Call, function: Function, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
-    """What a function returns or raises, in a thread. Where the call is cancelled, nobody waits for it."""
+def _serve(
+    responder: Responder, call: Call, function: Function, args: Sequence[Value], kwargs: dict[str, Value]
+) -> Value:
+    """Run a method's function on another thread: its result, encoded there, before anything can change it; what it
+    raised; or what gives one of these once it is awaited. Where the call is cancelled, nobody waits for it."""
     try:
         call.raise_if_cancelled()
-        return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+        if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
+            return _await(responder, call, result)
+        return responder.encoded(call.id, result, call.method)
     except BaseException as error:
-        if call.cancelled and not isinstance(error, asyncio.CancelledError):
-            logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
-        return _Raised(error)
+        return _raised(call, error)
+
+
+async def _await(responder: Responder, call: Call, awaitable: Awaitable[Value]) -> Value:
+    try:
+        return responder.encoded(call.id, await awaitable, call.method)
+    except BaseException as error:
+        return _raised(call, error)
+
+
+def _raised(call: Call, error: BaseException) -> _Raised:
+    if call.cancelled and not isinstance(error, asyncio.CancelledError):
+        logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
+    return _Raised(error)
 
 
 def _discard(awaitable: Awaitable[Value]) -> None:

@@ -35,8 +35,8 @@ class Method:
     Args:
         name: dot-separated; each part matches `^[a-z][a-z0-9_]*$` (MSG-5).
         function: sync or async. What it returns is the result.
-        run: where a sync function runs: "loop", the event loop's thread; "thread", a pool of threads; "main", the
-            application's thread.
+        run: where it runs: "main", the application's thread; "loop", that of the event loop that serves clients;
+            "thread", a pool of threads, where an async function cannot run.
         checked: check arguments against its signature and type hints. The compatibility API's methods are not.
         interceptors: see rpc.interceptors; the first is called first.
         detached: its calls go on when their client has gone; they are cancelled otherwise.
@@ -57,7 +57,7 @@ class Method:
         name: str,
         function: Function,
         *,
-        run: Run = "loop",
+        run: Run = "main",
         checked: bool = True,
         interceptors: Iterable[Interceptor] = (),
         detached: bool = False,
@@ -120,4 +120,4 @@ def run_of(run: Run | None, thread: bool) -> Run:
     `run="thread"`. Raises UsageError if they contradict each other."""
     if thread and run not in (None, "thread"):
         raise UsageError(f"thread=True and run={run!r} contradict each other")
-    return "thread" if thread else run or "loop"
+    return "thread" if thread else run or "main"

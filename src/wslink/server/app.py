@@ -82,8 +82,8 @@ class App:
         self._hub = Hub(self, self._authenticate, limits or Limits(), features=features)
         self._server: Server | None = None
         self._included: Included | None = None
-        self.method("application.exit")(self._exit)
-        self.method("application.exit.later")(self._exit_later)
+        self.method("application.exit", run="loop")(self._exit)
+        self.method("application.exit.later", run="loop")(self._exit_later)
 
     # What clients may do ------------------------------------------------------
 
@@ -98,17 +98,17 @@ class App:
     ) -> Callable[[FunctionT], FunctionT]:
         """Decorator: let clients call a function, sync or async.
 
-        An async function runs beside others. A sync one runs on the event loop's thread, where VTK and most native
-        libraries need to be, and holds up
-        everything else meanwhile; `thread=True` runs it in a pool instead. Arguments are checked against the type
+        An async function runs beside others. A sync one runs on the application's thread, where VTK and most native
+        libraries need to be, and holds up what else runs there meanwhile, which is everything unless the setting
+        `application_thread` is on (docs/threads.md); `thread=True` runs it in a pool instead. Arguments are checked against the type
         hints and converted (a list to a tuple, a map to a
         dataclass). A parameter annotated `Call` receives the call. What it returns is the result; MethodError chooses
         the failure.
 
         Args:
             name: dot-separated; each part matches `^[a-z][a-z0-9_]*$`.
-            run: where a sync function runs: "loop", the event loop's thread, unless given; "thread", a pool of threads;
-                "main", the application's thread.
+            run: where it runs: "main", the application's thread, unless given; "loop", the thread that serves clients,
+                which is the same without `application_thread`; "thread", a pool of threads, for sync functions.
             thread: as run="thread".
             detached: let calls go on when their client has gone; they are cancelled otherwise.
             priority: "urgent", "normal" or "bulk": what of its results goes first among what waits for a client. Unless

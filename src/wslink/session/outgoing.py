@@ -112,13 +112,15 @@ class Outgoing(Stateful):
         self.acknowledgements = self.flow.received
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None:
-        """Send the result of a request; an error where it cannot be encoded."""
-        try:
-            message = self.encoder.result(id_, value, self._max_frame)
-        except NotSerializable as error:
-            logger.error("the result of %s cannot be sent: %s", method, error)
-            self.error(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
-            return
+        """Send the result of a request, or what `encoded` made of it; an error where it cannot be encoded."""
+        if type(value) is Message:
+            message = value
+        else:
+            try:
+                message = self.encoder.result(id_, value, self._max_frame)
+            except NotSerializable as error:
+                self.error(id_, *_unsendable(error, method))
+                return
         if (
             self.queue.waiting
             or message.source is not None
@@ -131,6 +133,14 @@ class Outgoing(Stateful):
             self._transport.send(message.frames)
         else:
             self._transport.send(self.resumption.numbered(message))
+
+    def encoded(self, id_: str, value: Value, method: str | None) -> Message:
+        """The result of a request, encoded; an error where it cannot be. From any thread."""
+        try:
+            return self.encoder.result(id_, value, self._max_frame)
+        except NotSerializable as error:
+            code, message, data = _unsendable(error, method)
+            return self.encoder.failure(id_, {"code": code, "message": message, "data": data}, self._max_frame)
 
     def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
         """Send the error of a request, with a word in place of data that cannot be encoded."""
@@ -280,6 +290,12 @@ class Outgoing(Stateful):
         for notify in self._owner.observers.settled if messages else ():
             for _ in range(messages):
                 notify(self)
+
+
+def _unsendable(error: NotSerializable, method: str | None) -> tuple[int, str, str | None]:
+    """What the caller of a method is told whose result cannot be encoded."""
+    logger.error("the result of %s cannot be sent: %s", method, error)
+    return errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method
 
 
 def _sendable(encoder: Encoder, error: dict[str, Value]) -> dict[str, Value]:
