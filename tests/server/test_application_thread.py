@@ -464,7 +464,6 @@ async def test_it_serves_in_a_loop_that_runs_already(app: App) -> None:
     for _ in range(2):
         async with await app.serve(
             port=port, host="127.0.0.1", handle_signals=False, ready_msg="", application_thread=True
-        ):
-            async with wslink.connect(f"ws://127.0.0.1:{port}/ws", secret="secret") as link:
-                assert await link.call("test.thread") == threading.get_ident()
-                assert await link.call("test.io") != threading.get_ident()
+        ), wslink.connect(f"ws://127.0.0.1:{port}/ws", secret="secret") as link:
+            assert await link.call("test.thread") == threading.get_ident()
+            assert await link.call("test.io") != threading.get_ident()

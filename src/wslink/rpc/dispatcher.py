@@ -14,7 +14,7 @@ from wslink import errors
 from wslink.errors import MethodError, PeerError
 from wslink.rpc.call import Call, Caller, current_call
 from wslink.rpc.interceptors import Function
-from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
+from wslink.rpc.methods import NEVER_AWAITABLE, Methods
 from wslink.rpc.ordering import ResponseFirst
 from wslink.wire.limits import Limits
 from wslink.wire.messages import Request

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from wslink.rpc.call import Call, current_call
 
-
 PATIENCE = 0.01
 """Seconds that what a call publishes on the application's thread is held for its response."""
 
