@@ -462,8 +462,9 @@ async def test_it_serves_in_a_loop_that_runs_already(app: App) -> None:
     app.method("test.io", run="loop")(lambda: threading.get_ident())
     port = free_port()
     for _ in range(2):
-        async with await app.serve(
-            port=port, host="127.0.0.1", handle_signals=False, ready_msg="", application_thread=True
-        ), wslink.connect(f"ws://127.0.0.1:{port}/ws", secret="secret") as link:
+        async with (
+            await app.serve(port=port, host="127.0.0.1", handle_signals=False, ready_msg="", application_thread=True),
+            wslink.connect(f"ws://127.0.0.1:{port}/ws", secret="secret") as link,
+        ):
             assert await link.call("test.thread") == threading.get_ident()
             assert await link.call("test.io") != threading.get_ident()

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from wslink.hub.application import ApplicationThread
 from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
 from wslink.hub.gate import Gate
+from wslink.hub.placement import Placement
 from wslink.hub.subscriptions import Subscriptions
-from wslink.hub.work import ArgumentT, Work
-from wslink.rpc.dispatcher import Executor, Service
+from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
 from wslink.session.features.cancel import Cancel
 from wslink.session.features.flow import Flow
+from wslink.session.features.progress import Progress
 from wslink.session.features.resume import Resume
 from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
@@ -38,14 +36,12 @@ logger: logging.Logger = logging.getLogger("wslink")
 STOPS = "the server stops"
 
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
-T = TypeVar("T")
-
 
 HEARTBEAT = 30.0
 """Seconds."""
 
 
-class Hub:
+class Hub(Placement):
     """The part of a server that does no I/O (session.ports.SessionOwner, hub.topics.Publisher).
 
     Args:
@@ -68,7 +64,6 @@ class Hub:
         on_connect, on_disconnect: called with the id of a client that has come, and that has gone.
         on_detach, on_resume: the same, of one whose connection was lost, and that has returned.
         on_change: called on the event loop's thread when a client has come, or gone.
-        application: the thread of the application, where that is another than the event loop's; see `attach`.
     """
 
     def __init__(
@@ -82,14 +77,13 @@ class Hub:
         observers: Iterable[Observer] = (),
         features: Iterable[Feature] = (),
     ) -> None:
+        super().__init__()
         self.limits: Limits = limits
         self.heartbeat: float = HEARTBEAT
         self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
-        self.work: Work = Work()
-        self._executors: dict[str, Executor] = {"thread": self.work.in_thread}
-        self.service: Service = Service(owner, self.work.spawn, self._executors, limits, debug)
+        self.service: Service = Service(owner, self.work.spawn, self.executors, limits, debug)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
-        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
+        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel(), Progress()
         self.features: Features = Features((*own, *features))
         self.turns: Turns = Turns()
         self.backlog: Backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
@@ -104,14 +98,11 @@ class Hub:
         self.on_detach: list[ClientHandler] = []
         self.on_resume: list[ClientHandler] = []
         self.on_change: list[Callable[[], None]] = []
-        self.application: ApplicationThread | None = None
         self._detached: dict[SessionView, None] = {}  # the one that has waited for longest first
         self._gate = Gate(authenticate)
         self._clients: dict[str, Client] = {}
         self.clients: Clients = Clients(self._clients)
         self._headers_wanted = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = 0
         self._stopping = False
 
     def configure(self, limits: Limits, debug: bool, threads: int = 0, heartbeat: float = HEARTBEAT) -> None:
@@ -132,25 +123,12 @@ class Hub:
 
     def start(self) -> None:
         """Bind to the running event loop and its thread."""
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
+        self.bind()
         self.reopen()
 
     def reopen(self) -> None:
         """Let clients in again after a stop: another server begins to serve this hub."""
         self._stopping = False
-
-    def attach(self, application: ApplicationThread) -> None:
-        """Run what belongs to the application there, from now on: methods that do not say otherwise, handlers, what
-        renders on demand, and its authentication."""
-        self.application = application
-        self._executors["main"] = application.run
-
-    def detach(self) -> None:
-        """Run it on the event loop's thread again: the hub has stopped, and is bound to no event loop."""
-        self.application = None
-        self._executors.pop("main", None)
-        self._loop, self._thread = None, 0
 
     async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
         """Close every session with 1001, also those that come in until another server begins; then see Work.stop."""
@@ -171,7 +149,7 @@ class Hub:
         return self._gate.admit(credentials)
 
     def opened(self, session: SessionView, opening: Opening) -> None:
-        if self._loop is not asyncio.get_running_loop():
+        if not self.is_bound:
             self.start()
         self.connected.add(session)
         try:
@@ -271,40 +249,6 @@ class Hub:
             limit, waiting = self.limits.max_server_backlog, most.queue.waiting
             most.close(1008, f"over max_server_backlog ({limit} bytes) wait for all clients, {waiting} of them for it")
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self.work.spawn(coroutine)
-
-    # Between the event loop and the application ------------------------------------
-
-    def on_loop(self, function: Callable[[], None]) -> None:
-        """Call `function` on the event loop's thread: at once where that is the caller's, or where there is no other
-        for the application."""
-        application = self.application
-        if application is None or self.on_its_thread:
-            function()
-        else:
-            application.send(function)
-
-    async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await `coroutine` on the event loop, from there or from that of the application."""
-        loop = self._loop
-        if self.application is None or loop is None or self.on_its_thread:
-            return await coroutine
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
-
-    def in_application(self, function: Callable[[], None]) -> None:
-        """Call `function` on the application's thread: at once unless it has one of its own and this is another."""
-        application = self.application
-        if application is None or application.is_current:
-            function()
-        else:
-            application.post(function)
-
-    def perform(self, function: Callable[[], Any]) -> Any:
-        """What a function of the application returns, or what gives that once it is awaited."""
-        application = self.application
-        return function() if application is None else application.run(function)
-
     # hub.topics.Publisher -------------------------------------------------------
 
     @property
@@ -315,28 +259,8 @@ class Hub:
     def max_retained(self) -> int:
         return self.limits.max_retained
 
-    @property
-    def on_its_thread(self) -> bool:
-        """Whether the caller runs on the event loop's thread."""
-        return threading.get_ident() == self._thread
-
     def knows(self, client_id: str) -> bool:
         return client_id in self.sessions
-
-    def submit(self, deliver: Callable[[], None]) -> None:
-        ordering, application = self.service.ordering, self.application
-        if self.on_its_thread:
-            ordering.submit(deliver)
-        elif application is not None:
-            application.submit(deliver)
-        elif self._loop is not None:
-            self._loop.call_soon_threadsafe(ordering.submit, deliver, context=contextvars.Context())
-        else:  # there is no client yet
-            deliver()
-
-    def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
-        application = self.application
-        (self.work if application is None else application).handle(handler, argument)
 
 
 def _held(session: SessionView) -> int:

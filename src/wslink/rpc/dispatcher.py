@@ -14,7 +14,8 @@ from wslink import errors
 from wslink.errors import MethodError, PeerError
 from wslink.rpc.call import Call, Caller, current_call
 from wslink.rpc.interceptors import Function
-from wslink.rpc.methods import NEVER_AWAITABLE, Methods
+from wslink.rpc.latest import Turns
+from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
 from wslink.rpc.ordering import ResponseFirst
 from wslink.wire.limits import Limits
 from wslink.wire.messages import Request
@@ -43,6 +44,9 @@ class Responder(Protocol):
 
     def unknown(self, request: Request) -> None:
         """There is no such method. Sends the error."""
+
+    def reporter(self, call: Call) -> Callable[[Value], None] | None:
+        """What sends the progress of a call whose caller asks for it; None where that was not agreed on (PRG-1)."""
 
     def full(self) -> None:
         """`Dispatcher.full` has become true: calls that are started all the same are run."""
@@ -116,12 +120,13 @@ class Dispatcher:
         responder: sends results and errors.
     """
 
-    __slots__ = ("_responder", "_running", "_service", "full")
+    __slots__ = ("_responder", "_running", "_service", "_turns", "full")
 
     def __init__(self, service: Service, responder: Responder) -> None:
         self._service = service
         self._responder = responder
         self._running: dict[object, Running] | None = None  # most clients never have one
+        self._turns: Turns | None = None
         self.full: bool = False
         """Whether no further calls are to be taken from the client for a while (LIM-10)."""
 
@@ -146,7 +151,11 @@ class Dispatcher:
             args, kwargs = request.args, request.kwargs
             if method.check is not None and (kwargs or tuple(map(type, args)) != method.plain_types):
                 args, kwargs = method.check(args, kwargs, call)  # type: ignore[assignment]
-            if method.run not in service.executors:
+            if request.progress:
+                call.report = self._responder.reporter(call)
+            if method.latest:
+                result = self._in_turn(method, call, args, kwargs)
+            elif method.run not in service.executors:
                 result = method.function(*args, **kwargs)
             else:
                 work = functools.partial(_serve, self._responder, call, method.function, args, kwargs)
@@ -190,6 +199,16 @@ class Dispatcher:
             return True
         total = service.limits.max_server_calls
         return service.under_way >= total and running >= max(total // max(service.busy, 1), 1)
+
+    def _in_turn(self, method: Method, call: Call, args: Sequence[Value], kwargs: dict[str, Value]) -> Awaitable[Value]:
+        """Run a latest-wins method when it is the call's turn (TURN-5)."""
+        function: Function = functools.partial(method.function, *args, **kwargs)
+        if method.run in self._service.executors:
+            work = functools.partial(_serve, self._responder, call, method.function, args, kwargs)
+            function = functools.partial(self._service.executors[method.run], work)
+        if self._turns is None:
+            self._turns = Turns()
+        return self._turns.run(method.name, function)
 
     def _keep(self, call: Call, awaitable: Awaitable[Value], detached: bool) -> None:
         """Enter a call into the table until it has ended."""

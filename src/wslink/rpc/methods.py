@@ -40,6 +40,7 @@ class Method:
         checked: check arguments against its signature and type hints. The compatibility API's methods are not.
         interceptors: see rpc.interceptors; the first is called first.
         detached: its calls go on when their client has gone; they are cancelled otherwise.
+        latest: of the calls of one client one runs at a time, and of those that wait only the newest does (TURN-5).
         priority: of its results among what waits for a client; their size decides unless given (LANE-2).
 
     Attributes:
@@ -62,6 +63,7 @@ class Method:
         interceptors: Iterable[Interceptor] = (),
         detached: bool = False,
         priority: Priority | None = None,
+        latest: bool = False,
     ) -> None:
         if not is_method_name(name):
             raise UsageError(
@@ -78,6 +80,7 @@ class Method:
         self.name = name
         self.run = run
         self.detached: bool = detached
+        self.latest: bool = latest
         self.lane: int | None = lane_of(f"method {name!r}", priority)
         self.function: Function = compose(name, function, interceptors)
         self.check: Check | None = signature.bind if signature is not None else None

@@ -8,7 +8,6 @@ from time import monotonic
 from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
-from wslink.rpc.methods import MAX_NAME
 from wslink.session.acknowledgements import Acknowledgements
 from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
@@ -21,9 +20,8 @@ from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, DETACHED, Stateful
 from wslink.session.window import DeliveryWindow
 from wslink.wire.chunks import renumbered
-from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
+from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Buffer, Message
-from wslink.wire.messages import Request
 from wslink.wire.show import as_text
 from wslink.wire.value import Value
 
@@ -51,7 +49,7 @@ class Outgoing(Stateful):
         self.client: Caller | None = None
         self.route: Value = route
         self.subscribing: bool = False
-        self.encoder: Encoder = SECOND_WITH_ARRAYS
+        self.encoder: Encoder = V2_WITH_ARRAYS
         self.features: tuple[str, ...] = ()
         self.flow: FlowControl | None = None
         self.acknowledgements: Acknowledgements | None = None
@@ -139,8 +137,8 @@ class Outgoing(Stateful):
         try:
             return self.encoder.result(id_, value, self._max_frame)
         except NotSerializable as error:
-            code, message, data = _unsendable(error, method)
-            return self.encoder.failure(id_, {"code": code, "message": message, "data": data}, self._max_frame)
+            failure = dict(zip(("code", "message", "data"), _unsendable(error, method), strict=True))
+            return self.encoder.failure(id_, failure, self._max_frame)
 
     def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
         """Send the error of a request, with a word in place of data that cannot be encoded."""
@@ -153,15 +151,6 @@ class Outgoing(Stateful):
             logger.error("an error cannot be sent as it is: %s", unsendable)
             failure = self.encoder.failure(id_, _sendable(self.encoder, error), self._max_frame)
         self.send(failure, None, (id_,))
-
-    def unknown(self, request: Request) -> None:
-        """Send that there is no such method."""
-        for notify in self._owner.observers.unknown:
-            notify(self, request)
-        # Released clients compare the message.
-        hint = self._owner.service.methods.hint(request.method) if self.features else ""
-        text = f"Unregistered method called{hint}"
-        self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
     def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:
         """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`, and SendQueue.put for
