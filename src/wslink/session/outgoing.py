@@ -105,9 +105,8 @@ class Outgoing(Stateful):
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
         numbers = self.resumption.received if self.resumption is not None else None
-        self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump, numbers)
-        self._sender.flow = self.flow
-        self.acknowledgements = self.flow.received
+        self.flow = flow = FlowControl(self.queue, self._transport, self._send_now, self._pump, numbers)
+        self._sender.flow, self.acknowledgements = flow, flow.received
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None:
         """Send the result of a request, or what `encoded` made of it; an error where it cannot be encoded."""
