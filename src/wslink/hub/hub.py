@@ -20,6 +20,7 @@ from wslink.session.features.cancel import Cancel
 from wslink.session.features.flow import Flow
 from wslink.session.features.progress import Progress
 from wslink.session.features.resume import Resume
+from wslink.session.features.stream import Stream
 from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
 from wslink.session.intake import Turns
@@ -83,8 +84,8 @@ class Hub(Placement):
         self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
         self.service: Service = Service(owner, self.work.spawn, self.executors, limits, debug)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
-        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel(), Progress()
-        self.features: Features = Features((*own, *features))
+        own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
+        self.features: Features = Features((*own, Progress(), Stream(), *features))
         self.turns: Turns = Turns()
         self.backlog: Backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
         self.observers: Observers = Observers()

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from wslink.hub.application import ApplicationThread
 from wslink.hub.work import ArgumentT, Work
-from wslink.rpc.dispatcher import Executor, Service
+from wslink.rpc.call import Executor
+from wslink.rpc.dispatcher import Service
 
 T = TypeVar("T")
 

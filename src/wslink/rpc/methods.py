@@ -12,6 +12,7 @@ from wslink.rpc.interceptors import Function, Interceptor, compose
 from wslink.rpc.priority import Priority, lane_of
 from wslink.rpc.resolution import target_of
 from wslink.rpc.schema import Signature
+from wslink.rpc.streaming import awaitable, streaming
 from wslink.rpc.suggest import Suggestions
 from wslink.wire.messages import is_method_name
 from wslink.wire.show import shown
@@ -34,9 +35,9 @@ class Method:
 
     Args:
         name: dot-separated; each part matches `^[a-z][a-z0-9_]*$` (MSG-5).
-        function: sync or async. What it returns is the result.
-        run: where it runs: "main", the application's thread; "loop", that of the event loop that serves clients;
-            "thread", a pool of threads, where an async function cannot run.
+        function: sync or async. What it returns is the result, what it yields the items of a stream.
+        run: where it runs: "main", the application's thread, unless given; "loop", that of the event loop that serves
+            clients; "thread", a pool of threads, where an async function cannot run.
         checked: check arguments against its signature and type hints. The compatibility API's methods are not.
         interceptors: see rpc.interceptors; the first is called first.
         detached: its calls go on when their client has gone; they are cancelled otherwise.
@@ -45,6 +46,9 @@ class Method:
 
     Attributes:
         function: what is called, interceptors included.
+        signature: its parameters and what it streams, for what describes methods; None where `checked` is false.
+        streams: whether its results are a stream (STR-1).
+        streaming: whether it streams its results, or takes streams as arguments.
         check: takes the arguments of a call to those that `function` is called with, and raises InvalidParams; None
             where they are taken as they come.
         plain_types: the types of positional arguments that need no check; None where all do.
@@ -58,7 +62,7 @@ class Method:
         name: str,
         function: Function,
         *,
-        run: Run = "main",
+        run: Run | None = None,
         checked: bool = True,
         interceptors: Iterable[Interceptor] = (),
         detached: bool = False,
@@ -69,21 +73,27 @@ class Method:
             raise UsageError(
                 f"method name {name!r}: dot-separated parts, each of a-z, 0-9 and _ and beginning with a letter"
             )
-        if run not in RUNS:
-            raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
-        target = target_of(function)
-        if checked and (inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)):
-            raise UsageError(f"method {name!r} is a generator: a method returns its result, all of it")
-        if run == "thread" and inspect.iscoroutinefunction(target):
-            raise UsageError(f"method {name!r} is async: thread=True is for functions that block")
+        _check_run(name, function, run)
         signature = Signature(name, function) if checked else None
+        if signature is not None and (signature.streams or signature.stream_parameters):
+            _check_streaming(name, function, signature, run, detached)
+        self.signature: Signature | None = signature
+        self.streams: bool = signature is not None and signature.streams
+        self.streaming: bool = self.streams or (signature is not None and bool(signature.stream_parameters))
         self.name = name
-        self.run = run
+        chosen: Run = run or "main"
+        self.run: Run = "loop" if self.streams else chosen
         self.detached: bool = detached
         self.latest: bool = latest
         self.lane: int | None = lane_of(f"method {name!r}", priority)
-        self.function: Function = compose(name, function, interceptors)
+        self.function: Function = compose(
+            name, streaming(function, run or "main") if self.streams else function, interceptors
+        )
         self.check: Check | None = signature.bind if signature is not None else None
+        if signature is not None and signature.stream_parameters:
+            self.check = signature.bind_streams
+        if self.streaming:
+            self.function = awaitable(self.function)
         self.plain_types: tuple[type, ...] | None = signature.plain_types if signature is not None else None
 
 
@@ -118,9 +128,32 @@ class Methods(dict[str, Method]):
         return f": {shown(name)}" + (f"; did you mean {near}?" if near else "")
 
 
-def run_of(run: Run | None, thread: bool) -> Run:
+def _check_run(name: str, function: Function, run: Run | None) -> None:
+    """Raise UsageError for a method that cannot run there."""
+    if run not in (None, *RUNS):
+        raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
+    if run == "thread" and inspect.iscoroutinefunction(target_of(function)):
+        raise UsageError(f"method {name!r} is async: thread=True is for functions that block")
+
+
+def _check_streaming(name: str, function: Function, signature: Signature, run: Run | None, detached: bool) -> None:
+    """Raise UsageError for a method with streams that cannot be served."""
+    target = target_of(function)
+    if signature.streams and inspect.isgeneratorfunction(target) and run in (None, "loop"):
+        raise UsageError(f"method {name!r} is a generator: make it an async one, or give it run='thread'")
+    if signature.stream_parameters and not (signature.streams or inspect.iscoroutinefunction(target)):
+        raise UsageError(f"method {name!r} takes a stream, and so has to be async")
+    if signature.stream_parameters and inspect.isgeneratorfunction(target):
+        raise UsageError(f"method {name!r} takes a stream, and so has to be an async generator")
+    if signature.streams and run == "thread" and not inspect.isgeneratorfunction(target):
+        raise UsageError(f"method {name!r} is an async generator: run={run!r} is for functions that block")
+    if detached:
+        raise UsageError(f"method {name!r} has streams, which end with their client: it cannot be detached")
+
+
+def run_of(run: Run | None, thread: bool) -> Run | None:
     """Where a method runs that was registered with these options, of which `thread=True` is an alias of
     `run="thread"`. Raises UsageError if they contradict each other."""
     if thread and run not in (None, "thread"):
         raise UsageError(f"thread=True and run={run!r} contradict each other")
-    return "thread" if thread else run or "main"
+    return "thread" if thread else run

@@ -55,17 +55,18 @@ class Cancellable(Detachable):
 
     def cancel(self, id_: str) -> None:
         """The client gave up a call of its own (CAN-1, CAN-2)."""
-        self._withdraw(self.queue.newest((PROGRESS, id_)))
-        if self._dispatcher.cancel(id_):
-            return
-        self._withdraw(self.queue.named.response(id_))
-        self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
+        is_running = self._dispatcher.cancel(id_)
+        progress, entries = self.queue.newest((PROGRESS, id_)), self.queue.named.entries(id_)
+        self._withdraw([entry for entry in entries if entry.names == (id_,) or entry is progress])
+        if not is_running:
+            self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
 
-    def _withdraw(self, entry: Entry | None) -> None:
-        """Send no more of a message that waits."""
-        if entry is not None:
+    def _withdraw(self, entries: list[Entry]) -> None:
+        """Send no more of messages that wait."""
+        if entries:
             messages = len(self.queue)
-            self.queue.give_up(entry)
+            for entry in entries:
+                self.queue.give_up(entry)
             self._settle(messages - len(self.queue))
             self._pump()
 
