@@ -15,6 +15,7 @@ import wslink
 from tests.conftest import Open
 from tests.ports import free_port
 from tests.session.test_resume import Returning
+from tests.session.test_streams import FEATURES, ask, items, stream
 from wslink import App, Call, CallError, Identity, MethodError, UsageError, Viewer
 
 SOON = 0.05
@@ -468,3 +469,58 @@ async def test_it_serves_in_a_loop_that_runs_already(app: App) -> None:
         ):
             assert await link.call("test.thread") == threading.get_ident()
             assert await link.call("test.io") != threading.get_ident()
+
+
+async def test_streams_are_made_and_read_on_the_applications_thread(app: App, peers: Open) -> None:
+    async def names(most: int) -> AsyncIterator[str]:
+        for _ in range(most):
+            await asyncio.sleep(0)
+            yield threading.current_thread().name
+
+    def steps(most: int) -> Iterator[str]:
+        for _ in range(most):
+            yield threading.current_thread().name
+
+    async def total(values: AsyncIterator[int]) -> list[Any]:
+        found = sum([value async for value in values])
+        return [threading.current_thread().name, found]
+
+    app.method("test.names")(names)
+    app.method("test.steps", run="main")(steps)
+    app.method("test.loop", run="loop")(names)
+    app.method("test.total")(total)
+    with Running(app) as running:
+        peer = await peers(running.url, hello={**HELLO, "features": FEATURES})
+        for method, expected in (
+            ("test.names", running.thread.name), ("test.steps", running.thread.name), ("test.loop", "wslink_io")
+        ):  # fmt: skip
+            await ask(peer, method, 20, credit=50)
+            assert [item[3] for item in await items(peer, 20)] == [expected] * 20
+            assert (await peer.receive())["result"] is None
+        id_ = await peer.start("test.total", stream(1))
+        assert (await peer.receive_extension())[:2] == [5, id_]
+        for n in range(4):
+            await peer.extension(3, id_, n, n + 1, 1)
+        await peer.extension(4, id_, 4, None, 1)
+        assert (await peer.answer(id_))["result"] == [running.thread.name, 10]
+
+
+async def test_progress_of_a_call_that_blocks_arrives_at_once(app: App, peers: Open) -> None:
+    went_on = threading.Event()
+
+    @app.method("test.work")
+    def work(call: Call) -> str:
+        call.progress(0.5)
+        assert went_on.wait(5)
+        call.progress(1.0)
+        return "done"
+
+    with Running(app) as running:
+        peer = await peers(running.url, hello={**HELLO, "features": ["progress"]})
+        began = time.monotonic()
+        await peer.send({"wslink": "1.0", "id": "rpc:1:1", "method": "test.work", "args": [], "progress": True})
+        assert (await peer.receive_extension())[-1] == 0.5
+        assert time.monotonic() - began < 2 * SOON
+        went_on.set()
+        assert (await peer.answer("rpc:1:1"))["result"] == "done"
+        assert peer.extensions[-1][-1] == 1.0

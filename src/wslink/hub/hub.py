@@ -111,6 +111,8 @@ class Hub(Placement):
         began with."""
         self.limits = self.service.limits = self.subscriptions.limits = limits
         self.service.debug = debug
+        self.service.methods.check_results(debug)
+        self.subscriptions.check_types(debug)
         self.heartbeat = heartbeat
         self.work.set_threads(threads)
 
