@@ -13,7 +13,9 @@ TYPE_CHECKING = False  # as type checkers know it; to import it from typing woul
 if TYPE_CHECKING:
     from typing import Any
 
+    from wslink.client.backoff import Reconnect
     from wslink.client.connect import connect
+    from wslink.client.events import Reconnected
     from wslink.client.link import Link
     from wslink.client.subscription import ClientSubscription
     from wslink.client.transfers import Transfer
@@ -34,10 +36,12 @@ if TYPE_CHECKING:
     from wslink.hub.clients import Client
     from wslink.hub.on_demand import Viewer
     from wslink.hub.topics import Subscription, Topic
+    from wslink.rpc.arrays import Array, Int64
     from wslink.rpc.call import Call
     from wslink.server.app import App
     from wslink.server.server import Server
     from wslink.session.identity import Credentials, Identity
+    from wslink.wire.arrays import RawArray
     from wslink.wire.limits import Limits
 
 __license__ = "BSD-3-Clause"
@@ -47,6 +51,9 @@ _HOMES = {
     "Credentials": "wslink.session.identity",
     "Client": "wslink.hub.clients",
     "App": "wslink.server.app",
+    "Array": "wslink.rpc.arrays",
+    "Int64": "wslink.rpc.arrays",
+    "RawArray": "wslink.wire.arrays",
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
     "CallError": "wslink.errors",
@@ -59,6 +66,8 @@ _HOMES = {
     "LinkError": "wslink.errors",
     "MethodError": "wslink.errors",
     "NotSerializable": "wslink.errors",
+    "Reconnect": "wslink.client.backoff",
+    "Reconnected": "wslink.client.events",
     "Server": "wslink.server.server",
     "Subscription": "wslink.hub.topics",
     "SubscriptionOverflow": "wslink.errors",
@@ -76,6 +85,7 @@ _HOMES = {
 
 __all__ = [
     "App",
+    "Array",
     "AuthenticationError",
     "Call",
     "CallError",
@@ -85,12 +95,16 @@ __all__ = [
     "ConnectionClosed",
     "Credentials",
     "Identity",
+    "Int64",
     "InvalidParams",
     "Limits",
     "Link",
     "LinkError",
     "MethodError",
     "NotSerializable",
+    "RawArray",
+    "Reconnect",
+    "Reconnected",
     "Server",
     "Subscription",
     "SubscriptionOverflow",

@@ -13,6 +13,7 @@ from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.on_demand import OnDemand, RenderT
 from wslink.hub.retained import Retained, RetainedValue
+from wslink.hub.topic_types import TopicTypes
 from wslink.rpc.call import Call, current_call
 from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.session.view import SessionView
@@ -23,7 +24,10 @@ Delivery = Literal["reliable", "latest"]
 DELIVERIES = ("reliable", "latest")
 
 Handler = Callable[["Subscription"], Awaitable[None] | None]
+Check = Callable[[Any, "Tags | None"], None]
+"""Raises UsageError for a payload and tags that are not as a topic declares."""
 HandlerT = TypeVar("HandlerT", bound=Handler)
+T = TypeVar("T")
 
 IMPLIED = 0
 """The id of the subscription to everything that a released client has of every topic (ORD-4)."""
@@ -111,6 +115,12 @@ class Publisher(Registry, Protocol):
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine as a task that ends with the server at the latest."""
 
+    def perform(self, function: Callable[[], Any]) -> Any:
+        """What a function of the application returns, or what gives that once it is awaited."""
+
+    async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await `coroutine` on the event loop."""
+
     def submit(self, deliver: Callable[[], None]) -> None:
         """Run `deliver` in the order of publishing, on the event loop's thread."""
 
@@ -148,6 +158,8 @@ class Topic(Audience[Subscription]):
         """The newest values, where a new subscriber is sent them (SUB-14)."""
         self.lane: int | None = None
         """The lane that its publications wait in; None where their size decides (LANE-2)."""
+        self.types: TopicTypes | None = None
+        self.check: Check | None = None  # in debug mode
 
     def retain(self) -> None:
         """Keep the newest value of each key from now on."""
@@ -190,7 +202,7 @@ class Topic(Audience[Subscription]):
                 raise UsageError(f'topic {self.name!r}: on_demand needs delivery="latest"')
             if self._demand is not None and not may_replace(chosen):
                 raise UsageError(f"topic {self.name!r} is rendered on demand already, by {self._demand.function!r}")
-            before, self._demand = self._demand, OnDemand(self, chosen, self._publisher.spawn, share)
+            before, self._demand = self._demand, OnDemand(self, chosen, self._publisher, share)
             self._publisher.submit(lambda: self._begin_demand(before))
             return chosen
 
@@ -250,20 +262,20 @@ class Topic(Audience[Subscription]):
         without a copy, and must stay as they are.
 
         Args:
-            payload: None, booleans, numbers, strings, bytes, bytearray, memoryview, NumPy arrays and scalars, and
-                lists, tuples and maps of these.
+            payload: what can be sent (docs/python.md).
             tags: names to strings, numbers or booleans, which filters see; they are not sent.
             key: with "latest" delivery, what the payload is a newer version of; its tags unless given.
             to, exclude: send it to this client id only, or to everyone but this one.
 
-        Returns:
-            The number of clients it is sent to; 0, and a warning in the log, if the client in `to` is not connected.
+        Returns: the number of clients it is sent to; 0, and a warning, if the client in `to` is not connected.
 
         Raises:
-            UsageError: for tags that are not allowed.
+            UsageError: for tags that are not allowed; in debug mode also for what is not as the topic declares.
             NotSerializable: naming the type that cannot be sent; nobody is sent anything then.
         """
         plain = check_tags(tags) if tags else {}
+        if self.check is not None:
+            self.check(payload, plain)
         subscriptions = self.subscriptions
         targets = self._targets(subscriptions, plain, to, exclude)
         if self.retained is not None and to is None:
@@ -306,7 +318,7 @@ class Topic(Audience[Subscription]):
         goes as fast as its slowest subscriber.
 
         With "latest" delivery it returns at once, as what waits is replaced. A client that takes nothing for
-        `Limits.stall_timeout` seconds is disconnected, and waited for no longer. Call it on the event loop's thread.
+        `Limits.stall_timeout` seconds is disconnected, and waited for no longer. In an event loop of the server's.
 
         Returns, Raises:
             as `publish`.
@@ -317,7 +329,7 @@ class Topic(Audience[Subscription]):
             behind = next((one for sessions in targets.values() for one in sessions if not one.has_room), None)
             if behind is None:
                 break
-            await behind.room_again()
+            await self._publisher.on_loop_await(behind.room_again())
         return self.publish(payload, tags, key=key, to=to, exclude=exclude)
 
     def _deliver(

@@ -70,22 +70,20 @@ class Cancellable(Detachable):
 
     def cancel(self, id_: str) -> None:
         """The client gave up a call of its own (CAN-1, CAN-2)."""
-        progress = self.queue.newest((PROGRESS, id_))
-        if progress is not None:
-            self.withdraw(progress)
-        if self._dispatcher.cancel(id_):
-            return
-        response = self.queue.named.response(id_)
-        if response is not None:
-            self.withdraw(response)
-        self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
+        is_running = self._dispatcher.cancel(id_)
+        progress, entries = self.queue.newest((PROGRESS, id_)), self.queue.named.entries(id_)
+        self.withdraw([entry for entry in entries if entry.names == (id_,) or entry is progress])
+        if not is_running:
+            self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
 
-    def withdraw(self, entry: Entry) -> None:
-        """Send no more of a message that waits."""
-        messages = len(self.queue)
-        self.queue.give_up(entry)
-        self._settle(messages - len(self.queue))
-        self._pump()
+    def withdraw(self, entries: list[Entry]) -> None:
+        """Send no more of messages that wait."""
+        if entries:
+            messages = len(self.queue)
+            for entry in entries:
+                self.queue.give_up(entry)
+            self._settle(messages - len(self.queue))
+            self._pump()
 
     def _was_cancelled(self, pace: Pace, id_: str) -> bool:
         """Whether a call was cancelled before it was taken."""

@@ -40,8 +40,8 @@ class Callee(Protocol):
     def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:
         """Send a message once the transport takes it."""
 
-    def withdraw(self, entry: Entry) -> None:
-        """Send no more of a message that waits."""
+    def withdraw(self, entries: list[Entry]) -> None:
+        """Send no more of messages that wait."""
 
     def read_on(self) -> None:
         """A response is waited for, which must be read past what waits for its turn."""
@@ -107,7 +107,7 @@ class ClientCalls:
         is_told = CANCELLATION in session.features
         for entry in session.queue.named.entries(name):
             if is_told or not entry.begun:
-                session.withdraw(entry)
+                session.withdraw([entry])
                 is_told = is_told and not (entry.over or entry.ended)
         if is_told:
             session.send(pack_extension((CANCEL, id_)), None, (name,))

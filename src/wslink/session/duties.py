@@ -51,6 +51,10 @@ class Duties(Stateful):
         """The client gave up a call of its own (CAN-1, CAN-2)."""
         raise NotImplementedError
 
+    def start_streams(self) -> None:
+        """Stream from now on (STR)."""
+        raise NotImplementedError
+
     def accept_calls(self) -> None:
         """Let the server call methods of the client, from now on (HND)."""
         raise NotImplementedError

@@ -15,14 +15,14 @@ from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, Pe
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
-from wslink.session.cancellable import Cancellable
 from wslink.session.greeting import Greeting
 from wslink.session.identity import Identity, Opening
 from wslink.session.intake import UNITS
 from wslink.session.ports import Returnable, SessionOwner, Transport
 from wslink.session.state import CLOSED, NEW, OPEN, Event
+from wslink.session.streaming import Streaming
 from wslink.wire import messages as wire
-from wslink.wire.chunks import HEADER_LENGTH, renumbered
+from wslink.wire.chunks import HEADER_LENGTH, is_end, renumbered
 from wslink.wire.codec import detect
 from wslink.wire.extensions import is_uncounted
 from wslink.wire.frames import Buffer
@@ -39,7 +39,7 @@ def new_client_id() -> str:
     return f"c{secrets.token_hex(16)}"
 
 
-class Session(Cancellable):
+class Session(Streaming):
     """One client (session.view.SessionView), carried by a transport (session.ports.FrameReceiver).
 
     Args:
@@ -98,11 +98,11 @@ class Session(Cancellable):
             self._malformed_frame(data, error)
             return
         if self.acknowledgements is not None and not (type(message) is list and is_uncounted(message)):
-            number = 0 if message is INCOMPLETE or self.resumption is None else int.from_bytes(data[:4], "little")  # type: ignore[arg-type]
+            numbered = self.resumption is not None and (message is not INCOMPLETE or is_end(data))  # type: ignore[arg-type]
             if type(message) is not Request and self._pace is not None and self.resumption is not None:
                 self.resumption.received.held = self._pace.held  # it may have passed them
             try:
-                if not self.acknowledgements.count(len(data), number):
+                if not self.acknowledgements.count(len(data), int.from_bytes(data[:4], "little") if numbered else 0):  # type: ignore[arg-type]
                     return  # it has arrived before (RES-3)
             except PeerError as error:
                 self.refuse(wire.MALFORMED_ID, error)
@@ -123,9 +123,6 @@ class Session(Cancellable):
             self._dispatcher.start(message, self.client)  # type: ignore[arg-type]
         except Exception:
             self.fail_unforeseen(message)
-
-    def has_many_calls(self) -> bool:
-        return self._dispatcher.full
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
