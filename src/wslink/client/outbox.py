@@ -79,9 +79,10 @@ class Outbox:
         self.flow = self._sender.flow = FlowControl(self._queue, self, self.notify, self._pump)
         return self.flow
 
-    def notify(self, message: Message) -> None:
-        """Send a small message ahead of all that waits."""
+    def notify(self, message: Message) -> bool:
+        """Send a small message ahead of all that waits; True, since it does."""
         self._sink.send(message.frames)
+        return True
 
     def urge(self, message: Message) -> None:
         """As `notify`, a message that is acknowledged."""
