@@ -32,6 +32,8 @@ export const ErrorCode = {
   limit: -32003,
   /** The caller gave the call up. */
   cancelled: -32800,
+  /** A newer call of a latest-wins method took the place of one that waited. */
+  superseded: -32801,
 } as const;
 
 /** The base of every error that this package raises. */

@@ -98,6 +98,13 @@ same<typeof link.closed, Promise<CloseInfo>>();
 // filters
 const filters: Filter[] = [{}, { row: 3 }, { row: [3, "a", true] }, { row: { gte: 3, lt: 6 }, name: { ne: false } }];
 void filters;
+const combined: Filter[] = [{ or: [{ row: 1 }, { not: { name: { prefix: "a" } } }], and: [{ row: { exists: false } }] }];
+void combined;
+// @ts-expect-error or takes filters
+const either: Filter = { or: 3 };
+// @ts-expect-error a prefix is a string
+const begins: Filter = { name: { prefix: 1 } };
+void [either, begins];
 // @ts-expect-error no such bound
 const between: Filter = { row: { between: 3 } };
 // @ts-expect-error booleans have no order (SUB-10)

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from wslink.hub.clients import Client
     from wslink.hub.on_demand import Viewer
     from wslink.hub.topics import Subscription, Topic
+    from wslink.rpc.arrays import Array, Int64
     from wslink.rpc.call import Call
     from wslink.server.app import App
     from wslink.server.server import Server
     from wslink.session.identity import Credentials, Identity
+    from wslink.wire.arrays import RawArray
     from wslink.wire.limits import Limits
 
 __license__ = "BSD-3-Clause"
@@ -46,6 +48,9 @@ _HOMES = {
     "Credentials": "wslink.session.identity",
     "Client": "wslink.hub.clients",
     "App": "wslink.server.app",
+    "Array": "wslink.rpc.arrays",
+    "Int64": "wslink.rpc.arrays",
+    "RawArray": "wslink.wire.arrays",
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
     "CallError": "wslink.errors",
@@ -74,6 +79,7 @@ _HOMES = {
 
 __all__ = [
     "App",
+    "Array",
     "AuthenticationError",
     "Call",
     "CallError",
@@ -82,12 +88,14 @@ __all__ = [
     "ConnectionClosed",
     "Credentials",
     "Identity",
+    "Int64",
     "InvalidParams",
     "Limits",
     "Link",
     "LinkError",
     "MethodError",
     "NotSerializable",
+    "RawArray",
     "Server",
     "Subscription",
     "SubscriptionOverflow",

@@ -7,7 +7,8 @@ WslinkError
 │   ├── MethodNotFound       -32601  no such method
 │   ├── InvalidParams        -32602  arguments, a filter or a topic are refused
 │   ├── AuthenticationError  -32000  wrong secret, or anything but hello before a good hello
-│   └── LimitExceeded        -32003  a named limit was reached
+│   ├── LimitExceeded        -32003  a named limit was reached
+│   └── Superseded           -32801  a newer call of a latest-wins method took the place of one that waited
 ├── MethodError              raised by a method to fail with a message and data of its own
 ├── NotSerializable          a value cannot be encoded; names its type
 ├── UsageError               this side called the library wrongly
@@ -38,6 +39,7 @@ EXCEPTION_ERROR = -32001
 RESULT_SERIALIZE_ERROR = -32002
 LIMIT_ERROR = -32003
 CANCELLED = -32800
+SUPERSEDED = -32801
 INTERNAL_ERROR = -32603
 CLIENT_ERROR = -32099
 
@@ -89,20 +91,30 @@ class LimitExceeded(PeerError):
     code = LIMIT_ERROR
 
 
+class Superseded(PeerError):
+    code = SUPERSEDED
+
+
 class MethodError(WslinkError):
     """Raise it in a method to choose what its caller is told (ERR-3).
+
+    A subclass with a `code`, and an annotation of `data` where that has a type, is an error that a method can declare:
+    `@app.method("a.b", errors=[TooSteep])`.
 
     Args:
         message: the sentence that the caller reads.
         data: any encodable value beside it; None sends none.
-        code: the error code; -32001 unless given.
+        code: the error code; the class's unless given, which is -32001.
     """
 
-    def __init__(self, message: str, data: Any = None, code: int = EXCEPTION_ERROR) -> None:
+    code: int = EXCEPTION_ERROR
+
+    def __init__(self, message: str, data: Any = None, code: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.data = data
-        self.code = code
+        if code is not None:
+            self.code = code
 
 
 class NotSerializable(WslinkError, TypeError):

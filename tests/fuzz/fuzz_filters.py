@@ -1,4 +1,4 @@
-"""Filters of subscriptions (SUB-8 to SUB-11), as they arrive in JSON."""
+"""Filters of subscriptions (SUB-8 to SUB-11, SUB-15 to SUB-17) and their index, as they arrive in JSON."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import json
 
 from tests.fuzz.vectors import group
 from wslink.errors import InvalidParams, PeerError
+from wslink.hub.filter_index import FilterIndex
 from wslink.hub.filters import compile_filter
 from wslink.wire.limits import Limits
-from wslink.wire.v1_json import FirstDecoder
+from wslink.wire.v1_json import V1Decoder
 
 LIMITS = Limits(max_filter_values=256)
 SEEDS = [
@@ -20,7 +21,7 @@ SEEDS = [
 
 def run(data: bytes) -> None:
     try:
-        message = FirstDecoder(LIMITS).receive(False, data)
+        message = V1Decoder(LIMITS).receive(False, data)
     except PeerError:
         return
     definition, tags = message if isinstance(message, list) and len(message) == 2 else (message, {})
@@ -31,4 +32,8 @@ def run(data: bytes) -> None:
         return
     if isinstance(tags, dict):
         plain = {name: tag for name, tag in tags.items() if isinstance(tag, (str, int, float))}
-        assert matches(plain) in (True, False)
+        index: FilterIndex[int] = FilterIndex()
+        index.add(1, definition or {})
+        assert matches(plain) in ((True, False) if index.find(plain) else (False,))
+        index.remove(1)
+        assert not index.find(plain)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,18 +14,32 @@ from wslink.hub.filter_index import FilterIndex, filter_size
 from wslink.hub.filters import check_tags, compile_filter
 from wslink.wire.limits import Limits
 
-LIMITS = Limits()
+LIMITS = Limits(max_filter_depth=100, max_filter_conditions=1000)
 NAMES = st.sampled_from("abcd")
-VALUES = st.sampled_from([0, 1, 1.0, True, False, "x", "y", "1", 2.5])
+NUMBERS = [0, 1, 1.0, 2.5, -3, 2**53 + 1, 10**400, 1e300, -1e-300, float("inf"), float("-inf")]
+VALUES = st.sampled_from([*NUMBERS, True, False, "", "x", "xy", "y", "1", "\U0001f30d"])
+TAGS = st.one_of(VALUES, st.just(float("nan")), st.integers(), st.floats())
 CONDITIONS = st.one_of(
     VALUES,
     st.lists(VALUES, max_size=4),
-    st.dictionaries(st.sampled_from(["gte", "lt", "ne"]), VALUES, min_size=1, max_size=2),
+    st.dictionaries(st.sampled_from(["gte", "gt", "lte", "lt", "ne"]), VALUES, min_size=1, max_size=3),
+    st.fixed_dictionaries({"gte": st.floats(allow_nan=False), "lt": st.floats(allow_nan=False)}),
+    st.fixed_dictionaries({"gt": st.integers(-20, 20), "lte": st.integers(-20, 20)}),
+    st.fixed_dictionaries({"prefix": st.sampled_from(["", "x", "xy", "1"])}, optional={"lt": VALUES}),
+    st.fixed_dictionaries({"exists": st.booleans()}, optional={"ne": VALUES}),
 )
-FILTERS = st.dictionaries(NAMES, CONDITIONS, max_size=3)
+FILTERS: st.SearchStrategy[dict[str, Any]] = st.recursive(
+    st.dictionaries(NAMES, CONDITIONS, max_size=3),
+    lambda inner: st.one_of(
+        st.builds(lambda filters, more: {"and": filters, **more}, st.lists(inner, min_size=1, max_size=3), inner),
+        st.builds(lambda filters, more: {"or": filters, **more}, st.lists(inner, min_size=1, max_size=3), inner),
+        st.builds(lambda one, more: {"not": one, **more}, inner, inner),
+    ),
+    max_leaves=5,
+)
 
 
-@given(st.lists(FILTERS, max_size=12), st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=6), st.data())
+@given(st.lists(FILTERS, max_size=12), st.lists(st.dictionaries(NAMES, TAGS, max_size=4), max_size=6), st.data())
 def test_it_finds_all_that_match_and_each_once(
     filters: list[dict[str, Any]], publications: list[dict[str, Any]], data: st.DataObject
 ) -> None:
@@ -41,14 +57,30 @@ def test_it_finds_all_that_match_and_each_once(
         assert len(found) == len(set(found))
 
 
+def definition_of(number: int) -> dict[str, Any]:
+    """A filter of each sort, by turns."""
+    sorts: list[dict[str, Any]] = [
+        {"row": [number, number + 1], "x": {"gte": 1}},
+        {"row": {"gte": number, "lt": number + 7}},
+        {"row": {"gte": number}},
+        {"name": {"prefix": str(number)}},
+        {"or": [{"row": number}, {"name": {"lt": str(number)}}, {"row": {"gt": number / 3, "lt": number}}]},
+        {"not": {"row": number}},
+        {"row": {"exists": False}},
+        {"row": {"ne": number}},
+    ]
+    return sorts[number % len(sorts)]
+
+
 def test_nothing_is_kept_of_what_was_removed() -> None:
     index: FilterIndex[int] = FilterIndex()
     for number in range(100):
-        index.add(number, {"row": [number, number + 1], "x": {"gte": 1}})
+        index.add(number, definition_of(number))
     for number in range(100):
         index.remove(number)
-    assert not index._items
-    assert not index._values
+    assert not index._places
+    assert not index._anywhere
+    assert not index._repeated
     assert not len(index)
 
 
@@ -64,8 +96,34 @@ def test_filters_over_tags_that_no_publication_has_cost_it_nothing() -> None:
     assert len(found) < 50
 
 
+@pytest.mark.parametrize(
+    ("definition", "most"),
+    [
+        (lambda n: {"row": n}, 1),
+        (lambda n: {"row": [n, -n - 1]}, 1),
+        (lambda n: {"row": n, "kind": "frame"}, 2),
+        (lambda n: {"row": {"gte": n, "lt": n + 1}}, 8),
+        (lambda n: {"row": {"gte": n / 8, "lt": n / 8 + 0.3}, "kind": {"ne": "x"}}, 24),
+        (lambda n: {"kind": {"prefix": f"frame.{n}."}}, 1),
+        (lambda n: {"kind": {"gte": f"frame.{n}.", "lt": f"frame.{n}.~"}}, 1),
+        (lambda n: {"or": [{"row": n}, {"column": n}]}, 1),
+        (lambda n: {"and": [{"kind": "frame"}, {"row": {"gte": n, "lt": n + 2}}], "not": {"column": n}}, 16),
+    ],
+)
+def test_what_a_publication_meets_does_not_grow_with_the_filters(
+    definition: Callable[[int], dict[str, Any]], most: int
+) -> None:
+    index: FilterIndex[int] = FilterIndex()
+    for number in range(10_000):
+        index.add(number, definition(number))
+    tags = {"row": 77, "kind": "frame.77.x"}
+    assert len(index.find(tags)) <= most
+    assert {n for n in range(10_000) if compile_filter(definition(n), LIMITS)(tags)} <= set(index.find(tags))
+
+
 def test_what_a_filter_counts() -> None:
     assert filter_size({}) == 0
     assert filter_size({"row": 1}) == 64 + 3
     assert filter_size({"row": ["ab", 2]}) == 64 + 3 + 2 * 64 + 2
+    assert filter_size({"or": [{"row": 1}, {"row": 2}]}) == 64 + 2 + 2 * 64 + 2 * (64 + 3)
     assert filter_size({"row": {"gte": 1, "ne": "abc"}}) == 64 + 3 + 2 * 64 + 3

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
-from wslink.hub.filters import Tag, Tags, values_of
+from wslink.hub.filters import COMBINED, OPERATORS, Tags
+from wslink.hub.tag_index import Bounds, Cells, Place, Prefixes, Present, Values, cells, kind
 
 T = TypeVar("T", bound=Hashable)
 
-_ANY = object()
-"""In place of a value: every one."""
+Key = tuple[str, str, Any]
+"""A tag's name, which of PLACES, and the key there."""
 
-Key = tuple[str, object]
-"""A tag's name with a value that a filter asks for, or with `_ANY`."""
+PLACES: dict[str, Callable[[], Place[Any]]] = {
+    "value": Values,
+    "prefix": Prefixes,
+    "range": Cells,
+    "least number": lambda: Bounds(float, lower=True),
+    "greatest number": lambda: Bounds(float, lower=False),
+    "least string": lambda: Bounds(str, lower=True),
+    "greatest string": lambda: Bounds(str, lower=False),
+    "present": Present,
+}
 
 
 class FilterIndex(Generic[T]):
     """Holds items with filters, and finds those that tags could match.
 
-    An item is found by one condition of its filter: by one that names values where there is one, and else by the tag
-    that the fewest others are found by. So a filter over tags that no publication has costs publications nothing, and
-    of filters that ask for one value each, a publication meets those that ask for its own.
+    An item is found by one condition of its filter, one that finds the fewest: values, a prefix or a range with two
+    ends, then a range with one end, then that there is a tag. For an `or` that is one condition of each of its filters.
+    So a filter over tags that no publication has costs publications nothing, and of filters that ask for one value or
+    range each, a publication meets those that ask for its own, and of ranges few others.
     Not safe to use from several threads at a time.
     """
 
     def __init__(self) -> None:
-        self._everything: dict[T, None] = {}
-        self._items: dict[Key, dict[T, None]] = {}
+        self._unfiltered: dict[T, None] = {}
+        self._anywhere: dict[T, None] = {}
+        """With a filter that no tag's value leads to."""
+        self._places: dict[str, dict[str, Place[T]]] = {}
         self._keys: dict[T, tuple[Key, ...]] = {}
-        self._values = Counter[str]()
-        """Keys with a value, by the tag's name."""
+        self._repeated = 0
+        """Items that may be found by several tags."""
 
     def __len__(self) -> int:
         """Items with a filter."""
@@ -40,60 +51,129 @@ class FilterIndex(Generic[T]):
     def add(self, item: T, definition: Mapping[str, object]) -> None:
         """Hold `item`, whose filter is valid."""
         if not definition:
-            self._everything[item] = None
+            self._unfiltered[item] = None
             return
         keys = self._choose(definition)
-        self._keys[item] = keys
-        for key in keys:
-            items = self._items.get(key)
-            if items is None:
-                items = self._items[key] = {}
-                self._values[key[0]] += key[1] is not _ANY
-            items[item] = None
+        if keys is None:
+            self._anywhere[item] = None
+        self._keys[item] = keys or ()
+        self._repeated += _repeats(keys or ())
+        for name, which, key in keys or ():
+            self._place(name, which).add(key, item)
 
     def remove(self, item: T) -> None:
         """Hold it no longer, if it was held."""
-        self._everything.pop(item, None)
-        for key in self._keys.pop(item, ()):
-            items = self._items[key]
-            del items[item]
-            if not items:
-                del self._items[key]
-                self._values[key[0]] -= key[1] is not _ANY
-                if not self._values[key[0]]:
-                    del self._values[key[0]]
+        self._unfiltered.pop(item, None)
+        self._anywhere.pop(item, None)
+        keys = self._keys.pop(item, ())
+        self._repeated -= _repeats(keys)
+        for name, which, key in keys:
+            places = self._places[name]
+            places[which].remove(key, item)
+            if not places[which]:
+                del places[which]
+                if not places:
+                    del self._places[name]
 
     def find(self, tags: Tags) -> list[T]:
         """Every item whose filter could match, and perhaps others; each once."""
-        found = list(self._everything)
-        for key in self._keys_of(tags):
-            found += self._items.get(key, ())
-        return found
-
-    def _choose(self, definition: Mapping[str, object]) -> tuple[Key, ...]:
-        named = [
-            (name, values) for name, condition in definition.items() if (values := values_of(condition)) is not None
-        ]
-        if named:
-            name, values = min(named, key=lambda pair: len(pair[1]))
-            return tuple((name, value) for value in values)
-        return (min(((name, _ANY) for name in definition), key=lambda key: len(self._items.get(key, ()))),)
-
-    def _keys_of(self, tags: Mapping[str, Tag]) -> Iterator[Key]:
+        found = [*self._unfiltered, *self._anywhere]
         for name, tag in tags.items():
-            if name in self._values:
-                yield from ((name, value) for value in values_of(tag) or ())
-            yield name, _ANY
+            for place in self._places.get(name, {}).values():
+                found += place.find(tag)
+        return list(dict.fromkeys(found)) if self._repeated else found
+
+    def _place(self, name: str, which: str) -> Place[T]:
+        places = self._places.setdefault(name, {})
+        place = places.get(which)
+        if place is None:
+            place = places[which] = PLACES[which]()
+        return place
+
+    def _cost(self, keys: tuple[Key, ...]) -> tuple[int, int]:
+        """Of a publication that has what `keys` ask for."""
+        rank, population = 0, len(keys)
+        for name, which, key in keys:
+            place = self._places.get(name, {}).get(which)
+            rank = max(rank, RANKS[which])
+            population += place.population(key) if place is not None else 0
+        return rank, population
+
+    def _choose(self, definition: Mapping[str, object]) -> tuple[Key, ...] | None:
+        """The keys of which a publication that matches has one; None where there are none such."""
+        return min(self._alternatives(definition), key=self._cost, default=None)
+
+    def _alternatives(self, definition: Mapping[str, Any]) -> Iterator[tuple[Key, ...]]:
+        for name, condition in definition.items():
+            if name == "and":
+                for part in condition:
+                    yield from self._alternatives(part)
+            elif name == "or":
+                chosen = [self._choose(part) for part in condition]
+                if None not in chosen:
+                    yield tuple(dict.fromkeys(key for keys in chosen for key in keys or ()))
+            elif name not in COMBINED and (keys := _condition_keys(name, condition)) is not None:
+                yield keys
+
+
+RANKS: dict[str, int] = {which: make().rank for which, make in PLACES.items()}
+
+
+def _repeats(keys: tuple[Key, ...]) -> bool:
+    """Whether one publication may have several of `keys`. Two values of a tag, or cells of a grid, it cannot."""
+    return len(keys) > 1 and len({(name, which, _sort(which, key)) for name, which, key in keys}) > 1
+
+
+def _sort(which: str, key: Any) -> Any:
+    return None if which == "value" else key[0] if which == "range" else key
+
+
+def _condition_keys(name: str, condition: Any) -> tuple[Key, ...] | None:
+    """The keys of which a tag has one that fulfils a condition; None where it need not even be there."""
+    if not isinstance(condition, Mapping):
+        values = condition if isinstance(condition, (list, tuple)) else (condition,)
+        return tuple((name, "value", value) for value in {(kind(value), value) for value in values})
+    if "exists" in condition and not condition["exists"]:
+        return None if len(condition) == 1 else ()
+    if "prefix" in condition:
+        return ((name, "prefix", condition["prefix"]),)
+    low, high = condition.get("gte", condition.get("gt")), condition.get("lte", condition.get("lt"))
+    return _range_keys(name, low, high)
+
+
+def _range_keys(name: str, low: Any, high: Any) -> tuple[Key, ...]:
+    kinds = {kind(bound) for bound in (low, high) if bound is not None}
+    if not kinds:
+        return ((name, "present", None),)
+    if len(kinds) > 1 or bool in kinds:
+        return ()  # nothing is in it (SUB-10)
+    if low is not None and high is not None:
+        if float in kinds and (found := cells(low, high)) is not None:
+            return tuple((name, "range", cell) for cell in found)
+        if str in kinds and (common := _common_prefix(low, high)):
+            return ((name, "prefix", common),)
+    what = "number" if float in kinds else "string"
+    return ((name, f"greatest {what}", high) if low is None else (name, f"least {what}", low),)
+
+
+def _common_prefix(one: str, other: str) -> str:
+    length = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return one[:length]
 
 
 def filter_size(definition: Mapping[str, object]) -> int:
     """What a filter counts: 64 bytes for each condition and value, and its characters. It need not be valid."""
-    return sum(64 + _condition_size(name) + _condition_size(condition) for name, condition in definition.items())
-
-
-def _condition_size(condition: object) -> int:
-    if isinstance(condition, Mapping):
-        return sum(64 + _condition_size(value) for value in condition.values())
-    if isinstance(condition, (list, tuple)):
-        return sum(64 + _condition_size(value) for value in condition)
-    return len(condition) if isinstance(condition, str) else 0
+    size, waiting = 0, [definition]
+    while waiting:
+        one: Any = waiting.pop()
+        if isinstance(one, str):
+            size += len(one)
+            continue
+        parts: Iterable[Any] = (
+            one.values() if isinstance(one, Mapping) else one if isinstance(one, (list, tuple)) else ()
+        )
+        if isinstance(one, Mapping):
+            size += sum(len(name) for name in one if isinstance(name, str) and name not in OPERATORS)
+        size += 64 * len(one) if parts else 0
+        waiting.extend(parts)
+    return size

@@ -1,12 +1,14 @@
-"""Filters of subscriptions (SUB-8 to SUB-11): checked once, then evaluated against the tags of each publication."""
+"""Filters of subscriptions (SUB-8 to SUB-11, SUB-15 to SUB-17): checked once, then evaluated against the tags of each
+publication."""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from wslink.errors import InvalidParams, UsageError
+from wslink.hub.tag_index import kind
 from wslink.wire.limits import Limits
 from wslink.wire.show import shown
 from wslink.wire.value import Value
@@ -21,7 +23,10 @@ _ORDERED: dict[str, Callable[[Value, Value], bool]] = {
     "lte": operator.le,
     "lt": operator.lt,
 }
-OPERATORS = (*_ORDERED, "ne")
+OPERATORS = (*_ORDERED, "ne", "prefix", "exists")
+COMBINED = ("and", "or", "not")
+"""In place of tags' names, what filters are combined by (SUB-15)."""
+ABSENT = {"exists": False}
 _NUMBERS = (int, float)  # of a tag: check_tags makes plain ones of all others
 
 
@@ -37,7 +42,7 @@ def check_tags(tags: Value) -> dict[str, Tag]:
         )
     plain = {name: _plain_tag(value) for name, value in tags.items()}
     for name, value in plain.items():
-        if not isinstance(name, str) or _kind(value) is None:
+        if not isinstance(name, str) or kind(value) is None:
             raise UsageError(
                 f"tag {name!r} is {value!r}: a tag has a string for a name and a string, number or boolean for a value"
             )
@@ -52,59 +57,131 @@ def compile_filter(definition: Value, limits: Limits) -> Predicate:
     """
     if definition is None:
         return _everything
-    if not isinstance(definition, Mapping):
-        raise InvalidParams(f"a filter must be a map from tag names to conditions, not {type(definition).__name__}")
-    if len(definition) > limits.max_filter_conditions:
-        raise InvalidParams(
-            f"a filter of {len(definition)} conditions is over max_filter_conditions ({limits.max_filter_conditions})"
-        )
-    if not definition:
-        return _everything
-    if any(len(text) > limits.max_filter_text for text in _texts(definition)):
-        raise InvalidParams(
-            f"a name or string in a filter is over max_filter_text ({limits.max_filter_text}) characters"
-        )
-    conditions = [(name, _condition(name, condition, limits)) for name, condition in definition.items()]
-
-    def matches(tags: Tags) -> bool:
-        for name, holds in conditions:  # noqa: SIM110 - a generator costs as much as the rest
-            if name not in tags or not holds(tags[name]):
-                return False
-        return True
-
-    return matches
+    return _Compiler(limits).compile(definition, 0)
 
 
 def _everything(tags: Tags) -> bool:
     return True
 
 
-def _texts(definition: Mapping[Value, Value]) -> Iterator[str]:
-    """Every string in a filter that could be valid."""
-    for name, condition in definition.items():
-        parts = condition.values() if isinstance(condition, Mapping) else condition
-        for part in (name, *(parts if isinstance(condition, (Mapping, list, tuple)) else (condition,))):
-            if isinstance(part, str):
-                yield part
+class _Compiler:
+    """Compiles one filter, with the filters in it (SUB-15)."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left = limits.max_filter_conditions
+
+    def compile(self, definition: Value, depth: int) -> Predicate:
+        if not isinstance(definition, Mapping):
+            raise InvalidParams(f"a filter must be a map from tag names to conditions, not {type(definition).__name__}")
+        self._left -= len(definition)
+        if self._left < 0:
+            limit = self._limits.max_filter_conditions
+            raise InvalidParams(f"a filter of more conditions than max_filter_conditions ({limit})")
+        if not definition:
+            return _everything
+        conditions: list[tuple[str, Callable[[Value], bool]]] = []
+        parts: list[Predicate] = []
+        for name, condition in definition.items():
+            if name in COMBINED:
+                parts.append(self._combined(name, condition, depth + 1))
+            elif condition == ABSENT and condition["exists"] is False:
+                parts.append(_absent(self._name(name)))
+            else:
+                conditions.append((self._name(name), self._condition(name, condition)))
+        return _all_of(conditions, parts)
+
+    def _combined(self, name: str, filters: Value, depth: int) -> Predicate:
+        if depth > self._limits.max_filter_depth:
+            raise InvalidParams(f"filters nest deeper than max_filter_depth ({self._limits.max_filter_depth}) levels")
+        if name == "not":
+            if not isinstance(filters, Mapping):
+                raise InvalidParams(f"filter: not must be a filter, not {shown(filters)}")
+            return _negated(self.compile(filters, depth))
+        if not isinstance(filters, (list, tuple)) or not filters:
+            raise InvalidParams(f"filter: {name} must be a list of one or more filters, not {shown(filters)}")
+        predicates = [self.compile(one, depth) for one in filters]
+        return _all_of([], predicates) if name == "and" else _any_of(predicates)
+
+    def _name(self, name: Value) -> str:
+        if not isinstance(name, str):
+            raise InvalidParams(f"filter: a tag's name must be a string, not {shown(name)}")
+        self._check_text(name)
+        return name
+
+    def _check_text(self, text: str) -> None:
+        if len(text) > self._limits.max_filter_text:
+            raise InvalidParams(
+                f"a name or string in a filter is over max_filter_text ({self._limits.max_filter_text}) characters"
+            )
+
+    def _condition(self, name: str, condition: Value) -> Callable[[Value], bool]:
+        if isinstance(condition, (list, tuple)):
+            return self._one_of(name, condition)
+        if isinstance(condition, Mapping):
+            return self._bounds(name, condition)
+        return _equal_to(self._operand(name, condition))
+
+    def _operand(self, name: str, value: Value) -> Tag:
+        if kind(value) is None or value != value:
+            raise InvalidParams(
+                f"filter on {shown(name)}: {shown(value)} is not allowed; a condition is a string, number or boolean, "
+                f"a list of these, or a map with any of {', '.join(OPERATORS)}"
+            )
+        if isinstance(value, str):
+            self._check_text(value)
+        return value  # type: ignore[no-any-return]
+
+    def _one_of(self, name: str, values: Value) -> Callable[[Value], bool]:
+        limit = self._limits.max_filter_values
+        if len(values) > limit:
+            raise InvalidParams(f"filter on {shown(name)}: {len(values)} values are over max_filter_values ({limit})")
+        allowed = {(kind(self._operand(name, value)), value) for value in values}
+        return lambda value: (kind(value), value) in allowed
+
+    def _bounds(self, name: str, bounds: Mapping[Value, Value]) -> Callable[[Value], bool]:
+        if not bounds or not all(key in OPERATORS for key in bounds):
+            raise InvalidParams(
+                f"filter on {shown(name)}: {shown(dict(bounds))} must have one or more of {', '.join(OPERATORS)}, and "
+                "no other key"
+            )
+        for key, allowed, what in (("prefix", str, "a string"), ("exists", bool, "true or false")):
+            if key in bounds and not isinstance(bounds[key], allowed):
+                raise InvalidParams(f"filter on {shown(name)}: {key} must be {what}, not {shown(bounds[key])}")
+        tests = [_bound(key, self._operand(name, operand)) for key, operand in bounds.items()]
+
+        def within(value: Value) -> bool:
+            for test in tests:  # noqa: SIM110 - a generator costs as much as the rest
+                if not test(value):
+                    return False
+            return True
+
+        return within
 
 
-def _condition(name: Value, condition: Value, limits: Limits) -> Callable[[Value], bool]:
-    if not isinstance(name, str):
-        raise InvalidParams(f"filter: a tag's name must be a string, not {shown(name)}")
-    if isinstance(condition, (list, tuple)):
-        return _one_of(name, condition, limits)
-    if isinstance(condition, Mapping):
-        return _bounds(name, condition)
-    return _equal_to(_operand(name, condition))
+def _all_of(conditions: list[tuple[str, Callable[[Value], bool]]], parts: list[Predicate]) -> Predicate:
+    def matches(tags: Tags) -> bool:
+        for name, holds in conditions:
+            if name not in tags or not holds(tags[name]):
+                return False
+        for part in parts:  # noqa: SIM110 - as above
+            if not part(tags):
+                return False
+        return True
+
+    return matches
 
 
-def _operand(name: str, value: Value) -> Tag:
-    if _kind(value) is None or value != value:
-        raise InvalidParams(
-            f"filter on {shown(name)}: {shown(value)} is not allowed; a condition is a string, number or boolean, a "
-            f"list of these, or a map with any of {', '.join(OPERATORS)}"
-        )
-    return value  # type: ignore[no-any-return]
+def _any_of(parts: list[Predicate]) -> Predicate:
+    return lambda tags: any(part(tags) for part in parts)
+
+
+def _negated(part: Predicate) -> Predicate:
+    return lambda tags: not part(tags)
+
+
+def _absent(name: str) -> Predicate:
+    return lambda tags: name not in tags
 
 
 def _equal_to(operand: Tag) -> Callable[[Value], bool]:
@@ -114,59 +191,20 @@ def _equal_to(operand: Tag) -> Callable[[Value], bool]:
     return lambda value: value == operand and type(value) is not bool
 
 
-def _one_of(name: str, values: Value, limits: Limits) -> Callable[[Value], bool]:
-    if len(values) > limits.max_filter_values:
-        raise InvalidParams(
-            f"filter on {shown(name)}: {len(values)} values are over max_filter_values ({limits.max_filter_values})"
-        )
-    allowed = {(_kind(_operand(name, value)), value) for value in values}
-    return lambda value: (_kind(value), value) in allowed
-
-
-def _bounds(name: str, bounds: Mapping[Value, Value]) -> Callable[[Value], bool]:
-    if not bounds or not all(key in OPERATORS for key in bounds):
-        raise InvalidParams(
-            f"filter on {shown(name)}: {shown(dict(bounds))} must have one or more of {', '.join(OPERATORS)}, and no "
-            "other key"
-        )
-    tests = [_bound(key, _operand(name, operand)) for key, operand in bounds.items()]
-
-    def within(value: Value) -> bool:
-        for test in tests:  # noqa: SIM110 - as above
-            if not test(value):
-                return False
-        return True
-
-    return within
-
-
 def _bound(key: str, operand: Tag) -> Callable[[Value], bool]:
+    if key == "exists":
+        return lambda value: bool(operand)
+    if key == "prefix":
+        return lambda value: type(value) is str and value.startswith(str(operand))
     if key == "ne":
         equal = _equal_to(operand)
         return lambda value: not equal(value)
-    compare, kind = _ORDERED[key], _kind(operand)
-    if kind is bool:
+    compare, of = _ORDERED[key], kind(operand)
+    if of is bool:
         return lambda value: False  # SUB-10: booleans have no order
-    if kind is str:
+    if of is str:
         return lambda value: type(value) is str and compare(value, operand)
     return lambda value: type(value) in _NUMBERS and compare(value, operand)
-
-
-def values_of(condition: object) -> set[object] | None:
-    """The values that a valid condition asks for, as they are told apart; None where it compares."""
-    if isinstance(condition, Mapping):
-        return None
-    values = condition if isinstance(condition, (list, tuple)) else (condition,)
-    return {(_kind(value), value) for value in values}
-
-
-def _kind(value: Value) -> type | None:
-    """str, float (for every number), bool, or None for what cannot be a tag."""
-    if isinstance(value, bool):
-        return bool
-    if isinstance(value, (int, float)):
-        return float
-    return str if isinstance(value, str) else None
 
 
 def _plain_tag(value: Value) -> Value:

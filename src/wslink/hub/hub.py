@@ -20,7 +20,9 @@ from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
 from wslink.session.features.cancel import Cancel
 from wslink.session.features.flow import Flow
+from wslink.session.features.progress import Progress
 from wslink.session.features.resume import Resume
+from wslink.session.features.stream import Stream
 from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
 from wslink.session.intake import Turns
@@ -85,7 +87,7 @@ class Hub:
         self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
         own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
-        self.features: Features = Features((*own, *features))
+        self.features: Features = Features((*own, Progress(), Stream(), *features))
         self.turns: Turns = Turns()
         self.backlog: Backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
         self.observers: Observers = Observers()
@@ -112,6 +114,8 @@ class Hub:
         began with."""
         self.limits = self.service.limits = self.subscriptions.limits = limits
         self.service.debug = debug
+        self.service.methods.check_results(debug)
+        self.subscriptions.check_types(debug)
         self.heartbeat = heartbeat
         self.work.set_threads(threads)
 

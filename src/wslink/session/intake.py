@@ -12,6 +12,7 @@ from typing import Protocol
 from wslink.session.state import CLOSED, NEW, State
 from wslink.session.withdrawn import Withdrawn
 from wslink.wire.chunks import HEADER_LENGTH
+from wslink.wire.extensions import PASSING
 from wslink.wire.frames import Buffer
 
 CREDIT = 16
@@ -31,10 +32,11 @@ OVERHEAD = 128
 
 
 def is_extension(data: Buffer | str) -> bool:
-    """Whether a frame holds a small message of an extension whole (EXT-4): an array where calls are maps."""
-    if isinstance(data, str) or not HEADER_LENGTH < len(data) <= MAX_EXTENSION:
+    """Whether a frame holds a small message of an extension whole (EXT-4), an array where calls are maps, of a type
+    that has no order with the messages which wait."""
+    if isinstance(data, str) or not HEADER_LENGTH + 1 < len(data) <= MAX_EXTENSION:
         return False
-    return data[HEADER_LENGTH] >> 4 == FIXARRAY and not any(data[4:8])
+    return data[HEADER_LENGTH] >> 4 == FIXARRAY and data[HEADER_LENGTH + 1] in PASSING and not any(data[4:8])
 
 
 class Source(Protocol):

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec.msgpack import Ext
 
 from wslink.errors import InvalidRequest
 from wslink.wire.chunks import SMALL_MESSAGE, whole
 from wslink.wire.frames import Message
+from wslink.wire.value import Value
 
-ACKNOWLEDGEMENT, SETTLED, CANCEL = 1, 2, 6
-_UNCOUNTED = frozenset((ACKNOWLEDGEMENT, SETTLED))
+ACKNOWLEDGEMENT, SETTLED, ITEM, ITEM_END, ITEM_CREDIT, CANCEL, PROGRESS = range(1, 8)
+STREAM_KEY = 2
+"""The MessagePack extension that stands for an argument which is a stream (STR-4)."""
+PASSING = frozenset((ACKNOWLEDGEMENT, SETTLED, ITEM_CREDIT, CANCEL))
+"""Types of messages that may pass those which wait to be taken: they have no order with them."""
+_UNCOUNTED = frozenset((ACKNOWLEDGEMENT, SETTLED, ITEM_CREDIT))
+
+StreamKey = Annotated[int, msgspec.Meta(ge=0)]
 
 
 def pack_extension(items: Sequence[Any]) -> Message:
@@ -35,3 +43,18 @@ def number(items: Sequence[Any], index: int, what: str) -> int:
     if type(value) is not int or value < 0:
         raise InvalidRequest(f"{what} must be an integer of 0 or more, not {str(value)[:40]}")
     return value
+
+
+def stream_key(key: int) -> Ext:
+    """What stands for an argument that is the stream `key` of its call (STR-4)."""
+    return Ext(STREAM_KEY, msgspec.msgpack.encode(key))
+
+
+def read_stream_key(value: Value) -> int | None:
+    """The stream that an argument stands for; None where it stands for none."""
+    if not isinstance(value, Ext) or value.code != STREAM_KEY:
+        return None
+    try:
+        return msgspec.msgpack.decode(value.data, type=StreamKey)
+    except msgspec.DecodeError:
+        return None

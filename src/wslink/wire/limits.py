@@ -43,7 +43,9 @@ class Limits:
     max_subscriptions: int = 1024
     """LIM-7: subscriptions per client."""
     max_filter_conditions: int = 32
-    """LIM-7: conditions in a filter."""
+    """LIM-7: conditions in a filter, those of the filters in it included."""
+    max_filter_depth: int = 8
+    """LIM-7: levels of `and`, `or` and `not` in a filter."""
     max_filter_values: int = 4096
     """LIM-7: values in a list of a filter."""
     max_filter_text: int = 1024
@@ -68,6 +70,8 @@ class Limits:
     """LIM-18: time for which a session whose connection was lost is kept (RES-6)."""
     max_resume: int = 64 * MIB
     """LIM-18: bytes of a session, sent and not acknowledged or waiting, above which it cannot be resumed (RES-4)."""
+    max_stream_window: int = 1024
+    """LIM-19: items of a stream that its reader may let come before it has taken them."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 

@@ -22,8 +22,14 @@ ARRAYS = "arrays"
 """The feature of typed arrays (ARR)."""
 CANCELLATION = "cancel"
 """The feature of calls that are given up (CAN)."""
+STREAM = "stream"
+"""The feature of streamed results and arguments (STR)."""
 RESUME = "resume"
 """The feature of sessions that outlive their connections (RES)."""
+HANDLES = "handle"
+"""The feature of calls from server to client (HND)."""
+PROGRESSES = "progress"
+"""The feature of progress (PRG)."""
 MALFORMED_ID = "system:malformed:0"  # ERR-5
 
 _ID = re.compile(r"(rpc|publish|system):(\w+(?:\.\w+)*):(\d+)", re.ASCII)
@@ -62,6 +68,10 @@ class Request(msgspec.Struct):
     id: str = NO_ID
     args: list[Value] = []
     kwargs: dict[str, Value] = {}
+    stream: int | None = None
+    """The credit with which the call asks for a stream (STR-1)."""
+    progress: bool = False
+    """Whether its caller wants to be told how far it has come (PRG-1)."""
 
 
 def parse_call(envelope: Value) -> Request:
@@ -88,7 +98,13 @@ def parse_call(envelope: Value) -> Request:
         raise InvalidRequest(f"'args' must be a list, not {_kind(args)}")
     if not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):
         raise InvalidRequest("'kwargs' must be a map with string keys")
-    return Request(method, id_, args, kwargs)
+    stream = envelope.get("stream")
+    if stream is not None and type(stream) is not int:
+        raise InvalidRequest(f"'stream' must be a number of items, not {_kind(stream)}")
+    progress = envelope.get("progress", False)
+    if not isinstance(progress, bool):
+        raise InvalidRequest(f"'progress' must be a boolean, not {_kind(progress)}")
+    return Request(method, id_, args, kwargs, stream, progress)
 
 
 def _given(envelope: Envelope, key: str, absent: Value) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -34,6 +34,8 @@ _RESULT, _ERROR, _METHOD, _ARGS, _KWARGS, _SUBSCRIPTIONS = (
 )
 _MAP3, _MAP4, _MAP5 = b"\x83", b"\x84", b"\x85"
 
+NO_OPTIONS: Mapping[str, int | bool] = {}
+
 _encode = msgspec.msgpack.encode
 
 
@@ -58,7 +60,7 @@ class Packed(msgspec.Struct):
     splices: Sequence[_Splice]
 
 
-class SecondEncoder:
+class V2Encoder:
     """Encodes values and messages. Safe to use from several threads.
 
     Args:
@@ -151,9 +153,24 @@ class SecondEncoder:
         tail = _SUBSCRIPTIONS + _encode(subscriptions)
         return _compose(b"".join((_MAP4, _ENVELOPE, _encode(id_), _RESULT)), packed, tail, max_frame)
 
-    def call(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value], max_frame: int) -> Message:
-        """A call. Raises NotSerializable."""
-        prefix = b"".join((_MAP5, _ENVELOPE, _encode(id_), _METHOD, _encode(method), _ARGS))
+    def extension(self, items: Sequence[Value], max_frame: int) -> Message:
+        """A message of an extension that holds values of the application's (EXT-4). Raises NotSerializable."""
+        packed = self.pack(items)
+        return _compose(b"", packed, b"", max_frame) if packed.splices else whole(packed.texts[0], max_frame)
+
+    def call(
+        self,
+        id_: str,
+        method: str,
+        args: Sequence[Value],
+        kwargs: dict[str, Value],
+        max_frame: int,
+        options: Mapping[str, int | bool] = NO_OPTIONS,
+    ) -> Message:
+        """A call; `options` are what extensions add to it. Raises NotSerializable."""
+        size = bytes((_MAP5[0] + len(options),))
+        added = b"".join(_encode(key) + _encode(value) for key, value in options.items()) if options else b""
+        prefix = b"".join((size, _ENVELOPE, _encode(id_), added, _METHOD, _encode(method), _ARGS))
         packed_args, packed_kwargs = self.pack(args), self.pack(kwargs)
         texts = [
             *packed_args.texts[:-1],
@@ -207,7 +224,7 @@ def _splice_header(splice: _Splice, offset: int) -> bytes:
     return _EXT32.pack(0xC9, len(splice.head) + len(pad) + len(splice.data), arrays.EXT_TYPE) + splice.head + pad
 
 
-class SecondDecoder:
+class V2Decoder:
     """Turns the frames of one connection into decoded messages.
 
     Args:

@@ -6,20 +6,34 @@ import type { Feature, FeatureHost } from "./feature.js";
 /** The value of a tag that a publication carries (SUB-8). */
 export type TagValue = string | number | boolean;
 
-/** Bounds that must all hold (SUB-9). Only values of one kind have an order (SUB-10). */
+/** What must all hold of a tag (SUB-9). Only values of one kind have an order (SUB-10). */
 export interface Bounds {
   readonly gte?: string | number;
   readonly gt?: string | number;
   readonly lte?: string | number;
   readonly lt?: string | number;
   readonly ne?: TagValue;
+  /** The tag is a string that begins with it (SUB-15). */
+  readonly prefix?: string;
+  /** The tag is there, or is not. */
+  readonly exists?: boolean;
 }
 
 /** What a tag must be: a value, one of several, or within bounds (SUB-9). */
 export type Condition = TagValue | readonly TagValue[] | Bounds;
 
-/** A condition for each tag that matters; all must hold (SUB-8). The server evaluates it: what does not match is not sent. */
-export type Filter = Readonly<Record<string, Condition>>;
+/** What filters are combined by (SUB-16). */
+export interface Combined {
+  readonly and?: readonly Filter[];
+  readonly or?: readonly Filter[];
+  readonly not?: Filter;
+}
+
+/**
+ * A condition for each tag that matters; all must hold (SUB-8). Or filters in `and`, `or` and `not`; in one map with conditions, write
+ * those in `and`. The server evaluates it: what does not match is not sent.
+ */
+export type Filter = (Readonly<Record<string, Condition>> & { readonly [name in keyof Combined]?: never }) | Combined;
 
 /** `reliable`: every publication arrives (SUB-12). `latest`: an old one may give way to a newer one (SUB-13). */
 export type Delivery = "reliable" | "latest";
