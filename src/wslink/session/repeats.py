@@ -15,30 +15,31 @@ class Repeats:
 
     Attributes:
         waiting: bytes that wait to be sent.
+        repeats: what is left of what is sent again.
     """
 
-    __slots__ = ("_begun", "_cutter", "_frames", "_repeats", "waiting")
+    __slots__ = ("_begun", "_cutter", "_frames", "repeats", "waiting")
 
     def __init__(self) -> None:
         self.waiting: int = 0
         self._begun = 0  # bytes that are left of messages that are being sent
         self._frames: list[Frame] = []  # what is left of a message whose frames stay together, the next one last
-        self._repeats: deque[tuple[int, Message]] = deque()
+        self.repeats: deque[tuple[int, Message]] = deque()
         self._cutter: Cutter | None = None  # of the first of these, once it has begun
 
     def repeat(self, messages: Iterable[tuple[int, Message]]) -> None:
         """Send messages again, each under its number."""
-        before = len(self._repeats)
-        self._repeats.extend(messages)
-        size = sum(message.size for _, message in itertools.islice(self._repeats, before, None))
+        before = len(self.repeats)
+        self.repeats.extend(messages)
+        size = sum(message.size for _, message in itertools.islice(self.repeats, before, None))
         self._begun += size
         self.waiting += size
 
     def _repeat(self, chunk: int) -> Frame:
         """The next frame of these, of at most `chunk` bytes where its message is cut."""
-        number, message = self._repeats[0]
+        number, message = self.repeats[0]
         if message.source is None:
-            self._repeats.popleft()
+            self.repeats.popleft()
             return self._took(renumbered(message.frames, number)[0])
         if self._cutter is None:
             self._cutter = Cutter(message.source, number)
@@ -47,14 +48,14 @@ class Repeats:
             self.waiting += HEADER_LENGTH
         frame = self._cutter.next(chunk)
         if not self._cutter.left:
-            self._repeats.popleft()
+            self.repeats.popleft()
             self._cutter = None
         return self._took(frame)
 
     def _forget_begun(self) -> None:
         """Send nothing more of what has begun, nor of what would be repeated."""
         self._frames.clear()
-        self._repeats.clear()
+        self.repeats.clear()
         self._cutter = None
         self.waiting -= self._begun
         self._begun = 0
