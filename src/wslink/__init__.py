@@ -25,12 +25,14 @@ if TYPE_CHECKING:
         InvalidParams,
         LinkError,
         MethodError,
+        NotAuthorized,
         NotSerializable,
         SubscriptionOverflow,
         UsageError,
         WslinkError,
     )
     from wslink.hub.clients import Client
+    from wslink.hub.groups import Group
     from wslink.hub.on_demand import Viewer
     from wslink.hub.topics import Subscription, Topic
     from wslink.rpc.call import Call
@@ -45,6 +47,7 @@ _HOMES = {
     "Identity": "wslink.session.identity",
     "Credentials": "wslink.session.identity",
     "Client": "wslink.hub.clients",
+    "Group": "wslink.hub.groups",
     "App": "wslink.server.app",
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
@@ -56,6 +59,7 @@ _HOMES = {
     "Link": "wslink.client.link",
     "LinkError": "wslink.errors",
     "MethodError": "wslink.errors",
+    "NotAuthorized": "wslink.errors",
     "NotSerializable": "wslink.errors",
     "Server": "wslink.server.server",
     "Subscription": "wslink.hub.topics",
@@ -81,12 +85,14 @@ __all__ = [
     "ClientSubscription",
     "ConnectionClosed",
     "Credentials",
+    "Group",
     "Identity",
     "InvalidParams",
     "Limits",
     "Link",
     "LinkError",
     "MethodError",
+    "NotAuthorized",
     "NotSerializable",
     "Server",
     "Subscription",

@@ -9,9 +9,12 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
+from wslink.hub.authorization import Authorization, Authorizer
 from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
+from wslink.hub.community import Community
 from wslink.hub.gate import Gate
+from wslink.hub.home import Home
 from wslink.hub.subscriptions import Subscriptions
 from wslink.hub.topics import Handler, Subscription
 from wslink.hub.work import Work
@@ -43,7 +46,7 @@ HEARTBEAT = 30.0
 """Seconds."""
 
 
-class Hub:
+class Hub(Home):
     """The part of a server that does no I/O (session.ports.SessionOwner, hub.topics.Publisher).
 
     Args:
@@ -59,7 +62,7 @@ class Hub:
         heartbeat: see SessionOwner.
         service: runs the calls, and holds the methods.
         subscriptions: the topics, and who has subscribed.
-        clients: the clients that have authenticated, by id.
+        community: the clients that have authenticated, and their groups.
         sessions: their sessions, by client id.
         connected: all sessions that have a connection, authenticated or not, and those that wait for their client.
         tokens: what leads clients back to their sessions.
@@ -78,12 +81,15 @@ class Hub:
         observers: Iterable[Observer] = (),
         features: Iterable[Feature] = (),
     ) -> None:
+        super().__init__()
         self.limits: Limits = limits
         self.heartbeat: float = HEARTBEAT
         self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
         self.work: Work = Work()
         self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
-        self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
+        self.authorization: Authorization = Authorization()
+        self.community: Community = Community(self.lock, self.work, self.on_loop)
+        self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics, self.authorization)
         own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
         self.features: Features = Features((*own, *features))
         self.turns: Turns = Turns()
@@ -100,11 +106,7 @@ class Hub:
         self.on_resume: list[ClientHandler] = []
         self._detached: dict[SessionView, None] = {}  # the one that has waited for longest first
         self._gate = Gate(authenticate)
-        self._clients: dict[str, Client] = {}
-        self.clients: Clients = Clients(self._clients)
         self._headers_wanted = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = 0
         self._stopping = False
 
     def configure(self, limits: Limits, debug: bool, threads: int = 0, heartbeat: float = HEARTBEAT) -> None:
@@ -120,12 +122,20 @@ class Hub:
         self._gate.authenticate = authenticate
         self._headers_wanted = wants_headers
 
+    def authorize_with(self, authorize: Authorizer) -> None:
+        """Let `authorize` decide on calls and subscriptions from now on; subscriptions that exist are kept."""
+        self.authorization.use(authorize)
+        self.service.refuse = self.authorization.refuse_call
+
+    @property
+    def clients(self) -> Clients:
+        return self.community.clients
+
     # Life -------------------------------------------------------------------
 
     def start(self) -> None:
         """Bind to the running event loop and its thread."""
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
+        self.settle()
         self.reopen()
 
     def reopen(self) -> None:
@@ -162,7 +172,7 @@ class Hub:
             session.close(1011, "the server failed to take the connection")
 
     def admit(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
-        return Client(session, identity, opening.address)
+        return self.community.make(session, identity, opening)
 
     def welcome(self, session: SessionView) -> None:
         client = session.client
@@ -171,7 +181,7 @@ class Hub:
             return
         with self.lock:
             self.sessions[session.client_id] = session
-            self._clients[session.client_id] = client
+            self.community.enter(client)
             self.subscriptions.join(session)
         logger.info(
             "client %s from %s connected%s",
@@ -192,7 +202,7 @@ class Hub:
 
     def resumed(self, session: SessionView, opening: Opening) -> None:
         self._detached.pop(session, None)
-        client = self._clients.get(session.client_id)
+        client = self.community.get(session.client_id)
         if client is not None:
             client.address = opening.address
         logger.info("client %s has returned", session.client_id, extra=self._log(session))
@@ -206,7 +216,7 @@ class Hub:
 
     def _log(self, session: SessionView) -> dict[str, str] | None:
         """What a log record of its client carries."""
-        client = self._clients.get(session.client_id)
+        client = self.community.get(session.client_id)
         return client.log if client is not None else None
 
     def farewell(self, session: SessionView) -> None:
@@ -222,11 +232,14 @@ class Hub:
             notify(session)
 
     def _part(self, session: SessionView) -> None:
-        client = self._clients.get(session.client_id)
+        client = self.community.get(session.client_id)
         with self.lock:
             subscriptions = self.subscriptions.leave(session)
-            if self.sessions.get(session.client_id) is session:
-                del self.sessions[session.client_id], self._clients[session.client_id]
+            known = self.sessions.get(session.client_id) is session
+            if known:
+                del self.sessions[session.client_id]
+        if client is not None and known:
+            self.community.go(client)
         logger.info("client %s disconnected", session.client_id, extra=client.log if client is not None else None)
         for subscription in subscriptions:
             self.subscriptions.end(subscription)
@@ -257,11 +270,6 @@ class Hub:
     @property
     def max_retained(self) -> int:
         return self.limits.max_retained
-
-    @property
-    def on_its_thread(self) -> bool:
-        """Whether the caller runs on the event loop's thread."""
-        return threading.get_ident() == self._thread
 
     def knows(self, client_id: str) -> bool:
         return client_id in self.sessions

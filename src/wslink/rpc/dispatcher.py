@@ -64,6 +64,8 @@ class Service:
         under_way: calls under way, also those of clients that have gone (LIM-10).
         busy: clients with calls under way.
         adrift: calls that go on although their client has gone.
+        refuse: gives the error of a call of a method that a client may not make, None for one that it may; None while
+            nobody is refused any.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Service:
         self.under_way = 0
         self.busy = 0
         self.adrift = 0
+        self.refuse: Callable[[Caller, str], PeerError | None] | None = None
 
 
 class Running:
@@ -136,6 +139,9 @@ class Dispatcher:
         method = service.methods.get(request.method)
         if method is None:
             self._responder.unknown(request)
+            return
+        if service.refuse is not None and (refusal := service.refuse(client, method.name)) is not None:  # AUTH-1
+            self._responder.error(request.id, refusal.code, refusal.message, refusal.data)
             return
         call = Call(client, method.name, service.owner, request.id)
         token = current_call.set(call)

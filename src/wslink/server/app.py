@@ -25,6 +25,7 @@ from wslink.server import loop, workers
 from wslink.server.limits import limits as limits_of_environment
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
+from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
 from wslink.wire.limits import Limits
@@ -56,7 +57,7 @@ class Includable(Protocol):
         """Live in `hub`, beside what `included` is of earlier ones; `stop` stops the server. Raises UsageError."""
 
 
-class App:
+class App(Sharing):
     """An application: methods that clients call and topics that they subscribe to.
 
     Args:
