@@ -26,14 +26,14 @@ REQUIREMENTS = {
 
 def python(environment: str) -> Path:
     """The interpreter of `environment`, which is made if there is none."""
-    folder = CACHE / environment
-    interpreter, stamp = folder / "bin" / "python", folder / ".ready"
+    directory = CACHE / environment
+    interpreter, stamp = directory / "bin" / "python", directory / ".ready"
     wanted = " ".join(REQUIREMENTS[environment])
     if str(ROOT) in REQUIREMENTS[environment]:
         wanted += (ROOT / "pyproject.toml").read_text()
     if not stamp.exists() or stamp.read_text() != wanted:
-        print(f"bench: making {folder.relative_to(ROOT)}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        print(f"bench: making {directory.relative_to(ROOT)}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", directory], check=True)
         pip = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, *REQUIREMENTS[environment]], check=True)
         stamp.write_text(wanted)

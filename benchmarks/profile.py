@@ -42,12 +42,12 @@ def main(workloads: Sequence[Workload], peers: Sequence[str]) -> int:
 async def profiled(workload: Load, peer: str) -> str:
     """What py-spy recorded: lines of `a;b;c COUNT`, native functions too."""
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory() as directory,
         Server(PEERS[peer], *workload.arguments, environment=workload.environment) as server,
     ):
         async with workload.ready(server) as window:
             await window()
-            stacks = Path(folder) / "stacks"
+            stacks = Path(directory) / "stacks"
             recorder = _record(server.pid, stacks)
             end = time.monotonic() + SECONDS
             while time.monotonic() < end and recorder.poll() is None:
@@ -75,6 +75,6 @@ def top(stacks: str) -> str:
 
 
 def _short(function: str) -> str:
-    """`name (folder/file.py)`: without the line, with the last two parts of the path."""
+    """`name (directory/file.py)`: without the line, with the last two parts of the path."""
     function = re.sub(r"^0x[0-9a-f]+ ", "memcpy or another without a name ", function)
     return re.sub(r"\((?:.*/)?([^/]+/[^/:]+)(?::\d+)?\)$", r"(\1)", function)

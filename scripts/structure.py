@@ -177,9 +177,9 @@ def rules_without_a_test() -> Iterator[str]:
     rules = {rule for page in pages for rule in DEFINITION.findall(page.read_text())}
     tests = [
         test
-        for folder, kinds in ((ROOT / "tests", ("py", "json")), (ROOT / "js" / "tests", ("ts",)))
+        for directory, kinds in ((ROOT / "tests", ("py", "json")), (ROOT / "js" / "tests", ("ts",)))
         for kind in kinds
-        for test in folder.rglob(f"*.{kind}")
+        for test in directory.rglob(f"*.{kind}")
         if "node_modules" not in test.parts
     ]
     cited = {rule for test in tests for rule in RULE.findall(test.read_text())}

@@ -27,6 +27,8 @@ class Peer:
         self.publications: deque[dict[str, Any]] = deque()
         self.extensions: deque[list[Any]] = deque()
         """Messages of extensions that have arrived (EXT-4)."""
+        self.early: deque[dict[str, Any]] = deque()
+        """Messages that arrived while one of an extension was waited for."""
         self.acknowledges = False
         """Whether it acknowledges each frame at once (FLOW-2)."""
         self.counted = 0
@@ -115,7 +117,17 @@ class Peer:
         """The next message."""
         return await asyncio.wait_for(self._next(), 15)
 
-    async def _next(self) -> dict[str, Any]:
+    async def receive_extension(self) -> list[Any]:
+        """The next message of an extension."""
+        while not self.extensions:
+            message = await asyncio.wait_for(self._next(True), 15)
+            if isinstance(message, dict):
+                self.early.append(message)
+        return self.extensions.popleft()
+
+    async def _next(self, extensions: bool = False) -> Any:
+        if self.early and not extensions:
+            return self.early.popleft()
         while True:
             frame = await self.socket.receive()
             if frame.type is aiohttp.WSMsgType.TEXT:
@@ -130,7 +142,7 @@ class Peer:
                 self.counted += len(frame.data)
                 if self.acknowledges:
                     await self.extension(1, self.counted, 0)
-            if isinstance(message, dict):
+            if isinstance(message, dict) or (extensions and isinstance(message, list)):
                 return message
 
     async def answer(self, id_: str) -> dict[str, Any]:

@@ -120,9 +120,9 @@ async def answers(peer: Peer) -> dict[str, float]:
 class Running:
     """A launcher that runs."""
 
-    def __init__(self, address: str, folder: str) -> None:
+    def __init__(self, address: str, directory: str) -> None:
         self._address = address
-        self._folder = Path(folder)
+        self._directory = Path(directory)
         self._http = http.client.HTTPConnection(address)
 
     def start(self, application: str) -> Any:
@@ -136,7 +136,7 @@ class Running:
 
     def stamp(self, session: Any) -> float:
         """When the session says that it was ready."""
-        return float((self._folder / f"{session['id']}.txt").read_text().split()[0])
+        return float((self._directory / f"{session['id']}.txt").read_text().split()[0])
 
     def _ask(self, method: str, path: str, body: str | None = None) -> Any:
         self._http.request(method, f"/viewers/{path}", body)
@@ -150,9 +150,9 @@ class Running:
 @contextlib.contextmanager
 def launcher(peer: Peer, apps: dict[str, Any]) -> Iterator[Running]:
     """A launcher on any core, with its sessions."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "launcher.json"
-        path.write_text(json.dumps(_configuration(folder, apps)))
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "launcher.json"
+        path.write_text(json.dumps(_configuration(directory, apps)))
         process = subprocess.Popen(
             [_python(peer), "-m", "wslink.launcher", str(path)],
             stdout=subprocess.PIPE,
@@ -160,13 +160,13 @@ def launcher(peer: Peer, apps: dict[str, Any]) -> Iterator[Running]:
         )
         try:
             assert process.stdout is not None
-            yield Running(process.stdout.readline().decode().split()[-1], folder)
+            yield Running(process.stdout.readline().decode().split()[-1], directory)
         finally:
             process.terminate()
             process.wait()
 
 
-def _configuration(folder: str, apps: dict[str, Any]) -> dict[str, Any]:
+def _configuration(directory: str, apps: dict[str, Any]) -> dict[str, Any]:
     return {
         "configuration": {
             "host": "127.0.0.1",
@@ -175,7 +175,7 @@ def _configuration(folder: str, apps: dict[str, Any]) -> dict[str, Any]:
             "proxy_file": "",
             "sessionURL": "ws://USE_HOST/viewers/session/${id}/${token}/ws",
             "timeout": 20,
-            "log_dir": folder,
+            "log_dir": directory,
             "fields": ["port"],
             "delete": True,
             "starts_per_minute": 0,

@@ -8,7 +8,8 @@ WslinkError
 │   ├── InvalidParams        -32602  arguments, a filter or a topic are refused
 │   ├── AuthenticationError  -32000  wrong secret, or anything but hello before a good hello
 │   ├── NotAuthorized        -32004  the application does not let this client do it
-│   └── LimitExceeded        -32003  a named limit was reached
+│   ├── LimitExceeded        -32003  a named limit was reached
+│   └── Superseded           -32801  a newer call of a latest-wins method took the place of one that waited
 ├── MethodError              raised by a method to fail with a message and data of its own
 ├── NotSerializable          a value cannot be encoded; names its type
 ├── UsageError               this side called the library wrongly
@@ -40,6 +41,7 @@ RESULT_SERIALIZE_ERROR = -32002
 LIMIT_ERROR = -32003
 NOT_AUTHORIZED = -32004
 CANCELLED = -32800
+SUPERSEDED = -32801
 INTERNAL_ERROR = -32603
 CLIENT_ERROR = -32099
 
@@ -93,6 +95,10 @@ class NotAuthorized(PeerError):
 
 class LimitExceeded(PeerError):
     code = LIMIT_ERROR
+
+
+class Superseded(PeerError):
+    code = SUPERSEDED
 
 
 class MethodError(WslinkError):

@@ -14,7 +14,7 @@ from wslink import Limits
 from wslink.http.site import Site
 from wslink.session.state import State
 from wslink.transport.aiohttp import AiohttpConnection
-from wslink.transport.base import Carriage, find_engine
+from wslink.transport.base import TransportOptions, find_engine
 from wslink.transport.private import client_guard, client_transport, guarding_connector
 from wslink.wire.frames import Frame
 
@@ -47,8 +47,8 @@ async def serving(engine: str) -> AsyncIterator[str]:
     """The URL of a server whose WebSockets `engine` carries."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        carriage = Carriage(LIMITS, 0, True, lambda transport: Echo(transport), lambda transport: None)  # type: ignore[arg-type, return-value]
-        return await find_engine(engine).carry(request, carriage)
+        options = TransportOptions(LIMITS, 0, True, lambda transport: Echo(transport), lambda transport: None)  # type: ignore[arg-type, return-value]
+        return await find_engine(engine).serve_request(request, options)
 
     application = web.Application()
     application.router.add_get("/", handle)

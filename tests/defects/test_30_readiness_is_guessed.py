@@ -19,8 +19,10 @@ APPS = {
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("launcher")
-    with Launcher(folder, first=19141, count=9, apps=APPS, properties={"listening": LISTENING}, timeout=3) as launcher:
+    directory = tmp_path_factory.mktemp("launcher")
+    with Launcher(
+        directory, first=19141, count=9, apps=APPS, properties={"listening": LISTENING}, timeout=3
+    ) as launcher:
         yield launcher
 
 

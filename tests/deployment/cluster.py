@@ -1,4 +1,4 @@
-"""A Slurm of this machine's: munged, slurmctld and slurmd as processes of the test's own, in a folder."""
+"""A Slurm of this machine's: munged, slurmctld and slurmd as processes of the test's own, in a directory."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SlurmdPort={slurmd_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
-StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+AuthInfo=socket={directory}/munge.socket
+StateSaveLocation={directory}/state
+SlurmdSpoolDir={directory}/spool
+SlurmctldPidFile={directory}/slurmctld.pid
+SlurmdPidFile={directory}/slurmd.pid
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 MpiDefault=none
@@ -53,24 +53,24 @@ class Cluster:
     """A cluster of one node.
 
     Attributes:
-        folder: its files. `SLURM_CONF` has to name `configuration` for whoever uses it.
+        directory: its files. `SLURM_CONF` has to name `configuration` for whoever uses it.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.configuration = folder / "slurm.conf"
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.configuration = directory / "slurm.conf"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        self.folder.chmod(0o755)  # munged wants that
+        self.directory.chmod(0o755)  # munged wants that
         for name in ("state", "spool"):
-            (self.folder / name).mkdir()
-        key = self.folder / "munge.key"
+            (self.directory / name).mkdir()
+        key = self.directory / "munge.key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o600)
         self.configuration.write_text(
             CONFIGURATION.format(
-                folder=self.folder,
+                directory=self.directory,
                 host=socket.gethostname().split(".")[0],
                 user=getpass.getuser(),
                 ctld_port=free_port(),
@@ -79,8 +79,8 @@ class Cluster:
             )
         )
         files = {"socket": "socket", "key-file": "key", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
-        self._run("munged", "--foreground", "--force", *(f"--{k}={self.folder}/munge.{v}" for k, v in files.items()))
-        until(lambda: (self.folder / "munge.socket").exists())
+        self._run("munged", "--foreground", "--force", *(f"--{k}={self.directory}/munge.{v}" for k, v in files.items()))
+        until(lambda: (self.directory / "munge.socket").exists())
         self.start_controller()
         self._run("slurmd", "-D", "-N", "node1")
         until(lambda: "idle" in self.ask("sinfo", "--noheader"))
@@ -140,7 +140,7 @@ class Cluster:
     def _run(self, name: str, *arguments: str) -> None:
         environment = {**os.environ, "SLURM_CONF": str(self.configuration)}
         program = shutil.which(name) or f"/usr/sbin/{name}"
-        with open(self.folder / f"{name}.out", "ab") as output:
+        with open(self.directory / f"{name}.out", "ab") as output:
             self._processes[name] = subprocess.Popen(
                 [program, *arguments], env=environment, stdout=output, stderr=output
             )
@@ -156,9 +156,9 @@ class Cluster:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Cluster]:
+def running(directory: Path) -> Iterator[Cluster]:
     """A cluster, until the block ends."""
-    cluster = Cluster(folder)
+    cluster = Cluster(directory)
     try:
         cluster.start()
         yield cluster

@@ -1,4 +1,4 @@
-"""The files and commands of docs/deployment.md, as a reader has them: in a folder, by a shell."""
+"""The files and commands of docs/deployment.md, as a reader has them: in a directory, by a shell."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def environment() -> dict[str, str]:
 class Service:
     """The last of some commands, which the others prepare: it listens until the block ends."""
 
-    def __init__(self, folder: Path, commands: str) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path, commands: str) -> None:
+        self.directory = directory
         *self._before, self._last = commands.strip().splitlines()
 
     async def __aenter__(self) -> None:
@@ -41,15 +41,15 @@ class Service:
 
     async def _run(self, command: str, **options: Any) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            "bash", "-c", command, cwd=self.folder, env=environment(), **options
+            "bash", "-c", command, cwd=self.directory, env=environment(), **options
         )
 
 
 class Workstation:
-    """A chapter's launcher in a folder of its own.
+    """A chapter's launcher in a directory of its own.
 
     Args:
-        folder: where to put it.
+        directory: where to put it.
         session_url: in place of the chapter's.
         number: which of the document's configurations.
         commands: which of its blocks of commands.
@@ -58,14 +58,14 @@ class Workstation:
 
     def __init__(
         self,
-        folder: Path,
+        directory: Path,
         session_url: str = "",
         *,
         number: int = 0,
         commands: int = 0,
         changes: dict[str, str] | None = None,
     ) -> None:
-        self.folder, self.port = folder, free_port()
+        self.directory, self.port = directory, free_port()
         first = free_port()
         own = "ws://USE_HOST/viewers/session/${id}/${token}/ws"
         text = recipe("toml", number)
@@ -74,15 +74,15 @@ class Workstation:
             assert old in text
             text = text.replace(old, new)
         lines = recipe("bash", commands)
-        (folder / lines.split()[-1]).write_text(text)
-        (folder / "viewer.py").write_text(recipe("python"))
+        (directory / lines.split()[-1]).write_text(text)
+        (directory / "viewer.py").write_text(recipe("python"))
         self.tls: ssl.SSLContext | bool = True
         self.scheme = "http"
-        self._service = Service(folder, lines)
+        self._service = Service(directory, lines)
 
     async def __aenter__(self) -> Workstation:
         await self._service.__aenter__()
-        (self.folder / "www" / "index.html").write_text("the page")
+        (self.directory / "www" / "index.html").write_text("the page")
         self.http = aiohttp.ClientSession()
         return self
 

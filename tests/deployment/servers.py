@@ -53,31 +53,32 @@ class WebServer:
         await asyncio.wait_for(self.process.wait(), 30)
 
 
-def nginx(folder: Path, blocks: str, *modules: str) -> WebServer:
+def nginx(directory: Path, blocks: str, *modules: str) -> WebServer:
     port = free_port()
-    path = folder / "nginx.conf"
+    path = directory / "nginx.conf"
     temporary = "".join(
-        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        f"{kind}_temp_path {directory}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     blocks = blocks.replace("listen 8080", f"listen 127.0.0.1:{port}")
     loaded = "".join(f"load_module {NGINX_MODULES}/ngx_{name}_module.so;\n" for name in modules)
     path.write_text(
-        f"{loaded}daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log;\n"
+        f"{loaded}daemon off; pid {directory}/nginx.pid; error_log {directory}/nginx.log;\n"
         f"events {{}}\nhttp {{\ninclude /etc/nginx/mime.types;\naccess_log off;\n{temporary}{blocks}\n}}\n"
     )
     program = shutil.which("nginx") or "/usr/sbin/nginx"
-    return WebServer(program, "-p", str(folder), "-c", str(path), "-e", f"{folder}/nginx.log", port=port)
+    return WebServer(program, "-p", str(directory), "-c", str(path), "-e", f"{directory}/nginx.log", port=port)
 
 
-def apache(folder: Path, blocks: str) -> WebServer:
+def apache(directory: Path, blocks: str) -> WebServer:
     port = free_port()
-    path = folder / "apache.conf"
+    path = directory / "apache.conf"
     names = ("mpm_event", "authz_core", "mime", "dir", "proxy", "proxy_http", "proxy_wstunnel", "rewrite")
     modules = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in names)
     blocks = blocks.replace("Listen 8080", f"Listen 127.0.0.1:{port}").replace("*:8080", f"*:{port}")
     path.write_text(
-        f"ServerRoot {folder}\nServerName localhost\nPidFile {folder}/apache.pid\nErrorLog {folder}/apache.log\n"
-        f"DefaultRuntimeDir {folder}\nUser www-data\nGroup www-data\n{modules}TypesConfig /etc/mime.types\n{blocks}"
+        f"ServerRoot {directory}\nServerName localhost\nPidFile {directory}/apache.pid\n"
+        f"ErrorLog {directory}/apache.log\n"
+        f"DefaultRuntimeDir {directory}\nUser www-data\nGroup www-data\n{modules}TypesConfig /etc/mime.types\n{blocks}"
     )
     program = shutil.which("apache2") or "/usr/sbin/apache2"
     return WebServer(program, "-f", str(path), "-D", "FOREGROUND", port=port)

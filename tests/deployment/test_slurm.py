@@ -42,21 +42,21 @@ def add(one: float, two: float) -> float:
 SERVE = [sys.executable, "-m", "wslink", "serve", "viewer:app", "--host", "${host}", "--port", "${port}"]
 
 
-def apps(folder: Path, **options: Any) -> dict[str, Any]:
-    (folder / "viewer.py").write_text(VIEWER)
+def apps(directory: Path, **options: Any) -> dict[str, Any]:
+    (directory / "viewer.py").write_text(VIEWER)
     on_slurm = {"spawner": "slurm", "options": options}
     return {
         "viewer": {
             "cmd": SERVE,
             "env": {"VIEWER_SECRET": "${secret}"},
-            "cwd": str(folder),
+            "cwd": str(directory),
             "ready_line": "Starting factory",
             **on_slurm,
         },
         "listening": {
             "cmd": SERVE,
             "env": {"VIEWER_SECRET": "${secret}"},
-            "cwd": str(folder),
+            "cwd": str(directory),
             **on_slurm,
         },
         "failing": app("import sys; print('the reason', sys.argv[1]); sys.exit(3)", "${secret}", **on_slurm),
@@ -65,12 +65,12 @@ def apps(folder: Path, **options: Any) -> dict[str, Any]:
     }
 
 
-def settings(folder: Path, **options: Any) -> dict[str, Any]:
-    return {"apps": apps(folder, **options), "timeout": 60}
+def settings(directory: Path, **options: Any) -> dict[str, Any]:
+    return {"apps": apps(directory, **options), "timeout": 60}
 
 
-def launching(folder: Path, **options: Any) -> contextlib.AbstractAsyncContextManager[Running]:
-    return launching_with(folder, **settings(folder, **options))
+def launching(directory: Path, **options: Any) -> contextlib.AbstractAsyncContextManager[Running]:
+    return launching_with(directory, **settings(directory, **options))
 
 
 async def works(client: Client, session: dict[str, Any]) -> None:
@@ -225,7 +225,7 @@ async def test_nobody_else_sees_what_opens_a_session(tmp_path: Path, cluster: Cl
         assert "viewer:app" in seen
         assert [name for name in ("id", "secret", "token") if values[name] in seen] == []
 
-        scripts = list((cluster.folder / "spool").glob("job*/slurm_script"))
+        scripts = list((cluster.directory / "spool").glob("job*/slurm_script"))
         logs = list((tmp_path / "log").glob("*.txt"))
         assert len(scripts) == 1
         assert len(logs) == 2
@@ -345,8 +345,8 @@ class TestController:
 class Restarted:
     """A launcher that can be killed and started again, and a client of the one that runs."""
 
-    def __init__(self, folder: Path) -> None:
-        self.launcher = LauncherProcess(folder, **settings(folder))
+    def __init__(self, directory: Path) -> None:
+        self.launcher = LauncherProcess(directory, **settings(directory))
 
     async def __aenter__(self) -> Restarted:
         await self.start()
@@ -364,9 +364,9 @@ class Restarted:
         await self.client.http.close()
 
 
-def wrap(folder: Path, monkeypatch: pytest.MonkeyPatch, program: str, script: str) -> None:
+def wrap(directory: Path, monkeypatch: pytest.MonkeyPatch, program: str, script: str) -> None:
     """Put a script in the place of a program; {} in it is the program with its arguments."""
-    path = folder / "bin" / program
+    path = directory / "bin" / program
     path.parent.mkdir()
     path.write_text("#!/bin/sh\n" + script.format(f'{shutil.which(program)} "$@"') + "\n")
     path.chmod(0o755)

@@ -42,18 +42,18 @@ async def test_sessions_on_nodes(tmp_path: Path, cluster: Cluster) -> None:
 class Outward:
     """The chapter about nodes that cannot be dialled: a relay, a launcher, and nginx before both."""
 
-    def __init__(self, folder: Path, **more: str) -> None:
-        self.folder, self.relay_port = folder, free_port()
+    def __init__(self, directory: Path, **more: str) -> None:
+        self.directory, self.relay_port = directory, free_port()
         commands = recipe("bash", 2).replace("--port 8081", f"--port {self.relay_port}")
         prepare, self._relay_command = commands.strip().splitlines()
         self._prepare = prepare
         changes = {"relay.example:8081": f"127.0.0.1:{self.relay_port}", **more}
-        self.workstation = Workstation(folder, number=2, commands=3, changes=changes)
+        self.workstation = Workstation(directory, number=2, commands=3, changes=changes)
 
     @asynccontextmanager
     async def relay(self, prepare: bool = False) -> AsyncIterator[None]:
         commands = [self._prepare] if prepare else []
-        async with Service(self.folder, "\n".join([*commands, self._relay_command])):
+        async with Service(self.directory, "\n".join([*commands, self._relay_command])):
             yield
 
     @asynccontextmanager
@@ -63,7 +63,7 @@ class Outward:
         blocks = server.replace("    location / {", f"{inner}\n    location / {{")
         async with self.workstation:
             blocks = blocks.replace(":9000", f":{self.workstation.port}")
-            async with nginx(self.folder, blocks) as host:
+            async with nginx(self.directory, blocks) as host:
                 yield host
 
 
@@ -82,7 +82,7 @@ class TestOutward:
 
     def nobody_sees_what_opens(self, url: str, outward: Outward) -> None:
         """Neither the token, nor the address, nor the secret of a session stands where others see it."""
-        token = (outward.folder / "process.token").read_text().strip()
+        token = (outward.directory / "process.token").read_text().strip()
         assert len(token) > 40
         listed = "\n".join(cmdline(process) for process in psutil.process_iter())
         assert "wslink launch" in listed

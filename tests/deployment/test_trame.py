@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(not PYTHON, reason="WSLINK_FIELD_PYTHON names no interpreter with trame"),
 ]
 
-#: Apache's, as trame's docker image has it, but for its folders.
+#: Apache's, as trame's docker image has it, but for its directories.
 APACHE = """
 Listen 8080
 <VirtualHost *:8080>
@@ -54,8 +54,8 @@ TOKENS_URL = "ws://USE_HOST/paraview/session/${id}/${token}/ws"
 COOKIES_URL = "ws://USE_HOST/paraview/session/${id}/ws"
 
 
-def configuration(folder: Path, port: int, session_url: str, **content: str) -> dict[str, Any]:
-    """trame's default-launcher.json, with the application that its scripts add and folders of ours."""
+def configuration(directory: Path, port: int, session_url: str, **content: str) -> dict[str, Any]:
+    """trame's default-launcher.json, with the application that its scripts add and directories of ours."""
     first = free_port()
     flags = ["--host", "${host}", "--port", "${port}", "--authKey", "${secret}", "--server"]
     return {
@@ -63,8 +63,8 @@ def configuration(folder: Path, port: int, session_url: str, **content: str) -> 
             "host": "0.0.0.0",
             "port": port,
             "endpoint": "paraview",
-            "log_dir": str(folder / "logs"),
-            "proxy_file": str(folder / "proxy-mapping.txt"),
+            "log_dir": str(directory / "logs"),
+            "proxy_file": str(directory / "proxy-mapping.txt"),
             "sessionURL": session_url,
             "timeout": 25,
             "sanitize": {},
@@ -85,19 +85,21 @@ def configuration(folder: Path, port: int, session_url: str, **content: str) -> 
 class Docker:
     """The launcher as in the image."""
 
-    def __init__(self, folder: Path, session_url: str, **content: str) -> None:
-        self.folder, self.port = folder, free_port()
-        mapping = folder / "proxy-mapping.txt"  # the image makes it for a group that Apache's user is in
+    def __init__(self, directory: Path, session_url: str, **content: str) -> None:
+        self.directory, self.port = directory, free_port()
+        mapping = directory / "proxy-mapping.txt"  # the image makes it for a group that Apache's user is in
         mapping.touch()
         mapping.chmod(0o644)
-        (folder / "launcher.json").write_text(json.dumps(configuration(folder, self.port, session_url, **content)))
+        (directory / "launcher.json").write_text(
+            json.dumps(configuration(directory, self.port, session_url, **content))
+        )
 
     async def __aenter__(self) -> Docker:
         # trame's own sessions must not find this wslink.
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         source = str(Path(wslink.__file__).parents[1])
         program = f"import sys; sys.path.insert(0, {source!r}); from wslink.launcher.cli import main; sys.exit(main())"
-        path = str(self.folder / "launcher.json")
+        path = str(self.directory / "launcher.json")
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, path, env=environment, stdout=asyncio.subprocess.PIPE
         )
@@ -133,45 +135,45 @@ async def _user(host: str, endpoint: str, presses: int) -> None:
 
 @pytest.fixture
 def opened() -> Iterator[Path]:
-    """A folder that web servers, whose workers are another user, get to."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
+    """A directory that web servers, whose workers are another user, get to."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
 
 
 @asynccontextmanager
-async def by_apache(folder: Path) -> AsyncIterator[str]:
-    async with Docker(folder, DOCKERS_URL) as docker:
-        blocks = APACHE.replace(":9000", f":{docker.port}").replace("/opt/trame/", f"{folder}/")
-        async with apache(folder, blocks.replace("/deploy/server/", f"{folder}/")) as host:
+async def by_apache(directory: Path) -> AsyncIterator[str]:
+    async with Docker(directory, DOCKERS_URL) as docker:
+        blocks = APACHE.replace(":9000", f":{docker.port}").replace("/opt/trame/", f"{directory}/")
+        async with apache(directory, blocks.replace("/deploy/server/", f"{directory}/")) as host:
             yield host
 
 
 @asynccontextmanager
-async def by_nginx_with_the_map(folder: Path) -> AsyncIterator[str]:
-    async with Docker(folder, DOCKERS_URL) as docker:
-        (folder / "sessions.js").write_text(recipe("js").replace("/srv/", f"{folder}/"))
+async def by_nginx_with_the_map(directory: Path) -> AsyncIterator[str]:
+    async with Docker(directory, DOCKERS_URL) as docker:
+        (directory / "sessions.js").write_text(recipe("js").replace("/srv/", f"{directory}/"))
         blocks = recipe("nginx", 1).replace(":9000", f":{docker.port}").replace("viewers", "paraview")
-        async with nginx(folder, blocks.replace("/srv/", f"{folder}/"), "http_js") as host:
+        async with nginx(directory, blocks.replace("/srv/", f"{directory}/"), "http_js") as host:
             yield host
 
 
 @asynccontextmanager
-async def by_nginx(folder: Path) -> AsyncIterator[str]:
-    docker = Docker(folder, TOKENS_URL, content=str(folder / "www"))
-    async with docker, nginx(folder, recipe("nginx").replace(":9000", f":{docker.port}")) as host:
+async def by_nginx(directory: Path) -> AsyncIterator[str]:
+    docker = Docker(directory, TOKENS_URL, content=str(directory / "www"))
+    async with docker, nginx(directory, recipe("nginx").replace(":9000", f":{docker.port}")) as host:
         yield host
 
 
 @asynccontextmanager
-async def by_itself_as_it_is(folder: Path) -> AsyncIterator[str]:
-    async with Docker(folder, DOCKERS_URL, content=str(folder / "www")) as docker:
+async def by_itself_as_it_is(directory: Path) -> AsyncIterator[str]:
+    async with Docker(directory, DOCKERS_URL, content=str(directory / "www")) as docker:
         yield f"127.0.0.1:{docker.port}"
 
 
 @asynccontextmanager
-async def by_itself(folder: Path) -> AsyncIterator[str]:
-    async with Docker(folder, COOKIES_URL, content=str(folder / "www")) as docker:
+async def by_itself(directory: Path) -> AsyncIterator[str]:
+    async with Docker(directory, COOKIES_URL, content=str(directory / "www")) as docker:
         yield f"127.0.0.1:{docker.port}"
 
 

@@ -87,7 +87,7 @@ class TestNginx:
             await _is_refused(workstation, host)
 
     def server(self, workstation: Workstation, blocks: str) -> WebServer:
-        return nginx(workstation.folder, blocks.replace(":9000", f":{workstation.port}"))
+        return nginx(workstation.directory, blocks.replace(":9000", f":{workstation.port}"))
 
 
 @pytest.mark.skipif(missing("apache2"), reason="Apache is not installed")
@@ -98,8 +98,8 @@ class TestApache:
 
     async def test_by_a_map(self, tmp_path: Path) -> None:
         # Apache's workers are another user, who has to get to the proxy file.
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(0o755)
+        for directory in (tmp_path, *tmp_path.parents[:2]):
+            directory.chmod(0o755)
         mapping = tmp_path / "proxy-mapping.txt"  # made beforehand, as the document says: a new one is for the launcher
         mapping.touch()
         mapping.chmod(0o644)
@@ -116,7 +116,7 @@ class TestApache:
 
     def server(self, workstation: Workstation, blocks: str) -> WebServer:
         blocks = blocks.replace(":9000", f":{workstation.port}")
-        return apache(workstation.folder, blocks.replace("/srv/", f"{workstation.folder}/"))
+        return apache(workstation.directory, blocks.replace("/srv/", f"{workstation.directory}/"))
 
 
 async def _is_refused(workstation: Workstation, host: str) -> None:

@@ -1,4 +1,4 @@
-"""Programs of the docs, run as a reader runs them: by their command, in a folder, with ports of their own."""
+"""Programs of the docs, run as a reader runs them: by their command, in a directory, with ports of their own."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running(folder: Path, command: str, **variables: str) -> AsyncIterator[int]:
+async def running(directory: Path, command: str, **variables: str) -> AsyncIterator[int]:
     """A service until the block ends; the port that it says to serve on."""
     process = await asyncio.create_subprocess_exec(
-        "bash", "-c", f"exec {command}", cwd=folder, env=environment(**variables),
+        "bash", "-c", f"exec {command}", cwd=directory, env=environment(**variables),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     try:
@@ -45,10 +45,10 @@ async def _port(process: asyncio.subprocess.Process) -> int:
     raise AssertionError(f"it ended: {said}")
 
 
-async def done(folder: Path, *command: str, **variables: str) -> str:
+async def done(directory: Path, *command: str, **variables: str) -> str:
     """What a command prints that ends by itself."""
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, env=environment(**variables),
+        *command, cwd=directory, env=environment(**variables),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     output, _ = await asyncio.wait_for(process.communicate(), 30)

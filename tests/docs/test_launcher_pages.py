@@ -1,4 +1,4 @@
-"""The blocks of docs/launcher.md, in a folder, with ports of their own."""
+"""The blocks of docs/launcher.md, in a directory, with ports of their own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ app.method("viewer.add")(lambda one, two: one + two)
 CHECK, LAUNCH = (block(PAGE, "bash").splitlines()[line].partition("  #")[0] for line in (1, 0))
 
 
-def prepare(folder: Path, changes: dict[str, str], more: str = "") -> int:
+def prepare(directory: Path, changes: dict[str, str], more: str = "") -> int:
     """Write the page's example and its application; the launcher's port."""
     port, first = free_port(), free_port()
     ports = {"port = 9000": f"port = {port}", "[9001, 9100]": f"[{first}, {first + 3}]"}
@@ -40,8 +40,8 @@ def prepare(folder: Path, changes: dict[str, str], more: str = "") -> int:
     for old, new in {**ports, **changes}.items():
         assert old in text
         text = text.replace(old, new)
-    (folder / "launcher.toml").write_text(text + more)
-    (folder / "terrain.py").write_text(TERRAIN)
+    (directory / "launcher.toml").write_text(text + more)
+    (directory / "terrain.py").write_text(TERRAIN)
     return port
 
 

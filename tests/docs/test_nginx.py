@@ -17,8 +17,8 @@ pytestmark = pytest.mark.skipif(missing("nginx"), reason="nginx is not installed
 PAGE = (ROOT / "docs" / "security.md").read_text
 
 
-def configured(folder: Path, url: str, text: str) -> WebServer:
-    return nginx(folder, f"server {{ listen 8080;\n{text.replace('127.0.0.1:8080', url.split('/')[2])}\n}}")
+def configured(directory: Path, url: str, text: str) -> WebServer:
+    return nginx(directory, f"server {{ listen 8080;\n{text.replace('127.0.0.1:8080', url.split('/')[2])}\n}}")
 
 
 async def opens(host: str, path: str) -> None:

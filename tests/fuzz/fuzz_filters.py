@@ -9,7 +9,7 @@ from wslink.errors import InvalidParams, PeerError
 from wslink.hub.filter_index import FilterIndex
 from wslink.hub.filters import compile_filter
 from wslink.wire.limits import Limits
-from wslink.wire.v1_json import FirstDecoder
+from wslink.wire.v1_json import V1Decoder
 
 LIMITS = Limits(max_filter_values=256)
 SEEDS = [
@@ -21,7 +21,7 @@ SEEDS = [
 
 def run(data: bytes) -> None:
     try:
-        message = FirstDecoder(LIMITS).receive(False, data)
+        message = V1Decoder(LIMITS).receive(False, data)
     except PeerError:
         return
     definition, tags = message if isinstance(message, list) and len(message) == 2 else (message, {})

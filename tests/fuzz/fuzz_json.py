@@ -8,7 +8,7 @@ from tests.fuzz.vectors import group
 from wslink.errors import PeerError
 from wslink.wire.limits import Limits
 from wslink.wire.messages import MAX_ID, Request, parse_call
-from wslink.wire.v1_json import FirstDecoder
+from wslink.wire.v1_json import V1Decoder
 
 
 def joined(frames: list[tuple[bool, bytes]]) -> bytes:
@@ -48,7 +48,7 @@ LIMITS = Limits(max_attachments=4, max_attachment_bytes=1000, max_elements=5000,
 
 def run(data: bytes) -> None:
     for calls in (True, False):
-        decoder = FirstDecoder(LIMITS, calls=calls)
+        decoder = V1Decoder(LIMITS, calls=calls)
         decoder.raise_limits(0)
         for binary, frame in frames(data):
             try:

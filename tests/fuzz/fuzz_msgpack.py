@@ -10,7 +10,7 @@ from wslink.wire.chunks import HEADER
 from wslink.wire.limits import Limits
 from wslink.wire.maps import KEYS
 from wslink.wire.messages import MAX_ID, Request
-from wslink.wire.v2_msgpack import SecondDecoder
+from wslink.wire.v2_msgpack import V2Decoder
 
 HEAD = msgpack.packb({"wslink": "1.0", "id": "rpc:c1:1", "method": "a.b"})[1:]
 
@@ -37,7 +37,7 @@ def run(data: bytes) -> None:
     frame = HEADER.pack(1, 0, len(data)) + data
     for calls in (True, False):
         for arrays in (True, False):
-            decoder = SecondDecoder(LIMITS, calls=calls)
+            decoder = V2Decoder(LIMITS, calls=calls)
             if arrays:
                 decoder.accept_arrays()
             for given in (frame, memoryview(frame)):

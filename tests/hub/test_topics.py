@@ -23,7 +23,7 @@ from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
 from wslink.session.session import Session
 from wslink.session.stall import Progress
 from wslink.wire.frames import Frame
-from wslink.wire.v2_msgpack import SecondEncoder
+from wslink.wire.v2_msgpack import V2Encoder
 
 FEATURES = {"secret": "secret", "features": ["subscribe"]}
 RELEASED = {"secret": "secret"}
@@ -183,8 +183,8 @@ async def test_a_publication_is_encoded_once_per_generation_and_not_at_all_for_n
     app: App, serve: Serve, peers: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packed: list[Any] = []
-    pack = SecondEncoder.pack
-    monkeypatch.setattr(SecondEncoder, "pack", lambda self, value: packed.append(value) or pack(self, value))
+    pack = V2Encoder.pack
+    monkeypatch.setattr(V2Encoder, "pack", lambda self, value: packed.append(value) or pack(self, value))
     topic = app.topic("test.topic")
     url = await serve(app)
     clients = [await peers(url, generation, hello=hello) for generation in (1, 2) for hello in (RELEASED, FEATURES) * 3]

@@ -56,7 +56,7 @@ subprocess.run([sys.executable, '-S', '-c', daemon], start_new_session=True)
 APPS: dict[str, dict[str, Any]] = {
     "good": app(f"{READY}; {SLEEP}"),
     "secret": arguments_app("${secret}"),
-    "named": arguments_app("--name", "${name}", "--at", "${folder}/${file}"),
+    "named": arguments_app("--name", "${name}", "--at", "${directory}/${file}"),
     "listening": app(LISTEN.replace("PORT", "int(__import__('sys').argv[1])"), "${port}", ready_line=None),
     "failing": app("import sys; print('the reason', sys.argv[1]); sys.exit(3)", "${secret}"),
     "instant": app("pass"),
@@ -69,20 +69,22 @@ APPS: dict[str, dict[str, Any]] = {
 }
 
 
-def configuration(folder: Path, *, apps: Mapping[str, Any] = APPS, ports: int = 4, **settings: Any) -> dict[str, Any]:
+def configuration(
+    directory: Path, *, apps: Mapping[str, Any] = APPS, ports: int = 4, **settings: Any
+) -> dict[str, Any]:
     """A configuration as a file holds it."""
     first = random.randrange(20000, 30000, 200)
-    properties = settings.pop("properties", {"folder": str(folder)})
+    properties = settings.pop("properties", {"directory": str(directory)})
     session_data = settings.pop("sessionData", {})
     return {
         "configuration": {
             "host": "127.0.0.1",
             "port": 0,
             "endpoint": "paraview",
-            "proxy_file": str(folder / "proxy.txt"),
+            "proxy_file": str(directory / "proxy.txt"),
             "sessionURL": "ws://USE_HOST/paraview/session/${id}/${token}/ws",
             "timeout": 5,
-            "log_dir": str(folder / "log"),
+            "log_dir": str(directory / "log"),
             "fields": ["port"],
             "stop_grace": 0.5,
             "get": True,
@@ -121,12 +123,12 @@ class Client:
 class Running(Client):
     """A launcher of this process, and a client of it."""
 
-    def __init__(self, url: str, launcher: Launcher, folder: Path) -> None:
+    def __init__(self, url: str, launcher: Launcher, directory: Path) -> None:
         super().__init__(url, launcher.configuration.endpoint)
-        self.launcher, self.folder = launcher, folder
+        self.launcher, self.directory = launcher, directory
 
     def log(self, session: Mapping[str, Any]) -> str:
-        return (self.folder / "log" / f"{session['id']}.txt").read_text()
+        return (self.directory / "log" / f"{session['id']}.txt").read_text()
 
     def arguments(self, session: Mapping[str, Any]) -> list[str]:
         """What an `arguments_app` was started with."""
@@ -138,13 +140,13 @@ class Running(Client):
 
 
 @asynccontextmanager
-async def launching(folder: Path, **settings: Any) -> AsyncIterator[Running]:
+async def launching(directory: Path, **settings: Any) -> AsyncIterator[Running]:
     """A launcher of this process, until the block ends."""
-    launcher = Launcher(with_environment(convert(configuration(folder, **settings)), {}))
+    launcher = Launcher(with_environment(convert(configuration(directory, **settings)), {}))
     runner = web.AppRunner(Service(launcher).application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    running = Running(f"http://127.0.0.1:{runner.addresses[0][1]}", launcher, folder)
+    running = Running(f"http://127.0.0.1:{runner.addresses[0][1]}", launcher, directory)
     try:
         yield running
     finally:
@@ -161,11 +163,11 @@ class LauncherProcess:
 
     started: ClassVar[list[asyncio.subprocess.Process]] = []
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        folder.mkdir(exist_ok=True)
-        self.folder = folder
-        self.path = folder / "config.json"
-        self.path.write_text(json.dumps(configuration(folder, **settings)))
+    def __init__(self, directory: Path, **settings: Any) -> None:
+        directory.mkdir(exist_ok=True)
+        self.directory = directory
+        self.path = directory / "config.json"
+        self.path.write_text(json.dumps(configuration(directory, **settings)))
 
     async def start(self, **options: Any) -> Client:
         self.process = await asyncio.create_subprocess_exec(

@@ -26,9 +26,9 @@ STRAY = CHILD.replace("env={}", "env={}, start_new_session=True")
 
 
 @asynccontextmanager
-async def administrated(folder: Path, **settings: Any) -> AsyncIterator[Running]:
-    (folder / "token").write_text(TOKEN)
-    async with launching(folder, admin_token_file=str(folder / "token"), **settings) as running:
+async def administrated(directory: Path, **settings: Any) -> AsyncIterator[Running]:
+    (directory / "token").write_text(TOKEN)
+    async with launching(directory, admin_token_file=str(directory / "token"), **settings) as running:
         yield running
 
 

@@ -17,9 +17,9 @@ SHOWS = f"import os, json; print('got', json.dumps([os.environ['FIELD']]), flush
 
 class TestProperties:
     async def test_a_posted_key_never_replaces_a_property(self, tmp_path: Path) -> None:
-        apps = {"named": arguments_app("${folder}", "${name}")}
-        async with launching(tmp_path, apps=apps, properties={"folder": "/the/data"}) as running:
-            session = await running.start("named", folder="/etc", name="x")
+        apps = {"named": arguments_app("${directory}", "${name}")}
+        async with launching(tmp_path, apps=apps, properties={"directory": "/the/data"}) as running:
+            session = await running.start("named", directory="/etc", name="x")
             assert running.arguments(session) == ["/the/data", "x"]
 
     @pytest.mark.parametrize(
@@ -38,10 +38,10 @@ class TestProperties:
             assert "note" not in await running.start("good", note="<script>")
 
     async def test_a_posted_template_stays_text(self, tmp_path: Path) -> None:
-        apps = {"shows": arguments_app("--name=${name}", "${folder}")}
-        async with launching(tmp_path, apps=apps, properties={"folder": "${name}"}) as running:
-            session = await running.start("shows", name="${secret}$folder$$")
-            assert running.arguments(session) == ["--name=${secret}$folder$$", "${name}"]
+        apps = {"shows": arguments_app("--name=${name}", "${directory}")}
+        async with launching(tmp_path, apps=apps, properties={"directory": "${name}"}) as running:
+            session = await running.start("shows", name="${secret}$directory$$")
+            assert running.arguments(session) == ["--name=${secret}$directory$$", "${name}"]
 
 
 COMMANDS = [
@@ -87,8 +87,8 @@ class TestInjection:
     async def test_what_is_no_text_is_refused(self, tmp_path: Path, value: Any) -> None:
         await self._refused(tmp_path, value)
 
-    async def _refused(self, folder: Path, value: Any) -> None:
-        async with launching(folder) as running:
+    async def _refused(self, directory: Path, value: Any) -> None:
+        async with launching(directory) as running:
             for name in ("name", "file"):
                 status, answer = await running.post("named", **{"name": "x", "file": "y", name: value})
                 assert status == 400, answer
@@ -108,7 +108,7 @@ class TestInjection:
             "name": {"type": "regexp", "regexp": "^/data/[a-z]+$", "default": "/data/none"},
             "file": {"type": "inList", "list": ["a", "b"], "default": "a"},
         }
-        async with launching(tmp_path, sanitize=rules, properties={"folder": "/data"}) as running:
+        async with launching(tmp_path, sanitize=rules, properties={"directory": "/data"}) as running:
             session = await running.start("named", name="/data/x", file="b")
             assert running.arguments(session) == ["--name", "/data/x", "--at", "/data/b"]
             session = await running.start("named", name="/data/x/../..", file="../../c")
@@ -186,7 +186,7 @@ class TestOtherKeys:
             assert "sessionManagerURL" not in other
 
     async def test_keys_that_nothing_names_change_nothing(self, tmp_path: Path) -> None:
-        keys = ("command", "env", "cwd", "spawner", "options", "limits", "log", "PATH", "LD_PRELOAD", "WSLINK_HANDOVER")
+        keys = ("command", "env", "cwd", "spawner", "options", "limits", "log", "PATH", "LD_PRELOAD", "WSLINK_HANDOFF")
         async with launching(tmp_path) as running:
             plain = await running.start("named", name="n", file="f")
             posted = dict.fromkeys((*keys, "__proto__", "constructor", "${name}", ""), "forged")

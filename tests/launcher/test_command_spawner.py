@@ -11,11 +11,11 @@ import pytest
 from tests.launcher.support import PYTHON, READY, SLEEP, LauncherProcess, launching, processes, until
 from wslink.errors import UsageError
 
-#: Keeps a folder per session, whose name is the session's id. What it starts does not inherit the launcher's mark.
+#: Keeps a directory per session, whose name is the session's id. What it starts does not inherit the launcher's mark.
 ENGINE = """
 import json, os, pathlib, signal, subprocess, sys, time
-verb, folder, name, *rest = sys.argv[1:]
-job = pathlib.Path(folder) / name
+verb, directory, name, *rest = sys.argv[1:]
+job = pathlib.Path(directory) / name
 if verb == "start":
     job.mkdir(parents=True)
     queue = "import os, sys, time; time.sleep(1.5); open('running', 'w').close(); os.execvp(sys.argv[1], sys.argv[1:])"
@@ -47,12 +47,12 @@ elif verb == "address":
 """
 
 
-def apps(folder: Path, start: str = "start") -> dict[str, Any]:
-    path = folder / "engine.py"
+def apps(directory: Path, start: str = "start") -> dict[str, Any]:
+    path = directory / "engine.py"
     path.write_text(ENGINE)
 
     def ask(verb: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-S", str(path), verb, str(folder / "jobs"), "${id}", *arguments]
+        return [sys.executable, "-S", str(path), verb, str(directory / "jobs"), "${id}", *arguments]
 
     options = {
         "start": ask(start, "${command}"),
@@ -67,8 +67,8 @@ def apps(folder: Path, start: str = "start") -> dict[str, Any]:
     return {"queued": {**app, "spawner": "command", "options": options}}
 
 
-def pid_of(folder: Path, session: dict[str, Any]) -> int:
-    return int((folder / "jobs" / session["id"] / "pid").read_text())
+def pid_of(directory: Path, session: dict[str, Any]) -> int:
+    return int((directory / "jobs" / session["id"] / "pid").read_text())
 
 
 def alive(pid: int) -> bool:

@@ -168,7 +168,11 @@ SLIPS = [
         '"config"',
         "it is missing; it is an object of settings; is config meant for it?",
     ),
-    ('"log_dir"', '"logdir"', "configuration.log_dir: it is missing; it is a folder for logs and the state file; is"),
+    (
+        '"log_dir"',
+        '"logdir"',
+        "configuration.log_dir: it is missing; it is a directory for logs and the state file; is",
+    ),
 ]
 
 

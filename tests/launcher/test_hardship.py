@@ -136,7 +136,7 @@ class TestFullDisk:
             assert all(one["state"] in ("ready", "starting") for one in listed["sessions"])
         new = await client.start("good")
         await asyncio.sleep(1.2)  # what could not be written is
-        assert new["id"] in (process.folder / "proxy.txt").read_text()
+        assert new["id"] in (process.directory / "proxy.txt").read_text()
         await client.http.close()
         await process.kill()
         client = await process.start()

@@ -73,17 +73,17 @@ def mapped(path: Path) -> list[str]:
     return [line.split()[0] for line in path.read_text().splitlines()]
 
 
-def folders(path: Path) -> int:
+def directories(path: Path) -> int:
     return len(os.listdir(path))
 
 
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder for temporary files of the launcher, with a path that is short enough for Unix sockets."""
-    with tempfile.TemporaryDirectory() as folder:
-        monkeypatch.setenv("TMPDIR", folder)
-        monkeypatch.setattr("tempfile.tempdir", folder)
-        yield Path(folder)
+    """The directory for temporary files of the launcher, with a path that is short enough for Unix sockets."""
+    with tempfile.TemporaryDirectory() as directory:
+        monkeypatch.setenv("TMPDIR", directory)
+        monkeypatch.setattr("tempfile.tempdir", directory)
+        yield Path(directory)
 
 
 @pytest.mark.timeout(120)
@@ -100,7 +100,7 @@ async def test_200_requests_on_100_ports(tmp_path: Path, short: Path) -> None:
         # Every port that was given back can be had again.
         await asyncio.gather(*(running.ask("DELETE", one["id"]) for one in sessions))
         assert running.free_ports() == PORTS - 1
-        assert len(processes()) == len(mapped(tmp_path / "proxy.txt")) == folders(short) == 1
+        assert len(processes()) == len(mapped(tmp_path / "proxy.txt")) == directories(short) == 1
         await running.http.close()
         await until(lambda: descriptors() <= before)
 
@@ -126,7 +126,7 @@ async def test_killed_in_the_middle_and_started_again(tmp_path: Path, short: Pat
         assert await client.ask("GET", session["id"]) == (200, session)
     ids = mapped(path)
     assert {*told, *(one["id"] for one in known)} <= set(ids)
-    assert len(processes()) == len(ids) == folders(short)
+    assert len(processes()) == len(ids) == directories(short)
     # And all is as with a launcher that was never killed.
     before = psutil.Process(launcher.process.pid).num_fds()
     ids += [one["id"] for one in await crowd(client, ("good", "failing", "instant"))]
@@ -136,7 +136,7 @@ async def test_killed_in_the_middle_and_started_again(tmp_path: Path, short: Pat
     assert mapped(path) == []
     await client.http.close()
     await until(lambda: psutil.Process(launcher.process.pid).num_fds() <= before)
-    assert folders(short) == 0
+    assert directories(short) == 0
     await launcher.terminate()
     assert processes() == []
 

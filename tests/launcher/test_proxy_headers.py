@@ -61,7 +61,7 @@ class Served(Running):
     @property
     def heads(self) -> list[str]:
         """The heads that the session got."""
-        path = self.folder / "heads"
+        path = self.directory / "heads"
         text = path.read_text().splitlines() if path.exists() else []
         return [eval(line).decode("latin-1") for line in text]
 
@@ -92,11 +92,11 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
         yield one
 
 
-async def serving(folder: Path, **settings: Any) -> AsyncIterator[Served]:
-    apps = {"server": {"cmd": [sys.executable, "-S", "-c", SERVER, "${port}", str(folder / "heads")]}}
+async def serving(directory: Path, **settings: Any) -> AsyncIterator[Served]:
+    apps = {"server": {"cmd": [sys.executable, "-S", "-c", SERVER, "${port}", str(directory / "heads")]}}
     apps["server"]["ready_line"] = "it is ready"  # type: ignore[assignment]
-    async with launching(folder, apps=apps, **settings) as running:
-        one = Served(running.url, running.launcher, folder)
+    async with launching(directory, apps=apps, **settings) as running:
+        one = Served(running.url, running.launcher, directory)
         one.session = await one.start("server")
         yield one
         await one.http.close()

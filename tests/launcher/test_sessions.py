@@ -15,7 +15,7 @@ from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, app, lau
 from wslink.errors import StartFailed
 from wslink.launcher.readiness import until_ready
 from wslink.launcher.session import Session
-from wslink.launcher.spawners.base import Order
+from wslink.launcher.spawners.base import LaunchSpec
 from wslink.launcher.spawners.local import LocalSpawner
 
 STAMPED = app(f"import time; print('it is ready', time.time(), flush=True); {SLEEP}", ready_line="it is ready")
@@ -70,7 +70,7 @@ async def test_a_failed_start_leaves_nothing(tmp_path: Path, application: str) -
 async def test_a_dead_process_is_never_told_ready(tmp_path: Path) -> None:
     """It has written its ready line and ended before anybody looked."""
     log = tmp_path / "log"
-    spawner = LocalSpawner(Order("an-id", tuple(app(READY)["cmd"]), {}, "127.0.0.1", 1, log))
+    spawner = LocalSpawner(LaunchSpec("an-id", tuple(app(READY)["cmd"]), {}, "127.0.0.1", 1, log))
     session = Session("an-id", "dead", "", ("127.0.0.1", 1), {"secret": "s", "token": "t"}, spawner=spawner)
     await spawner.start()
     while await spawner.poll() is None:

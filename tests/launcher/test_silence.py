@@ -44,8 +44,8 @@ async def relay(files: int) -> AsyncIterator[tuple[asyncio.subprocess.Process, s
 
 
 @asynccontextmanager
-async def launcher(folder: Path, files: int) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    one = LauncherProcess(folder, apps={"good": APPS["good"]})
+async def launcher(directory: Path, files: int) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    one = LauncherProcess(directory, apps={"good": APPS["good"]})
     client = await one.start(stderr=asyncio.subprocess.PIPE, preexec_fn=lambda: _limit(files))
     try:
         yield one.process, client.url

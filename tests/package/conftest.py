@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def build(kind: str, source: Path, target: Path) -> Path:
-    """Build a source folder's sdist or wheel, with no Node in reach."""
+    """Build a source directory's sdist or wheel, with no Node in reach."""
     environment = {**os.environ, "PATH": str(Path(sys.executable).parent)}
     assert shutil.which("npm", path=environment["PATH"]) is None
     command = [sys.executable, "-m", "build", f"--{kind}", "--outdir", str(target), str(source)]
@@ -24,11 +24,11 @@ def build(kind: str, source: Path, target: Path) -> Path:
 
 
 def unpacked(sdist: Path, target: Path) -> Path:
-    """The folder that an sdist unpacks to."""
+    """The directory that an sdist unpacks to."""
     with tarfile.open(sdist) as archive:
         archive.extractall(target)
-    [folder] = target.iterdir()
-    return folder
+    [directory] = target.iterdir()
+    return directory
 
 
 @pytest.fixture(scope="session")

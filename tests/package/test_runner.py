@@ -19,16 +19,16 @@ PARTS = {
 }
 
 
-def run(folder: Path, *parts: str) -> tuple[int, str]:
-    """The script with parts that print what runners print, in a folder of its own."""
+def run(directory: Path, *parts: str) -> tuple[int, str]:
+    """The script with parts that print what runners print, in a directory of its own."""
     text = (ROOT / "scripts" / "test").read_text()
     own = "".join(f"part_{name}() {{ {commands}; }}\n" for name, commands in PARTS.items())
-    (folder / "scripts").mkdir()
-    path = folder / "scripts" / "test"
+    (directory / "scripts").mkdir()
+    path = directory / "scripts" / "test"
     path.write_text(text.replace("# Running them\n", own))
     path.chmod(0o755)
-    (folder / "scripts" / "setup").write_text("#!/bin/sh\n")
-    (folder / "scripts" / "setup").chmod(0o755)
+    (directory / "scripts" / "setup").write_text("#!/bin/sh\n")
+    (directory / "scripts" / "setup").chmod(0o755)
     done = subprocess.run([path, *parts], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return done.returncode, done.stdout
 

@@ -24,9 +24,9 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(scope="module")
 def empty(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that holds the wheel and what it requires."""
-    folder = tmp_path_factory.mktemp("venv")
-    venv.create(folder, with_pip=True)
-    python = folder / "bin" / "python"
+    directory = tmp_path_factory.mktemp("venv")
+    venv.create(directory, with_pip=True)
+    python = directory / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", str(wheel)], check=True)
     return python
 

@@ -29,6 +29,8 @@ class Caller:
 class End:
     """One end of a connection, with what it sent."""
 
+    streams = None
+
     def __init__(self, executors: dict[str, Callable[[Callable[[], Any]], Awaitable[Any]]] | None = None) -> None:
         self.sent: dict[str, Any] = {}
         self.fullness: list[str] = []

@@ -177,7 +177,7 @@ async def test_bad_headers_are_named(app: App, serve: Serve, tmp_path: Path, tex
 
 
 async def test_settings_that_cannot_be_followed_are_named(app: App, serve: Serve) -> None:
-    with pytest.raises(UsageError, match="'/no/such' is not a folder"):
+    with pytest.raises(UsageError, match="'/no/such' is not a directory"):
         await serve(app, content="/no/such")
     with pytest.raises(UsageError, match="unknown setting 'prot'; settings: content, debug"):
         await serve(app, prot=8080)

@@ -43,10 +43,10 @@ def module(tmp_path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def command(folder: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+def command(directory: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "wslink", *arguments],
-        cwd=folder, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=directory, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
         yield process
@@ -90,7 +90,7 @@ async def test_the_ready_line_can_be_changed_and_turned_off(module: Path) -> Non
     [
         (["serve", "nothing:app"], "there is no module 'nothing' here"),
         (["serve", "viewer:other"], "module 'viewer' has no App called 'other'"),
-        (["serve", "viewer:app", "-c", "nowhere"], "'nowhere' is not a folder"),
+        (["serve", "viewer:app", "-c", "nowhere"], "'nowhere' is not a directory"),
         (["serve", "viewer:app", "--ssl", "x"], "either 'adhoc', or two PEM files"),
     ],
 )

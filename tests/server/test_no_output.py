@@ -35,26 +35,26 @@ cmd = ["true"]
 """
 
 
-def app_run(folder: Path, port: int) -> list[str]:
-    (folder / "run.py").write_text(f"{APP}app.run(port={port}, host='127.0.0.1')\n")
+def app_run(directory: Path, port: int) -> list[str]:
+    (directory / "run.py").write_text(f"{APP}app.run(port={port}, host='127.0.0.1')\n")
     return ["run.py"]
 
 
-def serve(folder: Path, port: int) -> list[str]:
-    (folder / "viewer.py").write_text(APP)
+def serve(directory: Path, port: int) -> list[str]:
+    (directory / "viewer.py").write_text(APP)
     return ["-m", "wslink", "serve", "viewer:app", "-p", str(port), "-i", "127.0.0.1"]
 
 
-def launcher(folder: Path, port: int) -> list[str]:
-    (folder / "launcher.toml").write_text(LAUNCHER.format(port=port))
+def launcher(directory: Path, port: int) -> list[str]:
+    (directory / "launcher.toml").write_text(LAUNCHER.format(port=port))
     return ["-m", "wslink", "launch", "launcher.toml"]
 
 
-def relay(folder: Path, port: int) -> list[str]:
+def relay(directory: Path, port: int) -> list[str]:
     return ["-m", "wslink", "relay", "--host", "127.0.0.1", "-p", str(port)]
 
 
-def start_webserver(folder: Path, port: int) -> list[str]:
+def start_webserver(directory: Path, port: int) -> list[str]:
     return ["-m", "wslink.server", "--port", str(port), "--host", "127.0.0.1"]
 
 

@@ -25,9 +25,9 @@ TOKEN = "a-token-of-the-process"
 class Place:
     """A relay on a port of its own that can be stopped and started."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self.port = free_port()
-        self.token_file = folder / "process.token"
+        self.token_file = directory / "process.token"
         self.token_file.write_text(TOKEN)
         self.url = f"ws://127.0.0.1:{self.port}/meet/one"
 

@@ -22,8 +22,8 @@ app = Starlette(routes=[Mount("/live", live.asgi())])
 RUN = "if __name__ == '__main__':\n    import uvicorn\n    uvicorn.run('main:app', port={port}, workers=2)\n"
 
 
-def output_of(command: list[str], folder: Path, wanted: str) -> str:
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+def output_of(command: list[str], directory: Path, wanted: str) -> str:
+    process = subprocess.Popen(command, cwd=directory, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     lines = []
     end = time.monotonic() + 20

@@ -352,12 +352,12 @@ async def test_what_was_sent_is_echoed_in_short(
 async def test_json_is_utf_8(encoding: str) -> None:
     """G1-11."""
     from wslink.errors import ParseError
-    from wslink.wire.v1_json import FirstDecoder
+    from wslink.wire.v1_json import V1Decoder
 
     for text in ('{"id": "rpc:c1:1", "method": "a"}', '{"id": "rpc:c1:1", "method": "a", "args": [NaN]}'):
         for calls in (True, False):
             with pytest.raises(ParseError):
-                FirstDecoder(Limits(), calls=calls).receive(False, text.encode(encoding))
+                V1Decoder(Limits(), calls=calls).receive(False, text.encode(encoding))
 
 
 @both

@@ -11,7 +11,7 @@ from wslink.transport.base import ENGINES, close_reason, find_engine
 
 @pytest.mark.parametrize("name", list(ENGINES))
 def test_each_engine_is_found(name: str) -> None:
-    assert callable(find_engine(name).carry)
+    assert callable(find_engine(name).serve_request)
 
 
 def test_the_fastest_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

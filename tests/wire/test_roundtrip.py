@@ -18,12 +18,12 @@ from hypothesis.extra import numpy as st_numpy
 from wslink.errors import NotSerializable, ParseError
 from wslink.wire import arrays, large
 from wslink.wire.chunks import HEADER_LENGTH, frames_of
-from wslink.wire.codec import FIRST, SECOND, SECOND_WITH_ARRAYS
+from wslink.wire.codec import V1, V2, V2_WITH_ARRAYS
 from wslink.wire.frames import Frame, Message
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE
-from wslink.wire.v1_json import FirstDecoder
-from wslink.wire.v2_msgpack import SecondDecoder
+from wslink.wire.v1_json import V1Decoder
+from wslink.wire.v2_msgpack import V2Decoder
 
 LIMITS = Limits()
 
@@ -77,11 +77,11 @@ def encoded_sizes(message: Message) -> None:
 @settings(max_examples=150, deadline=None)
 @given(nested(scalars | ndarrays | big), st.integers(13, 2000), st.randoms())
 def test_second_generation_survives_shuffled_chunks(value: Any, max_frame: int, shuffle: random.Random) -> None:
-    message = SECOND_WITH_ARRAYS.result("rpc:c1:1", value, max_frame)
+    message = V2_WITH_ARRAYS.result("rpc:c1:1", value, max_frame)
     encoded_sizes(message)
     frames = list(frames_of(message))
     shuffle.shuffle(frames)
-    decoder = SecondDecoder(LIMITS)
+    decoder = V2Decoder(LIMITS)
     decoder.accept_arrays()
     [decoded] = deliver(decoder, frames)
     assert list(decoded) == ["wslink", "id", "result"]
@@ -91,17 +91,17 @@ def test_second_generation_survives_shuffled_chunks(value: Any, max_frame: int, 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(nested(scalars), min_size=2, max_size=5), st.randoms())
 def test_messages_may_interleave(values: list[Any], shuffle: random.Random) -> None:
-    messages = [SECOND.result(f"rpc:c1:{n}", value, 40) for n, value in enumerate(values)]
+    messages = [V2.result(f"rpc:c1:{n}", value, 40) for n, value in enumerate(values)]
     frames = [frame for message in messages for frame in frames_of(message)]
     shuffle.shuffle(frames)
-    decoded = {message["id"]: message["result"] for message in deliver(SecondDecoder(LIMITS), frames)}
+    decoded = {message["id"]: message["result"] for message in deliver(V2Decoder(LIMITS), frames)}
     assert all(same(decoded[f"rpc:c1:{n}"], value) for n, value in enumerate(values))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(nested(scalars | big), max_size=3), st.dictionaries(st.text(), nested(scalars), max_size=3))
 def test_calls_survive(args: list[Any], kwargs: dict[str, Any]) -> None:
-    [decoded] = deliver(SecondDecoder(LIMITS), list(frames_of(SECOND.call("rpc:c1:1", "a.b", args, kwargs, 1000))))
+    [decoded] = deliver(V2Decoder(LIMITS), list(frames_of(V2.call("rpc:c1:1", "a.b", args, kwargs, 1000))))
     assert decoded["method"] == "a.b"
     assert same(decoded["args"], args)
     assert same(decoded["kwargs"], kwargs)
@@ -116,13 +116,13 @@ json_scalars = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(nested(json_scalars))
 def test_first_generation_survives(value: Any) -> None:
-    message = FIRST.result("rpc:c1:1", value, 0)
+    message = V1.result("rpc:c1:1", value, 0)
     encoded_sizes(message)
-    [decoded] = deliver(FirstDecoder(LIMITS), list(frames_of(message)))
+    [decoded] = deliver(V1Decoder(LIMITS), list(frames_of(message)))
     assert same(decoded["result"], value)
 
 
-@pytest.mark.parametrize("encoder", [FIRST, SECOND, SECOND_WITH_ARRAYS])
+@pytest.mark.parametrize("encoder", [V1, V2, V2_WITH_ARRAYS])
 def test_numpy_scalars_subclasses_and_mappings_travel_as_plain_values(encoder: Any) -> None:
     class Text(str):
         __slots__ = ()
@@ -136,14 +136,14 @@ def test_numpy_scalars_subclasses_and_mappings_travel_as_plain_values(encoder: A
         "s": (1, 2),
         "k": {numpy.int64(3): b"x"},
     }
-    decoder = FirstDecoder(LIMITS) if encoder is FIRST else SecondDecoder(LIMITS)
+    decoder = V1Decoder(LIMITS) if encoder is V1 else V2Decoder(LIMITS)
     [decoded] = deliver(decoder, list(frames_of(encoder.result("rpc:c1:1", value, 4096))))
-    keys = {"1": 2} if encoder is FIRST else {1: 2}
-    named = {"3": b"x"} if encoder is FIRST else {3: b"x"}
+    keys = {"1": 2} if encoder is V1 else {1: 2}
+    named = {"3": b"x"} if encoder is V1 else {3: b"x"}
     assert decoded["result"] == {"f": 0.5, "i": 3, "b": True, "t": "x", "d": keys, "s": [1, 2], "k": named}
 
 
-@pytest.mark.parametrize("encoder", [FIRST, SECOND, SECOND_WITH_ARRAYS])
+@pytest.mark.parametrize("encoder", [V1, V2, V2_WITH_ARRAYS])
 @pytest.mark.parametrize(
     ("value", "named"),
     [
@@ -161,14 +161,14 @@ def test_what_cannot_be_sent_is_named(encoder: Any, value: Any, named: str) -> N
 
 
 def test_nan_and_infinities_are_bare_literals_in_the_first_generation() -> None:
-    [frame] = FIRST.result("rpc:c1:1", [math.nan, math.inf, -math.inf], 0).frames
+    [frame] = V1.result("rpc:c1:1", [math.nan, math.inf, -math.inf], 0).frames
     assert bytes(frame.joined()).endswith(b'"result":[NaN,Infinity,-Infinity]}')
 
 
 def test_a_large_read_only_array_is_sent_from_where_it_is() -> None:
     array = numpy.zeros((1024, 1024), numpy.float32)
     array.flags.writeable = False
-    for encoder in (SECOND, SECOND_WITH_ARRAYS, FIRST):
+    for encoder in (V2, V2_WITH_ARRAYS, V1):
         message = encoder.result("rpc:c1:1", {"pixels": array}, 1 << 20)  # type: ignore[attr-defined]
         views = [
             numpy.frombuffer(part, numpy.uint8)
@@ -183,19 +183,19 @@ def test_a_large_read_only_array_is_sent_from_where_it_is() -> None:
 @pytest.mark.parametrize("nest", [lambda x: x, lambda x: {"a": {"b": x}}, lambda x: [1, [x]], lambda x: ("t", (x,))])
 def test_large_bytes_are_sent_from_where_they_are(nest: Any) -> None:
     data = bytes(100_000)
-    message = SECOND.result("rpc:c1:1", nest(data), 1 << 20)
+    message = V2.result("rpc:c1:1", nest(data), 1 << 20)
     assert any(part is data for frame in frames_of(message) for part in frame.parts)
-    assert same(deliver(SecondDecoder(LIMITS), list(frames_of(message)))[0]["result"], nest(data))
+    assert same(deliver(V2Decoder(LIMITS), list(frames_of(message)))[0]["result"], nest(data))
 
 
 def test_a_changeable_array_may_change_once_it_is_encoded() -> None:
     for kind in (numpy.zeros(100_000, numpy.uint8), bytearray(100_000), memoryview(bytearray(100_000))):
-        message = SECOND.result("rpc:c1:1", kind, 1 << 20)
+        message = V2.result("rpc:c1:1", kind, 1 << 20)
         kind[:] = b"\x01" * 100_000 if not isinstance(kind, numpy.ndarray) else 1
         assert 1 not in bytes(frames_of(message)[0].joined())[100:]
 
 
-@pytest.mark.parametrize("encoder", [FIRST, SECOND, SECOND_WITH_ARRAYS])
+@pytest.mark.parametrize("encoder", [V1, V2, V2_WITH_ARRAYS])
 @pytest.mark.parametrize("size", [10, 3000, 30_000])
 def test_what_is_small_may_change_even_under_a_read_only_view(encoder: Any, size: int) -> None:
     base, raw = numpy.zeros(size, numpy.uint8), bytearray(size)
@@ -204,7 +204,7 @@ def test_what_is_small_may_change_even_under_a_read_only_view(encoder: Any, size
     value = [view, memoryview(raw).toreadonly()]
     message = encoder.result("rpc:c1:1", value, 1 << 20)
     base[:], raw[:] = 255, b"\xff" * size
-    head = 0 if encoder is FIRST else 12
+    head = 0 if encoder is V1 else 12
     assert b"\xff" not in b"".join(bytes(frame.joined())[head:] for frame in frames_of(message))
 
 
@@ -222,10 +222,10 @@ BUFFERS = [
 ]
 
 
-@pytest.mark.parametrize("encoder", [FIRST, SECOND, SECOND_WITH_ARRAYS])
+@pytest.mark.parametrize("encoder", [V1, V2, V2_WITH_ARRAYS])
 @pytest.mark.parametrize("value", BUFFERS, ids=range(len(BUFFERS)))
 def test_every_buffer_arrives_as_its_bytes(encoder: Any, value: Any) -> None:
-    decoder = FirstDecoder(LIMITS) if encoder is FIRST else SecondDecoder(LIMITS)
+    decoder = V1Decoder(LIMITS) if encoder is V1 else V2Decoder(LIMITS)
     decoder.raise_limits(LIMITS.max_message)
     [decoded] = deliver(decoder, list(frames_of(encoder.result("rpc:c1:1", [value], 1 << 20))))
     assert decoded["result"] == [value.tobytes() if isinstance(value, memoryview) else value]
@@ -236,8 +236,8 @@ def test_every_buffer_arrives_as_its_bytes(encoder: Any, value: Any) -> None:
 def test_array_elements_are_aligned_where_a_receiver_joins_them_as_advised(
     array: Any, text: str, max_frame: int
 ) -> None:
-    message = SECOND_WITH_ARRAYS.result("rpc:c1:1", {text: array}, max_frame)
-    decoder = SecondDecoder(LIMITS)
+    message = V2_WITH_ARRAYS.result("rpc:c1:1", {text: array}, max_frame)
+    decoder = V2Decoder(LIMITS)
     decoder.accept_arrays()
     [decoded] = deliver(decoder, list(frames_of(message)))
     assert decoded["result"][text].flags.aligned
@@ -249,14 +249,14 @@ def test_big_endian_and_strided_arrays_arrive_right() -> None:
         numpy.arange(20).reshape(4, 5)[::2, ::2],
         numpy.asfortranarray(numpy.eye(3)),
     ):
-        [decoded] = deliver_arrays(SECOND_WITH_ARRAYS.result("rpc:c1:1", array, 4096))
+        [decoded] = deliver_arrays(V2_WITH_ARRAYS.result("rpc:c1:1", array, 4096))
         assert (decoded["result"] == array).all()
         assert decoded["result"].shape == array.shape
 
 
 @pytest.mark.parametrize("max_frame", [100, 1 << 20])
 def test_arrays_arrive_read_only_however_they_were_cut(max_frame: int) -> None:
-    [decoded] = deliver_arrays(SECOND_WITH_ARRAYS.result("rpc:c1:1", numpy.arange(50), max_frame))
+    [decoded] = deliver_arrays(V2_WITH_ARRAYS.result("rpc:c1:1", numpy.arange(50), max_frame))
     assert not decoded["result"].flags.writeable
 
 
@@ -264,10 +264,10 @@ def test_arrays_arrive_read_only_however_they_were_cut(max_frame: int) -> None:
 @pytest.mark.parametrize("max_frame", [4096, 1 << 20])
 def test_what_was_decoded_outlives_the_buffer_of_its_frame(size: int, max_frame: int) -> None:
     array = numpy.arange(size, dtype="<f8")
-    decoder = SecondDecoder(LIMITS, calls=True)
+    decoder = V2Decoder(LIMITS, calls=True)
     decoder.accept_arrays()
     decoded = INCOMPLETE
-    for frame in frames_of(SECOND_WITH_ARRAYS.call("rpc:c1:1", "a.b", [array, array.tobytes()], {}, max_frame)):
+    for frame in frames_of(V2_WITH_ARRAYS.call("rpc:c1:1", "a.b", [array, array.tobytes()], {}, max_frame)):
         buffer = bytearray(frame.joined())
         decoded = decoder.receive(True, memoryview(buffer))
         buffer[:] = bytes(len(buffer))  # the next frame comes into the same place
@@ -277,7 +277,7 @@ def test_what_was_decoded_outlives_the_buffer_of_its_frame(size: int, max_frame:
 
 
 def deliver_arrays(message: Message) -> list[Any]:
-    decoder = SecondDecoder(LIMITS)
+    decoder = V2Decoder(LIMITS)
     decoder.accept_arrays()
     return deliver(decoder, list(frames_of(message)))
 
@@ -290,7 +290,7 @@ def test_an_array_whose_dtype_is_no_name_of_one_is_malformed(dtype: Any) -> None
 
 
 def test_first_generation_text_is_json() -> None:
-    frames = FIRST.result("rpc:c1:1", {"a": [b"x", {"b": b"y"}], "c": 'quote " and ü'}, 0).frames
+    frames = V1.result("rpc:c1:1", {"a": [b"x", {"b": b"y"}], "c": 'quote " and ü'}, 0).frames
     assert [frame.binary for frame in frames] == [False, True, False, True, False]
     header = json.loads(bytes(frames[0].joined()))
     assert header == {"wslink": "1.0", "method": "wslink.binary.attachment", "args": header["args"]}

@@ -17,12 +17,12 @@ from wslink.errors import LimitExceeded, ParseError
 from wslink.hub.filters import compile_filter
 from wslink.wire import arrays
 from wslink.wire.chunks import HEADER, Cutter, Unchunker, frames_of
-from wslink.wire.codec import FIRST, SECOND_WITH_ARRAYS
+from wslink.wire.codec import V1, V2_WITH_ARRAYS
 from wslink.wire.frames import Source
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE, match_id
-from wslink.wire.v1_json import FirstDecoder
-from wslink.wire.v2_msgpack import SecondDecoder
+from wslink.wire.v1_json import V1Decoder
+from wslink.wire.v2_msgpack import V2Decoder
 
 FOLDER = Path(__file__).parent.parent / "vectors"
 MAX_FRAME = 1 << 22
@@ -56,8 +56,8 @@ def array(value: dict[str, Any]) -> Any:
     return numpy.frombuffer(bytes.fromhex(value["data"]), value["dtype"]).reshape(value["shape"])
 
 
-def decoder(limits: Limits | None = None) -> SecondDecoder:
-    new = SecondDecoder(limits or Limits())
+def decoder(limits: Limits | None = None) -> V2Decoder:
+    new = V2Decoder(limits or Limits())
     new.accept_arrays()
     return new
 
@@ -82,7 +82,7 @@ def test_invalid_id(case: dict[str, Any]) -> None:
 
 def encode(message: Any) -> bytes | None:
     """Encode by the function that sends messages of this kind; None where Python never sends such a message."""
-    encoder, shape = SECOND_WITH_ARRAYS, set(message) if isinstance(message, dict) else set()
+    encoder, shape = V2_WITH_ARRAYS, set(message) if isinstance(message, dict) else set()
     if shape == {"wslink", "id", "method", "args", "kwargs"}:
         encoded = encoder.call(message["id"], message["method"], message["args"], message["kwargs"], MAX_FRAME)
     elif shape == {"wslink", "id", "error"}:
@@ -171,7 +171,7 @@ def test_array_malformed(case: dict[str, Any]) -> None:
 
 @vectors("first_generation", "cases")
 def test_first_generation(case: dict[str, Any]) -> None:
-    receiver, received = FirstDecoder(Limits()), []
+    receiver, received = V1Decoder(Limits()), []
     for frame in case["frames"]:
         data = frame.get("text", None)
         message = receiver.receive(data is None, bytes.fromhex(frame["binary"]) if data is None else data)
@@ -188,10 +188,10 @@ def test_first_generation_is_what_we_send(case: dict[str, Any]) -> None:
         return
     message = plain(case["message"])
     kind = "error" if "error" in message else "result"
-    encode_ = FIRST.failure if kind == "error" else FIRST.result
+    encode_ = V1.failure if kind == "error" else V1.result
     frames = encode_(message["id"], message[kind], 0).frames
     received = [frame for frame in frames if frame.binary]
-    receiver = FirstDecoder(Limits())
+    receiver = V1Decoder(Limits())
     decoded = [receiver.receive(frame.binary, bytes(frame.joined())) for frame in frames][-1]
     assert len(received) >= len({frame["binary"] for frame in case["frames"] if "binary" in frame})
     assert same(decoded[kind], message[kind])

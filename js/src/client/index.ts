@@ -30,6 +30,7 @@ export type {
 export type { CallOptions } from "../session/session.js";
 export type { NotResumed } from "../session/features/resume.js";
 export type { Feature, FeatureFactory, FeatureHost } from "../session/features/feature.js";
+export type { OnProgress } from "../session/features/progress.js";
 export type { OnTransfer, Transfer } from "../session/transfers.js";
 export type { Transport, TransportEvents } from "../transports/transport.js";
 export type { WebSocketConstructor, WebSocketEvent, WebSocketLike } from "../transports/websocket.js";

@@ -13,6 +13,7 @@ import { arrays } from "./features/arrays.js";
 import { Cancel } from "./features/cancel.js";
 import { type FeatureFactory, type FeatureHost, Features } from "./features/feature.js";
 import { Flow } from "./features/flow.js";
+import { type OnProgress, Progress } from "./features/progress.js";
 import { type NotResumed, Resume } from "./features/resume.js";
 import { type Callback, type SubscribeOptions, type Subscription, Subscriptions } from "./features/subscribe.js";
 import { type Welcome, helloOf, readWelcome, refusal } from "./hello.js";
@@ -43,6 +44,8 @@ export interface CallOptions extends TransferOptions {
    * such a call rejects with a ConnectionError.
    */
   readonly retry?: boolean | undefined;
+  /** Called with what the method reports of its progress, in order, and never after the response. Of what waits only the newest arrives. */
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** How a connection takes up from the one before: `reason` says why it does not. */
@@ -66,6 +69,7 @@ export class Session {
   readonly #subscriptions: Subscriptions;
   readonly #flow: Flow;
   readonly #cancel: Cancel;
+  readonly #progress = new Progress();
   readonly #resume: Resume | undefined;
   readonly #features: Features;
   readonly #asReleased: boolean;
@@ -104,7 +108,7 @@ export class Session {
     this.#flow = new Flow(host, this.#resume);
     this.#cancel = new Cancel(host);
     this.#subscriptions = new Subscriptions(host, this.#flow);
-    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, () => this.#cancel, ...resume.map((feature) => () => feature), ...features]);
+    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, () => this.#cancel, () => this.#progress, ...resume.map((feature) => () => feature), ...features]);
   }
 
   get state(): SessionState {
@@ -223,14 +227,15 @@ export class Session {
     method: string,
     args: readonly unknown[],
     kwargs?: object,
-    { retry, onTransfer, ...options }: CallOptions = {},
+    { retry, onTransfer, onProgress, ...options }: CallOptions = {},
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
     // The id comes before the arguments, so that a server that refuses the message for its size knows which call it was.
-    const message = this.#encoder.encode({ wslink: "1.0", id, method, args, ...(kwargs && { kwargs }) });
+    const message = this.#encoder.encode({ wslink: "1.0", id, ...(onProgress && { progress: true }), method, args, ...(kwargs && { kwargs }) });
     const response = this.#pending.wait(id, method, options);
     if (onTransfer) this.#transfers.watch(id, onTransfer, response);
+    if (onProgress) this.#progress.watch(id, onProgress, response);
     this.#queue.post(id, message, () => this.#pending.has(id), onTransfer).catch((error: unknown) => this.#reject(id, error));
     if (!retry) return response;
     this.#repeatable.set(id, message);

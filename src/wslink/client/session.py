@@ -19,13 +19,13 @@ from wslink.session.flow import FlowControl
 from wslink.session.sender import FrameSink
 from wslink.version import __version__
 from wslink.wire import messages as wire
-from wslink.wire.codec import SECOND, SECOND_WITH_ARRAYS
+from wslink.wire.codec import V2, V2_WITH_ARRAYS
 from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, is_uncounted, number, pack_extension
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE
 from wslink.wire.show import shown
-from wslink.wire.v2_msgpack import SecondDecoder, SecondEncoder
+from wslink.wire.v2_msgpack import V2Decoder, V2Encoder
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink.client")
@@ -73,8 +73,8 @@ class ClientSession:
         self._flow: FlowControl | None = None
         self._settling = Settling(self.outbox.notify)
         self._receiving = Receiving()
-        self._encoder: SecondEncoder = SECOND
-        self._decoder = SecondDecoder(limits)
+        self._encoder: V2Encoder = V2
+        self._decoder = V2Decoder(limits)
         self._numbers = itertools.count()
 
     # Outgoing -----------------------------------------------------------------
@@ -143,7 +143,7 @@ class ClientSession:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConnectionClosed(1006, f"the server's answer to hello makes no sense: {shown(result)}") from error
         if wire.ARRAYS in self.features:
-            self._encoder = SECOND_WITH_ARRAYS
+            self._encoder = V2_WITH_ARRAYS
             self._decoder.accept_arrays()
         if FLOW in self.features:
             self._flow = self.outbox.start_flow()

@@ -140,15 +140,15 @@ class GenericServer(AbstractWebApp):
             endpoint.hub.reopen()
 
     def write_static_content(self, destination: str | Path) -> None:
-        """Copy the static files to a folder: those of route "/" into it, those of others below it."""
+        """Copy the static files to a directory: those of route "/" into it, those of others below it."""
         destination = Path(destination)
         destination.mkdir(parents=True, exist_ok=True)
-        for route, folder in (self.config.get("static") or {}).items():
+        for route, directory in (self.config.get("static") or {}).items():
             below = route.strip("/")
             if below:
-                shutil.copytree(folder, destination / below)
+                shutil.copytree(directory, destination / below)
             else:
-                shutil.copytree(folder, destination, dirs_exist_ok=True)
+                shutil.copytree(directory, destination, dirs_exist_ok=True)
 
 
 def create_webserver(server_config: dict[str, Any]) -> GenericServer:

@@ -40,7 +40,7 @@ A configuration:
             "host": "localhost",
             "port": 8080,
             "endpoint": "paraview",                          // POST /paraview/ starts a session
-            "content": "www",                                // optional: folder served at /
+            "content": "www",                                // optional: directory served at /
             "proxy_file": "proxy-mapping.txt",               // a line "id host:port" per session, for Apache
             "sessionURL": "ws://USE_HOST/proxy?sessionId=${id}&path=ws",
             "timeout": 25,                                   // seconds that a session has to become ready

@@ -48,12 +48,12 @@ def _add_arguments(parser: argparse.ArgumentParser, short: dict[str, str]) -> ar
     add("--host", default="localhost", help="interface to listen on (default: localhost)")
     parser.add_argument("-p", "--port", type=int, default=8080, help="port; 0 picks a free one (default: 8080)")
     add("--timeout", type=int, default=300, help="seconds without a client before it stops; 0 never (default: 300)")
-    add("--content", default="", metavar="DIR", help="folder of static files to serve at /")
+    add("--content", default="", metavar="DIR", help="directory of static files to serve at /")
     add("--authKey", default="wslink-secret", help="what clients need to come in")
     add("--ws-endpoint", default="ws", dest="ws", metavar="ROUTE", help="route of the WebSocket (default: ws)")
     add("--no-ws-endpoint", action="store_true", dest="nows", help="serve no WebSocket")
     add("--no-ws-compress", action="store_true", dest="nowscompress", help="accept no permessage-deflate")
-    add("--fs-endpoints", default="", dest="fsEndpoints", metavar="A=DIR|B=DIR", help="more folders of static files")
+    add("--fs-endpoints", default="", dest="fsEndpoints", metavar="A=DIR|B=DIR", help="more static files")
     add("--reverse-url", default=None, dest="reverse_url", metavar="URL", help="dial a relay instead of listening")
     add("--ssl", default="", metavar="CERT,KEY", help="serve over TLS: two PEM files, or adhoc")
     return parser
@@ -177,9 +177,9 @@ def _static(options: Any) -> dict[str, str]:
     content = getattr(options, "content", "")
     static = {"/": content} if content else {}
     for pair in (getattr(options, "fsEndpoints", "") or "").split("|"):
-        route, separator, folder = pair.partition("=")
+        route, separator, directory = pair.partition("=")
         if separator:
-            static[route] = folder
+            static[route] = directory
     return static
 
 

@@ -28,7 +28,7 @@ def generate_ssl_pair(host: str) -> tuple[str, str]:
     Raises:
         UsageError: without the `cryptography` package.
     """
-    cert, key = write_self_signed(host, _folder())
+    cert, key = write_self_signed(host, _directory())
     return str(cert), str(key)
 
 
@@ -36,8 +36,8 @@ def save_ssl_files(cert: Any, pkey: Any) -> tuple[str, str]:
     """Write a certificate and a key of the `cryptography` package to files that go when the process ends."""
     from cryptography.hazmat.primitives import serialization
 
-    folder = _folder()
-    cert_path, key_path = folder / "cert.pem", folder / "key.pem"
+    directory = _directory()
+    cert_path, key_path = directory / "cert.pem", directory / "key.pem"
     cert_path.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
     key_path.touch(mode=0o600)
     key_path.write_bytes(
@@ -48,7 +48,7 @@ def save_ssl_files(cert: Any, pkey: Any) -> tuple[str, str]:
     return str(cert_path), str(key_path)
 
 
-def _folder() -> Path:
-    folder = tempfile.mkdtemp(prefix="wslink-ssl-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
+def _directory() -> Path:
+    directory = tempfile.mkdtemp(prefix="wslink-ssl-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Path(directory)

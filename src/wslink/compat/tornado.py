@@ -105,7 +105,7 @@ class PublicFiles(StaticFileHandler):
         await super().get(path, include_body)
 
     def redirect(self, url: str, permanent: bool = False, status: int | None = None) -> None:
-        """To a folder; relative, for proxies that serve this server below a path of their own."""
+        """To a directory; relative, for proxies that serve this server below a path of their own."""
         super().redirect(str(below(self.request.path)), permanent, status)
 
 

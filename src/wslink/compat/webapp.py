@@ -97,7 +97,7 @@ class WebAppServer(AbstractWebApp):
 
         Raises:
             OSError: if the port cannot be had.
-            ValueError: if there is no folder for static files.
+            ValueError: if there is no directory for static files.
         """
         if self._life.ending:
             return

@@ -33,7 +33,7 @@ class AsgiApplication:
         host: what the sessions belong to.
         route: of the WebSocket.
         origins: pages that may connect beside those of the server's own origin; see `origin.is_allowed`.
-        client: the folder of the JavaScript client.
+        client: the directory of the JavaScript client.
     """
 
     def __init__(self, host: HandshakeOwner, route: str, origins: tuple[str, ...], client: Path) -> None:
@@ -103,8 +103,8 @@ class AsgiApplication:
         return None
 
     async def _http(self, scope: Event, send: Send) -> None:
-        folder, _, name = _path(scope).lstrip("/").rpartition("/")
-        asked = name if folder == "wslink" and scope["method"] in ("GET", "HEAD") else ""
+        directory, _, name = _path(scope).lstrip("/").rpartition("/")
+        asked = name if directory == "wslink" and scope["method"] in ("GET", "HEAD") else ""
         status, headers, body = self._client.answer(asked, _headers(scope))
         lines = [(key.lower().encode(), value.encode()) for key, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": lines})

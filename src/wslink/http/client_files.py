@@ -28,15 +28,15 @@ class _Entry(NamedTuple):
 
 
 class ClientFiles:
-    """The files of a folder, kept in memory: few, small, and the same for every page.
+    """The files of a directory, kept in memory: few, small, and the same for every page.
 
     Args:
-        folder: the folder; it may be missing.
+        directory: the directory; it may be missing.
         headers: added to every response.
     """
 
-    def __init__(self, folder: Path, headers: Mapping[str, str] | None = None) -> None:
-        self._folder = folder
+    def __init__(self, directory: Path, headers: Mapping[str, str] | None = None) -> None:
+        self._directory = directory
         self._headers = headers or {}
         self._entries: dict[str, _Entry] = {}
 
@@ -61,7 +61,7 @@ class ClientFiles:
     def _find(self, name: str) -> _Entry | None:
         if "/" in name or "\\" in name or name.startswith(".") or "\0" in name:
             return None
-        path = self._folder / name
+        path = self._directory / name
         try:
             status = path.stat()
             stamp = status.st_mtime_ns, status.st_size

@@ -20,7 +20,7 @@ from wslink.http.strangers import Strangers
 from wslink.session.identity import Opening
 from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
-from wslink.transport.base import Carriage, Carried, find_engine
+from wslink.transport.base import ServedTransport, TransportOptions, find_engine
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
@@ -73,7 +73,7 @@ class Endpoint:
         self._route = route
         self._engine = find_engine(options.engine)
         self._logger = logging.getLogger(options.logger or f"wslink.transport.{self._engine.name}")
-        self._connections: set[Carried] = set()
+        self._connections: set[ServedTransport] = set()
         self._empty = asyncio.Event()
         self._strangers = Strangers()
         self._refusals = Complaints()
@@ -95,22 +95,24 @@ class Endpoint:
             request.app[ARRIVALS].learn(request, self)
         given = self._opening(request.headers, request.remote or "", request.query_string, request)
         opening = [given]  # taken out once used: a connection may outlive its request by days
-        carriage = self._carriage(lambda connection: self._opened(connection, opening.pop()))
-        return await self._engine.carry(request, carriage)
+        options = self._transport_options(lambda connection: self._opened(connection, opening.pop()))
+        return await self._engine.serve_request(request, options)
 
-    def adopt(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
+    def serve_connection(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
         """Take a connection over which a GET request for this endpoint came; False if aiohttp has to, which also
         refuses."""
-        if self._engine.adopt is None or self._host.wants_requests() or self._refusal(headers) is not None:
+        if self._engine.serve_connection is None or self._host.wants_requests() or self._refusal(headers) is not None:
             return False
         peer, *_ = transport.get_extra_info("peername") or ("",)
         opening = self._opening(headers, str(peer), query)
-        self._engine.adopt(transport, headers, self._carriage(lambda connection: self._opened(connection, opening)))
+        self._engine.serve_connection(
+            transport, headers, self._transport_options(lambda connection: self._opened(connection, opening))
+        )
         return True
 
-    def _carriage(self, opened: Callable[[Carried], Session]) -> Carriage:
+    def _transport_options(self, opened: Callable[[ServedTransport], Session]) -> TransportOptions:
         options = self._options
-        return Carriage(self._host.limits, options.heartbeat, options.compress, opened, self._ended)
+        return TransportOptions(self._host.limits, options.heartbeat, options.compress, opened, self._ended)
 
     def _opening(
         self, headers: Mapping[str, str], peer: str, query: str, request: web.Request | None = None
@@ -119,14 +121,14 @@ class Endpoint:
         kept = CIMultiDict(headers) if self._host.wants_headers() else {}
         return Opening(kept, peer, query if kept else "", origin.is_local_page(headers), request)
 
-    def _opened(self, connection: Carried, opening: Opening) -> Session:
+    def _opened(self, connection: ServedTransport, opening: Opening) -> Session:
         self._connections.add(connection)
         session = Session(self._host, connection, opening, route=self._route)
         self._strangers.add(session, lambda: self._drop(connection))
         self._logger.info("client %s: a connection from %s", session.client_id, opening.address)
         return session
 
-    def _ended(self, connection: Carried) -> None:
+    def _ended(self, connection: ServedTransport) -> None:
         self._connections.discard(connection)
         self._strangers.forget()
         if not self._connections:
@@ -162,7 +164,7 @@ class Endpoint:
             return Refusal(503, f"max_clients ({most}) are connected.\n")
         return None
 
-    def _drop(self, connection: Carried) -> None:
+    def _drop(self, connection: ServedTransport) -> None:
         connection.abort()
         self._ended(connection)
 

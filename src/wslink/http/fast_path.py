@@ -32,7 +32,7 @@ _BODY = ("Content-Length", "Transfer-Encoding")
 class Adopter(Protocol):
     """An endpoint that takes connections without aiohttp's request."""
 
-    def adopt(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
+    def serve_connection(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
         """Take a connection over which a GET request for it came; False if aiohttp has to, which also refuses."""
 
 
@@ -112,7 +112,7 @@ class Arrivals:
         headers = parse_head(data) if endpoint is not None else None
         if endpoint is None or headers is None or any(name in headers for name in _BODY):
             return False
-        return endpoint.adopt(transport, _query(data), headers)
+        return endpoint.serve_connection(transport, _query(data), headers)
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()

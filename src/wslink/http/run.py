@@ -73,18 +73,18 @@ def _shorten(record: logging.LogRecord) -> bool:
     return True
 
 
-def add_pages(application: web.Application, folder: str) -> None:
-    """Serve a folder at /, after every route that was added before. Nothing if `folder` is empty.
+def add_pages(application: web.Application, directory: str) -> None:
+    """Serve a directory at /, after every route that was added before. Nothing if `directory` is empty.
 
     Raises:
-        UsageError: if it is no folder.
+        UsageError: if it is no directory.
     """
-    if not folder:
+    if not directory:
         return
-    if not Path(folder).is_dir():
-        raise UsageError(f"{folder!r} is no folder")
+    if not Path(directory).is_dir():
+        raise UsageError(f"{directory!r} is no directory")
     application.router.add_get("/", _root)
-    application.router.register_resource(PublicResource("", folder))
+    application.router.register_resource(PublicResource("", directory))
 
 
 async def _root(request: web.Request) -> web.StreamResponse:

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from wslink import settings as environment
 from wslink.http.acceptor import Acceptor, Connections
-from wslink.http.adoption import Adoption, adopt, answer_once
 from wslink.http.fast_path import ARRIVALS, Arrivals
+from wslink.http.handoff import HandoffListener, answer_once, listen_for_handoffs
 from wslink.http.listen import open_sockets
 from wslink.transport.private import HANDLER_OPTIONS, AcceptingSite, bounded_handler
 
@@ -31,7 +31,7 @@ MAX_OTHERS = 256
 
 class Site:
     """Serves an application on every address of a host, and the connections that a launcher hands over to it, where
-    WSLINK_HANDOVER names a folder for that.
+    WSLINK_HANDOFF names a directory for that.
 
     A connection has 10 s to send a request's head of less than 16 KiB. Where more than `max_clients` and some are
     open, the one that has waited longest without sending a request makes room.
@@ -66,7 +66,7 @@ class Site:
         self._options: dict[str, Any] = {"logger": logger} if logger is not None else {}
         self._connections = Connections(max_clients + MAX_OTHERS)
         self._arrivals: Arrivals | None = None
-        self._adoption: Adoption | None = None
+        self._handoff: HandoffListener | None = None
         self._opening: asyncio.Task[None] | None = None
         self._stopped = False
 
@@ -104,16 +104,16 @@ class Site:
         self._application[ARRIVALS] = arrivals
         self._application.on_response_prepare.append(self._keep_few)
         self._connections.evictors.append(arrivals.evict)
-        folder = environment.read("WSLINK_HANDOVER", str, "") if self._tls is None else ""
-        if folder:
+        directory = environment.read("WSLINK_HANDOFF", str, "") if self._tls is None else ""
+        if directory:
             self._application.on_response_prepare.append(answer_once)
         await runner.setup()
         runner.arrivals = arrivals
         for one in sockets:
             self.sites.append(self._site(runner, one))
             await self.sites[-1].start()
-        if folder:
-            self._adoption = adopt(runner, folder, int(sockets[0].getsockname()[1]))
+        if directory:
+            self._handoff = listen_for_handoffs(runner, directory, int(sockets[0].getsockname()[1]))
 
     async def _keep_few(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """Keep no connection for another request while others need its place: one that has sent a request before gives
@@ -134,8 +134,8 @@ class Site:
         if self._opening is not None:
             await asyncio.wait({self._opening})
             self._opening.cancelled() or self._opening.exception()  # `start` raises it
-        if self._adoption is not None:
-            self._adoption.stop()
+        if self._handoff is not None:
+            self._handoff.stop()
         if self._arrivals is not None:
             self._arrivals.close()
         if self.runner is not None:

@@ -13,21 +13,21 @@ from wslink.errors import UsageError
 
 
 class StaticFiles:
-    """Serves the files below a folder. A folder is served as its index.html.
+    """Serves the files below a directory. A directory is served as its index.html.
 
     Args:
-        root: the folder.
+        root: the directory.
         headers: added to every response.
         follow_symlinks: whether a symbolic link may lead out of `root`.
 
     Raises:
-        UsageError: if `root` is not a folder.
+        UsageError: if `root` is not a directory.
     """
 
     def __init__(self, root: str | Path, headers: dict[str, str] | None = None, follow_symlinks: bool = False) -> None:
         self._root = Path(root).resolve()
         if not self._root.is_dir():
-            raise UsageError(f"static files: {str(root)!r} is not a folder")
+            raise UsageError(f"static files: {str(root)!r} is not a directory")
         self._headers = headers or {}
         self._follow_symlinks = follow_symlinks
 
@@ -36,7 +36,7 @@ class StaticFiles:
         return self._find(name) is not None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request for the folder itself, or one whose route ends in `{path:.*}`."""
+        """Answer a request for the directory itself, or one whose route ends in `{path:.*}`."""
         path = self._find(request.match_info.get("path", ""))
         if path is None:
             raise web.HTTPNotFound
@@ -75,8 +75,8 @@ def is_hidden(path: str) -> bool:
 
 
 def below(raw_path: str) -> URL:
-    """Where a folder that was asked for without its last slash is, relative to that: so it is right behind a proxy that
-    serves this server below a path of its own, and leads to no other host."""
+    """The location of a directory that was requested without its last slash, relative to the request: so it is right
+    behind a proxy that serves this server below a path of its own, and leads to no other host."""
     path, _, query = raw_path.partition("?")
     name = path.rstrip("/").rpartition("/")[2]
     return URL(f"./{name}/{'?' if query else ''}{query}", encoded=True)

@@ -25,8 +25,8 @@ def ssl_context(setting: str, host: str) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     if setting == "adhoc":
-        with tempfile.TemporaryDirectory() as folder:
-            cert, key = write_self_signed(host, Path(folder))
+        with tempfile.TemporaryDirectory() as directory:
+            cert, key = write_self_signed(host, Path(directory))
             context.load_cert_chain(cert, key)
         return context
     files = [name.strip() for name in setting.split(",")]
@@ -54,7 +54,7 @@ def load_pair(context: ssl.SSLContext, cert: str, key: str) -> None:
     context.load_cert_chain(cert, key)
 
 
-def write_self_signed(host: str, folder: Path) -> tuple[Path, Path]:
+def write_self_signed(host: str, directory: Path) -> tuple[Path, Path]:
     """Write cert.pem and key.pem of a self-signed certificate for `host` and the loopback names; only the owner can
     read the key."""
     try:
@@ -83,7 +83,7 @@ def write_self_signed(host: str, folder: Path) -> tuple[Path, Path]:
         .add_extension(x509.SubjectAlternativeName(list(dict.fromkeys(names))), critical=False)
         .sign(key, hashes.SHA256())
     )
-    cert_path, key_path = folder / "cert.pem", folder / "key.pem"
+    cert_path, key_path = directory / "cert.pem", directory / "key.pem"
     cert_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_path.touch(mode=0o600)
     key_path.write_bytes(

@@ -23,7 +23,9 @@ from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
 from wslink.session.features.cancel import Cancel
 from wslink.session.features.flow import Flow
+from wslink.session.features.progress import Progress
 from wslink.session.features.resume import Resume
+from wslink.session.features.stream import Stream
 from wslink.session.features.subscribe import Subscribe
 from wslink.session.identity import Authenticator, Credentials, Identity, Opening
 from wslink.session.intake import Turns
@@ -91,7 +93,7 @@ class Hub(Home):
         self.community: Community = Community(self.lock, self.work, self.on_loop)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics, self.authorization)
         own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
-        self.features: Features = Features((*own, *features))
+        self.features: Features = Features((*own, Progress(), Stream(), *features))
         self.turns: Turns = Turns()
         self.backlog: Backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
         self.observers: Observers = Observers()

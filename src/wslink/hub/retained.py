@@ -8,7 +8,7 @@ from typing import Any
 
 from wslink.hub.audience import Member
 from wslink.hub.filters import Tag
-from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
+from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 
 
 class RetainedValue:
@@ -16,7 +16,7 @@ class RetainedValue:
 
     Args:
         tags: those that it was published with.
-        packed: what it was encoded to, by the encoder; SECOND_WITH_ARRAYS is one of these.
+        packed: what it was encoded to, by the encoder; V2_WITH_ARRAYS is one of these.
     """
 
     __slots__ = ("_packed", "tags")
@@ -29,7 +29,7 @@ class RetainedValue:
         """What `encoder` makes of the payload. Raises NotSerializable."""
         found = self._packed.get(encoder)
         if found is None:
-            payload = SECOND_WITH_ARRAYS.unpack(self._packed[SECOND_WITH_ARRAYS])
+            payload = V2_WITH_ARRAYS.unpack(self._packed[V2_WITH_ARRAYS])
             found = self._packed[encoder] = encoder.pack(payload)
         return found
 

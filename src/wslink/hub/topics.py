@@ -16,7 +16,7 @@ from wslink.hub.retained import Retained, RetainedValue
 from wslink.rpc.call import Call, current_call
 from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.session.view import SessionView
-from wslink.wire.codec import SECOND_WITH_ARRAYS
+from wslink.wire.codec import V2_WITH_ARRAYS
 from wslink.wire.messages import is_topic
 
 Delivery = Literal["reliable", "latest"]
@@ -284,7 +284,7 @@ class Topic(Audience[Subscription]):
     def _publish_retained(self, payload: Any, tags: dict[str, Tag], key: Hashable, exclude: Recipients | None) -> int:
         """Publish and keep. Who is sent it is found out when it is delivered, so that a subscriber that comes meanwhile
         gets it once, one way or the other."""
-        encoders = {SECOND_WITH_ARRAYS, *(one.session.encoder for one in self.subscriptions)}
+        encoders = {V2_WITH_ARRAYS, *(one.session.encoder for one in self.subscriptions)}
         value = RetainedValue(tags, {encoder: encoder.pack(payload) for encoder in encoders})
         slot, call = slot_of(self.name, tags, key), current_call.get()
 

@@ -66,7 +66,7 @@ class Administration:
         """All sessions, and the launcher's figures; JSON.
 
         `starts` and `failures` count from the launcher's start. Of each session: `id`, `application`, `state`
-        ("spare": it waits for a client), `waits` (for what, while it starts), `created` (seconds since the epoch),
+        ("standby": it waits for a client), `waits` (for what, while it starts), `created` (seconds since the epoch),
         `age` (seconds), `client`, `address`, `clients` (connections to it) and `memory` (bytes of all its processes;
         None where it runs on another machine).
         """
@@ -111,7 +111,7 @@ def _told(session: Session, clients: Counter[int], held: Counter[str]) -> dict[s
     return {
         "id": session.id,
         "application": session.application,
-        "state": "spare" if session.spare and session.state is State.READY else session.state.value,
+        "state": "standby" if session.standby and session.state is State.READY else session.state.value,
         "waits": starting.progress() if starting is not None else "",
         "created": session.created,
         "age": max(0.0, time.time() - session.created),

@@ -73,8 +73,8 @@ def missing_programs(configuration: Configuration) -> Advice:
     """Programs that this machine does not have, of those that it has to run."""
     for name, app in configuration.apps.items():
         if app.spawner == "local":
-            folder = str(fill(app.cwd, configuration.properties))
-            yield from _program(("apps", name, "cmd", 0), app.cmd[0], configuration, folder)
+            directory = str(fill(app.cwd, configuration.properties))
+            yield from _program(("apps", name, "cmd", 0), app.cmd[0], configuration, directory)
         elif app.spawner == "command":
             for option, command in app.options.items():
                 if isinstance(command, list) and command:
@@ -83,15 +83,15 @@ def missing_programs(configuration: Configuration) -> Advice:
             yield ("apps", name, "spawner"), "there is no program 'sbatch' in PATH"
 
 
-def _program(key: Key, template: Any, configuration: Configuration, folder: str) -> Advice:
+def _program(key: Key, template: Any, configuration: Configuration, directory: str) -> Advice:
     program = str(fill(str(template), configuration.properties))
     if "$" in program:  # nobody knows before it is posted
         return
     if os.sep not in program:
         found, where = shutil.which(program), "in PATH"
     else:
-        # What is named by a path is looked for in the folder that it is started in.
-        found, where = shutil.which(os.path.join(folder or os.curdir, program)), f"from {folder or 'here'}"
+        # What is named by a path is looked for in the directory that it is started in.
+        found, where = shutil.which(os.path.join(directory or os.curdir, program)), f"from {directory or 'here'}"
     if found is None:
         yield key, f"there is no program {program!r} {where}"
 

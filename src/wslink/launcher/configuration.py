@@ -70,9 +70,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     timeout: Annotated[
         float, Meta(ge=0, description="the seconds that a session has to become ready: a number, 0 or more")
     ]
-    log_dir: Annotated[str, Meta(min_length=1, description="a folder for logs and the state file")]
+    log_dir: Annotated[str, Meta(min_length=1, description="a directory for logs and the state file")]
     fields: Annotated[tuple[str, ...], Meta(description="a list of the names that clients are told")]
-    content: Annotated[str, Meta(description="a folder, served at /")] = ""
+    content: Annotated[str, Meta(description="a directory, served at /")] = ""
     sanitize: Annotated[dict[str, SanitizeRule], Meta(description="an object with a rule per posted key")] = {}
     get: Annotated[bool, Meta(description="true to answer GET of a session, or false")] = False
     delete: Annotated[bool, Meta(description="true to answer DELETE of a session, or false")] = False
@@ -133,7 +133,7 @@ class Application(Struct, frozen=True, kw_only=True):
         dict[str, str | int | float | bool],
         Meta(description="an object of variables for the process, which may be templates"),
     ] = {}
-    cwd: Annotated[str, Meta(description="the folder to start in")] = ""
+    cwd: Annotated[str, Meta(description="the directory to start in")] = ""
     pool: Annotated[int, Meta(ge=0, description="how many sessions are kept ready: a number, 0 or more")] = 0
     idle_timeout: Annotated[
         Annotated[float, Meta(ge=0)] | None,

@@ -16,12 +16,12 @@ from wslink.launcher.configuration import Configuration
 from wslink.launcher.log import tail
 from wslink.launcher.logs import Logs
 from wslink.launcher.mapping import ProxyFile
-from wslink.launcher.orders import log_file, new_order, new_session, secret_file, write_secret
 from wslink.launcher.pool import Pool
 from wslink.launcher.ports import Address, Ports, nobody_listens
 from wslink.launcher.readiness import Waits, until_ready
 from wslink.launcher.session import Session, State
-from wslink.launcher.spawners.base import Order, find_spawner, find_spawners
+from wslink.launcher.spawners.base import LaunchSpec, find_spawner, find_spawners
+from wslink.launcher.specs import log_file, new_session, new_spec, secret_file, write_secret
 from wslink.launcher.store import Store
 from wslink.launcher.variables import accept
 from wslink.launcher.watching import Watcher
@@ -40,7 +40,7 @@ class Launcher:
         on_started: called with each session that became ready or failed to, and the error.
 
     Raises:
-        UsageError: if a folder or file of the configuration cannot be written, or an application names no spawner.
+        UsageError: if a directory or file of the configuration cannot be written, or an application names no spawner.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -53,7 +53,7 @@ class Launcher:
         self._rate = StartRate(settings.starts_per_minute)
         self._proxy_file = ProxyFile(settings.proxy_file)
         wanted = {name: app.pool for name, app in configuration.apps.items()}
-        self._pool = Pool(wanted, self.sessions, self._start_spare)
+        self._pool = Pool(wanted, self.sessions, self._start_standby)
         self._ends: dict[str, asyncio.Task[None]] = {}
         self._watcher = Watcher(configuration, self.sessions, self.stop, self._each_second)
         limit, keep = settings.log_limit, settings.keep_logs
@@ -134,7 +134,7 @@ class Launcher:
     def get(self, session_id: str) -> Session | None:
         """The session that is ready, belongs to a client and has this id."""
         session = self.sessions.get(session_id)
-        return session if session is not None and session.state is State.READY and not session.spare else None
+        return session if session is not None and session.state is State.READY and not session.standby else None
 
     async def stop(self, session_id: str, reason: str = "it was asked to") -> None:
         """End a session; returns when its processes have gone and its port is free. Unknown ids do nothing."""
@@ -172,11 +172,11 @@ class Launcher:
         self.sessions[session.id] = session
         return session
 
-    async def _start_spare(self, application: str) -> Session:
+    async def _start_standby(self, application: str) -> Session:
         if self._closing or not self._ports.free:
             raise NoResources("All the resources are currently taken")
         session = await self._lease(application, {}, "")
-        session.spare = True
+        session.standby = True
         await self._start_or_clear(session, lambda _: None)
         return session
 
@@ -211,18 +211,18 @@ class Launcher:
 
     async def _start(self, session: Session, waits: Waits) -> None:
         app = self.configuration.apps[session.application]
-        order = new_order(self.configuration, session)
+        spec = new_spec(self.configuration, session)
         try:
             write_secret(self.configuration, session)
         except OSError as error:
             raise StartFailed(f"The session's secret cannot be written: {error.strerror}.") from error
-        session.spawner = self._spawners[session.application](order)
-        # Before and after: a launcher that is killed in between still finds the processes, by the order's id.
+        session.spawner = self._spawners[session.application](spec)
+        # Before and after: a launcher that is killed in between still finds the processes, by the spec's id.
         self._store.put(session.id, session.record())
         session.starting = asyncio.create_task(session.spawner.start())
         await asyncio.shield(session.starting)
         self._store.put(session.id, session.record())
-        await until_ready(session, app.ready_line, order.log, self.configuration.settings.timeout, waits)
+        await until_ready(session, app.ready_line, spec.log, self.configuration.settings.timeout, waits)
         if not session.move(State.READY):
             raise StartFailed(f"The session was stopped: {session.reason}.")
         session.used = time.monotonic()
@@ -256,7 +256,7 @@ class Launcher:
         self._ports.claim(session.lease)
         self.sessions[session.id] = session
         with contextlib.suppress(UsageError):  # its spawner may have been removed
-            session.spawner = find_spawner(record["kind"])(Order.from_record(record["order"]))
+            session.spawner = find_spawner(record["kind"])(LaunchSpec.from_record(record["spec"]))
             if await session.spawner.restore(record["spawner"]) and session.state is State.READY:
                 logger.info("session %s of an earlier launcher runs", session.label)
                 return

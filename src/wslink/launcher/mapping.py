@@ -47,7 +47,7 @@ class ProxyFile:
         """Replace the file.
 
         Raises:
-            OSError: if its folder cannot be written to.
+            OSError: if its directory cannot be written to.
         """
         if self._path is None:
             return

@@ -17,12 +17,12 @@ BACKOFF = 10.0
 
 
 class Pool:
-    """Keeps sessions ready that nobody has yet: spares.
+    """Keeps sessions ready that nobody has yet: standbys.
 
     Args:
         wanted: how many, by application.
-        sessions: the launcher's; its own are those that are `spare`.
-        start: starts a spare of an application.
+        sessions: the launcher's; its own are those that are `standby`.
+        start: starts a standby of an application.
     """
 
     def __init__(
@@ -35,23 +35,23 @@ class Pool:
         self._starts: dict[asyncio.Task[None], str] = {}
 
     def take(self, application: str) -> Session | None:
-        """The spare that has been ready for longest; it is none any more. None if there is none."""
-        spare = next((one for one in self._spares() if one.application == application), None)
-        if spare is not None:
-            spare.spare = False
-        return spare
+        """The standby that has been ready for longest; it is none any more. None if there is none."""
+        standby = next((one for one in self._standbys() if one.application == application), None)
+        if standby is not None:
+            standby.standby = False
+        return standby
 
     def surplus(self) -> Session | None:
-        """A spare that may be ended, because somebody needs its port."""
+        """A standby that may be ended, because somebody needs its port."""
         self._not_before = time.monotonic() + BACKOFF
-        return next(iter(self._spares()), None)
+        return next(iter(self._standbys()), None)
 
     def fill(self) -> None:
-        """Start what is missing. Called every second, and when a spare was taken."""
+        """Start what is missing. Called every second, and when a standby was taken."""
         if time.monotonic() < self._not_before:
             return
         for application, wanted in self._wanted.items():
-            there = sum(one.application == application for one in self._spares())
+            there = sum(one.application == application for one in self._standbys())
             coming = sum(name == application for name in self._starts.values())
             for _ in range(wanted - there - coming):
                 task = asyncio.create_task(self._add(application))
@@ -64,8 +64,8 @@ class Pool:
         for task in self._starts:
             task.cancel()
 
-    def _spares(self) -> list[Session]:
-        return [one for one in self._sessions.values() if one.spare and one.state is State.READY]
+    def _standbys(self) -> list[Session]:
+        return [one for one in self._sessions.values() if one.standby and one.state is State.READY]
 
     async def _add(self, application: str) -> None:
         try:

@@ -35,9 +35,9 @@ from wslink.launcher.listeners import ForeignListener
 from wslink.launcher.readiness import dial_address
 from wslink.launcher.session import Session
 from wslink.proxy.fd_passing import Usage
-from wslink.proxy.handoff import follow, hand_over
-from wslink.proxy.takeover import HandedOver
-from wslink.proxy.upstream import Target, Watch, passed_on, request_head, tunnel
+from wslink.proxy.handoff import follow, pass_connection
+from wslink.proxy.takeover import ConnectionPassed
+from wslink.proxy.upstream import Target, TunnelObserver, passed_on, request_head, tunnel
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
 
@@ -135,10 +135,12 @@ class SessionProxy:
     async def _connect(
         self, request: web.Request, session: Session, target: Target, headers: CIMultiDict[str], head: bytes
     ) -> web.StreamResponse:
-        if session.door and await hand_over(request, session.door, head, self._usage(session)):
-            return HandedOver()
-        watch = Watch(lambda _: self._count(session, 1), lambda _: self._count(session, -1))
-        return await tunnel(request, target, headers, watch)
+        if session.handoff_socket and await pass_connection(
+            request, session.handoff_socket, head, self._usage(session)
+        ):
+            return ConnectionPassed()
+        observer = TunnelObserver(lambda _: self._count(session, 1), lambda _: self._count(session, -1))
+        return await tunnel(request, target, headers, observer)
 
     def _inner(self, request: web.Request, session: Session) -> Inner | None:
         """What of the session a request asks for; None if it does not have the token."""
@@ -166,8 +168,8 @@ class SessionProxy:
     async def _find_connections(self, application: web.Application) -> None:
         """Count the connections that sessions got from an earlier launcher."""
         for session in list(self._launcher.sessions.values()):
-            if session.door:
-                await follow(session.door, self._usage(session))
+            if session.handoff_socket:
+                await follow(session.handoff_socket, self._usage(session))
 
     async def _carry(
         self, request: web.Request, target: Target, headers: CIMultiDict[str], inner: Inner

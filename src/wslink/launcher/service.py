@@ -39,7 +39,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 class Service:
     """Routes of a launcher: POST, GET and DELETE of its endpoint, the administrator's, the session proxy, `/health`,
-    `/metrics`, the JavaScript client at `/wslink/`, and the folder `content`.
+    `/metrics`, the JavaScript client at `/wslink/`, and the directory `content`.
 
     Raises:
         UsageError: if a setting cannot be followed.

@@ -14,7 +14,7 @@ from typing import Any
 
 from wslink.launcher.ports import Address
 from wslink.launcher.spawners.base import Spawner
-from wslink.proxy.fd_passing import door
+from wslink.proxy.fd_passing import handoff_path
 
 _LETTERS = string.ascii_letters + string.digits
 
@@ -47,7 +47,7 @@ class Session:
         values: every variable that templates may name.
         public: what its client is told.
         created: seconds since the epoch.
-        spare: whether it waits for a client, in the pool.
+        standby: whether it waits for a client, in the pool.
         connections: open connections through the launcher's own proxy.
         used: when somebody was last seen to use it, by `time.monotonic`.
         reason: why it ended, for the administrator.
@@ -63,7 +63,7 @@ class Session:
     public: dict[str, Any] = field(default_factory=dict, repr=False)
     created: float = field(default_factory=time.time)
     state: State = State.STARTING
-    spare: bool = False
+    standby: bool = False
     connections: int = 0
     used: float = field(default_factory=time.monotonic)
     reason: str = ""
@@ -88,9 +88,9 @@ class Session:
         return self.spawner.address() if self.spawner is not None else self.lease
 
     @property
-    def door(self) -> str:
+    def handoff_socket(self) -> str:
         """Where it takes connections that are handed over to it, if it does; "" if it surely does not."""
-        return door(self.spawner.handover(), self.address[1]) if self.spawner is not None else ""
+        return handoff_path(self.spawner.handoff_directory(), self.address[1]) if self.spawner is not None else ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ class Session:
         kind = type(self.spawner)
         return {
             "kind": f"{kind.__module__}:{kind.__qualname__}",
-            "order": self.spawner.order.record(),
+            "spec": self.spawner.spec.record(),
             "application": self.application,
             "client": self.client,
             "lease": list(self.lease),
@@ -111,7 +111,7 @@ class Session:
             "public": self.public,
             "created": self.created,
             "ready": self.state is State.READY,
-            "spare": self.spare,
+            "standby": self.standby,
             "spawner": self.spawner.state(),
         }
 
@@ -129,7 +129,7 @@ class Session:
             record["public"],
             record["created"],
             state,
-            record["spare"],
+            record["standby"],
         )
 
 

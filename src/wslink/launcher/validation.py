@@ -138,7 +138,7 @@ def _contradictions(configuration: Configuration) -> Iterator[tuple[Key, str]]:
     yield from _pools(configuration)
     content = configuration.settings.content
     if content and not Path(content).is_dir():
-        yield ("configuration", "content"), f"it must be a folder; there is none at {content!r}"
+        yield ("configuration", "content"), f"it must be a directory; there is none at {content!r}"
 
 
 def _rules(configuration: Configuration) -> Iterator[tuple[Key, str]]:

@@ -85,9 +85,9 @@ def _scalar(name: str, value: Any, longest: int) -> str:
 
 
 def _harmless(name: str, text: str) -> str:
-    """`text`, where no rule says what it may be: neither an option nor a way out of a folder."""
+    """`text`, where no rule says what it may be: neither an option nor a way out of a directory."""
     if text.startswith("-") and _NUMBER.fullmatch(text) is None:
         raise RequestRefused(f"{name}: it must not start with a dash, unless a sanitize rule allows it")
     if text.startswith(("/", "~", "\\")) or ".." in re.split(r"[/\\]", text):
-        raise RequestRefused(f"{name}: it must not lead out of a folder, unless a sanitize rule allows it")
+        raise RequestRefused(f"{name}: it must not lead out of a directory, unless a sanitize rule allows it")
     return text

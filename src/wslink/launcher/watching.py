@@ -60,7 +60,7 @@ class Watcher:
         idle, allowed = time.monotonic() - session.used, self._idle_timeout(session)
         if code is not None:
             self._stop_soon(session, f"its process ended with exit code {code}")
-        elif allowed and idle > allowed and not session.spare:
+        elif allowed and idle > allowed and not session.standby:
             self._stop_soon(session, f"nobody used it for {idle:.0f} s")
 
     def _idle_timeout(self, session: Session) -> float:

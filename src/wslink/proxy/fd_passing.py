@@ -1,9 +1,10 @@
 """Handing a connection over to another process of the same user: the descriptor goes over a Unix socket, and from then
 on no byte of it passes the process that accepted it.
 
-A server listens at `door(folder, port)`. For each connection it is dialled once, and gets the head of a request with
-the descriptor. It answers "+" when it has taken it and closes when that has ended, so that the giver can count. Who
-only wants to count sends nothing and is told "+" for each that is held, and "-" as they end.
+A server listens at `handoff_path(directory, port)`. The sender connects once for each connection that it passes, and
+sends the head of the request with the descriptor. The server answers "+" when it has taken it, and closes when that
+connection has ended, so that the sender can count. A peer that only counts sends nothing, and receives "+" for each
+connection that is held and "-" as they end.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ MAX_HEAD = 64 * 1024
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
-def door(folder: str, port: int) -> str:
-    """Where the server that listens on `port` takes connections; "" without a folder."""
-    return os.path.join(folder, str(port)) if folder else ""
+def handoff_path(directory: str, port: int) -> str:
+    """Where the server that listens on `port` takes connections; "" without a directory."""
+    return os.path.join(directory, str(port)) if directory else ""
 
 
 def listen(path: str, backlog: int) -> socket.socket:
@@ -123,7 +124,7 @@ async def _readable(control: socket.socket) -> None:
 
 def same_user(control: socket.socket) -> bool:
     """Whether this process's user is at the other end of a Unix connection; True where the system does not tell: there
-    the folder's permissions keep others out."""
+    the directory's permissions keep others out."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
     size = struct.calcsize("3i")

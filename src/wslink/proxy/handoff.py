@@ -8,11 +8,11 @@ from typing import cast
 
 from aiohttp import web
 
-from wslink.proxy import fd_passing as handover
+from wslink.proxy import fd_passing
 from wslink.proxy.takeover import take_over
 
 
-async def hand_over(request: web.Request, path: str, head: bytes, usage: handover.Usage) -> bool:
+async def pass_connection(request: web.Request, path: str, head: bytes, usage: fd_passing.Usage) -> bool:
     """Give the connection of `request` to the process that listens at `path`.
 
     Args:
@@ -25,7 +25,7 @@ async def hand_over(request: web.Request, path: str, head: bytes, usage: handove
     if not _is_fit(request):
         return False
     try:
-        control = handover.dial(path)
+        control = fd_passing.dial(path)
     except OSError:
         return False
     loop = asyncio.get_running_loop()
@@ -34,7 +34,7 @@ async def hand_over(request: web.Request, path: str, head: bytes, usage: handove
         if not _is_fit(request):  # any more
             raise ConnectionResetError
         # From here on nothing waits: what the client sends next has to be read by one process alone.
-        handover.give(control, head, _descriptor(request))
+        fd_passing.give(control, head, _descriptor(request))
     except OSError:
         link.abort()
         return False
@@ -42,10 +42,10 @@ async def hand_over(request: web.Request, path: str, head: bytes, usage: handove
     return True
 
 
-async def follow(path: str, usage: handover.Usage) -> None:
+async def follow(path: str, usage: fd_passing.Usage) -> None:
     """Count the connections that an earlier launcher handed over to the process that listens at `path`."""
     try:
-        control = handover.dial(path)
+        control = fd_passing.dial(path)
     except OSError:
         return
     await asyncio.get_running_loop().create_unix_connection(lambda: usage, sock=control)

@@ -8,7 +8,7 @@ import asyncio
 from aiohttp import web
 
 
-class HandedOver(web.StreamResponse):
+class ConnectionPassed(web.StreamResponse):
     """What aiohttp is told of a request whose connection has gone to somebody else: there is nothing to send."""
 
     async def prepare(self, request: web.BaseRequest) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 from multidict import CIMultiDict, MultiMapping
 
 from wslink.proxy.pipe import Side, join
-from wslink.proxy.takeover import HandedOver, take_over
+from wslink.proxy.takeover import ConnectionPassed, take_over
 
 MAX_HEAD = 16384
 """Bytes of a target's answer to the handshake, at most."""
@@ -53,15 +53,15 @@ class Target:
 
 
 @dataclass
-class Watch:
-    """Whom to tell of a tunnel's begin and end."""
+class TunnelObserver:
+    """Called when a tunnel opens and closes."""
 
     opened: Callable[[Side], None] = field(default=lambda _: None)
     closed: Callable[[Side], None] = field(default=lambda _: None)
 
 
 async def tunnel(
-    request: web.Request, target: Target, headers: CIMultiDict[str], watch: Watch | None = None
+    request: web.Request, target: Target, headers: CIMultiDict[str], observer: TunnelObserver | None = None
 ) -> web.StreamResponse:
     """Carry the WebSocket that `request` asks for to the target, until either side ends it.
 
@@ -72,7 +72,7 @@ async def tunnel(
         502 if the target cannot be reached or does not speak WebSocket, 504 if it does not answer, and what the target
         said if it refused.
     """
-    watch = watch or Watch()
+    observer = observer or TunnelObserver()
     upstream = _Upstream()
     try:
         await asyncio.wait_for(_dial(upstream, target), HANDSHAKE_TIMEOUT + sum(target.retries))
@@ -90,8 +90,8 @@ async def tunnel(
     if not head.startswith(b"HTTP/1.1 101 "):
         upstream.abort()
         return web.Response(status=_refusal(head), text="The target refused the connection.\n")
-    await _carry(request, upstream, head, watch)
-    return HandedOver()
+    await _carry(request, upstream, head, observer)
+    return ConnectionPassed()
 
 
 def forwarded(request: web.Request, target: Target, *, trusted: bool = True) -> CIMultiDict[str]:
@@ -183,7 +183,7 @@ async def _dial(upstream: _Upstream, target: Target) -> None:
     await loop.create_connection(lambda: upstream, target.host, target.port)
 
 
-async def _carry(request: web.Request, upstream: _Upstream, head: bytes, watch: Watch) -> None:
+async def _carry(request: web.Request, upstream: _Upstream, head: bytes, observer: TunnelObserver) -> None:
     client = Side()
     if not take_over(request, client):
         upstream.abort()
@@ -192,8 +192,8 @@ async def _carry(request: web.Request, upstream: _Upstream, head: bytes, watch: 
     if upstream.rest:
         client.send(upstream.rest)
     join(client, upstream)
-    watch.opened(client)
-    client.ended.add_done_callback(lambda _: watch.closed(client))
+    observer.opened(client)
+    client.ended.add_done_callback(lambda _: observer.closed(client))
 
 
 def _refusal(head: bytes) -> int:

@@ -25,7 +25,7 @@ class Options:
         "forward dials a server for each client; relay pairs the two that connect to one path",
         flags=("--mode",),
     )
-    www: str = option("", "folder of static files to serve at /", flags=("--www",), metavar="DIR")
+    www: str = option("", "directory of static files to serve at /", flags=("--www",), metavar="DIR")
     proxy_route: str = option(
         "/proxy/{port}",
         "route of the WebSockets; forward dials ws://{host=localhost}:{port=1234}/{path=ws}",

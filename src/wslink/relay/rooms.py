@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from wslink.proxy.takeover import HandedOver
+from wslink.proxy.takeover import ConnectionPassed
 from wslink.relay.member import Member
 
 MAX_ROOMS = 1000
@@ -117,7 +117,7 @@ class Rooms:
     def _process(self, path: str, room: Room, request: web.Request) -> web.StreamResponse:
         member = Member.accept(request)
         if member is None:
-            return HandedOver()
+            return ConnectionPassed()
         if room.process is not None:
             # The process came back before the end of its old connection was noticed.
             room.process.abort()
@@ -125,7 +125,7 @@ class Rooms:
         member.ended.add_done_callback(lambda _: self._left(path, room, member))
         if room.client is not None and not room.client.done():
             room.client.set_result(member)
-        return HandedOver()
+        return ConnectionPassed()
 
     async def _client(self, path: str, room: Room, request: web.Request) -> web.StreamResponse:
         if room.client is not None or (room.pair is not None and room.process is None):
@@ -139,7 +139,7 @@ class Rooms:
             room.process, room.pair = None, (process, client)
             client.ended.add_done_callback(lambda _: self._left(path, room, client))
             client.meet(process)
-        return HandedOver()
+        return ConnectionPassed()
 
     async def _until_process(self, room: Room) -> Member:
         room.client = asyncio.get_running_loop().create_future()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
+
+Executor = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Runs a function elsewhere than on the event loop's thread."""
 
 
 class Caller(Protocol):
@@ -42,6 +45,8 @@ class Call(msgspec.Struct, eq=False):
         answered: whether the response has been sent.
         cancelled: whether the caller has given the call up, or has gone. An async method gets CancelledError; one that
             runs in a thread asks for this now and then, or calls `raise_if_cancelled`.
+        streams: what carries its items, which is not for methods.
+        report: what sends progress; None where the caller has not asked for any.
     """
 
     client: Caller
@@ -50,6 +55,8 @@ class Call(msgspec.Struct, eq=False):
     id: str
     answered: bool = False
     cancelled: bool = False
+    streams: Any = None
+    report: Callable[[Any], None] | None = None
 
     @property
     def client_id(self) -> str:
@@ -60,6 +67,19 @@ class Call(msgspec.Struct, eq=False):
         """Raise asyncio.CancelledError, which `except Exception` lets pass, if the call is cancelled."""
         if self.cancelled:
             raise asyncio.CancelledError
+
+    def progress(self, value: Any) -> None:
+        """Send a caller that wants to know (`onProgress`, `on_progress`) how far the call has come, from any thread.
+        Values arrive in order and before the response; of those that wait only the newest is sent (PRG-1).
+
+        Args:
+            value: anything that can be a result. It is encoded before this returns.
+
+        Raises:
+            NotSerializable: it cannot be sent.
+        """
+        if self.report is not None and not (self.answered or self.cancelled):
+            self.report(value)
 
     def __repr__(self) -> str:
         return f"<Call {self.id} of {self.method}>"

@@ -8,18 +8,22 @@ import functools
 import inspect
 import logging
 import traceback
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from wslink import errors
-from wslink.errors import MethodError, PeerError
-from wslink.rpc.call import Call, Caller, current_call
+from wslink.errors import InvalidParams, InvalidRequest, LimitExceeded, MethodError, PeerError
+from wslink.rpc.call import Call, Caller, Executor, current_call
 from wslink.rpc.interceptors import Function
+from wslink.rpc.latest import Turns
 from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
 from wslink.rpc.ordering import ResponseFirst
+from wslink.rpc.streaming import Serving, is_small
+from wslink.rpc.streams import Streams
 from wslink.wire.limits import Limits
 from wslink.wire.messages import Request
-from wslink.wire.show import as_text
+from wslink.wire.show import as_text, shown
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -27,12 +31,13 @@ logger: logging.Logger = logging.getLogger("wslink")
 MAX_REPR = 4096
 """Characters of an exception's `repr` that are sent (ERR-2)."""
 
-Executor = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a function elsewhere than on the event loop's thread."""
-
 
 class Responder(Protocol):
     """The end of a connection whose calls are dispatched: it sends what becomes of them."""
+
+    @property
+    def streams(self) -> Streams | None:
+        """What carries the streams of calls; None where the other end knows none."""
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None: ...
 
@@ -40,6 +45,9 @@ class Responder(Protocol):
 
     def unknown(self, request: Request) -> None:
         """There is no such method. Sends the error."""
+
+    def reporter(self, call: Call) -> Callable[[Value], None] | None:
+        """What sends the progress of a call whose caller asks for it; None where that was not agreed on (PRG-1)."""
 
     def full(self) -> None:
         """`Dispatcher.full` has become true: calls that are started all the same are run."""
@@ -116,12 +124,14 @@ class Dispatcher:
         responder: sends results and errors.
     """
 
-    __slots__ = ("_responder", "_running", "_service", "full")
+    __slots__ = ("_held", "_responder", "_running", "_service", "_turns", "full")
 
     def __init__(self, service: Service, responder: Responder) -> None:
         self._service = service
         self._responder = responder
         self._running: dict[object, Running] | None = None  # most clients never have one
+        self._held: deque[tuple[Request, Caller]] | None = None  # calls that wait beside streams that are read
+        self._turns: Turns | None = None
         self.full: bool = False
         """Whether no further calls are to be taken from the client for a while (LIM-10)."""
 
@@ -140,16 +150,19 @@ class Dispatcher:
         if method is None:
             self._responder.unknown(request)
             return
-        if service.refuse is not None and (refusal := service.refuse(client, method.name)) is not None:  # AUTH-1
-            self._responder.error(request.id, refusal.code, refusal.message, refusal.data)
+        if (service.refuse and self._refuse(request, client)) or (self.full and self._hold(request, client)):
             return
         call = Call(client, method.name, service.owner, request.id)
         token = current_call.set(call)
         try:
+            if request.progress or request.stream is not None or method.streaming:
+                self._equip(method, request, call)
             args, kwargs = request.args, request.kwargs
             if method.check is not None and (kwargs or tuple(map(type, args)) != method.plain_types):
                 args, kwargs = method.check(args, kwargs, call)  # type: ignore[assignment]
-            if method.run == "loop" or method.run not in service.executors:
+            if method.latest:
+                result = self._in_turn(method, call, args, kwargs)
+            elif method.run == "loop" or method.run not in service.executors:
                 result = method.function(*args, **kwargs)
             else:
                 result = self._elsewhere(method, functools.partial(_outcome, call, method.function, args, kwargs))
@@ -166,8 +179,64 @@ class Dispatcher:
         if service.ordering.holding:
             service.ordering.release()
 
+    def _refuse(self, request: Request, client: Caller) -> bool:
+        """Whether the client may not call that method, which it is told then (AUTH-1)."""
+        refuse = self._service.refuse
+        refusal = refuse(client, request.method) if refuse is not None else None
+        if refusal is not None:
+            self._responder.error(request.id, refusal.code, refusal.message, refusal.data)
+        return refusal is not None
+
+    def _equip(self, method: Method, request: Request, call: Call) -> None:
+        """Give a call what it has beside its response. Raises PeerError."""
+        if method.streaming or request.stream is not None:
+            call.streams = self._open_streams(method, request)
+        if request.progress:
+            call.report = self._responder.reporter(call)
+
+    def _open_streams(self, method: Method, request: Request) -> Serving | None:
+        """The streams of a call: what it asks for is what its method has (STR-1). Raises PeerError."""
+        table, credit, name = self._responder.streams, request.stream, shown(method.name)
+        if credit is None and method.streams:
+            raise InvalidParams(f"method {name} streams its results: use link.stream instead of link.call", method.name)
+        if credit is not None and not method.streams:
+            raise InvalidParams(f"method {name} does not stream: use link.call instead of link.stream", method.name)
+        if table is None:
+            if credit is not None:
+                raise InvalidRequest(f"method {name} streams its results, and the client did not announce 'stream'")
+            return None
+        if credit is not None and not 0 <= credit <= table.max_window:
+            raise LimitExceeded(f"'stream' is a number of items, from 0 to max_stream_window ({table.max_window})")
+        streams = table.open(request.id)
+        if credit is not None:
+            streams.outlet(None, credit, method.lane)
+        return Serving(streams, self._service.ordering, self._service.executors)
+
+    def _hold(self, request: Request, client: Caller) -> bool:
+        """Whether a call waits, or is refused, beside streams for whose items the client is read from (STR-6)."""
+        streams, most = self._responder.streams, self._service.limits.max_calls
+        if streams is None or not streams.reading:
+            return False
+        if self._held is None:
+            self._held = deque()
+        if is_small(request) and len(self._held) < most:
+            self._held.append((request, client))
+        else:
+            why = f"over max_calls ({most}) calls are under way, streams among them"
+            self._responder.error(request.id, errors.LIMIT_ERROR, why, request.method)
+        return True
+
+    def _take_held(self) -> None:
+        while self._held and not self.full:
+            self.start(*self._held.popleft())
+
     def cancel(self, id_: str) -> bool:
         """Cancel a call under way; whether there is one of that id."""
+        held = next((one for one in self._held if one[0].id == id_), None) if self._held else None
+        if held is not None and self._held is not None:
+            self._held.remove(held)
+            self._responder.error(id_, errors.CANCELLED, "Cancelled", held[0].method)
+            return True
         running = self._running.get(id_) if self._running else None
         if running is not None:
             running.cancel()
@@ -176,7 +245,7 @@ class Dispatcher:
     def leave(self) -> None:
         """The client has gone: cancel its calls, but for those of detached methods, of which the server goes on with
         `max_calls`."""
-        service = self._service
+        service, self._held = self._service, None
         for running in list((self._running or {}).values()):
             if running.detached and service.adrift < service.limits.max_calls:
                 running.adrift = True
@@ -192,6 +261,16 @@ class Dispatcher:
             return True
         total = service.limits.max_server_calls
         return service.under_way >= total and running >= max(total // max(service.busy, 1), 1)
+
+    def _in_turn(self, method: Method, call: Call, args: Sequence[Value], kwargs: dict[str, Value]) -> Awaitable[Value]:
+        """Run a latest-wins method when it is the call's turn (TURN-5)."""
+        function: Function = functools.partial(method.function, *args, **kwargs)
+        if method.run != "loop" and method.run in self._service.executors:
+            outcome = functools.partial(_outcome, call, method.function, args, kwargs)
+            function = functools.partial(self._elsewhere, method, outcome)
+        if self._turns is None:
+            self._turns = Turns()
+        return self._turns.run(method.name, function)
 
     def _elsewhere(self, method: Method, function: Function) -> Awaitable[Value]:
         """Run a sync method where it wants to run; an async one's coroutine comes back to the event loop."""
@@ -230,6 +309,8 @@ class Dispatcher:
             self._failed(call, error)
         else:
             call.answered = True
+            if call.streams is not None:
+                call.streams.streams.close()
             self._responder.result(call.id, result, call.method)
             self._service.ordering.release()
         finally:
@@ -246,12 +327,16 @@ class Dispatcher:
             service.busy -= 1
         if self.full and not self._is_full(len(self._running)):
             self.full = False
-            self._responder.room()
+            self._take_held()
+            if not self.full:
+                self._responder.room()
 
     def _failed(self, call: Call, error: BaseException) -> None:
         """Send what a call's exception becomes, of whatever kind it is: an exit or an interrupt is its caller's error,
         too (ERR-2, ERR-3)."""
         call.answered = True
+        if call.streams is not None:
+            call.streams.streams.close()
         chosen, stopped = isinstance(error, (MethodError, PeerError)), isinstance(error, asyncio.CancelledError)
         if not chosen and not stopped:
             logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)

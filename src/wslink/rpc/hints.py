@@ -49,7 +49,7 @@ class _Converting(type):
 
 
 class Converter(metaclass=_Converting):
-    """Stands for a hint that msgspec does not know. Subclasses are made by `_converter`."""
+    """Stands for a hint that msgspec does not know. Subclasses are made by `converter`."""
 
 
 def convert(value: Value, hint: Hint) -> Value:
@@ -70,7 +70,7 @@ def _expected(what: str, value: Value) -> ValueError:
     return ValueError(f"Expected `{what}`, got `{type(value).__name__}`")
 
 
-def _converter(name: str, function: Callable[[Hint], Hint]) -> Hint:
+def converter(name: str, function: Callable[[Hint], Hint]) -> Hint:
     return _Converting(name, (Converter,), {"convert": staticmethod(function)})
 
 
@@ -150,7 +150,7 @@ def _union(hint: Hint, args: tuple[Hint, ...], inner: Callable[[Hint], Hint]) ->
             pass  # msgspec cannot tell the members apart by their shapes
     elif len(members) == 2 and type(None) in args:
         return members[args.index(type(None)) - 1] | None
-    return _converter(str(hint), functools.partial(_one_of, hint, tuple(zip(args, members, strict=True))))
+    return converter(str(hint), functools.partial(_one_of, hint, tuple(zip(args, members, strict=True))))
 
 
 def _one_of(hint: Hint, members: tuple[tuple[Hint, Hint], ...], value: Value) -> Value:
@@ -206,7 +206,7 @@ _NO_VALUES = (abc.Callable, abc.Generator, abc.AsyncIterable, abc.AsyncIterator,
 
 
 def _built(name: str, make: Callable[[Hint], Hint], plain: Hint) -> Hint:
-    return _converter(name, lambda value: make(convert(value, plain)))
+    return converter(name, lambda value: make(convert(value, plain)))
 
 
 def _factory(args: tuple[Hint, ...]) -> Hint:
@@ -255,7 +255,7 @@ def _array(hint: Hint, args: tuple[Hint, ...]) -> Hint:
             raise ValueError(f"Expected an array of `{names}`, got one of `{value.dtype}`")
         return value
 
-    return _converter(f"an array of {names}", check)
+    return converter(f"an array of {names}", check)
 
 
 def _members(hint: Hint) -> tuple[Hint, ...]:
@@ -277,7 +277,7 @@ def _scalar(kind: Hint) -> Hint:
         except OverflowError:
             raise ValueError(f"Expected `{kind.__name__}`, got {plain}, which is out of its range") from None
 
-    return _converter(kind.__name__, check)
+    return converter(kind.__name__, check)
 
 
 def _concrete() -> Iterable[Hint]:
@@ -297,7 +297,7 @@ def _class(hint: Hint, under_way: tuple[Hint, ...]) -> Hint:
     if getattr(kind, "_is_protocol", False) and not getattr(kind, "_is_runtime_protocol", False):
         raise Unsupported(f"{kind.__qualname__} is a protocol that cannot be checked: make it @runtime_checkable")
     if hasattr(kind, "model_validate"):
-        return _converter(kind.__qualname__, functools.partial(_validated, kind))
+        return converter(kind.__qualname__, functools.partial(_validated, kind))
     fields = _fields(kind)
     if fields is None:
         return _native(kind)
@@ -306,7 +306,7 @@ def _class(hint: Hint, under_way: tuple[Hint, ...]) -> Hint:
     checked = {name: checkable(field, (*under_way, kind)) for name, field in fields.items()}
     if all(checked[name] is field for name, field in fields.items()):
         return _native(hint)
-    return _converter(kind.__qualname__, functools.partial(_filled, kind, _shadow(kind, checked)))
+    return converter(kind.__qualname__, functools.partial(_filled, kind, _shadow(kind, checked)))
 
 
 def _substituted(hint: Hint, variables: dict[Hint, Hint]) -> Hint:

@@ -12,6 +12,7 @@ from wslink.rpc.interceptors import Function, Interceptor, compose
 from wslink.rpc.priority import Priority, lane_of
 from wslink.rpc.resolution import target_of
 from wslink.rpc.schema import Signature
+from wslink.rpc.streaming import awaitable, streaming
 from wslink.rpc.suggest import Suggestions
 from wslink.wire.messages import is_method_name
 from wslink.wire.show import shown
@@ -34,16 +35,20 @@ class Method:
 
     Args:
         name: dot-separated; each part matches `^[a-z][a-z0-9_]*$` (MSG-5).
-        function: sync or async. What it returns is the result.
+        function: sync or async. What it returns is the result, what it yields the items of a stream.
         run: where a sync function runs: "loop", the event loop's thread; "thread", a pool of threads; "main", the
             application's thread.
         checked: check arguments against its signature and type hints. The compatibility API's methods are not.
         interceptors: see rpc.interceptors; the first is called first.
         detached: its calls go on when their client has gone; they are cancelled otherwise.
+        latest: of the calls of one client one runs at a time, and of those that wait only the newest does (TURN-5).
         priority: of its results among what waits for a client; their size decides unless given (LANE-2).
 
     Attributes:
         function: what is called, interceptors included.
+        signature: its parameters and what it streams, for what describes methods; None where `checked` is false.
+        streams: whether its results are a stream (STR-1).
+        streaming: whether it streams its results, or takes streams as arguments.
         check: takes the arguments of a call to those that `function` is called with, and raises InvalidParams; None
             where they are taken as they come.
         plain_types: the types of positional arguments that need no check; None where all do.
@@ -62,6 +67,7 @@ class Method:
         interceptors: Iterable[Interceptor] = (),
         detached: bool = False,
         priority: Priority | None = None,
+        latest: bool = False,
     ) -> None:
         if not is_method_name(name):
             raise UsageError(
@@ -70,17 +76,25 @@ class Method:
         if run not in RUNS:
             raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
         target = target_of(function)
-        if checked and (inspect.isgeneratorfunction(target) or inspect.isasyncgenfunction(target)):
-            raise UsageError(f"method {name!r} is a generator: a method returns its result, all of it")
         if run == "thread" and inspect.iscoroutinefunction(target):
             raise UsageError(f"method {name!r} is async: thread=True is for functions that block")
         signature = Signature(name, function) if checked else None
+        if signature is not None and (signature.streams or signature.stream_parameters):
+            _check_streaming(name, function, signature, run, detached)
+        self.signature: Signature | None = signature
+        self.streams: bool = signature is not None and signature.streams
+        self.streaming: bool = self.streams or (signature is not None and bool(signature.stream_parameters))
         self.name = name
-        self.run = run
+        self.run: Run = "loop" if self.streams else run
         self.detached: bool = detached
+        self.latest: bool = latest
         self.lane: int | None = lane_of(f"method {name!r}", priority)
-        self.function: Function = compose(name, function, interceptors)
+        self.function: Function = compose(name, streaming(function, run) if self.streams else function, interceptors)
         self.check: Check | None = signature.bind if signature is not None else None
+        if signature is not None and signature.stream_parameters:
+            self.check = signature.bind_streams
+        if self.streaming:
+            self.function = awaitable(self.function)
         self.plain_types: tuple[type, ...] | None = signature.plain_types if signature is not None else None
 
 
@@ -113,6 +127,21 @@ class Methods(dict[str, Method]):
             self._suggestions = Suggestions(self)
         near = self._suggestions.near(name)
         return f": {shown(name)}" + (f"; did you mean {near}?" if near else "")
+
+
+def _check_streaming(name: str, function: Function, signature: Signature, run: Run, detached: bool) -> None:
+    """Raise UsageError for a method with streams that cannot be served."""
+    target = target_of(function)
+    if signature.streams and inspect.isgeneratorfunction(target) and run == "loop":
+        raise UsageError(f"method {name!r} is a generator: make it an async one, or give it run='thread'")
+    if signature.stream_parameters and not (signature.streams or inspect.iscoroutinefunction(target)):
+        raise UsageError(f"method {name!r} takes a stream, and so has to be async")
+    if signature.stream_parameters and inspect.isgeneratorfunction(target):
+        raise UsageError(f"method {name!r} takes a stream, and so has to be an async generator")
+    if signature.streams and run != "loop" and not inspect.isgeneratorfunction(target):
+        raise UsageError(f"method {name!r} is an async generator: run={run!r} is for functions that block")
+    if detached:
+        raise UsageError(f"method {name!r} has streams, which end with their client: it cannot be detached")
 
 
 def run_of(run: Run | None, thread: bool) -> Run:

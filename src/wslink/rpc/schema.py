@@ -16,6 +16,8 @@ from wslink.errors import InvalidParams, UsageError
 from wslink.rpc.call import Call
 from wslink.rpc.hints import Hint, Unsupported, checkable, convert, origin_of
 from wslink.rpc.resolution import resolve
+from wslink.rpc.stream_hints import StreamArgument, item_of, result_item, stream_check, streams
+from wslink.rpc.streams import Inlet
 from wslink.wire.value import Value
 
 MAX_WHY = 400
@@ -27,6 +29,11 @@ _UNCHANGED = frozenset((str, int, float, bool, bytes))
 
 class Signature:
     """The parameters of a method that clients fill, and how to check them.
+
+    Attributes:
+        streams: whether it streams its results.
+        item: the hint of the items of such a stream; None where it does not.
+        stream_parameters: the hints of the items of the parameters that take streams, by name.
 
     Raises:
         UsageError: naming a parameter whose hint cannot be checked.
@@ -51,7 +58,19 @@ class Signature:
         named = [p for p in parameters if p.kind not in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)]
         self._positional = [p.name for p in named if p.kind is not _Kind.KEYWORD_ONLY]
         self._names = frozenset(p.name for p in named)
-        checked = {p.name: self._checkable(p.name, hints.get(p.name, Any)) for p in named}
+        returned = hints.get("return", Any)
+        self.streams: bool = streams(function, returned)
+        self.item: Hint | None = result_item(returned) if self.streams else None
+        self.stream_parameters: dict[str, Hint] = {
+            p.name: item for p in named if (item := item_of(hints.get(p.name, Any))) is not None
+        }
+        self._item_checks = {name: self._checkable(name, item) for name, item in self.stream_parameters.items()}
+        checked = {
+            p.name: stream_check(hints[p.name])
+            if p.name in self._item_checks
+            else self._checkable(p.name, hints.get(p.name, Any))
+            for p in named
+        }
         self._struct = _struct(name, named, checked)
         self._row = self._make_row(named, checked)
         self.plain_types: tuple[type, ...] | None = self._types_to_pass(parameters, hints)
@@ -113,6 +132,37 @@ class Signature:
         if more:
             fields.update(self._check(more, self._more))
         return positional, fields
+
+    def bind_streams(
+        self, args: list[Value], kwargs: dict[str, Value], call: Call
+    ) -> tuple[Sequence[Value], dict[str, Value]]:
+        """As `bind`, for a method with parameters that take streams."""
+        positional, named = self.bind(args, kwargs, call)
+        places = {name: index for index, name in enumerate(self._in_place)}
+        in_place = list(positional)
+        for name in self.stream_parameters:
+            where: Value = named if name in named else in_place
+            place = name if name in named else places[name]
+            if isinstance(where[place], StreamArgument):
+                where[place] = self._open(name, where[place], call)
+        return in_place, named
+
+    def _open(self, name: str, argument: StreamArgument, call: Call) -> Inlet:
+        if call.streams is None:
+            raise InvalidParams(
+                f"{self._name}: '{name}' is a stream, and the client did not announce 'stream'", self._name
+            )
+        hint = self._item_checks[name]
+
+        def check(value: Value, n: int) -> Value:
+            try:
+                return convert(value, hint)
+            except msgspec.ValidationError as error:
+                raise self._refuse(f"item {n} of '{name}': {_explain(error)}") from None
+
+        inlet: Inlet = call.streams.streams.inlet(argument.key, None, check)
+        inlet.ask()
+        return inlet
 
     def _check(self, values: Value, hint: Hint) -> Value:
         try:

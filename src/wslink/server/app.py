@@ -14,14 +14,14 @@ from wslink.console import say
 from wslink.errors import UsageError
 from wslink.http.asgi import AsgiApplication
 from wslink.http.origin import is_loopback
-from wslink.hub.clients import Clients
-from wslink.hub.hub import ClientHandler, Hub
+from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
 from wslink.hub.topics import Delivery, Topic
 from wslink.rpc.methods import Method, Run, run_of
 from wslink.rpc.priority import Priority
-from wslink.rpc.redefinition import add_handler, may_replace
+from wslink.rpc.redefinition import may_replace
 from wslink.server import loop, workers
+from wslink.server.clientele import Clientele
 from wslink.server.limits import limits as limits_of_environment
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
@@ -37,7 +37,6 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
-HandlerT = TypeVar("HandlerT", bound=ClientHandler)
 
 
 class Included(Protocol):
@@ -57,7 +56,7 @@ class Includable(Protocol):
         """Live in `hub`, beside what `included` is of earlier ones; `stop` stops the server. Raises UsageError."""
 
 
-class App(Sharing):
+class App(Clientele, Sharing):
     """An application: methods that clients call and topics that they subscribe to.
 
     Args:
@@ -80,7 +79,7 @@ class App(Sharing):
         self.secret: str = secret or secrets.token_urlsafe(32)
         self._pages_need_secret = secret is not None
         self._limits = limits
-        self._hub = Hub(self, self._authenticate, limits or Limits(), features=features)
+        super().__init__(Hub(self, self._authenticate, limits or Limits(), features=features))
         self._server: Server | None = None
         self._included: Included | None = None
         self.method("application.exit")(self._exit)
@@ -96,15 +95,14 @@ class App(Sharing):
         thread: bool = False,
         detached: bool = False,
         priority: Priority | None = None,
+        latest: bool = False,
     ) -> Callable[[FunctionT], FunctionT]:
         """Decorator: let clients call a function, sync or async.
 
         An async function runs beside others. A sync one runs on the event loop's thread, where VTK and most native
-        libraries need to be, and holds up
-        everything else meanwhile; `thread=True` runs it in a pool instead. Arguments are checked against the type
-        hints and converted (a list to a tuple, a map to a
-        dataclass). A parameter annotated `Call` receives the call. What it returns is the result; MethodError chooses
-        the failure.
+        libraries need to be, and holds up everything else meanwhile; `thread=True` runs it in a pool instead. Arguments
+        are checked against the type hints and converted (a list to a tuple, a map to a dataclass). A parameter
+        annotated `Call` receives the call. What it returns is the result; MethodError chooses the failure.
 
         Args:
             name: dot-separated; each part matches `^[a-z][a-z0-9_]*$`.
@@ -114,6 +112,7 @@ class App(Sharing):
             detached: let calls go on when their client has gone; they are cancelled otherwise.
             priority: "urgent", "normal" or "bulk": what of its results goes first among what waits for a client. Unless
                 given, small ones are normal and those over 16 KiB are bulk.
+            latest: run one call of a client at a time, and of those that wait only the newest; others fail (-32801).
 
         Raises:
             UsageError: for a bad name, one that is taken, or thread=True on an async function. In a notebook, a method
@@ -121,7 +120,8 @@ class App(Sharing):
         """
 
         def decorate(function: FunctionT) -> FunctionT:
-            method = Method(name, function, run=run_of(run, thread), detached=detached, priority=priority)
+            where = run_of(run, thread)
+            method = Method(name, function, run=where, detached=detached, priority=priority, latest=latest)
             self._hub.service.methods.add(method, replace=may_replace(function))
             return function
 
@@ -163,32 +163,6 @@ class App(Sharing):
         self._hub.authenticate_with(authenticator)
         return authenticator
 
-    def on_connect(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(client_id)`, sync or async, when a client has come in."""
-        add_handler(self._hub.on_connect, handler)
-        return handler
-
-    def on_disconnect(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(client_id)`, sync or async, when a client that had come in has gone for good."""
-        add_handler(self._hub.on_disconnect, handler)
-        return handler
-
-    def on_detach(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(client_id)`, sync or async, when a client has lost its connection and may return
-        within `Limits.resume_window` seconds. What it is sent meanwhile waits."""
-        add_handler(self._hub.on_detach, handler)
-        return handler
-
-    def on_resume(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(client_id)`, sync or async, when such a client has returned."""
-        add_handler(self._hub.on_resume, handler)
-        return handler
-
-    @property
-    def clients(self) -> Clients:
-        """The clients that have come in and not gone for good, by id, oldest first: also those that may return."""
-        return self._hub.clients
-
     def include(self, protocol: Includable) -> None:
         """Serve what an application of the released API has: link protocols, or one ServerProtocol with those it holds.
 
@@ -206,7 +180,7 @@ class App(Sharing):
         """Serve inside the running event loop; returns once the port accepts.
 
         Args:
-            settings: as in docs/settings.md: host="localhost", port=8080 (0 picks one), content="" (folder of static
+            settings: as in docs/settings.md: host="localhost", port=8080 (0 picks one), content="" (directory of static
                 files), timeout=0, ws="ws", ssl="", origins="", ...
 
         Raises:

@@ -62,8 +62,8 @@ class Options:
         flags=("-t", "--timeout"),
         least=0,
     )
-    content: str = option("", "folder of static files to serve at /", flags=("-c", "--content"), metavar="DIR")
-    fs_endpoints: str = option("", "more folders of static files: a=PATH|b=PATH", flags=("--fs-endpoints",))
+    content: str = option("", "directory of static files to serve at /", flags=("-c", "--content"), metavar="DIR")
+    fs_endpoints: str = option("", "more directories of static files: a=PATH|b=PATH", flags=("--fs-endpoints",))
     secret: str = option(
         "", "what clients need to come in; instead of the App's own", flags=("-a", "--authKey"), env="WSLINK_SECRET"
     )

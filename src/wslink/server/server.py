@@ -25,7 +25,7 @@ from wslink.hub.life import Life, announce
 from wslink.server.options import Options
 
 CLIENT = Path(__file__).parent.parent / "static"
-"""The folder of the JavaScript client that matches this server."""
+"""The directory of the JavaScript client that matches this server."""
 HEALTH = "health"
 """The path that says that the server runs, for load balancers and containers, unless `content` has something there."""
 
@@ -146,10 +146,13 @@ class Server:
             self._endpoint().add_to(application, "/" + options.ws.strip("/"))
         headers = environment.read_headers(options.http_headers)
         application.router.add_get("/wslink/{path:.*}", ClientFiles(CLIENT, headers).handle)
-        folders = [(route, StaticFiles(folder, headers, options.follow_symlinks)) for route, folder in self._folders()]
-        if not any(HEALTH in files for route, files in folders if not route):
+        directories = [
+            (route, StaticFiles(directory, headers, options.follow_symlinks))
+            for route, directory in self._directories()
+        ]
+        if not any(HEALTH in files for route, files in directories if not route):
             application.router.add_get(f"/{HEALTH}", _tell_health)
-        for route, files in folders:
+        for route, files in directories:
             if route:
                 application.router.add_get(route, files.handle)
             application.router.add_get(f"{route}/{{path:.*}}", files.handle)
@@ -164,17 +167,17 @@ class Server:
             EndpointOptions(origins, options.heart_beat, options.ws_compress, options.engine, hosts=hosts),
         )
 
-    def _folders(self) -> list[tuple[str, str]]:
-        """Routes and folders of static files, the more specific first."""
-        folders = []
+    def _directories(self) -> list[tuple[str, str]]:
+        """Routes and directories of static files, the more specific first."""
+        directories = []
         for pair in filter(None, self._options.fs_endpoints.split("|")):
-            route, separator, folder = pair.partition("=")
+            route, separator, directory = pair.partition("=")
             if not separator:
                 raise UsageError(f"fs_endpoints: {pair!r} is not of the form route=FOLDER")
-            folders.append(("/" + route.strip("/"), folder))
+            directories.append(("/" + route.strip("/"), directory))
         if self._options.content:
-            folders.append(("", self._options.content))
-        return folders
+            directories.append(("", self._options.content))
+        return directories
 
 
 async def _tell_health(request: web.Request) -> web.StreamResponse:

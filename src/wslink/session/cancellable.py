@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Callable
 
+from wslink.rpc.call import Call
 from wslink.rpc.dispatcher import Dispatcher
+from wslink.rpc.progress import Reporter
 from wslink.session.detachable import Detachable
+from wslink.session.entries import Entry
 from wslink.session.pace import Pace
-from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
+from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
+from wslink.wire.extensions import PROGRESS
+from wslink.wire.messages import PROGRESSES
+from wslink.wire.v2_msgpack import V2Encoder
+from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -24,7 +33,7 @@ class Cancellable(Detachable):
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""
         assert self._decoder is not None
-        self.encoder = SECOND_WITH_ARRAYS
+        self.encoder = V2_WITH_ARRAYS
         self._decoder.accept_arrays()
 
     def accept_ends(self) -> None:
@@ -32,17 +41,34 @@ class Cancellable(Detachable):
         assert self._decoder is not None
         self._decoder.accept_ends()
 
+    def reporter(self, call: Call) -> Callable[[Value], None] | None:
+        """What sends the progress of a call whose caller asks for it; None where that was not agreed on (PRG-1)."""
+        return Reporter(call, self._progress) if PROGRESSES in self.features else None
+
+    def _progress(self, id_: str, value: Value) -> Callable[[], None]:
+        """Encode the progress of a call. It waits behind none but what else of that call does, and never behind its
+        response (LANE-4)."""
+        assert isinstance(self.encoder, V2Encoder)
+        message = self.encoder.extension([PROGRESS, id_, value], self._max_frame)
+        key = PROGRESS, id_
+        return functools.partial(self.send, message, key, (id_, key))
+
     def cancel(self, id_: str) -> None:
         """The client gave up a call of its own (CAN-1, CAN-2)."""
-        if self._dispatcher.cancel(id_):
-            return
-        response = self.queue.named.response(id_)
-        if response is not None:
+        is_running = self._dispatcher.cancel(id_)
+        progress, entries = self.queue.newest((PROGRESS, id_)), self.queue.named.entries(id_)
+        self._withdraw([entry for entry in entries if entry.names == (id_,) or entry is progress])
+        if not is_running:
+            self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
+
+    def _withdraw(self, entries: list[Entry]) -> None:
+        """Send no more of messages that wait."""
+        if entries:
             messages = len(self.queue)
-            self.queue.give_up(response)
+            for entry in entries:
+                self.queue.give_up(entry)
             self._settle(messages - len(self.queue))
             self._pump()
-        self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
 
     def _was_cancelled(self, pace: Pace, id_: str) -> bool:
         """Whether a call was cancelled before it was taken."""

@@ -32,8 +32,8 @@ OVERHEAD = 128
 
 
 def is_extension(data: Buffer | str) -> bool:
-    """Whether a frame holds a small message of an extension whole (EXT-4), an array where calls are maps, of a type that
-    has no order with the messages which wait."""
+    """Whether a frame holds a small message of an extension whole (EXT-4), an array where calls are maps, of a type
+    that has no order with the messages which wait."""
     if isinstance(data, str) or not HEADER_LENGTH + 1 < len(data) <= MAX_EXTENSION:
         return False
     return data[HEADER_LENGTH] >> 4 == FIXARRAY and data[HEADER_LENGTH + 1] in PASSING and not any(data[4:8])

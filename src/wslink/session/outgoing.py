@@ -9,7 +9,9 @@ from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.methods import MAX_NAME
+from wslink.rpc.streams import Streams
 from wslink.session.acknowledgements import Acknowledgements
+from wslink.session.duties import Duties
 from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
 from wslink.session.intake import CREDIT
@@ -18,10 +20,10 @@ from wslink.session.ports import SessionOwner, Transport
 from wslink.session.resumption import Resumption
 from wslink.session.send_queue import SendQueue
 from wslink.session.sender import Sender
-from wslink.session.state import CLOSED, DETACHED, Stateful
+from wslink.session.state import CLOSED, DETACHED
 from wslink.session.window import DeliveryWindow
 from wslink.wire.chunks import renumbered
-from wslink.wire.codec import SECOND_WITH_ARRAYS, Encoder
+from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.messages import Request
 from wslink.wire.show import as_text
@@ -30,7 +32,7 @@ from wslink.wire.value import Value
 logger: logging.Logger = logging.getLogger("wslink")
 
 
-class Outgoing(Stateful):
+class Outgoing(Duties):
     """What a session sends (rpc.dispatcher.Responder, session.view.SessionView). A session adds what it receives.
 
     Args:
@@ -42,7 +44,7 @@ class Outgoing(Stateful):
 
     __slots__ = (
         "_max_frame", "_owner", "_pace", "_sender", "_transport", "acknowledgements", "client", "client_id", "credit",
-        "encoder", "features", "flow", "queue", "resumption", "route", "subscribing",
+        "encoder", "features", "flow", "queue", "resumption", "route", "streams", "subscribing",
     )  # fmt: skip
 
     def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
@@ -51,11 +53,12 @@ class Outgoing(Stateful):
         self.client: Caller | None = None
         self.route: Value = route
         self.subscribing: bool = False
-        self.encoder: Encoder = SECOND_WITH_ARRAYS
+        self.encoder: Encoder = V2_WITH_ARRAYS
         self.features: tuple[str, ...] = ()
         self.flow: FlowControl | None = None
         self.acknowledgements: Acknowledgements | None = None
         self.resumption: Resumption | None = None
+        self.streams: Streams | None = None
         self._owner = owner
         self._transport = transport
         self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog)
@@ -63,46 +66,6 @@ class Outgoing(Stateful):
         self.credit: int = CREDIT
         self._pace: Pace | None = None
         self._max_frame = owner.limits.max_sent_frame
-
-    def close(self, code: int, reason: str) -> None:
-        """End the session and close its connection."""
-        raise NotImplementedError
-
-    def receive(self, binary: bool, data: Buffer | str) -> None:
-        """Take one data frame from the transport."""
-        raise NotImplementedError
-
-    def has_many_calls(self) -> bool:
-        """Whether the client has as many calls under way as it may."""
-        raise NotImplementedError
-
-    def stalled(self, reason: str) -> None:
-        """The client has taken nothing for too long (LIM-6)."""
-        raise NotImplementedError
-
-    def check_kept(self) -> None:
-        """More waits for a client that is away (RES-4)."""
-        raise NotImplementedError
-
-    def start_resume(self) -> None:
-        """Acknowledge what arrives, and keep what is sent, from now on (RES)."""
-        raise NotImplementedError
-
-    def client_has(self, received: int, missing: frozenset[int]) -> None:
-        """The client has acknowledged messages (RES-5)."""
-        raise NotImplementedError
-
-    def accept_arrays(self) -> None:
-        """Send and receive typed arrays from now on (ARR-1)."""
-        raise NotImplementedError
-
-    def accept_ends(self) -> None:
-        """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
-        raise NotImplementedError
-
-    def cancel(self, id_: str) -> None:
-        """The client gave up a call of its own (CAN-1, CAN-2)."""
-        raise NotImplementedError
 
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
@@ -149,7 +112,8 @@ class Outgoing(Stateful):
         for notify in self._owner.observers.unknown:
             notify(self, request)
         # Released clients compare the message.
-        hint = self._owner.service.methods.hint(request.method) if self.features else ""
+        service = self._owner.service
+        hint = service.methods.hint(request.method) if self.features and service.refuse is None else ""
         text = f"Unregistered method called{hint}"
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 

@@ -15,12 +15,12 @@ from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, Pe
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
-from wslink.session.cancellable import Cancellable
 from wslink.session.greeting import Greeting
 from wslink.session.identity import Identity, Opening
 from wslink.session.intake import UNITS
 from wslink.session.ports import Returnable, SessionOwner, Transport
 from wslink.session.state import CLOSED, NEW, OPEN, Event
+from wslink.session.streaming import Streaming
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH, renumbered
 from wslink.wire.codec import detect
@@ -39,7 +39,7 @@ def new_client_id() -> str:
     return f"c{secrets.token_hex(16)}"
 
 
-class Session(Cancellable):
+class Session(Streaming):
     """One client (session.view.SessionView), carried by a transport (session.ports.FrameReceiver).
 
     Args:
@@ -123,9 +123,6 @@ class Session(Cancellable):
             self._dispatcher.start(message, self.client)  # type: ignore[arg-type]
         except Exception:
             self.fail_unforeseen(message)
-
-    def has_many_calls(self) -> bool:
-        return self._dispatcher.full
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""

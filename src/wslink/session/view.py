@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from wslink.rpc.call import Caller
+from wslink.rpc.streams import Streams
 from wslink.session.acknowledgements import Acknowledgements
 from wslink.session.flow import FlowControl
 from wslink.session.resumption import Resumption
@@ -29,6 +30,7 @@ class SessionView(Protocol):
         flow: see FlowControl; None for a client that acknowledges nothing.
         acknowledgements: of what arrives; None for a client to which nothing is acknowledged.
         resumption: what it keeps for its client's return, with `resume`.
+        streams: those of its calls; None for a client that knows none.
         route: what the connection came in by: the owner's own.
     """
 
@@ -42,6 +44,7 @@ class SessionView(Protocol):
     flow: FlowControl | None
     acknowledgements: Acknowledgements | None
     resumption: Resumption | None
+    streams: Streams | None
     route: Any
 
     @property
@@ -59,6 +62,9 @@ class SessionView(Protocol):
 
     def cancel(self, id_: str) -> None:
         """The client gave up a call of its own (CAN-1, CAN-2)."""
+
+    def start_streams(self) -> None:
+        """Stream from now on (STR)."""
 
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""

@@ -19,8 +19,8 @@ from wslink.session.state import State
 from wslink.transport import tcp
 from wslink.transport.base import (
     CLOSE_TIMEOUT,
-    Carriage,
     Engine,
+    TransportOptions,
     close_reason,
     early_limit,
     too_large,
@@ -53,19 +53,17 @@ MAX_PONGS = 16
 logger: logging.Logger = logging.getLogger("wslink.transport.aiohttp")
 
 
-async def carry(request: web.Request, carriage: Carriage) -> web.StreamResponse:
+async def serve_request(request: web.Request, options: TransportOptions) -> web.StreamResponse:
     """Upgrade and carry until the connection ends (base.Engine)."""
     socket = web.WebSocketResponse(
-        autoping=False, autoclose=False, compress=carriage.compress, max_msg_size=carriage.max_frame + 1, timeout=1.0
+        autoping=False, autoclose=False, compress=options.compress, max_msg_size=options.max_frame + 1, timeout=1.0
     )
     await socket.prepare(plain_upgrade(request))
-    connection = AiohttpConnection(
-        socket, request.transport, carriage.heartbeat, carriage.limits, server_guard(request)
-    )
+    connection = AiohttpConnection(socket, request.transport, options.heartbeat, options.limits, server_guard(request))
     try:
-        await connection.run(carriage.opened(connection))
+        await connection.run(options.opened(connection))
     finally:
-        carriage.ended(connection)
+        options.ended(connection)
     return socket
 
 
@@ -311,4 +309,4 @@ class AiohttpConnection:
         await self._socket.ping()
 
 
-ENGINE = Engine("aiohttp", carry)
+ENGINE = Engine("aiohttp", serve_request)

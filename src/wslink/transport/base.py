@@ -31,7 +31,7 @@ EARLY_CLOSE_TIMEOUT = 1.0
 MAX_CLOSE_REASON = 123  # RFC 6455, 5.5: a control frame holds 125 bytes, of which the code takes 2
 
 
-class Carried(Transport, Protocol):
+class ServedTransport(Transport, Protocol):
     """A session's connection as the endpoint sees it."""
 
     def abort(self) -> None:
@@ -39,7 +39,7 @@ class Carried(Transport, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Carriage:
+class TransportOptions:
     """How to carry a connection, and whom to tell of it.
 
     Attributes:
@@ -53,8 +53,8 @@ class Carriage:
     limits: Limits
     heartbeat: float
     compress: bool
-    opened: Callable[[Carried], Session]
-    ended: Callable[[Carried], None]
+    opened: Callable[[ServedTransport], Session]
+    ended: Callable[[ServedTransport], None]
 
     @property
     def max_frame(self) -> int:
@@ -70,14 +70,14 @@ class Carriage:
 class Engine(NamedTuple):
     """Attributes:
     name: what it is called in settings and in the log.
-    carry: upgrades a request that is fit for it, and carries a session over it.
-    adopt: takes a connection and the headers of the one request that came over it, which is fit for an upgrade and
-        which nobody has answered. None where the engine cannot do without aiohttp.
+    serve_request: upgrades a request that is fit for it, and carries a session over it.
+    serve_connection: takes a connection and the headers of the one request that came over it, which is fit for an
+        upgrade and has not been answered. None where the engine cannot do without aiohttp.
     """
 
     name: str
-    carry: Callable[[web.Request, Carriage], Awaitable[web.StreamResponse]]
-    adopt: Callable[[asyncio.Transport, MultiMapping[str], Carriage], None] | None = None
+    serve_request: Callable[[web.Request, TransportOptions], Awaitable[web.StreamResponse]]
+    serve_connection: Callable[[asyncio.Transport, MultiMapping[str], TransportOptions], None] | None = None
 
 
 def find_engine(name: str) -> Engine:

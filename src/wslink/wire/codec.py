@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from wslink.wire.limits import Limits
-from wslink.wire.v1_json import FirstDecoder, FirstEncoder
-from wslink.wire.v2_msgpack import SecondDecoder, SecondEncoder
+from wslink.wire.v1_json import V1Decoder, V1Encoder
+from wslink.wire.v2_msgpack import V2Decoder, V2Encoder
 
-Encoder = FirstEncoder | SecondEncoder
-Decoder = FirstDecoder | SecondDecoder
+Encoder = V1Encoder | V2Encoder
+Decoder = V1Decoder | V2Decoder
 
-FIRST = FirstEncoder()
-SECOND = SecondEncoder()
-SECOND_WITH_ARRAYS = SecondEncoder(arrays=True)
+V1 = V1Encoder()
+V2 = V2Encoder()
+V2_WITH_ARRAYS = V2Encoder(arrays=True)
 
 
 def detect(binary: bool, limits: Limits) -> tuple[Encoder, Decoder]:
     """The codec of a connection, told by its first data frame (DET-1)."""
     if binary:
-        return SECOND, SecondDecoder(limits, max_message=limits.auth_msg_size, calls=True)
-    return FIRST, FirstDecoder(limits, calls=True)
+        return V2, V2Decoder(limits, max_message=limits.auth_msg_size, calls=True)
+    return V1, V1Decoder(limits, calls=True)

@@ -13,7 +13,7 @@ from wslink.wire.chunks import SMALL_MESSAGE, whole
 from wslink.wire.frames import Message
 from wslink.wire.value import Value
 
-ACKNOWLEDGEMENT, SETTLED, ITEM, ITEM_END, ITEM_CREDIT, CANCEL = range(1, 7)
+ACKNOWLEDGEMENT, SETTLED, ITEM, ITEM_END, ITEM_CREDIT, CANCEL, PROGRESS = range(1, 8)
 STREAM_KEY = 2
 """The MessagePack extension that stands for an argument which is a stream (STR-4)."""
 PASSING = frozenset((ACKNOWLEDGEMENT, SETTLED, ITEM_CREDIT, CANCEL))

@@ -26,6 +26,10 @@ STREAM = "stream"
 """The feature of streamed results and arguments (STR)."""
 RESUME = "resume"
 """The feature of sessions that outlive their connections (RES)."""
+HANDLES = "handle"
+"""The feature of calls from server to client (HND)."""
+PROGRESSES = "progress"
+"""The feature of progress (PRG)."""
 MALFORMED_ID = "system:malformed:0"  # ERR-5
 
 _ID = re.compile(r"(rpc|publish|system):(\w+(?:\.\w+)*):(\d+)", re.ASCII)
@@ -66,6 +70,8 @@ class Request(msgspec.Struct):
     kwargs: dict[str, Value] = {}
     stream: int | None = None
     """The credit with which the call asks for a stream (STR-1)."""
+    progress: bool = False
+    """Whether its caller wants to be told how far it has come (PRG-1)."""
 
 
 def parse_call(envelope: Value) -> Request:
@@ -95,7 +101,10 @@ def parse_call(envelope: Value) -> Request:
     stream = envelope.get("stream")
     if stream is not None and type(stream) is not int:
         raise InvalidRequest(f"'stream' must be a number of items, not {_kind(stream)}")
-    return Request(method, id_, args, kwargs, stream)
+    progress = envelope.get("progress", False)
+    if not isinstance(progress, bool):
+        raise InvalidRequest(f"'progress' must be a boolean, not {_kind(progress)}")
+    return Request(method, id_, args, kwargs, stream, progress)
 
 
 def _given(envelope: Envelope, key: str, absent: Value) -> Value:

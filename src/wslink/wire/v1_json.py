@@ -45,7 +45,7 @@ class PackedText(NamedTuple):
     attachments: Sequence[tuple[str, Buffer]]
 
 
-class FirstEncoder:
+class V1Encoder:
     """Encodes values and messages. Safe to use from several threads."""
 
     version = 1
@@ -188,7 +188,7 @@ def _compose(id_: str, kind: str, packed: PackedText, tail: bytes = b"") -> Mess
     return message([*frames, text_frame(text)])
 
 
-class FirstDecoder:
+class V1Decoder:
     """Turns the frames of one connection into decoded messages. Attachments stay on their connection (G1-8).
 
     Args:

@@ -60,7 +60,7 @@ class Packed(msgspec.Struct):
     splices: Sequence[_Splice]
 
 
-class SecondEncoder:
+class V2Encoder:
     """Encodes values and messages. Safe to use from several threads.
 
     Args:
@@ -224,7 +224,7 @@ def _splice_header(splice: _Splice, offset: int) -> bytes:
     return _EXT32.pack(0xC9, len(splice.head) + len(pad) + len(splice.data), arrays.EXT_TYPE) + splice.head + pad
 
 
-class SecondDecoder:
+class V2Decoder:
     """Turns the frames of one connection into decoded messages.
 
     Args:

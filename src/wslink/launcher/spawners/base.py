@@ -26,11 +26,11 @@ SPAWNERS = {
 
 
 HANDLE, COMMAND = "\0handle", "\0command"
-"""What `${handle}` and `${command}` are in `Order.options`, for spawners to fill in. No posted value has a NUL."""
+"""What `${handle}` and `${command}` are in `LaunchSpec.options`, for spawners to fill in. No posted value has a NUL."""
 
 
 @dataclass(frozen=True)
-class Order:
+class LaunchSpec:
     """What is to be started. All variables are filled in.
 
     Attributes:
@@ -40,7 +40,7 @@ class Order:
         host: the host of the session's port.
         port: the port that the session has to listen on.
         log: the file that gets what the session writes, both streams. It survives the session.
-        cwd: the working folder; empty for the launcher's.
+        cwd: the working directory; empty for the launcher's.
         limits: what the processes may use.
         grace: seconds between an interrupt, a request to end and a kill.
         options: the application's `options`, for the spawner, with variables filled in.
@@ -62,7 +62,7 @@ class Order:
         return {**vars(self), "log": str(self.log), "limits": msgspec.structs.asdict(self.limits)}
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Order:
+    def from_record(cls, record: Mapping[str, Any]) -> LaunchSpec:
         changed = {
             "command": tuple(record["command"]),
             "log": Path(record["log"]),
@@ -72,13 +72,13 @@ class Order:
 
 
 class Spawner(ABC):
-    """Runs one session. Made for one order; started once, or given the state of one that runs already.
+    """Runs one session. Made for one launch; started once, or given the state of one that runs already.
 
     Methods run on the event loop's thread and must not block it.
     """
 
-    def __init__(self, order: Order) -> None:
-        self.order = order
+    def __init__(self, spec: LaunchSpec) -> None:
+        self.spec = spec
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
@@ -125,7 +125,7 @@ class Spawner(ABC):
 
     def address(self) -> tuple[str, int]:
         """Where the session listens; port 0 as long as that is not known. A session is not ready before."""
-        return self.order.host, self.order.port
+        return self.spec.host, self.spec.port
 
     def users(self) -> frozenset[int] | None:
         """The users whose processes of this machine may listen on the session's port, beside the launcher's own and
@@ -138,8 +138,8 @@ class Spawner(ABC):
         its descendants hold. None where there is none."""
         return None
 
-    def handover(self) -> str:
-        """A folder that the session was told in WSLINK_HANDOVER: a wslink server in it takes connections there. Empty
+    def handoff_directory(self) -> str:
+        """A directory that the session was told in WSLINK_HANDOFF: a wslink server in it takes connections there. Empty
         where the session runs on another machine or as another user."""
         return ""
 

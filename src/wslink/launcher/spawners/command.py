@@ -21,7 +21,7 @@ from typing import Any
 
 from wslink.errors import StartFailed, UsageError
 from wslink.launcher.log import tail
-from wslink.launcher.spawners.base import COMMAND, HANDLE, Order, Spawner
+from wslink.launcher.spawners.base import COMMAND, HANDLE, LaunchSpec, Spawner
 from wslink.launcher.spawners.engine import appending, environment_of, popen, run
 from wslink.launcher.spawners.tree import end_all
 
@@ -36,12 +36,12 @@ FAILURES = 3
 class CommandSpawner(Spawner):
     """Runs the commands of the application's `options`; see above."""
 
-    def __init__(self, order: Order) -> None:
-        super().__init__(order)
+    def __init__(self, spec: LaunchSpec) -> None:
+        super().__init__(spec)
         self._handle = ""
         self._waits = ""
         # Port 0 until the engine has said where: a session whose address is unknown is not ready.
-        self._found = (order.host, 0 if "address" in order.options else order.port)
+        self._found = (spec.host, 0 if "address" in spec.options else spec.port)
         self._failures = 0
         self._watcher: asyncio.Task[None] | None = None
         self._follower: asyncio.subprocess.Process | None = None
@@ -63,7 +63,7 @@ class CommandSpawner(Spawner):
         except (OSError, asyncio.TimeoutError) as error:
             raise StartFailed("The process did not properly start: its engine cannot be run.") from error
         if code != 0:
-            log = tail(self.order.log)
+            log = tail(self.spec.log)
             raise StartFailed(f"The process did not properly start: its engine ended with {code}.", code, log)
         self._handle = (output.strip().splitlines() or [""])[-1].strip()
         await self._begin()
@@ -77,7 +77,7 @@ class CommandSpawner(Spawner):
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             await self._run("stop")
         # What runs on this machine for it: the follower of its log, and a start that was cut off.
-        await end_all(self.order.id, None, self.order.grace)
+        await end_all(self.spec.id, None, self.spec.grace)
         if self._follower is not None:
             await self._follower.wait()
 
@@ -105,9 +105,9 @@ class CommandSpawner(Spawner):
 
     async def _begin(self) -> None:
         self._watcher = asyncio.create_task(self._watch())
-        if "log" in self.order.options:
-            with contextlib.suppress(OSError), appending(self.order.log) as log:
-                environment = environment_of(self.order)
+        if "log" in self.spec.options:
+            with contextlib.suppress(OSError), appending(self.spec.log) as log:
+                environment = environment_of(self.spec)
                 self._follower = await popen(self._arguments("log"), log, environment=environment)
 
     async def _watch(self) -> None:
@@ -127,16 +127,16 @@ class CommandSpawner(Spawner):
     async def _run(self, name: str) -> tuple[int, str]:
         """Run one of the commands; its exit code and output. What it says besides goes to the log. Raises as
         `engine.run` does."""
-        if name not in self.order.options:
+        if name not in self.spec.options:
             return 0, ""
-        environment = environment_of(self.order)
-        return await run(self._arguments(name), environment=environment, errors=self.order.log)
+        environment = environment_of(self.spec)
+        return await run(self._arguments(name), environment=environment, errors=self.spec.log)
 
     def _arguments(self, name: str) -> list[str]:
         found: list[str] = []
-        for argument in self.order.options[name]:
+        for argument in self.spec.options[name]:
             if argument == COMMAND:
-                found += self.order.command
+                found += self.spec.command
             else:
                 found.append(str(argument).replace(HANDLE, self._handle))
         return found

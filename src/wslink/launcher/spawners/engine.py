@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from wslink.launcher.spawners.base import Order
+from wslink.launcher.spawners.base import LaunchSpec
 from wslink.launcher.spawners.tree import MARK
 
 TIMEOUT = 30.0
@@ -58,9 +58,9 @@ async def popen(
     )
 
 
-def environment_of(order: Order) -> dict[str, str]:
+def environment_of(spec: LaunchSpec) -> dict[str, str]:
     """The launcher's variables and the session's, with the mark by which `tree` finds a command that was cut off."""
-    return {**os.environ, **order.environment, MARK: order.id}
+    return {**os.environ, **spec.environment, MARK: spec.id}
 
 
 @contextlib.contextmanager

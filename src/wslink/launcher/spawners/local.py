@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from wslink.errors import StartFailed
-from wslink.launcher.spawners.base import Order, Spawner
+from wslink.launcher.spawners.base import LaunchSpec, Spawner
 from wslink.launcher.spawners.tree import MARK, end_all, runs, users_of
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
@@ -28,23 +28,23 @@ class LocalSpawner(Spawner):
     The output goes straight to the file, so that a session outlives its launcher.
     """
 
-    def __init__(self, order: Order) -> None:
-        super().__init__(order)
+    def __init__(self, spec: LaunchSpec) -> None:
+        super().__init__(spec)
         self._child: subprocess.Popen[bytes] | None = None
         self._leader: psutil.Process | None = None
-        # In the folder for temporary files: paths of Unix sockets must be short.
-        self._handover = os.path.join(tempfile.gettempdir(), f"wslink-{secrets.token_hex(8)}")
+        # In the directory for temporary files: paths of Unix sockets must be short.
+        self._handoff = os.path.join(tempfile.gettempdir(), f"wslink-{secrets.token_hex(8)}")
 
     async def start(self) -> None:
         with contextlib.suppress(OSError):
-            os.mkdir(self._handover, 0o700)
+            os.mkdir(self._handoff, 0o700)
         try:
             self._child = await asyncio.to_thread(self._popen)
         except (OSError, ValueError) as error:
             reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "it is malformed"
             # Its client is told no path of this machine.
-            place = f" in {self.order.cwd}" if self.order.cwd else ""
-            logger.error("the program %r cannot be started%s: %s", self.order.command[0], place, reason)
+            place = f" in {self.spec.cwd}" if self.spec.cwd else ""
+            logger.error("the program %r cannot be started%s: %s", self.spec.command[0], place, reason)
             raise StartFailed(f"The process did not properly start: {reason}.") from error
         with contextlib.suppress(psutil.NoSuchProcess):
             self._leader = psutil.Process(self._child.pid)
@@ -56,13 +56,13 @@ class LocalSpawner(Spawner):
         return None if self._leader is not None and runs(self._leader) else 0
 
     async def stop(self) -> None:
-        await end_all(self.order.id, self._leader, self.order.grace)
+        await end_all(self.spec.id, self._leader, self.spec.grace)
         if self._child is not None:
             self._child.poll()  # or it stays as a zombie
-        shutil.rmtree(self._handover, ignore_errors=True)
+        shutil.rmtree(self._handoff, ignore_errors=True)
 
-    def handover(self) -> str:
-        return self._handover
+    def handoff_directory(self) -> str:
+        return self._handoff
 
     def users(self) -> frozenset[int]:
         return frozenset(users_of(self._leader))
@@ -72,10 +72,10 @@ class LocalSpawner(Spawner):
 
     def state(self) -> dict[str, Any]:
         found = {"pid": self._leader.pid, "created": self._leader.create_time()} if self._leader else {}
-        return {"handover": self._handover, **found}
+        return {"handoff": self._handoff, **found}
 
     async def restore(self, state: Mapping[str, Any]) -> bool:
-        self._handover = state.get("handover", self._handover)
+        self._handoff = state.get("handoff", self._handoff)
         try:
             leader = psutil.Process(state["pid"])
             # Another process may have got the number since.
@@ -86,16 +86,16 @@ class LocalSpawner(Spawner):
         return await self.poll() is None
 
     def _popen(self) -> subprocess.Popen[bytes]:
-        order = self.order
+        spec = self.spec
         # Only the owner reads it: sessions print what they were started with.
-        log = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = os.open(spec.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             return subprocess.Popen(  # noqa: S603 - an argument list whose program the configuration names
-                order.command,
+                spec.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=order.cwd or None,
+                cwd=spec.cwd or None,
                 env=self._environment(),
                 start_new_session=True,
             )
@@ -106,13 +106,13 @@ class LocalSpawner(Spawner):
         return {
             "PYTHONUNBUFFERED": "1",  # a ready line that waits in a buffer is found too late
             **os.environ,
-            "WSLINK_HANDOVER": self._handover,
-            **self.order.environment,
-            MARK: self.order.id,
+            "WSLINK_HANDOFF": self._handoff,
+            **self.spec.environment,
+            MARK: self.spec.id,
         }
 
     def _limit(self, process: psutil.Process) -> None:
-        limits = self.order.limits
+        limits = self.spec.limits
         wanted = {
             "RLIMIT_AS": limits.memory_mb * 2**20,
             "RLIMIT_CPU": limits.cpu_seconds,

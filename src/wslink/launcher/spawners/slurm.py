@@ -21,7 +21,7 @@ from wslink.launcher.configuration import Text
 from wslink.launcher.log import tail
 from wslink.launcher.session import public_name
 from wslink.launcher.spawners import engine
-from wslink.launcher.spawners.base import Order, Spawner
+from wslink.launcher.spawners.base import LaunchSpec, Spawner
 from wslink.launcher.spawners.squeue import Job, Queue
 from wslink.launcher.spawners.tree import MARK, end_all, find
 from wslink.launcher.validation import field_problems
@@ -79,9 +79,9 @@ FLAGS = {
 class SlurmSpawner(Spawner):
     """Submits a job per session, and follows it with the `Queue` of all sessions."""
 
-    def __init__(self, order: Order) -> None:
-        super().__init__(order)
-        self._name = job_name(order.id)
+    def __init__(self, spec: LaunchSpec) -> None:
+        super().__init__(spec)
+        self._name = job_name(spec.id)
         self._queue = Queue.here()
         self._number = ""
         self._node = ""
@@ -104,16 +104,16 @@ class SlurmSpawner(Spawner):
     async def start(self) -> None:
         try:
             self._make_log()
-            environment = {"PYTHONUNBUFFERED": "1", **engine.environment_of(self.order)}
-            given = script(self.order.command).encode("utf-8", "surrogateescape")
+            environment = {"PYTHONUNBUFFERED": "1", **engine.environment_of(self.spec)}
+            given = script(self.spec.command).encode("utf-8", "surrogateescape")
             code, output = await engine.run(
-                self._submission(), environment=environment, given=given, errors=self.order.log
+                self._submission(), environment=environment, given=given, errors=self.spec.log
             )
         except (OSError, ValueError, asyncio.TimeoutError) as error:
             self._refused = not isinstance(error, asyncio.TimeoutError)
             raise StartFailed("The process did not properly start: sbatch cannot be run.") from error
         if code != 0:
-            log = tail(self.order.log)
+            log = tail(self.spec.log)
             # Where the answer did not come in time there may be a job all the same.
             self._refused = "timed out" not in log
             raise StartFailed(f"The process did not properly start: sbatch ended with {code}.", code, log)
@@ -158,7 +158,7 @@ class SlurmSpawner(Spawner):
         if job is not None:
             self._node = self._queue.address(job) or self._node
         # Nobody must be dialled at the session's port before the node is known.
-        return (self._node, self.order.port) if self._node else (self.order.host, 0)
+        return (self._node, self.spec.port) if self._node else (self.spec.host, 0)
 
     def progress(self) -> str:
         job = self._queue.job(self._name)
@@ -174,21 +174,21 @@ class SlurmSpawner(Spawner):
         """Name the log by what everybody may know, and lead from the session's id to it."""
         with engine.appending(self._log):
             pass
-        self.order.log.symlink_to(self._log.name)
+        self.spec.log.symlink_to(self._log.name)
 
     @property
     def _log(self) -> Path:
-        return self.order.log.absolute().with_name(f"{self._name}.txt")
+        return self.spec.log.absolute().with_name(f"{self._name}.txt")
 
     def _submission(self) -> list[str]:
-        options = self.order.options
+        options = self.spec.options
         chosen = [f"{flag}={options[name]}" for name, flag in FLAGS.items() if options.get(name)]
         own = {
             "job-name": self._name,
             "output": str(self._log).replace("%", "%%"),
             "open-mode": "append",
             "export": "ALL",
-            "chdir": self.order.cwd or str(Path.cwd()),
+            "chdir": self.spec.cwd or str(Path.cwd()),
         }
         # Those given last count.
         return [
@@ -201,10 +201,10 @@ class SlurmSpawner(Spawner):
         """Let a submission that was cut off come to its end, so that its job can be found and cancelled."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + engine.TIMEOUT
-        while (found := await asyncio.to_thread(find, self.order.id, None)) and loop.time() < deadline:  # noqa: ASYNC110 - nobody tells
+        while (found := await asyncio.to_thread(find, self.spec.id, None)) and loop.time() < deadline:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(_INTERVAL)
         if found:
-            await end_all(self.order.id, None, self.order.grace)
+            await end_all(self.spec.id, None, self.spec.grace)
 
     async def _cancel(self) -> None:
         try:

@@ -12,7 +12,7 @@ from picows import WSFrame, WSMsgType, WSTransport
 from wslink.session.stall import Progress
 from wslink.session.state import State
 from wslink.transport import deflate, framing, tcp
-from wslink.transport.base import Carriage, close_reason, too_large
+from wslink.transport.base import TransportOptions, close_reason, too_large
 from wslink.transport.closing import CloseTimer
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.picows.frames import SMALL
@@ -49,18 +49,28 @@ class PicowsConnection(Sending):
     """Carries a session over an upgraded connection (session.ports.Transport).
 
     Args:
-        carriage: see Carriage.
+        options: see TransportOptions.
         agreement: what was negotiated about compression; None if nothing was.
     """
 
     __slots__ = (
-        "_asked", "_carriage", "_close_timer", "_controls", "_corkable_from", "_expanding", "_heartbeat", "_late",
-        "_parts", "_reached", "_reading", "_silences",
+        "_asked",
+        "_close_timer",
+        "_controls",
+        "_corkable_from",
+        "_expanding",
+        "_heartbeat",
+        "_late",
+        "_options",
+        "_parts",
+        "_reached",
+        "_reading",
+        "_silences",
     )  # fmt: skip
 
-    def __init__(self, carriage: Carriage, agreement: deflate.Agreement | None) -> None:
+    def __init__(self, options: TransportOptions, agreement: deflate.Agreement | None) -> None:
         super().__init__(agreement.bits if agreement is not None else 0)
-        self._carriage = carriage
+        self._options = options
         self._parts = MessageParts(self, agreement)
         self._asked = False  # whether the peer has closed with code 1000, 1001 or none
         self._controls = 0  # control frames that arrived together
@@ -78,9 +88,9 @@ class PicowsConnection(Sending):
         self._transport = transport.underlying_transport
         self._transport.set_write_buffer_limits(high=1, low=0)  # asyncio's TLS is always over 0
         self._heartbeat = Heartbeat(
-            self._carriage.heartbeat, self._ping, self._dead, self._progress, lambda: tcp.line(self._transport)
+            self._options.heartbeat, self._ping, self._dead, self._progress, lambda: tcp.line(self._transport)
         )
-        self._session = self._carriage.opened(self)
+        self._session = self._options.opened(self)
         forget_handshake(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -140,7 +150,7 @@ class PicowsConnection(Sending):
         if self._close_timer is not None:
             self._close_timer.cancel()
         self._session.closed(self._asked)
-        self._carriage.ended(self)
+        self._options.ended(self)
 
     # session.ports.Transport
 
@@ -186,13 +196,13 @@ class PicowsConnection(Sending):
     def fail(self, code: int, reason: str) -> None:
         """The peer broke the WebSocket protocol, or a limit of it."""
         if code == framing.TOO_BIG:
-            reason = too_large(self._carriage.limits, self.admitted)
+            reason = too_large(self._options.limits, self.admitted)
         self._session.close(code, reason)
 
     @property
     def max_size(self) -> int:
         """The largest message that is accepted now, in bytes."""
-        return self._carriage.max_frame if self.admitted else self._carriage.max_early_frame
+        return self._options.max_frame if self.admitted else self._options.max_early_frame
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Take a message that came in parts, or compressed."""

@@ -101,7 +101,7 @@ class Gate(asyncio.Protocol):
         self._inner.connection_lost(error)
 
 
-class HandedOver(web.StreamResponse):
+class ConnectionPassed(web.StreamResponse):
     """What aiohttp is told of a request whose connection has gone to somebody else: there is nothing to send."""
 
     async def prepare(self, request: web.BaseRequest) -> None:
@@ -111,18 +111,18 @@ class HandedOver(web.StreamResponse):
         return None
 
 
-def take_over(request: web.Request, listener: Gated, max_frame: int, headers: dict[str, str]) -> HandedOver:
+def take_over(request: web.Request, listener: Gated, max_frame: int, headers: dict[str, str]) -> ConnectionPassed:
     """Give the connection of a valid upgrade request to picows; `headers` are added to the 101 answer.
 
     For aiohttp the connection is lost from now on: it forgets it, and all that it had for it.
     """
     http, transport = request.protocol, request.transport
     if transport is None:
-        return HandedOver()
+        return ConnectionPassed()
     http.transport = None  # or it would be closed
     http.connection_lost(None)
     begin(transport, request.headers["Sec-WebSocket-Key"], max_frame, listener, headers)
-    return HandedOver()
+    return ConnectionPassed()
 
 
 def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gated, headers: dict[str, str]) -> None:

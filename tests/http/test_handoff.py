@@ -19,8 +19,8 @@ from tests.conftest import Serve
 from tests.launcher.support import descriptors, until
 from tests.transport.raw import to_the_end
 from wslink import App
-from wslink.http import adoption
-from wslink.proxy import fd_passing as handover
+from wslink.http import handoff
+from wslink.proxy import fd_passing
 from wslink.proxy.fd_passing import Usage
 
 UPGRADE = (
@@ -31,9 +31,9 @@ PLAIN = b"GET /wslink/client.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     made = tempfile.mkdtemp()  # pytest's own are too deep for a Unix socket
-    monkeypatch.setenv("WSLINK_HANDOVER", made)
+    monkeypatch.setenv("WSLINK_HANDOFF", made)
     yield made
     shutil.rmtree(made)
 
@@ -58,7 +58,7 @@ class Giver:
         return reader, writer, accepted
 
     async def link(self) -> socket.socket:
-        control = handover.dial(self.path)
+        control = fd_passing.dial(self.path)
         await asyncio.get_running_loop().create_unix_connection(lambda: Usage(self.counts.append), sock=control)
         return control
 
@@ -67,7 +67,7 @@ class Giver:
         reader, writer, accepted = await self.connect()
         writer.write(early)
         await writer.drain()
-        handover.give(await self.link(), head.encode(), accepted.fileno())
+        fd_passing.give(await self.link(), head.encode(), accepted.fileno())
         accepted.close()
         return reader, writer
 
@@ -80,10 +80,10 @@ class Giver:
 
 
 @pytest.fixture(params=["picows", "aiohttp"])
-async def giver(request: pytest.FixtureRequest, folder: str, app: App, serve: Serve) -> AsyncIterator[Giver]:
+async def giver(request: pytest.FixtureRequest, directory: str, app: App, serve: Serve) -> AsyncIterator[Giver]:
     """Hands over to a server of each engine."""
     url = await serve(app, engine=request.param)
-    one = Giver(handover.door(folder, int(url.split(":")[2].split("/")[0])))
+    one = Giver(fd_passing.handoff_path(directory, int(url.split(":")[2].split("/")[0])))
     yield one
     await one.close()
 
@@ -132,7 +132,7 @@ async def test_who_comes_later_counts_what_is_there(giver: Giver) -> None:
     for _ in range(3):
         await works(giver)
     counts: list[int] = []
-    control = handover.dial(giver.path)
+    control = fd_passing.dial(giver.path)
     await asyncio.get_running_loop().create_unix_connection(lambda: Usage(counts.append), sock=control)
     control.shutdown(socket.SHUT_WR)
     await until(lambda: sum(counts) == 3)
@@ -141,14 +141,14 @@ async def test_who_comes_later_counts_what_is_there(giver: Giver) -> None:
         await until(lambda left=left: sum(counts) == left)
 
 
-async def test_garbage_is_dropped(giver: Giver, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adoption, "TIMEOUT", 0.3)
+async def test_garbage_is_dropped(giver: Giver, directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handoff, "TIMEOUT", 0.3)
     await works(giver)
     gc.collect()
     before = descriptors()
     whole = UPGRADE.format(path="/ws").encode()
     _, _, client = await giver.connect()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, open(Path(folder) / "file", "w") as file:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, open(Path(directory) / "file", "w") as file:
         for data, *sent in (
             (whole,),  # no connection
             (whole[:-1], client),  # half a head
@@ -156,7 +156,7 @@ async def test_garbage_is_dropped(giver: Giver, folder: str, monkeypatch: pytest
             (whole, client, client),
             (whole, datagrams),
             (whole, file),
-            (b"x" * (handover.MAX_HEAD + 1), client),
+            (b"x" * (fd_passing.MAX_HEAD + 1), client),
         ):
             await _is_dropped(giver.path, data, *sent)
         await _is_dropped(giver.path, whole, client, finish=False)  # and then nothing
@@ -169,7 +169,7 @@ async def test_garbage_is_dropped(giver: Giver, folder: str, monkeypatch: pytest
 async def _is_dropped(path: str, data: bytes, *sent: Any, finish: bool = True) -> None:
     """Send `data` with descriptors, each of which comes with a byte of it."""
     loop = asyncio.get_running_loop()
-    with handover.dial(path) as control:
+    with fd_passing.dial(path) as control:
         with contextlib.suppress(BrokenPipeError):  # it may have had enough before all was sent
             for index, one in enumerate(sent):
                 socket.send_fds(control, [data[index : index + 1]], [one.fileno()])
@@ -182,8 +182,8 @@ async def _is_dropped(path: str, data: bytes, *sent: Any, finish: bool = True) -
 
 async def test_a_head_that_is_too_large_is_not_given(giver: Giver) -> None:
     _, _, client = await giver.connect()
-    with client, handover.dial(giver.path) as control, pytest.raises(OSError, match="at most 65536"):
-        handover.give(control, b"x" * 65537, client.fileno())
+    with client, fd_passing.dial(giver.path) as control, pytest.raises(OSError, match="at most 65536"):
+        fd_passing.give(control, b"x" * 65537, client.fileno())
 
 
 async def test_a_flood_is_bounded(giver: Giver) -> None:
@@ -191,9 +191,9 @@ async def test_a_flood_is_bounded(giver: Giver) -> None:
     held: list[socket.socket] = []
     with contextlib.suppress(OSError):
         while True:
-            held.append(handover.dial(giver.path))
+            held.append(fd_passing.dial(giver.path))
             await asyncio.sleep(0)
-            assert len(held) < 4 * adoption.MAX_PENDING
+            assert len(held) < 4 * handoff.MAX_PENDING
     for one in held:
         one.close()
     await until(lambda: _can_be_dialled(giver.path))
@@ -202,16 +202,16 @@ async def test_a_flood_is_bounded(giver: Giver) -> None:
 
 def _can_be_dialled(path: str) -> bool:
     try:
-        handover.dial(path).close()
+        fd_passing.dial(path).close()
     except BlockingIOError:
         return False
     return True
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed")
-async def test_another_user_is_refused(giver: Giver, folder: str) -> None:
+async def test_another_user_is_refused(giver: Giver, directory: str) -> None:
     await works(giver)
-    os.chmod(folder, 0o755)
+    os.chmod(directory, 0o755)
     os.chmod(giver.path, 0o666)
     script = f"import os, socket; os.setuid(65534); s = socket.socket(socket.AF_UNIX); s.connect({giver.path!r}); "
     script += "s.shutdown(1); print(s.recv(1))"  # it asks what is held
@@ -220,13 +220,13 @@ async def test_another_user_is_refused(giver: Giver, folder: str) -> None:
     assert output == b"b''\n"
     # Nor is anything given to another user who took the place.
     assert Path(giver.path).exists()
-    script = f"import os, socket; os.chmod({folder!r}, 0o777); os.unlink({giver.path!r}); os.setuid(65534); "
+    script = f"import os, socket; os.chmod({directory!r}, 0o777); os.unlink({giver.path!r}); os.setuid(65534); "
     script += f"s = socket.socket(socket.AF_UNIX); s.bind({giver.path!r}); s.listen(); print(flush=True); s.accept()"
     process = await asyncio.create_subprocess_exec("python3", "-c", script, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     await asyncio.wait_for(process.stdout.readline(), 10)
     with pytest.raises(PermissionError):
-        handover.dial(giver.path)
+        fd_passing.dial(giver.path)
     await asyncio.wait_for(process.communicate(), 10)
 
 
@@ -234,33 +234,33 @@ async def test_only_its_owner_may_open_it(giver: Giver) -> None:
     assert Path(giver.path).stat().st_mode & 0o077 == 0
 
 
-async def test_it_ends_with_its_server(app: App, folder: str) -> None:
+async def test_it_ends_with_its_server(app: App, directory: str) -> None:
     server = await app.serve(port=0, host="127.0.0.1", handle_signals=False, ready_msg="")
-    giver = Giver(handover.door(folder, server.port))
+    giver = Giver(fd_passing.handoff_path(directory, server.port))
     await works(giver)
     await server.stop()
-    assert os.listdir(folder) == []
+    assert os.listdir(directory) == []
     await until(lambda: sum(giver.counts) == 0)
     with pytest.raises(FileNotFoundError):
-        handover.dial(giver.path)
+        fd_passing.dial(giver.path)
     await giver.close()
 
 
-async def test_a_place_that_an_earlier_server_left_is_taken(app: App, folder: str, serve: Serve) -> None:
+async def test_a_place_that_an_earlier_server_left_is_taken(app: App, directory: str, serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     left = socket.socket(socket.AF_UNIX)
-    left.bind(handover.door(folder, port))
+    left.bind(fd_passing.handoff_path(directory, port))
     left.close()
     await serve(app, port=port)
-    giver = Giver(handover.door(folder, port))
+    giver = Giver(fd_passing.handoff_path(directory, port))
     await works(giver)
     await giver.close()
 
 
 @pytest.mark.parametrize("name", ["missing", "x" * 200])
 async def test_a_server_without_a_place_serves_all_the_same(
-    app: App, folder: str, serve: Serve, monkeypatch: pytest.MonkeyPatch, name: str
+    app: App, directory: str, serve: Serve, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("WSLINK_HANDOVER", f"{folder}/{name}")
+    monkeypatch.setenv("WSLINK_HANDOFF", f"{directory}/{name}")
     assert await serve(app)

@@ -1,4 +1,4 @@
-"""Connections that a launcher's proxy hands over to an aiohttp server (backends/handover.py)."""
+"""Connections that a launcher's proxy hands over to an aiohttp server (backends/fd_passing.py)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import cast
 from aiohttp import web
 
 from wslink.http.acceptor import CountedSocket
-from wslink.proxy import fd_passing as handover
+from wslink.proxy import fd_passing
 
 logger: logging.Logger = logging.getLogger("wslink.http")
 
@@ -40,7 +40,7 @@ async def answer_once(request: web.BaseRequest, response: web.StreamResponse) ->
         response.force_close()
 
 
-class Adoption:
+class HandoffListener:
     """Takes connections until it is stopped. Each is served like one that was accepted, beginning with the request
     that came with it.
 
@@ -59,7 +59,7 @@ class Adoption:
         self._watches: set[socket.socket] = set()
         self._pending: set[asyncio.Task[None]] = set()
         self._free = asyncio.Semaphore(MAX_PENDING)
-        self._listener = handover.listen(path, MAX_PENDING)
+        self._listener = fd_passing.listen(path, MAX_PENDING)
         self._accepting = asyncio.create_task(self._accept())
 
     def stop(self) -> None:
@@ -91,40 +91,40 @@ class Adoption:
 
     async def _receive(self, control: socket.socket) -> None:
         try:
-            if not handover.same_user(control):
-                raise PermissionError("another user wanted to hand a connection over")
-            head, descriptor = await asyncio.wait_for(handover.take(control), TIMEOUT)
+            if not fd_passing.same_user(control):
+                raise PermissionError("another user wanted to pass a connection")
+            head, descriptor = await asyncio.wait_for(fd_passing.take(control), TIMEOUT)
             if descriptor is None:
                 self._watch(control)
             else:
-                await self._adopt(control, head, descriptor)
+                await self._serve(control, head, descriptor)
         except (OSError, ValueError, asyncio.TimeoutError) as error:
-            logger.warning("a connection was not taken over: %s", error or "it did not come in time")
+            logger.warning("a connection was not accepted: %s", error or "it did not come in time")
             control.close()
         except asyncio.CancelledError:
             control.close()
             raise
 
-    async def _adopt(self, control: socket.socket, head: bytes, descriptor: int) -> None:
+    async def _serve(self, control: socket.socket, head: bytes, descriptor: int) -> None:
         try:
-            adopted = CountedSocket(fileno=descriptor)
+            received = CountedSocket(fileno=descriptor)
         except OSError:
             os.close(descriptor)
             raise
         try:
-            if adopted.type != socket.SOCK_STREAM or adopted.family not in (socket.AF_INET, socket.AF_INET6):
-                raise ValueError("what is handed over is no TCP connection")
-            adopted.on_closed = lambda: self._ended(adopted, control)
-            self._held.add(adopted)
+            if received.type != socket.SOCK_STREAM or received.family not in (socket.AF_INET, socket.AF_INET6):
+                raise ValueError("what was passed is not a TCP connection")
+            received.on_closed = lambda: self._ended(received, control)
+            self._held.add(received)
             control.send(b"+")
             loop = asyncio.get_running_loop()
-            await loop.connect_accepted_socket(lambda: _Opening(self._protocols(), head), adopted)
+            await loop.connect_accepted_socket(lambda: _Opening(self._protocols(), head), received)
         except BaseException:
-            adopted.close()
+            received.close()
             raise
 
-    def _ended(self, adopted: CountedSocket, control: socket.socket) -> None:
-        self._held.discard(adopted)
+    def _ended(self, received: CountedSocket, control: socket.socket) -> None:
+        self._held.discard(received)
         control.close()
         for watch in self._watches:
             with contextlib.suppress(OSError):
@@ -164,11 +164,11 @@ class _Opening(asyncio.Protocol):
         self._protocol.data_received(self._head)
 
 
-def adopt(runner: web.AppRunner, folder: str, port: int) -> Adoption | None:
+def listen_for_handoffs(runner: web.AppRunner, directory: str, port: int) -> HandoffListener | None:
     """Begin to take connections for a server that listens on `port`, whose application has the signal handler
     `answer_once`; None if that cannot be."""
     try:
-        return Adoption(cast(Protocols, runner.server), handover.door(folder, port))
+        return HandoffListener(cast(Protocols, runner.server), fd_passing.handoff_path(directory, port))
     except OSError as error:
         logger.info("connections cannot be handed over to this server: %s", error)
         return None

@@ -10,7 +10,7 @@ from typing import Any
 from wslink.launcher.configuration import Application, Configuration
 from wslink.launcher.ports import Address
 from wslink.launcher.session import Session, new_id, new_secret, new_token, public_name
-from wslink.launcher.spawners.base import COMMAND, HANDLE, Order
+from wslink.launcher.spawners.base import COMMAND, HANDLE, LaunchSpec
 from wslink.launcher.variables import command_templates, fill, names
 
 ALWAYS_PUBLIC = ("id", "sessionURL", "sessionManagerURL")
@@ -48,12 +48,12 @@ def new_session(
     return session
 
 
-def new_order(configuration: Configuration, session: Session) -> Order:
+def new_spec(configuration: Configuration, session: Session) -> LaunchSpec:
     """What is started for a session."""
     app, values = configuration.apps[session.application], session.values
     # Filled in once: what a client posts is never a template, for the spawner neither.
     for_spawner = {**values, "handle": HANDLE, "command": COMMAND}
-    return Order(
+    return LaunchSpec(
         id=session.id,
         command=tuple(str(fill(argument, values)) for argument in app.cmd),
         environment={name: str(fill(value, values)) for name, value in app.env.items()},

@@ -14,7 +14,7 @@ import pytest
 from tests.launcher.support import Client, LauncherProcess, Running, launching, processes, until
 from tests.transport.raw import to_the_end
 from wslink import connect
-from wslink.proxy import fd_passing as handover
+from wslink.proxy import fd_passing
 
 #: Tells what the server knows of a connection; in both APIs, and on both event loops.
 RELEASED = """
@@ -50,7 +50,7 @@ def session_app(program: str, **more: Any) -> dict[str, Any]:
     return {"cmd": [sys.executable, "-c", program, "${port}"], "ready_line": "Starting factory", **more}
 
 
-CARRIED = {"WSLINK_HANDOVER": ""}
+CARRIED = {"WSLINK_HANDOFF": ""}
 APPS = {
     "released": session_app(RELEASED),
     "carried": session_app(RELEASED, env=CARRIED),
@@ -70,8 +70,8 @@ def holds(process: psutil.Process, port: int) -> bool:
     return any(one.status == psutil.CONN_ESTABLISHED and one.laddr.port == port for one in found)
 
 
-def folders(running: Running) -> list[Path]:
-    return [Path(one.door).parent for one in running.launcher.sessions.values()]
+def directories(running: Running) -> list[Path]:
+    return [Path(one.handoff_socket).parent for one in running.launcher.sessions.values()]
 
 
 @pytest.mark.parametrize("application", ["released", "app", "aiohttp", "uvloop"])
@@ -161,14 +161,14 @@ async def test_a_token_and_an_allowed_page_are_still_needed(tmp_path: Path) -> N
 async def test_the_end_of_a_session_ends_its_connections_and_its_folder(tmp_path: Path) -> None:
     async with launching(tmp_path, apps=APPS, timeout=15) as running:
         session = await running.start("app")
-        (only,), (folder,) = running.launcher.sessions.values(), folders(running)
-        assert folder.stat().st_mode & 0o777 == 0o700
+        (only,), (directory,) = running.launcher.sessions.values(), directories(running)
+        assert directory.stat().st_mode & 0o777 == 0o700
         async with connect(address(running, session), secret="the secret") as link:
             await link.call("tell")
             await running.ask("DELETE", session["id"])
             await asyncio.wait_for(link.wait_closed(), 5)
         await until(lambda: only.connections == 0)
-        assert not folder.exists()
+        assert not directory.exists()
 
 
 @pytest.mark.parametrize("application", ["failing", "instant", "missing", "good"])
@@ -181,11 +181,11 @@ async def test_no_folder_stays_behind(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 async def test_where_nothing_listens_it_is_carried(tmp_path: Path) -> None:
-    """Such as where the folder was tidied away."""
+    """Such as where the directory was tidied away."""
     async with launching(tmp_path, apps=APPS, timeout=15) as running:
         session = await running.start("app")
         (only,) = running.launcher.sessions.values()
-        os.unlink(only.door)
+        os.unlink(only.handoff_socket)
         async with connect(address(running, session), secret="the secret") as link:
             assert await link.call("tell") == {}
             assert only.connections == 1
@@ -200,7 +200,7 @@ async def test_a_door_that_is_full_is_no_hindrance(tmp_path: Path) -> None:
         while full < 3:
             assert len(flood) < 1000
             try:
-                flood.append(handover.dial(only.door))
+                flood.append(fd_passing.dial(only.handoff_socket))
                 full = 0
             except BlockingIOError:
                 full += 1

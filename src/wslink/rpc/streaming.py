@@ -1,0 +1,224 @@
+"""Methods that stream: what is called in their place, and how items are made where a method runs (STR)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import logging
+import threading
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+
+from wslink.errors import RESULT_SERIALIZE_ERROR, MethodError, NotSerializable
+from wslink.rpc.call import Call, Executor, current_call
+from wslink.rpc.interceptors import Function
+from wslink.rpc.ordering import ResponseFirst
+from wslink.rpc.streams import CallStreams, Outlet
+from wslink.wire.extensions import read_stream_key
+from wslink.wire.messages import Request
+from wslink.wire.value import Value
+
+logger: logging.Logger = logging.getLogger("wslink")
+
+TURN = 32
+"""Items of a stream after which others have their turn on the event loop."""
+UNDELIVERED = 4
+"""Items that a thread may be ahead of the event loop."""
+_DONE = object()
+
+
+class Serving(NamedTuple):
+    """The streams of a call that is served, and what its method runs with (`Call.streams`)."""
+
+    streams: CallStreams
+    ordering: ResponseFirst
+    executors: Mapping[str, Executor]
+
+
+SMALL_TEXT, SMALL_CALL = 256, 64
+"""Characters or bytes of an argument, and arguments, up to which a call is small (STR-6)."""
+
+
+def is_small(request: Request) -> bool:
+    """Whether a call takes little memory while it waits."""
+    values = [*request.args, *request.kwargs.values()]
+    return len(values) <= SMALL_CALL and all(map(_is_small, values))
+
+
+def _is_small(value: Value) -> bool:
+    if isinstance(value, (str, bytes)):
+        return len(value) <= SMALL_TEXT
+    return isinstance(value, (int, float, type(None))) or read_stream_key(value) is not None
+
+
+async def feed(source: AsyncIterable[Value], outlet: Outlet, before: Callable[[], None] | None = None) -> None:
+    """Send what `source` has, item by item, and close it at the end or on the way.
+
+    Args:
+        source: what is sent; it is asked for an item when that may be sent.
+        outlet: sends.
+        before: called before each item is sent.
+
+    Raises:
+        NotSerializable: an item cannot be sent.
+        PeerError: see Outlet.wait.
+        Exception: what `source` raises.
+    """
+    iterator = aiter(source)
+    try:
+        while True:
+            if not outlet.room:
+                await outlet.wait()
+            try:
+                value = await anext(iterator)
+            except StopAsyncIteration:
+                return
+            if before is not None:
+                before()
+            outlet.send(value)
+            if not outlet.sent % TURN:
+                await asyncio.sleep(0)
+    finally:
+        await _close(iterator)
+
+
+async def _close(iterator: AsyncIterator[Value]) -> None:
+    close = getattr(iterator, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def streaming(function: Function, run: str) -> Function:
+    """What is called in place of `function`, a method that is a generator: it sends the items, and returns None."""
+
+    @functools.wraps(function)
+    async def stream(*args: Value, **kwargs: Value) -> None:
+        call = current_call.get()
+        assert call is not None
+        assert call.streams is not None
+        serving: Serving = call.streams
+        ordering, outlet = serving.ordering, serving.streams.outlets[None]
+        made = function(*args, **kwargs)
+        if inspect.isawaitable(made):
+            made = await made
+        try:
+            if isinstance(made, AsyncIterable):
+                await feed(made, outlet, ordering.release)
+            else:
+                await _Steps(made, outlet, ordering, call).drive(serving.executors.get(run, _here))
+        except NotSerializable as error:
+            logger.error("an item of the stream %s cannot be sent: %s", call.method, error)
+            what = f"item {outlet.sent} of the stream cannot be serialized"
+            raise MethodError(what, call.method, RESULT_SERIALIZE_ERROR) from error
+
+    return stream
+
+
+def awaitable(function: Function) -> Function:
+    """`function`, which may be an interceptor's and return at once, as an async one: its call's streams are closed when
+    it has ended."""
+    if inspect.iscoroutinefunction(function):
+        return function
+
+    @functools.wraps(function)
+    async def call(*args: Value, **kwargs: Value) -> Value:
+        result = function(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
+    return call
+
+
+async def _here(function: Callable[[], Value]) -> Value:
+    await asyncio.sleep(0)
+    return function()
+
+
+class _Steps:
+    """A generator that runs elsewhere than on the event loop, as many steps at a time as there is room for.
+
+    Args:
+        generator: what makes the items.
+        outlet: sends them.
+        ordering: of what the call publishes.
+        call: is asked whether it is cancelled.
+    """
+
+    def __init__(
+        self, generator: Generator[Value, None, None], outlet: Outlet, ordering: ResponseFirst, call: Call
+    ) -> None:
+        self._generator = generator
+        self._outlet = outlet
+        self._ordering = ordering
+        self._call = call
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._running = self._stopped = self._done = False
+        self._made = 0
+        self._error: BaseException | None = None  # of the generator
+        self._unsendable: NotSerializable | None = None
+
+    async def drive(self, executor: Executor) -> None:
+        """Send all items. Raises what the generator raises, and as `feed`."""
+        context = contextvars.copy_context()
+        try:
+            while not self._done:
+                if not self._outlet.room:
+                    await self._outlet.wait()
+                await executor(functools.partial(context.run, self._run, self._outlet.room))
+                if self._unsendable is not None:
+                    raise self._unsendable
+                if self._error is not None:
+                    raise self._error
+        finally:
+            with self._lock:
+                self._stopped, running = True, self._running
+            if not running and not self._done:
+                with suppress(RuntimeError):  # the server has stopped
+                    await executor(functools.partial(context.run, self._close))
+
+    def _run(self, room: int) -> None:
+        """Make up to `room` items."""
+        with self._lock:
+            if self._stopped:
+                return
+            self._running = True
+        try:
+            while room and not self._call.cancelled and self._unsendable is None and self._is_near():
+                value = next(self._generator, _DONE)
+                if value is _DONE:
+                    self._done = True
+                    break
+                self._made += 1
+                room -= 1
+                self._loop.call_soon_threadsafe(self._deliver, value)
+        except BaseException as error:
+            self._done, self._error = True, error
+        finally:
+            with self._lock:
+                self._running, stopped = False, self._stopped
+            if stopped:
+                self._close()
+
+    def _is_near(self) -> bool:
+        return self._made - self._outlet.sent < UNDELIVERED
+
+    def _deliver(self, value: Value) -> None:
+        if self._unsendable is not None or self._stopped:
+            return
+        self._ordering.release()
+        try:
+            self._outlet.send(value)
+        except NotSerializable as error:
+            self._unsendable = error
+
+    def _close(self) -> None:
+        self._done = True
+        try:
+            self._generator.close()
+        except Exception:
+            logger.exception(
+                "method %s of client %s raised as its stream was closed", self._call.method, self._call.client_id
+            )

@@ -1,0 +1,363 @@
+"""Items of calls, in either direction, within the credit that their reader gives (STR)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from wslink.errors import InvalidParams, InvalidRequest, LimitExceeded
+from wslink.wire.extensions import ITEM, ITEM_CREDIT, ITEM_END, number
+from wslink.wire.messages import MAX_ID, is_id
+from wslink.wire.show import shown
+from wslink.wire.value import Value
+
+AHEAD = 4 * 1024 * 1024
+"""Bytes of items that may be on their way to a reader that did not choose how many."""
+FIRST_WINDOW = 4
+"""Items that such a reader lets come before it knows their size."""
+MIN_WINDOW = 2
+OTHER_SIZE = 256
+"""Bytes that an item counts which is neither bytes, text nor an array."""
+
+
+class Port(Protocol):
+    """The end of a connection that carries streams."""
+
+    def send_item(self, items: Sequence[Value], lane: int | None) -> None:
+        """Send a message of a stream behind those of its call. Raises NotSerializable."""
+
+    def send_credit(self, items: Sequence[Value]) -> None:
+        """Send a credit, ahead of what waits; it need not arrive, since `Streams.renew` says it again."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be sent without much waiting for the line."""
+
+    async def room_again(self) -> None:
+        """Return once `has_room` may be true."""
+
+
+class Outlet:
+    """Items that this end sends.
+
+    Args:
+        port: carries them.
+        address: the id of the call, and the key of the argument if it is one.
+        credit: items that may be sent (STR-2).
+        most: items that the credit may be ahead of what was sent (LIM-19).
+        lane: see SendQueue.put.
+
+    Attributes:
+        sent: how many items were sent.
+    """
+
+    __slots__ = ("_address", "_changed", "_credit", "_error", "_lane", "_most", "_port", "sent")
+
+    def __init__(
+        self, port: Port, address: tuple[str, int | None], credit: int, most: int, lane: int | None = None
+    ) -> None:
+        self.sent: int = 0
+        self._port = port
+        self._address = address
+        self._credit = credit
+        self._most = most
+        self._lane = lane
+        self._changed = asyncio.Event()
+        self._error: Exception | None = None
+
+    @property
+    def room(self) -> int:
+        """How many items may be sent now."""
+        return self._credit - self.sent if self._error is None and self._port.has_room else 0
+
+    async def wait(self) -> None:
+        """Return once there is room.
+
+        Raises:
+            PeerError: the reader gave a credit that it must not give.
+        """
+        while not self.room:
+            if self._error is not None:
+                raise self._error
+            if self.sent < self._credit:
+                await self._port.room_again()
+            else:
+                self._changed.clear()
+                await self._changed.wait()
+
+    def grant(self, credit: int) -> None:
+        """The reader lets items come whose numbers are below `credit`. A lower one than before changes nothing."""
+        if credit > self.sent + self._most:
+            why = f"a credit of {credit} is more than max_stream_window ({self._most}) ahead of {self.sent} items sent"
+            self.fail(LimitExceeded(why))
+        elif credit > self._credit:
+            self._credit = credit
+            self._changed.set()
+
+    def fail(self, error: Exception) -> None:
+        """Let nothing more be sent; whoever waits raises `error`."""
+        self._error = error
+        self._changed.set()
+
+    def send(self, value: Value) -> None:
+        """Send the next item. Raises NotSerializable."""
+        id_, key = self._address
+        items = (ITEM, id_, self.sent, value) if key is None else (ITEM, id_, self.sent, value, key)
+        self._port.send_item(items, self._lane)
+        self.sent += 1
+
+    def end(self, error: dict[str, Value] | None = None) -> None:
+        """Send that an argument has ended (STR-4)."""
+        id_, key = self._address
+        self._port.send_item((ITEM_END, id_, self.sent, error, key), self._lane)
+
+
+class Inlet:
+    """Items that the other end sends: an async iterator over them, in their order.
+
+    Args:
+        port: carries the credit.
+        address: the id of the call, and the key of the argument if it is one.
+        most: the largest window (LIM-19).
+        window: items that may come before they are taken; unless given, as many as AHEAD bytes hold.
+        check: gives what the reader gets for an item. Raises PeerError.
+    """
+
+    __slots__ = (
+        "_address", "_changed", "_check", "_credit", "_end", "_given", "_items", "_largest", "_most", "_over", "_port",
+        "_taken", "_window",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        port: Port,
+        address: tuple[str, int | None],
+        most: int,
+        window: int | None = None,
+        check: Callable[[Value, int], Value] | None = None,
+    ) -> None:
+        self._port = port
+        self._address = address
+        self._most = most
+        self._window = window
+        self._check = check
+        self._items: dict[int, Value] = {}  # they may overtake each other on their way (LANE-2)
+        self._taken = 0
+        self._credit = window or 0
+        self._largest = 0
+        self._end: tuple[int, Exception | None] | None = None  # how many items there are, and what follows them
+        self._over = False
+        self._changed = asyncio.Event()
+
+    def __aiter__(self) -> Inlet:
+        return self
+
+    async def __anext__(self) -> Value:
+        while not self._over:
+            if self._taken in self._items:
+                return self._take()
+            if self._end is not None and self._end[0] <= self._taken:
+                self._over = True
+                if self._end[1] is not None:
+                    raise self._end[1]
+                break
+            self._changed.clear()
+            await self._changed.wait()
+        raise StopAsyncIteration
+
+    def _take(self) -> Value:
+        value = self._items.pop(self._taken)
+        self._taken += 1
+        if self._check is not None:
+            try:
+                value = self._check(value, self._taken - 1)
+            except BaseException:
+                self.close()
+                raise
+        self.ask()
+        return value
+
+    def put(self, n: int, value: Value) -> None:
+        """An item has arrived. One that must not come ends the stream with an error for whoever reads."""
+        if self._over or (self._end is not None and n >= self._end[0]):
+            return
+        if n >= self._credit:
+            self.stop(LimitExceeded(f"item {n} is beyond the credit of {self._credit} items (STR-2)"))
+        elif n < self._taken or n in self._items:
+            self.stop(InvalidRequest(f"item {n} was sent twice"))
+        else:
+            self._items[n] = value
+            if self._window is None:
+                self._largest = max(self._largest, _size(value))
+            self._changed.set()
+
+    def finish(self, count: int, error: Exception | None = None) -> None:
+        """There are `count` items, some of which may still come; `error` follows them unless it is None."""
+        if count > self._credit:
+            self.stop(InvalidRequest(f"the stream has {count} items, beyond the credit of {self._credit} (STR-2)"))
+        elif self._end is None:
+            self._end = count, error
+            self._changed.set()
+
+    def stop(self, error: Exception | None = None) -> None:
+        """Nothing comes any more; `error` follows what has come unless it is None."""
+        count = self._taken
+        while count in self._items:
+            count += 1
+        if self._end is None or self._end[0] > count:
+            self._end = count, error
+            self._changed.set()
+
+    def ask(self) -> None:
+        """Let more items come, once half of the window is free."""
+        window = self._window or self._fitting()
+        credit = self._taken + window
+        if self._end is None and not self._over and credit - self._credit >= max(window // 2, 1):
+            self._credit = credit
+            self.renew()
+
+    def _fitting(self) -> int:
+        if not self._taken:
+            return min(FIRST_WINDOW, self._most)
+        return max(min(AHEAD // max(self._largest, 1), self._most), min(MIN_WINDOW, self._most), 1)
+
+    def renew(self) -> None:
+        """Say the credit again, which may not have arrived (RES-2)."""
+        if self._end is None and not self._over and self._credit:
+            id_, key = self._address
+            self._port.send_credit((ITEM_CREDIT, id_, self._credit, *(() if key is None else (key,))))
+
+    def close(self) -> None:
+        """Read no further: what still comes is dropped, and no more is let come."""
+        self._over = True
+        self._items.clear()
+        self._changed.set()
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        self.close()
+
+
+class CallStreams:
+    """The streams of one call at one end of it.
+
+    Attributes:
+        outlets: what this end sends: the result (None), or arguments by their keys.
+        inlets: what it reads, likewise.
+    """
+
+    __slots__ = ("_table", "id", "inlets", "outlets")
+
+    def __init__(self, table: Streams, id_: str) -> None:
+        self._table = table
+        self.id: str = id_
+        self.outlets: dict[int | None, Outlet] = {}
+        self.inlets: dict[int | None, Inlet] = {}
+
+    def outlet(self, key: int | None, credit: int = 0, lane: int | None = None) -> Outlet:
+        """Send items."""
+        table = self._table
+        made = self.outlets[key] = Outlet(table.port, (self.id, key), credit, table.max_window, lane)
+        return made
+
+    def inlet(
+        self, key: int | None, window: int | None = None, check: Callable[[Value, int], Value] | None = None
+    ) -> Inlet:
+        """Read items. Raises InvalidParams if two arguments are one stream."""
+        if key in self.inlets:
+            raise InvalidParams(f"two arguments are the stream {key} (STR-4)")
+        made = self.inlets[key] = Inlet(self._table.port, (self.id, key), self._table.max_window, window, check)
+        self._table.reading += 1
+        return made
+
+    def close(self) -> None:
+        """The call is over: what still comes for it is ignored."""
+        self._table.forget(self)
+
+
+class Streams:
+    """The streams of one end of a connection.
+
+    Args:
+        port: carries them.
+        max_window: see Limits.max_stream_window.
+
+    Attributes:
+        reading: how many streams this end reads.
+    """
+
+    def __init__(self, port: Port, max_window: int) -> None:
+        self.port: Port = port
+        self.max_window: int = max_window
+        self.reading: int = 0
+        self._calls: dict[str, CallStreams] = {}
+
+    def open(self, id_: str) -> CallStreams:
+        """Streams of the call `id_`. Raises InvalidRequest if there is one of that id."""
+        if id_ in self._calls:
+            raise InvalidRequest(f"a call with streams of the id {shown(id_)} is under way")
+        made = self._calls[id_] = CallStreams(self, id_)
+        return made
+
+    def forget(self, streams: CallStreams) -> None:
+        """See CallStreams.close."""
+        if self._calls.pop(streams.id, None) is not None:
+            self.reading -= len(streams.inlets)
+        for inlet in streams.inlets.values():
+            inlet.close()
+
+    def take(self, items: Sequence[Value]) -> None:
+        """Take a message of a stream; one of a stream that is not known is ignored.
+
+        Raises:
+            InvalidRequest: it is malformed.
+        """
+        kind, id_ = items[0], items[1] if len(items) > 1 else None
+        if not is_id(id_):
+            raise InvalidRequest(f"the id of a call must be a string of at most {MAX_ID} characters")
+        n = number(items, 2, "the number of items")
+        at = 3 if kind == ITEM_CREDIT else 4
+        if kind != ITEM_CREDIT and len(items) < 4:
+            raise InvalidRequest("an item has a value, and the end of a stream an error or null")
+        key = number(items, at, "the key of a stream") if len(items) > at else None
+        call = self._calls.get(id_)
+        if call is None:
+            return
+        if kind == ITEM_CREDIT:
+            if (outlet := call.outlets.get(key)) is not None:
+                outlet.grant(n)
+        elif (inlet := call.inlets.get(key)) is not None:
+            if kind == ITEM:
+                inlet.put(n, items[3])
+            elif key is not None:
+                inlet.finish(n, _failure(items[3]))
+
+    def renew(self) -> None:
+        """The other end may not have got what was said (RES-2): say it again."""
+        for call in self._calls.values():
+            for inlet in call.inlets.values():
+                inlet.renew()
+
+    def fail(self, error: Exception) -> None:
+        """The connection has ended for good."""
+        for call in list(self._calls.values()):
+            for outlet in call.outlets.values():
+                outlet.fail(error)
+            for inlet in call.inlets.values():
+                inlet.stop(error)
+
+
+def _failure(error: Value) -> Exception | None:
+    """What the end of an argument says."""
+    if error is None:
+        return None
+    message = error.get("message") if isinstance(error, dict) else error
+    return InvalidParams(f"the stream of an argument failed where it is sent: {shown(message)}")
+
+
+def _size(value: Value) -> int:
+    if isinstance(value, (bytes, bytearray, str)):
+        return len(value)
+    size = getattr(value, "nbytes", OTHER_SIZE)
+    return size if isinstance(size, int) else OTHER_SIZE

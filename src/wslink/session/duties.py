@@ -1,0 +1,56 @@
+"""What a session does beside sending, which its classes add one after another."""
+
+from __future__ import annotations
+
+from wslink.session.state import Stateful
+from wslink.wire.frames import Buffer
+
+
+class Duties(Stateful):
+    """Raises NotImplementedError for each of them."""
+
+    __slots__ = ()
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session and close its connection."""
+        raise NotImplementedError
+
+    def receive(self, binary: bool, data: Buffer | str) -> None:
+        """Take one data frame from the transport."""
+        raise NotImplementedError
+
+    def has_many_calls(self) -> bool:
+        """Whether the client has as many calls under way as it may."""
+        raise NotImplementedError
+
+    def stalled(self, reason: str) -> None:
+        """The client has taken nothing for too long (LIM-6)."""
+        raise NotImplementedError
+
+    def check_kept(self) -> None:
+        """More waits for a client that is away (RES-4)."""
+        raise NotImplementedError
+
+    def start_resume(self) -> None:
+        """Acknowledge what arrives, and keep what is sent, from now on (RES)."""
+        raise NotImplementedError
+
+    def client_has(self, received: int, missing: frozenset[int]) -> None:
+        """The client has acknowledged messages (RES-5)."""
+        raise NotImplementedError
+
+    def accept_arrays(self) -> None:
+        """Send and receive typed arrays from now on (ARR-1)."""
+        raise NotImplementedError
+
+    def accept_ends(self) -> None:
+        """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
+        raise NotImplementedError
+
+    def cancel(self, id_: str) -> None:
+        """The client gave up a call of its own (CAN-1, CAN-2)."""
+        raise NotImplementedError
+
+    def start_streams(self) -> None:
+        """Stream from now on (STR)."""
+        raise NotImplementedError

@@ -1,0 +1,46 @@
+"""Streams of a session's calls (STR), and how many of these it may have under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wslink.rpc.streams import Streams
+from wslink.session.cancellable import Cancellable
+from wslink.session.identity import Opening
+from wslink.session.ports import Transport
+from wslink.wire.codec import Decoder
+from wslink.wire.extensions import pack_extension
+from wslink.wire.v2_msgpack import V2Encoder
+from wslink.wire.value import Value
+
+
+class Streaming(Cancellable):
+    """Carries the streams of a session (rpc.streams.Port). Takes what Detachable does."""
+
+    streams: Streams | None
+    __slots__ = ()
+
+    def start_streams(self) -> None:
+        """Stream from now on (STR)."""
+        self.streams = Streams(self, self._owner.limits.max_stream_window)
+
+    def has_many_calls(self) -> bool:
+        """Whether nothing is taken from the client for its calls: not while these wait for what it sends (TURN-2)."""
+        return self._dispatcher.full and (self.streams is None or not self.streams.reading)
+
+    def send_item(self, items: Sequence[Value], lane: int | None) -> None:
+        """Send a message of a stream behind what waits of its call. Raises NotSerializable."""
+        encoder = self.encoder
+        assert isinstance(encoder, V2Encoder)
+        message = encoder.extension(items, self._max_frame)
+        self.send(message, None, (items[1],), lane)
+
+    def send_credit(self, items: Sequence[Value]) -> None:
+        """Send a credit ahead of all that waits; with `resume` it is not repeated (RES-2)."""
+        self._send_now(pack_extension(items))
+
+    def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
+        """Go on over a new connection, whose client has been told so (RES-6)."""
+        super().take_up(transport, decoder, opening)
+        if self.streams is not None:
+            self.streams.renew()
