@@ -120,7 +120,7 @@ class Subscriptions(TopicRegistry):
         return own.within(*allowed) if allowed is not None else None
 
     def _flow(self, session: SessionView, wish: Wish) -> SubscriptionFlow | None:
-        if session.flow is None:
+        if session.flow is None or wish.covers is not None:  # publications that have no window may name a pattern's
             return None
         return SubscriptionFlow(session.flow, session.flow.open_window(wish.id, wish.window, wish.max_rate))
 

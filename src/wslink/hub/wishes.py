@@ -87,6 +87,8 @@ def read_wish(request: Mapping[str, Any], limits: Limits) -> Wish:
         raise InvalidParams(f"a filter is over max_filter_size ({limits.max_filter_size})")
     matches = compile_filter(definition, limits)
     pattern = is_pattern(topic)
+    if pattern and (window, max_rate) != (None, None):
+        raise InvalidParams("window and max_rate are for a topic, not for a pattern")
     if pattern and len(str(topic)) > limits.max_filter_text:
         raise InvalidParams(f"a pattern is over max_filter_text ({limits.max_filter_text}) characters")
     covers = compile_pattern(str(topic)) if pattern else None
