@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from wslink.hub.groups import Group
     from wslink.hub.on_demand import Viewer
     from wslink.hub.topics import Subscription, Topic
+    from wslink.rpc.arrays import Array, Int64
     from wslink.rpc.call import Call
     from wslink.server.app import App
     from wslink.server.server import Server
     from wslink.session.identity import Credentials, Identity
+    from wslink.wire.arrays import RawArray
     from wslink.wire.limits import Limits
 
 __license__ = "BSD-3-Clause"
@@ -49,6 +51,9 @@ _HOMES = {
     "Client": "wslink.hub.clients",
     "Group": "wslink.hub.groups",
     "App": "wslink.server.app",
+    "Array": "wslink.rpc.arrays",
+    "Int64": "wslink.rpc.arrays",
+    "RawArray": "wslink.wire.arrays",
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
     "CallError": "wslink.errors",
@@ -78,6 +83,7 @@ _HOMES = {
 
 __all__ = [
     "App",
+    "Array",
     "AuthenticationError",
     "Call",
     "CallError",
@@ -87,6 +93,7 @@ __all__ = [
     "Credentials",
     "Group",
     "Identity",
+    "Int64",
     "InvalidParams",
     "Limits",
     "Link",
@@ -94,6 +101,7 @@ __all__ = [
     "MethodError",
     "NotAuthorized",
     "NotSerializable",
+    "RawArray",
     "Server",
     "Subscription",
     "SubscriptionOverflow",

@@ -104,17 +104,23 @@ class Superseded(PeerError):
 class MethodError(WslinkError):
     """Raise it in a method to choose what its caller is told (ERR-3).
 
+    A subclass with a `code`, and an annotation of `data` where that has a type, is an error that a method can declare:
+    `@app.method("a.b", errors=[TooSteep])`.
+
     Args:
         message: the sentence that the caller reads.
         data: any encodable value beside it; None sends none.
-        code: the error code; -32001 unless given.
+        code: the error code; the class's unless given, which is -32001.
     """
 
-    def __init__(self, message: str, data: Any = None, code: int = EXCEPTION_ERROR) -> None:
+    code: int = EXCEPTION_ERROR
+
+    def __init__(self, message: str, data: Any = None, code: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.data = data
-        self.code = code
+        if code is not None:
+            self.code = code
 
 
 class NotSerializable(WslinkError, TypeError):

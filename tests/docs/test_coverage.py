@@ -17,6 +17,9 @@ RUN_BY = {
         ],
         "html": ["tests/browser/readme.test.js::the README's page paints what the README's server publishes"],
     },
+    "docs/contract.md": {
+        "python": ["tests/docs/test_contract_page.py::test_the_example_is_described"],
+    },
     "docs/deployment.md": {
         "python": ["tests/deployment/test_web_servers.py::test_one_workstation"],
         "toml": [

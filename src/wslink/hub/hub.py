@@ -116,6 +116,8 @@ class Hub(Home):
         began with."""
         self.limits = self.service.limits = self.subscriptions.limits = limits
         self.service.debug = debug
+        self.service.methods.check_results(debug)
+        self.subscriptions.check_types(debug)
         self.heartbeat = heartbeat
         self.work.set_threads(threads)
 

@@ -50,6 +50,9 @@ class Stage(Protocol):
     @property
     def name(self) -> str: ...
 
+    check: Callable[[Any, Tags | None], None] | None
+    """Raises UsageError for a payload that is not as the topic declares."""
+
     def deliver_to(self, subscription: Any, packed: Any, label: float | None, slot: Hashable) -> None:
         """Send one subscription what was encoded for its session."""
 
@@ -300,6 +303,8 @@ class OnDemand:
         viewer = rendering.viewer
         if rendering.outcome.result() is not None:
             try:
+                if self._stage.check is not None:
+                    self._stage.check(rendering.outcome.result(), None)
                 packed = rendering.packed(subscription.session.encoder)
                 label = None if viewer.still else viewer.quality
                 slot = (self._stage.name, "on demand", subscription.id)

@@ -13,6 +13,7 @@ from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.on_demand import OnDemand, RenderT
 from wslink.hub.recipients import Recipients
 from wslink.hub.retained import Retained, RetainedValue
+from wslink.hub.topic_types import TopicTypes
 from wslink.rpc.call import Call, current_call
 from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.session.view import SessionView
@@ -23,6 +24,8 @@ Delivery = Literal["reliable", "latest"]
 DELIVERIES = ("reliable", "latest")
 
 Handler = Callable[["Subscription"], Awaitable[None] | None]
+Check = Callable[[Any, "Tags | None"], None]
+"""Raises UsageError for a payload and tags that are not as a topic declares."""
 HandlerT = TypeVar("HandlerT", bound=Handler)
 
 IMPLIED = 0
@@ -154,6 +157,8 @@ class Topic(Audience[Subscription]):
         """The newest values, where a new subscriber is sent them (SUB-14)."""
         self.lane: int | None = None
         """The lane that its publications wait in; None where their size decides (LANE-2)."""
+        self.types: TopicTypes | None = None
+        self.check: Check | None = None  # in debug mode
 
     def retain(self) -> None:
         """Keep the newest value of each key from now on."""
@@ -256,20 +261,20 @@ class Topic(Audience[Subscription]):
         without a copy, and must stay as they are.
 
         Args:
-            payload: None, booleans, numbers, strings, bytes, bytearray, memoryview, NumPy arrays and scalars, and
-                lists, tuples and maps of these.
+            payload: what can be sent (docs/python.md).
             tags: names to strings, numbers or booleans, which filters see; they are not sent.
             key: with "latest" delivery, what the payload is a newer version of; its tags unless given.
             to, exclude: send it to this client only, or to everyone but this one: a client's id, a Client or a Group.
 
-        Returns:
-            The number of clients it is sent to; 0, and a warning in the log, if the client in `to` is not connected.
+        Returns: the number of clients it is sent to; 0, and a warning, if the client in `to` is not connected.
 
         Raises:
-            UsageError: for tags that are not allowed.
+            UsageError: for tags that are not allowed; in debug mode also for what is not as the topic declares.
             NotSerializable: naming the type that cannot be sent; nobody is sent anything then.
         """
         plain = check_tags(tags) if tags else {}
+        if self.check is not None:
+            self.check(payload, plain)
         subscriptions = self.subscriptions
         targets = self._targets(subscriptions, plain, to, exclude)
         if self.retained is not None and to is None:

@@ -45,6 +45,7 @@ class Call(msgspec.Struct, eq=False):
         answered: whether the response has been sent.
         cancelled: whether the caller has given the call up, or has gone. An async method gets CancelledError; one that
             runs in a thread asks for this now and then, or calls `raise_if_cancelled`.
+        lengths: what the symbols in its arrays' shapes stand for (see Array); {} for a call without any.
         streams: what carries its items, which is not for methods.
         report: what sends progress; None where the caller has not asked for any.
     """
@@ -55,6 +56,7 @@ class Call(msgspec.Struct, eq=False):
     id: str
     answered: bool = False
     cancelled: bool = False
+    lengths: Mapping[str, int] = {}
     streams: Any = None
     report: Callable[[Any], None] | None = None
 

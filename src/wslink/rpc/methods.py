@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
-from wslink.errors import UsageError
+from wslink.errors import MethodError, UsageError
 from wslink.rpc.call import Call
+from wslink.rpc.converters import Unsupported
+from wslink.rpc.description import problems, result_hint
+from wslink.rpc.hints import checkable
 from wslink.rpc.interceptors import Function, Interceptor, compose
 from wslink.rpc.priority import Priority, lane_of
 from wslink.rpc.resolution import target_of
+from wslink.rpc.results import checking
 from wslink.rpc.schema import Signature
 from wslink.rpc.streaming import awaitable, streaming
 from wslink.rpc.suggest import Suggestions
 from wslink.wire.messages import is_method_name
 from wslink.wire.show import shown
+
+logger: logging.Logger = logging.getLogger("wslink")
 
 MAX_NAME = 1024
 """Characters of an unknown method's name that its caller is sent back."""
@@ -43,6 +51,7 @@ class Method:
         detached: its calls go on when their client has gone; they are cancelled otherwise.
         latest: of the calls of one client one runs at a time, and of those that wait only the newest does (TURN-5).
         priority: of its results among what waits for a client; their size decides unless given (LANE-2).
+        errors: that it declares: subclasses of MethodError, each with a code of its own.
 
     Attributes:
         function: what is called, interceptors included.
@@ -52,6 +61,9 @@ class Method:
         check: takes the arguments of a call to those that `function` is called with, and raises InvalidParams; None
             where they are taken as they come.
         plain_types: the types of positional arguments that need no check; None where all do.
+        signature: its parameters and its result; None where `checked` is false.
+        errors: that it declares.
+        doc: its docstring.
 
     Raises:
         UsageError: for a name or a signature that cannot be served.
@@ -67,17 +79,10 @@ class Method:
         interceptors: Iterable[Interceptor] = (),
         detached: bool = False,
         priority: Priority | None = None,
+        errors: Iterable[type[MethodError]] = (),
         latest: bool = False,
     ) -> None:
-        if not is_method_name(name):
-            raise UsageError(
-                f"method name {name!r}: dot-separated parts, each of a-z, 0-9 and _ and beginning with a letter"
-            )
-        if run not in RUNS:
-            raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
-        target = target_of(function)
-        if run == "thread" and inspect.iscoroutinefunction(target):
-            raise UsageError(f"method {name!r} is async: thread=True is for functions that block")
+        _check_name_and_run(name, function, run)
         signature = Signature(name, function) if checked else None
         if signature is not None and (signature.streams or signature.stream_parameters):
             _check_streaming(name, function, signature, run, detached)
@@ -96,6 +101,46 @@ class Method:
         if self.streaming:
             self.function = awaitable(self.function)
         self.plain_types: tuple[type, ...] | None = signature.plain_types if signature is not None else None
+        self.errors: tuple[type[MethodError], ...] = declared(name, errors)
+        self.doc: str = inspect.getdoc(target_of(function)) or ""
+        self._unchecked: Function = self.function
+        for problem in problems(signature) if signature is not None else ():
+            logger.warning("method %s cannot be described: %s", name, problem)
+
+    def check_results(self, on: bool) -> None:
+        """Check what it returns against its return hint from now on, or no longer: in debug mode."""
+        self.function = self._unchecked
+        if on and self.signature is not None and "return" in self.signature.hints and not self.streams:
+            with contextlib.suppress(Unsupported):  # which was said when it was registered
+                self.function = checking(self.name, self.function, checkable(result_hint(self.signature)))
+
+
+def _check_name_and_run(name: str, function: Function, run: Run) -> None:
+    """Raise UsageError for a name or a `run` that no method can have."""
+    if not is_method_name(name):
+        raise UsageError(
+            f"method name {name!r}: dot-separated parts, each of a-z, 0-9 and _ and beginning with a letter"
+        )
+    if run not in RUNS:
+        raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
+    if run == "thread" and inspect.iscoroutinefunction(target_of(function)):
+        raise UsageError(f"method {name!r} is async: thread=True is for functions that block")
+
+
+def declared(name: str, errors: Iterable[type[MethodError]]) -> tuple[type[MethodError], ...]:
+    """The errors that the method `name` declares.
+
+    Raises:
+        UsageError: for what is no subclass of MethodError, and for two of the same code or name.
+    """
+    found = tuple(errors)
+    for one in found:
+        if not (isinstance(one, type) and issubclass(one, MethodError)):
+            raise UsageError(f"method {name!r}: errors: {one!r} is no subclass of MethodError")
+    for key in ({one.code for one in found}, {one.__name__ for one in found}):
+        if len(key) < len(found):
+            raise UsageError(f"method {name!r}: errors: each has a code and a name of its own")
+    return found
 
 
 class Methods(dict[str, Method]):
@@ -105,7 +150,16 @@ class Methods(dict[str, Method]):
         super().__init__()
         self.lanes: dict[str | None, int] = {}
         """Of those that have a priority (LANE-2)."""
+        self.revision: int = 0
+        """Counts the changes."""
         self._suggestions: Suggestions | None = None
+        self._check_results = False
+
+    def check_results(self, on: bool) -> None:
+        """See Method.check_results; for those that are added later, too."""
+        self._check_results = on
+        for method in self.values():
+            method.check_results(on)
 
     def add(self, method: Method, replace: bool = False) -> None:
         """Register `method`.
@@ -116,6 +170,8 @@ class Methods(dict[str, Method]):
         if method.name in self and not replace:
             raise UsageError(f"method {method.name!r} is registered already")
         self[method.name] = method
+        self.revision += 1
+        method.check_results(self._check_results)
         self.lanes.pop(method.name, None)
         if method.lane is not None:
             self.lanes[method.name] = method.lane

@@ -16,13 +16,10 @@ from wslink.http.asgi import AsgiApplication
 from wslink.http.origin import is_loopback
 from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
-from wslink.hub.topics import Delivery, Topic
-from wslink.rpc.methods import Method, Run, run_of
-from wslink.rpc.priority import Priority
-from wslink.rpc.redefinition import may_replace
 from wslink.server import loop, workers
 from wslink.server.clientele import Clientele
 from wslink.server.limits import limits as limits_of_environment
+from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
 from wslink.server.sharing import Sharing
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("wslink")
 
-FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
 
 
@@ -56,7 +52,7 @@ class Includable(Protocol):
         """Live in `hub`, beside what `included` is of earlier ones; `stop` stops the server. Raises UsageError."""
 
 
-class App(Clientele, Sharing):
+class App(Offering, Clientele, Sharing):
     """An application: methods that clients call and topics that they subscribe to.
 
     Args:
@@ -66,92 +62,34 @@ class App(Clientele, Sharing):
             `WSLINK_MSG_OVERHEAD` and `WSLINK_AUTH_MSG_SIZE` read from
             the environment when it is served.
         features: of the protocol, offered to clients beside those of this package; see wslink.session.features.
+        describe: let clients call `wslink.describe`, which gives what `App.describe` does.
 
     Attributes:
         secret: the secret.
     """
 
     def __init__(
-        self, *, secret: str | None = None, limits: Limits | None = None, features: Iterable[Feature] = ()
+        self,
+        *,
+        secret: str | None = None,
+        limits: Limits | None = None,
+        features: Iterable[Feature] = (),
+        describe: bool = True,
     ) -> None:
         if secret is not None and (not isinstance(secret, str) or not secret):
             raise TypeError("secret must be a string that is not empty, or None for a random one")
         self.secret: str = secret or secrets.token_urlsafe(32)
         self._pages_need_secret = secret is not None
         self._limits = limits
-        super().__init__(Hub(self, self._authenticate, limits or Limits(), features=features))
+        hub = Hub(self, self._authenticate, limits or Limits(), features=features)
+        Clientele.__init__(self, hub)
+        Offering.__init__(self, hub)
         self._server: Server | None = None
         self._included: Included | None = None
         self.method("application.exit")(self._exit)
         self.method("application.exit.later")(self._exit_later)
-
-    # What clients may do ------------------------------------------------------
-
-    def method(
-        self,
-        name: str,
-        *,
-        run: Run | None = None,
-        thread: bool = False,
-        detached: bool = False,
-        priority: Priority | None = None,
-        latest: bool = False,
-    ) -> Callable[[FunctionT], FunctionT]:
-        """Decorator: let clients call a function, sync or async.
-
-        An async function runs beside others. A sync one runs on the event loop's thread, where VTK and most native
-        libraries need to be, and holds up everything else meanwhile; `thread=True` runs it in a pool instead. Arguments
-        are checked against the type hints and converted (a list to a tuple, a map to a dataclass). A parameter
-        annotated `Call` receives the call. What it returns is the result; MethodError chooses the failure.
-
-        Args:
-            name: dot-separated; each part matches `^[a-z][a-z0-9_]*$`.
-            run: where a sync function runs: "loop", the event loop's thread, unless given; "thread", a pool of threads;
-                "main", the application's thread.
-            thread: as run="thread".
-            detached: let calls go on when their client has gone; they are cancelled otherwise.
-            priority: "urgent", "normal" or "bulk": what of its results goes first among what waits for a client. Unless
-                given, small ones are normal and those over 16 KiB are bulk.
-            latest: run one call of a client at a time, and of those that wait only the newest; others fail (-32801).
-
-        Raises:
-            UsageError: for a bad name, one that is taken, or thread=True on an async function. In a notebook, a method
-                that is defined again replaces the one before.
-        """
-
-        def decorate(function: FunctionT) -> FunctionT:
-            where = run_of(run, thread)
-            method = Method(name, function, run=where, detached=detached, priority=priority, latest=latest)
-            self._hub.service.methods.add(method, replace=may_replace(function))
-            return function
-
-        return decorate
-
-    def topic(
-        self,
-        name: str,
-        *,
-        delivery: Delivery = "reliable",
-        retain: bool | None = None,
-        priority: Priority | None = None,
-    ) -> Topic:
-        """The topic `name`, made if there is none.
-
-        Args:
-            name: dot-separated words.
-            delivery: "reliable": every publication waits its turn; a client that takes nothing for
-                `Limits.stall_timeout` seconds, or with more than `Limits.max_backlog` bytes waiting, is disconnected.
-                "latest": per client
-                only the newest publication of each key waits.
-            retain: send a new subscription the newest value of each key that its filter matches, of up to
-                `Limits.max_retained` keys; what is published to one client alone (`to`) is not kept.
-            priority: "urgent", "normal" or "bulk": what goes first among what waits for a client. Unless given, small
-                publications are normal and those over 16 KiB are bulk.
-
-        Raises:
-            UsageError: for a bad name, delivery or priority, or a topic that exists with another.
-        """
-        return self._hub.subscriptions.topic(name, delivery, retain, priority)
+        if describe:
+            self.method("wslink.describe")(self.describe)
 
     def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
         """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.
