@@ -16,19 +16,27 @@ JoinHandler = Callable[[Client, str], "Awaitable[None] | None"]
 """Takes a client, and the name of the group that it has joined or left."""
 
 
-class Runner(Protocol):
-    """What runs the application's handlers."""
+class Host(Protocol):
+    """The server of a community."""
 
-    def handle(self, handler: Callable[[str], Awaitable[None] | None], argument: str) -> None: ...
+    @property
+    def lock(self) -> AbstractContextManager[object]: ...
+
+    def handle(self, handler: Callable[[str], Awaitable[None] | None], argument: str) -> None:
+        """Run an application's handler."""
+
+    def on_loop(self, function: Callable[[], None]) -> None:
+        """See Client."""
+
+    def to_loop(self, function: Callable[[], None]) -> None:
+        """Run `function` on the event loop's thread, at once where that is the caller's."""
 
 
 class Community:
     """The clients of a server that have authenticated, and their groups.
 
     Args:
-        lock: held while they change.
-        runner: runs handlers.
-        on_loop: runs a function on the event loop's thread, at once where that is the caller's.
+        host: the server.
 
     Attributes:
         clients: all, by id.
@@ -36,24 +44,18 @@ class Community:
         on_join, on_leave: called for every client that joins a group or leaves it, also because it has gone for good.
     """
 
-    def __init__(
-        self,
-        lock: AbstractContextManager[object],
-        runner: Runner,
-        on_loop: Callable[[Callable[[], None]], None],
-    ) -> None:
-        self._runner = runner
-        self._on_loop = on_loop
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._clients: dict[str, Client] = {}
         self.clients: Clients = Clients(self._clients)
-        self.groups: Groups = Groups(lock)
+        self.groups: Groups = Groups(host.lock)
         self.groups.changes.append(self._changed)
         self.on_join: list[JoinHandler] = []
         self.on_leave: list[JoinHandler] = []
 
     def make(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
         """A client that has authenticated and is about to enter."""
-        return Client(session, identity, opening.address, self)
+        return Client(session, identity, opening.address, self._host.on_loop, self)
 
     def get(self, id_: str) -> Client | None:
         return self._clients.get(id_)
@@ -84,8 +86,8 @@ class Community:
         client = self._clients.get(client_id)
         handlers = self.on_join if joined else self.on_leave
         if client is not None and handlers:
-            self._on_loop(functools.partial(self._tell, client, name, tuple(handlers)))
+            self._host.to_loop(functools.partial(self._tell, client, name, tuple(handlers)))
 
     def _tell(self, client: Client, name: str, handlers: tuple[JoinHandler, ...]) -> None:
         for handler in handlers:
-            self._runner.handle(functools.partial(handler, client), name)
+            self._host.handle(functools.partial(handler, client), name)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 from wslink.hub.authorization import Authorization, Authorizer
@@ -14,10 +13,8 @@ from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
 from wslink.hub.community import Community
 from wslink.hub.gate import Gate
-from wslink.hub.home import Home
+from wslink.hub.placement import Placement
 from wslink.hub.subscriptions import Subscriptions
-from wslink.hub.topics import Handler, Subscription
-from wslink.hub.work import Work
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
@@ -43,12 +40,11 @@ STOPS = "the server stops"
 
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
 
-
 HEARTBEAT = 30.0
 """Seconds."""
 
 
-class Hub(Home):
+class Hub(Placement):
     """The part of a server that does no I/O (session.ports.SessionOwner, hub.topics.Publisher).
 
     Args:
@@ -70,6 +66,7 @@ class Hub(Home):
         tokens: what leads clients back to their sessions.
         on_connect, on_disconnect: called with the id of a client that has come, and that has gone.
         on_detach, on_resume: the same, of one whose connection was lost, and that has returned.
+        on_change: called on the event loop's thread when a client has come, or gone.
     """
 
     def __init__(
@@ -87,10 +84,9 @@ class Hub(Home):
         self.limits: Limits = limits
         self.heartbeat: float = HEARTBEAT
         self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
-        self.work: Work = Work()
-        self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
+        self.service: Service = Service(owner, self.work.spawn, self.executors, limits, debug)
         self.authorization: Authorization = Authorization()
-        self.community: Community = Community(self.lock, self.work, self.on_loop)
+        self.community: Community = Community(self)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics, self.authorization)
         own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
         self.features: Features = Features((*own, Progress(), Stream(), *features))
@@ -106,6 +102,7 @@ class Hub(Home):
         self.on_disconnect: list[ClientHandler] = []
         self.on_detach: list[ClientHandler] = []
         self.on_resume: list[ClientHandler] = []
+        self.on_change: list[Callable[[], None]] = []
         self._detached: dict[SessionView, None] = {}  # the one that has waited for longest first
         self._gate = Gate(authenticate)
         self._headers_wanted = False
@@ -122,8 +119,9 @@ class Hub(Home):
         self.work.set_threads(threads)
 
     def authenticate_with(self, authenticate: Authenticator, wants_headers: bool = True) -> None:
-        """Let `authenticate` decide from the next hello on; connections that exist have brought no headers."""
-        self._gate.authenticate = authenticate
+        """Let `authenticate`, of the application, decide from the next hello on; connections that exist have brought
+        no headers."""
+        self._gate.authenticate = lambda credentials: self.perform(partial(authenticate, credentials))
         self._headers_wanted = wants_headers
 
     def authorize_with(self, authorize: Authorizer) -> None:
@@ -139,7 +137,7 @@ class Hub(Home):
 
     def start(self) -> None:
         """Bind to the running event loop and its thread."""
-        self.settle()
+        self.bind()
         self.reopen()
 
     def reopen(self) -> None:
@@ -165,7 +163,7 @@ class Hub(Home):
         return self._gate.admit(credentials)
 
     def opened(self, session: SessionView, opening: Opening) -> None:
-        if self._loop is not asyncio.get_running_loop():
+        if not self.is_bound:
             self.start()
         self.connected.add(session)
         try:
@@ -191,8 +189,9 @@ class Hub(Home):
             "client %s from %s connected%s",
             client.id, client.address or "nowhere", f" as {client.user}" if client.user else "", extra=client.log,
         )  # fmt: skip
+        self._changed()
         for handler in self.on_connect:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
         if not session.subscribing:
             self.subscriptions.announce(session)
 
@@ -202,7 +201,7 @@ class Hub(Home):
         if len(self._detached) > self.limits.max_clients:
             next(iter(self._detached)).close(1008, f"over max_clients ({self.limits.max_clients}) clients are away")
         for handler in self.on_detach:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
 
     def resumed(self, session: SessionView, opening: Opening) -> None:
         self._detached.pop(session, None)
@@ -211,7 +210,7 @@ class Hub(Home):
             client.address = opening.address
         logger.info("client %s has returned", session.client_id, extra=self._log(session))
         for handler in self.on_resume:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
 
     def merged(self, session: SessionView) -> None:
         self.connected.discard(session)
@@ -247,8 +246,13 @@ class Hub(Home):
         logger.info("client %s disconnected", session.client_id, extra=client.log if client is not None else None)
         for subscription in subscriptions:
             self.subscriptions.end(subscription)
+        self._changed()
         for handler in self.on_disconnect:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
+
+    def _changed(self) -> None:
+        for notify in tuple(self.on_change):
+            notify()
 
     def _shed(self) -> None:
         """Keep less for clients, and disconnect those for which most waits, until that of all is within its bound
@@ -262,9 +266,6 @@ class Hub(Home):
             limit, waiting = self.limits.max_server_backlog, most.queue.waiting
             most.close(1008, f"over max_server_backlog ({limit} bytes) wait for all clients, {waiting} of them for it")
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self.work.spawn(coroutine)
-
     # hub.topics.Publisher -------------------------------------------------------
 
     @property
@@ -277,18 +278,6 @@ class Hub(Home):
 
     def knows(self, client_id: str) -> bool:
         return client_id in self.sessions
-
-    def submit(self, deliver: Callable[[], None]) -> None:
-        ordering = self.service.ordering
-        if self.on_its_thread:
-            ordering.submit(deliver)
-        elif self._loop is not None:
-            self._loop.call_soon_threadsafe(ordering.submit, deliver, context=contextvars.Context())
-        else:  # there is no client yet
-            deliver()
-
-    def handle(self, handler: Handler, subscription: Subscription) -> None:
-        self.work.handle(handler, subscription)
 
 
 def _held(session: SessionView) -> int:

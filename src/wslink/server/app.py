@@ -86,10 +86,10 @@ class App(Offering, Clientele, Sharing):
         Offering.__init__(self, hub)
         self._server: Server | None = None
         self._included: Included | None = None
-        self.method("application.exit")(self._exit)
-        self.method("application.exit.later")(self._exit_later)
+        self.method("application.exit", run="loop")(self._exit)
+        self.method("application.exit.later", run="loop")(self._exit_later)
         if describe:
-            self.method("wslink.describe")(self.describe)
+            self.method("wslink.describe", run="loop")(self.describe)
 
     def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
         """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.

@@ -84,9 +84,9 @@ class Acknowledgements:
                 self._timer = asyncio.get_running_loop().call_later(due.within, self._late)
         return new
 
-    def send(self) -> None:
-        """Acknowledge what has arrived, at once (RES-11)."""
-        self._acknowledge(monotonic())
+    def send(self, asks: bool = False) -> None:
+        """Acknowledge what has arrived, at once; with `asks`, the peer is to do the same (RES-11)."""
+        self._acknowledge(monotonic(), (True,) if asks else ())
 
     def restart(self) -> None:
         """Another connection begins."""
@@ -98,13 +98,13 @@ class Acknowledgements:
         if self.received > self._acknowledged:
             self._acknowledge(monotonic())
 
-    def _acknowledge(self, now: float) -> None:
+    def _acknowledge(self, now: float, more: tuple[bool, ...] = ()) -> None:
         self._acknowledged = self.received
         self._acknowledged_at = now
         held = int((now - self._received_at) * 1000)
         numbers = self._numbers
-        more = () if numbers is None else numbers.report()
-        self._send(pack_extension((ACKNOWLEDGEMENT, self.received, held, *more)))
+        known = () if numbers is None else (*numbers.report(), *more)
+        self._send(pack_extension((ACKNOWLEDGEMENT, self.received, held, *known)))
 
     def stop(self) -> None:
         """The connection has ended."""

@@ -57,7 +57,7 @@ class Detachable(Refusals):
         """Number what is sent from now on, and keep it; hello's response is still to be sent, which has no number."""
         limits = self._owner.limits
         self.resumption = found = Resumption(limits.max_resume, limits.max_partial, self._owner.backlog)
-        self.queue.number = found.begin
+        self.queue.numbers = found
         return found
 
     def answer_hello(self, id_: str, result: dict[str, Value]) -> None:
