@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from wslink import settings as environment
 from wslink.console import say
 from wslink.errors import UsageError
+from wslink.hosts import is_loopback
 from wslink.http.asgi import AsgiApplication
-from wslink.http.origin import is_loopback
 from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
 from wslink.server import loop, workers
@@ -161,7 +161,8 @@ class App(Offering, Clientele, Sharing):
         if workers.is_one_of_several():
             logger.warning(workers.WARNING, "" if self._pages_need_secret else workers.EACH_ITS_OWN)
         self._hub.reopen()
-        return AsgiApplication(self._hub, options.ws, environment.split_origins(options.origins), CLIENT)
+        origins = environment.split_origins(options.origins)
+        return AsgiApplication(self._hub, options.ws, origins, CLIENT, guarded=not self._pages_need_secret)
 
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)
