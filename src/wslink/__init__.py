@@ -27,12 +27,14 @@ if TYPE_CHECKING:
         InvalidParams,
         LinkError,
         MethodError,
+        NotAuthorized,
         NotSerializable,
         SubscriptionOverflow,
         UsageError,
         WslinkError,
     )
     from wslink.hub.clients import Client
+    from wslink.hub.groups import Group
     from wslink.hub.on_demand import Viewer
     from wslink.hub.topics import Subscription, Topic
     from wslink.rpc.arrays import Array, Int64
@@ -49,6 +51,7 @@ _HOMES = {
     "Identity": "wslink.session.identity",
     "Credentials": "wslink.session.identity",
     "Client": "wslink.hub.clients",
+    "Group": "wslink.hub.groups",
     "App": "wslink.server.app",
     "Array": "wslink.rpc.arrays",
     "Int64": "wslink.rpc.arrays",
@@ -63,6 +66,7 @@ _HOMES = {
     "Link": "wslink.client.link",
     "LinkError": "wslink.errors",
     "MethodError": "wslink.errors",
+    "NotAuthorized": "wslink.errors",
     "NotSerializable": "wslink.errors",
     "Reconnect": "wslink.client.backoff",
     "Reconnected": "wslink.client.events",
@@ -91,6 +95,7 @@ __all__ = [
     "ClientSubscription",
     "ConnectionClosed",
     "Credentials",
+    "Group",
     "Identity",
     "Int64",
     "InvalidParams",
@@ -98,6 +103,7 @@ __all__ = [
     "Link",
     "LinkError",
     "MethodError",
+    "NotAuthorized",
     "NotSerializable",
     "RawArray",
     "Reconnect",

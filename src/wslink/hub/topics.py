@@ -8,10 +8,10 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 
 from wslink.errors import UsageError
 from wslink.hub.audience import Audience, Registry, Targets
-from wslink.hub.filter_index import filter_size
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.on_demand import OnDemand, RenderT
+from wslink.hub.recipients import Recipients
 from wslink.hub.retained import Retained, RetainedValue
 from wslink.hub.topic_types import TopicTypes
 from wslink.rpc.call import Call, current_call
@@ -41,12 +41,19 @@ class Subscription:
             topic.
         client_id: the client's id, as `link.clientId` shows it in JavaScript.
         topic: the Topic.
-        filter: the filter as the client sent it; {} for everything.
+        filter: the filter as the client sent it, together with what authorization made of it; {} for everything.
         active: false once it has ended.
+        implied: whether it is no wish for this topic in particular: a released client's, or a pattern's.
     """
 
     def __init__(
-        self, id_: int, session: SessionView, topic: Topic, definition: dict[str, Any], matches: Predicate
+        self,
+        id_: int,
+        session: SessionView,
+        topic: Topic,
+        definition: dict[str, Any],
+        matches: Predicate,
+        implied: bool = False,
     ) -> None:
         self.id = id_
         self.client_id: str = session.client_id
@@ -54,8 +61,7 @@ class Subscription:
         self.filter = definition
         self.active = True
         self.session = session
-        self.size: int = filter_size(definition)
-        """What its filter counts."""
+        self.implied: bool = implied
         self.flow: SubscriptionFlow | None = None
         """None for a client that acknowledges nothing."""
         self._matches = matches if definition else None
@@ -252,8 +258,8 @@ class Topic(Audience[Subscription]):
         tags: Tags | None = None,
         *,
         key: Hashable = None,
-        to: str | None = None,
-        exclude: str | None = None,
+        to: Recipients | None = None,
+        exclude: Recipients | None = None,
     ) -> int:
         """Send `payload` to the clients whose filter its tags match. From any thread; returns at once.
 
@@ -265,7 +271,7 @@ class Topic(Audience[Subscription]):
             payload: what can be sent (docs/python.md).
             tags: names to strings, numbers or booleans, which filters see; they are not sent.
             key: with "latest" delivery, what the payload is a newer version of; its tags unless given.
-            to, exclude: send it to this client id only, or to everyone but this one.
+            to, exclude: send it to this client only, or to everyone but this one: a client's id, a Client or a Group.
 
         Returns: the number of clients it is sent to; 0, and a warning, if the client in `to` is not connected.
 
@@ -287,7 +293,7 @@ class Topic(Audience[Subscription]):
         self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, plain, slot, call))
         return sum(map(len, targets.values()))
 
-    def _publish_retained(self, payload: Any, tags: dict[str, Tag], key: Hashable, exclude: str | None) -> int:
+    def _publish_retained(self, payload: Any, tags: dict[str, Tag], key: Hashable, exclude: Recipients | None) -> int:
         """Publish and keep. Who is sent it is found out when it is delivered, so that a subscriber that comes meanwhile
         gets it once, one way or the other."""
         encoders = {V2_WITH_ARRAYS, *(one.session.encoder for one in self.subscriptions)}
@@ -311,8 +317,8 @@ class Topic(Audience[Subscription]):
         tags: Tags | None = None,
         *,
         key: Hashable = None,
-        to: str | None = None,
-        exclude: str | None = None,
+        to: Recipients | None = None,
+        exclude: Recipients | None = None,
     ) -> int:
         """As `publish`, once no more than `Limits.max_outbox` bytes wait for any client that is sent it: a publisher
         goes as fast as its slowest subscriber.

@@ -23,6 +23,7 @@ from wslink.server.limits import limits as limits_of_environment
 from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
+from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
 from wslink.wire.limits import Limits
@@ -52,7 +53,7 @@ class Includable(Protocol):
         """Live in `hub`, beside what `included` is of earlier ones; `stop` stops the server. Raises UsageError."""
 
 
-class App(Offering, Clientele):
+class App(Offering, Clientele, Sharing):
     """An application: methods that clients call and topics that they subscribe to.
 
     Args:
