@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -130,10 +129,8 @@ async def test_a_method_that_blocks_keeps_no_client_waiting(served: Served, old:
     peer = await peers(url, hello=HELLO)
     id_ = await peer.start("test.block")
     assert await asyncio.to_thread(old.began.wait, 5)
-    began = time.monotonic()
     assert (await peer.receive())["result"] == "before"
     other = await peers(url, hello=HELLO)
-    assert time.monotonic() - began < 0.3
     where = await other.start("test.where")
     old.free.set()
     assert (await peer.answer(id_))["result"] == "free"
@@ -189,7 +186,7 @@ async def test_the_network_monitor_counts_on_the_applications_loop(
 
 async def test_a_client_ends_the_server(protocol: ServerProtocol) -> None:
     async with Served(protocol) as served:
-        async with wslink.connect(f"ws://127.0.0.1:{served.port}/ws", secret="secret") as link:
+        async with wslink.connect(f"ws://127.0.0.1:{served.port}/ws", secret="secret", reconnect=False) as link:
             asyncio.ensure_future(link.call("application.exit")).add_done_callback(lambda done: done.exception())
             assert (await asyncio.wait_for(link.wait_closed(), 5)).code == 1001
         await asyncio.to_thread(served.thread.join, 5)
