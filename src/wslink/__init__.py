@@ -13,7 +13,9 @@ TYPE_CHECKING = False  # as type checkers know it; to import it from typing woul
 if TYPE_CHECKING:
     from typing import Any
 
+    from wslink.client.backoff import Reconnect
     from wslink.client.connect import connect
+    from wslink.client.events import Reconnected
     from wslink.client.link import Link
     from wslink.client.subscription import ClientSubscription
     from wslink.client.transfers import Transfer
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
         InvalidParams,
         LinkError,
         MethodError,
+        NotAuthorized,
         NotSerializable,
         SubscriptionOverflow,
         UsageError,
         WslinkError,
     )
     from wslink.hub.clients import Client
+    from wslink.hub.groups import Group
     from wslink.hub.topics import Subscription, Topic
     from wslink.hub.viewer import Viewer
     from wslink.rpc.arrays import Array, Int64
@@ -47,6 +51,7 @@ _HOMES = {
     "Identity": "wslink.session.identity",
     "Credentials": "wslink.session.identity",
     "Client": "wslink.hub.clients",
+    "Group": "wslink.hub.groups",
     "App": "wslink.server.app",
     "Array": "wslink.rpc.arrays",
     "Int64": "wslink.rpc.arrays",
@@ -61,7 +66,10 @@ _HOMES = {
     "Link": "wslink.client.link",
     "LinkError": "wslink.errors",
     "MethodError": "wslink.errors",
+    "NotAuthorized": "wslink.errors",
     "NotSerializable": "wslink.errors",
+    "Reconnect": "wslink.client.backoff",
+    "Reconnected": "wslink.client.events",
     "Server": "wslink.server.server",
     "Subscription": "wslink.hub.topics",
     "SubscriptionOverflow": "wslink.errors",
@@ -87,6 +95,7 @@ __all__ = [
     "ClientSubscription",
     "ConnectionClosed",
     "Credentials",
+    "Group",
     "Identity",
     "Int64",
     "InvalidParams",
@@ -94,8 +103,11 @@ __all__ = [
     "Link",
     "LinkError",
     "MethodError",
+    "NotAuthorized",
     "NotSerializable",
     "RawArray",
+    "Reconnect",
+    "Reconnected",
     "Server",
     "Subscription",
     "SubscriptionOverflow",

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from functools import partial
+from typing import Any, Protocol
 
 from wslink.session.identity import Identity
 from wslink.session.view import SessionView
+
+
+class Membership(Protocol):
+    """What knows the groups of clients."""
+
+    def join(self, client: Client, name: str) -> bool: ...
+
+    def leave(self, client: Client, name: str) -> bool: ...
+
+    def groups_of(self, client: Client) -> tuple[str, ...]: ...
 
 
 class Client:
@@ -21,14 +32,46 @@ class Client:
         connected_at: when it authenticated, in seconds since the epoch.
     """
 
-    __slots__ = ("_identity", "_session", "address", "connected_at", "id")
+    __slots__ = ("_identity", "_membership", "_on_loop", "_session", "address", "connected_at", "id")
 
-    def __init__(self, session: SessionView, identity: Identity, address: str) -> None:
+    def __init__(
+        self,
+        session: SessionView,
+        identity: Identity,
+        address: str,
+        on_loop: Callable[[Callable[[], None]], None],
+        membership: Membership,
+    ) -> None:
         self.id: str = session.client_id
         self.address: str = address
         self.connected_at: float = time.time()
         self._identity = identity
+        self._membership = membership
         self._session = session
+        self._on_loop = on_loop
+
+    @property
+    def client_ids(self) -> tuple[str, ...]:
+        """Its id, as of what is published to."""
+        return (self.id,)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups that it is in."""
+        return self._membership.groups_of(self)
+
+    def join(self, group: str) -> bool:
+        """Add it to a group, until it leaves that or has gone for good; it stays in it while it is away and may return.
+        From any thread.
+
+        Returns:
+            False if it is in it already, or has gone.
+        """
+        return self._membership.join(self, group)
+
+    def leave(self, group: str) -> bool:
+        """Take it out of a group. From any thread. False if it is not in it."""
+        return self._membership.leave(self, group)
 
     @property
     def user(self) -> str:
@@ -50,16 +93,17 @@ class Client:
         return {name: value for name, value in known.items() if value}
 
     def disconnect(self, reason: str = "") -> None:
-        """End its connection with code 1000, after what waits for it. From the event loop's thread; safe to call more
-        than once."""
-        self._session.close(1000, reason)
+        """End its connection with code 1000, after what waits for it. From the event loop's thread or the
+        application's; safe to call more than once."""
+        self._on_loop(partial(self._session.close, 1000, reason))
 
     def __repr__(self) -> str:
         return f"<Client {self.id}{f' of {self.user}' if self.user else ''}>"
 
 
 class Clients(Mapping[str, Client]):
-    """The clients of a server, by id, the oldest first. A view: it changes as they come and go."""
+    """The clients of a server, by id, the oldest first. A view: it changes as they come and go, and its `values()` and
+    `items()` are those of one moment. Safe to read from any thread."""
 
     def __init__(self, clients: Mapping[str, Client]) -> None:
         self._clients = clients
@@ -72,6 +116,12 @@ class Clients(Mapping[str, Client]):
 
     def __len__(self) -> int:
         return len(self._clients)
+
+    def values(self) -> ValuesView[Client]:
+        return ValuesView(dict(self._clients))
+
+    def items(self) -> ItemsView[str, Client]:
+        return ItemsView(dict(self._clients))
 
     def __repr__(self) -> str:
         return f"<Clients {list(self._clients)}>"

@@ -8,11 +8,11 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 
 from wslink.errors import UsageError
 from wslink.hub.audience import Audience, Registry, Targets
-from wslink.hub.filter_index import filter_size
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.on_demand import OnDemand, RenderT
 from wslink.hub.quality import Rendered
+from wslink.hub.recipients import Recipients
 from wslink.hub.retained import Retained, RetainedValue
 from wslink.hub.topic_types import TopicTypes
 from wslink.rpc.call import Call, current_call
@@ -28,6 +28,7 @@ Handler = Callable[["Subscription"], Awaitable[None] | None]
 Check = Callable[[Any, "Tags | None"], None]
 """Raises UsageError for a payload and tags that are not as a topic declares."""
 HandlerT = TypeVar("HandlerT", bound=Handler)
+T = TypeVar("T")
 
 IMPLIED = 0
 """The id of the subscription to everything that a released client has of every topic (ORD-4)."""
@@ -41,12 +42,19 @@ class Subscription:
             topic.
         client_id: the client's id, as `link.clientId` shows it in JavaScript.
         topic: the Topic.
-        filter: the filter as the client sent it; {} for everything.
+        filter: the filter as the client sent it, together with what authorization made of it; {} for everything.
         active: false once it has ended.
+        implied: whether it is no wish for this topic in particular: a released client's, or a pattern's.
     """
 
     def __init__(
-        self, id_: int, session: SessionView, topic: Topic, definition: dict[str, Any], matches: Predicate
+        self,
+        id_: int,
+        session: SessionView,
+        topic: Topic,
+        definition: dict[str, Any],
+        matches: Predicate,
+        implied: bool = False,
     ) -> None:
         self.id = id_
         self.client_id: str = session.client_id
@@ -54,8 +62,7 @@ class Subscription:
         self.filter = definition
         self.active = True
         self.session = session
-        self.size: int = filter_size(definition)
-        """What its filter counts."""
+        self.implied: bool = implied
         self.flow: SubscriptionFlow | None = None
         """None for a client that acknowledges nothing."""
         self._matches = matches if definition else None
@@ -119,6 +126,12 @@ class Publisher(Registry, Protocol):
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine as a task that ends with the server at the latest."""
+
+    def perform(self, function: Callable[[], Any]) -> Any:
+        """What a function of the application returns, or what gives that once it is awaited."""
+
+    async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await `coroutine` on the event loop."""
 
     def submit(self, deliver: Callable[[], None]) -> None:
         """Run `deliver` in the order of publishing, on the event loop's thread."""
@@ -201,7 +214,7 @@ class Topic(Audience[Subscription]):
                 raise UsageError(f'topic {self.name!r}: on_demand needs delivery="latest"')
             if self._demand is not None and not may_replace(chosen):
                 raise UsageError(f"topic {self.name!r} is rendered on demand already, by {self._demand.function!r}")
-            before, self._demand = self._demand, OnDemand(self, chosen, self._publisher.spawn, share)
+            before, self._demand = self._demand, OnDemand(self, chosen, self._publisher, share)
             self._publisher.submit(lambda: self._begin_demand(before))
             return chosen
 
@@ -251,8 +264,8 @@ class Topic(Audience[Subscription]):
         tags: Tags | None = None,
         *,
         key: Hashable = None,
-        to: str | None = None,
-        exclude: str | None = None,
+        to: Recipients | None = None,
+        exclude: Recipients | None = None,
     ) -> int:
         """Send `payload` to the clients whose filter its tags match. From any thread; returns at once.
 
@@ -264,7 +277,7 @@ class Topic(Audience[Subscription]):
             payload: what can be sent (docs/python.md).
             tags: names to strings, numbers or booleans, which filters see; they are not sent.
             key: with "latest" delivery, what the payload is a newer version of; its tags unless given.
-            to, exclude: send it to this client id only, or to everyone but this one.
+            to, exclude: send it to this client only, or to everyone but this one: a client's id, a Client or a Group.
 
         Returns: the number of clients it is sent to; 0, and a warning, if the client in `to` is not connected.
 
@@ -286,7 +299,7 @@ class Topic(Audience[Subscription]):
         self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, plain, slot, call))
         return sum(map(len, targets.values()))
 
-    def _publish_retained(self, payload: Any, tags: dict[str, Tag], key: Hashable, exclude: str | None) -> int:
+    def _publish_retained(self, payload: Any, tags: dict[str, Tag], key: Hashable, exclude: Recipients | None) -> int:
         """Publish and keep. Who is sent it is found out when it is delivered, so that a subscriber that comes meanwhile
         gets it once, one way or the other."""
         encoders = {V2_WITH_ARRAYS, *(one.session.encoder for one in self.subscriptions)}
@@ -310,14 +323,14 @@ class Topic(Audience[Subscription]):
         tags: Tags | None = None,
         *,
         key: Hashable = None,
-        to: str | None = None,
-        exclude: str | None = None,
+        to: Recipients | None = None,
+        exclude: Recipients | None = None,
     ) -> int:
         """As `publish`, once no more than `Limits.max_outbox` bytes wait for any client that is sent it: a publisher
         goes as fast as its slowest subscriber.
 
         With "latest" delivery it returns at once, as what waits is replaced. A client that takes nothing for
-        `Limits.stall_timeout` seconds is disconnected, and waited for no longer. Call it on the event loop's thread.
+        `Limits.stall_timeout` seconds is disconnected, and waited for no longer. In an event loop of the server's.
 
         Returns, Raises:
             as `publish`.
@@ -328,7 +341,7 @@ class Topic(Audience[Subscription]):
             behind = next((one for sessions in targets.values() for one in sessions if not one.has_room), None)
             if behind is None:
                 break
-            await behind.room_again()
+            await self._publisher.on_loop_await(behind.room_again())
         return self.publish(payload, tags, key=key, to=to, exclude=exclude)
 
     def _deliver(
