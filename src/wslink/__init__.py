@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     )
     from wslink.hub.clients import Client
     from wslink.hub.groups import Group
-    from wslink.hub.on_demand import Viewer
     from wslink.hub.topics import Subscription, Topic
+    from wslink.hub.viewer import Viewer
     from wslink.rpc.arrays import Array, Int64
     from wslink.rpc.call import Call
     from wslink.server.app import App
@@ -76,7 +76,7 @@ _HOMES = {
     "Topic": "wslink.hub.topics",
     "Transfer": "wslink.client.transfers",
     "UsageError": "wslink.errors",
-    "Viewer": "wslink.hub.on_demand",
+    "Viewer": "wslink.hub.viewer",
     "WslinkError": "wslink.errors",
     "connect": "wslink.client.connect",
     "checkURI": "wslink.compat.uri",

@@ -11,6 +11,7 @@ from wslink.hub.audience import Audience, Registry, Targets
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.on_demand import OnDemand, RenderT
+from wslink.hub.quality import Rendered
 from wslink.hub.recipients import Recipients
 from wslink.hub.retained import Retained, RetainedValue
 from wslink.hub.topic_types import TopicTypes
@@ -96,6 +97,11 @@ class Subscription:
     def dropped(self) -> int:
         """Publications that a newer one replaced before they were sent, with "latest" delivery."""
         return self.flow.window.dropped if self.flow is not None else 0
+
+    @property
+    def window(self) -> int:
+        """Publications that may be on their way to its page; 0 for a client that acknowledges nothing."""
+        return self.flow.window.size if self.flow is not None else 0
 
     def __repr__(self) -> str:
         return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
@@ -232,14 +238,14 @@ class Topic(Audience[Subscription]):
         self,
         subscription: Subscription,
         packed: Any,
-        label: float | None,
+        label: Rendered | None,
         slot: Hashable = None,
         tags: Tags | None = None,
     ) -> None:
         """Send one subscription what was encoded for its session. On the event loop's thread.
 
         Args:
-            label: the quality it was rendered at; None for what says nothing of the quality that fits.
+            label: what it was rendered at; None for what says nothing of the quality that fits.
             slot, tags: see `_slot` and `publish`.
         """
         session = subscription.session
@@ -355,7 +361,7 @@ class Topic(Audience[Subscription]):
             for session in sessions:
                 if slot is not None and session.flow is not None and ids:
                     gates = session.flow.gates(ids)
-                    label = gates[0].quality if gates else None
+                    label = Rendered(gates[0].quality) if gates else None
                     session.send_within(message, slot, (self.name,), gates, label, (ids, tags), self.lane)
                 elif call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
                     session.send(message, slot, (self.name, call.id), self.lane)
