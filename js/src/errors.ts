@@ -31,6 +31,8 @@ export const ErrorCode = {
   notSerializable: -32002,
   /** A limit of docs/protocol/limits.md was reached. */
   limit: -32003,
+  /** The server does not let this client do it. */
+  notAuthorized: -32004,
   /** The caller gave the call up. */
   cancelled: -32800,
   /** A newer call of a latest-wins method took the place of one that waited. */

@@ -7,6 +7,7 @@ WslinkError
 │   ├── MethodNotFound       -32601  no such method
 │   ├── InvalidParams        -32602  arguments, a filter or a topic are refused
 │   ├── AuthenticationError  -32000  wrong secret, or anything but hello before a good hello
+│   ├── NotAuthorized        -32004  the application does not let this client do it
 │   ├── LimitExceeded        -32003  a named limit was reached
 │   └── Superseded           -32801  a newer call of a latest-wins method took the place of one that waited
 ├── MethodError              raised by a method to fail with a message and data of its own
@@ -39,6 +40,7 @@ AUTHENTICATION_ERROR = -32000
 EXCEPTION_ERROR = -32001
 RESULT_SERIALIZE_ERROR = -32002
 LIMIT_ERROR = -32003
+NOT_AUTHORIZED = -32004
 CANCELLED = -32800
 SUPERSEDED = -32801
 INTERNAL_ERROR = -32603
@@ -90,6 +92,10 @@ class InvalidParams(PeerError):
 
 class AuthenticationError(PeerError):
     code = AUTHENTICATION_ERROR
+
+
+class NotAuthorized(PeerError):
+    code = NOT_AUTHORIZED
 
 
 class LimitExceeded(PeerError):

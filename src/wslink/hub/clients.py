@@ -6,13 +6,23 @@ import asyncio
 import time
 from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from wslink.errors import CLIENT_ERROR, CallError
 from wslink.session.client_calls import OnProgress
 from wslink.session.identity import Identity
 from wslink.session.view import SessionView
 from wslink.wire.messages import DISCONNECTED
+
+
+class Membership(Protocol):
+    """What knows the groups of clients."""
+
+    def join(self, client: Client, name: str) -> bool: ...
+
+    def leave(self, client: Client, name: str) -> bool: ...
+
+    def groups_of(self, client: Client) -> tuple[str, ...]: ...
 
 
 class Client:
@@ -26,17 +36,46 @@ class Client:
         connected_at: when it authenticated, in seconds since the epoch.
     """
 
-    __slots__ = ("_identity", "_on_loop", "_session", "address", "connected_at", "id")
+    __slots__ = ("_identity", "_membership", "_on_loop", "_session", "address", "connected_at", "id")
 
     def __init__(
-        self, session: SessionView, identity: Identity, address: str, on_loop: Callable[[Callable[[], None]], None]
+        self,
+        session: SessionView,
+        identity: Identity,
+        address: str,
+        on_loop: Callable[[Callable[[], None]], None],
+        membership: Membership,
     ) -> None:
         self.id: str = session.client_id
         self.address: str = address
         self.connected_at: float = time.time()
         self._identity = identity
+        self._membership = membership
         self._session = session
         self._on_loop = on_loop
+
+    @property
+    def client_ids(self) -> tuple[str, ...]:
+        """Its id, as of what is published to."""
+        return (self.id,)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The names of the groups that it is in."""
+        return self._membership.groups_of(self)
+
+    def join(self, group: str) -> bool:
+        """Add it to a group, until it leaves that or has gone for good; it stays in it while it is away and may return.
+        From any thread.
+
+        Returns:
+            False if it is in it already, or has gone.
+        """
+        return self._membership.join(self, group)
+
+    def leave(self, group: str) -> bool:
+        """Take it out of a group. From any thread. False if it is not in it."""
+        return self._membership.leave(self, group)
 
     @property
     def user(self) -> str:

@@ -42,6 +42,8 @@ class Limits:
     """LIM-6: time in which a client has to take some of what waits for it; 0 for ever."""
     max_subscriptions: int = 1024
     """LIM-7: subscriptions per client."""
+    max_patterns: int = 32
+    """LIM-7: of these, those to patterns, each of which counts for every topic that it stands for."""
     max_filter_conditions: int = 32
     """LIM-7: conditions in a filter, those of the filters in it included."""
     max_filter_depth: int = 8
