@@ -13,7 +13,9 @@ TYPE_CHECKING = False  # as type checkers know it; to import it from typing woul
 if TYPE_CHECKING:
     from typing import Any
 
+    from wslink.client.backoff import Reconnect
     from wslink.client.connect import connect
+    from wslink.client.events import Reconnected
     from wslink.client.link import Link
     from wslink.client.subscription import ClientSubscription
     from wslink.client.transfers import Transfer
@@ -21,22 +23,27 @@ if TYPE_CHECKING:
     from wslink.errors import (
         AuthenticationError,
         CallError,
+        ClientGone,
         ConnectionClosed,
         InvalidParams,
         LinkError,
         MethodError,
+        NotAuthorized,
         NotSerializable,
         SubscriptionOverflow,
         UsageError,
         WslinkError,
     )
     from wslink.hub.clients import Client
-    from wslink.hub.on_demand import Viewer
+    from wslink.hub.groups import Group
     from wslink.hub.topics import Subscription, Topic
+    from wslink.hub.viewer import Viewer
+    from wslink.rpc.arrays import Array, Int64
     from wslink.rpc.call import Call
     from wslink.server.app import App
     from wslink.server.server import Server
     from wslink.session.identity import Credentials, Identity
+    from wslink.wire.arrays import RawArray
     from wslink.wire.limits import Limits
 
 __license__ = "BSD-3-Clause"
@@ -45,10 +52,15 @@ _HOMES = {
     "Identity": "wslink.session.identity",
     "Credentials": "wslink.session.identity",
     "Client": "wslink.hub.clients",
+    "Group": "wslink.hub.groups",
     "App": "wslink.server.app",
+    "Array": "wslink.rpc.arrays",
+    "Int64": "wslink.rpc.arrays",
+    "RawArray": "wslink.wire.arrays",
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
     "CallError": "wslink.errors",
+    "ClientGone": "wslink.errors",
     "ClientSubscription": "wslink.client.subscription",
     "ConnectionClosed": "wslink.errors",
     "InvalidParams": "wslink.errors",
@@ -56,14 +68,17 @@ _HOMES = {
     "Link": "wslink.client.link",
     "LinkError": "wslink.errors",
     "MethodError": "wslink.errors",
+    "NotAuthorized": "wslink.errors",
     "NotSerializable": "wslink.errors",
+    "Reconnect": "wslink.client.backoff",
+    "Reconnected": "wslink.client.events",
     "Server": "wslink.server.server",
     "Subscription": "wslink.hub.topics",
     "SubscriptionOverflow": "wslink.errors",
     "Topic": "wslink.hub.topics",
     "Transfer": "wslink.client.transfers",
     "UsageError": "wslink.errors",
-    "Viewer": "wslink.hub.on_demand",
+    "Viewer": "wslink.hub.viewer",
     "WslinkError": "wslink.errors",
     "connect": "wslink.client.connect",
     "checkURI": "wslink.compat.uri",
@@ -74,20 +89,28 @@ _HOMES = {
 
 __all__ = [
     "App",
+    "Array",
     "AuthenticationError",
     "Call",
     "CallError",
     "Client",
+    "ClientGone",
     "ClientSubscription",
     "ConnectionClosed",
     "Credentials",
+    "Group",
     "Identity",
+    "Int64",
     "InvalidParams",
     "Limits",
     "Link",
     "LinkError",
     "MethodError",
+    "NotAuthorized",
     "NotSerializable",
+    "RawArray",
+    "Reconnect",
+    "Reconnected",
     "Server",
     "Subscription",
     "SubscriptionOverflow",

@@ -11,6 +11,7 @@ from wslink.version import __version__
 COMMANDS = {
     "serve": ("wslink.server.cli", "serve an application: module:attribute of an App"),
     "launch": ("wslink.launcher.cli", "start a session of an application per user, as a configuration says"),
+    "describe": ("wslink.contract.describe", "print what a server offers, as JSON Schema"),
     "relay": ("wslink.relay.cli", "carry WebSockets to servers that browsers cannot reach"),
 }
 """Each command's module, which has a `main`, and what it does."""
@@ -27,7 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wslink",
         description="The live link between a Python process and a browser.",
-        epilog="\n".join(f"  {name:<8}{text}" for name, (_, text) in COMMANDS.items()),
+        epilog="\n".join(f"  {name:<9}{text}" for name, (_, text) in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)

@@ -17,6 +17,9 @@ RUN_BY = {
         ],
         "html": ["tests/browser/readme.test.js::the README's page paints what the README's server publishes"],
     },
+    "docs/contract.md": {
+        "python": ["tests/docs/test_contract_page.py::test_the_example_is_described"],
+    },
     "docs/deployment.md": {
         "python": ["tests/deployment/test_web_servers.py::test_one_workstation"],
         "toml": [
@@ -63,6 +66,7 @@ RUN_BY = {
             "tests/docs/test_python_pages.py::test_who_a_client_is",
             "tests/docs/test_python_pages.py::test_the_overview_connects",
             "tests/docs/test_python_pages.py::test_a_transfer_is_shown",
+            "tests/docs/test_python_pages.py::test_a_room_of_tenants",
         ]
     },
     "docs/relay.md": {

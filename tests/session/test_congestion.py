@@ -142,6 +142,41 @@ def test_the_line_is_busy_and_its_queue_short(mbit: int, round_trip: float) -> N
     assert run.delay_by_queue(5, 10, line) < max(0.25 * round_trip, 2 * run.controller.chunk_size / line.rate) + 0.03
 
 
+def test_start_up_makes_no_long_queue() -> None:
+    """What a small message waits for while the rate is being found, behind a large one."""
+    line = Line(20 * MBIT, 0.04)
+    run = transfer(line, 3)
+    assert max(queue for _, queue in run.queues) < 0.06
+    assert run.rate(0, 3) > 0.9 * line.rate
+
+
+class Bursts(Sender):
+    """A line on a busy machine: acknowledgements wait for up to 90 ms, once a second or more, and then come at once."""
+
+    def __init__(self, line: Line, seed: int) -> None:
+        super().__init__(line)
+        chance, time = random.Random(seed), 0.0
+        self.pauses: list[tuple[float, float]] = []
+        while time < 20:
+            time += chance.expovariate(1.5)
+            self.pauses.append((time, time := time + 0.09 * chance.random()))
+
+    def _acknowledge(self, now: float, total: float) -> None:
+        later = next((end for start, end in self.pauses if start <= now < end), None)
+        if later is None:
+            super()._acknowledge(now, total)
+        else:
+            self.at(later, "acknowledge", total)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_acknowledgements_in_bursts_make_no_queue_that_stays(seed: int) -> None:
+    line = Line(20 * MBIT, 0.04)
+    run = Bursts(line, seed).until(12)
+    assert run.delay_by_queue(1, 12, line) < 0.045
+    assert run.rate(1, 12) > 0.9 * line.rate
+
+
 def test_a_line_that_becomes_slower_is_noticed() -> None:
     line = Line(20 * MBIT, 0.04)
     run = transfer(line, 14, {5.0: 5 * MBIT})

@@ -13,12 +13,17 @@ const RATE_ROUNDS = 10;
 const CONGESTED_ROUNDS = 2;
 const RTT_WINDOW = 10;
 const STARTUP_GAIN = 2.885;
-const STARTUP_WINDOW_GAIN = 2;
+const STARTUP_WINDOW_GAIN = 1.25;
 const STARTUP_GROWTH = 1.25;
 const STARTUP_ROUNDS = 3;
 const STARTUP_QUEUE = 1.25;
 const TRAIN = 4 * MIN_CHUNK;
 const CYCLE = [1.25, 0.75, 1, 1, 1, 1, 1, 1];
+const DRAIN = 1;
+const CRUISE = 2;
+const DRAIN_ROUNDS = 4;
+const QUEUE_ROUNDS = 2;
+const QUEUE = 1.25;
 const WINDOW_GAIN = 1.5;
 const TIMER = 0.001;
 
@@ -136,7 +141,7 @@ export class CongestionController {
     this.#firstTime = newest.time;
     this.#sampleRtt(now, Math.max(now - newest.time - Math.max(held, 0), 1e-6));
     this.#countRound(newest, this.#sampleRate(now, newest, held));
-    if (!this.#started && this.rtt > STARTUP_QUEUE * this.minRtt + 2 * CHUNK_TIME) {
+    if (!this.#started && this.rtt > STARTUP_QUEUE * this.minRtt + CHUNK_TIME) {
       this.#fullRate = this.rate;
       this.#started = true;
     }
@@ -166,8 +171,7 @@ export class CongestionController {
     const rate = size / Math.max(acknowledging, sending);
     const limited = newest.limited && !(size >= TRAIN && sending > 0 && sending < 0.8 * acknowledging);
     if (newest.limited && rate < this.rate) return limited;
-    const queues = this.#started && this.rtt > 2 * this.minRtt + 2 * CHUNK_TIME;
-    const rounds = queues ? CONGESTED_ROUNDS : RATE_ROUNDS;
+    const rounds = this.#queues ? CONGESTED_ROUNDS : RATE_ROUNDS;
     keep(this.#rates, { at: this.#round, value: rate }, (old) => old <= rate, this.#round - rounds + 1);
     return limited;
   }
@@ -185,17 +189,28 @@ export class CongestionController {
     }
   }
 
+  get #queues(): boolean {
+    return this.#started && this.rtt > QUEUE * this.minRtt + 2 * CHUNK_TIME;
+  }
+
   #advance(now: number): void {
     if (!this.#started) return;
-    const drained = this.inFlight <= this.#bandwidthDelay();
+    const drained = this.inFlight <= Math.max(this.#bandwidthDelay(), this.chunkSize);
+    const rounds = (now - this.#cycleStart) / this.minRtt;
+    let phase = this.#cycle;
     if (!this.#drained) {
       this.#drained = drained;
-      this.#cycle = 2;
+      phase = CRUISE;
       this.#cycleStart = now;
-    } else if (now - this.#cycleStart >= this.minRtt || (this.#gain < 1 && drained)) {
-      this.#cycle = (this.#cycle + 1) % CYCLE.length;
-      this.#cycleStart = now;
+    } else if (this.#gain < 1) {
+      if (drained || rounds >= DRAIN_ROUNDS) phase = CRUISE;
+    } else if (this.#queues && (phase < CRUISE || phase >= CRUISE + QUEUE_ROUNDS)) {
+      phase = DRAIN;
+    } else if (rounds >= 1) {
+      phase = (phase + 1) % CYCLE.length;
     }
+    if (phase !== this.#cycle) this.#cycleStart = now;
+    this.#cycle = phase;
   }
 
   get #gain(): number {

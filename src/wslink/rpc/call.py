@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import msgspec
 
 Executor = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a function elsewhere than on the event loop's thread."""
+"""Runs a function elsewhere than on the event loop's thread, in the context of its caller. What it returns may be
+awaitable on the application's thread (`run="main"`), and is awaited there."""
 
 
 class Caller(Protocol):
@@ -32,6 +33,15 @@ class Caller(Protocol):
     @property
     def address(self) -> str: ...
     def disconnect(self, reason: str = "") -> None: ...
+    async def call(
+        self,
+        method: str,
+        /,
+        *args: Any,
+        timeout: float | None = None,
+        on_progress: Callable[[Any], object] | None = None,
+        **kwargs: Any,
+    ) -> Any: ...
 
 
 class Call(msgspec.Struct, eq=False):
@@ -45,6 +55,7 @@ class Call(msgspec.Struct, eq=False):
         answered: whether the response has been sent.
         cancelled: whether the caller has given the call up, or has gone. An async method gets CancelledError; one that
             runs in a thread asks for this now and then, or calls `raise_if_cancelled`.
+        lengths: what the symbols in its arrays' shapes stand for (see Array); {} for a call without any.
         streams: what carries its items, which is not for methods.
         report: what sends progress; None where the caller has not asked for any.
     """
@@ -55,6 +66,7 @@ class Call(msgspec.Struct, eq=False):
     id: str
     answered: bool = False
     cancelled: bool = False
+    lengths: Mapping[str, int] = {}
     streams: Any = None
     report: Callable[[Any], None] | None = None
 

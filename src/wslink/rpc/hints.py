@@ -15,91 +15,57 @@ import sys
 import types
 import typing
 from collections import abc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
 
+from wslink.rpc.arrays import Array, array_hint, dims, is_numpy, numpy_hint
 from wslink.rpc.call import Call
+from wslink.rpc.converters import (
+    UNIONS,
+    Hint,
+    Unsupported,
+    convert,
+    converter,
+    expected_not,
+    name_of,
+    origin_of,
+    without_names,
+)
 from wslink.wire.value import Value
 
-Hint: TypeAlias = Any
-"""A type hint, as the typing module has it."""
-
-_UNIONS = (typing.Union, types.UnionType)
+UnderWay: TypeAlias = Mapping[Hint, Hint]
+NONE: UnderWay = types.MappingProxyType({})
 _LISTS = (abc.Iterable, abc.Reversible, abc.Container)
-_BUILTINS = (bytes, bytearray, memoryview)
-"""Types that arrive as themselves: text in their place is no base64."""
 
 
-def origin_of(hint: Hint) -> Hint:
-    """`typing.get_origin`, whatever type checkers take a hint for."""
-    return typing.get_origin(hint)
-
-
-class Unsupported(TypeError):
-    """A hint that cannot be checked. The message says what is wrong with it."""
-
-
-class _Converting(type):
-    convert: Callable[[Value], Value]
-
-    def __instancecheck__(cls, instance: object) -> bool:
-        return True  # msgspec asks after it has converted
-
-
-class Converter(metaclass=_Converting):
-    """Stands for a hint that msgspec does not know. Subclasses are made by `converter`."""
-
-
-def convert(value: Value, hint: Hint) -> Value:
-    """`value` as `hint`, which `checkable` gave. Raises msgspec.ValidationError."""
-    return msgspec.convert(value, hint, dec_hook=_decode, str_keys=False, builtin_types=_BUILTINS)
-
-
-def _decode(expected: Hint, value: Value) -> Value:
-    """What msgspec does not know: a Converter's, or instances of a class, such as numpy.ndarray."""
-    if type(expected) is _Converting:
-        return expected.convert(value)
-    if isinstance(value, origin_of(expected) or expected):
-        return value
-    raise _expected(_name(expected), value)
-
-
-def _expected(what: str, value: Value) -> ValueError:
-    return ValueError(f"Expected `{what}`, got `{type(value).__name__}`")
-
-
-def converter(name: str, function: Callable[[Hint], Hint]) -> Hint:
-    return _Converting(name, (Converter,), {"convert": staticmethod(function)})
-
-
-def _name(hint: Hint) -> str:
-    return hint.__qualname__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
-
-
-def checkable(hint: Hint, under_way: tuple[Hint, ...] = ()) -> Hint:
+def checkable(hint: Hint, under_way: UnderWay = NONE) -> Hint:
     """`hint`, or what stands for it where msgspec cannot check it.
 
     Args:
         hint: a resolved type hint.
-        under_way: classes whose fields are being looked at, which may refer to themselves.
+        under_way: classes whose fields are being looked at, which may refer to themselves, and what stands for them;
+            None for themselves.
 
     Raises:
         Unsupported: if nothing can check it.
     """
-    hint = _without_names(hint)
+    hint = without_names(hint)
     inner = functools.partial(checkable, under_way=under_way)
     origin, args = origin_of(hint), typing.get_args(hint)
     if hint is Call:
         raise Unsupported("a Call is passed as a parameter of its own, and nowhere else")
     if origin is typing.Annotated:
+        array = next((note for note in hint.__metadata__ if isinstance(note, Array)), None)
+        if array is not None:
+            return array_hint(array, args[0])
         base = inner(args[0])
         return hint if base is args[0] else operator.getitem(typing.Annotated, (base, *hint.__metadata__))
-    if origin in _UNIONS:
+    if origin in UNIONS:
         return _union(hint, args, inner)
-    if _is_numpy(origin or hint):
-        return _array(hint, args)
+    if is_numpy(origin or hint):
+        return numpy_hint(hint, args)
     special = _collection(origin or hint, args, inner)
     if special is not None:
         return special
@@ -115,27 +81,8 @@ def _native(hint: Hint) -> Hint:
     try:
         convert({}, msgspec.defstruct("probe", [("value", hint, None)]))
     except TypeError as error:
-        raise Unsupported(f"{_name(hint)} cannot be checked: {str(error).splitlines()[0][:200]}") from None
+        raise Unsupported(f"{name_of(hint)} cannot be checked: {str(error).splitlines()[0][:200]}") from None
     return hint
-
-
-def _without_names(hint: Hint) -> Hint:
-    """What a name stands for: a NewType, a type alias, a type variable."""
-    if isinstance(hint, typing.TypeVar):
-        if hint.__constraints__:
-            return functools.reduce(operator.or_, hint.__constraints__)
-        return Any if hint.__bound__ is None else hint.__bound__
-    if _is_alias(hint):
-        return _without_names(hint.__value__)
-    if _is_alias(alias := origin_of(hint)):  # such as NumPy's NDArray[...], from NumPy 2.5 on
-        given = dict(zip(alias.__type_params__, typing.get_args(hint), strict=True))
-        return _without_names(alias.__value__[tuple(given[name] for name in alias.__value__.__parameters__)])
-    return _without_names(hint.__supertype__) if hasattr(hint, "__supertype__") else hint
-
-
-def _is_alias(hint: Hint) -> bool:
-    """Whether it is a name that a `type` statement gave (Python 3.12)."""
-    return type(hint).__name__ == "TypeAliasType"
 
 
 # Unions --------------------------------------------------------------------------
@@ -155,18 +102,22 @@ def _union(hint: Hint, args: tuple[Hint, ...], inner: Callable[[Hint], Hint]) ->
 
 def _one_of(hint: Hint, members: tuple[tuple[Hint, Hint], ...], value: Value) -> Value:
     """`value` as the first member that takes it; of dataclasses, the first that also knows all of its keys."""
-    found: list[Hint] = []
+    found: list[tuple[Hint, Mapping[str, int]]] = []
+    before = dims.known
     for member, checked in members:
+        dims.known = before
         try:
             new = convert(value, checked)
         except msgspec.ValidationError:
             continue
         if type(new) is type(value) or not isinstance(value, dict) or _field_names(member) >= value.keys():
             return new
-        found.append(new)
+        found.append((new, dims.known))
     if found:
-        return found[0]
-    raise _expected(" | ".join(_name(member) for member, _ in members), value)
+        first, dims.known = found[0]
+        return first
+    dims.known = before
+    raise expected_not(" | ".join(name_of(member) for member, _ in members), value)
 
 
 def _field_names(kind: Hint) -> frozenset[str]:
@@ -216,10 +167,10 @@ def _factory(args: tuple[Hint, ...]) -> Hint:
 
 
 def _parameterized(
-    hint: Hint, origin: Hint, args: tuple[Hint, ...], inner: Callable[[Hint], Hint], under_way: tuple[Hint, ...]
+    hint: Hint, origin: Hint, args: tuple[Hint, ...], inner: Callable[[Hint], Hint], under_way: UnderWay
 ) -> Hint:
     if origin in under_way:
-        return hint
+        return under_way[origin] or hint
     if isinstance(origin, type) and origin.__module__ not in ("builtins", "collections.abc", "typing"):
         return _class(hint, under_way)  # a generic class of the application's
     new = tuple(arg if arg is Ellipsis else inner(arg) for arg in args)
@@ -228,72 +179,14 @@ def _parameterized(
     return _native(origin[new[0] if len(new) == 1 else new])
 
 
-# Arrays ----------------------------------------------------------------------------
-
-
-def _is_numpy(kind: Hint) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(kind, type) and issubclass(kind, (numpy.ndarray, numpy.generic))
-
-
-def _array(hint: Hint, args: tuple[Hint, ...]) -> Hint:
-    import numpy
-
-    if isinstance(hint, type) and issubclass(hint, numpy.generic):
-        return _scalar(hint)
-    kinds = [typing.get_args(arg)[0] for arg in args[1:] if typing.get_args(arg)]  # of numpy.dtype[...]
-    members = [_without_names(kind) for kind in _members(kinds[0])] if kinds else []
-    scalars = tuple(kind for kind in (origin_of(m) or m for m in members) if _is_numpy(kind))
-    if not scalars or numpy.generic in scalars or len(scalars) < len(members):
-        return origin_of(hint) or hint
-    names = " | ".join(kind.__name__ for kind in scalars)
-
-    def check(value: Value) -> Value:
-        if not isinstance(value, numpy.ndarray):
-            raise _expected("numpy.ndarray", value)
-        if not issubclass(value.dtype.type, scalars):
-            raise ValueError(f"Expected an array of `{names}`, got one of `{value.dtype}`")
-        return value
-
-    return converter(f"an array of {names}", check)
-
-
-def _members(hint: Hint) -> tuple[Hint, ...]:
-    return typing.get_args(hint) if origin_of(hint) in _UNIONS else (hint,)
-
-
-def _scalar(kind: Hint) -> Hint:
-    """A NumPy scalar: a number that its type holds without loss of more than precision."""
-    import numpy
-
-    wanted = {"b": bool, "i": int, "u": int, "f": float}.get(numpy.dtype(kind).kind) if kind in _concrete() else None
-    if wanted is None:
-        raise Unsupported(f"no client can send a {kind.__name__}; use a plain number, text or an array")
-
-    def check(value: Value) -> Value:
-        plain = convert(value, wanted)
-        try:
-            return numpy.array(plain).astype(kind)[()] if wanted is not int else numpy.asarray(plain, kind)[()]
-        except OverflowError:
-            raise ValueError(f"Expected `{kind.__name__}`, got {plain}, which is out of its range") from None
-
-    return converter(kind.__name__, check)
-
-
-def _concrete() -> Iterable[Hint]:
-    import numpy
-
-    return numpy.sctypeDict.values()
-
-
 # Classes ---------------------------------------------------------------------------
 
 
-def _class(hint: Hint, under_way: tuple[Hint, ...]) -> Hint:
+def _class(hint: Hint, under_way: UnderWay) -> Hint:
     """A class: one of msgspec's, one with fields, or one whose instances arrive as they are."""
     kind = origin_of(hint) or hint
     if kind in under_way:
-        return hint
+        return under_way[kind] or hint
     if getattr(kind, "_is_protocol", False) and not getattr(kind, "_is_runtime_protocol", False):
         raise Unsupported(f"{kind.__qualname__} is a protocol that cannot be checked: make it @runtime_checkable")
     if hasattr(kind, "model_validate"):
@@ -302,14 +195,18 @@ def _class(hint: Hint, under_way: tuple[Hint, ...]) -> Hint:
     if fields is None:
         return _native(kind)
     variables = dict(zip(getattr(kind, "__parameters__", ()), typing.get_args(hint), strict=False))
-    fields = {name: _substituted(field, variables) for name, field in fields.items()}
-    checked = {name: checkable(field, (*under_way, kind)) for name, field in fields.items()}
+    fields = {name: substituted(field, variables) for name, field in fields.items()}
+    checked = {name: checkable(field, {**under_way, kind: None}) for name, field in fields.items()}
     if all(checked[name] is field for name, field in fields.items()):
         return _native(hint)
-    return converter(kind.__qualname__, functools.partial(_filled, kind, _shadow(kind, checked)))
+    made: list[Hint] = []
+    itself = converter(kind.__qualname__, lambda value: _filled(kind, made[0], value))
+    checked = {name: checkable(field, {**under_way, kind: itself}) for name, field in fields.items()}
+    made.append(_shadow(kind, checked))
+    return itself
 
 
-def _substituted(hint: Hint, variables: dict[Hint, Hint]) -> Hint:
+def substituted(hint: Hint, variables: dict[Hint, Hint]) -> Hint:
     """`hint` with what stands for its type variables."""
     if isinstance(hint, typing.TypeVar):
         return variables.get(hint, hint)
@@ -334,19 +231,31 @@ def _fields(kind: Hint) -> dict[str, Hint] | None:
         names = list(kind.__annotations__)
     elif issubclass(kind, msgspec.Struct):
         names = kind.__struct_fields__
+    elif hasattr(kind, "__attrs_attrs__"):
+        names = [field.name for field in kind.__attrs_attrs__ if field.init]
     else:
         return None
     try:
         hints = typing.get_type_hints(kind, include_extras=True)
     except Exception as error:
         raise Unsupported(f"a field of {kind.__qualname__} has a hint that cannot be resolved: {error}") from None
-    return {name: _bare(hints.get(name, Any)) for name in names}
+    return {name: bare(hints.get(name, Any)) for name in names}
 
 
-def _bare(hint: Hint) -> Hint:
+def bare(hint: Hint) -> Hint:
     """The hint of a key that is required or not."""
     marks = (getattr(typing, "Required", None), getattr(typing, "NotRequired", None))
     return typing.get_args(hint)[0] if origin_of(hint) in marks and typing.get_args(hint) else hint
+
+
+def required_keys(kind: Hint) -> frozenset[str]:
+    """The keys that a TypedDict must have. Under `from __future__ import annotations` it does not know itself."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    optional, required = (
+        {name for name, hint in hints.items() if origin_of(hint) is not None and str(origin_of(hint)).endswith(mark)}
+        for mark in (".NotRequired", ".Required")
+    )
+    return frozenset((kind.__required_keys__ - optional) | required)
 
 
 def _shadow(kind: Hint, checked: dict[str, Hint]) -> Hint:
@@ -355,11 +264,15 @@ def _shadow(kind: Hint, checked: dict[str, Hint]) -> Hint:
         raise Unsupported(f"{kind.__qualname__} is a msgspec.Struct with a field that msgspec cannot check")
     optional: Callable[[str], bool]
     if typing.is_typeddict(kind):
-        optional = lambda name: name not in kind.__required_keys__  # noqa: E731
+        required = required_keys(kind)
+        optional = lambda name: name not in required  # noqa: E731
     elif dataclasses.is_dataclass(kind):
         missing = dataclasses.MISSING
         given = {f.name: f.default is not missing or f.default_factory is not missing for f in dataclasses.fields(kind)}
         optional = given.__getitem__
+    elif hasattr(kind, "__attrs_attrs__"):
+        nothing = sys.modules["attr"].NOTHING
+        optional = {field.name: field.default is not nothing for field in kind.__attrs_attrs__}.__getitem__
     else:
         optional = lambda name: name in kind._field_defaults  # noqa: E731
     fields: list[Hint] = [
@@ -378,4 +291,5 @@ def _filled(kind: Hint, shadow: Hint, value: Value) -> Value:
         value = dict(zip(kind._fields, value, strict=False))
     found = convert(value, shadow)
     given = {name: item for name in shadow.__struct_fields__ if type(item := getattr(found, name)) is not _Unset}
-    return kind(**given)
+    aliases = {field.name: field.alias for field in getattr(kind, "__attrs_attrs__", ())}
+    return kind(**{aliases.get(name, name): item for name, item in given.items()})

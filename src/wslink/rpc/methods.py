@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
-from wslink.errors import UsageError
+from wslink.errors import MethodError, UsageError
 from wslink.rpc.call import Call
+from wslink.rpc.converters import Unsupported
+from wslink.rpc.description import problems, result_hint
+from wslink.rpc.hints import checkable
 from wslink.rpc.interceptors import Function, Interceptor, compose
 from wslink.rpc.priority import Priority, lane_of
 from wslink.rpc.resolution import target_of
+from wslink.rpc.results import checking
 from wslink.rpc.schema import Signature
 from wslink.rpc.streaming import awaitable, streaming
 from wslink.rpc.suggest import Suggestions
 from wslink.wire.messages import is_method_name
 from wslink.wire.show import shown
+
+logger: logging.Logger = logging.getLogger("wslink")
 
 MAX_NAME = 1024
 """Characters of an unknown method's name that its caller is sent back."""
@@ -36,13 +44,14 @@ class Method:
     Args:
         name: dot-separated; each part matches `^[a-z][a-z0-9_]*$` (MSG-5).
         function: sync or async. What it returns is the result, what it yields the items of a stream.
-        run: where a sync function runs: "loop", the event loop's thread; "thread", a pool of threads; "main", the
-            application's thread.
+        run: where it runs: "main", the application's thread, unless given; "loop", that of the event loop that serves
+            clients; "thread", a pool of threads, where an async function cannot run.
         checked: check arguments against its signature and type hints. The compatibility API's methods are not.
         interceptors: see rpc.interceptors; the first is called first.
         detached: its calls go on when their client has gone; they are cancelled otherwise.
         latest: of the calls of one client one runs at a time, and of those that wait only the newest does (TURN-5).
         priority: of its results among what waits for a client; their size decides unless given (LANE-2).
+        errors: that it declares: subclasses of MethodError, each with a code of its own.
 
     Attributes:
         function: what is called, interceptors included.
@@ -52,6 +61,9 @@ class Method:
         check: takes the arguments of a call to those that `function` is called with, and raises InvalidParams; None
             where they are taken as they come.
         plain_types: the types of positional arguments that need no check; None where all do.
+        signature: its parameters and its result; None where `checked` is false.
+        errors: that it declares.
+        doc: its docstring.
 
     Raises:
         UsageError: for a name or a signature that cannot be served.
@@ -62,22 +74,15 @@ class Method:
         name: str,
         function: Function,
         *,
-        run: Run = "loop",
+        run: Run | None = None,
         checked: bool = True,
         interceptors: Iterable[Interceptor] = (),
         detached: bool = False,
         priority: Priority | None = None,
+        errors: Iterable[type[MethodError]] = (),
         latest: bool = False,
     ) -> None:
-        if not is_method_name(name):
-            raise UsageError(
-                f"method name {name!r}: dot-separated parts, each of a-z, 0-9 and _ and beginning with a letter"
-            )
-        if run not in RUNS:
-            raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
-        target = target_of(function)
-        if run == "thread" and inspect.iscoroutinefunction(target):
-            raise UsageError(f"method {name!r} is async: thread=True is for functions that block")
+        _check_name_and_run(name, function, run)
         signature = Signature(name, function) if checked else None
         if signature is not None and (signature.streams or signature.stream_parameters):
             _check_streaming(name, function, signature, run, detached)
@@ -85,17 +90,60 @@ class Method:
         self.streams: bool = signature is not None and signature.streams
         self.streaming: bool = self.streams or (signature is not None and bool(signature.stream_parameters))
         self.name = name
-        self.run: Run = "loop" if self.streams else run
+        chosen: Run = run or "main"
+        self.run: Run = "loop" if self.streams else chosen
         self.detached: bool = detached
         self.latest: bool = latest
         self.lane: int | None = lane_of(f"method {name!r}", priority)
-        self.function: Function = compose(name, streaming(function, run) if self.streams else function, interceptors)
+        self.function: Function = compose(
+            name, streaming(function, run or "main") if self.streams else function, interceptors
+        )
         self.check: Check | None = signature.bind if signature is not None else None
         if signature is not None and signature.stream_parameters:
             self.check = signature.bind_streams
         if self.streaming:
             self.function = awaitable(self.function)
         self.plain_types: tuple[type, ...] | None = signature.plain_types if signature is not None else None
+        self.errors: tuple[type[MethodError], ...] = declared(name, errors)
+        self.doc: str = inspect.getdoc(target_of(function)) or ""
+        self._unchecked: Function = self.function
+        for problem in problems(signature) if signature is not None else ():
+            logger.warning("method %s cannot be described: %s", name, problem)
+
+    def check_results(self, on: bool) -> None:
+        """Check what it returns against its return hint from now on, or no longer: in debug mode."""
+        self.function = self._unchecked
+        if on and self.signature is not None and "return" in self.signature.hints and not self.streams:
+            with contextlib.suppress(Unsupported):  # which was said when it was registered
+                self.function = checking(self.name, self.function, checkable(result_hint(self.signature)))
+
+
+def _check_name_and_run(name: str, function: Function, run: Run | None) -> None:
+    """Raise UsageError for a name or a `run` that no method can have."""
+    if not is_method_name(name):
+        raise UsageError(
+            f"method name {name!r}: dot-separated parts, each of a-z, 0-9 and _ and beginning with a letter"
+        )
+    if run not in (None, *RUNS):
+        raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
+    if run == "thread" and inspect.iscoroutinefunction(target_of(function)):
+        raise UsageError(f"method {name!r} is async: thread=True is for functions that block")
+
+
+def declared(name: str, errors: Iterable[type[MethodError]]) -> tuple[type[MethodError], ...]:
+    """The errors that the method `name` declares.
+
+    Raises:
+        UsageError: for what is no subclass of MethodError, and for two of the same code or name.
+    """
+    found = tuple(errors)
+    for one in found:
+        if not (isinstance(one, type) and issubclass(one, MethodError)):
+            raise UsageError(f"method {name!r}: errors: {one!r} is no subclass of MethodError")
+    for key in ({one.code for one in found}, {one.__name__ for one in found}):
+        if len(key) < len(found):
+            raise UsageError(f"method {name!r}: errors: each has a code and a name of its own")
+    return found
 
 
 class Methods(dict[str, Method]):
@@ -105,7 +153,16 @@ class Methods(dict[str, Method]):
         super().__init__()
         self.lanes: dict[str | None, int] = {}
         """Of those that have a priority (LANE-2)."""
+        self.revision: int = 0
+        """Counts the changes."""
         self._suggestions: Suggestions | None = None
+        self._check_results = False
+
+    def check_results(self, on: bool) -> None:
+        """See Method.check_results; for those that are added later, too."""
+        self._check_results = on
+        for method in self.values():
+            method.check_results(on)
 
     def add(self, method: Method, replace: bool = False) -> None:
         """Register `method`.
@@ -116,6 +173,8 @@ class Methods(dict[str, Method]):
         if method.name in self and not replace:
             raise UsageError(f"method {method.name!r} is registered already")
         self[method.name] = method
+        self.revision += 1
+        method.check_results(self._check_results)
         self.lanes.pop(method.name, None)
         if method.lane is not None:
             self.lanes[method.name] = method.lane
@@ -129,24 +188,24 @@ class Methods(dict[str, Method]):
         return f": {shown(name)}" + (f"; did you mean {near}?" if near else "")
 
 
-def _check_streaming(name: str, function: Function, signature: Signature, run: Run, detached: bool) -> None:
+def _check_streaming(name: str, function: Function, signature: Signature, run: Run | None, detached: bool) -> None:
     """Raise UsageError for a method with streams that cannot be served."""
     target = target_of(function)
-    if signature.streams and inspect.isgeneratorfunction(target) and run == "loop":
+    if signature.streams and inspect.isgeneratorfunction(target) and run in (None, "loop"):
         raise UsageError(f"method {name!r} is a generator: make it an async one, or give it run='thread'")
     if signature.stream_parameters and not (signature.streams or inspect.iscoroutinefunction(target)):
         raise UsageError(f"method {name!r} takes a stream, and so has to be async")
     if signature.stream_parameters and inspect.isgeneratorfunction(target):
         raise UsageError(f"method {name!r} takes a stream, and so has to be an async generator")
-    if signature.streams and run != "loop" and not inspect.isgeneratorfunction(target):
+    if signature.streams and run == "thread" and not inspect.isgeneratorfunction(target):
         raise UsageError(f"method {name!r} is an async generator: run={run!r} is for functions that block")
     if detached:
         raise UsageError(f"method {name!r} has streams, which end with their client: it cannot be detached")
 
 
-def run_of(run: Run | None, thread: bool) -> Run:
+def run_of(run: Run | None, thread: bool) -> Run | None:
     """Where a method runs that was registered with these options, of which `thread=True` is an alias of
     `run="thread"`. Raises UsageError if they contradict each other."""
     if thread and run not in (None, "thread"):
         raise UsageError(f"thread=True and run={run!r} contradict each other")
-    return "thread" if thread else run or "loop"
+    return "thread" if thread else run

@@ -9,7 +9,7 @@ import types
 import typing
 
 from wslink.rpc.call import Call
-from wslink.rpc.hints import Hint
+from wslink.rpc.converters import Hint
 
 
 def resolve(function: Hint) -> tuple[dict[str, Hint], list[str]]:

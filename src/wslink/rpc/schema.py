@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 
 from wslink.errors import InvalidParams, UsageError
+from wslink.rpc.arrays import NO_LENGTHS, dims
 from wslink.rpc.call import Call
-from wslink.rpc.hints import Hint, Unsupported, checkable, convert, origin_of
+from wslink.rpc.converters import Hint, Unsupported, convert, origin_of
+from wslink.rpc.hints import checkable
 from wslink.rpc.resolution import resolve
 from wslink.rpc.stream_hints import StreamArgument, item_of, result_item, stream_check, streams
 from wslink.rpc.streams import Inlet
@@ -31,6 +33,10 @@ class Signature:
     """The parameters of a method that clients fill, and how to check them.
 
     Attributes:
+        parameters: those that clients fill, in order.
+        hints: the hints of its parameters, by name, and what it returns as "return", as far as they are resolved.
+        lost: those that cannot be resolved.
+        plain_types: see Method.
         streams: whether it streams its results.
         item: the hint of the items of such a stream; None where it does not.
         stream_parameters: the hints of the items of the parameters that take streams, by name.
@@ -53,6 +59,9 @@ class Signature:
         self._in_place = [p.name for p in parameters if p.kind in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD)]
         self._positional_only = any(p.kind is _Kind.POSITIONAL_ONLY for p in parameters)
         parameters = [p for p in parameters if p.name not in self._call_names]
+        self.parameters: tuple[inspect.Parameter, ...] = tuple(parameters)
+        self.hints: dict[str, Hint] = hints
+        self.lost: tuple[str, ...] = tuple(lost)
         self._rest = self._of_kind(parameters, _Kind.VAR_POSITIONAL, hints)
         self._more = self._of_kind(parameters, _Kind.VAR_KEYWORD, hints)
         named = [p for p in parameters if p.kind not in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)]
@@ -119,9 +128,13 @@ class Signature:
             if tuple(map(type, args)) == self.plain_types:
                 return args, kwargs
             if self._row is not None and len(args) <= len(self._positional):
+                dims.known = NO_LENGTHS
                 with contextlib.suppress(msgspec.ValidationError):  # said below, with the argument's name
                     row = msgspec.structs.astuple(convert(args, self._row))
+                    if dims.known:
+                        call.lengths = dims.known
                     return self._with_call(row, call) if self._call_names else (row, {})
+        dims.known = NO_LENGTHS
         values, rest, more = self._spread(args, kwargs)
         checked = self._check(values, self._struct)
         fields = {name: getattr(checked, name) for name in self._struct.__struct_fields__}
@@ -131,6 +144,8 @@ class Signature:
             positional = [fields.pop(name) for name in self._in_place] + positional
         if more:
             fields.update(self._check(more, self._more))
+        if dims.known:
+            call.lengths = dims.known
         return positional, fields
 
     def bind_streams(

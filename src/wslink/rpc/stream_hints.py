@@ -9,7 +9,7 @@ from collections import abc
 from collections.abc import Callable
 from typing import Any
 
-from wslink.rpc.hints import Hint, converter, origin_of
+from wslink.rpc.converters import Hint, converter, origin_of
 from wslink.rpc.resolution import target_of
 from wslink.wire.extensions import read_stream_key
 from wslink.wire.value import Value

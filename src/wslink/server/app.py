@@ -7,24 +7,23 @@ import hmac
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
 from wslink.console import say
 from wslink.errors import UsageError
+from wslink.hosts import is_loopback
 from wslink.http.asgi import AsgiApplication
-from wslink.http.origin import is_loopback
 from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
-from wslink.hub.topics import Delivery, Topic
-from wslink.rpc.methods import Method, Run, run_of
-from wslink.rpc.priority import Priority
-from wslink.rpc.redefinition import may_replace
 from wslink.server import loop, workers
 from wslink.server.clientele import Clientele
 from wslink.server.limits import limits as limits_of_environment
+from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
+from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
 from wslink.wire.limits import Limits
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger("wslink")
 
-FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
 
 
@@ -55,7 +53,7 @@ class Includable(Protocol):
         """Live in `hub`, beside what `included` is of earlier ones; `stop` stops the server. Raises UsageError."""
 
 
-class App(Clientele):
+class App(Offering, Clientele, Sharing):
     """An application: methods that clients call and topics that they subscribe to.
 
     Args:
@@ -65,92 +63,34 @@ class App(Clientele):
             `WSLINK_MSG_OVERHEAD` and `WSLINK_AUTH_MSG_SIZE` read from
             the environment when it is served.
         features: of the protocol, offered to clients beside those of this package; see wslink.session.features.
+        describe: let clients call `wslink.describe`, which gives what `App.describe` does.
 
     Attributes:
         secret: the secret.
     """
 
     def __init__(
-        self, *, secret: str | None = None, limits: Limits | None = None, features: Iterable[Feature] = ()
+        self,
+        *,
+        secret: str | None = None,
+        limits: Limits | None = None,
+        features: Iterable[Feature] = (),
+        describe: bool = True,
     ) -> None:
         if secret is not None and (not isinstance(secret, str) or not secret):
             raise TypeError("secret must be a string that is not empty, or None for a random one")
         self.secret: str = secret or secrets.token_urlsafe(32)
         self._pages_need_secret = secret is not None
         self._limits = limits
-        super().__init__(Hub(self, self._authenticate, limits or Limits(), features=features))
+        hub = Hub(self, self._authenticate, limits or Limits(), features=features)
+        Clientele.__init__(self, hub)
+        Offering.__init__(self, hub)
         self._server: Server | None = None
         self._included: Included | None = None
-        self.method("application.exit")(self._exit)
-        self.method("application.exit.later")(self._exit_later)
-
-    # What clients may do ------------------------------------------------------
-
-    def method(
-        self,
-        name: str,
-        *,
-        run: Run | None = None,
-        thread: bool = False,
-        detached: bool = False,
-        priority: Priority | None = None,
-        latest: bool = False,
-    ) -> Callable[[FunctionT], FunctionT]:
-        """Decorator: let clients call a function, sync or async.
-
-        An async function runs beside others. A sync one runs on the event loop's thread, where VTK and most native
-        libraries need to be, and holds up everything else meanwhile; `thread=True` runs it in a pool instead. Arguments
-        are checked against the type hints and converted (a list to a tuple, a map to a dataclass). A parameter
-        annotated `Call` receives the call. What it returns is the result; MethodError chooses the failure.
-
-        Args:
-            name: dot-separated; each part matches `^[a-z][a-z0-9_]*$`.
-            run: where a sync function runs: "loop", the event loop's thread, unless given; "thread", a pool of threads;
-                "main", the application's thread.
-            thread: as run="thread".
-            detached: let calls go on when their client has gone; they are cancelled otherwise.
-            priority: "urgent", "normal" or "bulk": what of its results goes first among what waits for a client. Unless
-                given, small ones are normal and those over 16 KiB are bulk.
-            latest: run one call of a client at a time, and of those that wait only the newest; others fail (-32801).
-
-        Raises:
-            UsageError: for a bad name, one that is taken, or thread=True on an async function. In a notebook, a method
-                that is defined again replaces the one before.
-        """
-
-        def decorate(function: FunctionT) -> FunctionT:
-            where = run_of(run, thread)
-            method = Method(name, function, run=where, detached=detached, priority=priority, latest=latest)
-            self._hub.service.methods.add(method, replace=may_replace(function))
-            return function
-
-        return decorate
-
-    def topic(
-        self,
-        name: str,
-        *,
-        delivery: Delivery = "reliable",
-        retain: bool | None = None,
-        priority: Priority | None = None,
-    ) -> Topic:
-        """The topic `name`, made if there is none.
-
-        Args:
-            name: dot-separated words.
-            delivery: "reliable": every publication waits its turn; a client that takes nothing for
-                `Limits.stall_timeout` seconds, or with more than `Limits.max_backlog` bytes waiting, is disconnected.
-                "latest": per client
-                only the newest publication of each key waits.
-            retain: send a new subscription the newest value of each key that its filter matches, of up to
-                `Limits.max_retained` keys; what is published to one client alone (`to`) is not kept.
-            priority: "urgent", "normal" or "bulk": what goes first among what waits for a client. Unless given, small
-                publications are normal and those over 16 KiB are bulk.
-
-        Raises:
-            UsageError: for a bad name, delivery or priority, or a topic that exists with another.
-        """
-        return self._hub.subscriptions.topic(name, delivery, retain, priority)
+        self.method("application.exit", run="loop")(self._exit)
+        self.method("application.exit.later", run="loop")(self._exit_later)
+        if describe:
+            self.method("wslink.describe", run="loop")(self.describe)
 
     def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
         """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.
@@ -222,7 +162,8 @@ class App(Clientele):
         if workers.is_one_of_several():
             logger.warning(workers.WARNING, "" if self._pages_need_secret else workers.EACH_ITS_OWN)
         self._hub.reopen()
-        return AsgiApplication(self._hub, options.ws, environment.split_origins(options.origins), CLIENT)
+        origins = environment.split_origins(options.origins)
+        return AsgiApplication(self._hub, options.ws, origins, CLIENT, guarded=not self._pages_need_secret)
 
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)
@@ -255,7 +196,8 @@ class App(Clientele):
     def _authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
         """Let the secret decide, or an included protocol that wants to."""
         if self._included is not None and self._included.validators and credentials.has_secret:
-            return self._included.identify(credentials)
+            verdict: Awaitable[Identity | None] = self._hub.perform(partial(self._included.identify, credentials))
+            return verdict
         secret = credentials.secret
         if not credentials.has_secret:  # HELLO-7
             accepted = credentials.opening.same_origin and not self._pages_need_secret

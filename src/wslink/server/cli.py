@@ -41,7 +41,7 @@ def load(target: str) -> App:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name != module_name:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
         raise UsageError(f"there is no module {module_name!r} here") from error
     app = getattr(module, attribute or "app", None)

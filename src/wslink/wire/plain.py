@@ -33,6 +33,8 @@ def to_plain(value: Value) -> Value:
         return _date(value)
     if isinstance(value, Mapping):
         return dict(value)
+    if hasattr(type(value), "model_dump"):  # a model of pydantic's
+        return value.model_dump(by_alias=True)
     raise NotSerializable(f"a value of type {type(value).__name__} cannot be sent")
 
 

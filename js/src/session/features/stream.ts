@@ -63,7 +63,7 @@ export class Streams implements Feature {
       const key = outlets.length;
       if (key > MAX_KEY) throw new UsageError(`a call has at most ${MAX_KEY + 1} streams as arguments`);
       const isWanted = (): boolean => this.#calls.has(id);
-      outlets.push(new Outlet(value, (n, item, ends) => this.#host.post([ends ? END : ITEM, id, n, item, key], isWanted)));
+      outlets.push(new Outlet(value, (n, item, ends) => this.#host.post("", [ends ? END : ITEM, id, n, item, key], isWanted)));
       return new StreamKey(key);
     };
     const lifted = { args: args.map(lift), kwargs: kwargs && Object.fromEntries(Object.entries(kwargs).map(([name, value]) => [name, lift(value)])) };

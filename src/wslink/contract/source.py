@@ -1,0 +1,73 @@
+"""Where descriptions come from: an application, a server that runs, or a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from wslink.client.connect import connect
+from wslink.errors import METHOD_NOT_FOUND, CallError, LinkError, PeerError, UsageError
+from wslink.server.cli import load
+
+DESCRIBE = "wslink.describe"
+SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+
+
+def read(target: str, secret: str | None = None) -> dict[str, Any]:
+    """The description of "module:app", of the server at a URL, or in a JSON file that `wslink describe` wrote.
+
+    Raises:
+        UsageError: if there is none.
+    """
+    if "://" in target:
+        url, found = socket_url(target)
+        return asyncio.run(_ask(url, secret or found))
+    if target.endswith(".json"):
+        try:
+            document = json.loads(Path(target).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{target}: {error}") from None
+        return checked(document, target)
+    return load(target).describe()
+
+
+def socket_url(target: str) -> tuple[str, str | None]:
+    """The URL of the WebSocket of a server or of its page, and the secret that it holds.
+
+    Raises:
+        UsageError: for another scheme than http, https, ws and wss.
+    """
+    parts = urlsplit(target)
+    if parts.scheme not in SCHEMES or not parts.hostname:
+        raise UsageError(f"{target!r} is no URL of a server, such as ws://localhost:8080/ws or http://localhost:8080/")
+    path = parts.path
+    if parts.scheme in ("http", "https"):
+        path = f"{path.rpartition('/')[0]}/ws" if not path.endswith("/ws") else path
+    query = parse_qs(parts.query)
+    secret = query.pop("secret", [None])[0]
+    kept = "&".join(pair for pair in parts.query.split("&") if pair and not pair.startswith("secret="))
+    return urlunsplit((SCHEMES[parts.scheme], parts.netloc, path or "/ws", kept, "")), secret
+
+
+async def _ask(url: str, secret: str | None) -> dict[str, Any]:
+    try:
+        async with connect(url, secret=secret) as link:
+            return checked(await link.call(DESCRIBE), url)
+    except CallError as error:
+        if error.code == METHOD_NOT_FOUND:
+            raise UsageError(f"{url} describes nothing: it is no App, or one with describe=False") from None
+        raise UsageError(f"{url}: {error}") from None
+    except (LinkError, PeerError) as error:
+        raise UsageError(f"{url}: {error}") from None
+
+
+def checked(document: Any, source: str) -> dict[str, Any]:
+    """`document`, if it is a description of a form that this version knows. Raises UsageError."""
+    if not isinstance(document, dict) or not isinstance(document.get("methods"), dict):
+        raise UsageError(f"{source} holds no description of a server")
+    if document.get("wslink") != 1:
+        raise UsageError(f"{source} is described in form {document.get('wslink')!r}; this version knows form 1")
+    return document

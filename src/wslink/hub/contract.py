@@ -1,0 +1,53 @@
+"""The description of a server: one JSON document (docs/contract.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wslink.hub.topics import Topic
+from wslink.rpc.definitions import plain
+from wslink.rpc.description import describe_call, describe_errors
+from wslink.rpc.json_schema import Schemas
+from wslink.rpc.methods import Method
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+FORMAT = 1
+"""The form of the document; it changes where readers have to."""
+OWN = "wslink."
+"""What the names of methods begin with that describe, and are not described."""
+
+
+def describe(methods: Mapping[str, Method], topics: Mapping[str, Topic], pages: Mapping[str, Method]) -> dict[str, Any]:
+    """What a server offers, in the order of names.
+
+    Args:
+        methods: that clients may call.
+        topics: that they may subscribe to.
+        pages: methods that it expects of pages.
+    """
+    schemas = Schemas()
+    document: dict[str, Any] = {"$schema": DIALECT, "wslink": FORMAT}
+    document["methods"] = {
+        name: _method(methods[name], schemas) for name in sorted(methods) if not name.startswith(OWN)
+    }
+    document["topics"] = {name: _topic(topics[name], schemas) for name in sorted(topics) if topics[name].declared}
+    document["handlers"] = {name: _method(pages[name], schemas) for name in sorted(pages)}
+    document["$defs"] = schemas.definitions.finish()
+    return plain(document)
+
+
+def _method(method: Method, schemas: Schemas) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": method.doc} if method.doc else {}
+    if method.signature is None:
+        described.update(params={}, result={})
+    else:
+        described.update(describe_call(method.signature, schemas))
+    if method.errors:
+        described["errors"] = describe_errors(method.errors, schemas)
+    return described
+
+
+def _topic(topic: Topic, schemas: Schemas) -> dict[str, Any]:
+    said = topic.types.describe(schemas) if topic.types is not None else {}
+    return {**said, "delivery": topic.delivery, "retained": topic.retained is not None}

@@ -1,0 +1,86 @@
+"""What stands for hints that msgspec does not know, and the conversion of values."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from wslink.wire.value import Value
+
+Hint: TypeAlias = Any
+"""A type hint, as the typing module has it."""
+
+UNIONS = (typing.Union, types.UnionType)
+BUILTINS = (bytes, bytearray, memoryview)
+"""Types that arrive as themselves: text in their place is no base64."""
+
+
+def origin_of(hint: Hint) -> Hint:
+    """`typing.get_origin`, whatever type checkers take a hint for."""
+    return typing.get_origin(hint)
+
+
+class Unsupported(TypeError):
+    """A hint that cannot be checked. The message says what is wrong with it."""
+
+
+class _Converting(type):
+    convert: Callable[[Value], Value]
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return True  # msgspec asks after it has converted
+
+
+class Converter(metaclass=_Converting):
+    """Stands for a hint that msgspec does not know. Subclasses are made by `converter`."""
+
+
+def convert(value: Value, hint: Hint) -> Value:
+    """`value` as `hint`, which `checkable` gave. Raises msgspec.ValidationError."""
+    return msgspec.convert(value, hint, dec_hook=_decode, str_keys=False, builtin_types=BUILTINS)
+
+
+def _decode(expected: Hint, value: Value) -> Value:
+    """What msgspec does not know: a Converter's, or instances of a class, such as numpy.ndarray."""
+    if type(expected) is _Converting:
+        return expected.convert(value)
+    if isinstance(value, origin_of(expected) or expected):
+        return value
+    raise expected_not(name_of(expected), value)
+
+
+def expected_not(what: str, value: Value) -> ValueError:
+    return ValueError(f"Expected `{what}`, got `{type(value).__name__}`")
+
+
+def converter(name: str, function: Callable[[Hint], Hint]) -> Hint:
+    return _Converting(name, (Converter,), {"convert": staticmethod(function)})
+
+
+def name_of(hint: Hint) -> str:
+    return hint.__qualname__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
+
+
+def without_names(hint: Hint) -> Hint:
+    """What a name stands for: a NewType, a type alias, a type variable."""
+    if isinstance(hint, typing.TypeVar):
+        if hint.__constraints__:
+            return functools.reduce(operator.or_, hint.__constraints__)
+        return Any if hint.__bound__ is None else hint.__bound__
+    if _is_alias(hint):
+        return without_names(hint.__value__)
+    if _is_alias(alias := origin_of(hint)):  # such as NumPy's NDArray[...], from NumPy 2.5 on
+        given = dict(zip(alias.__type_params__, typing.get_args(hint), strict=True))
+        return without_names(alias.__value__[tuple(given[name] for name in alias.__value__.__parameters__)])
+    return without_names(hint.__supertype__) if hasattr(hint, "__supertype__") else hint
+
+
+def _is_alias(hint: Hint) -> bool:
+    """Whether it is a name that a `type` statement gave (Python 3.12)."""
+    return type(hint).__name__ == "TypeAliasType"

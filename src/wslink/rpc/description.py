@@ -1,0 +1,143 @@
+"""What a method takes and gives, as the contract says it (docs/contract.md)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import typing
+from collections import abc
+from collections.abc import Iterator
+from typing import Any
+
+from wslink.errors import MethodError
+from wslink.rpc.converters import Hint, origin_of, without_names
+from wslink.rpc.definitions import Mode, Schema
+from wslink.rpc.fields import MISSING, fields_of
+from wslink.rpc.json_schema import Schemas, Undescribable, X, with_default
+from wslink.rpc.schema import Signature
+
+_Kind = inspect.Parameter
+_AWAITED = (abc.Awaitable, abc.Coroutine, asyncio.Future, asyncio.Task)
+UNKNOWN: Schema = {"$comment": "not described"}
+"""The schema of a value of which nothing is known."""
+
+
+def result_hint(signature: Signature) -> Hint:
+    """What a call of a method gives; Any where nothing is said of it."""
+    hint = without_names(signature.hints.get("return", Any))
+    return (typing.get_args(hint) or (Any,))[-1] if (origin_of(hint) or hint) in _AWAITED else hint
+
+
+def problems(signature: Signature) -> Iterator[str]:
+    """What of a method cannot be described, each a sentence that names it."""
+    for parameter in signature.parameters:
+        if parameter.default is _Kind.empty:
+            hint = signature.stream_parameters.get(parameter.name, signature.hints.get(parameter.name, Any))
+            yield from _problem(f"parameter {parameter.name!r}", hint, "input")
+    if "return" in signature.lost:
+        yield "the hint of its result cannot be resolved; import what it names at run time, too"
+    else:
+        hint = signature.item if signature.streams else result_hint(signature)
+        yield from _problem("its result", hint, "output")
+
+
+def _problem(what: str, hint: Hint, mode: Mode) -> Iterator[str]:
+    try:
+        Schemas().of(hint, mode)
+    except Undescribable as error:
+        yield f"{what}: {error}"
+
+
+def describe_call(signature: Signature, schemas: Schemas) -> dict[str, Any]:
+    """The parameters and the result of a method."""
+    described: dict[str, Any] = {"params": _params(signature, schemas), **_places(signature)}
+    lost = "return" in signature.lost
+    if signature.streams:
+        described["stream"] = _schema(schemas, signature.item, "output", lost)
+    else:
+        described["result"] = _schema(schemas, result_hint(signature), "output", lost)
+    return described
+
+
+def describe_errors(errors: tuple[type[MethodError], ...], schemas: Schemas) -> list[dict[str, Any]]:
+    """The errors that a method declares, by code."""
+    return [_error(one, schemas) for one in sorted(errors, key=lambda one: one.code)]
+
+
+def _error(kind: type[MethodError], schemas: Schemas) -> dict[str, Any]:
+    described: dict[str, Any] = {"name": kind.__name__, "code": kind.code}
+    if doc := vars(kind).get("__doc__"):
+        described["description"] = inspect.cleandoc(doc)
+    hint = error_data(kind)
+    return {**described, **({} if hint is MISSING else {"data": _schema(schemas, hint, "output")})}
+
+
+def error_data(kind: type[MethodError]) -> Hint:
+    """The hint of an error's data; MISSING where its class has none."""
+    own = kind.__mro__[: kind.__mro__.index(MethodError)]
+    said = any("data" in inspect.get_annotations(one) for one in own)
+    return typing.get_type_hints(kind, include_extras=True)["data"] if said else MISSING
+
+
+def _schema(schemas: Schemas, hint: Hint, mode: Mode, lost: bool = False) -> Schema:
+    try:
+        return dict(UNKNOWN) if lost else schemas.of(hint, mode)
+    except Undescribable as error:
+        return {"$comment": str(error)}
+
+
+def _params(signature: Signature, schemas: Schemas) -> Schema:
+    """A schema of all arguments by name, those of `*values` under the name `values`."""
+    properties: Schema = {}
+    required: list[str] = []
+    more: Schema | bool = False
+    for parameter in signature.parameters:
+        hint = signature.hints.get(parameter.name, Any)
+        if parameter.kind is _Kind.VAR_KEYWORD:
+            more = _more(hint, schemas, properties, required)
+            continue
+        try:
+            schema = _argument(signature, parameter.name, hint, schemas)
+        except Undescribable as error:
+            if parameter.default is not _Kind.empty:
+                continue  # no client can send it, and none has to
+            schema = {"$comment": str(error)}
+        if parameter.kind is _Kind.VAR_POSITIONAL:
+            schema = {"type": "array", "items": schema}
+        elif parameter.default is _Kind.empty:
+            required.append(parameter.name)
+        default = MISSING if parameter.default is _Kind.empty else parameter.default
+        properties[parameter.name] = with_default(schema, default)
+    described: Schema = {"type": "object", "properties": properties, "additionalProperties": more}
+    return {**described, "required": required} if required else described
+
+
+def _argument(signature: Signature, name: str, hint: Hint, schemas: Schemas) -> Schema:
+    """The schema of an argument. Raises Undescribable."""
+    if name in signature.stream_parameters:
+        return {X: "stream", "items": schemas.of(signature.stream_parameters[name], "input")}
+    return schemas.of(hint, "input")
+
+
+def _more(hint: Hint, schemas: Schemas, properties: Schema, required: list[str]) -> Schema | bool:
+    """What else may be given by name, besides what `**options: Unpack[Options]` names."""
+    if not str(origin_of(hint)).endswith("Unpack"):
+        return _schema(schemas, hint, "input")
+    fields = fields_of(typing.get_args(hint)[0], "input")
+    for field in fields.fields if fields is not None else ():
+        properties[field.name] = _schema(schemas, field.hint, "input")
+        if field.required:
+            required.append(field.name)
+    return False
+
+
+def _places(signature: Signature) -> dict[str, Any]:
+    """Which arguments have a place in the list of positional ones, and which have nothing else."""
+    parameters = signature.parameters
+    order = [p.name for p in parameters if p.kind in (_Kind.POSITIONAL_ONLY, _Kind.POSITIONAL_OR_KEYWORD)]
+    only = sum(p.kind is _Kind.POSITIONAL_ONLY for p in parameters)
+    rest = next((p.name for p in parameters if p.kind is _Kind.VAR_POSITIONAL), None)
+    places: dict[str, Any] = {"positional": order} if order else {}
+    if only:
+        places["positionalOnly"] = only
+    return {**places, **({"rest": rest} if rest is not None else {})}

@@ -1,0 +1,123 @@
+"""The fields of classes, as clients fill them and as they are sent them."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from wslink.rpc.converters import Hint, origin_of
+from wslink.rpc.definitions import Mode
+from wslink.rpc.hints import bare, required_keys, substituted
+
+
+class Missing:
+    """The default of what has none."""
+
+
+MISSING = Missing()
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One field.
+
+    Attributes:
+        name: as it is sent.
+        hint: its type.
+        required: whether it is always there.
+        default: what stands for it where it is not; MISSING where that is not known.
+    """
+
+    name: str
+    hint: Hint
+    required: bool
+    default: Any = MISSING
+
+
+@dataclasses.dataclass(frozen=True)
+class Fields:
+    """The fields of a class.
+
+    Attributes:
+        fields: in order.
+        keyed: whether it travels as a map; as a list otherwise.
+        tag: the field that tells it from others, and its value; None for most.
+    """
+
+    fields: tuple[Field, ...]
+    keyed: bool = True
+    tag: tuple[str, str | int] | None = None
+
+
+def fields_of(hint: Hint, mode: Mode) -> Fields | None:
+    """The fields of a dataclass, TypedDict, NamedTuple, attrs class or msgspec.Struct; None for any other class."""
+    kind = origin_of(hint) or hint
+    keyed, tag = True, None
+    if dataclasses.is_dataclass(kind):
+        found = list(_of_dataclass(kind, mode))
+    elif typing.is_typeddict(kind):
+        required = required_keys(kind)
+        found = [(name, name, name in required, MISSING) for name in kind.__annotations__]
+    elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        defaults = kind._field_defaults
+        found = [(n, n, mode == "output" or n not in defaults, defaults.get(n, MISSING)) for n in kind._fields]
+        keyed = False
+    elif issubclass(kind, msgspec.Struct):
+        found = list(_of_struct(kind, mode))
+        config = kind.__struct_config__
+        keyed, tag = not config.array_like, (config.tag_field, config.tag) if config.tag is not None else None
+    elif hasattr(kind, "__attrs_attrs__"):
+        found = list(_of_attrs(kind, mode))
+    else:
+        return None
+    hints = typing.get_type_hints(kind, include_extras=True)
+    variables = dict(zip(getattr(kind, "__parameters__", ()), typing.get_args(hint), strict=False))
+    fields = [
+        Field(sent, substituted(bare(hints.get(name, Any)), variables), required, default)
+        for name, sent, required, default in found
+    ]
+    return Fields(tuple(fields), keyed, tag)
+
+
+Found = tuple[str, str, bool, Any]
+"""A field's name, the name under which it is sent, whether it is required, its default."""
+
+
+def _of_dataclass(kind: Hint, mode: Mode) -> Iterator[Found]:
+    for field in dataclasses.fields(kind):
+        if mode == "output":
+            yield field.name, field.name, True, MISSING
+        elif field.init:
+            given = field.default is not dataclasses.MISSING
+            made = field.default_factory is not dataclasses.MISSING
+            default = field.default if given else _made(field.default_factory) if made else MISSING
+            yield field.name, field.name, not (given or made), default
+
+
+def _of_struct(kind: type[msgspec.Struct], mode: Mode) -> Iterator[Found]:
+    always = mode == "output" and not kind.__struct_config__.omit_defaults
+    for field in msgspec.structs.fields(kind):
+        given, made = field.default is not msgspec.NODEFAULT, field.default_factory is not msgspec.NODEFAULT
+        default = field.default if given else _made(field.default_factory) if made else MISSING
+        yield field.name, field.encode_name, always or not (given or made), MISSING if always else default
+
+
+def _of_attrs(kind: Hint, mode: Mode) -> Iterator[Found]:
+    nothing = sys.modules["attr"].NOTHING
+    for field in kind.__attrs_attrs__:
+        if mode == "output":
+            yield field.name, field.name, True, MISSING
+        elif field.init:
+            given, made = field.default is not nothing, hasattr(field.default, "factory")
+            default = _made(field.default.factory) if made else field.default if given else MISSING
+            yield field.name, field.name, not given, default
+
+
+def _made(factory: Any) -> Any:
+    """What the factories of the standard library make; others are left alone, as they may do anything."""
+    return factory() if factory in (list, dict, set, frozenset, tuple, str, int, float, bool) else MISSING

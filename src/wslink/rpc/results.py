@@ -1,0 +1,62 @@
+"""The check of what methods return and topics publish against their hints, in debug mode."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from wslink.errors import UsageError
+from wslink.rpc.arrays import NO_LENGTHS, dims
+from wslink.rpc.call import current_call
+from wslink.rpc.converters import Hint, convert
+from wslink.rpc.interceptors import Function
+from wslink.wire.plain import to_plain
+from wslink.wire.value import Value
+
+
+def check(what: str, value: Value, hint: Hint, lengths: Mapping[str, int] = NO_LENGTHS) -> None:
+    """Check `value` as its receiver gets it.
+
+    Args:
+        what: "method 'a.b' returned", or the like.
+        hint: as `checkable` gives it.
+        lengths: what symbols in shapes stand for.
+
+    Raises:
+        UsageError: if it is not as the hint says.
+        NotSerializable: if it cannot be sent at all.
+    """
+    numpy = sys.modules.get("numpy")
+    whole = (bytes, bytearray, memoryview, *(() if numpy is None else (numpy.ndarray,)))
+    dims.known = lengths
+    try:
+        convert(msgspec.to_builtins(value, builtin_types=whole, str_keys=False, enc_hook=to_plain), hint)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{what} what its type does not allow: {error}") from None
+    except RecursionError:
+        return  # the encoder says what is wrong with it
+
+
+def checking(name: str, function: Function, hint: Hint) -> Function:
+    """`function`, whose results are checked against `hint`."""
+    what = f"method {name!r} returned"
+
+    def look(result: Value) -> Value:
+        call = current_call.get()
+        check(what, result, hint, call.lengths if call is not None else NO_LENGTHS)
+        return result
+
+    async def wait(result: Any) -> Value:
+        return look(await result)
+
+    @functools.wraps(function)
+    def run(*args: Value, **kwargs: Value) -> Value:
+        result = function(*args, **kwargs)
+        return wait(result) if inspect.isawaitable(result) else look(result)
+
+    return run
