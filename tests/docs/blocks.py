@@ -25,7 +25,8 @@ class Block(NamedTuple):
 
 def pages() -> list[str]:
     """Pages with blocks that somebody may copy; paths below the repository's root."""
-    return ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
+    found = (path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md") if "node_modules" not in path.parts)
+    return ["README.md", *sorted(map(str, found))]
 
 
 def blocks(page: str) -> Iterator[Block]:
