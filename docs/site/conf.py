@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from wslink import __version__
 
 project = "wslink"
