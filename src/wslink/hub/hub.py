@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
+from wslink.errors import RAISED
 from wslink.hub.authorization import Authorization, Authorizer
 from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
@@ -170,7 +171,7 @@ class Hub(Placement):
         try:
             for notify in self.observers.opened:
                 notify(session, opening)
-        except Exception:
+        except RAISED:
             logger.exception("client %s: an observer of new connections raised", session.client_id)
             session.close(1011, "the server failed to take the connection")
 
