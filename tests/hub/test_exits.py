@@ -1,4 +1,4 @@
-"""Functions of the application that exit, or are interrupted: what they were called for fails, and no more than that."""
+"""Functions of the application that exit or are interrupted: what they were called for fails, and no more."""
 
 from __future__ import annotations
 
