@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from tests.history.js import missing
-from tests.history.roads import ROADS
+from tests.history.roads import ROADS, SINGLE
 from tests.history.run import Result, run
 
 
@@ -22,6 +22,8 @@ def main() -> int:
     parser.add_argument("--python", type=int, default=1, help="clients in Python")
     parser.add_argument("--pace", type=float, default=0.04, help="longest pause of who speaks, in seconds")
     options = parser.parse_args()
+    if options.road in SINGLE:
+        options.javascript, options.python = 0, 1
     print(f"--road {options.road} --cuts {options.cuts} --seed {options.seed}", flush=True)
     result = asyncio.run(_run(options))
     print(result, flush=True)

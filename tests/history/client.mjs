@@ -59,7 +59,6 @@ async function speak() {
   }
 }
 console.log("speaking");
-link.addEventListener("statechange", () => console.log(link.state));
 const spoken = speak();
 
 for await (const line of createInterface(process.stdin)) {

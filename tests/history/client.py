@@ -38,11 +38,6 @@ class Speaker:
         self._link: wslink.Link
         self._speaking: asyncio.Task[None]
 
-    @property
-    def waits(self) -> bool:
-        """Whether its link has no connection."""
-        return self._link.state != "open"
-
     async def begin(self) -> None:
         self._link = await wslink.connect(self._url, secret="history", reconnect=RECONNECT)
         self._link.on_reconnected(lambda verdict: self.log["verdicts"].append([verdict.resumed, verdict.reason]))
@@ -50,6 +45,10 @@ class Speaker:
             await self._subscribe(f"history.t{topic}", lambda p, topic=topic: self.log["published"][topic].append(p[0]))
         await self._subscribe("history.frames", lambda p: self.log["frames"][p[2]].append(p[0]))
         self._speaking = asyncio.create_task(self._speak())
+
+    async def call(self, method: str) -> Any:
+        """A call that is not logged."""
+        return await self._link.call(method)
 
     async def _subscribe(self, topic: str, note: Any) -> None:
         subscription = self._link.subscribe(topic, buffer=4096)

@@ -33,7 +33,6 @@ class JavaScriptSpeaker:
         self._process: asyncio.subprocess.Process
         self._stopped = asyncio.Event()
         self._log: asyncio.Future[dict[str, Any]]
-        self.waits = False
 
     async def begin(self) -> None:
         pipe = asyncio.subprocess.PIPE
@@ -50,8 +49,6 @@ class JavaScriptSpeaker:
                 self._stopped.set()
             elif line.startswith(b"{"):
                 self._log.set_result(json.loads(line))
-            else:
-                self.waits = line != b"open\n"
         self._stopped.set()
         if not self._log.done():
             self._log.set_exception(RuntimeError("the JavaScript client has ended"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import Counter
@@ -102,7 +103,7 @@ async def run(
 
     Args:
         url: to which the lines lead.
-        direct: of the same server, without lines.
+        direct: of the same server, without lines; "" to ask over the last client's own.
         cuts: how many.
         seed: of all chance.
         javascript: clients in Node.
@@ -120,7 +121,8 @@ async def run(
     ]
     await asyncio.gather(*(speaker.begin() for speaker in speakers))
     cutter = Cutter(cuts, chance, tell)
-    async with wslink.connect(direct, secret="history") as link:
+    async with contextlib.AsyncExitStack() as stack:
+        link = await stack.enter_async_context(wslink.connect(direct, secret="history")) if direct else speakers[-1]
         await link.call("history.begin")
         await asyncio.gather(*(cutter.cut(line) for line in lines))
         await asyncio.gather(*(speaker.stop() for speaker in speakers))
