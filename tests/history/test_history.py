@@ -13,8 +13,8 @@ from tests.history.roads import ROADS, SINGLE
 from tests.history.run import run
 
 SEED = int(os.environ.get("WSLINK_SEED", "1"))
-CUTS = {"picows": 40, "aiohttp": 40}
-"""Of other roads, which share all but the way there: 12."""
+CUTS = {"picows": 30, "aiohttp": 20}
+"""Of other roads, which share all but the way there: 8."""
 
 
 @pytest.mark.parametrize("road", ROADS)
@@ -22,11 +22,11 @@ async def test_nothing_is_lost_doubled_out_of_order_or_executed_twice(tmp_path: 
     """RES-2 to RES-9, ORD-1, LANE-1."""
     if road == "nginx" and missing_program("nginx"):
         pytest.skip("nginx is not installed")
-    cuts = CUTS.get(road, 12)
+    cuts = CUTS.get(road, 8)
     print(f"scripts/history --road {road} --cuts {cuts} --seed {SEED}")
     javascript = 0 if road in SINGLE or missing() else 1
     async with ROADS[road](tmp_path, "--seed", str(SEED)) as way:
         result = await run(way.url, way.direct, cuts, seed=SEED, javascript=javascript, python=1)
     assert result.found == []
     assert result.cuts.total() == cuts
-    assert result.resumed > 2
+    assert result.resumed > 0
