@@ -138,9 +138,10 @@ class Outbox:
         self.flow = self._sender.flow = FlowControl(self._queue, self, self.notify, self.pump, numbers)
         return self.flow
 
-    def notify(self, message: Message) -> None:
+    def notify(self, message: Message) -> bool:
         """Send a small message ahead of all that waits; it is not repeated (RES-2)."""
         self._sink.send(message.frames if self.sent is None else renumbered(message.frames, 0))
+        return True
 
     def urge(self, message: Message) -> None:
         """As `notify`, a message that is acknowledged; with `resume` it arrives."""

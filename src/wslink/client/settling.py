@@ -18,7 +18,7 @@ class Settling:
         send: sends a message at once.
     """
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
+    def __init__(self, send: Callable[[Message], object]) -> None:
         self._send = send
         self._active = False
         self._counts: dict[int, tuple[int, float]] = {}

@@ -12,12 +12,15 @@ from aiohttp import web
 
 from wslink import settings as environment
 from wslink.compat import aiohttp as settings
+from wslink.compat.hosting import has_known_secret
 from wslink.compat.protocol import AbstractWebApp, WslinkHandler
 from wslink.compat.websocket import ServerProtocol
+from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.endpoint import Endpoint, EndpointOptions
 from wslink.http.site import Site
 from wslink.http.static import PublicResource
+from wslink.hub.hub import Hub
 from wslink.hub.life import announce
 from wslink.server.limits import limits_with
 
@@ -36,10 +39,14 @@ class AioHttpWsHandler(WslinkHandler):
 
     def __init__(self, protocol: ServerProtocol, web_app: WebAppServer) -> None:
         super().__init__(protocol, web_app, limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD))
-        origins = environment.origins() + (origin.LOOPBACK_PAGES if origin.is_loopback(web_app.host) else ())
+        local = is_loopback(web_app.host)
+        origins = environment.origins() + (origin.LOOPBACK_PAGES if local else ())
         engine = environment.read("WSLINK_ENGINE", str, "auto")
         hosts = environment.split_names(os.environ.get("WSLINK_HOSTS", ""))
-        options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine, logger.name, hosts)
+        options = EndpointOptions(
+            origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine, logger.name, hosts,
+            guarded=lambda: local and has_known_secret(protocol),
+        )  # fmt: skip
         self.endpoint: Endpoint = Endpoint(self.hub, options, route=self)
         self.handleWsRequest: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.endpoint.handler
 
@@ -115,15 +122,21 @@ class WebAppServer(AbstractWebApp):
             raise
 
     async def _listen(self) -> None:
+        hubs = {handler.hub for handler in self._ws_handlers}
+        self._use_thread(hubs)
         if self.handle_signals:
             self._life.handle_signals()
         self._add_static_routes()
+        await self._life.run(self._open(hubs))
+
+    async def _open(self, hubs: set[Hub]) -> None:
+        """On the event loop that serves clients."""
         self._site = Site(
             self.app, self.host, self.port, self.ssl_context, transparent=(http_headers,),
             max_clients=sum(handler.hub.limits.max_clients for handler in self._ws_handlers),
         )  # fmt: skip
         self._port = await self._site.start()
-        self._life.begin({handler.hub for handler in self._ws_handlers})
+        self._life.begin(hubs)
 
     async def _fail(self, error: BaseException) -> None:
         if isinstance(error, OSError):

@@ -13,6 +13,7 @@ from yarl import URL
 
 from wslink import settings as environment
 from wslink.errors import UsageError
+from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.client_files import ClientFiles
 from wslink.http.endpoint import Endpoint, EndpointOptions
@@ -171,9 +172,17 @@ class Server:
         options = self._options
         origins = environment.split_origins(options.origins)
         hosts = environment.split_names(options.hosts)
+        guarded = self._secret_in_url is None and is_loopback(options.host)
         return Endpoint(
             self._hub,
-            EndpointOptions(origins, options.heart_beat, options.ws_compress, options.engine, hosts=hosts),
+            EndpointOptions(
+                origins,
+                options.heart_beat,
+                options.ws_compress,
+                options.engine,
+                hosts=hosts,
+                guarded=lambda: guarded,
+            ),
         )
 
     def _directories(self) -> list[tuple[str, str]]:

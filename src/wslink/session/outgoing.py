@@ -10,10 +10,12 @@ from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.streams import Streams
 from wslink.session.acknowledgements import Acknowledgements
+from wslink.session.client_calls import ClientCalls
 from wslink.session.duties import Duties
 from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
 from wslink.session.intake import CREDIT
+from wslink.session.notices import Notices
 from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
 from wslink.session.resumption import Resumption
@@ -41,8 +43,8 @@ class Outgoing(Duties):
     """
 
     __slots__ = (
-        "_max_frame", "_owner", "_pace", "_sender", "_transport", "acknowledgements", "client", "client_id", "credit",
-        "encoder", "features", "flow", "queue", "resumption", "route", "streams", "subscribing",
+        "_max_frame", "_notices", "_owner", "_pace", "_sender", "_transport", "acknowledgements", "calls", "client",
+        "client_id", "credit", "encoder", "features", "flow", "queue", "resumption", "route", "streams", "subscribing",
     )  # fmt: skip
 
     def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
@@ -57,12 +59,14 @@ class Outgoing(Duties):
         self.acknowledgements: Acknowledgements | None = None
         self.resumption: Resumption | None = None
         self.streams: Streams | None = None
+        self.calls: ClientCalls | None = None
         self._owner = owner
         self._transport = transport
-        self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog)
+        self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog, self._pump)
         self.queue: SendQueue = self._sender.queue
         self.credit: int = CREDIT
         self._pace: Pace | None = None
+        self._notices = Notices()
         self._max_frame = owner.limits.max_sent_frame
 
     def start_flow(self) -> None:
@@ -165,9 +169,13 @@ class Outgoing(Duties):
             for gate in gates:
                 gate.dropped += 1
 
-    def _send_now(self, message: Message) -> None:
-        """Send a small message ahead of all that waits; with `resume` it is not repeated (RES-2)."""
+    def _send_now(self, message: Message) -> bool:
+        """Send a small message ahead of all that waits; with `resume` it is not repeated (RES-2). Whether it was sent:
+        a client that takes nothing is sent few."""
+        if not self._notices.may_go(self._transport):
+            return False
         self._transport.send(message.frames if self.resumption is None else renumbered(message.frames, 0))
+        return True
 
     def _put(self, entry: Entry, lane: int | None = None) -> None:
         """Queue a message, and send what may go."""

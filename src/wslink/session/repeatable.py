@@ -127,7 +127,7 @@ class Repeatable(Unacknowledged[Message]):
     def prefer_newest(self, queue: SendQueue) -> None:
         """Let what waits take the place of older publications of its key that would be repeated (RES-6)."""
         newest = {kept.key: number for number, kept in self if kept.key is not None}
-        for number, kept in list(self):
+        for number, kept in list(self) if newest else ():
             if newest.get(kept.key) != number:
                 continue
             waiting = queue.newest(kept.key)
