@@ -34,8 +34,8 @@ _READ = memoryview(bytearray(PAIRED_READ))
 """Where all peers' bytes are read to. They are taken out of it before anything else is read."""
 
 GONE = 1014
-"""The code by which a peer is told that the other one has gone without a close frame. 1001 would say that it does not come
-back (RES-6)."""
+"""The code by which a peer is told that the other one has gone without a close frame. 1001 would say that it does not
+come back (RES-6)."""
 CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to answer a close frame."""
 
