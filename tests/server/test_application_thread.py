@@ -427,7 +427,7 @@ async def test_what_an_application_does_with_its_clients_works_from_its_thread(a
             assert await link.call("test.wait") == 1
             assert len((await peer.receive())["result"]) == 100
             await link.call("test.disconnect", peer.client_id)
-            with pytest.raises(ConnectionError, match="closed 1000"):
+            with pytest.raises(ConnectionError, match="closed 4002"):
                 while True:
                     await peer.receive()
             while len(app.clients) != 1:

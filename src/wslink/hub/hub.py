@@ -20,6 +20,7 @@ from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
 from wslink.session.features.cancel import Cancel
 from wslink.session.features.flow import Flow
+from wslink.session.features.handle import Handle
 from wslink.session.features.progress import Progress
 from wslink.session.features.resume import Resume
 from wslink.session.features.stream import Stream
@@ -89,7 +90,7 @@ class Hub(Placement):
         self.community: Community = Community(self)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics, self.authorization)
         own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
-        self.features: Features = Features((*own, Progress(), Stream(), *features))
+        self.features: Features = Features((*own, Progress(), Stream(), Handle(), *features))
         self.turns: Turns = Turns()
         self.backlog: Backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
         self.observers: Observers = Observers()
