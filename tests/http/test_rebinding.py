@@ -77,8 +77,8 @@ kinds = pytest.mark.parametrize("kind", SERVERS)
 
 
 async def opens(port: int, name: str, asked: str = "", **headers: str) -> bool:
-    """Whether a page of `http://name:port`, which resolves to the server, gets a WebSocket; or of the port `asked`, which
-    leads to a proxy in front."""
+    """Whether a page of `http://name:port`, which resolves to the server, gets a WebSocket; or of the port
+    `asked`, which leads to a proxy in front."""
     host = f"{name}{asked or f':{port}'}"
     async with aiohttp.ClientSession() as session:
         try:

@@ -38,7 +38,7 @@ class SocketHandler(WebSocketHandler):
     def initialize(self, endpoint: WsEndpoint, origins: tuple[str, ...], heartbeat: float, local: int) -> None:
         self._endpoint = endpoint
         self._origins = origins
-        self._local = local
+        self._local = local  # the port, where only this machine reaches it
         self._interval = heartbeat
         self._heartbeat: Heartbeat | None = None
         self._connection: WsConnection | None = None
