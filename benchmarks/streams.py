@@ -4,8 +4,8 @@
     scripts/streams --upload 10             10 GiB from the Python client, 1 MiB at a time
     scripts/streams --upload 1 --client js  from Node, out of a ReadableStream
 
-Each end is a process of its own, on loopback. Needs Linux (it reads /proc) and scripts/setup. Exit code 1 where the ratio is below
-0.5, or an end has grown by more than 16 MiB.
+Each end is a process of its own, on loopback. Needs Linux (it reads /proc) and scripts/setup. Exit code 1 where the
+ratio is below 0.5, or an end has grown by more than 16 MiB.
 """
 
 from __future__ import annotations
@@ -41,7 +41,12 @@ const link = await connect(process.argv[2], { secret: "s3cret", maxMessage: 2 **
 const [size, part] = [Number(process.argv[3]), new Uint8Array(2 ** 20)];
 const source = (bytes) => {
   let left = bytes;
-  return new ReadableStream({ pull: (c) => (left > 0 ? c.enqueue(part) : c.close(), (left -= part.length)) }, { highWaterMark: 0 });
+  const pull = (stream) => {
+    if (left > 0) stream.enqueue(part);
+    else stream.close();
+    left -= part.length;
+  };
+  return new ReadableStream({ pull }, { highWaterMark: 0 });
 };
 await link.call("bench.take_stream", [source(64 * 2 ** 20)]);
 console.log("ready");
@@ -118,7 +123,8 @@ def measure_rates(url: str) -> bool:
     items, publications = max(w[0] for w in windows), max(w[1] for w in windows)
     ratio = items / publications
     print(
-        f"items of 1 KiB: {items:,.0f} a second; publications: {publications:,.0f}; ratio {ratio:.2f} (at least {MIN_RATIO})"
+        f"items of 1 KiB: {items:,.0f} a second; publications: {publications:,.0f}; "
+        f"ratio {ratio:.2f} (at least {MIN_RATIO})"
     )
     return ratio >= MIN_RATIO
 
