@@ -72,9 +72,10 @@ def _all_cores() -> None:
 
 WORKLOADS = (
     Script(
-        name="demo-20m", title="the demo in Chromium on 20 Mbit/s, 80 ms, light turning", peers=("ours demo",), windows=1,
+        name="demo-20m", title="the demo in Chromium on 20 Mbit/s, 80 ms, light turning",
+        peers=("ours demo",), windows=1,
         metrics=(
-            Metric("age_p50", "ms from a light's change until all of it is shown, p50", "wall"),
+            Metric("age_p50", "ms from its change until all of it is shown, p50", "wall"),
             Metric("age_p95", "the same, p95", "wall", targets=(("", 300.0),)),
             Metric("shown", "lights shown per second", "throughput", True),
             Metric("quality", "quality, mean", "throughput", True),
