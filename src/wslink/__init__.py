@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wslink.errors import (
         AuthenticationError,
         CallError,
+        ClientGone,
         ConnectionClosed,
         InvalidParams,
         LinkError,
@@ -59,6 +60,7 @@ _HOMES = {
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
     "CallError": "wslink.errors",
+    "ClientGone": "wslink.errors",
     "ClientSubscription": "wslink.client.subscription",
     "ConnectionClosed": "wslink.errors",
     "InvalidParams": "wslink.errors",
@@ -92,6 +94,7 @@ __all__ = [
     "Call",
     "CallError",
     "Client",
+    "ClientGone",
     "ClientSubscription",
     "ConnectionClosed",
     "Credentials",
