@@ -87,6 +87,8 @@ class Method:
         if signature is not None and (signature.streams or signature.stream_parameters):
             _check_streaming(name, function, signature, run, detached)
         self.signature: Signature | None = signature
+        if latest and signature is not None and (signature.streams or signature.stream_parameters):
+            raise UsageError(f"method {name!r} streams: latest=True is for methods that return their result")
         self.streams: bool = signature is not None and signature.streams
         self.streaming: bool = self.streams or (signature is not None and bool(signature.stream_parameters))
         self.name = name
