@@ -121,8 +121,12 @@ def slot_of(topic: str, tags: Mapping[str, Tag], key: Hashable) -> Hashable:
 class Publisher(Registry, Protocol):
     """What a topic asks of its server."""
 
-    def handle(self, handler: Handler, subscription: Subscription) -> None:
+    def announce(self, handler: Handler, subscription: Subscription) -> None:
         """Run an application's handler, sync or async."""
+
+    def unannounced(self, session: SessionView) -> int:
+        """What of a client's subscriptions waits for the application: the handlers that have not run, and one more for
+        each KiB of their filters."""
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine as a task that ends with the server at the latest."""
@@ -383,7 +387,7 @@ class Topic(Audience[Subscription]):
                 self.deliver_to(subscription, packed, None, waits, value.tags)
         for handler in self._on_subscribe:
             if subscription.active:
-                self._publisher.handle(handler, subscription)
+                self._publisher.announce(handler, subscription)
         if self._demand is not None and subscription.active:
             self._demand.join(subscription)
 
@@ -392,4 +396,4 @@ class Topic(Audience[Subscription]):
         if self._demand is not None:
             self._demand.leave(subscription)
         for handler in self._on_unsubscribe:
-            self._publisher.handle(handler, subscription)
+            self._publisher.announce(handler, subscription)
