@@ -14,11 +14,9 @@ from wslink.hub.away import Away
 from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
 from wslink.hub.community import Community
-from wslink.hub.filter_index import filter_size
 from wslink.hub.gate import Gate
 from wslink.hub.placement import Placement
 from wslink.hub.subscriptions import Subscriptions
-from wslink.hub.topics import Handler, Subscription
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
@@ -285,19 +283,6 @@ class Hub(Placement):
     @property
     def max_retained(self) -> int:
         return self.limits.max_retained
-
-    def announce(self, handler: Handler, subscription: Subscription) -> None:
-        application = self.application
-        if application is None:
-            self.work.handle(handler, subscription)
-        else:
-            application.handle_for(
-                subscription.session, 1 + (filter_size(subscription.filter) >> 10), handler, subscription
-            )
-
-    def unannounced(self, session: SessionView) -> int:
-        application = self.application
-        return 0 if application is None else application.waiting(session)
 
     def knows(self, client_id: str) -> bool:
         return client_id in self.sessions
