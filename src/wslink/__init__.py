@@ -13,7 +13,9 @@ TYPE_CHECKING = False  # as type checkers know it; to import it from typing woul
 if TYPE_CHECKING:
     from typing import Any
 
+    from wslink.client.backoff import Reconnect
     from wslink.client.connect import connect
+    from wslink.client.events import Reconnected
     from wslink.client.link import Link
     from wslink.client.subscription import ClientSubscription
     from wslink.client.transfers import Transfer
@@ -62,6 +64,8 @@ _HOMES = {
     "LinkError": "wslink.errors",
     "MethodError": "wslink.errors",
     "NotSerializable": "wslink.errors",
+    "Reconnect": "wslink.client.backoff",
+    "Reconnected": "wslink.client.events",
     "Server": "wslink.server.server",
     "Subscription": "wslink.hub.topics",
     "SubscriptionOverflow": "wslink.errors",
@@ -96,6 +100,8 @@ __all__ = [
     "MethodError",
     "NotSerializable",
     "RawArray",
+    "Reconnect",
+    "Reconnected",
     "Server",
     "Subscription",
     "SubscriptionOverflow",

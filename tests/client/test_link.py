@@ -15,6 +15,7 @@ from aiohttp import web
 
 import wslink
 from tests.conftest import Serve
+from tests.lines import Line
 from tests.peers import HEADER
 from wslink import App, AuthenticationError, CallError, ConnectionClosed, Limits, UsageError
 from wslink.client.link import KEEP_ALIVE
@@ -204,18 +205,20 @@ async def test_a_refused_subscription_says_why(app: App, serve: Serve) -> None:
 async def test_iteration_ends_with_the_connection(app: App, serve: Serve) -> None:
     topic = app.topic("test.topic")
     url = await serve(app)
+    line = await Line.to(url)
     link = await wslink.connect(url, secret="secret")
-    closing, lost = link.subscribe("test.topic"), await wslink.connect(url, secret="secret")
+    closing, lost = link.subscribe("test.topic"), await wslink.connect(line.url, secret="secret", reconnect=False)
     losing = lost.subscribe("test.topic")
     await asyncio.gather(closing.ready, losing.ready)
     await link.close()
     assert [item async for item in closing] == []
     topic.publish("last")
-    lost._socket._socket._response.connection.transport.abort()  # type: ignore[union-attr]
+    line.cut()
     with pytest.raises(ConnectionClosed):
         while True:
             await anext(losing)
     await lost.close()
+    await line.close()
 
 
 async def test_a_slow_subscriber_of_a_latest_topic_skips_to_the_newest(app: App, serve: Serve) -> None:
@@ -485,7 +488,7 @@ from wslink import App
 async def main():
     asyncio.get_running_loop().slow_callback_duration = 60  # the machine may be slow
     server = await App(secret="s").serve(host="127.0.0.1", port=0, handle_signals=False, ready_msg="")
-    link = await wslink.connect(f"ws://127.0.0.1:{server.port}/ws", secret="s")
+    link = await wslink.connect(f"ws://127.0.0.1:{server.port}/ws", secret="s", reconnect=False)
     await server.stop()
     await link.wait_closed()
 

@@ -173,7 +173,7 @@ async def test_the_end_is_noticed_while_a_subscriber_is_behind() -> None:
     with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         port = await asyncio.to_thread(server.stdout.readline)
-        link = await wslink.connect(f"ws://127.0.0.1:{int(port)}/ws", secret="secret")
+        link = await wslink.connect(f"ws://127.0.0.1:{int(port)}/ws", secret="secret", reconnect=False)
         subscription = link.subscribe("test.topic", buffer=2)
         await until(lambda: subscription.full)
         await asyncio.sleep(0.2)
@@ -187,7 +187,7 @@ async def test_the_end_is_noticed_while_a_subscriber_is_behind() -> None:
 ENDS = """
 import asyncio, sys, wslink
 async def main():
-    link = await wslink.connect(sys.argv[1], secret="secret")
+    link = await wslink.connect(sys.argv[1], secret="secret", reconnect=False)
     if sys.argv[2] == "closed by the server":
         await link.call("test.stop")
         await link.wait_closed()

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.hostile import attacks, servers
+from tests.hostile import running, servers
 from tests.hostile.probe import Meter, Probe, load
+from tests.hostile.registry import MIB
 from tests.hostile.sockets import Target, connect
 from tests.ports import free_port
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.hostile.servers", "tests.hostile.attacks", "uvicorn", "tornado.web",
+_processes.set_forkserver_preload(["tests.hostile.servers", "tests.hostile.running", "uvicorn", "tornado.web",
                                    "wslink.relay.cli", "wslink.backends.picows.engine"])  # fmt: skip
 
 KINDS = ("picows", "aiohttp", "asgi", "tornado", "reverse", "relay")
@@ -52,7 +53,7 @@ class Report:
     growth: int
     answered: int
     failed: str
-    outcome: attacks.Outcome
+    outcome: running.Outcome
 
     @property
     def caused(self) -> float:
@@ -65,7 +66,7 @@ class Report:
         return min(waited, self.processor) if load() > 1.5 else waited
 
     def __str__(self) -> str:
-        mib = self.growth / attacks.MIB
+        mib = self.growth / MIB
         return (
             f"waited {1000 * self.waited:.0f} ms (idle {1000 * self.idle:.0f}, processor {1000 * self.processor:.0f}), "
             f"grew {mib:.1f} MiB, {self.answered} answers, {self.outcome} {self.failed}"
@@ -134,7 +135,7 @@ def trial(kind: str, name: str, seconds: float, control: Server) -> Report:
     """Attack a fresh server of `kind`."""
     with server(kind) as attacked:
         ours, theirs = _processes.Pipe()
-        attacker = _processes.Process(target=attacks.main, args=(name, attacked.attacked, seconds, theirs), daemon=True)
+        attacker = _processes.Process(target=running.main, args=(name, attacked.attacked, seconds, theirs), daemon=True)
         attacker.start()
         ours.recv()
         probe, idle = Probe(attacked.felt, attacked.process), Probe(control.felt, control.process)
@@ -143,7 +144,7 @@ def trial(kind: str, name: str, seconds: float, control: Server) -> Report:
             thread.start()
         ours.send("go")
         try:
-            outcome = ours.recv() if ours.poll(seconds + 20) else attacks.Outcome()
+            outcome = ours.recv() if ours.poll(seconds + 20) else running.Outcome()
         finally:
             attacker.kill()
             attacker.join()

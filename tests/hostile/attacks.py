@@ -1,78 +1,15 @@
-"""What hostile peers do. Each attack runs in a process of its own, for a time that it is given."""
+"""What hostile peers send. Each attack runs in a process of its own, for a time that it is given."""
 
 from __future__ import annotations
 
-import select
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
 
 from tests.hostile import wire
-from tests.hostile.sockets import Ended, Target, WebSocket, listen
-from tests.hostile.wire import BINARY, CLOSE, CONTINUATION, MIB, PING, PONG, TEXT
-
-HELLO_BYTES = 64 * 1024
-"""What a connection may cost before hello."""
-ARRIVING_BYTES = 256 * 1024
-"""What it may cost while a frame arrives."""
-PROCESS_BYTES = 32 * MIB
-"""What all of an attack may cost."""
-
-Payload = Callable[[WebSocket, int], bytes]
-"""The bytes to send next on a connection, and how many times that was asked before."""
-
-
-@dataclass(frozen=True)
-class Attack:
-    """Attributes:
-    payload: see Payload.
-    connections: how many at a time.
-    secret: whether the attacker has a secret, and has said hello; None where `payload` says it.
-    features: what it announces in hello.
-    reads: whether it reads what is sent to it.
-    deflates: whether it offers permessage-deflate.
-    version: of the protocol in which it says hello.
-    once: whether each connection sends `payload` once, and then waits.
-    growth: the bytes by which the process may grow.
-    kinds: the kinds of server that it concerns.
-    """
-
-    payload: Payload
-    connections: int = 1
-    secret: bool = False
-    features: tuple[str, ...] = ("subscribe",)
-    reads: bool = False
-    deflates: bool = False
-    version: int = 2
-    once: bool = False
-    growth: int = PROCESS_BYTES
-    kinds: tuple[str, ...] = ()
-
-
-FRAMES = ("picows", "aiohttp", "reverse", "relay")
-"""The kinds of server whose WebSocket frames are ours to read: under an ASGI server or Tornado they are theirs."""
-MESSAGES = ("picows", "aiohttp", "asgi", "tornado", "reverse")
-"""Those that read messages: a relay passes them on."""
-WAITING = ("picows", "aiohttp", "asgi", "tornado")
-"""Those that serve many clients at a time."""
-
-ATTACKS: dict[str, Attack] = {}
-
-
-def attack(name: str, **options: Any) -> Callable[[Payload], Payload]:
-    """Register an attack, on MESSAGES unless it names kinds. A reverse connection has one peer at a time."""
-
-    def register(payload: Payload) -> Payload:
-        kinds = options.pop("kinds", MESSAGES)
-        if options.get("connections", 1) > 1:
-            kinds = tuple(kind for kind in kinds if kind != "reverse")
-        ATTACKS[name] = Attack(payload, kinds=kinds, **options)
-        return payload
-
-    return register
+from tests.hostile.registry import ARRIVING_BYTES, FRAMES, HELLO_BYTES, MIB, PROCESS_BYTES, Payload, attack
+from tests.hostile.sockets import WebSocket
+from tests.hostile.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 
 
 def _message(socket: WebSocket, envelope: Any) -> bytes:
@@ -298,9 +235,6 @@ def _clients_come_and_go(socket: WebSocket, _: int) -> bytes:
     return socket.frame(CLOSE, b"\x03\xe8")
 
 
-# Running --------------------------------------------------------------------------------------------------------------
-
-
 def _array32(size: int) -> bytes:
     return b"\xdd" + size.to_bytes(4, "big")
 
@@ -322,127 +256,3 @@ _HELLO_OF_COLLIDING_KEYS = (
     b"\x84" + msgpack.packb({"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello"})[1:]
     + msgpack.packb("args") + b"\x91" + _colliding()
 )  # fmt: skip
-
-
-@dataclass
-class Outcome:
-    """What an attacker saw.
-
-    Attributes:
-        connections: how many it made.
-        ended: how many of these the other side ended.
-        sent: bytes.
-        refusals: what its close frames said, each once.
-    """
-
-    connections: int = 0
-    ended: int = 0
-    sent: int = 0
-    refusals: list[str] = field(default_factory=list)
-
-
-class _Attacker:
-    """One connection of an attack. It is made again when the other side ends it."""
-
-    def __init__(self, attack: Attack, target: Target, outcome: Outcome) -> None:
-        self._attack = attack
-        self._target = target
-        self._outcome = outcome
-        self._socket: WebSocket | None = None
-        self._pending = memoryview(b"")
-        self._asked = 0
-        self._retry = 0.0
-
-    def step(self) -> None:
-        """Send and receive what goes without waiting."""
-        try:
-            if self._socket is None:
-                self._open()
-            elif self._attack.reads:
-                self._read(self._socket)
-            if self._socket is not None:
-                self._write(self._socket)
-        except (Ended, OSError) as error:
-            self._outcome.ended += self._socket is not None
-            self._drop(str(error))
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-
-    def _open(self) -> None:
-        if time.monotonic() < self._retry:
-            return
-        self._retry = time.monotonic() + 0.02
-        extensions = "permessage-deflate" if self._attack.deflates else ""
-        socket = WebSocket.open(self._target, 2, extensions)
-        if self._attack.secret:
-            socket.hello(version=self._attack.version, features=list(self._attack.features))
-        self._outcome.connections += 1
-        socket.sock.setblocking(False)
-        self._socket, self._pending, self._asked = socket, memoryview(b""), 0
-
-    def _drop(self, reason: str) -> None:
-        if reason and reason not in self._outcome.refusals and len(self._outcome.refusals) < 8:
-            self._outcome.refusals.append(reason)
-        self.close()
-        self._socket, self._retry = None, time.monotonic() + 0.02
-
-    def _read(self, socket: WebSocket) -> None:
-        try:
-            for _ in range(16):
-                if not socket.sock.recv(1 << 18):
-                    raise Ended("")
-        except BlockingIOError:
-            pass
-
-    def _write(self, socket: WebSocket) -> None:
-        if not self._pending:
-            if self._attack.once and self._asked:
-                self._watch(socket)
-                return
-            self._pending = memoryview(self._attack.payload(socket, self._asked))
-            self._asked += 1
-        try:
-            while self._pending:
-                size = socket.sock.send(self._pending[: 1 << 18])
-                self._outcome.sent += size
-                self._pending = self._pending[size:]
-        except BlockingIOError:
-            self._watch(socket)
-
-    def _watch(self, socket: WebSocket) -> None:
-        """See whether the other side has ended a connection that is not read."""
-        readable, _, _ = select.select([socket.sock], [], [], 0)
-        if readable and self._attack.once and not socket.sock.recv(1 << 16):
-            raise Ended("")
-
-
-def run(name: str, target: Target, seconds: float) -> Outcome:
-    """Attack for so long."""
-    attack, outcome = ATTACKS[name], Outcome()
-    attackers = [_Attacker(attack, _place(target, number), outcome) for number in range(attack.connections)]
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for one in attackers:
-            one.step()
-            if time.monotonic() >= end:
-                break
-        time.sleep(0.0005)
-    for one in attackers:
-        one.close()
-    return outcome
-
-
-def _place(target: Target, number: int) -> Target:
-    """Where the connection of that number goes: at a relay, no two to one path."""
-    return target._replace(path=f"/proxy/{number + 2}") if target.kind == "relay" else target
-
-
-def main(name: str, target: Target, seconds: float, answers: Any) -> None:
-    """Attack, in a process of its own; the outcome goes to the pipe `answers`."""
-    if target.dialed:
-        listen(target.port)
-    answers.send("ready")
-    answers.recv()
-    answers.send(run(name, target, seconds))

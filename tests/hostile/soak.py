@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.hostile.arena import KINDS, Server, server
-from tests.hostile.attacks import ATTACKS, MIB, run
 from tests.hostile.known import NOT_YET
 from tests.hostile.mutations import Mutator, send_all
 from tests.hostile.probe import Meter, Probe
+from tests.hostile.registry import MIB
+from tests.hostile.running import ATTACKS, run
 from tests.hostile.sockets import Target, listen
 
 ATTACK_SECONDS = 5.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.hostile.arena import server
-from tests.hostile.attacks import MESSAGES
+from tests.hostile.registry import MESSAGES
 from tests.hostile.sockets import Ended, WebSocket
 from wslink import Limits
 

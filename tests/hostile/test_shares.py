@@ -8,7 +8,7 @@ import pytest
 
 from tests.hostile import wire
 from tests.hostile.arena import server
-from tests.hostile.attacks import WAITING
+from tests.hostile.registry import WAITING
 from tests.hostile.sockets import Ended, WebSocket
 
 SERVERS = ("picows", "aiohttp", "asgi")

@@ -163,7 +163,7 @@ async def test_the_end_of_a_session_ends_its_connections_and_its_folder(tmp_path
         session = await running.start("app")
         (only,), (directory,) = running.launcher.sessions.values(), directories(running)
         assert directory.stat().st_mode & 0o777 == 0o700
-        async with connect(address(running, session), secret="the secret") as link:
+        async with connect(address(running, session), secret="the secret", reconnect=False) as link:
             await link.call("tell")
             await running.ask("DELETE", session["id"])
             await asyncio.wait_for(link.wait_closed(), 5)

@@ -45,6 +45,9 @@ class End:
     def result(self, id_: str, value: Any, method: str | None = None) -> None:
         self.sent[id_] = value
 
+    def encoded(self, id_: str, value: Any, method: str) -> Any:
+        return value
+
     def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
         self.sent[id_] = (code, data.get("exception") if isinstance(data, dict) else message)
 
@@ -226,7 +229,7 @@ async def test_main_is_the_loop_where_an_application_has_no_thread_of_its_own() 
 
 
 def test_options_of_where_to_run() -> None:
-    assert (run_of(None, False), run_of(None, True), run_of("thread", True)) == ("loop", "thread", "thread")
+    assert (run_of(None, False), run_of(None, True), run_of("thread", True)) == (None, "thread", "thread")
     with pytest.raises(UsageError, match="contradict"):
         run_of("main", True)
     with pytest.raises(UsageError, match="one of loop, thread, main"):

@@ -179,7 +179,7 @@ async def test_bad_headers_are_named(app: App, serve: Serve, tmp_path: Path, tex
 async def test_settings_that_cannot_be_followed_are_named(app: App, serve: Serve) -> None:
     with pytest.raises(UsageError, match="'/no/such' is not a directory"):
         await serve(app, content="/no/such")
-    with pytest.raises(UsageError, match="unknown setting 'prot'; settings: content, debug"):
+    with pytest.raises(UsageError, match="unknown setting 'prot'; settings: application_thread, content, debug"):
         await serve(app, prot=8080)
     with pytest.raises(UsageError, match="'a' is not of the form route=FOLDER"):
         await serve(app, fs_endpoints="a")

@@ -70,7 +70,7 @@ async def test_the_command_line_serves_until_a_signal(module: Path, number: sign
     with command(module, "serve", "viewer:app", "--port", "0") as process:
         lines, url = await asyncio.to_thread(lines_until_serving, process)
         assert lines[0] == "wslink: Starting factory"
-        async with wslink.connect(url, secret="secret") as link:
+        async with wslink.connect(url, secret="secret", reconnect=False) as link:
             assert await link.call("test.one") == 1
             process.send_signal(number)
             end = await asyncio.wait_for(link.wait_closed(), 10)

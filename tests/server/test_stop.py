@@ -60,7 +60,7 @@ async def test_no_call_keeps_the_process_past_the_stop_timeout(tmp_path: Path, m
     flags = ("--stop-timeout", "1.5", "--loop", loop)
     with command(tmp_path, "serve", "viewer:app", "--port", "0", *flags) as process:
         _, url = await asyncio.to_thread(lines_until_serving, process)
-        async with wslink.connect(url, secret="secret") as link:
+        async with wslink.connect(url, secret="secret", reconnect=False) as link:
             calling = asyncio.create_task(link.call(method))
             await asyncio.wait({calling}, timeout=0.3)
             assert await link.call("test.one") == 1
@@ -112,7 +112,7 @@ async def test_a_forked_worker_ends_at_sigterm_and_the_server_goes_on(tmp_path: 
     )
     try:
         _, url = await asyncio.to_thread(lines_until_serving, process)
-        async with wslink.connect(url, secret="wslink-secret") as link:
+        async with wslink.connect(url, secret="wslink-secret", reconnect=False) as link:
             for _ in range(3):
                 assert await link.call("test.exit_code") == -signal.SIGTERM
             process.send_signal(signal.SIGTERM)

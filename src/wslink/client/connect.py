@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl as ssl_module
 from collections.abc import Generator, Mapping
 from types import TracebackType
@@ -10,22 +9,28 @@ from typing import Any
 
 import aiohttp
 
+from wslink.client.backoff import Backoff, Reconnect
+from wslink.client.connections import Dialing
 from wslink.client.link import Link
 from wslink.client.proxy import find_proxy
 from wslink.client.socket import Socket
 from wslink.errors import ConnectionClosed, UsageError
 from wslink.wire.limits import Limits
 
+Options = dict[str, Any]
+"""Those of aiohttp."""
+
 
 class Connecting:
     """What `connect` returns: `await` it for a Link, or use it with `async with`, which closes the Link at the end."""
 
-    def __init__(self, url: str, secret: str | None, timeout: float, limits: Limits, options: dict[str, Any]) -> None:
+    def __init__(
+        self, url: str, secret: str | None, timeout: float, limits: Limits, backoff: Backoff | None, options: Options
+    ) -> None:
         self._url = url
-        self._secret = secret
-        self._timeout = timeout
         self._limits = limits
         self._options = options
+        self._dialing = Dialing(self._dial, url, secret, timeout, backoff)
         self._link: Link | None = None
 
     def __await__(self) -> Generator[Any, None, Link]:
@@ -42,12 +47,11 @@ class Connecting:
         await self._link.close()
 
     async def _connect(self) -> Link:
-        try:
-            return await asyncio.wait_for(self._open(), self._timeout)
-        except asyncio.TimeoutError as error:
-            raise ConnectionClosed(1006, f"{self._url} did not answer within {self._timeout:g} s") from error
+        link = Link(self._dialing, self._limits)
+        await link.open()
+        return link
 
-    async def _open(self) -> Link:
+    async def _dial(self) -> Socket:
         session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         try:
             # A server may use larger frames than we do, and what is over max_message is to be refused, not to end all.
@@ -61,13 +65,7 @@ class Connecting:
         except BaseException:
             await session.close()
             raise
-        link = Link(Socket(session, socket), self._limits)
-        try:
-            await link.hello(self._secret)
-        except BaseException:
-            await link.close()
-            raise
-        return link
+        return Socket(session, socket)
 
 
 def connect(
@@ -78,6 +76,7 @@ def connect(
     ssl: ssl_module.SSLContext | bool = True,
     headers: Mapping[str, str] | None = None,
     proxy: str | bool = True,
+    reconnect: Reconnect | bool = True,
     limits: Limits | None = None,
 ) -> Connecting:
     """Connect to a server: `async with wslink.connect(url, secret=s) as link`, or `link = await wslink.connect(...)`.
@@ -85,13 +84,16 @@ def connect(
     Args:
         url: of the WebSocket, such as "ws://localhost:8080/ws".
         secret: the server's secret.
-        timeout: seconds for connecting and hello together.
+        timeout: seconds for connecting and hello together; the same for each attempt to connect again.
         ssl: a context for wss, or False to accept any certificate.
         headers: added to the handshake.
         proxy: an HTTP proxy such as "http://proxy:3128"; True for the environment's (HTTP_PROXY, HTTPS_PROXY,
             ALL_PROXY, NO_PROXY), which loopback addresses never use; False for none. For wss:// it is asked to CONNECT;
             for ws:// it needs to pass upgrades on.
-        limits: bounds on what the server may make grow (`max_message`, `max_partial`); `Limits()` unless given.
+        reconnect: how to connect again where the connection ends: at once, then after random, growing waits; False for
+            not at all: the link is closed then.
+        limits: bounds on what the server may make grow (`max_message`, `max_partial`), and on what is kept for when
+            there is a connection again (`max_resume`); `Limits()` unless given.
 
     Raises (when awaited or entered):
         AuthenticationError: the server refused the secret.
@@ -101,4 +103,5 @@ def connect(
     if not url.startswith(("ws://", "wss://")):
         raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
     options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy)}
-    return Connecting(url, secret, timeout, limits or Limits(), options)
+    backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
+    return Connecting(url, secret, timeout, limits or Limits(), backoff, options)

@@ -2,51 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from time import monotonic
 
 from wslink.client.transfers import OnTransfer, Sending
+from wslink.errors import ConnectionClosed
 from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
+from wslink.session.nowhere import Nowhere
+from wslink.session.numbering import Received
+from wslink.session.repeatable import Repeatable, Uncounted
 from wslink.session.sender import FrameSink, Sender
+from wslink.wire.chunks import next_message_id, renumbered
 from wslink.wire.frames import Frame, Message
 
 NO_LIMIT = 1 << 62
 """What waits is the application's own."""
+NOWHERE = Nowhere()
+"""What frames go to between connections."""
 
 
 class Outbox:
-    """The messages of one client that wait to be sent. It stands before their sink.
+    """The messages of one client that wait to be sent, over one connection after another. Between them all wait.
 
     Args:
-        sink: takes frames; it is to call `resume` when it becomes writable again.
+        limit: bytes that are kept until the server has them (RES-4).
 
     Attributes:
         flow: see FlowControl; None for a server that acknowledges nothing.
+        sent: what was sent and the server may lack; None where the session cannot be resumed.
         sends_ends: whether a message of which no more is sent is ended by a chunk that says so (CAN-3).
     """
 
-    def __init__(self, sink: FrameSink) -> None:
+    def __init__(self, limit: int) -> None:
         self.flow: FlowControl | None = None
+        self.sent: Repeatable | None = None
         self.sends_ends: bool = False
-        self._sink = sink
+        self._limit = limit
+        self._sink: FrameSink = NOWHERE
         self._watched: dict[Entry, Sending] = {}
         self._small = 0  # messages that wait
+        self._ended = False
         self._sender = Sender(self, NO_LIMIT)
         self._queue = self._sender.queue
+
+    # Connections ----------------------------------------------------------------
+
+    def disconnect(self) -> None:
+        """The connection has ended; what has not begun waits for the next."""
+        self._sink = NOWHERE
+        self._sender.move(self)
+
+    def begin(self, numbered: bool) -> None:
+        """A session begins: nothing that was sent before counts. With `numbered` it can be resumed."""
+        self.flow = self._sender.flow = None
+        self.sent = self._queue.numbers = Repeatable(self._limit, Uncounted()) if numbered else None
+
+    def restore(self, messages: Iterable[Message]) -> None:
+        """Send messages of the session before in this one, ahead of what waits."""
+        self._queue.repeat((self._number(message), message) for message in messages)
+
+    def repeat(self, received: int, missing: frozenset[int]) -> None:
+        """The session goes on: what the server lacks is sent again, ahead of what waits (RES-6)."""
+        if self.sent is not None:
+            self.sent.acknowledge(received, missing)
+            self._queue.repeat((number, kept.message) for number, kept in self.sent)
+
+    def open(self, sink: FrameSink) -> None:
+        """The server has accepted hello: what waits goes to `sink`, which calls `resume` when it is writable again."""
+        self._sink = sink
+        self._sender.move(self)
+
+    def pump(self) -> None:
+        """Send what may go."""
+        self._sender.pump()
+
+    def _number(self, message: Message) -> int:
+        return self.sent.begin(Entry(message)) if self.sent is not None else next_message_id()
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the server may lack what is not kept: the session cannot be resumed (RES-4)."""
+        return self.sent is not None and self.sent.lost > 0
+
+    def check_room(self, size: int) -> None:
+        """Raise ConnectionClosed if there is no connection, and too much would wait for one."""
+        waiting = self._queue.waiting
+        if self._sink is NOWHERE and waiting and waiting + size > self._limit:
+            raise ConnectionClosed(1006, f"over max_resume ({self._limit} bytes) would wait for a connection")
+
+    # Messages -------------------------------------------------------------------
 
     def takes(self, message: Message) -> bool:
         """Whether a message is small, and its caller may send it at once, past large ones; it counts as sent then. It
         need not wait for the time that the last chunk of a large one takes."""
-        if message.source is not None or self._small or not self._sink.writable:
+        if message.source is not None or self._small or self._queue.repeats or not self._sink.writable:
             return False
         return self.flow is None or self.flow.takes(message.size)
 
-    def post(self, message: Message, on_transfer: OnTransfer | None = None) -> Entry:
-        """Send a message when it is its turn."""
+    def post(self, message: Message, on_transfer: OnTransfer | None = None, after: Entry | None = None) -> Entry:
+        """Send a message when it is its turn, and when `after` is over."""
         if message.source is None:
             self._small += 1
         entry = Entry(message, names=self._names(message), on_begin=self._begun)
+        entry.after = after
         if on_transfer is not None:
             self._watched[entry] = Sending(entry, on_transfer)
         self._sender.put(entry)
@@ -62,29 +121,33 @@ class Outbox:
     def give_up(self, entry: Entry) -> None:
         """Nobody waits for a message any more: it is not sent, nor is the rest of it to a server that knows ends."""
         self._watched.pop(entry, None)
-        if entry.over:
+        if entry.over or self._ended:
             return
         if self._queue.drop(entry):
             self._begun(entry)
         elif self.sends_ends:
             self._queue.give_up(entry)
-        self._pump()
+        self.pump()
 
     def _begun(self, entry: Entry) -> None:
         if entry.message.source is None:
             self._small -= 1
 
-    def start_flow(self) -> FlowControl:
+    def start_flow(self, numbers: Received | None) -> FlowControl:
         """Acknowledge what arrives, and send by what the server acknowledges, from now on."""
-        self.flow = self._sender.flow = FlowControl(self._queue, self, self.notify, self._pump)
+        self.flow = self._sender.flow = FlowControl(self._queue, self, self.notify, self.pump, numbers)
         return self.flow
 
-    def notify(self, message: Message) -> None:
-        """Send a small message ahead of all that waits."""
-        self._sink.send(message.frames)
+    def notify(self, message: Message) -> bool:
+        """Send a small message ahead of all that waits; it is not repeated (RES-2)."""
+        self._sink.send(message.frames if self.sent is None else renumbered(message.frames, 0))
+        return True
 
     def urge(self, message: Message) -> None:
-        """As `notify`, a message that is acknowledged."""
+        """As `notify`, a message that is acknowledged; with `resume` it arrives."""
+        if self.sent is not None:
+            self.post(message)
+            return
         if self.flow is not None:
             self.flow.line.sent(monotonic(), message.size)
         self._sink.send(message.frames)
@@ -93,11 +156,9 @@ class Outbox:
         """The sink is writable again."""
         self._sender.resume()
 
-    def _pump(self) -> None:
-        self._sender.pump()
-
     def clear(self) -> None:
-        """Forget what waits."""
+        """Forget what waits, for good."""
+        self._ended = True
         self._sender.clear()
         self._watched.clear()
 

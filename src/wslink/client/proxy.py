@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import urllib.request
 
 from yarl import URL
 
 from wslink.errors import UsageError
+from wslink.hosts import is_loopback
 
 _NAMES = {"ws": ("ws", "http", "all"), "wss": ("wss", "https", "all")}
 """The variables that count for a scheme, without `_PROXY`; the first that is set does."""
@@ -29,7 +29,7 @@ def find_proxy(url: str, choice: str | bool) -> str | None:
         return choice
     target = URL(url)
     host = target.host or ""
-    if not choice or _is_here(host) or urllib.request.proxy_bypass(f"{host}:{target.port}"):
+    if not choice or is_loopback(host) or urllib.request.proxy_bypass(f"{host}:{target.port}"):
         return None
     known = urllib.request.getproxies()
     return next((known[name] for name in _NAMES[target.scheme] if _is_http(known.get(name, ""))), None)
@@ -37,12 +37,3 @@ def find_proxy(url: str, choice: str | bool) -> str | None:
 
 def _is_http(address: str) -> bool:
     return address.startswith(("http://", "https://"))
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,133 +1,117 @@
-"""The client's end of the protocol: encodes calls, takes frames, settles what waits for a response. No I/O."""
+"""The client's end of the protocol: connections one after another, what arrives on them, and what is said of it. No
+I/O."""
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import logging
-from asyncio import Future
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
+from typing import Any
 
-from wslink.client.outbox import Outbox
+from wslink.client.calls import Calls, OutgoingCall
+from wslink.client.hello import Resumed, hello_of, read_welcome
+from wslink.client.outbox import NOWHERE
+from wslink.client.resuming import UNRESUMED, Resuming, Verdict
 from wslink.client.settling import Settling
-from wslink.client.transfers import OnTransfer, Receiving
 from wslink.errors import CANCELLED, CallError, ConnectionClosed, PeerError
-from wslink.rpc.pending import PendingCalls
-from wslink.session.entries import Entry
+from wslink.session.acknowledgements import SELDOM, Acknowledgements
+from wslink.session.features.acknowledgement import numbers_of
 from wslink.session.features.flow import FLOW
 from wslink.session.flow import FlowControl
 from wslink.session.sender import FrameSink
-from wslink.version import __version__
 from wslink.wire import messages as wire
-from wslink.wire.codec import V2, V2_WITH_ARRAYS
-from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, is_uncounted, number, pack_extension
-from wslink.wire.frames import Buffer, Message
+from wslink.wire.chunks import Cutter, is_end, renumbered
+from wslink.wire.codec import V2_WITH_ARRAYS
+from wslink.wire.extensions import ACKNOWLEDGEMENT, is_uncounted, number
+from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE
 from wslink.wire.show import shown
-from wslink.wire.v2_msgpack import V2Decoder, V2Encoder
+from wslink.wire.v2_msgpack import V2Decoder
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink.client")
 
-FIRST_FRAME_SIZE = 512 * 1024  # G2-5: until hello tells the server's
 FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, FLOW, wire.CANCELLATION)
-"""The features that the client announces (EXT-1)."""
+"""The features that the client announces (EXT-1), but for `resume`."""
 
 PublicationHandler = Callable[[str, Mapping[str, Any]], None]
+Renew = Callable[[], Iterable[OutgoingCall]]
 
 
-class OutgoingCall(NamedTuple):
-    """A call that is to be sent, and the future of its result. Whoever gives up on it discards its id."""
-
-    id: str
-    message: Message
-    result: Future[Value]
-
-
-class ClientSession:
-    """One connection's state.
+class ClientSession(Calls):
+    """One client's state: adds to its calls the connections that carry them, and what arrives.
 
     Args:
-        limits: bounds on what the server may make grow.
+        limits: bounds on what the server may make grow, and on what is kept for it.
         publish: called with the topic and the message of each publication.
-        sink: takes the frames that cannot be written by the caller at once.
+        renew: called when a session begins after another; the calls that make its subscriptions again.
+        lost: gives the connection up, of which there is no sign of life; without it, hello does not ask for resumption.
 
     Attributes:
-        client_id: see Link.
-        server: see Link.
-        features: see Link.
-        max_frame: the most bytes in a frame, header included (G2-5).
-        pending: the calls that wait for their response.
-        outbox: the messages that wait to be sent.
+        verdict: how this connection takes up from the one before.
+        sessions: how many there have been.
     """
 
-    def __init__(self, limits: Limits, publish: PublicationHandler, sink: FrameSink) -> None:
-        self.client_id: str = ""
-        self.server: dict[str, Value] = {}
-        self.features: tuple[str, ...] = ()
-        self.max_frame: int = FIRST_FRAME_SIZE
-        self.pending: PendingCalls = PendingCalls()
-        self.outbox: Outbox = Outbox(sink)
+    def __init__(
+        self, limits: Limits, publish: PublicationHandler, renew: Renew, lost: Callable[[], None] | None
+    ) -> None:
+        super().__init__(limits)
+        self.verdict: Verdict = UNRESUMED
+        self.sessions: int = 0
+        self._limits = limits
         self._publish = publish
-        self._flow: FlowControl | None = None
+        self._renew = renew
+        self._sink: FrameSink = NOWHERE
+        self._resuming = Resuming(limits.max_partial, self._ask, lost) if lost is not None else None
+        self._acknowledgements: Acknowledgements | None = None
         self._settling = Settling(self.outbox.notify)
-        self._receiving = Receiving()
-        self._encoder: V2Encoder = V2
         self._decoder = V2Decoder(limits)
-        self._numbers = itertools.count()
 
-    # Outgoing -----------------------------------------------------------------
+    # Connections ----------------------------------------------------------------
 
-    def hello(self, secret: str | None) -> OutgoingCall:
-        """The first call (HELLO-1, EXT-1)."""
-        token: dict[str, Value] = {} if secret is None else {"secret": secret}
-        token.update(features=FEATURES, client={"name": "wslink-python", "version": __version__})
-        return self._call(wire.HELLO_ID, wire.HELLO, [token], {})
+    @property
+    def epoch(self) -> str:
+        """See Link."""
+        known = self._resuming.epoch if self._resuming is not None else ""
+        return known or f"{self.welcome.client_id}:{self.sessions}"
 
-    def call(self, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> OutgoingCall:
-        """A call (MSG-3). Raises NotSerializable."""
-        return self._call(f"rpc:{self.client_id}:{next(self._numbers)}", method, args, kwargs)
+    def hello(self, sink: FrameSink, secret: str | None) -> tuple[OutgoingCall, tuple[Frame, ...]]:
+        """Use a connection: its first call (HELLO-1, EXT-1), and what that is sent as. Chunks of messages that had not
+        arrived whole on the one before are forgotten (RES-3)."""
+        self._sink = sink
+        self._decoder = V2Decoder(self._limits)
+        resuming = self._resuming
+        resume = resuming.request(self.outbox.overflowed) if resuming is not None else None
+        features = FEATURES if resuming is None else (*FEATURES, wire.RESUME)
+        call = self._call(wire.HELLO_ID, wire.HELLO, [hello_of(secret, features, resume)], {})
+        source = call.message.source
+        return call, tuple(renumbered(call.message.frames, 0) if source is None else Cutter(source, 0))
 
-    def system(self, method: str, argument: Mapping[str, Value]) -> OutgoingCall:
-        """A system call, of a feature. Raises NotSerializable."""
-        return self._call(f"system:{method}:{next(self._numbers)}", method, [argument], {})
-
-    def _call(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> OutgoingCall:
-        message = self._encoder.call(id_, method, args, kwargs, self.max_frame)
-        return OutgoingCall(id_, message, self.pending.add(id_))
-
-    def post(self, call: OutgoingCall, on_transfer: OnTransfer | None) -> Entry:
-        """Send a call when it is its turn; what waits until then is for `over`."""
-        if on_transfer is not None:
-            self._receiving.add(call.id, on_transfer)
-        return self.outbox.post(call.message, on_transfer)
-
-    def over(self, call: OutgoingCall, entry: Entry | None) -> None:
-        """Nobody waits for a call any more: because of its response, or because its caller gave it up (CAN-1)."""
-        self.pending.discard(call.id)
-        is_sent = entry is None or entry.over
-        if entry is not None:
-            self.outbox.give_up(entry)
-            self._receiving.remove(call.id)
-        if is_sent and (call.result.cancelled() or not call.result.done()):
-            self._cancel(call.id)
-
-    def _cancel(self, id_: str) -> None:
-        if wire.CANCELLATION in self.features and not id_.startswith("system:"):
-            self.outbox.urge(pack_extension((CANCEL, id_)))
-
-    def settle(self, subscription: int, count: int, duration: float) -> None:
-        """A subscriber has dealt with `count` publications so far, the last in `duration` seconds (FLOW-5)."""
-        if self._flow is not None:
-            self._settling.settle(subscription, count, duration)
+    def disconnect(self, error: ConnectionClosed) -> None:
+        """The connection has ended, and another is to follow. Calls wait for it, but for those that a server which
+        cannot resume may have got."""
+        self._rest()
+        self.outbox.disconnect()
+        self.pending.reject(wire.HELLO_ID, error)
+        self._fates.error = error
+        if self.outbox.sent is None or self.outbox.overflowed:
+            self._fates.fail()
 
     def end(self, error: ConnectionClosed) -> None:
-        """The connection has ended: nothing is sent any more, and what waits fails with `error`."""
-        self._flow = None
-        self._settling.stop()
+        """The last connection has ended: nothing is sent any more, and what waits fails with `error`."""
+        self._rest()
         self.outbox.clear()
         self.pending.fail(error)
+
+    def _rest(self) -> None:
+        self._settling.stop()
+        if self._acknowledgements is not None:
+            self._acknowledgements.stop()
+            self._acknowledgements = None
+        if self._resuming is not None:
+            self._resuming.life.stop()
 
     def _welcome(self, result: Value) -> None:
         """Take the result of hello (HELLO-2, EXT-2), before the frame that follows it (FLOW-1).
@@ -135,36 +119,88 @@ class ClientSession:
         Raises:
             ConnectionClosed: if it cannot be understood.
         """
-        try:
-            self.client_id = str(result["clientID"])
-            self.max_frame = int(result.get("maxMsgSize", self.max_frame))
-            self.features = tuple(result.get("features", ()))
-            self.server = dict(result.get("server", {}))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ConnectionClosed(1006, f"the server's answer to hello makes no sense: {shown(result)}") from error
-        if wire.ARRAYS in self.features:
+        self.welcome = welcome = read_welcome(result)
+        if wire.ARRAYS in welcome.features:
             self._encoder = V2_WITH_ARRAYS
             self._decoder.accept_arrays()
-        if FLOW in self.features:
-            self._flow = self.outbox.start_flow()
-        if wire.CANCELLATION in self.features:
+        if wire.CANCELLATION in welcome.features:
             self._decoder.accept_ends()
-            self.outbox.sends_ends = True
+        self.outbox.sends_ends = wire.CANCELLATION in welcome.features
+        resumed, overflowed = welcome.resume if wire.RESUME in welcome.features else None, self.outbox.overflowed
+        self.outbox.open(self._sink)
+        if self._resuming is not None:
+            self.verdict = self._resuming.welcome(resumed, overflowed)
+        if resumed is not None and self.verdict.resumed:
+            self._go_on(resumed)
+        else:
+            self._begin()
+        self.outbox.pump()
+
+    def _go_on(self, resumed: Resumed) -> None:
+        self._acknowledge(self.outbox.flow)
+        self._settling.resume()
+        self.outbox.repeat(resumed.received, resumed.missing)
+
+    def _begin(self) -> None:
+        """The server knows nothing of what was before. Subscriptions are made again, then calls that may be made twice;
+        then goes what has waited."""
+        received = self._resuming.received if self._resuming is not None else None
+        self._fates.fail()
+        again = self._fates.again()
+        self.sessions += 1
+        self.outbox.begin(received is not None)
+        self._acknowledge(self.outbox.start_flow(received) if FLOW in self.welcome.features else None)
+        self._settling.begin()
+        renewed = self._renew() if self.sessions > 1 else ()
+        self.outbox.restore([*(call.message for call in renewed), *again])
+
+    def _acknowledge(self, flow: FlowControl | None) -> None:
+        """Acknowledge what arrives on this connection."""
+        if flow is not None:
+            self._acknowledgements = flow.received
+        elif self._resuming is not None and self._resuming.received is not None:
+            self._acknowledgements = Acknowledgements(self.outbox.notify, SELDOM, self._resuming.received)
+
+    def _ask(self) -> None:
+        """Ask the server for a sign of life."""
+        if self._acknowledgements is not None:
+            self._acknowledgements.send(asks=True)
+
+    def heard(self) -> None:
+        """Nobody reads: what the server says is not heard, and it is not to be asked."""
+        if self._resuming is not None:
+            self._resuming.life.heard_at = monotonic()
+
+    def settle(self, subscription: int, count: int, duration: float) -> None:
+        """A subscriber has dealt with `count` publications so far, the last in `duration` seconds (FLOW-5)."""
+        if FLOW in self.welcome.features:
+            self._settling.settle(subscription, count, duration)
+
+    def forget(self, subscription: int) -> None:
+        """A subscription has ended, and the server knows."""
+        self._settling.forget(subscription)
 
     # Incoming -----------------------------------------------------------------
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Take one frame. Never raises: what is wrong with it is logged, or fails the call that it answers."""
+        if self._resuming is not None:
+            self._resuming.life.heard_at = monotonic()
         try:
             message = self._decoder.receive(binary, data)
         except PeerError as error:
-            if self._flow is not None:
-                self._flow.received.count(len(data))
-            self._refuse(error)
+            self._refuse_frame(data, error)
             return
         is_extension = type(message) is list
-        if self._flow is not None and not (is_extension and is_uncounted(message)):
-            self._flow.received.count(len(data))
+        acknowledgements = self._acknowledgements
+        if acknowledgements is not None and not (is_extension and is_uncounted(message)):
+            is_whole = message is not INCOMPLETE or is_end(data)  # type: ignore[arg-type]
+            try:
+                if not acknowledgements.count(len(data), int.from_bytes(data[:4], "little") if is_whole else 0):  # type: ignore[arg-type]
+                    return  # it has arrived before (RES-3)
+            except PeerError as error:
+                self._refuse(error)
+                return
         if message is INCOMPLETE:
             if self._receiving and not isinstance(data, str):
                 self._receiving.arrived(data)
@@ -172,6 +208,14 @@ class ClientSession:
             self._take_extension(message)
         else:
             self._take(message, data)
+
+    def _refuse_frame(self, data: Buffer | str, error: PeerError) -> None:
+        if self._acknowledgements is not None:
+            with contextlib.suppress(PeerError):  # it has arrived all the same: it is not to be sent again
+                self._acknowledgements.count(
+                    len(data), 0 if isinstance(data, str) else int.from_bytes(data[:4], "little")
+                )
+        self._refuse(error)
 
     def _take(self, message: Any, data: Buffer | str) -> None:
         id_ = message.get("id") if isinstance(message, dict) else None
@@ -194,15 +238,24 @@ class ClientSession:
             logger.warning("the server reports an error: %s", message["error"])
 
     def _take_extension(self, items: list[Any]) -> None:
-        if self._flow is None or not items or items[0] != ACKNOWLEDGEMENT:
+        if self._acknowledgements is None or not items or items[0] != ACKNOWLEDGEMENT:
             logger.warning("the server sent a message of no extension that is in use: %s", shown(items))
             return
         try:
-            total, held = number(items, 1, "bytes received"), number(items, 2, "milliseconds held")
+            self._take_acknowledgement(items)
         except PeerError as error:
             logger.warning("the server sent an acknowledgement that is refused: %s", error.message)
-        else:
-            self._flow.acknowledged(total, held)
+
+    def _take_acknowledgement(self, items: list[Any]) -> None:
+        """Take what the server says of what has arrived (FLOW-2, RES-5). Raises InvalidRequest."""
+        total, held = number(items, 1, "bytes received"), number(items, 2, "milliseconds held")
+        sent, flow = self.outbox.sent, self.outbox.flow
+        if sent is not None:
+            sent.acknowledge(*numbers_of(items))
+        if flow is not None:
+            flow.acknowledged(total, held)
+        if len(items) > 5 and items[5] is True and self._acknowledgements is not None:
+            self._acknowledgements.send()
 
     def _refuse(self, error: PeerError) -> None:
         """A message cannot be read. The call that it answers fails, if there is one; others are for the log."""

@@ -18,29 +18,56 @@ class Settling:
         send: sends a message at once.
     """
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
+    def __init__(self, send: Callable[[Message], object]) -> None:
         self._send = send
-        self._unsaid: dict[int, tuple[int, float]] = {}
+        self._active = False
+        self._counts: dict[int, tuple[int, float]] = {}
+        self._unsaid: set[int] = set()
         self._said_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
+    def begin(self) -> None:
+        """A session begins that wants to know."""
+        self._counts.clear()
+        self._unsaid.clear()
+        self._active = True
+
+    def resume(self) -> None:
+        """The session goes on, over a new connection: what was said on the one before may not have arrived (RES-2)."""
+        self._active = True
+        self._unsaid.update(self._counts)
+        self._say()
+
     def settle(self, subscription: int, count: int, duration: float) -> None:
         """`count` publications of a subscription have been dealt with so far, the last in `duration` seconds."""
-        self._unsaid[subscription] = count, duration
+        self._counts[subscription] = count, duration
+        self._unsaid.add(subscription)
+        if not self._active:
+            return
         if monotonic() - self._said_at >= ACKNOWLEDGE_EVERY:
             self._say()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(ACKNOWLEDGE_EVERY, self._say)
 
+    def forget(self, subscription: int) -> None:
+        """A subscription has ended, and the server knows; it counts no more of it."""
+        self._counts.pop(subscription, None)
+        self._unsaid.discard(subscription)
+
     def _say(self) -> None:
-        self.stop()
+        self._stop_timer()
         self._said_at = monotonic()
-        for subscription, (count, duration) in self._unsaid.items():
+        for subscription in self._unsaid:
+            count, duration = self._counts[subscription]
             self._send(pack_extension((SETTLED, subscription, count, int(duration * 1000))))
         self._unsaid.clear()
 
     def stop(self) -> None:
-        """Say nothing more of what was settled until now."""
+        """There is no connection: say nothing for now."""
+        self._active = False
+        self._stop_timer()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

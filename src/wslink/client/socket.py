@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from socket import SHUT_RDWR
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -53,7 +54,7 @@ class Socket:
         return self._unwritten < UNWRITTEN
 
     async def write(self, frame: Frame) -> None:
-        """Write a frame ahead of those that wait. Raises ConnectionError."""
+        """Write a frame ahead of those that wait. Raises ConnectionError; its reader learns of the end, too."""
         await self._socket.send_bytes(bytes(frame.joined()))
 
     def send(self, frames: Sequence[Frame]) -> None:
@@ -112,6 +113,13 @@ class Socket:
         """Close the connection, with 1000."""
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._socket.close(), CLOSE_TIMEOUT)
+
+    def abort(self) -> None:
+        """Give the connection up, of which there is no sign of life: reading ends at once."""
+        raw = self._socket.get_extra_info("socket")
+        if raw is not None:
+            with contextlib.suppress(OSError):
+                raw.shutdown(SHUT_RDWR)
 
     async def release(self) -> None:
         """Let go of what the connection was made with."""

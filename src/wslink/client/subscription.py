@@ -34,6 +34,7 @@ class Inbox:
         latest: whether the server keeps only the newest of each key for a client that is behind (SUB-13).
         windowed: whether the server sends no more than the subscriber has room for in its window (FLOW-6).
         pace: the window and the rate that the subscriber chose, as the server is told.
+        filter: the one that the server has accepted last.
 
     Args:
         settle: called with the id, how many publications the subscriber has dealt with so far, and the seconds that the
@@ -47,8 +48,10 @@ class Inbox:
         self.latest = False
         self.windowed = False
         self.pace = pace
+        self.filter: Mapping[str, Value] | None = None
         self._settle = settle
         self._taken = 0
+        self._before = 0  # those of sessions before, of which this one counts none
         self._is_out = False  # whether the subscriber has one in its hands
         self.ready: asyncio.Future[None] = self._loop.create_future()
         self._buffer = buffer
@@ -108,8 +111,12 @@ class Inbox:
         return self._waiting.popleft()
 
     def _settled(self, count: int, duration: float) -> None:
-        if not self._ended:
-            self._settle(self.id, count, duration)
+        if not self._ended and count > self._before:
+            self._settle(self.id, count - self._before, duration)
+
+    def begin_again(self) -> None:
+        """A session begins after another; the server counts anew."""
+        self._before = self._taken + len(self._waiting)
 
     def end(self, error: WslinkError | None, unready: WslinkError | None = None) -> None:
         """No more will come: iteration ends after what waits, with `error` if there is one. Whoever waits for `ready`

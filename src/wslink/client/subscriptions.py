@@ -30,11 +30,19 @@ class Subscriptions:
     def __contains__(self, inbox: Inbox) -> bool:
         return inbox.id in self._inboxes
 
-    def add(self, topic: str, buffer: int, window: int | None, max_rate: float | None) -> Inbox:
+    def add(
+        self,
+        topic: str,
+        filter: Mapping[str, Value] | None,
+        buffer: int,
+        window: int | None,
+        max_rate: float | None,
+    ) -> Inbox:
         """A new subscription's inbox; see Link.subscribe."""
         pace = {"window": window, "max_rate": max_rate}
         chosen = {name: value for name, value in pace.items() if value is not None}
         inbox = Inbox(next(self._ids), topic, buffer, chosen, self._settle)
+        inbox.filter = filter
         self._inboxes[inbox.id] = inbox
         return inbox
 
@@ -43,6 +51,12 @@ class Subscriptions:
         known = self._inboxes.pop(inbox.id, None)
         self.room.set()
         return known is not None
+
+    def begin_again(self) -> list[Inbox]:
+        """A session begins after another; the subscriptions that were in effect in that one."""
+        for inbox in self._inboxes.values():
+            inbox.begin_again()
+        return [inbox for inbox in self._inboxes.values() if inbox.ready.done()]
 
     def publish(self, topic: str, message: Mapping[str, Value]) -> list[Inbox]:
         """Put a publication into the inboxes that it is for; those that it was one too many for."""

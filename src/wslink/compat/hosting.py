@@ -302,6 +302,15 @@ def include_more(host: ProtocolHost, stop: Function) -> ProtocolHost:
     return host
 
 
+KNOWN_SECRETS = frozenset(("wslink-secret", "vtkweb-secret"))
+"""What released packages take for the secret where nobody sets one."""
+
+
+def has_known_secret(protocol: Any) -> bool:
+    """Whether the secret of a ServerProtocol keeps nobody out who has read the released packages."""
+    return protocol.secret in KNOWN_SECRETS
+
+
 def without_secrets(payload: dict[str, Any]) -> dict[str, Any]:
     """`payload`, with what is called `secret` in its arguments starred out."""
     if not isinstance(payload.get("args"), list):

@@ -14,6 +14,8 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from wslink import settings as environment
 from wslink.compat.generic import GenericMessage, GenericServer, WsConnection, WsEndpoint, startWebServer
+from wslink.compat.hosting import has_known_secret
+from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.acceptor import Complaints
 from wslink.http.listen import listening_sockets
@@ -33,12 +35,20 @@ _refusals = Complaints()
 class SocketHandler(WebSocketHandler):
     """One WebSocket as a connection of an endpoint."""
 
-    def initialize(self, endpoint: WsEndpoint, origins: tuple[str, ...], heartbeat: float) -> None:
+    def initialize(self, endpoint: WsEndpoint, origins: tuple[str, ...], heartbeat: float, local: bool) -> None:
         self._endpoint = endpoint
         self._origins = origins
+        self._local = local
         self._interval = heartbeat
         self._heartbeat: Heartbeat | None = None
         self._connection: WsConnection | None = None
+
+    def prepare(self) -> None:
+        """Refuse rebound pages: Tornado asks `check_origin` about none that is of its own origin."""
+        guarded = self._local and has_known_secret(self._endpoint.serverProtocol)
+        if guarded and origin.may_be_rebound(self.request.headers, self._origins):
+            _refusals.warning(origin.REBOUND, self.request.headers["Origin"])
+            raise HTTPError(403)
 
     def check_origin(self, asking: str) -> bool:
         allowed = origin.is_allowed(self.request.headers, self._origins)
@@ -141,11 +151,12 @@ class TornadoServer(GenericServer):
         self._http.add_sockets(sockets)
 
     def _application(self) -> Application:
-        origins = environment.origins() + (origin.LOOPBACK_PAGES if origin.is_loopback(self.host) else ())
+        local = is_loopback(self.host)
+        origins = environment.origins() + (origin.LOOPBACK_PAGES if local else ())
         beat = environment.read("WSLINK_HEART_BEAT", float, HEART_BEAT)
         routes: list[Any] = []
         for route, endpoint in self._endpoints.items():
-            arguments = {"endpoint": endpoint, "origins": origins, "heartbeat": beat}
+            arguments = {"endpoint": endpoint, "origins": origins, "heartbeat": beat, "local": local}
             paths = {"/" + route.lstrip("/"), *([] if routes else ["/ws"])}
             routes += [(path, SocketHandler, arguments) for path in sorted(paths)]
         static = self.config.get("static") or {}

@@ -12,8 +12,10 @@ from aiohttp import web
 
 from wslink import settings as environment
 from wslink.compat import aiohttp as settings
+from wslink.compat.hosting import has_known_secret
 from wslink.compat.protocol import AbstractWebApp, WslinkHandler
 from wslink.compat.websocket import ServerProtocol
+from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.endpoint import Endpoint, EndpointOptions
 from wslink.http.site import Site
@@ -36,10 +38,14 @@ class AioHttpWsHandler(WslinkHandler):
 
     def __init__(self, protocol: ServerProtocol, web_app: WebAppServer) -> None:
         super().__init__(protocol, web_app, limits_with(settings.MAX_MSG_SIZE, settings.MSG_OVERHEAD))
-        origins = environment.origins() + (origin.LOOPBACK_PAGES if origin.is_loopback(web_app.host) else ())
+        local = is_loopback(web_app.host)
+        origins = environment.origins() + (origin.LOOPBACK_PAGES if local else ())
         engine = environment.read("WSLINK_ENGINE", str, "auto")
         hosts = environment.split_names(os.environ.get("WSLINK_HOSTS", ""))
-        options = EndpointOptions(origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine, logger.name, hosts)
+        options = EndpointOptions(
+            origins, settings.HEART_BEAT or 0, web_app.ws_compress, engine, logger.name, hosts,
+            guarded=lambda: local and has_known_secret(protocol),
+        )  # fmt: skip
         self.endpoint: Endpoint = Endpoint(self.hub, options, route=self)
         self.handleWsRequest: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.endpoint.handler
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from multidict import CIMultiDict
 
+from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.client_files import ClientFiles
 from wslink.http.strangers import Strangers
@@ -34,13 +35,17 @@ class AsgiApplication:
         route: of the WebSocket.
         origins: pages that may connect beside those of the server's own origin; see `origin.is_allowed`.
         client: the directory of the JavaScript client.
+        guarded: whether pages that `origin.may_be_rebound` are refused to clients of this machine.
     """
 
-    def __init__(self, host: HandshakeOwner, route: str, origins: tuple[str, ...], client: Path) -> None:
+    def __init__(
+        self, host: HandshakeOwner, route: str, origins: tuple[str, ...], client: Path, guarded: bool = False
+    ) -> None:
         self._host = host
         self._route = "/" + route.strip("/")
         self._origins = origins
         self._client = ClientFiles(client)
+        self._guarded = guarded
         self._connections = 0
         self._strangers = Strangers()
 
@@ -56,7 +61,7 @@ class AsgiApplication:
     async def _websocket(self, scope: Event, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         headers = _headers(scope)
-        refusal = self._refusal(_path(scope), headers)
+        refusal = self._refusal(scope, headers)
         if refusal is not None:
             code, reason = refusal
             logger.warning("a WebSocket was refused: %s", reason)
@@ -93,11 +98,14 @@ class AsgiApplication:
             reading.cancel()
             (connection.receiver or session).closed(socket.asked)
 
-    def _refusal(self, path: str, headers: CIMultiDict[str]) -> tuple[int, str] | None:
+    def _refusal(self, scope: Event, headers: CIMultiDict[str]) -> tuple[int, str] | None:
+        path = _path(scope)
         if path != self._route:
             return POLICY_VIOLATION, f"there is no WebSocket at {path}"
         if not origin.is_allowed(headers, self._origins):
             return POLICY_VIOLATION, f"pages of {headers.get('Origin')} may not connect"
+        if self._guarded and _is_from_here(scope) and origin.may_be_rebound(headers, self._origins):
+            return POLICY_VIOLATION, origin.REBOUND % headers.get("Origin")
         if self._connections >= self._host.limits.max_clients and not self._strangers.drop_oldest():
             return TRY_AGAIN_LATER, f"max_clients ({self._host.limits.max_clients}) are connected"
         return None
@@ -130,7 +138,7 @@ def _path(scope: Event) -> str:
 
 def _is_from_here(scope: Event) -> bool:
     """Whether the peer's address is a loopback one: what the server listens on is not known here (HELLO-7)."""
-    return bool(scope.get("client")) and origin.is_loopback(scope["client"][0])
+    return bool(scope.get("client")) and is_loopback(scope["client"][0])
 
 
 def _headers(scope: Event) -> CIMultiDict[str]:

@@ -45,6 +45,8 @@ class EndpointOptions:
         engine: what carries the frames; see `base.find_engine`.
         logger: the name of the logger that connections are reported to; that of the engine unless given.
         hosts: names by which the server may be asked; see `origin.is_asked_by`. Any name if there are none.
+        guarded: whether pages that `origin.may_be_rebound` are refused: where only this machine reaches the server, and
+            its secret keeps no page of this machine out.
     """
 
     origins: tuple[str, ...] = ()
@@ -53,6 +55,7 @@ class EndpointOptions:
     engine: str = "auto"
     logger: str = ""
     hosts: tuple[str, ...] = ()
+    guarded: Callable[[], bool] = lambda: False
 
 
 class Endpoint:
@@ -157,7 +160,10 @@ class Endpoint:
                 "a page of %s was refused: name it in WSLINK_ORIGINS; the server is %s to it",
                 headers.get("Origin"), headers.get("Host"),
             )  # fmt: skip
-            return Refusal(403, "Pages of this origin may not connect.\n")
+            return FOREIGN_PAGE
+        if self._options.guarded() and origin.may_be_rebound(headers, self._options.origins):
+            self._refusals.warning(origin.REBOUND, headers.get("Origin"))
+            return FOREIGN_PAGE
         most = self._host.limits.max_clients
         if len(self._connections) >= most and not self._strangers.drop_oldest():
             self._refusals.warning("a client was refused: max_clients (%d) are connected", most)
@@ -178,6 +184,7 @@ class Refusal:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+FOREIGN_PAGE = Refusal(403, "Pages of this origin may not connect.\n")
 UNKNOWN_NAME = Refusal(421, "The server is not known by this name; its setting hosts lists its names.\n")
 NO_UPGRADE = Refusal(
     426, "This is a WebSocket endpoint.\n", {"Upgrade": "websocket", "Sec-WebSocket-Version": _VERSIONS[0]}

@@ -3,7 +3,6 @@ browser can reach."""
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from wslink.hosts import is_address, is_loopback
 from wslink.http.sparse import sparse_logger
 
 refusals: logging.Logger = sparse_logger("wslink.http.refused")
@@ -80,10 +80,35 @@ def is_asked_by(headers: Mapping[str, str], names: Iterable[str]) -> bool:
         return False
     name = (split.hostname or "").rstrip(".")
     return (
-        "." not in name
-        or is_loopback(name)
-        or _is_address(name)
-        or any(_covers(known.lower(), name) for known in names)
+        "." not in name or is_loopback(name) or is_address(name) or any(_covers(known.lower(), name) for known in names)
+    )
+
+
+PROXIES_SAY = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
+"""Headers that proxies add. No page can: a WebSocket's handshake has no headers of its page's choice."""
+
+
+REBOUND = (
+    "a page of %s was refused, whose name may have been made to resolve to this machine: name it in WSLINK_ORIGINS, "
+    "set a secret, or have the proxy in front send X-Forwarded-For"
+)
+"""What is logged of it."""
+
+
+def may_be_rebound(headers: Mapping[str, str], allowed: Iterable[str]) -> bool:
+    """Whether a handshake at a server that only this machine reaches may be that of a page whose own name was made to
+    resolve to this machine (DNS rebinding): it asks by a name that anybody may have registered, and no proxy says that
+    it has passed it on. The page is of the server's origin, by which `is_allowed` lets it in.
+
+    Args:
+        allowed: origins that are known, as `is_allowed` takes them.
+    """
+    page = headers.get("Origin")
+    return (
+        page is not None
+        and not is_asked_by(headers, ())
+        and not any(name in headers for name in PROXIES_SAY)
+        and not is_listed(page, allowed)
     )
 
 
@@ -105,24 +130,6 @@ def only_asked_by(names: Iterable[str]) -> Middleware:
 
 def _covers(known: str, name: str) -> bool:
     return known in ("*", name) or (known.startswith(".") and name.endswith(known))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is a name or an address of this machine's loopback interface."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _own_addresses(headers: Mapping[str, str], scheme: str) -> set[Address]:

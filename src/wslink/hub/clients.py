@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from functools import partial
 from typing import Any
 
 from wslink.session.identity import Identity
@@ -21,14 +22,17 @@ class Client:
         connected_at: when it authenticated, in seconds since the epoch.
     """
 
-    __slots__ = ("_identity", "_session", "address", "connected_at", "id")
+    __slots__ = ("_identity", "_on_loop", "_session", "address", "connected_at", "id")
 
-    def __init__(self, session: SessionView, identity: Identity, address: str) -> None:
+    def __init__(
+        self, session: SessionView, identity: Identity, address: str, on_loop: Callable[[Callable[[], None]], None]
+    ) -> None:
         self.id: str = session.client_id
         self.address: str = address
         self.connected_at: float = time.time()
         self._identity = identity
         self._session = session
+        self._on_loop = on_loop
 
     @property
     def user(self) -> str:
@@ -50,16 +54,17 @@ class Client:
         return {name: value for name, value in known.items() if value}
 
     def disconnect(self, reason: str = "") -> None:
-        """End its connection with code 1000, after what waits for it. From the event loop's thread; safe to call more
-        than once."""
-        self._session.close(1000, reason)
+        """End its connection with code 1000, after what waits for it. From the event loop's thread or the
+        application's; safe to call more than once."""
+        self._on_loop(partial(self._session.close, 1000, reason))
 
     def __repr__(self) -> str:
         return f"<Client {self.id}{f' of {self.user}' if self.user else ''}>"
 
 
 class Clients(Mapping[str, Client]):
-    """The clients of a server, by id, the oldest first. A view: it changes as they come and go."""
+    """The clients of a server, by id, the oldest first. A view: it changes as they come and go, and its `values()` and
+    `items()` are those of one moment. Safe to read from any thread."""
 
     def __init__(self, clients: Mapping[str, Client]) -> None:
         self._clients = clients
@@ -72,6 +77,12 @@ class Clients(Mapping[str, Client]):
 
     def __len__(self) -> int:
         return len(self._clients)
+
+    def values(self) -> ValuesView[Client]:
+        return ValuesView(dict(self._clients))
+
+    def items(self) -> ItemsView[str, Client]:
+        return ItemsView(dict(self._clients))
 
     def __repr__(self) -> str:
         return f"<Clients {list(self._clients)}>"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from wslink.hosts import is_loopback
 from wslink.session.identity import Authenticator, Credentials, Identity
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -67,7 +67,7 @@ class Gate:
 
     async def _admit_later(self, credentials: Credentials, delay: float) -> Identity | None:
         crowded = self._waiting >= MAX_WAITING
-        if crowded or (delay > LONGEST_WAIT and not _is_loopback(credentials.address)):
+        if crowded or (delay > LONGEST_WAIT and not is_loopback(credentials.address)):
             logger.warning(
                 "client %s from %s was refused without a look: too many secrets of this address are wrong",
                 credentials.client_id, credentials.address, extra=_extra(credentials),
@@ -131,10 +131,3 @@ class Gate:
 
 def _extra(credentials: Credentials) -> dict[str, str]:
     return {"client": credentials.client_id, "address": credentials.address}
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
 from wslink.hub.gate import Gate
+from wslink.hub.placement import Placement
 from wslink.hub.subscriptions import Subscriptions
-from wslink.hub.topics import Handler, Subscription
-from wslink.hub.work import Work
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
@@ -40,12 +38,11 @@ STOPS = "the server stops"
 
 ClientHandler = Callable[[str], "Awaitable[None] | None"]
 
-
 HEARTBEAT = 30.0
 """Seconds."""
 
 
-class Hub:
+class Hub(Placement):
     """The part of a server that does no I/O (session.ports.SessionOwner, hub.topics.Publisher).
 
     Args:
@@ -67,6 +64,7 @@ class Hub:
         tokens: what leads clients back to their sessions.
         on_connect, on_disconnect: called with the id of a client that has come, and that has gone.
         on_detach, on_resume: the same, of one whose connection was lost, and that has returned.
+        on_change: called on the event loop's thread when a client has come, or gone.
     """
 
     def __init__(
@@ -80,11 +78,11 @@ class Hub:
         observers: Iterable[Observer] = (),
         features: Iterable[Feature] = (),
     ) -> None:
+        super().__init__()
         self.limits: Limits = limits
         self.heartbeat: float = HEARTBEAT
         self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
-        self.work: Work = Work()
-        self.service: Service = Service(owner, self.work.spawn, {"thread": self.work.in_thread}, limits, debug)
+        self.service: Service = Service(owner, self.work.spawn, self.executors, limits, debug)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
         own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
         self.features: Features = Features((*own, Progress(), Stream(), *features))
@@ -100,13 +98,12 @@ class Hub:
         self.on_disconnect: list[ClientHandler] = []
         self.on_detach: list[ClientHandler] = []
         self.on_resume: list[ClientHandler] = []
+        self.on_change: list[Callable[[], None]] = []
         self._detached: dict[SessionView, None] = {}  # the one that has waited for longest first
         self._gate = Gate(authenticate)
         self._clients: dict[str, Client] = {}
         self.clients: Clients = Clients(self._clients)
         self._headers_wanted = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = 0
         self._stopping = False
 
     def configure(self, limits: Limits, debug: bool, threads: int = 0, heartbeat: float = HEARTBEAT) -> None:
@@ -120,16 +117,16 @@ class Hub:
         self.work.set_threads(threads)
 
     def authenticate_with(self, authenticate: Authenticator, wants_headers: bool = True) -> None:
-        """Let `authenticate` decide from the next hello on; connections that exist have brought no headers."""
-        self._gate.authenticate = authenticate
+        """Let `authenticate`, of the application, decide from the next hello on; connections that exist have brought
+        no headers."""
+        self._gate.authenticate = lambda credentials: self.perform(partial(authenticate, credentials))
         self._headers_wanted = wants_headers
 
     # Life -------------------------------------------------------------------
 
     def start(self) -> None:
         """Bind to the running event loop and its thread."""
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
+        self.bind()
         self.reopen()
 
     def reopen(self) -> None:
@@ -155,7 +152,7 @@ class Hub:
         return self._gate.admit(credentials)
 
     def opened(self, session: SessionView, opening: Opening) -> None:
-        if self._loop is not asyncio.get_running_loop():
+        if not self.is_bound:
             self.start()
         self.connected.add(session)
         try:
@@ -166,7 +163,7 @@ class Hub:
             session.close(1011, "the server failed to take the connection")
 
     def admit(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
-        return Client(session, identity, opening.address)
+        return Client(session, identity, opening.address, self.on_loop)
 
     def welcome(self, session: SessionView) -> None:
         client = session.client
@@ -181,8 +178,9 @@ class Hub:
             "client %s from %s connected%s",
             client.id, client.address or "nowhere", f" as {client.user}" if client.user else "", extra=client.log,
         )  # fmt: skip
+        self._changed()
         for handler in self.on_connect:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
         if not session.subscribing:
             self.subscriptions.announce(session)
 
@@ -192,7 +190,7 @@ class Hub:
         if len(self._detached) > self.limits.max_clients:
             next(iter(self._detached)).close(1008, f"over max_clients ({self.limits.max_clients}) clients are away")
         for handler in self.on_detach:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
 
     def resumed(self, session: SessionView, opening: Opening) -> None:
         self._detached.pop(session, None)
@@ -201,7 +199,7 @@ class Hub:
             client.address = opening.address
         logger.info("client %s has returned", session.client_id, extra=self._log(session))
         for handler in self.on_resume:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
 
     def merged(self, session: SessionView) -> None:
         self.connected.discard(session)
@@ -234,8 +232,13 @@ class Hub:
         logger.info("client %s disconnected", session.client_id, extra=client.log if client is not None else None)
         for subscription in subscriptions:
             self.subscriptions.end(subscription)
+        self._changed()
         for handler in self.on_disconnect:
-            self.work.handle(handler, session.client_id)
+            self.handle(handler, session.client_id)
+
+    def _changed(self) -> None:
+        for notify in tuple(self.on_change):
+            notify()
 
     def _shed(self) -> None:
         """Keep less for clients, and disconnect those for which most waits, until that of all is within its bound
@@ -249,9 +252,6 @@ class Hub:
             limit, waiting = self.limits.max_server_backlog, most.queue.waiting
             most.close(1008, f"over max_server_backlog ({limit} bytes) wait for all clients, {waiting} of them for it")
 
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self.work.spawn(coroutine)
-
     # hub.topics.Publisher -------------------------------------------------------
 
     @property
@@ -262,25 +262,8 @@ class Hub:
     def max_retained(self) -> int:
         return self.limits.max_retained
 
-    @property
-    def on_its_thread(self) -> bool:
-        """Whether the caller runs on the event loop's thread."""
-        return threading.get_ident() == self._thread
-
     def knows(self, client_id: str) -> bool:
         return client_id in self.sessions
-
-    def submit(self, deliver: Callable[[], None]) -> None:
-        ordering = self.service.ordering
-        if self.on_its_thread:
-            ordering.submit(deliver)
-        elif self._loop is not None:
-            self._loop.call_soon_threadsafe(ordering.submit, deliver, context=contextvars.Context())
-        else:  # there is no client yet
-            deliver()
-
-    def handle(self, handler: Handler, subscription: Subscription) -> None:
-        self.work.handle(handler, subscription)
 
 
 def _held(session: SessionView) -> int:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from wslink.console import say
+from wslink.hub.application import ApplicationThread
 from wslink.hub.hub import Hub
+from wslink.hub.io_thread import IoThread
 from wslink.hub.signals import Signals
 
 logger: logging.Logger = logging.getLogger("wslink")
+
+T = TypeVar("T")
 
 
 def announce(ready_message: str) -> None:
@@ -23,10 +28,16 @@ def announce(ready_message: str) -> None:
 class Life:
     """Ends a server after some time without clients, at a signal, or when somebody says so.
 
+    It lives on the event loop that serves clients: the running one, or where the application has a thread of its own
+    that of an IoThread, which it ends. It may be called from either.
+
     Args:
         stop: the server's `stop`, which in turn calls `end`.
         timeout: seconds without a client after which the server stops; 0 never. A client counts once it has
             authenticated.
+
+    Attributes:
+        thread: the thread that serves clients, where it is not the application's.
     """
 
     def __init__(self, stop: Callable[[], Coroutine[Any, Any, None]], timeout: float) -> None:
@@ -38,6 +49,35 @@ class Life:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
+        self.thread: IoThread | None = None
+        self._attached: tuple[Hub, ...] = ()
+        self._applications: tuple[ApplicationThread, ...] = ()
+
+    def serve_in_thread(
+        self, make_loop: Callable[[], asyncio.AbstractEventLoop], hubs: Iterable[Hub], stop_timeout: float
+    ) -> None:
+        """Let a thread with an event loop of its own serve the clients of `hubs`, from now on; what belongs to the
+        application runs on the running event loop. See IoThread."""
+        self.thread = IoThread(make_loop, stop_timeout)
+        self._attached = tuple(hubs)
+        self._applications = tuple(ApplicationThread(self.thread.loop, hub.service.ordering) for hub in self._attached)
+        for hub, application in zip(self._attached, self._applications, strict=True):
+            hub.attach(application)
+
+    async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await `coroutine` on the event loop that serves clients."""
+        thread = self.thread
+        return await (coroutine if thread is None or thread.is_current else thread.run(coroutine))
+
+    def _elsewhere(self, function: Callable[[], object]) -> bool:
+        """Whether the event loop that serves clients is on another thread than the caller, and calls `function` for
+        it."""
+        thread = self.thread
+        if thread is None or thread.is_current:
+            return False
+        with contextlib.suppress(RuntimeError):  # it has ended
+            thread.loop.call_soon_threadsafe(function)
+        return True
 
     def handle_signals(self) -> None:
         """Stop at SIGINT and SIGTERM. From inside the running event loop; before the port accepts, so that a signal at
@@ -49,12 +89,11 @@ class Life:
         self._signals.restore()
 
     def begin(self, hubs: Iterable[Hub]) -> None:
-        """Watch the clients of `hubs`. From inside the running event loop."""
+        """Watch the clients of `hubs`. From inside the event loop that serves them."""
         self._hubs = tuple(hubs)
         for hub in self._hubs:
-            hub.on_connect.append(self._client_came)
-            hub.on_disconnect.append(self._client_went)
-        self._client_went()
+            hub.on_change.append(self._clients_changed)
+        self._clients_changed()
 
     @property
     def ending(self) -> bool:
@@ -67,46 +106,64 @@ class Life:
 
     def await_client(self) -> None:
         """Stop after `timeout`, unless a client comes."""
+        if self._elsewhere(self.await_client):
+            return
         if self.timeout > 0 and self._timer is None and not self.ending:
             self._timer = asyncio.get_running_loop().call_later(self.timeout, self._idle)
 
     def cancel_timeout(self) -> None:
+        if self._elsewhere(self.cancel_timeout):
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def stop_soon(self) -> None:
-        """Begin to stop. From the event loop's thread; safe to call more than once."""
-        if not self.ending:
-            task = asyncio.get_running_loop().create_task(self._stop())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        """Begin to stop. Safe to call more than once."""
+        if not self._elsewhere(self.stop_soon) and not self.ending:
+            self._spawn(self._stop())
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def end(self, shut_down: Callable[[], Awaitable[None]]) -> None:
         """Run `shut_down`, the first time; later calls wait for it. Cancelling a caller does not interrupt it."""
+        if self._elsewhere(lambda: self._spawn(self.end(shut_down))):
+            await self.wait_ended()
+            return
         if self._ending is None:
             self._ending = asyncio.get_running_loop().create_task(self._end(shut_down))
         await asyncio.shield(self._ending)
 
     async def wait_ended(self) -> None:
-        await self._ended.wait()
+        """Wait until it has ended, and with it what ran for clients."""
+        if self.thread is None or self.thread.is_current:
+            await self._ended.wait()
+            return
+        await self.thread.wait_ended()
+        for application in self._applications:
+            await application.stop()
 
     async def _end(self, shut_down: Callable[[], Awaitable[None]]) -> None:
         self.cancel_timeout()
         self._signals.restore()
         for hub in self._hubs:
-            hub.on_connect.remove(self._client_came)
-            hub.on_disconnect.remove(self._client_went)
+            hub.on_change.remove(self._clients_changed)
         try:
             await shut_down()
         finally:
             self._ended.set()
+            if self.thread is not None:
+                for hub in self._attached:
+                    hub.detach()
+                self.thread.end()
 
-    def _client_came(self, client_id: str = "") -> None:
-        self.cancel_timeout()
-
-    def _client_went(self, client_id: str = "") -> None:
-        if not any(hub.sessions for hub in self._hubs):
+    def _clients_changed(self) -> None:
+        if any(hub.sessions for hub in self._hubs):
+            self.cancel_timeout()
+        else:
             self.await_client()
 
     def _idle(self) -> None:

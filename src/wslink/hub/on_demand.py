@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from wslink.errors import NotSerializable
 from wslink.hub.audience import Member
 from wslink.hub.filters import Tag, Tags
 from wslink.hub.flow import SubscriptionFlow
@@ -55,6 +58,16 @@ class Stage(Protocol):
 
     def deliver_to(self, subscription: Any, packed: Any, label: float | None, slot: Hashable) -> None:
         """Send one subscription what was encoded for its session."""
+
+
+class Stagehand(Protocol):
+    """What rendering on demand asks of its server."""
+
+    def perform(self, function: Callable[[], Any]) -> Any:
+        """What a function of the application returns, or what gives that once it is awaited."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
+        """Run a coroutine as a task."""
 
 
 class Viewer:
@@ -130,6 +143,18 @@ class _Rendering:
         self.outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._packed: dict[Encoder, Any] = {}
 
+    def pack(self, value: Any, encoder: Encoder) -> Any:
+        """Encode what the function has returned before it can change; gives it back. Where that cannot be sent,
+        `packed` says why."""
+        if value is not None:
+            with contextlib.suppress(NotSerializable):
+                self._packed[encoder] = encoder.pack(value)
+        return value
+
+    async def pack_later(self, outcome: Awaitable[Any], encoder: Encoder) -> Any:
+        """As `pack`, once the function has ended."""
+        return self.pack(await outcome, encoder)
+
     def packed(self, encoder: Encoder) -> Any:
         """Raises NotSerializable."""
         if encoder not in self._packed:
@@ -175,16 +200,14 @@ class OnDemand:
     Args:
         stage: the topic.
         function: see Topic.on_demand.
-        spawn: runs a coroutine as a task.
+        server: see Stagehand.
         share: see Topic.on_demand.
     """
 
-    def __init__(
-        self, stage: Stage, function: Render, spawn: Callable[[Coroutine[Any, Any, None]], object], share: bool = False
-    ) -> None:
+    def __init__(self, stage: Stage, function: Render, server: Stagehand, share: bool = False) -> None:
         self.function: Render = function
         self._stage = stage
-        self._spawn = spawn
+        self._server = server
         self._share = share
         self._seats: dict[tuple[object, int], _Seat] = {}
         self._shared: dict[Hashable, _Rendering] = {}
@@ -273,14 +296,21 @@ class OnDemand:
             viewer.memory = {}
             self._shared[key] = rendering
         try:
-            outcome = self.function(rendering.viewer)
+            outcome = self._server.perform(partial(self._call, rendering, subscription.session.encoder))
             if inspect.isawaitable(outcome):
-                self._spawn(self._await(outcome, rendering))
+                self._server.spawn(self._await(outcome, rendering))
             else:
                 rendering.outcome.set_result(outcome)
         except Exception:
             self._failed(rendering)
         return rendering
+
+    def _call(self, rendering: _Rendering, encoder: Encoder) -> Any:
+        """On the application's thread."""
+        outcome = self.function(rendering.viewer)
+        if inspect.isawaitable(outcome):
+            return rendering.pack_later(outcome, encoder)
+        return rendering.pack(outcome, encoder)
 
     async def _await(self, outcome: Awaitable[Any], rendering: _Rendering) -> None:
         try:

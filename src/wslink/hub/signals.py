@@ -24,13 +24,14 @@ class Signals:
 
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def handle(self, handler: Callable[[], None], numbers: tuple[signal.Signals, ...] = STOP) -> None:
         """Call `handler` at each of `numbers`. From inside the running event loop.
 
         Nothing on Windows and outside of the main thread, where the application's own handling stays.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             for number in numbers:
                 before = signal.getsignal(number)
@@ -40,7 +41,16 @@ class Signals:
             _handled.add(self)
 
     def restore(self) -> None:
-        """Give the signals back to who handled them before. From inside the running event loop."""
+        """Give the signals back to who handled them before. From inside an event loop; from that of another thread it
+        is done once the one that handles them comes to it."""
+        loop = self._loop
+        if loop is None or asyncio.get_running_loop() is loop:
+            self._restore()
+        else:
+            with contextlib.suppress(RuntimeError):  # it has ended, and given them back
+                loop.call_soon_threadsafe(self._restore)
+
+    def _restore(self) -> None:
         _handled.discard(self)
         for number in self._before:
             asyncio.get_running_loop().remove_signal_handler(number)

@@ -27,6 +27,7 @@ Handler = Callable[["Subscription"], Awaitable[None] | None]
 Check = Callable[[Any, "Tags | None"], None]
 """Raises UsageError for a payload and tags that are not as a topic declares."""
 HandlerT = TypeVar("HandlerT", bound=Handler)
+T = TypeVar("T")
 
 IMPLIED = 0
 """The id of the subscription to everything that a released client has of every topic (ORD-4)."""
@@ -114,6 +115,12 @@ class Publisher(Registry, Protocol):
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine as a task that ends with the server at the latest."""
 
+    def perform(self, function: Callable[[], Any]) -> Any:
+        """What a function of the application returns, or what gives that once it is awaited."""
+
+    async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await `coroutine` on the event loop."""
+
     def submit(self, deliver: Callable[[], None]) -> None:
         """Run `deliver` in the order of publishing, on the event loop's thread."""
 
@@ -195,7 +202,7 @@ class Topic(Audience[Subscription]):
                 raise UsageError(f'topic {self.name!r}: on_demand needs delivery="latest"')
             if self._demand is not None and not may_replace(chosen):
                 raise UsageError(f"topic {self.name!r} is rendered on demand already, by {self._demand.function!r}")
-            before, self._demand = self._demand, OnDemand(self, chosen, self._publisher.spawn, share)
+            before, self._demand = self._demand, OnDemand(self, chosen, self._publisher, share)
             self._publisher.submit(lambda: self._begin_demand(before))
             return chosen
 
@@ -311,7 +318,7 @@ class Topic(Audience[Subscription]):
         goes as fast as its slowest subscriber.
 
         With "latest" delivery it returns at once, as what waits is replaced. A client that takes nothing for
-        `Limits.stall_timeout` seconds is disconnected, and waited for no longer. Call it on the event loop's thread.
+        `Limits.stall_timeout` seconds is disconnected, and waited for no longer. In an event loop of the server's.
 
         Returns, Raises:
             as `publish`.
@@ -322,7 +329,7 @@ class Topic(Audience[Subscription]):
             behind = next((one for sessions in targets.values() for one in sessions if not one.has_room), None)
             if behind is None:
                 break
-            await behind.room_again()
+            await self._publisher.on_loop_await(behind.room_again())
         return self.publish(payload, tags, key=key, to=to, exclude=exclude)
 
     def _deliver(

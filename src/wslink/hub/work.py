@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import logging
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from wslink.hub.pool import DaemonPool, default_threads
@@ -41,11 +43,12 @@ class Work:
         return task
 
     def in_thread(self, function: Callable[[], Any]) -> Awaitable[Any]:
-        """Run a function in the pool of threads."""
+        """Run a function in the pool of threads, in this context."""
         if self._pool is None:
             self._pool = SharedThreads(DaemonPool, self._threads or default_threads())
         call = current_call.get()
-        return self._pool.run(call.client_id if call is not None else None, function)
+        context = contextvars.copy_context()
+        return self._pool.run(call.client_id if call is not None else None, partial(context.run, function))
 
     def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
         """Run an application's handler, sync or async. What it raises is logged and not propagated."""
@@ -91,3 +94,16 @@ async def end_tasks(tasks: set[asyncio.Task[Any]], grace: float, timeout: float)
         abandoned.update(stuck)
         for task in stuck:
             logger.warning("not waited for any longer, although it goes on after it was cancelled: %r", task)
+
+
+def finish(loop: asyncio.AbstractEventLoop, timeout: float) -> None:
+    """End an event loop that nothing runs any more, though tasks swallow their cancellation or functions go on in
+    threads: after `timeout` seconds they are not waited for any longer."""
+    try:
+        loop.run_until_complete(end_tasks(asyncio.all_tasks(loop) - set(abandoned), 0, timeout))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        # What is left has been reported.
+        loop.set_exception_handler(lambda loop, context: None)
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()

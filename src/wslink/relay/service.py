@@ -10,6 +10,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.run import add_pages
 from wslink.http.sparse import sparse_logger
@@ -83,7 +84,7 @@ class Relay:
         page, headers = request.headers.get("Origin"), request.headers
         if page is None or origin.is_listed(page, self._options.origins):
             return True
-        known = not origin.is_loopback(self._options.host) or origin.is_asked_by(headers, ())
+        known = not is_loopback(self._options.host) or origin.is_asked_by(headers, ())
         return known and origin.is_same_origin(headers)
 
     def _unknown(self, request: web.Request) -> web.StreamResponse:

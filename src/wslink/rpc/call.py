@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import msgspec
 
 Executor = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a function elsewhere than on the event loop's thread."""
+"""Runs a function elsewhere than on the event loop's thread, in the context of its caller. What it returns may be
+awaitable on the application's thread (`run="main"`), and is awaited there."""
 
 
 class Caller(Protocol):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import functools
 import inspect
 import logging
@@ -15,11 +14,12 @@ from typing import Protocol
 from wslink import errors
 from wslink.errors import InvalidParams, InvalidRequest, LimitExceeded, MethodError, PeerError
 from wslink.rpc.call import Call, Caller, Executor, current_call
+from wslink.rpc.elsewhere import Raised, serve
 from wslink.rpc.interceptors import Function
 from wslink.rpc.latest import Turns
 from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
 from wslink.rpc.ordering import ResponseFirst
-from wslink.rpc.streaming import Serving, is_small
+from wslink.rpc.streaming import Serving, brought, is_small
 from wslink.rpc.streams import Streams
 from wslink.wire.limits import Limits
 from wslink.wire.messages import Request
@@ -40,6 +40,9 @@ class Responder(Protocol):
         """What carries the streams of calls; None where the other end knows none."""
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None: ...
+
+    def encoded(self, id_: str, value: Value, method: str) -> Value:
+        """A result as `result` takes it, encoded now as far as it can be. From any thread."""
 
     def error(self, id_: str, code: int, message: str, data: Value = None) -> None: ...
 
@@ -62,7 +65,7 @@ class Service:
     Args:
         owner: what `Call.app` is.
         spawn: runs a coroutine as a task, and keeps a reference to that.
-        executors: by `Method.run`. A method whose `run` has none runs on the event loop's thread.
+        executors: by `Method.run`; they may change. A method whose `run` has none runs on the event loop's thread.
 
     Attributes:
         methods: what may be called.
@@ -159,10 +162,10 @@ class Dispatcher:
                 args, kwargs = method.check(args, kwargs, call)  # type: ignore[assignment]
             if method.latest:
                 result = self._in_turn(method, call, args, kwargs)
-            elif method.run == "loop" or method.run not in service.executors:
+            elif method.run not in service.executors:
                 result = method.function(*args, **kwargs)
             else:
-                result = self._elsewhere(method, functools.partial(_outcome, call, method.function, args, kwargs))
+                result = service.executors[method.run](self._work(method, call, args, kwargs))
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
                 self._keep(call, result, method.detached)  # the task copies this context, and current_call with it
                 return
@@ -174,7 +177,7 @@ class Dispatcher:
         call.answered = True
         self._responder.result(call.id, result, call.method)
         if service.ordering.holding:
-            service.ordering.release()
+            service.ordering.release(call)
 
     def _equip(self, method: Method, request: Request, call: Call) -> None:
         """Give a call what it has beside its response. Raises PeerError."""
@@ -254,17 +257,18 @@ class Dispatcher:
     def _in_turn(self, method: Method, call: Call, args: Sequence[Value], kwargs: dict[str, Value]) -> Awaitable[Value]:
         """Run a latest-wins method when it is the call's turn (TURN-5)."""
         function: Function = functools.partial(method.function, *args, **kwargs)
-        if method.run != "loop" and method.run in self._service.executors:
-            outcome = functools.partial(_outcome, call, method.function, args, kwargs)
-            function = functools.partial(self._elsewhere, method, outcome)
+        if method.run in self._service.executors:
+            work = self._work(method, call, args, kwargs)
+            function = functools.partial(self._service.executors[method.run], work)
         if self._turns is None:
             self._turns = Turns()
         return self._turns.run(method.name, function)
 
-    def _elsewhere(self, method: Method, function: Function) -> Awaitable[Value]:
-        """Run a sync method where it wants to run; an async one's coroutine comes back to the event loop."""
-        context = contextvars.copy_context()
-        return self._service.executors[method.run](functools.partial(context.run, function))
+    def _work(self, method: Method, call: Call, args: Sequence[Value], kwargs: dict[str, Value]) -> Callable[[], Value]:
+        """What an executor runs for a call."""
+        if call.streams is not None:
+            args, kwargs = brought(args, kwargs)
+        return functools.partial(serve, self._responder, call, method.function, args, kwargs)
 
     def _keep(self, call: Call, awaitable: Awaitable[Value], detached: bool) -> None:
         """Enter a call into the table until it has ended."""
@@ -288,7 +292,9 @@ class Dispatcher:
                 _discard(awaitable)
                 raise asyncio.CancelledError
             result = await awaitable
-            if type(result) is _Raised:
+            if inspect.iscoroutine(result):  # of a function in a pool of threads
+                result = await result
+            if type(result) is Raised:
                 raise result.error
             if call.cancelled:  # and it went on all the same
                 raise asyncio.CancelledError
@@ -301,7 +307,7 @@ class Dispatcher:
             if call.streams is not None:
                 call.streams.streams.close()
             self._responder.result(call.id, result, call.method)
-            self._service.ordering.release()
+            self._service.ordering.release(call)
         finally:
             self._ended(key)
 
@@ -339,7 +345,7 @@ class Dispatcher:
                 data["trace"] = "".join(traceback.format_exception(error))
             self._responder.error(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
         call.cancelled = call.cancelled or stopped  # the server stops: a thread sees it
-        self._service.ordering.release()
+        self._service.ordering.release(call)
 
 
 def _safe_repr(error: BaseException) -> str:
@@ -355,26 +361,6 @@ def _loop_has_ended() -> bool:
     except RuntimeError:
         return True
     return False
-
-
-class _Raised:
-    """What a function raised in a thread. Neither kind of future can carry a StopIteration."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-def _outcome(call: Call, function: Function, args: Sequence[Value], kwargs: dict[str, Value]) -> Value:
-    """What a function returns or raises, in a thread. Where the call is cancelled, nobody waits for it."""
-    try:
-        call.raise_if_cancelled()
-        return function(*args, **kwargs)
-    except BaseException as error:
-        if call.cancelled and not isinstance(error, asyncio.CancelledError):
-            logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
-        return _Raised(error)
 
 
 def _discard(awaitable: Awaitable[Value]) -> None:

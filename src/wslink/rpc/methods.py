@@ -44,8 +44,8 @@ class Method:
     Args:
         name: dot-separated; each part matches `^[a-z][a-z0-9_]*$` (MSG-5).
         function: sync or async. What it returns is the result, what it yields the items of a stream.
-        run: where a sync function runs: "loop", the event loop's thread; "thread", a pool of threads; "main", the
-            application's thread.
+        run: where it runs: "main", the application's thread, unless given; "loop", that of the event loop that serves
+            clients; "thread", a pool of threads, where an async function cannot run.
         checked: check arguments against its signature and type hints. The compatibility API's methods are not.
         interceptors: see rpc.interceptors; the first is called first.
         detached: its calls go on when their client has gone; they are cancelled otherwise.
@@ -74,7 +74,7 @@ class Method:
         name: str,
         function: Function,
         *,
-        run: Run = "loop",
+        run: Run | None = None,
         checked: bool = True,
         interceptors: Iterable[Interceptor] = (),
         detached: bool = False,
@@ -90,11 +90,14 @@ class Method:
         self.streams: bool = signature is not None and signature.streams
         self.streaming: bool = self.streams or (signature is not None and bool(signature.stream_parameters))
         self.name = name
-        self.run: Run = "loop" if self.streams else run
+        chosen: Run = run or "main"
+        self.run: Run = "loop" if self.streams else chosen
         self.detached: bool = detached
         self.latest: bool = latest
         self.lane: int | None = lane_of(f"method {name!r}", priority)
-        self.function: Function = compose(name, streaming(function, run) if self.streams else function, interceptors)
+        self.function: Function = compose(
+            name, streaming(function, run or "main") if self.streams else function, interceptors
+        )
         self.check: Check | None = signature.bind if signature is not None else None
         if signature is not None and signature.stream_parameters:
             self.check = signature.bind_streams
@@ -115,13 +118,13 @@ class Method:
                 self.function = checking(self.name, self.function, checkable(result_hint(self.signature)))
 
 
-def _check_name_and_run(name: str, function: Function, run: Run) -> None:
+def _check_name_and_run(name: str, function: Function, run: Run | None) -> None:
     """Raise UsageError for a name or a `run` that no method can have."""
     if not is_method_name(name):
         raise UsageError(
             f"method name {name!r}: dot-separated parts, each of a-z, 0-9 and _ and beginning with a letter"
         )
-    if run not in RUNS:
+    if run not in (None, *RUNS):
         raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
     if run == "thread" and inspect.iscoroutinefunction(target_of(function)):
         raise UsageError(f"method {name!r} is async: thread=True is for functions that block")
@@ -185,24 +188,24 @@ class Methods(dict[str, Method]):
         return f": {shown(name)}" + (f"; did you mean {near}?" if near else "")
 
 
-def _check_streaming(name: str, function: Function, signature: Signature, run: Run, detached: bool) -> None:
+def _check_streaming(name: str, function: Function, signature: Signature, run: Run | None, detached: bool) -> None:
     """Raise UsageError for a method with streams that cannot be served."""
     target = target_of(function)
-    if signature.streams and inspect.isgeneratorfunction(target) and run == "loop":
+    if signature.streams and inspect.isgeneratorfunction(target) and run in (None, "loop"):
         raise UsageError(f"method {name!r} is a generator: make it an async one, or give it run='thread'")
     if signature.stream_parameters and not (signature.streams or inspect.iscoroutinefunction(target)):
         raise UsageError(f"method {name!r} takes a stream, and so has to be async")
     if signature.stream_parameters and inspect.isgeneratorfunction(target):
         raise UsageError(f"method {name!r} takes a stream, and so has to be an async generator")
-    if signature.streams and run != "loop" and not inspect.isgeneratorfunction(target):
+    if signature.streams and run == "thread" and not inspect.isgeneratorfunction(target):
         raise UsageError(f"method {name!r} is an async generator: run={run!r} is for functions that block")
     if detached:
         raise UsageError(f"method {name!r} has streams, which end with their client: it cannot be detached")
 
 
-def run_of(run: Run | None, thread: bool) -> Run:
+def run_of(run: Run | None, thread: bool) -> Run | None:
     """Where a method runs that was registered with these options, of which `thread=True` is an alias of
     `run="thread"`. Raises UsageError if they contradict each other."""
     if thread and run not in (None, "thread"):
         raise UsageError(f"thread=True and run={run!r} contradict each other")
-    return "thread" if thread else run or "loop"
+    return "thread" if thread else run

@@ -18,6 +18,11 @@ class PendingCalls:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def ids(self) -> list[str]:
+        """Of all of them."""
+        return list(self._waiting)
+
     def waits(self, id_: str) -> bool:
         """Whether a call has had no response yet."""
         response = self._waiting.get(id_)

@@ -8,7 +8,7 @@ import functools
 import inspect
 import logging
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from wslink.errors import RESULT_SERIALIZE_ERROR, MethodError, NotSerializable
 from wslink.rpc.call import Call, Executor, current_call
 from wslink.rpc.interceptors import Function
 from wslink.rpc.ordering import ResponseFirst
-from wslink.rpc.streams import CallStreams, Outlet
+from wslink.rpc.streams import CallStreams, Inlet, Outlet
 from wslink.wire.extensions import read_stream_key
 from wslink.wire.messages import Request
 from wslink.wire.value import Value
@@ -101,14 +101,18 @@ def streaming(function: Function, run: str) -> Function:
         assert call.streams is not None
         serving: Serving = call.streams
         ordering, outlet = serving.ordering, serving.streams.outlets[None]
+        executor = serving.executors.get(run)
+        if executor is not None:
+            args, kwargs = brought(args, kwargs)  # type: ignore[assignment]
         made = function(*args, **kwargs)
         if inspect.isawaitable(made):
             made = await made
         try:
             if isinstance(made, AsyncIterable):
-                await feed(made, outlet, ordering.release)
+                source = made if executor is None else _MadeElsewhere(aiter(made), executor)
+                await feed(source, outlet, ordering.release)
             else:
-                await _Steps(made, outlet, ordering, call).drive(serving.executors.get(run, _here))
+                await _Steps(made, outlet, ordering, call).drive(executor or _here)
         except NotSerializable as error:
             logger.error("an item of the stream %s cannot be sent: %s", call.method, error)
             what = f"item {outlet.sent} of the stream cannot be serialized"
@@ -129,6 +133,54 @@ def awaitable(function: Function) -> Function:
         return await result if inspect.isawaitable(result) else result
 
     return call
+
+
+class _MadeElsewhere:
+    """The items of an async generator that runs where an executor runs it."""
+
+    def __init__(self, iterator: AsyncIterator[Value], executor: Executor) -> None:
+        self._iterator = iterator
+        self._executor = executor
+
+    def __aiter__(self) -> _MadeElsewhere:
+        return self
+
+    async def __anext__(self) -> Value:
+        return await self._executor(self._iterator.__anext__)
+
+    async def aclose(self) -> None:
+        close = getattr(self._iterator, "aclose", None)
+        if close is not None:
+            await self._executor(close)
+
+
+class _ReadElsewhere:
+    """An argument that is a stream, for a method that runs elsewhere than on the event loop that gets the items."""
+
+    def __init__(self, inlet: Inlet) -> None:
+        self._inlet = inlet
+        self._loop = asyncio.get_running_loop()
+
+    def __aiter__(self) -> _ReadElsewhere:
+        return self
+
+    async def __anext__(self) -> Value:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._next(), self._loop))
+
+    async def _next(self) -> Value:
+        return await anext(self._inlet)
+
+    async def aclose(self) -> None:
+        self._loop.call_soon_threadsafe(self._inlet.close)
+
+
+def brought(args: Sequence[Value], kwargs: Mapping[str, Value]) -> tuple[list[Value], dict[str, Value]]:
+    """Arguments for a method that runs elsewhere than on the running event loop, on which their streams arrive."""
+
+    def bring(value: Value) -> Value:
+        return _ReadElsewhere(value) if isinstance(value, Inlet) else value
+
+    return [bring(value) for value in args], {name: bring(value) for name, value in kwargs.items()}
 
 
 async def _here(function: Callable[[], Value]) -> Value:

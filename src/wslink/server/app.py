@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from wslink import settings as environment
 from wslink.console import say
 from wslink.errors import UsageError
+from wslink.hosts import is_loopback
 from wslink.http.asgi import AsgiApplication
-from wslink.http.origin import is_loopback
 from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
 from wslink.server import loop, workers
@@ -85,10 +85,10 @@ class App(Offering, Clientele):
         Offering.__init__(self, hub)
         self._server: Server | None = None
         self._included: Included | None = None
-        self.method("application.exit")(self._exit)
-        self.method("application.exit.later")(self._exit_later)
+        self.method("application.exit", run="loop")(self._exit)
+        self.method("application.exit.later", run="loop")(self._exit_later)
         if describe:
-            self.method("wslink.describe")(self.describe)
+            self.method("wslink.describe", run="loop")(self.describe)
 
     def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
         """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.
@@ -160,7 +160,8 @@ class App(Offering, Clientele):
         if workers.is_one_of_several():
             logger.warning(workers.WARNING, "" if self._pages_need_secret else workers.EACH_ITS_OWN)
         self._hub.reopen()
-        return AsgiApplication(self._hub, options.ws, environment.split_origins(options.origins), CLIENT)
+        origins = environment.split_origins(options.origins)
+        return AsgiApplication(self._hub, options.ws, origins, CLIENT, guarded=not self._pages_need_secret)
 
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)

@@ -8,7 +8,7 @@ from typing import Any
 
 from wslink.errors import UsageError
 from wslink.hub.pool import DaemonPool, default_threads
-from wslink.hub.work import abandoned, end_tasks
+from wslink.hub.work import finish
 
 NOTEBOOK = (
     "an event loop runs here already, as in a notebook: write `server = await app.serve(...)` there, "
@@ -26,21 +26,13 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], loop: str, stop_timeout: 
         UsageError: for another name, where uvloop is not installed, and where an event loop runs already.
     """
     refuse_running_loop()
-    chosen = _make(loop)
+    chosen = make(loop)
     try:
         asyncio.set_event_loop(chosen)
         chosen.set_default_executor(DaemonPool(default_threads()))
         chosen.run_until_complete(main())
     finally:
-        try:
-            others = asyncio.all_tasks(chosen) - set(abandoned)
-            chosen.run_until_complete(end_tasks(others, 0, stop_timeout))
-            chosen.run_until_complete(chosen.shutdown_asyncgens())
-            # What is left has been reported.
-            chosen.set_exception_handler(lambda loop, context: None)
-        finally:
-            asyncio.set_event_loop(None)
-            chosen.close()
+        finish(chosen, stop_timeout)
 
 
 def refuse_running_loop() -> None:
@@ -52,7 +44,8 @@ def refuse_running_loop() -> None:
     raise UsageError(NOTEBOOK)
 
 
-def _make(loop: str) -> asyncio.AbstractEventLoop:
+def make(loop: str) -> asyncio.AbstractEventLoop:
+    """A new event loop. Raises UsageError for another name, and where uvloop is not installed."""
     if loop not in LOOPS:
         raise UsageError(f"loop is {loop!r}; there are: {', '.join(LOOPS)}")
     return LOOPS[loop]()

@@ -42,15 +42,15 @@ class Offering:
     ) -> Callable[[FunctionT], FunctionT]:
         """Decorator: let clients call a function, sync or async.
 
-        An async function runs beside others. A sync one runs on the event loop's thread, where VTK and most native
-        libraries need to be, and holds up everything else meanwhile; `thread=True` runs it in a pool instead. Arguments
-        are checked against the type hints and converted (a list to a tuple, a map to a dataclass). A parameter
-        annotated `Call` receives the call. What it returns is the result; MethodError chooses the failure.
+        An async function runs beside others. A sync one runs on the application's thread, where VTK and most native
+        libraries need to be, and holds up what else runs there (docs/threads.md); `thread=True` runs it in a pool
+        instead. Arguments are checked against the type hints and converted (a list to a tuple, a map to a dataclass). A
+        parameter annotated `Call` receives the call. What it returns is the result; MethodError chooses the failure.
 
         Args:
             name: dot-separated; each part matches `^[a-z][a-z0-9_]*$`.
-            run: where a sync function runs: "loop", the event loop's thread, unless given; "thread", a pool of threads;
-                "main", the application's.
+            run: where it runs: "main", the application's thread, unless given; "loop", the thread that serves clients,
+                which is the same without `application_thread`; "thread", a pool of threads, for sync functions.
             thread: as run="thread".
             detached: let calls go on when their client has gone; they are cancelled otherwise.
             priority: "urgent", "normal" or "bulk": what of its results goes first; unless given, over 16 KiB is bulk.

@@ -45,6 +45,7 @@ class Settings(AsgiSettings, total=False):
     ws_compress: bool
     engine: str
     loop: str
+    application_thread: bool
     ready_msg: str
     http_headers: str | PathLike[str]
     follow_symlinks: bool
@@ -115,6 +116,10 @@ class Options:
         env="WSLINK_ENGINE",
     )  # fmt: skip
     loop: str = option("asyncio", "what App.run runs on: asyncio or uvloop", flags=("--loop",), env="WSLINK_LOOP")
+    application_thread: bool = option(
+        False, "serve clients in a thread of their own, so that methods which block keep no connection waiting",
+        flags=("--application-thread",), env="WSLINK_APPLICATION_THREAD",
+    )  # fmt: skip
     ready_msg: str = option(
         READY_MSG,
         "line printed to stdout once the port accepts; empty prints nothing",

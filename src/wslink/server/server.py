@@ -13,6 +13,7 @@ from yarl import URL
 
 from wslink import settings as environment
 from wslink.errors import UsageError
+from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.client_files import ClientFiles
 from wslink.http.endpoint import Endpoint, EndpointOptions
@@ -22,6 +23,7 @@ from wslink.http.static import StaticFiles
 from wslink.http.tls import ssl_context
 from wslink.hub.hub import Hub
 from wslink.hub.life import Life, announce
+from wslink.server import loop
 from wslink.server.options import Options
 
 CLIENT = Path(__file__).parent.parent / "static"
@@ -69,11 +71,13 @@ class Server:
             OSError: if the address cannot be had, or the relay refuses.
             UsageError: for settings that cannot be followed.
         """
-        if self._options.handle_signals:
+        options = self._options
+        if options.application_thread:
+            self._life.serve_in_thread(lambda: loop.make(options.loop), [self._hub], options.stop_timeout)
+        if options.handle_signals:
             self._life.handle_signals()
         try:
-            self._hub.start()
-            await (self._dial() if self._options.reverse_url else self._listen())
+            await self._life.run(self._open())
         except BaseException as error:
             signalled = self._life.ending
             await self.stop()
@@ -83,8 +87,14 @@ class Server:
         if self._life.ending:  # at a signal, while it dialled
             await self.stop()
             return
-        self._life.begin([self._hub])
-        announce(self._options.ready_msg)
+        announce(options.ready_msg)
+
+    async def _open(self) -> None:
+        """On the event loop that serves clients."""
+        self._hub.start()
+        await (self._dial() if self._options.reverse_url else self._listen())
+        if not self._life.ending:
+            self._life.begin([self._hub])
 
     async def _listen(self) -> None:
         options = self._options
@@ -110,7 +120,7 @@ class Server:
         await self._reverse.start()
 
     def stop_soon(self) -> None:
-        """Begin to stop. From the event loop's thread; safe to call more than once."""
+        """Begin to stop. From the event loop's thread or the application's; safe to call more than once."""
         self._life.stop_soon()
 
     async def stop(self) -> None:
@@ -162,9 +172,17 @@ class Server:
         options = self._options
         origins = environment.split_origins(options.origins)
         hosts = environment.split_names(options.hosts)
+        guarded = self._secret_in_url is None and is_loopback(options.host)
         return Endpoint(
             self._hub,
-            EndpointOptions(origins, options.heart_beat, options.ws_compress, options.engine, hosts=hosts),
+            EndpointOptions(
+                origins,
+                options.heart_beat,
+                options.ws_compress,
+                options.engine,
+                hosts=hosts,
+                guarded=lambda: guarded,
+            ),
         )
 
     def _directories(self) -> list[tuple[str, str]]:

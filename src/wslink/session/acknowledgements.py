@@ -39,7 +39,7 @@ class Acknowledgements:
     """What was received on a connection.
 
     Args:
-        send: sends a message at once.
+        send: sends a message at once; whether it did. Where not, it is tried again: what it says is cumulative.
         due: see Due.
         numbers: those of the messages that have arrived, with `resume`.
 
@@ -48,16 +48,17 @@ class Acknowledgements:
     """
 
     __slots__ = (
-        "_acknowledged", "_acknowledged_at", "_due", "_numbers", "_received_at", "_send", "_timer", "received",
+        "_acknowledged", "_acknowledged_at", "_due", "_numbers", "_owed", "_received_at", "_send", "_timer", "received",
     )  # fmt: skip
 
-    def __init__(self, send: Callable[[Message], None], due: Due = OFTEN, numbers: Received | None = None) -> None:
+    def __init__(self, send: Callable[[Message], bool], due: Due = OFTEN, numbers: Received | None = None) -> None:
         self.received: int = 0
         self._send = send
         self._due = due
         self._numbers = numbers
         self._acknowledged = 0
         self._acknowledged_at = self._received_at = 0.0
+        self._owed = False
         self._timer: asyncio.TimerHandle | None = None
 
     def count(self, size: int, number: int = 0) -> bool:
@@ -84,27 +85,31 @@ class Acknowledgements:
                 self._timer = asyncio.get_running_loop().call_later(due.within, self._late)
         return new
 
-    def send(self) -> None:
-        """Acknowledge what has arrived, at once (RES-11)."""
-        self._acknowledge(monotonic())
+    def send(self, asks: bool = False) -> None:
+        """Acknowledge what has arrived, at once; with `asks`, the peer is to do the same (RES-11)."""
+        self._acknowledge(monotonic(), (True,) if asks else ())
 
     def restart(self) -> None:
         """Another connection begins."""
         self.stop()
         self.received = self._acknowledged = 0
+        self._owed = False
 
     def _late(self) -> None:
         self._timer = None
-        if self.received > self._acknowledged:
+        if self.received > self._acknowledged or self._owed:
             self._acknowledge(monotonic())
 
-    def _acknowledge(self, now: float) -> None:
-        self._acknowledged = self.received
-        self._acknowledged_at = now
+    def _acknowledge(self, now: float, more: tuple[bool, ...] = ()) -> None:
         held = int((now - self._received_at) * 1000)
         numbers = self._numbers
-        more = () if numbers is None else numbers.report()
-        self._send(pack_extension((ACKNOWLEDGEMENT, self.received, held, *more)))
+        known = () if numbers is None else (*numbers.report(), *more)
+        self._owed = not self._send(pack_extension((ACKNOWLEDGEMENT, self.received, held, *known)))
+        if not self._owed:
+            self._acknowledged = self.received
+            self._acknowledged_at = now
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._due.within, self._late)
 
     def stop(self) -> None:
         """The connection has ended."""

@@ -8,6 +8,7 @@ import logging
 from wslink.session.acknowledgements import SELDOM, Acknowledgements
 from wslink.session.identity import Identity, Opening
 from wslink.session.intake import CREDIT
+from wslink.session.notices import MAX_UNREAD
 from wslink.session.nowhere import Departed, Nowhere
 from wslink.session.ports import SessionOwner, Transport
 from wslink.session.refusals import Refusals
@@ -57,15 +58,15 @@ class Detachable(Refusals):
         """Number what is sent from now on, and keep it; hello's response is still to be sent, which has no number."""
         limits = self._owner.limits
         self.resumption = found = Resumption(limits.max_resume, limits.max_partial, self._owner.backlog)
-        self.queue.number = found.begin
+        self.queue.numbers = found
         return found
 
     def answer_hello(self, id_: str, result: dict[str, Value]) -> None:
         """Send the response to a hello."""
         if self.resumption is None:
             self.result(id_, result)
-        else:  # it has no number (RES-2)
-            self._send_now(self.encoder.result(id_, result, self._max_frame))
+        elif not self._send_now(self.encoder.result(id_, result, self._max_frame)):  # it has no number (RES-2)
+            self.close(1008, f"it says hello again and again, and has read none of {MAX_UNREAD} responses")
 
     def start_resume(self) -> None:
         """Acknowledge what arrives from now on (RES-5)."""
@@ -88,6 +89,7 @@ class Detachable(Refusals):
     def detach(self) -> None:
         """The connection is lost: wait for the client's return (RES-6)."""
         self.advance(Event.DETACHED)
+        self._decoder = None  # what had not arrived whole is forgotten (RES-3)
         self._move(Nowhere())
         if self._is_over_limit():
             return

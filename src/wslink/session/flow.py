@@ -16,6 +16,10 @@ from wslink.session.send_queue import SendQueue
 from wslink.session.window import DeliveryWindow, Settled
 from wslink.wire.frames import Frame, Message
 
+LOOK_EVERY = 32
+"""Frames that are handed over before the clock is asked."""
+TURN_TIME = 0.002
+"""Seconds of a turn of the event loop in which frames are handed over for one client (TURN-1)."""
 MAX_HELD = 60_000
 """Milliseconds of holding an acknowledgement back that a peer is believed."""
 
@@ -35,7 +39,7 @@ class FlowControl:
     Args:
         queue: what waits.
         sink: what it goes to.
-        send: sends a message at once.
+        send: see Acknowledgements.
         resume: called when more of the queue may go than before; it calls `pump`.
         numbers: those of the messages that have arrived, with `resume`.
 
@@ -51,7 +55,7 @@ class FlowControl:
         self,
         queue: SendQueue,
         sink: Sink,
-        send: Callable[[Message], None],
+        send: Callable[[Message], bool],
         resume: Callable[[], None],
         numbers: Received | None = None,
     ) -> None:
@@ -79,15 +83,18 @@ class FlowControl:
         queue, sink, line = self._queue, self._sink, self.line
         now = monotonic()
         delay = 0.0
-        while sink.writable and (self.deaf or not (delay := line.delay(now))):
+        frames, late = 0, False
+        while not late and sink.writable and (self.deaf or not (delay := line.delay(now))):
             frame = queue.next(line.chunk_size)
             if frame is None:
                 break
             sink.send((frame,))
             line.sent(now, frame.size)
+            frames += 1
+            late = not frames % LOOK_EVERY and monotonic() - now > TURN_TIME
         if not queue.waiting:
             line.idle()
-        elif 0 < delay < math.inf and self._timer is None:
+        elif (late or 0 < delay < math.inf) and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(delay, self._again)
 
     def _again(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Hashable, Iterator
 from typing import Generic, TypeVar
 
@@ -74,7 +75,8 @@ class Unacknowledged(Generic[MessageT]):
             return
         for number in [number for number in self._held if number not in missing]:
             self._drop(self._held.pop(number))
-        while self._kept and (number := next(iter(self._kept))) <= received:
+        # Not by the first again and again: that looks at every place of one that was taken out before.
+        for number in list(itertools.takewhile(received.__ge__, self._kept)):
             kept = self._kept.pop(number)
             if number in missing:
                 self._held[number] = kept

@@ -8,13 +8,13 @@ from time import monotonic
 from wslink import errors
 from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
-from wslink.rpc.methods import MAX_NAME
 from wslink.rpc.streams import Streams
 from wslink.session.acknowledgements import Acknowledgements
 from wslink.session.duties import Duties
 from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
 from wslink.session.intake import CREDIT
+from wslink.session.notices import Notices
 from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
 from wslink.session.resumption import Resumption
@@ -25,7 +25,6 @@ from wslink.session.window import DeliveryWindow
 from wslink.wire.chunks import renumbered
 from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Buffer, Message
-from wslink.wire.messages import Request
 from wslink.wire.show import as_text
 from wslink.wire.value import Value
 
@@ -43,8 +42,8 @@ class Outgoing(Duties):
     """
 
     __slots__ = (
-        "_max_frame", "_owner", "_pace", "_sender", "_transport", "acknowledgements", "client", "client_id", "credit",
-        "encoder", "features", "flow", "queue", "resumption", "route", "streams", "subscribing",
+        "_max_frame", "_notices", "_owner", "_pace", "_sender", "_transport", "acknowledgements", "client", "client_id",
+        "credit", "encoder", "features", "flow", "queue", "resumption", "route", "streams", "subscribing",
     )  # fmt: skip
 
     def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
@@ -61,27 +60,29 @@ class Outgoing(Duties):
         self.streams: Streams | None = None
         self._owner = owner
         self._transport = transport
-        self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog)
+        self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog, self._pump)
         self.queue: SendQueue = self._sender.queue
         self.credit: int = CREDIT
         self._pace: Pace | None = None
+        self._notices = Notices()
         self._max_frame = owner.limits.max_sent_frame
 
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""
         numbers = self.resumption.received if self.resumption is not None else None
-        self.flow = FlowControl(self.queue, self._transport, self._send_now, self._pump, numbers)
-        self._sender.flow = self.flow
-        self.acknowledgements = self.flow.received
+        self.flow = flow = FlowControl(self.queue, self._transport, self._send_now, self._pump, numbers)
+        self._sender.flow, self.acknowledgements = flow, flow.received
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None:
-        """Send the result of a request; an error where it cannot be encoded."""
-        try:
-            message = self.encoder.result(id_, value, self._max_frame)
-        except NotSerializable as error:
-            logger.error("the result of %s cannot be sent: %s", method, error)
-            self.error(id_, errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method)
-            return
+        """Send the result of a request, or what `encoded` made of it; an error where it cannot be encoded."""
+        if type(value) is Message:
+            message = value
+        else:
+            try:
+                message = self.encoder.result(id_, value, self._max_frame)
+            except NotSerializable as error:
+                self.error(id_, *_unsendable(error, method))
+                return
         if (
             self.queue.waiting
             or message.source is not None
@@ -95,6 +96,14 @@ class Outgoing(Duties):
         else:
             self._transport.send(self.resumption.numbered(message))
 
+    def encoded(self, id_: str, value: Value, method: str | None) -> Message:
+        """The result of a request, encoded; an error where it cannot be. From any thread."""
+        try:
+            return self.encoder.result(id_, value, self._max_frame)
+        except NotSerializable as error:
+            failure = dict(zip(("code", "message", "data"), _unsendable(error, method), strict=True))
+            return self.encoder.failure(id_, failure, self._max_frame)
+
     def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
         """Send the error of a request, with a word in place of data that cannot be encoded."""
         error: dict[str, Value] = {"code": code, "message": message}
@@ -106,15 +115,6 @@ class Outgoing(Duties):
             logger.error("an error cannot be sent as it is: %s", unsendable)
             failure = self.encoder.failure(id_, _sendable(self.encoder, error), self._max_frame)
         self.send(failure, None, (id_,))
-
-    def unknown(self, request: Request) -> None:
-        """Send that there is no such method."""
-        for notify in self._owner.observers.unknown:
-            notify(self, request)
-        # Released clients compare the message.
-        hint = self._owner.service.methods.hint(request.method) if self.features else ""
-        text = f"Unregistered method called{hint}"
-        self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
 
     def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:
         """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`, and SendQueue.put for
@@ -167,9 +167,13 @@ class Outgoing(Duties):
             for gate in gates:
                 gate.dropped += 1
 
-    def _send_now(self, message: Message) -> None:
-        """Send a small message ahead of all that waits; with `resume` it is not repeated (RES-2)."""
+    def _send_now(self, message: Message) -> bool:
+        """Send a small message ahead of all that waits; with `resume` it is not repeated (RES-2). Whether it was sent:
+        a client that takes nothing is sent few."""
+        if not self._notices.may_go(self._transport):
+            return False
         self._transport.send(message.frames if self.resumption is None else renumbered(message.frames, 0))
+        return True
 
     def _put(self, entry: Entry, lane: int | None = None) -> None:
         """Queue a message, and send what may go."""
@@ -243,6 +247,12 @@ class Outgoing(Duties):
         for notify in self._owner.observers.settled if messages else ():
             for _ in range(messages):
                 notify(self)
+
+
+def _unsendable(error: NotSerializable, method: str | None) -> tuple[int, str, str | None]:
+    """What the caller of a method is told whose result cannot be encoded."""
+    logger.error("the result of %s cannot be sent: %s", method, error)
+    return errors.RESULT_SERIALIZE_ERROR, "Method result cannot be serialized", method
 
 
 def _sendable(encoder: Encoder, error: dict[str, Value]) -> dict[str, Value]:

@@ -6,6 +6,7 @@ import logging
 
 from wslink import errors
 from wslink.errors import AuthenticationError, InvalidRequest, ParseError, PeerError
+from wslink.rpc.methods import MAX_NAME
 from wslink.session.outgoing import Outgoing
 from wslink.session.ports import SessionOwner, Transport
 from wslink.wire.messages import Request
@@ -46,3 +47,12 @@ class Refusals(Outgoing):
         """Send that a request met an exception of ours, or an observer's: it must not end the connection."""
         logger.exception("client %s: the call %s of %s failed", self.client_id, request.id, request.method)
         self.error(request.id, errors.INTERNAL_ERROR, "Internal error")
+
+    def unknown(self, request: Request) -> None:
+        """Send that there is no such method."""
+        for notify in self._owner.observers.unknown:
+            notify(self, request)
+        # Released clients compare the message.
+        hint = self._owner.service.methods.hint(request.method) if self.features else ""
+        text = f"Unregistered method called{hint}"
+        self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])

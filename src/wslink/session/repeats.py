@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterable
 
@@ -14,44 +15,48 @@ class Repeats:
 
     Attributes:
         waiting: bytes that wait to be sent.
+        repeats: what is left of what is sent again.
     """
 
-    __slots__ = ("_begun", "_frames", "_repeats", "waiting")
+    __slots__ = ("_begun", "_cutter", "_frames", "repeats", "waiting")
 
     def __init__(self) -> None:
         self.waiting: int = 0
         self._begun = 0  # bytes that are left of messages that are being sent
         self._frames: list[Frame] = []  # what is left of a message whose frames stay together, the next one last
-        self._repeats: deque[Frame | Cutter] = deque()
+        self.repeats: deque[tuple[int, Message]] = deque()
+        self._cutter: Cutter | None = None  # of the first of these, once it has begun
 
     def repeat(self, messages: Iterable[tuple[int, Message]]) -> None:
         """Send messages again, each under its number."""
-        for number, message in messages:
-            if message.source is not None:
-                self._repeats.append(Cutter(message.source, number))
-            else:
-                self._repeats.extend(renumbered(message.frames, number))
-            self._begun += message.size
-            self.waiting += message.size
+        before = len(self.repeats)
+        self.repeats.extend(messages)
+        size = sum(message.size for _, message in itertools.islice(self.repeats, before, None))
+        self._begun += size
+        self.waiting += size
 
     def _repeat(self, chunk: int) -> Frame:
         """The next frame of these, of at most `chunk` bytes where its message is cut."""
-        one = self._repeats[0]
-        if isinstance(one, Frame):
-            self._repeats.popleft()
-            return self._took(one)
-        if one.offset:  # each chunk but the first adds a header to what the message counts
+        number, message = self.repeats[0]
+        if message.source is None:
+            self.repeats.popleft()
+            return self._took(renumbered(message.frames, number)[0])
+        if self._cutter is None:
+            self._cutter = Cutter(message.source, number)
+        else:  # each chunk but the first adds a header to what the message counts
             self._begun += HEADER_LENGTH
             self.waiting += HEADER_LENGTH
-        frame = one.next(chunk)
-        if not one.left:
-            self._repeats.popleft()
+        frame = self._cutter.next(chunk)
+        if not self._cutter.left:
+            self.repeats.popleft()
+            self._cutter = None
         return self._took(frame)
 
     def _forget_begun(self) -> None:
         """Send nothing more of what has begun, nor of what would be repeated."""
         self._frames.clear()
-        self._repeats.clear()
+        self.repeats.clear()
+        self._cutter = None
         self.waiting -= self._begun
         self._begun = 0
 

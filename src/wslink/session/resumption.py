@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Hashable, Sequence
 from typing import NamedTuple
 
-from wslink.session.entries import Entry
-from wslink.session.numbering import Kept, Received, Unacknowledged
-from wslink.session.send_queue import OVERHEAD, Ledger, SendQueue
-from wslink.wire.chunks import HEADER, HEADER_LENGTH
-from wslink.wire.frames import Frame, Message
+from wslink.session.numbering import Received
+from wslink.session.repeatable import Repeatable
+from wslink.session.send_queue import Ledger
 
 EXPIRED, OVERFLOW, RESTARTED, REFUSED = "expired", "overflow", "restarted", "refused"
 """Why a client cannot return (RES-1)."""
 TOKEN_BYTES = 16
-LOOK_AFTER = 64 * 1024
-"""Bytes that a session keeps more before the bounds are looked at."""
 
 
 class Return(NamedTuple):
@@ -33,7 +28,7 @@ class Return(NamedTuple):
     missing: tuple[int, ...] = ()
 
 
-class Resumption(Unacknowledged[Message]):
+class Resumption(Repeatable):
     """One session's.
 
     Args:
@@ -46,104 +41,17 @@ class Resumption(Unacknowledged[Message]):
         token: the newest; "" before the first.
         previous: the one before it, for as long as it counts; "" if none does.
         received: the numbers of messages from the client.
-        lost: the largest number that is not kept although the client may lack it; 0 if there is none.
     """
 
-    last: int
-    size: int
-    __slots__ = ("_ledger", "_limit", "_look_at", "epoch", "lost", "previous", "received", "token")
+    __slots__ = ("epoch", "previous", "received", "token")
 
     def __init__(self, limit: int, max_missing: int, ledger: Ledger) -> None:
-        super().__init__()
-        self._limit = limit
-        self._ledger = ledger
-        self._look_at = min(LOOK_AFTER, limit)
+        super().__init__(limit, ledger)
         self.epoch: str = secrets.token_hex(8)
         self.token: str = secrets.token_hex(TOKEN_BYTES)
         self.previous: str = ""
         self.received: Received = Received(max_missing)
-        self.lost: int = 0
 
     def renew(self) -> None:
         """Let the next token count, beside the newest so far (RES-7)."""
         self.token, self.previous = secrets.token_hex(TOKEN_BYTES), self.token
-
-    def numbered(self, message: Message, key: Hashable = None) -> Sequence[Frame]:
-        """A message that is one chunk and goes at once, kept, under its number.
-
-        This is on the path of every call.
-        """
-        self.last = number = self.last + 1
-        size = message.size + OVERHEAD
-        self._kept[number] = Kept(message, size, key)
-        self.size += size
-        self._ledger.kept += size
-        if self.size > self._look_at:
-            self._look()
-        chunk = message.frames[0]
-        head, *rest = chunk.parts
-        header = HEADER.pack(number, 0, chunk.size - HEADER_LENGTH)
-        first = (header + head[HEADER_LENGTH:],) if type(head) is bytes else (header, memoryview(head)[HEADER_LENGTH:])
-        return (Frame(True, (*first, *rest), chunk.size, chunk.dense),)
-
-    def begin(self, entry: Entry) -> int:
-        """The number of a message that begins to be sent, which is kept."""
-        self.last = number = self.last + 1
-        size = entry.message.size + OVERHEAD
-        self._kept[number] = Kept(entry.message, size, entry.key, entry.gates, True)
-        self.size += size
-        self._ledger.add(entry.message)
-        if self.size > self._look_at:
-            self._look()
-        return number
-
-    def _look(self) -> None:
-        """Keep no more than may be."""
-        if self.size > self._limit:
-            self.give_up()
-        else:
-            self._look_at = min(self.size + LOOK_AFTER, self._limit)
-            self._ledger.look()
-
-    def _drop(self, kept: Kept[Message]) -> None:
-        super()._drop(kept)
-        if kept.shared:
-            self._ledger.remove(kept.message)
-        else:
-            self._ledger.kept -= kept.size
-
-    def replace(self, number: int, message: Message, size: int) -> None:
-        kept = self._held.get(number) or self._kept[number]
-        super().replace(number, message, size)
-        if kept.shared:
-            self._ledger.add(message)
-            self._ledger.remove(kept.message)
-        else:
-            self._ledger.kept += size - kept.size
-
-    def give_up(self) -> None:
-        """Keep nothing of what was sent so far: there is no return until the client has acknowledged it (RES-4)."""
-        for _, kept in self:
-            self._drop(kept)
-        self._kept.clear()
-        self._held.clear()
-        self._look_at = min(LOOK_AFTER, self._limit)
-        self.lost = self.last
-
-    def acknowledge(self, received: int, missing: Collection[int] = ()) -> None:
-        super().acknowledge(received, missing)
-        self._look_at = min(self.size + LOOK_AFTER, self._limit)
-        if self.lost and self.lost <= received <= self.last and all(number > self.lost for number in missing):
-            self.lost = 0
-
-    def prefer_newest(self, queue: SendQueue) -> None:
-        """Let what waits take the place of older publications of its key that would be repeated (RES-6)."""
-        newest = {kept.key: number for number, kept in self if kept.key is not None}
-        for number, kept in list(self):
-            if newest.get(kept.key) != number:
-                continue
-            waiting = queue.newest(kept.key)
-            if waiting is not None and waiting.gates == kept.gates:
-                message = waiting.message
-                queue.drop(waiting)
-                self.replace(number, message, message.size + OVERHEAD)

@@ -39,6 +39,16 @@ class Ledger(Protocol):
         """See to it that no more is kept than may be."""
 
 
+class Numbers(Protocol):
+    """What gives messages their numbers, and keeps them (RES-2)."""
+
+    def begin(self, entry: Entry) -> int:
+        """The number of a message that begins to be sent."""
+
+    def end(self, number: int) -> None:
+        """No more is sent of a message than a chunk that says so (CAN-3)."""
+
+
 def _interrupted(lanes: Iterable[deque[Stream]]) -> list[Entry]:
     """Take the messages that have begun out of their streams."""
     begun = [(streams, stream) for streams in lanes for stream in streams if stream.entries[0].begun]
@@ -60,7 +70,7 @@ class SendQueue(Repeats):
         ledger: is told of each message that begins and ends to wait.
 
     Attributes:
-        number: gives the number that a message is sent under when it begins (RES-2); they are random where it is None.
+        numbers: see Numbers; where it is None, those of messages are random.
         waiting: bytes that wait, and `OVERHEAD` for each message.
         gated: those of messages with gates that have not begun, whatever they wait for.
         dropped: messages that a newer one replaced.
@@ -69,12 +79,12 @@ class SendQueue(Repeats):
 
     waiting: int
     __slots__ = (
-        "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "dropped", "gated", "named", "number",
+        "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "dropped", "gated", "named", "numbers",
     )  # fmt: skip
 
-    def __init__(self, limit: int, number: Callable[[Entry], int] | None = None, ledger: Ledger | None = None) -> None:
+    def __init__(self, limit: int, numbers: Numbers | None = None, ledger: Ledger | None = None) -> None:
         super().__init__()
-        self.number: Callable[[Entry], int] | None = number
+        self.numbers: Numbers | None = numbers
         self._limit = limit
         self._ledger = ledger
         # Made when a message waits: they are most of what an idle client would cost.
@@ -166,7 +176,7 @@ class SendQueue(Repeats):
         """Take the next frame to be sent, of at most `chunk` bytes where its message is cut; None if none may go."""
         if self._frames:
             return self._took(self._frames.pop())
-        if self._repeats:
+        if self.repeats:
             return self._repeat(chunk)
         if self._lanes is None:
             return None
@@ -213,7 +223,7 @@ class SendQueue(Repeats):
             del self._latest[entry.key]
         if entry.on_begin is not None:
             entry.on_begin(entry)
-        number = self.number(entry) if self.number is not None else None
+        number = self.numbers.begin(entry) if self.numbers is not None else None
         if message.source is not None:
             entry.cutter = Cutter(message.source, number)
         else:
@@ -248,10 +258,12 @@ class SendQueue(Repeats):
                 self.drop(entry)
 
     def give_up(self, entry: Entry) -> None:
-        """Send no more of a message (CAN-2, CAN-3), unless it has a number, under which all of it is expected."""
-        left = 0 if self.drop(entry) or self.number is not None else entry.end()
+        """Send no more of a message (CAN-2, CAN-3)."""
+        left = 0 if self.drop(entry) else entry.end()
         self._begun -= left
         self.waiting -= left
+        if left and entry.cutter is not None and self.numbers is not None:
+            self.numbers.end(entry.cutter.id)
 
     def drop(self, entry: Entry) -> bool:
         """Take back a message that has not begun to be sent; False if it has."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
 from wslink.session.congestion import MAX_CHUNK, ChunkSize
 from wslink.session.entries import Entry
-from wslink.session.flow import FlowControl
+from wslink.session.flow import LOOK_EVERY, TURN_TIME, FlowControl
 from wslink.session.send_queue import Ledger, SendQueue
 from wslink.wire.frames import Frame
 
@@ -31,18 +32,24 @@ class Sender:
         transport: takes the frames.
         limit: see SendQueue (LIM-6).
         ledger: see SendQueue.
+        again: calls `pump`; asked for in the event loop's next turn where more can go than is handed over in one.
+            Everything goes in one unless given.
 
     Attributes:
         queue: what waits.
         flow: decides what goes, for a client that acknowledges; None for others.
     """
 
-    __slots__ = ("_chunk", "_transport", "_unsent", "flow", "queue")
+    __slots__ = ("_again", "_chunk", "_transport", "_turn", "_unsent", "flow", "queue")
 
-    def __init__(self, transport: FrameSink, limit: int, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self, transport: FrameSink, limit: int, ledger: Ledger | None = None, again: Callable[[], object] | None = None
+    ) -> None:
         self.queue: SendQueue = SendQueue(limit, ledger=ledger)
         self.flow: FlowControl | None = None
         self._transport = transport
+        self._again = again
+        self._turn: asyncio.Handle | None = None
         self._chunk = ChunkSize()
         self._unsent = 0
         self._limit_unsent()
@@ -74,12 +81,29 @@ class Sender:
         if self.flow is not None:
             self.flow.pump()
             return waiting - len(queue)
+        frames, start = 0, 0.0
         while transport.writable and (frame := queue.next(chunk.size)) is not None:
             transport.send((frame,))
             chunk.given(frame.size, transport.writable)
+            frames += 1
+            if not frames % LOOK_EVERY:
+                start = start or monotonic()
+                if self._again is not None and monotonic() - start > TURN_TIME:
+                    self._wait_for_turn(self._again)
+                    break
         if not queue.waiting:
             chunk.idle()
         return waiting - len(queue)
+
+    def _wait_for_turn(self, again: Callable[[], object]) -> None:
+        """Go on in the event loop's next turn (TURN-1)."""
+
+        def go_on() -> None:
+            self._turn = None
+            again()
+
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(go_on)
 
     def move(self, transport: FrameSink) -> int:
         """The connection is lost, or another one takes its place; how many messages will be repeated instead."""
@@ -102,6 +126,8 @@ class Sender:
         """Forget what waits; how many messages that were."""
         waiting = len(self.queue)
         self.queue.clear()
+        if self._turn is not None:
+            self._turn.cancel()
         if self.flow is not None:
             self.flow.stop()
         return waiting

@@ -22,7 +22,7 @@ from wslink.session.ports import Returnable, SessionOwner, Transport
 from wslink.session.state import CLOSED, NEW, OPEN, Event
 from wslink.session.streaming import Streaming
 from wslink.wire import messages as wire
-from wslink.wire.chunks import HEADER_LENGTH, renumbered
+from wslink.wire.chunks import HEADER_LENGTH, is_end, renumbered
 from wslink.wire.codec import detect
 from wslink.wire.extensions import is_uncounted
 from wslink.wire.frames import Buffer
@@ -98,11 +98,11 @@ class Session(Streaming):
             self._malformed_frame(data, error)
             return
         if self.acknowledgements is not None and not (type(message) is list and is_uncounted(message)):
-            number = 0 if message is INCOMPLETE or self.resumption is None else int.from_bytes(data[:4], "little")  # type: ignore[arg-type]
+            numbered = self.resumption is not None and (message is not INCOMPLETE or is_end(data))  # type: ignore[arg-type]
             if type(message) is list and self._pace is not None and self.resumption is not None:
                 self.resumption.received.held = self._pace.held  # it may have passed them
             try:
-                if not self.acknowledgements.count(len(data), number):
+                if not self.acknowledgements.count(len(data), int.from_bytes(data[:4], "little") if numbered else 0):  # type: ignore[arg-type]
                     return  # it has arrived before (RES-3)
             except PeerError as error:
                 self.refuse(wire.MALFORMED_ID, error)

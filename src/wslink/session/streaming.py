@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from wslink.rpc.streams import Streams
 from wslink.session.cancellable import Cancellable
 from wslink.session.identity import Opening
+from wslink.session.notices import MAX_UNREAD
 from wslink.session.ports import Transport
 from wslink.wire.codec import Decoder
 from wslink.wire.extensions import pack_extension
@@ -37,7 +38,8 @@ class Streaming(Cancellable):
 
     def send_credit(self, items: Sequence[Value]) -> None:
         """Send a credit ahead of all that waits; with `resume` it is not repeated (RES-2)."""
-        self._send_now(pack_extension(items))
+        if not self._send_now(pack_extension(items)):
+            self.stalled(f"it sends items of streams, and has read none of {MAX_UNREAD} credits for them")
 
     def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
         """Go on over a new connection, whose client has been told so (RES-6)."""

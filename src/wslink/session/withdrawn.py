@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 
 class Withdrawn:
     """Their ids. The frames of one client that wait are numbered from 0 on, in the order in which they are taken."""
@@ -9,7 +11,8 @@ class Withdrawn:
     __slots__ = ("_until",)
 
     def __init__(self) -> None:
-        self._until: dict[str, int] = {}  # ascending
+        # Ascending. Of a dict, the first is found the later the more have been taken out before it.
+        self._until: OrderedDict[str, int] = OrderedDict()
 
     def __bool__(self) -> bool:
         return bool(self._until)

@@ -18,6 +18,7 @@ PeerErrorT = TypeVar("PeerErrorT", bound=PeerError)
 
 HEADER = struct.Struct("<III")  # G2-2: message id, offset, total
 HEADER_LENGTH = HEADER.size
+_NUMBER = struct.Struct("<I")
 
 SMALL_MESSAGE = 16 * 1024
 """Messages of up to this many bytes, header included, are one chunk that is made once for all receivers (LANE-1)."""
@@ -34,6 +35,9 @@ CHUNK_COST = 512
 
 # G2-4. One sequence for the process: a message sent to many clients is cut once.
 message_ids: itertools.count[int] = itertools.count(int.from_bytes(os.urandom(4), "little"))
+
+ENDED = Message((Frame(True, (HEADER.pack(0, 1, 1),), HEADER_LENGTH, False),), HEADER_LENGTH)
+"""Stands for a message of which no more is sent than a chunk without bytes that says so (CAN-3)."""
 
 
 def next_message_id() -> int:
@@ -73,11 +77,11 @@ class Cutter:
         message_id: the id of its chunks; a new one unless given.
     """
 
-    __slots__ = ("_id", "_part", "_position", "_source", "offset")
+    __slots__ = ("_part", "_position", "_source", "id", "offset")
 
     def __init__(self, source: Source, message_id: int | None = None) -> None:
         self._source = source
-        self._id = next_message_id() if message_id is None else message_id
+        self.id: int = next_message_id() if message_id is None else message_id
         self._part = 0
         self._position = 0  # in that part
         self.offset: int = 0
@@ -97,7 +101,7 @@ class Cutter:
         """The next chunk, of at most `size` bytes with its header. Call it while `left` is not 0."""
         source = self._source
         room = max(min(size, source.max_frame) - HEADER_LENGTH, 1)
-        pieces: list[Buffer] = [HEADER.pack(self._id, self.offset, source.total)]
+        pieces: list[Buffer] = [HEADER.pack(self.id, self.offset, source.total)]
         taken = 0
         while taken < room and self._part < len(source.parts):
             part = source.parts[self._part]
@@ -115,7 +119,7 @@ class Cutter:
     def end(self) -> Frame:
         """The chunk without bytes that ends a message of which no more is sent (CAN-3)."""
         total = self.offset = self._source.total
-        return Frame(True, (HEADER.pack(self._id, total, total),), HEADER_LENGTH, False)
+        return Frame(True, (HEADER.pack(self.id, total, total),), HEADER_LENGTH, False)
 
 
 def _piece(part: Buffer, start: int, room: int) -> Buffer:
@@ -129,8 +133,13 @@ def renumbered(chunks: Sequence[Frame], number: int) -> Sequence[Frame]:
     if len(chunks) > 1 or not chunk.binary:
         return chunks
     head, *rest = chunk.parts
-    parts = (HEADER.pack(number, 0, chunk.size - HEADER_LENGTH), memoryview(head)[HEADER_LENGTH:], *rest)
+    parts = (_NUMBER.pack(number), memoryview(head)[_NUMBER.size :], *rest)
     return (Frame(True, parts, chunk.size, chunk.dense),)
+
+
+def is_end(frame: Buffer) -> bool:
+    """Whether a frame says that no more is sent of its message (CAN-3)."""
+    return len(frame) == HEADER_LENGTH
 
 
 def frames_of(message: Message) -> Sequence[Frame]:

@@ -21,12 +21,17 @@ def take_acknowledgement(session: SessionView, items: Sequence[Any]) -> None:
     """
     total, held = number(items, 1, "bytes received"), number(items, 2, "milliseconds held")
     if session.resumption is not None:
-        missing = items[4] if len(items) > 4 else ()
-        if not isinstance(missing, Sequence) or len(missing) > MAX_NUMBERS:
-            raise InvalidRequest("the numbers that are missing must be a list")
-        received = number(items, 3, "the number received")
-        session.client_has(received, frozenset(number(missing, at, "a number") for at in range(len(missing))))
+        session.client_has(*numbers_of(items))
         if len(items) > 5 and items[5] is True and session.acknowledgements is not None:
             session.acknowledgements.send()
     if session.flow is not None:
         session.flow.acknowledged(total, held)
+
+
+def numbers_of(items: Sequence[Any]) -> tuple[int, frozenset[int]]:
+    """The largest number that has arrived, and those below it that have not (RES-5). Raises InvalidRequest."""
+    missing = items[4] if len(items) > 4 else ()
+    if not isinstance(missing, Sequence) or len(missing) > MAX_NUMBERS:
+        raise InvalidRequest("the numbers that are missing must be a list")
+    received = number(items, 3, "the number received")
+    return received, frozenset(number(missing, at, "a number") for at in range(len(missing)))

@@ -17,7 +17,7 @@ from wslink.transport.closing import CloseTimer
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.picows.frames import SMALL
 from wslink.transport.picows.parts import NO_UTF8, MessageParts
-from wslink.transport.picows.private import forget_handshake, progress
+from wslink.transport.picows.private import bound_reads, forget_handshake, progress
 from wslink.transport.picows.sending import Sending
 from wslink.wire.frames import Buffer
 
@@ -176,6 +176,7 @@ class PicowsConnection(Sending):
         self._reading = False
         if not self._transport.is_closing():
             self._transport.pause_reading()
+            bound_reads(self._transport)
 
     def resume_reading(self) -> None:
         self._reading = True

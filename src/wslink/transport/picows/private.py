@@ -15,7 +15,9 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]
 from wslink.transport.framing import TOO_BIG, BrokenFrame, FrameGuard
 
 READ_BUFFER = 2048
-"""Bytes that picows reads into at first; it grows with the frames that come."""
+"""Bytes that picows reads into at first; it grows with the frames that come, and whenever one read fills it."""
+MAX_READ = 256 * 1024
+"""Bytes that are read at a time from a client that sends faster than it is served."""
 
 
 class _Log:
@@ -101,6 +103,45 @@ class Gate(asyncio.Protocol):
         self._inner.connection_lost(error)
 
 
+class Bounded(asyncio.BufferedProtocol):
+    """Stands in front of picows, which reads as much at a time as the kernel has, tens of MiB: bounds that."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return cast(memoryview, self._inner.get_buffer(sizehint))[:MAX_READ]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._inner.buffer_updated(nbytes)
+
+    def eof_received(self) -> bool:
+        return bool(self._inner.eof_received())
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._inner.connection_lost(error)
+
+    @property
+    def room(self) -> int:
+        """Bytes that fit into its buffer."""
+        return len(self._inner.get_buffer(-1))
+
+
+def bound_reads(transport: asyncio.Transport) -> None:
+    """Read less at a time, from now on. Safe to call more than once."""
+    protocol = transport.get_protocol()
+    if not isinstance(protocol, (Gate, Bounded)):
+        transport.set_protocol(Bounded(protocol))
+
+
 class ConnectionPassed(web.StreamResponse):
     """What aiohttp is told of a request whose connection has gone to somebody else: there is nothing to send."""
 
@@ -159,7 +200,9 @@ def forget_handshake(transport: WSTransport) -> None:
 def progress(transport: asyncio.Transport) -> int:
     """A number that changes while a frame is arriving."""
     protocol = cast(Any, transport.get_protocol())
-    return protocol.received if isinstance(protocol, Gate) else len(protocol.get_buffer(-1))
+    if isinstance(protocol, Gate):
+        return protocol.received
+    return protocol.room if isinstance(protocol, Bounded) else len(protocol.get_buffer(-1))
 
 
 def _head(key: str) -> bytes:

@@ -1,0 +1,69 @@
+"""When a link connects again."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, fields
+from time import monotonic
+
+from wslink.errors import UsageError
+
+HELD = 1.0
+"""Seconds. A connection that held for less is no reason to try again at once."""
+STOPPED = (1001, 1012, 1013)
+"""Codes of a server that stops, is restarted, or has too much to do: all of its clients are about to return."""
+
+
+@dataclass(frozen=True)
+class Reconnect:
+    """How a link connects again, from `connect(url, reconnect=...)`; all times in seconds.
+
+    Attributes:
+        initial: the longest wait before the second attempt; the first is made at once, unless the server said that it
+            stops. It doubles with each attempt.
+        max: the longest wait of all.
+        give_up_after: the link is closed for good after so long without a connection; unless given, never.
+
+    Raises:
+        UsageError: for a time that is none.
+    """
+
+    initial: float = 5.0
+    max: float = 9.0
+    give_up_after: float = math.inf
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if not isinstance(value, (int, float)) or not value >= 0:
+                raise UsageError(f"reconnect.{each.name} is a number of seconds, not {value!r}")
+
+
+class Backoff:
+    """Random parts of waits that double: clients of a server that was restarted do not all come at once."""
+
+    def __init__(self, options: Reconnect) -> None:
+        self.give_up_after: float | None = None if math.isinf(options.give_up_after) else options.give_up_after
+        self._options = options
+        self._attempts = 0
+        self._opened_at = 0.0
+
+    def opened(self) -> None:
+        """A connection is open."""
+        self._opened_at = monotonic()
+
+    def ended(self, code: int) -> None:
+        """It has ended, with that close code."""
+        if monotonic() - self._opened_at >= min(HELD, self._options.initial):
+            self._attempts = 0
+        if code in STOPPED:
+            self._attempts = max(self._attempts, 1)
+
+    def delay(self) -> float:
+        """Seconds until the next attempt."""
+        attempts, self._attempts = self._attempts, self._attempts + 1
+        if not attempts:
+            return 0.0
+        longest = min(self._options.initial * 2.0 ** min(attempts - 1, 32), self._options.max)
+        return random.random() * longest  # noqa: S311 - no secret

@@ -1,0 +1,129 @@
+"""The calls of a client: their ids, their way out, and what becomes of those that wait when a connection ends."""
+
+from __future__ import annotations
+
+import itertools
+from asyncio import Future
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from wslink.client.hello import NOBODY, Welcome
+from wslink.client.outbox import Outbox
+from wslink.client.transfers import OnTransfer, Receiving
+from wslink.errors import ConnectionClosed
+from wslink.rpc.pending import PendingCalls
+from wslink.session.entries import Entry
+from wslink.wire import messages as wire
+from wslink.wire.codec import V2
+from wslink.wire.extensions import CANCEL, pack_extension
+from wslink.wire.frames import Message
+from wslink.wire.limits import Limits
+from wslink.wire.v2_msgpack import V2Encoder
+from wslink.wire.value import Value
+
+
+class OutgoingCall(NamedTuple):
+    """A call that is to be sent, and the future of its result. Whoever gives up on it discards its id."""
+
+    id: str
+    message: Message
+    result: Future[Value]
+
+
+class Fates:
+    """What becomes of calls whose session has ended.
+
+    Args:
+        pending: those that wait for their response.
+
+    Attributes:
+        posted: the messages that were queued, by the ids of their calls.
+        repeatable: those of calls that may run twice.
+        error: how the connection before has ended; None for the first.
+    """
+
+    def __init__(self, pending: PendingCalls) -> None:
+        self.posted: dict[str, Entry] = {}
+        self.repeatable: dict[str, Message] = {}
+        self.error: ConnectionClosed | None = None
+        self._pending = pending
+
+    def fail(self) -> None:
+        """Fail the calls that the server may have got, or not; but not those that may be made twice."""
+        if self.error is not None:
+            for id_ in self._pending.ids:
+                if id_ != wire.HELLO_ID and id_ not in self.repeatable and not self._waits(id_):
+                    self._pending.reject(id_, self.error)
+
+    def again(self) -> list[Message]:
+        """The calls that the server may have got and that are made again."""
+        return [message for id_, message in self.repeatable.items() if not self._waits(id_)]
+
+    def _waits(self, id_: str) -> bool:
+        """Whether nothing was sent of a call."""
+        entry = self.posted.get(id_)
+        return entry is not None and not entry.begun
+
+
+class Calls:
+    """The calls of one client, over one connection after another.
+
+    Args:
+        limits: `max_resume` bounds what is kept.
+
+    Attributes:
+        welcome: what the server said of this client.
+        pending: the calls that wait for their response.
+        outbox: the messages that wait to be sent.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.welcome: Welcome = NOBODY
+        self.pending: PendingCalls = PendingCalls()
+        self.outbox: Outbox = Outbox(limits.max_resume)
+        self._fates = Fates(self.pending)
+        self._receiving = Receiving()
+        self._encoder: V2Encoder = V2
+        self._numbers = itertools.count()
+
+    def call(self, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> OutgoingCall:
+        """A call (MSG-3). Raises NotSerializable."""
+        return self._call(f"rpc:{self.welcome.client_id}:{next(self._numbers)}", method, args, kwargs)
+
+    def system(self, method: str, argument: Mapping[str, Value]) -> OutgoingCall:
+        """A system call, of a feature. Raises NotSerializable."""
+        return self._call(f"system:{method}:{next(self._numbers)}", method, [argument], {})
+
+    def _call(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> OutgoingCall:
+        message = self._encoder.call(id_, method, args, kwargs, self.welcome.max_frame)
+        return OutgoingCall(id_, message, self.pending.add(id_))
+
+    def retry(self, call: OutgoingCall) -> None:
+        """Make a call again where nobody knows whether the server got it: it may run twice."""
+        self._fates.repeatable[call.id] = call.message
+
+    def post(self, call: OutgoingCall, on_transfer: OnTransfer | None) -> Entry:
+        """Send a call when it is its turn; what waits until then is for `over`.
+
+        Raises:
+            ConnectionClosed: there is no connection, and more than `max_resume` would wait for one.
+        """
+        self.outbox.check_room(call.message.size)
+        if on_transfer is not None:
+            self._receiving.add(call.id, on_transfer)
+        entry = self._fates.posted[call.id] = self.outbox.post(call.message, on_transfer)
+        return entry
+
+    def over(self, call: OutgoingCall, entry: Entry | None) -> None:
+        """Nobody waits for a call any more: because of its response, or because its caller gave it up (CAN-1)."""
+        self.pending.discard(call.id)
+        unwanted = call.result.cancelled() or not call.result.done()
+        if self._fates.repeatable:
+            self._fates.repeatable.pop(call.id, None)
+        if entry is not None:
+            self._receiving.remove(call.id)
+            self._fates.posted.pop(call.id, None)
+            self.outbox.give_up(entry)
+            unwanted = unwanted and entry.begun and not entry.ended
+        if unwanted and wire.CANCELLATION in self.welcome.features and not call.id.startswith("system:"):
+            self.outbox.urge(pack_extension((CANCEL, call.id)))

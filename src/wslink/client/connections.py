@@ -1,0 +1,207 @@
+"""The connections of a link, one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import NamedTuple
+
+from wslink.client.backoff import Backoff
+from wslink.client.events import Events, LinkState, Reconnected
+from wslink.client.session import ClientSession
+from wslink.client.socket import Socket
+from wslink.errors import AUTHENTICATION_ERROR, AuthenticationError, CallError, ConnectionClosed
+from wslink.wire.frames import Buffer
+
+logger: logging.Logger = logging.getLogger("wslink.client")
+
+
+class Dialing(NamedTuple):
+    """How a connection is made.
+
+    Attributes:
+        dial: makes one; raises ConnectionClosed.
+        url: of the server, for errors.
+        secret: the server's.
+        timeout: seconds for one attempt, hello included.
+        backoff: when to make another; None for never.
+    """
+
+    dial: Callable[[], Awaitable[Socket]]
+    url: str
+    secret: str | None
+    timeout: float
+    backoff: Backoff | None
+
+
+class Connections:
+    """Makes them, reads from them, and makes another where one ends.
+
+    Args:
+        dialing: see Dialing.
+        session: what they carry.
+        take: takes each frame.
+        events: is told of changes.
+        finish: called once, when no more follows, with how the last has ended, and whether this side asked for that.
+
+    Attributes:
+        state: see Link.
+        ended: how the last has ended; None while more may follow.
+    """
+
+    def __init__(
+        self,
+        dialing: Dialing,
+        session: ClientSession,
+        take: Callable[[bool, Buffer | str], Awaitable[None]],
+        events: Events,
+        finish: Callable[[ConnectionClosed, bool], None],
+    ) -> None:
+        self.state: LinkState = "open"
+        self.ended: ConnectionClosed | None = None
+        self._dialing = dialing
+        self._session = session
+        self._take = take
+        self._events = events
+        self._finish = finish
+        self._socket: Socket | None = None
+        self._reading: asyncio.Future[ConnectionClosed]
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def socket(self) -> Socket | None:
+        """The connection; None while there is none."""
+        return self._socket
+
+    async def open(self) -> None:
+        """Make the first. Raises AuthenticationError, ConnectionClosed."""
+        await self._attempt()
+        self._running = asyncio.get_running_loop().create_task(self._run())
+
+    def give_up(self) -> None:
+        """There is no sign of life."""
+        if self._socket is not None:
+            self._socket.abort()
+
+    # One ------------------------------------------------------------------------
+
+    async def _attempt(self) -> None:
+        """Connect and say hello. Raises AuthenticationError, ConnectionClosed."""
+        url, timeout = self._dialing.url, self._dialing.timeout
+        try:
+            await asyncio.wait_for(self._connect(), timeout)
+        except asyncio.TimeoutError as error:
+            raise ConnectionClosed(1006, f"{url} did not answer within {timeout:g} s") from error
+        if self._dialing.backoff is not None:
+            self._dialing.backoff.opened()
+
+    async def _connect(self) -> None:
+        socket = await self._dialing.dial()
+        self._socket = socket
+        socket.resume = self._session.outbox.resume
+        self._reading = asyncio.get_running_loop().create_task(socket.read(self._take))
+        try:
+            await self._greet(socket)
+        except BaseException:
+            self._socket = None
+            self._session.disconnect(ConnectionClosed(1006, "the connection was lost"))
+            self._reading.cancel()
+            await socket.release()
+            raise
+
+    async def _greet(self, socket: Socket) -> None:
+        """Authenticate (HELLO-1, EXT-1). Raises AuthenticationError, ConnectionClosed."""
+        secret = self._dialing.secret
+        call, frames = self._session.hello(socket, secret)
+        try:
+            socket.send(frames)
+            await asyncio.wait({call.result, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+            if not call.result.done():
+                raise self._reading.result()
+            call.result.result()
+        except CallError as error:
+            if error.code != AUTHENTICATION_ERROR:
+                raise ConnectionClosed(1006, f"the server did not take hello: {error}") from error
+            why = "the server refused the secret" if secret is not None else "the server wants a secret"
+            raise AuthenticationError(f"{error.message}: {why}; connect(url, secret=...)") from error
+        finally:
+            self._session.over(call, None)
+
+    # One after another ------------------------------------------------------------
+
+    async def _run(self) -> None:
+        end = ConnectionClosed(1006, "the connection was lost")
+        try:
+            while True:
+                end = await self._reading
+                await self._release()
+                backoff = self._dialing.backoff
+                if backoff is None or self.state != "open":
+                    break
+                backoff.ended(end.code)
+                self._session.disconnect(end)
+                self._change("reconnecting")
+                await asyncio.wait_for(self._return(backoff), backoff.give_up_after)
+        except AuthenticationError as error:  # to try again would not help
+            end = ConnectionClosed(1008, str(error))
+        except asyncio.TimeoutError:
+            pass
+        finally:
+            self._end(end)
+            await self._release()
+
+    async def _return(self, backoff: Backoff) -> None:
+        """Connect again, as often as it takes. Raises AuthenticationError."""
+        since = monotonic()
+        while self._socket is None:
+            await asyncio.sleep(backoff.delay())
+            try:
+                await self._attempt()
+            except ConnectionClosed as error:
+                logger.debug("%s", error)
+        self._change("open")
+        resumed, reason = self._session.verdict
+        self._events.returned(Reconnected(resumed, reason, monotonic() - since))
+
+    async def _release(self) -> None:
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.release()
+
+    # End ------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Close the connection, for good. Safe to call more than once."""
+        closed = ConnectionClosed(1000, "closed by this side")
+        if self.ended is None:
+            self._stop(closed, asked=True)
+            self._change("closing")
+        if self._socket is not None:
+            await self._socket.close()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        self._end(closed)
+
+    async def wait_closed(self) -> ConnectionClosed:
+        """Wait for the end of the last one; how it ended."""
+        if self._running is not None:
+            await asyncio.wait({self._running})
+        assert self.ended is not None
+        return self.ended
+
+    def _stop(self, end: ConnectionClosed, asked: bool = False) -> None:
+        if self.ended is None:
+            self.ended = end
+            self._finish(end, asked)
+
+    def _end(self, end: ConnectionClosed) -> None:
+        self._stop(end)
+        if self.state != "closed":
+            self._change("closed")
+
+    def _change(self, state: LinkState) -> None:
+        self.state = state
+        self._events.changed(state)

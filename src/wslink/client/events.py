@@ -1,0 +1,72 @@
+"""What a link tells of itself."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Literal, NamedTuple
+
+from wslink.wire.value import Value
+
+logger: logging.Logger = logging.getLogger("wslink.client")
+
+LinkState = Literal["open", "reconnecting", "closing", "closed"]
+
+
+class Reconnected(NamedTuple):
+    """What became of a link while it had no connection.
+
+    Attributes:
+        resumed: whether the server goes on where it was: nothing is lost, and nothing came twice. Otherwise it takes
+            this for a new client; subscriptions have been made again, and calls that it may have got have failed.
+        reason: why not: "expired" or "overflow", the time or the bytes were exceeded; "restarted"; "refused";
+            "unsupported" where the server never could.
+        away: seconds without a connection.
+    """
+
+    resumed: bool
+    reason: str | None
+    away: float
+
+
+OnState = Callable[[LinkState], object]
+OnReconnected = Callable[[Reconnected], object]
+Spawn = Callable[[Coroutine[Value, Value, None]], object]
+
+
+class Events:
+    """Those who want to know. What they raise is logged.
+
+    Args:
+        spawn: runs what those return that are coroutine functions.
+    """
+
+    def __init__(self, spawn: Spawn) -> None:
+        self.state: list[OnState] = []
+        self.reconnected: list[OnReconnected] = []
+        self._spawn = spawn
+
+    def changed(self, state: LinkState) -> None:
+        for on_state in tuple(self.state):
+            self._tell(partial(on_state, state))
+
+    def returned(self, reconnected: Reconnected) -> None:
+        for on_reconnected in tuple(self.reconnected):
+            self._tell(partial(on_reconnected, reconnected))
+
+    def _tell(self, handler: Callable[[], object]) -> None:
+        try:
+            result = handler()
+        except Exception:
+            logger.exception("a callback of a link raised")
+        else:
+            if inspect.iscoroutine(result):
+                self._spawn(self._finish(result))
+
+    async def _finish(self, result: Coroutine[Value, Value, Value]) -> None:
+        try:
+            await result
+        except Exception:
+            logger.exception("a callback of a link raised")

@@ -1,0 +1,108 @@
+"""Hello at the client's end: what it says, and what the server answers (HELLO, EXT, RES-1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wslink.errors import ConnectionClosed
+from wslink.version import __version__
+from wslink.wire.show import shown
+from wslink.wire.value import Value
+
+FIRST_FRAME_SIZE = 512 * 1024  # G2-5: until hello tells the server's
+MAX_HEARTBEAT = 86_400.0
+"""The longest that a server may have its clients wait before they ask for a sign of life, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What the server says of resumption (RES-1).
+
+    Attributes:
+        token: leads back to the session.
+        epoch: changes exactly when what the server kept for the client is void.
+        resumed: whether the session goes on.
+        reason: why not, where a token was given.
+        received: what the server has of this client's messages, and `missing` which below it are not.
+        heartbeat: seconds of silence after which the client asks for a sign of life (RES-11); 0 for never.
+    """
+
+    token: str
+    epoch: str
+    resumed: bool
+    reason: str | None
+    received: int
+    missing: frozenset[int]
+    heartbeat: float
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The result of a good hello (HELLO-2, EXT-2). A released server says less.
+
+    Attributes:
+        client_id: see Link.
+        max_frame: the most bytes in a frame that the server takes, header included (G2-5).
+        features: see Link.
+        server: see Link.
+        resume: None where the server says nothing of it.
+    """
+
+    client_id: str
+    max_frame: int
+    features: tuple[str, ...]
+    server: dict[str, Value]
+    resume: Resumed | None
+
+
+NOBODY = Welcome("", FIRST_FRAME_SIZE, (), {}, None)
+"""Before the first."""
+
+
+def hello_of(secret: str | None, features: Sequence[str], resume: Mapping[str, Value] | None) -> dict[str, Value]:
+    """The argument of hello (HELLO-1, EXT-1, RES-1)."""
+    token: dict[str, Value] = {} if secret is None else {"secret": secret}
+    token.update(features=list(features), client={"name": "wslink-python", "version": __version__})
+    if resume is not None:
+        token["resume"] = dict(resume)
+    return token
+
+
+def read_welcome(result: Value) -> Welcome:
+    """Read the result of hello.
+
+    Raises:
+        ConnectionClosed: if it cannot be understood.
+    """
+    try:
+        resume = result.get("resume")
+        return Welcome(
+            str(result["clientID"]),
+            int(result.get("maxMsgSize", FIRST_FRAME_SIZE)),
+            tuple(result.get("features", ())),
+            dict(result.get("server", {})),
+            None if resume is None else _read_resumed(resume),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConnectionClosed(1006, f"the server's answer to hello makes no sense: {shown(result)}") from error
+
+
+def _read_resumed(given: Value) -> Resumed:
+    resumed = given["resumed"] is True
+    reason = given.get("reason")
+    return Resumed(
+        str(given["token"]),
+        str(given["epoch"]),
+        resumed,
+        reason if isinstance(reason, str) else None,
+        _count(given["received"]) if resumed else 0,
+        frozenset(map(_count, given.get("missing", ()))),
+        min(max(float(given.get("heartbeat", 0)), 0.0), MAX_HEARTBEAT),
+    )
+
+
+def _count(value: Value) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("not a number of messages")
+    return value

@@ -1,0 +1,70 @@
+"""How a client's session goes on after its connection has ended (RES)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from wslink.client.hello import Resumed
+from wslink.client.sign_of_life import SignOfLife
+from wslink.session.numbering import Received
+from wslink.wire.value import Value
+
+OVERFLOW, UNSUPPORTED = "overflow", "unsupported"
+
+
+class Verdict(NamedTuple):
+    """How a connection takes up from the one before.
+
+    Attributes:
+        resumed: whether the session goes on.
+        reason: why it does not: "expired", "overflow", "restarted", "refused", or "unsupported" where the server never
+            could.
+    """
+
+    resumed: bool
+    reason: str | None
+
+
+UNRESUMED = Verdict(False, UNSUPPORTED)
+
+
+class Resuming:
+    """The token, what has arrived, and the signs of life.
+
+    Args:
+        max_missing: see Received.
+        ask: asks the server for a sign of life.
+        lost: there is none: the connection is to be given up.
+
+    Attributes:
+        received: the numbers of the server's messages; None where it does not resume.
+        life: see SignOfLife.
+        epoch: the server's; "" where it has none.
+    """
+
+    def __init__(self, max_missing: int, ask: Callable[[], None], lost: Callable[[], None]) -> None:
+        self.received: Received | None = None
+        self.life: SignOfLife = SignOfLife(ask, lost)
+        self.epoch: str = ""
+        self._max_missing = max_missing
+        self._token = ""
+
+    def request(self, overflowed: bool) -> dict[str, Value]:
+        """What hello says; without a token, or where too much was sent, it asks for a new session."""
+        if self.received is None or overflowed:
+            return {}
+        received, missing = self.received.report()
+        return {"token": self._token, "received": received, "missing": missing}
+
+    def welcome(self, resumed: Resumed | None, overflowed: bool) -> Verdict:
+        """The server has accepted hello."""
+        self.life.watch(resumed.heartbeat if resumed is not None else 0.0)
+        if resumed is None:
+            self.received, self.epoch = None, ""
+            return UNRESUMED
+        self._token, self.epoch = resumed.token, resumed.epoch
+        if resumed.resumed:
+            return Verdict(True, None)
+        self.received = Received(self._max_missing)
+        return Verdict(False, OVERFLOW if overflowed else resumed.reason)

@@ -1,0 +1,169 @@
+"""The application's thread, where that is not the one that serves clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from wslink.hub.mailbox import Mailbox
+from wslink.hub.work import GRACE, ArgumentT, Work
+from wslink.rpc.call import Call, current_call
+from wslink.rpc.ordering import ResponseFirst
+
+TURN = 0.005
+"""Seconds that clients' calls have the application's event loop at a time, before its own callbacks have a turn."""
+
+
+class ApplicationThread:
+    """Runs what belongs to the application on its own event loop, for a hub that lives on another one.
+
+    Made on the application's thread, inside its running event loop.
+
+    Args:
+        serving: the event loop of the hub.
+        ordering: of what running calls publish.
+    """
+
+    def __init__(self, serving: asyncio.AbstractEventLoop, ordering: ResponseFirst) -> None:
+        self.work: Work = Work()
+        self._serving = serving
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._ordering = ordering
+        self._to_hub = Mailbox(serving, contextvars.Context())
+        self._to_application = Mailbox(self._loop, contextvars.copy_context(), TURN)
+        self._publishing: Call | None = None
+        """The call whose present step has published."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs on it."""
+        return threading.get_ident() == self._thread
+
+    # Towards the application, from the hub's thread
+
+    def run(self, function: Callable[[], Any]) -> asyncio.Future[Any]:
+        """What `function` returns, or what that awaits where it is awaitable (rpc.dispatcher.Executor)."""
+        return Errand(self._serving, self, function)
+
+    def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
+        """Run an application's handler; see Work.handle."""
+        self.post(partial(self.work.handle, handler, argument))
+
+    def post(self, function: Callable[[], None], key: object = None) -> None:
+        """Call `function` there, behind what was posted before. From any thread."""
+        self._to_application.post(function, key)
+
+    def withdraw(self, key: object) -> bool:
+        """Do not call what was posted with `key`; whether it had not begun."""
+        return self._to_application.withdraw(key)
+
+    # Towards the hub, from any other thread
+
+    def send(self, function: Callable[[], None]) -> None:
+        """Call `function` on the hub's event loop, behind what was sent before."""
+        self._to_hub.post(function)
+
+    def submit(self, deliver: Callable[[], None]) -> None:
+        """Run `deliver` there in the order of publishing, and behind the response of the running call (ORD-2)."""
+        call = current_call.get()
+        if call is None or call.answered or not self.is_current:
+            self.send(partial(self._ordering.submit, deliver))
+            return
+        self.send(partial(self._ordering.submit_of, call, deliver))
+        if call is not self._publishing:
+            self._publishing = call
+            self._loop.call_soon(self._suspended, call)
+
+    def _suspended(self, call: Call) -> None:
+        """The step of a call that has published is over (ORD-3), unless the call is, whose response comes first, or
+        another has published since, behind which nothing is held."""
+        if call is self._publishing:
+            self._publishing = None
+            self.send(partial(self._ordering.suspended, call))
+
+    def concluded(self, call: Call | None) -> None:
+        """A call has ended: its response is on the way."""
+        if call is self._publishing:
+            self._publishing = None
+
+    async def stop(self) -> None:
+        """End what still runs, now that the hub has stopped; see Work.stop."""
+        await self.work.stop(GRACE)
+
+
+class Errand(asyncio.Future[Any]):
+    """What a function of the application returns, on the hub's event loop.
+
+    Where that is awaitable, cancelling it cancels what is awaited, and takes effect once that has ended. A function
+    that has begun goes on, and one that has not never does.
+    """
+
+    def __init__(
+        self, serving: asyncio.AbstractEventLoop, application: ApplicationThread, function: Callable[[], Any]
+    ) -> None:
+        super().__init__(loop=serving)
+        self._application = application
+        self._function = function
+        self._context = contextvars.copy_context()
+        self._task: asyncio.Task[None] | None = None
+        application.post(self._begin, self)
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self.done():
+            return False
+        if self._application.withdraw(self) or self._task is None:
+            return super().cancel(msg)
+        self._application.post(self._interrupt)
+        return True
+
+    # On the application's thread
+
+    def _begin(self) -> None:
+        if self.cancelled():
+            return
+        try:
+            outcome = self._context.run(self._function)
+        except BaseException as error:
+            self._send(None, error)
+            return
+        if not inspect.isawaitable(outcome):
+            self._send(outcome, None)
+            return
+        self._task = self._context.run(self._application.work.spawn, self._await(outcome))
+        if self.cancelled():  # meanwhile
+            self._interrupt()
+
+    async def _await(self, outcome: Awaitable[Any]) -> None:
+        try:
+            self._send(await outcome, None)
+        except BaseException as error:
+            self._send(None, error)
+
+    def _interrupt(self) -> None:
+        """Cancel its task, which has begun by the event loop's next turn: one that never began would send nothing."""
+        if self._task is not None:
+            self._task.get_loop().call_soon(self._task.cancel)
+
+    def _send(self, value: Any, error: BaseException | None) -> None:
+        self._application.concluded(self._context.get(current_call))
+        self._application.send(partial(self._settle, value, error))
+
+    # On the hub's
+
+    def _settle(self, value: Any, error: BaseException | None) -> None:
+        if self.done():
+            return
+        if isinstance(error, asyncio.CancelledError):
+            super().cancel()
+        elif isinstance(error, StopIteration):
+            self.set_exception(RuntimeError(f"it raised {error!r}"))
+        elif error is not None:
+            self.set_exception(error)
+        else:
+            self.set_result(value)

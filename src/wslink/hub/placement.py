@@ -1,0 +1,109 @@
+"""Where the work of a server runs: on the event loop that serves clients, in threads, or on the application's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from wslink.hub.application import ApplicationThread
+from wslink.hub.work import ArgumentT, Work
+from wslink.rpc.call import Executor
+from wslink.rpc.dispatcher import Service
+
+T = TypeVar("T")
+
+
+class Placement:
+    """The event loop of a hub, and what runs beside it.
+
+    Attributes:
+        work: tasks on the event loop, and the pool of threads.
+        executors: see rpc.dispatcher.Service.
+        application: the thread of the application, where that is another than the event loop's; see `attach`.
+    """
+
+    service: Service
+
+    def __init__(self) -> None:
+        self.work: Work = Work()
+        self.executors: dict[str, Executor] = {"thread": self.work.in_thread}
+        self.application: ApplicationThread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
+
+    def bind(self) -> None:
+        """Live on the running event loop and its thread from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it lives on the running event loop."""
+        return self._loop is asyncio.get_running_loop()
+
+    @property
+    def on_its_thread(self) -> bool:
+        """Whether the caller runs on the event loop's thread."""
+        return threading.get_ident() == self._thread
+
+    def attach(self, application: ApplicationThread) -> None:
+        """Run what belongs to the application there, from now on: methods that do not say otherwise, handlers, what
+        renders on demand, and its authentication."""
+        self.application = application
+        self.executors["main"] = application.run
+
+    def detach(self) -> None:
+        """Run it on the event loop's thread again: the hub has stopped, and is bound to no event loop."""
+        self.application = None
+        self.executors.pop("main", None)
+        self._loop, self._thread = None, 0
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self.work.spawn(coroutine)
+
+    def on_loop(self, function: Callable[[], None]) -> None:
+        """Call `function` on the event loop's thread: at once where that is the caller's, or where there is no other
+        for the application."""
+        application = self.application
+        if application is None or self.on_its_thread:
+            function()
+        else:
+            application.send(function)
+
+    async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await `coroutine` on the event loop, from there or from that of the application."""
+        loop = self._loop
+        if self.application is None or loop is None or self.on_its_thread:
+            return await coroutine
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+
+    def in_application(self, function: Callable[[], None]) -> None:
+        """Call `function` on the application's thread: at once unless it has one of its own and this is another."""
+        application = self.application
+        if application is None or application.is_current:
+            function()
+        else:
+            application.post(function)
+
+    def perform(self, function: Callable[[], Any]) -> Any:
+        """What a function of the application returns, or what gives that once it is awaited."""
+        application = self.application
+        return function() if application is None else application.run(function)
+
+    def submit(self, deliver: Callable[[], None]) -> None:
+        ordering, application = self.service.ordering, self.application
+        if self.on_its_thread:
+            ordering.submit(deliver)
+        elif application is not None:
+            application.submit(deliver)
+        elif self._loop is not None:
+            self._loop.call_soon_threadsafe(ordering.submit, deliver, context=contextvars.Context())
+        else:  # there is no client yet
+            deliver()
+
+    def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
+        application = self.application
+        (self.work if application is None else application).handle(handler, argument)

@@ -1,0 +1,137 @@
+"""What was sent and may have to be sent again: messages by number, until the peer has them (RES-2, RES-4, RES-6)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Sequence
+
+from wslink.session.entries import Entry
+from wslink.session.numbering import Kept, Unacknowledged
+from wslink.session.send_queue import OVERHEAD, Ledger, SendQueue
+from wslink.wire.chunks import ENDED, HEADER, HEADER_LENGTH
+from wslink.wire.frames import Frame, Message
+
+LOOK_AFTER = 64 * 1024
+"""Bytes that are kept more before the bounds are looked at."""
+
+
+class Uncounted:
+    """A ledger of one that counts nothing (session.send_queue.Ledger)."""
+
+    __slots__ = ("kept",)
+
+    def __init__(self) -> None:
+        self.kept: int = 0
+
+    def add(self, message: Message) -> None: ...
+
+    def remove(self, message: Message) -> None: ...
+
+    def look(self) -> None: ...
+
+
+class Repeatable(Unacknowledged[Message]):
+    """The messages of one direction of a session.
+
+    Args:
+        limit: bytes that are kept (RES-4).
+        ledger: counts what is kept (LIM-6, `max_server_backlog`).
+
+    Attributes:
+        lost: the largest number that is not kept although the peer may lack it; 0 if there is none.
+    """
+
+    last: int
+    size: int
+    __slots__ = ("_ledger", "_limit", "_look_at", "lost")
+
+    def __init__(self, limit: int, ledger: Ledger) -> None:
+        super().__init__()
+        self._limit = limit
+        self._ledger = ledger
+        self._look_at = min(LOOK_AFTER, limit)
+        self.lost: int = 0
+
+    def numbered(self, message: Message, key: Hashable = None) -> Sequence[Frame]:
+        """A message that is one chunk and goes at once, kept, under its number.
+
+        This is on the path of every call.
+        """
+        self.last = number = self.last + 1
+        size = message.size + OVERHEAD
+        self._kept[number] = Kept(message, size, key)
+        self.size += size
+        self._ledger.kept += size
+        if self.size > self._look_at:
+            self._look()
+        chunk = message.frames[0]
+        head, *rest = chunk.parts
+        header = HEADER.pack(number, 0, chunk.size - HEADER_LENGTH)
+        first = (header + head[HEADER_LENGTH:],) if type(head) is bytes else (header, memoryview(head)[HEADER_LENGTH:])
+        return (Frame(True, (*first, *rest), chunk.size, chunk.dense),)
+
+    def begin(self, entry: Entry) -> int:
+        """The number of a message that begins to be sent, which is kept."""
+        self.last = number = self.last + 1
+        size = entry.message.size + OVERHEAD
+        self._kept[number] = Kept(entry.message, size, entry.key, entry.gates, True)
+        self.size += size
+        self._ledger.add(entry.message)
+        if self.size > self._look_at:
+            self._look()
+        return number
+
+    def end(self, number: int) -> None:
+        """No more is sent of a message: what says so is all that is sent again (CAN-3)."""
+        if number in self._held or number in self._kept:
+            self.replace(number, ENDED, ENDED.size + OVERHEAD)
+
+    def _look(self) -> None:
+        """Keep no more than may be."""
+        if self.size > self._limit:
+            self.give_up()
+        else:
+            self._look_at = min(self.size + LOOK_AFTER, self._limit)
+            self._ledger.look()
+
+    def _drop(self, kept: Kept[Message]) -> None:
+        super()._drop(kept)
+        if kept.shared:
+            self._ledger.remove(kept.message)
+        else:
+            self._ledger.kept -= kept.size
+
+    def replace(self, number: int, message: Message, size: int) -> None:
+        kept = self._held.get(number) or self._kept[number]
+        super().replace(number, message, size)
+        if kept.shared:
+            self._ledger.add(message)
+            self._ledger.remove(kept.message)
+        else:
+            self._ledger.kept += size - kept.size
+
+    def give_up(self) -> None:
+        """Keep nothing of what was sent so far: there is no return until the peer has acknowledged it (RES-4)."""
+        for _, kept in self:
+            self._drop(kept)
+        self._kept.clear()
+        self._held.clear()
+        self._look_at = min(LOOK_AFTER, self._limit)
+        self.lost = self.last
+
+    def acknowledge(self, received: int, missing: Collection[int] = ()) -> None:
+        super().acknowledge(received, missing)
+        self._look_at = min(self.size + LOOK_AFTER, self._limit)
+        if self.lost and self.lost <= received <= self.last and all(number > self.lost for number in missing):
+            self.lost = 0
+
+    def prefer_newest(self, queue: SendQueue) -> None:
+        """Let what waits take the place of older publications of its key that would be repeated (RES-6)."""
+        newest = {kept.key: number for number, kept in self if kept.key is not None}
+        for number, kept in list(self) if newest else ():
+            if newest.get(kept.key) != number:
+                continue
+            waiting = queue.newest(kept.key)
+            if waiting is not None and waiting.gates == kept.gates:
+                message = waiting.message
+                queue.drop(waiting)
+                self.replace(number, message, message.size + OVERHEAD)

@@ -1,0 +1,429 @@
+"""What becomes of a Python link whose line is cut, or whose server is restarted (RES)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+import wslink
+from tests.conftest import Serve
+from tests.lines import WAYS, Line
+from wslink import App, ConnectionClosed, Limits, Link, Reconnect, Reconnected, UsageError
+
+SOON = Reconnect(initial=0.02, max=0.1)
+
+
+class Linked:
+    """A link over a line, and what it tells of itself."""
+
+    def __init__(self, line: Line, link: Link) -> None:
+        self.line = line
+        self.link = link
+        self.states: list[str] = []
+        self.verdicts: list[Reconnected] = []
+        link.on_statechange(self.states.append)
+        link.on_reconnected(self.verdicts.append)
+
+    async def returned(self, times: int = 1) -> Reconnected:
+        await until(lambda: len(self.verdicts) >= times)
+        return self.verdicts[-1]
+
+    async def cut(self) -> None:
+        """Cut the line, and keep it cut until `mend`."""
+        self.line.refusing = True
+        self.line.cut()
+        await until(lambda: self.link.state == "reconnecting")
+
+    def mend(self) -> None:
+        self.line.refusing = False
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    async with contextlib.AsyncExitStack():
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end
+            await asyncio.sleep(0.005)
+
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture
+async def linked() -> AsyncIterator[Connect]:
+    opened: list[Linked] = []
+
+    async def connect(url: str, **options: Any) -> Linked:
+        line = await Line.to(url, random.Random(7))
+        link = await wslink.connect(line.url, **{"secret": "secret", "reconnect": SOON, **options})
+        opened.append(Linked(line, link))
+        return opened[-1]
+
+    yield connect
+    for each in opened:
+        await each.link.close()
+        await each.line.close()
+
+
+async def collect(subscription: wslink.ClientSubscription, into: list[Any]) -> None:
+    async for payload in subscription:
+        into.append(payload)
+
+
+@pytest.mark.parametrize("engine", ["picows", "aiohttp"])
+async def test_nothing_is_lost_doubled_or_out_of_order_however_often_the_line_is_cut(
+    app: App, serve: Serve, linked: Connect, engine: str
+) -> None:
+    """RES-2 to RES-7, ORD-1."""
+    executed: list[int] = []
+    numbers = app.topic("test.numbers")
+
+    @app.method("test.execute")
+    def execute(number: int, data: bytes) -> list[Any]:
+        executed.append(number)
+        return [number, data]
+
+    async def publish() -> None:
+        for number in range(300):
+            numbers.publish([number, bytes(200_000 if number % 50 == 3 else 10)])
+            await asyncio.sleep(0.004)
+
+    one = await linked(await serve(app, engine=engine))
+    link, chance = one.link, random.Random(3)
+    before, arrived = (link.client_id, link.epoch), list[Any]()
+    subscription = link.subscribe("test.numbers")
+    await subscription.ready
+    collecting = asyncio.create_task(collect(subscription, arrived))
+    publishing = asyncio.create_task(publish())
+    calls = []
+    for number in range(400):
+        data = bytes(300_000 if number % 40 == 3 else 20)
+        calls.append(asyncio.create_task(link.call("test.execute", number, data)))
+        if chance.random() < 0.08:
+            one.line.cut(chance.choice([way for way in WAYS if way != "far"]))
+        await asyncio.sleep(0.003)
+    results = await asyncio.wait_for(asyncio.gather(*calls), 20)
+    await publishing
+    await until(lambda: len(arrived) == 300)
+    collecting.cancel()
+    assert [number for number, _ in results] == list(range(400))
+    assert executed == list(range(400)) or sorted(executed) == list(range(400))
+    assert [number for number, _ in arrived] == list(range(300))
+    assert (link.client_id, link.epoch) == before
+    assert len(one.verdicts) > 8
+    assert all(verdict.resumed for verdict in one.verdicts)
+
+
+async def test_a_link_tells_of_its_state(app: App, serve: Serve, linked: Connect) -> None:
+    one = await linked(await serve(app))
+    told = asyncio.Event()
+
+    @one.link.on_reconnected
+    async def tell(verdict: Reconnected) -> None:
+        told.set()
+        raise ValueError("of no consequence")
+
+    assert one.link.state == "open"
+    await one.cut()
+    await asyncio.sleep(0.1)
+    one.mend()
+    verdict = await one.returned()
+    assert (verdict.resumed, verdict.reason) == (True, None)
+    assert 0.1 < verdict.away < 2
+    await asyncio.wait_for(told.wait(), 1)
+    await one.link.close()
+    assert one.states == ["reconnecting", "open", "closing", "closed"]
+    assert one.link.state == "closed"
+
+
+async def test_where_the_window_is_over_a_session_begins_anew(serve: Serve, linked: Connect) -> None:
+    app = App(secret="secret", limits=Limits(resume_window=0.1))
+    topic, runs = app.topic("test.topic"), list[str]()
+
+    @app.method("test.slow")
+    async def slow(name: str) -> str:
+        runs.append(name)
+        await asyncio.sleep(0.3)
+        return name
+
+    one = await linked(await serve(app))
+    link = one.link
+    before, arrived = (link.client_id, link.epoch), list[Any]()
+    subscription = link.subscribe("test.topic", filter={"row": [1, 2]})
+    await subscription.ready
+    await subscription.update({"row": 3})
+    collecting = asyncio.create_task(collect(subscription, arrived))
+    uncertain = asyncio.create_task(link.call("test.slow", "uncertain"))
+    again = asyncio.create_task(link.with_options(retry=True).call("test.slow", "again"))
+    await until(lambda: len(runs) == 2)
+    await one.cut()
+    waits = asyncio.create_task(link.call("test.slow", "waits"))
+    await asyncio.sleep(0.4)
+    one.mend()
+    verdict = await one.returned()
+    assert (verdict.resumed, verdict.reason) == (False, "expired")
+    with pytest.raises(ConnectionError):
+        await uncertain
+    assert await asyncio.gather(again, waits) == ["again", "waits"]
+    assert runs == ["uncertain", "again", "again", "waits"]
+    assert link.client_id != before[0]
+    assert link.epoch != before[1]
+    for row in range(5):
+        topic.publish(row, tags={"row": row})
+    await until(lambda: len(arrived) == 1)
+    assert arrived == [3]
+    collecting.cancel()
+
+
+async def test_a_server_that_was_restarted_knows_nothing_of_before(serve: Serve, linked: Connect) -> None:
+    async def start(port: int = 0) -> tuple[Any, Any]:
+        app = App(secret="secret")
+        app.method("test.add")(lambda a, b: a + b)
+        server = await app.serve(port=port, host="127.0.0.1", handle_signals=False, ready_msg="")
+        return server, app.topic("test.topic")
+
+    server, _ = await start()
+    one = await linked(f"ws://127.0.0.1:{server.port}/ws")
+    arrived = list[Any]()
+    subscription = one.link.subscribe("test.topic")
+    await subscription.ready
+    collecting = asyncio.create_task(collect(subscription, arrived))
+    await server.stop()
+    await until(lambda: one.link.state == "reconnecting")
+    late = asyncio.create_task(one.link.call("test.add", 40, 2))
+    await asyncio.sleep(0.1)
+    server, topic = await start(server.port)
+    assert await asyncio.wait_for(late, 5) == 42
+    assert (await one.returned())[:2] == (False, "restarted")
+    topic.publish("news")
+    await until(lambda: arrived == ["news"])
+    collecting.cancel()
+    await one.link.close()
+    await server.stop()
+
+
+async def test_the_server_kept_too_little(serve: Serve, linked: Connect) -> None:
+    """RES-4."""
+    app = App(secret="secret", limits=Limits(max_resume=100_000))
+    topic = app.topic("test.topic")
+    one = await linked(await serve(app))
+    subscription = one.link.subscribe("test.topic")
+    await subscription.ready
+    await one.cut()
+    for _ in range(10):
+        topic.publish(bytes(20_000))
+    one.mend()
+    assert (await one.returned())[:2] == (False, "overflow")
+
+
+@pytest.mark.parametrize("acknowledged", [True, False])
+async def test_the_client_kept_too_little(app: App, serve: Serve, linked: Connect, acknowledged: bool) -> None:
+    """RES-4: it does not matter any more once the server has all."""
+    gate = asyncio.Event()
+
+    @app.method("test.size")
+    async def size(data: bytes) -> int:
+        await gate.wait()
+        return len(data)
+
+    app.method("test.one")(lambda: 1)
+    one = await linked(await serve(app), limits=Limits(max_resume=1_000_000))
+    call = asyncio.create_task(one.link.call("test.size", bytes(3_000_000)))
+    if acknowledged:
+        await until(lambda: len(app.clients) == 1)
+        await asyncio.sleep(0.5)
+        assert await one.link.call("test.one") == 1
+        await asyncio.sleep(0.1)
+    else:
+        await asyncio.sleep(0.002)
+    one.line.cut()
+    verdict = await one.returned()
+    gate.set()
+    if acknowledged:
+        assert verdict.resumed
+        assert await asyncio.wait_for(call, 5) == 3_000_000
+    else:
+        assert (verdict.resumed, verdict.reason) == (False, "overflow")
+        with pytest.raises(ConnectionError):
+            await call
+    assert await one.link.call("test.one") == 1
+
+
+async def test_no_more_may_wait_than_is_kept(app: App, serve: Serve, linked: Connect) -> None:
+    app.method("test.size")(len)
+    one = await linked(await serve(app), limits=Limits(max_resume=1_000_000))
+    await one.cut()
+    waits = asyncio.create_task(one.link.call("test.size", bytes(900_000)))
+    await asyncio.sleep(0)
+    with pytest.raises(ConnectionError, match="max_resume"):
+        await one.link.call("test.size", bytes(200_000))
+    one.mend()
+    assert await waits == 900_000
+
+
+async def test_a_secret_that_no_longer_counts_ends_the_link(serve: Serve, linked: Connect) -> None:
+    secrets = ["secret"]
+    app = App()
+    app.method("test.wait")(asyncio.Event().wait)
+
+    @app.authenticate
+    def authenticate(credentials: wslink.Credentials) -> wslink.Identity | None:
+        return wslink.Identity() if credentials.secret in secrets else None
+
+    one = await linked(await serve(app))
+    waits = asyncio.create_task(one.link.call("test.wait"))
+    secrets.clear()
+    one.line.cut()
+    end = await asyncio.wait_for(one.link.wait_closed(), 5)
+    assert (end.code, "refused the secret" in end.reason) == (1008, True)
+    with pytest.raises(ConnectionClosed):
+        await waits
+    assert one.states == ["reconnecting", "closed"]
+    with pytest.raises(ConnectionClosed):
+        await one.link.call("test.wait")
+
+
+async def test_another_user_is_refused(serve: Serve, linked: Connect) -> None:
+    users = ["ada"]
+    app = App()
+
+    @app.authenticate
+    def authenticate(credentials: wslink.Credentials) -> wslink.Identity:
+        return wslink.Identity(user=users[0])
+
+    one = await linked(await serve(app))
+    users[0] = "bob"
+    one.line.cut()
+    assert (await one.returned())[:2] == (False, "refused")
+
+
+async def test_what_a_caller_gives_up_is_cancelled_with_and_without_a_connection(
+    app: App, serve: Serve, linked: Connect
+) -> None:
+    """CAN-1."""
+    begun, cancelled = list[str](), list[str]()
+
+    @app.method("test.wait")
+    async def wait(name: str, data: bytes = b"") -> None:
+        begun.append(name)
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            cancelled.append(name)
+            raise
+
+    one = await linked(await serve(app))
+    first, second, large = (
+        asyncio.create_task(one.link.call("test.wait", name, data))
+        for name, data in (("first", b""), ("second", b""), ("large", bytes(100_000)))
+    )
+    await until(lambda: len(begun) == 3)
+    first.cancel()
+    await until(lambda: cancelled == ["first"])
+    await one.cut()
+    second.cancel()
+    large.cancel()
+    never = asyncio.create_task(one.link.call("test.wait", "never"))
+    await asyncio.sleep(0)
+    never.cancel()
+    one.mend()
+    await one.returned()
+    await until(lambda: sorted(cancelled) == ["first", "large", "second"])
+    assert len(begun) == 3
+
+
+async def test_a_large_call_that_is_given_up_on_its_way_is_not_sent_after_a_return(
+    app: App, serve: Serve, linked: Connect
+) -> None:
+    """CAN-3: what says that no more is sent has the number of its message."""
+    sizes = list[int]()
+    app.method("test.size")(lambda data: sizes.append(len(data)))
+    app.method("test.one")(lambda: 1)
+    one = await linked(await serve(app))
+    call = asyncio.create_task(one.link.call("test.size", bytearray(60_000_000)))
+    await asyncio.sleep(0.01)
+    call.cancel()
+    one.line.cut()
+    await one.returned()
+    for _ in range(3):
+        assert await asyncio.wait_for(one.link.call("test.one"), 2) == 1
+        one.line.cut()
+        await one.returned(len(one.verdicts) + 1)
+    assert sizes == []
+    assert all(verdict.resumed for verdict in one.verdicts)
+
+
+async def test_a_line_that_has_fallen_silent_is_given_up(app: App, serve: Serve, linked: Connect) -> None:
+    """RES-11."""
+    app.method("test.one")(lambda: 1)
+    one = await linked(await serve(app, heart_beat=1))
+    one.line.cut("stall")
+    begun = time.monotonic()
+    assert await asyncio.wait_for(one.link.call("test.one"), 15) == 1
+    assert 5 < time.monotonic() - begun < 9
+    assert one.verdicts[0].resumed
+
+
+async def test_a_link_that_is_closed_while_it_reconnects(app: App, serve: Serve, linked: Connect) -> None:
+    app.method("test.one")(lambda: 1)
+    one = await linked(await serve(app))
+    await one.cut()
+    waits = asyncio.create_task(one.link.call("test.one"))
+    await asyncio.sleep(0)
+    await asyncio.wait_for(one.link.close(), 1)
+    with pytest.raises(ConnectionClosed):
+        await waits
+    assert (await one.link.wait_closed()).code == 1000
+    assert one.states == ["reconnecting", "closing", "closed"]
+
+
+async def test_a_link_gives_up_after_its_time(app: App, serve: Serve, linked: Connect) -> None:
+    one = await linked(await serve(app), reconnect=Reconnect(0.02, 0.05, give_up_after=0.2))
+    await one.cut()
+    assert (await asyncio.wait_for(one.link.wait_closed(), 2)).code == 1006
+    assert one.states == ["reconnecting", "closed"]
+
+
+async def test_a_link_that_shall_not_reconnect_ends_with_its_connection(
+    app: App, serve: Serve, linked: Connect
+) -> None:
+    one = await linked(await serve(app), reconnect=False)
+    assert "resume" not in one.link.features
+    one.line.cut()
+    assert (await asyncio.wait_for(one.link.wait_closed(), 2)).code == 1006
+    assert one.states == ["closed"]
+
+
+@pytest.mark.parametrize("times", [{"initial": -1}, {"max": "9"}, {"give_up_after": float("nan")}])
+def test_times_are_numbers_of_seconds(times: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="seconds"):
+        Reconnect(**times)
+
+
+async def test_a_subscriber_with_a_window_goes_on_in_the_next_session(serve: Serve, linked: Connect) -> None:
+    """FLOW-5: the next session counts anew, and the same one hears again of what was settled."""
+    app = App(secret="secret", limits=Limits(resume_window=0.2))
+    frames = app.topic("test.frame", delivery="latest")
+    one = await linked(await serve(app))
+    arrived = list[Any]()
+    subscription = one.link.subscribe("test.frame", window=2)
+    await subscription.ready
+    collecting = asyncio.create_task(collect(subscription, arrived))
+    for away in (0.0, 0.4, 0.0):
+        await one.cut()
+        await asyncio.sleep(away)
+        one.mend()
+        await one.returned(len(one.verdicts) + 1)
+        await until(lambda: len(app.clients) == 1 and bool(frames.subscriptions))
+        for number in range(20):
+            frames.publish([len(one.verdicts), number])
+            await asyncio.sleep(0.005)
+        await until(lambda: arrived[-1:] == [[len(one.verdicts), 19]])
+    assert [verdict.resumed for verdict in one.verdicts] == [True, False, True]
+    collecting.cancel()
