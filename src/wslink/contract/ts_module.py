@@ -66,22 +66,17 @@ class Module:
         return f"{HEAD}{self._imports(streams)}\n{body}"
 
     def _imports(self, streams: bool) -> str:
-        names = ["CallError", "UsageError", "connect", "type CallOptions", "type ConnectOptions", "type Link"]
+        names = ["CallError", "UsageError", "connect"]
+        types = ["CallOptions", "ConnectOptions", "LaunchedSession", "Link", "Transport"]
         if self._types.arrays:
-            names += ["type NDArray", *(["type DType"] if self._types.dtypes else [])]
+            types += ["NDArray", *(["DType"] if self._types.dtypes else [])]
         if self._topics:
-            names += [
-                "type Bounds",
-                "type Filter",
-                "type PublicationInfo",
-                "type SubscribeOptions",
-                "type Subscription",
-            ]
+            types += ["Callback", "Filter", "PublicationInfo", "SubscribeOptions", "Subscription"]
         if streams:
-            names.append("type StreamOptions")
+            types.append("StreamOptions")
         if self._handlers:
-            names += ["type Handler", "type HandlerContext"]
-        names.sort(key=lambda name: (name.startswith("type "), name))
+            types += ["Handler", "HandlerContext"]
+        names += [f"type {name}" for name in sorted(types)]
         inner = Indent((LINE, joined((",", LINE), names)))
         return (
             layout((Group(("import {", inner, Broken(","), LINE, "}")), f" from {json.dumps(self._package)};")) + "\n"

@@ -25,33 +25,45 @@ export interface ApiSubscription<Tags> extends Omit<Subscription, "update"> {
   update(filter: ApiFilter<Tags> | null): Promise<void>;
 }
 
-/** Conditions of tags, all of which must hold, or filters that are combined. */
-export type ApiFilter<Tags> = unknown extends Tags
-  ? Filter
-  :
-      | ({ readonly [Name in keyof Tags]?: ApiCondition<Tags[Name]> } & {
-          readonly and?: never;
-          readonly or?: never;
-          readonly not?: never;
-        })
-      | {
-          readonly and?: readonly ApiFilter<Tags>[];
-          readonly or?: readonly ApiFilter<Tags>[];
-          readonly not?: ApiFilter<Tags>;
-        };
+/** Conditions of tags, or filters that are combined. */
+export type ApiFilter<Tags> = unknown extends Tags ? Filter : ApiTags<Tags>;
+export type ApiTags<Tags> = ApiConditions<Tags> | ApiCombined<Tags>;
+
+/** Conditions of tags, all of which must hold. */
+export type ApiConditions<Tags> = ApiUncombined & {
+  readonly [Name in keyof Tags]?: ApiCondition<Tags[Name]>;
+};
+
+interface ApiUncombined {
+  readonly and?: never;
+  readonly or?: never;
+  readonly not?: never;
+}
+
+/** What filters are combined by. */
+export interface ApiCombined<Tags> {
+  readonly and?: readonly ApiFilter<Tags>[];
+  readonly or?: readonly ApiFilter<Tags>[];
+  readonly not?: ApiFilter<Tags>;
+}
 
 /** What a tag must be: a value, one of several, or within bounds. */
 export type ApiCondition<Tag> = Tag | readonly Tag[] | ApiBounds<Tag>;
 
-/** Bounds that must all hold; booleans have no order. */
-export type ApiBounds<Tag> = {
-  readonly [Bound in Exclude<
-    keyof Bounds,
-    "ne" | "exists" | "prefix"
-  >]?: Exclude<Tag, boolean>;
-} & { readonly ne?: Tag; readonly exists?: boolean } & (Tag extends string
-    ? { readonly prefix?: string }
-    : unknown);
+/** Bounds that must all hold. */
+export interface ApiBounds<Tag> extends ApiOrder<Exclude<Tag, boolean>> {
+  readonly ne?: Tag;
+  readonly exists?: boolean;
+  readonly prefix?: Tag extends string ? string : never;
+}
+
+/** What only text and numbers have. */
+export interface ApiOrder<Tag> {
+  readonly gte?: Tag;
+  readonly gt?: Tag;
+  readonly lte?: Tag;
+  readonly lt?: Tag;
+}
 
 """
 
@@ -202,12 +214,11 @@ function member(api: object, name: string, made?: object): object {
   const words = name.split(".");
   return words.reduce<object>((holder, word, index) => {
     const last = index === words.length - 1;
-    const there = Object.getOwnPropertyDescriptor(holder, word)?.value as
-      | object
-      | undefined;
+    const own = Object.getOwnPropertyDescriptor(holder, word);
+    const there = own?.value as unknown;
     const value = last && made ? Object.assign(made, there) : (there ?? {});
     Object.defineProperty(holder, word, { value, enumerable: true });
-    return value;
+    return value as object;
   }, api);
 }
 
@@ -224,7 +235,7 @@ export interface ApiConnectOptions extends Omit<ConnectOptions, "handlers"> {
 CONNECT = """\
 /** Connects, as `connect` does. */
 export async function connectApi(
-  target?: Parameters<typeof connect>[0],
+  target?: string | URL | LaunchedSession | Transport,
   options: ConnectOptions = {},
 ): Promise<Api> {
   return apiOf(await connect(target, options));
@@ -235,7 +246,7 @@ export async function connectApi(
 CONNECT_WITH_HANDLERS = """\
 /** Connects, as `connect` does, and serves what the server calls. */
 export async function connectApi(
-  target?: Parameters<typeof connect>[0],
+  target?: string | URL | LaunchedSession | Transport,
   options: ApiConnectOptions = {},
 ): Promise<Api> {
   const { handlers = {}, ...others } = options;
@@ -275,10 +286,10 @@ METHOD_OR_STREAM = """\
 
 TOPICS = """\
   for (const [name, { wide }] of Object.entries(TOPICS)) {
-    const subscribe: Link["subscribe"] = (callback, options) =>
+    const subscribe = (callback: Callback, options?: SubscribeOptions) =>
       link.subscribe(
         name,
-        (payload, info) => callback(widened(payload, wide) as never, info),
+        (payload, info) => callback(widened(payload, wide), info),
         options,
       );
     Object.assign(member(api, name), { subscribe });

@@ -19,11 +19,12 @@ TYPED = {
 """The typed arrays that may stand for an array of one dimension."""
 PRIMITIVES = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 TAKEN = frozenset((
-    "Api", "Array", "AsyncGenerator", "AsyncIterable", "BigInt", "Blob", "Boolean", "CallError", "CallOptions", "Date",
-    "Error", "HandlerContext", "Link", "Map", "NDArray", "NoArguments", "Number", "Object", "Omit", "Promise",
-    "PublicationInfo", "ReadableStream", "Readonly", "ReadonlyMap", "Record", "Set", "StreamOptions", "String",
-    "SubscribeOptions", "Subscription", "Symbol", "Uint8Array", "ArrayBuffer", "ConnectOptions", "Filter", "Bounds",
-    "UsageError", "Entry", "Wide", "ErrorClass", "DType", "connect", "connectApi", "apiOf", *TYPED.values(),
+    "Api", "Array", "ArrayBuffer", "AsyncGenerator", "AsyncIterable", "BigInt", "Blob", "Boolean", "Bounds",
+    "CallError", "CallOptions", "Callback", "ConnectOptions", "DType", "Date", "Entry", "Error", "ErrorClass",
+    "Filter", "HandlerContext", "LaunchedSession", "Link", "Map", "NDArray", "NoArguments", "Number", "Object",
+    "Omit", "Promise", "PublicationInfo", "ReadableStream", "Readonly", "ReadonlyMap", "Record", "Set",
+    "StreamOptions", "String", "SubscribeOptions", "Subscription", "Symbol", "Transport", "Uint8Array",
+    "UsageError", "Wide", "apiOf", "connect", "connectApi", *TYPED.values(),
 ))  # fmt: skip
 """Names that the module uses itself."""
 
@@ -130,7 +131,7 @@ class Types:
             found = [part for one in union for part in self.parts(one, mode)]
             return [part for index, part in enumerate(found) if part not in found[:index]]
         if schema.get("type") == "string" and schema.get("format") == "date-time":
-            return ["DType", "Date", "string"]
+            return ["Date", "string"]
         return [self._plain(schema, mode)]
 
     def _plain(self, schema: Schema, mode: Mode) -> Doc:
