@@ -23,18 +23,21 @@ if TYPE_CHECKING:
     from wslink.errors import (
         AuthenticationError,
         CallError,
+        ClientGone,
         ConnectionClosed,
         InvalidParams,
         LinkError,
         MethodError,
+        NotAuthorized,
         NotSerializable,
         SubscriptionOverflow,
         UsageError,
         WslinkError,
     )
     from wslink.hub.clients import Client
-    from wslink.hub.on_demand import Viewer
+    from wslink.hub.groups import Group
     from wslink.hub.topics import Subscription, Topic
+    from wslink.hub.viewer import Viewer
     from wslink.rpc.arrays import Array, Int64
     from wslink.rpc.call import Call
     from wslink.server.app import App
@@ -49,6 +52,7 @@ _HOMES = {
     "Identity": "wslink.session.identity",
     "Credentials": "wslink.session.identity",
     "Client": "wslink.hub.clients",
+    "Group": "wslink.hub.groups",
     "App": "wslink.server.app",
     "Array": "wslink.rpc.arrays",
     "Int64": "wslink.rpc.arrays",
@@ -56,6 +60,7 @@ _HOMES = {
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
     "CallError": "wslink.errors",
+    "ClientGone": "wslink.errors",
     "ClientSubscription": "wslink.client.subscription",
     "ConnectionClosed": "wslink.errors",
     "InvalidParams": "wslink.errors",
@@ -63,6 +68,7 @@ _HOMES = {
     "Link": "wslink.client.link",
     "LinkError": "wslink.errors",
     "MethodError": "wslink.errors",
+    "NotAuthorized": "wslink.errors",
     "NotSerializable": "wslink.errors",
     "Reconnect": "wslink.client.backoff",
     "Reconnected": "wslink.client.events",
@@ -72,7 +78,7 @@ _HOMES = {
     "Topic": "wslink.hub.topics",
     "Transfer": "wslink.client.transfers",
     "UsageError": "wslink.errors",
-    "Viewer": "wslink.hub.on_demand",
+    "Viewer": "wslink.hub.viewer",
     "WslinkError": "wslink.errors",
     "connect": "wslink.client.connect",
     "checkURI": "wslink.compat.uri",
@@ -88,9 +94,11 @@ __all__ = [
     "Call",
     "CallError",
     "Client",
+    "ClientGone",
     "ClientSubscription",
     "ConnectionClosed",
     "Credentials",
+    "Group",
     "Identity",
     "Int64",
     "InvalidParams",
@@ -98,6 +106,7 @@ __all__ = [
     "Link",
     "LinkError",
     "MethodError",
+    "NotAuthorized",
     "NotSerializable",
     "RawArray",
     "Reconnect",

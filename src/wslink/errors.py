@@ -7,6 +7,7 @@ WslinkError
 │   ├── MethodNotFound       -32601  no such method
 │   ├── InvalidParams        -32602  arguments, a filter or a topic are refused
 │   ├── AuthenticationError  -32000  wrong secret, or anything but hello before a good hello
+│   ├── NotAuthorized        -32004  the application does not let this client do it
 │   ├── LimitExceeded        -32003  a named limit was reached
 │   └── Superseded           -32801  a newer call of a latest-wins method took the place of one that waited
 ├── MethodError              raised by a method to fail with a message and data of its own
@@ -17,8 +18,9 @@ WslinkError
 │   ├── RequestRefused       4xx  the request is at fault
 │   ├── NoResources          503  every port is taken
 │   └── StartFailed          503  the process ended, or was not ready in time
-└── LinkError                what a client sees
-    ├── CallError            the server answered with a failure
+├── ClientGone               a client that was called left for good before it answered
+└── LinkError                what a caller sees
+    ├── CallError            the other end answered with a failure
     ├── ConnectionClosed     the connection ended, or could not be made
     └── SubscriptionOverflow a subscriber was too slow for its buffer
 
@@ -38,10 +40,15 @@ AUTHENTICATION_ERROR = -32000
 EXCEPTION_ERROR = -32001
 RESULT_SERIALIZE_ERROR = -32002
 LIMIT_ERROR = -32003
+NOT_AUTHORIZED = -32004
 CANCELLED = -32800
 SUPERSEDED = -32801
 INTERNAL_ERROR = -32603
 CLIENT_ERROR = -32099
+
+
+MAX_DETAIL = 4096
+"""Characters of a raised exception's text that an error quotes."""
 
 
 class WslinkError(Exception):
@@ -85,6 +92,10 @@ class InvalidParams(PeerError):
 
 class AuthenticationError(PeerError):
     code = AUTHENTICATION_ERROR
+
+
+class NotAuthorized(PeerError):
+    code = NOT_AUTHORIZED
 
 
 class LimitExceeded(PeerError):
@@ -183,21 +194,34 @@ class StartFailed(LaunchError):
         self.log = log
 
 
+class ClientGone(WslinkError, ConnectionError):
+    """A client that was called left for good before it answered, or had left.
+
+    Attributes:
+        client_id: the client's id.
+    """
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(f"client {client_id} has gone")
+        self.client_id = client_id
+
+
 class LinkError(WslinkError):
-    """Base of what a client may see."""
+    """Base of what a caller may see."""
 
 
 class CallError(LinkError):
-    """The server answered a call with a failure.
+    """The other end answered a call with a failure.
 
     Attributes:
         code: see docs/protocol/messages.md.
-        message: the server's sentence.
-        data: what the server sent beside it, or None.
+        message: its sentence.
+        data: what it sent beside that, or None.
     """
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
         detail: Any = data.get("exception") if isinstance(data, dict) else None
+        detail = detail[:MAX_DETAIL] if isinstance(detail, str) else None
         super().__init__(f"{message}: {detail} ({code})" if isinstance(detail, str) else f"{message} ({code})")
         self.code = code
         self.message = message

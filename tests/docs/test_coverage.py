@@ -66,6 +66,7 @@ RUN_BY = {
             "tests/docs/test_python_pages.py::test_who_a_client_is",
             "tests/docs/test_python_pages.py::test_the_overview_connects",
             "tests/docs/test_python_pages.py::test_a_transfer_is_shown",
+            "tests/docs/test_python_pages.py::test_a_room_of_tenants",
         ]
     },
     "docs/relay.md": {

@@ -120,3 +120,22 @@ async def test_both_apis_in_one_server(tmp_path: Path) -> None:
         assert await link.call("view.zoom", 2.5) == 2.5
         await link.call("view.rotate", 30)
         assert await anext(turned) == 30
+
+
+async def test_a_room_of_tenants(serve: Serve) -> None:
+    names: dict[str, Any] = {}
+    exec(block("docs/python.md", "python", 5).replace("App()", 'App(secret="secret")'), names)
+    app: App = names["app"]
+    app.authenticate(lambda credentials: wslink.Identity("ada", {"tenant": "one", "name": "Ada"}))
+    url = await serve(app)
+    async with wslink.connect(url) as ada, wslink.connect(url) as eve:
+        presence, cursors = eve.subscribe("room.presence"), eve.subscribe("room.cursor")
+        assert await anext(presence) == {"present": []}
+        for link in (ada, eve):
+            await link.call("room.enter", "r")
+        assert (await anext(presence))["joined"]["name"] == "Ada"
+        await cursors.ready
+        await ada.call("room.point", 0.5, 0.25)
+        assert await anext(cursors) == {"id": ada.client_id, "x": 0.5, "y": 0.25}
+        with pytest.raises(wslink.CallError, match="Not authorized"):
+            await ada.call("admin.stop")

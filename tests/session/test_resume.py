@@ -45,6 +45,8 @@ class Returning:
         self.acknowledgements: list[list[Any]] = []
         self.results: dict[str, Any] = {}
         self.publications: list[Any] = []
+        self.requests: list[Any] = []
+        """Calls of the server, and what it says of them (HND)."""
         self.counted = 0
         self.acknowledges = False
         """Whether it acknowledges each frame at once."""
@@ -132,12 +134,14 @@ class Returning:
         return await self.send_call(f"rpc:{self.client_id}:{self._ids}", method, list(args))
 
     async def send_call(self, id_: str, method: str, args: list[Any]) -> str:
+        await self.send_message({"wslink": "1.0", "id": id_, "method": method, "args": args, "kwargs": {}})
+        return id_
+
+    async def send_message(self, message: Any) -> None:
         self.sent_number += 1
-        text = msgpack.packb({"wslink": "1.0", "id": id_, "method": method, "args": args, "kwargs": {}})
-        self.sent[self.sent_number] = text
+        self.sent[self.sent_number] = text = msgpack.packb(message)
         if self.ready:
             await self._send(self.sent_number, text)
-        return id_
 
     async def subscribe(self, number: int, topic: str, **more: Any) -> Any:
         self._ids += 1
@@ -199,12 +203,14 @@ class Returning:
             del self._partial[number]
         if not (isinstance(message, list) and message[0] in (1, 2)):
             self.counted += len(data)
-        if isinstance(message, list):
+        if isinstance(message, list) and message[0] == 1:
             assert number == 0
             self.acknowledgements.append(message)
             self._acknowledged(message[3], message[4])
         elif message is not None and self._is_new(number):
-            if message["id"].startswith("publish:"):
+            if isinstance(message, list) or "method" in message:
+                self.requests.append(message)
+            elif message["id"].startswith("publish:"):
                 self.publications.append(message["result"])
             else:
                 assert message["id"] not in self.results

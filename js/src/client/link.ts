@@ -1,6 +1,7 @@
 import { AuthenticationError, ConnectionError, TimeoutError } from "../errors.js";
 import { giveUpAfter } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
+import type { Handler } from "../session/features/handle.js";
 import type { NotResumed } from "../session/features/resume.js";
 import type { Callback, SubscribeOptions, Subscription } from "../session/features/subscribe.js";
 import type { Welcome } from "../session/hello.js";
@@ -66,10 +67,14 @@ export interface LinkOptions {
   readonly callTimeout: number | undefined;
   readonly limits: Limits;
   readonly features: readonly FeatureFactory[] | undefined;
+  readonly handlers: Readonly<Record<string, Handler<never, never>>> | undefined;
 }
 
 /** The close code of a connection that this side gives up, but not its session: 1000 would end that too. */
 const GIVEN_UP = 4000;
+
+/** The close code of a server that disconnects this client for good. */
+const DISCONNECTED = 4002;
 
 /** A link to a server, from {@link connect}. It outlives its connection: where that ends, the link makes another. */
 export class Link extends (EventTarget as new () => LinkTarget) {
@@ -103,6 +108,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
    */
   static async open(options: LinkOptions): Promise<Link> {
     const link = new Link(options);
+    for (const [method, handler] of Object.entries(options.handlers ?? {})) link.handle(method, handler);
     await link.#connect(options.signal);
     return link;
   }
@@ -172,6 +178,20 @@ export class Link extends (EventTarget as new () => LinkTarget) {
   }
 
   /**
+   * Serves calls of the server, `await app.clients[id].call(method, ...)` in Python. What the handler returns, or resolves to, is the result; a
+   * {@link MethodError} that it throws chooses the error. Calls are started in the order in which they come, each without waiting for those before.
+   * Handlers that the server may want at once are given to {@link connect}.
+   *
+   * @param handler - called with the positional arguments, those by name, and a context: its `signal` aborts when the server gives the call up, its
+   *   `progress(value)` tells the server how far the call has come.
+   * @returns a function that ends this.
+   * @throws UsageError where the method has a handler.
+   */
+  handle<A extends readonly unknown[] = readonly unknown[], K = Readonly<Record<string, unknown>>>(method: string, handler: Handler<A, K>): () => void {
+    return this.#session.handle(method, handler as Handler);
+  }
+
+  /**
    * Closes the link for good. Calls that wait reject with a ConnectionError at once, and no callback is called any more.
    *
    * @returns what {@link Link.closed} resolves to.
@@ -232,7 +252,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
   /** The connection has ended. */
   #cut(info: CloseInfo): void {
     this.#transport = undefined;
-    if (this.state === "closing" || !this.#options.backoff) return this.#end(info);
+    if (this.state === "closing" || !this.#options.backoff || info.code === DISCONNECTED) return this.#end(info);
     const open = this.state === "open";
     this.#session.disconnect(this.#error(info.code, info.reason));
     if (!open) return;

@@ -13,6 +13,7 @@ import { arrays } from "./features/arrays.js";
 import { Cancel } from "./features/cancel.js";
 import { type FeatureFactory, type FeatureHost, Features } from "./features/feature.js";
 import { Flow } from "./features/flow.js";
+import { type Handler, Handlers } from "./features/handle.js";
 import { type OnProgress, Progress } from "./features/progress.js";
 import { type NotResumed, Resume } from "./features/resume.js";
 import { type Callback, type SubscribeOptions, type Subscription, Subscriptions } from "./features/subscribe.js";
@@ -70,6 +71,7 @@ export class Session {
   readonly #flow: Flow;
   readonly #cancel: Cancel;
   readonly #progress = new Progress();
+  readonly #handlers: Handlers;
   readonly #resume: Resume | undefined;
   readonly #features: Features;
   readonly #asReleased: boolean;
@@ -95,6 +97,7 @@ export class Session {
       encoder: this.#encoder,
       notify: (items) => this.#queue.notify(this.#encoder.encode(items)),
       urge: (items) => this.#queue.urge(this.#encoder.encode(items)),
+      post: async (key, message, isWanted) => this.#queue.post(key, this.#encoder.encode(message), isWanted),
       withdraw: (id, sent) => this.#queue.withdraw(id, sent),
       acceptEnds: () => {
         this.#assembler.acceptsEnds = this.#queue.sendsEnds = true;
@@ -107,8 +110,9 @@ export class Session {
     const resume = this.#resume ? [this.#resume] : [];
     this.#flow = new Flow(host, this.#resume);
     this.#cancel = new Cancel(host);
+    this.#handlers = new Handlers(host, options.maxClientCalls);
     this.#subscriptions = new Subscriptions(host, this.#flow);
-    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, () => this.#cancel, () => this.#progress, ...resume.map((feature) => () => feature), ...features]);
+    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, () => this.#cancel, () => this.#progress, () => this.#handlers, ...resume.map((feature) => () => feature), ...features]);
   }
 
   get state(): SessionState {
@@ -165,6 +169,10 @@ export class Session {
 
   subscribe(topic: string, callback: Callback, options: SubscribeOptions): Subscription {
     return this.#subscriptions.add(topic, callback, options);
+  }
+
+  handle(method: string, handler: Handler): () => void {
+    return this.#handlers.add(method, handler);
   }
 
   /** Takes a frame from the server. It never throws: what is wrong with a frame rejects the call that it belongs to, or is reported. */
@@ -280,6 +288,7 @@ export class Session {
         this.#handleError(message);
         break;
       case "publication":
+      case "call":
       case "extension":
         this.#features.receive(message);
         break;

@@ -45,6 +45,22 @@ describe("a subscription", () => {
     expect(reported).toEqual([]);
   });
 
+  test("to a pattern gets what names it, whatever the topic (SUB-18, SUB-19)", async () => {
+    const { link, peer } = await linked();
+    const got: unknown[] = [];
+    const subscription = link.subscribe("a.**", (payload, { topic }) => got.push([payload, topic]));
+    peer.answer(await peer.next(), { delivery: "mixed" });
+    await subscription.ready;
+    expect(subscription.delivery).toBe("mixed");
+    peer.publish("a.b", 1, { subscriptions: [1] });
+    peer.publish("a.b.c", 2, { subscriptions: [1] });
+    await settled(link, peer);
+    expect(got).toEqual([
+      [1, "a.b"],
+      [2, "a.b.c"],
+    ]);
+  });
+
   test("that is refused says why, and is gone", async () => {
     const { link, peer } = await linked();
     const subscription = link.subscribe("a.b", () => undefined);

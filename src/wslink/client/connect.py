@@ -58,7 +58,7 @@ class Connecting:
             limit = max(self._limits.max_message, self._limits.max_frame)
             # A proxy is asked for http:// addresses; it does not know ws://.
             url = self._url.replace("ws", "http", 1) if self._options["proxy"] else self._url
-            socket = await session.ws_connect(url, max_msg_size=limit, **self._options)
+            socket = await session.ws_connect(url, max_msg_size=limit, autoclose=False, **self._options)
         except (aiohttp.ClientError, OSError) as error:
             await session.close()
             raise ConnectionClosed(1006, f"{self._url}: {error}") from error

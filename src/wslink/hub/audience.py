@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from wslink.hub.filter_index import FilterIndex
 from wslink.hub.filters import Tag, Tags, check_tags
+from wslink.hub.recipients import Recipients, ids_of
 from wslink.session.view import SessionView
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -68,6 +69,8 @@ class Audience(Generic[MemberT]):
         self._registry = registry
         # In the order of their beginning; changed under the registry's lock.
         self._active: dict[MemberT, None] = {}
+        self._of: dict[str, dict[MemberT, None]] = {}
+        """The same, by the client's id."""
         self._index: FilterIndex[MemberT] = FilterIndex()
         # These as a tuple that any thread may read, or None since they have changed: thousands of clients that come
         # and go together would take too long if each made a new one.
@@ -97,22 +100,27 @@ class Audience(Generic[MemberT]):
         return any(subscription.matches(plain) for subscription in candidates)
 
     def _targets(
-        self, subscriptions: tuple[MemberT, ...], tags: Mapping[str, Tag], to: str | None, exclude: str | None
+        self,
+        subscriptions: tuple[MemberT, ...],
+        tags: Mapping[str, Tag],
+        to: Recipients | None,
+        exclude: Recipients | None,
     ) -> Targets:
         """Whom to send to."""
-        if to is not None and not self._registry.knows(to):
+        if isinstance(to, str) and not self._registry.knows(to):
             logger.warning("topic %s: there is no client %r to publish to", self.name, to)
             return {}
         known, targets = self._everyone
         if to is None and exclude is None and known is subscriptions:
             return targets
+        ids, others = ids_of(to), ids_of(exclude) or ()
         with self._registry.lock:
-            candidates, filtered = self._index.find(tags), len(self._index)
-        targets = grouped(
-            one
-            for one in candidates
-            if (to is None or one.client_id == to) and one.client_id != exclude and one.matches(tags)
-        )
+            filtered = len(self._index)
+            if ids is None:
+                candidates: Iterable[MemberT] = self._index.find(tags)
+            else:
+                candidates = [one for id_ in ids for one in self._of.get(id_, ())]
+        targets = grouped(one for one in candidates if one.client_id not in others and one.matches(tags))
         unchanged = subscriptions is self._snapshot  # another thread's publication may be late
         if unchanged and to is None and exclude is None and not filtered:
             self._everyone = subscriptions, targets
@@ -134,18 +142,25 @@ class Audience(Generic[MemberT]):
     def add(self, subscription: MemberT, replaces: MemberT | None = None) -> None:
         """Let `subscription` take effect, in place of the one it replaces."""
         if replaces is not None:
-            self._active.pop(replaces, None)
-            self._index.remove(replaces)
+            self._discard(replaces)
         self._active[subscription] = None
+        self._of.setdefault(subscription.client_id, {})[subscription] = None
         self._index.add(subscription, subscription.filter)
         self._forget_snapshot()
 
     def remove(self, subscription: MemberT) -> None:
         """End `subscription`."""
         subscription.active = False
+        self._discard(subscription)
+        self._forget_snapshot()
+
+    def _discard(self, subscription: MemberT) -> None:
         self._active.pop(subscription, None)
         self._index.remove(subscription)
-        self._forget_snapshot()
+        mine = self._of.get(subscription.client_id, {})
+        mine.pop(subscription, None)
+        if not mine:
+            self._of.pop(subscription.client_id, None)
 
     def _forget_snapshot(self) -> None:
         """The subscriptions have changed; nothing of those that have ended is kept."""

@@ -56,11 +56,12 @@ def compile_filter(definition: Value, limits: Limits) -> Predicate:
         InvalidParams: saying what is wrong with the filter and what is allowed.
     """
     if definition is None:
-        return _everything
+        return everything
     return _Compiler(limits).compile(definition, 0)
 
 
-def _everything(tags: Tags) -> bool:
+def everything(tags: Tags) -> bool:
+    """Matches everything."""
     return True
 
 
@@ -79,7 +80,7 @@ class _Compiler:
             limit = self._limits.max_filter_conditions
             raise InvalidParams(f"a filter of more conditions than max_filter_conditions ({limit})")
         if not definition:
-            return _everything
+            return everything
         conditions: list[tuple[str, Callable[[Value], bool]]] = []
         parts: list[Predicate] = []
         for name, condition in definition.items():

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
+from wslink.hub.authorization import Authorization, Authorizer
 from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
+from wslink.hub.community import Community
 from wslink.hub.gate import Gate
 from wslink.hub.placement import Placement
 from wslink.hub.subscriptions import Subscriptions
@@ -18,6 +20,7 @@ from wslink.session.features import Feature, Features
 from wslink.session.features.arrays import Arrays
 from wslink.session.features.cancel import Cancel
 from wslink.session.features.flow import Flow
+from wslink.session.features.handle import Handle
 from wslink.session.features.progress import Progress
 from wslink.session.features.resume import Resume
 from wslink.session.features.stream import Stream
@@ -58,7 +61,7 @@ class Hub(Placement):
         heartbeat: see SessionOwner.
         service: runs the calls, and holds the methods.
         subscriptions: the topics, and who has subscribed.
-        clients: the clients that have authenticated, by id.
+        community: the clients that have authenticated, and their groups.
         sessions: their sessions, by client id.
         connected: all sessions that have a connection, authenticated or not, and those that wait for their client.
         tokens: what leads clients back to their sessions.
@@ -83,9 +86,11 @@ class Hub(Placement):
         self.heartbeat: float = HEARTBEAT
         self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
         self.service: Service = Service(owner, self.work.spawn, self.executors, limits, debug)
-        self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics)
+        self.authorization: Authorization = Authorization()
+        self.community: Community = Community(self)
+        self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics, self.authorization)
         own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
-        self.features: Features = Features((*own, Progress(), Stream(), *features))
+        self.features: Features = Features((*own, Progress(), Stream(), Handle(), *features))
         self.turns: Turns = Turns()
         self.backlog: Backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
         self.observers: Observers = Observers()
@@ -101,8 +106,6 @@ class Hub(Placement):
         self.on_change: list[Callable[[], None]] = []
         self._detached: dict[SessionView, None] = {}  # the one that has waited for longest first
         self._gate = Gate(authenticate)
-        self._clients: dict[str, Client] = {}
-        self.clients: Clients = Clients(self._clients)
         self._headers_wanted = False
         self._stopping = False
 
@@ -121,6 +124,15 @@ class Hub(Placement):
         no headers."""
         self._gate.authenticate = lambda credentials: self.perform(partial(authenticate, credentials))
         self._headers_wanted = wants_headers
+
+    def authorize_with(self, authorize: Authorizer) -> None:
+        """Let `authorize` decide on calls and subscriptions from now on; subscriptions that exist are kept."""
+        self.authorization.use(authorize)
+        self.service.refuse = self.authorization.refuse_call
+
+    @property
+    def clients(self) -> Clients:
+        return self.community.clients
 
     # Life -------------------------------------------------------------------
 
@@ -163,7 +175,7 @@ class Hub(Placement):
             session.close(1011, "the server failed to take the connection")
 
     def admit(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
-        return Client(session, identity, opening.address, self.on_loop)
+        return self.community.make(session, identity, opening)
 
     def welcome(self, session: SessionView) -> None:
         client = session.client
@@ -172,7 +184,7 @@ class Hub(Placement):
             return
         with self.lock:
             self.sessions[session.client_id] = session
-            self._clients[session.client_id] = client
+            self.community.enter(client)
             self.subscriptions.join(session)
         logger.info(
             "client %s from %s connected%s",
@@ -194,7 +206,7 @@ class Hub(Placement):
 
     def resumed(self, session: SessionView, opening: Opening) -> None:
         self._detached.pop(session, None)
-        client = self._clients.get(session.client_id)
+        client = self.community.get(session.client_id)
         if client is not None:
             client.address = opening.address
         logger.info("client %s has returned", session.client_id, extra=self._log(session))
@@ -208,7 +220,7 @@ class Hub(Placement):
 
     def _log(self, session: SessionView) -> dict[str, str] | None:
         """What a log record of its client carries."""
-        client = self._clients.get(session.client_id)
+        client = self.community.get(session.client_id)
         return client.log if client is not None else None
 
     def farewell(self, session: SessionView) -> None:
@@ -224,11 +236,14 @@ class Hub(Placement):
             notify(session)
 
     def _part(self, session: SessionView) -> None:
-        client = self._clients.get(session.client_id)
+        client = self.community.get(session.client_id)
         with self.lock:
             subscriptions = self.subscriptions.leave(session)
-            if self.sessions.get(session.client_id) is session:
-                del self.sessions[session.client_id], self._clients[session.client_id]
+            known = self.sessions.get(session.client_id) is session
+            if known:
+                del self.sessions[session.client_id]
+        if client is not None and known:
+            self.community.go(client)
         logger.info("client %s disconnected", session.client_id, extra=client.log if client is not None else None)
         for subscription in subscriptions:
             self.subscriptions.end(subscription)

@@ -73,6 +73,13 @@ class Placement:
         else:
             application.send(function)
 
+    def to_loop(self, function: Callable[[], None]) -> None:
+        """Call `function` on the event loop's thread, at once where that is the caller's."""
+        if self.on_its_thread or self._loop is None:
+            function()
+        else:
+            self._loop.call_soon_threadsafe(function, context=contextvars.Context())
+
     async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await `coroutine` on the event loop, from there or from that of the application."""
         loop = self._loop

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wslink.errors import InvalidParams, LimitExceeded, UsageError
-from wslink.hub.filter_index import filter_size
-from wslink.hub.filters import Predicate, compile_filter
+from wslink.errors import InvalidParams, LimitExceeded, NotAuthorized
+from wslink.hub.authorization import Authorization, Narrowed
+from wslink.hub.filters import Predicate, everything
 from wslink.hub.flow import SubscriptionFlow
-from wslink.hub.latest import key_in
-from wslink.hub.topic_types import TopicTypes
-from wslink.hub.topics import IMPLIED, Delivery, Publisher, Subscription, Topic
-from wslink.rpc.priority import Priority, lane_of
+from wslink.hub.topic_registry import TopicRegistry
+from wslink.hub.topics import IMPLIED, Publisher, Subscription, Topic
+from wslink.hub.wishes import Held, Wish, read_wish, subscription_id
 from wslink.session.view import SessionView
 from wslink.session.window import Settled
 from wslink.wire.limits import Limits
@@ -22,63 +22,24 @@ from wslink.wire.show import shown
 
 logger: logging.Logger = logging.getLogger("wslink")
 
-MAX_CHOSEN_WINDOW = 1024
-LEAST_RATE = 0.001
-"""What a client may choose (FLOW-6)."""
 
-
-class Subscriptions:
+class Subscriptions(TopicRegistry):
     """The subscriptions of every client (session.features.subscribe.Subscribable).
 
     Args:
-        publisher: what topics ask of their server.
+        publisher, open_topics: see TopicRegistry.
         limits: see Limits (LIM-7).
-        open_topics: whether clients may subscribe to any topic, for applications that publish without declaring
-            (SUB-7).
+        authorization: decides what each client may be sent.
     """
 
-    def __init__(self, publisher: Publisher, limits: Limits, open_topics: bool) -> None:
+    def __init__(self, publisher: Publisher, limits: Limits, open_topics: bool, authorization: Authorization) -> None:
+        super().__init__(publisher, open_topics)
         self.limits = limits
-        self.open_topics: bool = open_topics
-        self.topics: dict[str, Topic] = {}
-        self.revision: int = 0
-        """Counts the topics that were declared, and what they declare."""
-        self._checks_types = False
-        self._latest: dict[str, str] = {}
-        self._publisher = publisher
-        self._lock = publisher.lock
+        self._authorization = authorization
         # By the client's number; those that a released client has by implication, by the topic's name.
-        self._of: dict[SessionView, dict[int | str, Subscription]] = {}
+        self._of: dict[SessionView, dict[int | str, Held]] = {}
         self._sizes: dict[SessionView, int] = {}
         """What their filters count (LIM-7, `max_filter_size`)."""
-
-    def allow_any_topic(self) -> None:
-        """Let clients subscribe to topics that nobody declared (SUB-7)."""
-        self.open_topics = True
-
-    def check_types(self, on: bool) -> None:
-        """Check what is published against what its topic declares, or no longer: in debug mode."""
-        with self._lock:
-            self._checks_types = on
-            for topic in self.topics.values():
-                topic.check = topic.types.check if on and topic.types is not None else None
-
-    def deliver_latest(self, topics: Mapping[str, str]) -> None:
-        """Let only the newest publication of these topics wait, per value of an entry of the payload where one is
-        named, unless the application has made them otherwise."""
-        for name, entry in topics.items():
-            known = self.topics.get(name)
-            if known is not None and known.declared and known.delivery != "latest":
-                logger.warning("latest: topic %s was made with delivery %r, which counts", name, known.delivery)
-                continue
-            self.topic(name, "latest")
-            self._latest[name] = entry
-
-    def publish(self, topic: str, payload: Any, to: str | None, exclude: str | None) -> int:
-        """Publish on a topic of any delivery, made if there is none; see Topic.publish."""
-        entry = self._latest.get(topic) if self._latest else None
-        key = key_in(payload, entry) if entry else None
-        return self.open_topic(topic).publish(payload, key=key, to=to, exclude=exclude)
 
     def __contains__(self, session: object) -> bool:
         return session in self._of
@@ -93,134 +54,158 @@ class Subscriptions:
 
     def announce(self, session: SessionView) -> None:
         """Tell publishers of the subscriptions that a released client has from the start."""
-        for subscription in list(self._of.get(session, {}).values()):  # a handler may end the session
-            subscription.topic.announce(subscription)
+        for held in list(self._of.get(session, {}).values()):  # a handler may end the session
+            for subscription in list(held.parts.values()):
+                subscription.topic.announce(subscription)
 
     def leave(self, session: SessionView) -> list[Subscription]:
         """A client has gone: its subscriptions, still to be ended."""
         del self._sizes[session]
-        return list(self._of.pop(session).values())
+        return [part for held in self._of.pop(session).values() for part in held.parts.values()]
 
     def subscribe(self, session: SessionView, request: Mapping[str, Any]) -> Callable[[], None]:
-        topic, definition = request.get("topic"), request.get("filter")
-        id_ = _subscription_id(request.get("subscription"))
-        window, max_rate = _window(request.get("window")), _max_rate(request.get("max_rate"))
-        size = filter_size(definition) if isinstance(definition, Mapping) else 0
-        if size > self.limits.max_filter_size:  # before it costs what a filter costs
-            raise InvalidParams(f"a filter is over max_filter_size ({self.limits.max_filter_size})")
-        matches = compile_filter(definition, self.limits)
+        wish = read_wish(request, self.limits)
         mine = self._of[session]
-        old = mine.get(id_)
-        if old is not None and old.topic.name != topic:
-            topics = f"{old.topic.name!r}, and cannot change to {shown(topic)}"
-            raise InvalidParams(f"subscription {id_} is to topic {topics}")
-        if old is None and len(mine) >= self.limits.max_subscriptions:
-            raise LimitExceeded(f"over max_subscriptions ({self.limits.max_subscriptions}) subscriptions")
+        old = mine.get(wish.id)
+        self._check(wish, old, mine)
         with self._lock:
-            found = self._find_topic(topic)
-            held = self._sizes[session] + size - (old.size if old is not None else 0)
+            topics = self._topics_of(session, wish)
+            held = self._sizes[session] + wish.size - (old.size if old is not None else 0)
             if held > self.limits.max_filter_size:
                 raise LimitExceeded(f"over max_filter_size ({self.limits.max_filter_size}) in the filters of a client")
             self._sizes[session] = held
-            mine[id_] = new = Subscription(id_, session, found, dict(definition or {}), matches)
-            if old is not None:
-                old.active = False
-                new.flow = old.flow
-                _withdraw(session, found.name, id_, matches)
-            elif session.flow is not None:
-                new.flow = SubscriptionFlow(session.flow, session.flow.open_window(id_, window, max_rate))
-            found.add(new, replaces=old)
-        return lambda: found.announce(new, old)
+            new = mine[wish.id] = Held(wish, old.flow if old is not None else self._flow(session, wish))
+            before = old.parts if old is not None else {}
+            begun = [(self._begin(session, new, *one, before.get(one[0].name)), one[0].name) for one in topics]
+        for name in before.keys() - new.parts.keys():  # what the application allows has changed
+            self.end(before[name])
+
+        def announce() -> None:
+            for part, name in begun:
+                part.topic.announce(part, before.get(name))
+
+        return announce
+
+    def _check(self, wish: Wish, old: Held | None, mine: Mapping[int | str, Held]) -> None:
+        """Whether a client may have one more subscription, or replace its filter."""
+        limits = self.limits
+        if old is not None and old.topic != wish.topic:
+            topics = f"{old.topic!r}, and cannot change to {shown(wish.topic)}"
+            raise InvalidParams(f"subscription {wish.id} is to topic {topics}")
+        if old is None and len(mine) >= limits.max_subscriptions:
+            raise LimitExceeded(f"over max_subscriptions ({limits.max_subscriptions}) subscriptions")
+        if old is None and wish.covers is not None:
+            patterns = sum(held.covers is not None for held in mine.values())
+            if patterns >= limits.max_patterns:
+                raise LimitExceeded(f"over max_patterns ({limits.max_patterns}) subscriptions to patterns")
+
+    def _topics_of(self, session: SessionView, wish: Wish) -> list[tuple[Topic, Narrowed]]:
+        """The topics that a client is subscribed to, each with what it is sent of it."""
+        if wish.covers is not None:
+            known = [topic for name, topic in self.topics.items() if wish.covers(name)]
+            found = [(topic, self._allowed(session, wish, topic.name)) for topic in known]
+            return [(topic, allowed) for topic, allowed in found if allowed is not None]
+        allowed = self._allowed(session, wish, wish.topic) if isinstance(wish.topic, str) else None
+        if allowed is None and isinstance(wish.topic, str):
+            raise NotAuthorized("Not authorized", wish.topic)
+        topic = self._find_topic(wish.topic)
+        return [(topic, allowed)] if allowed is not None else []
+
+    def _allowed(self, session: SessionView, wish: Wish, topic: str) -> Narrowed | None:
+        """What a client's filter comes to, or None where it may not subscribe at all (AUTH-2, AUTH-3)."""
+        own = Narrowed(wish.filter, wish.matches)
+        if not self._authorization.active or session.client is None:
+            return own
+        allowed = self._authorization.narrow(session.client, topic)
+        return own.within(*allowed) if allowed is not None else None
+
+    def _flow(self, session: SessionView, wish: Wish) -> SubscriptionFlow | None:
+        if session.flow is None or wish.covers is not None:  # publications that have no window may name a pattern's
+            return None
+        return SubscriptionFlow(session.flow, session.flow.open_window(wish.id, wish.window, wish.max_rate))
+
+    def _begin(
+        self, session: SessionView, held: Held, topic: Topic, allowed: Narrowed, old: Subscription | None
+    ) -> Subscription:
+        """Let one topic's part of a subscription take effect. Under the lock."""
+        new = Subscription(held.id, session, topic, dict(allowed.definition), allowed.matches, held.covers is not None)
+        new.flow = held.flow
+        held.parts[topic.name] = new
+        if old is not None:
+            old.active = False
+            _withdraw(session, topic.name, held.id, allowed.matches)
+        topic.add(new, replaces=old)
+        return new
 
     def unsubscribe(self, session: SessionView, id_: Any) -> str:
-        subscription = self._of[session].pop(_subscription_id(id_), None)
-        if subscription is None:
+        held = self._of[session].pop(subscription_id(id_), None)
+        if held is None:
             raise InvalidParams(f"there is no subscription {id_}")
-        self._sizes[session] -= subscription.size
-        self.end(subscription)
-        return subscription.topic.name
+        self._sizes[session] -= held.size
+        for part in list(held.parts.values()):
+            self.end(part)
+        if session.flow is not None:
+            session.flow.close_window(held.id)
+        return str(held.topic)
 
     def observe(self, session: SessionView, id_: int, settled: Settled) -> None:
         """A client has dealt with a publication (FLOW-5)."""
-        subscription = self._of.get(session, {}).get(id_)
-        if subscription is not None and subscription.flow is not None:
-            subscription.flow.observe(settled)
+        held = self._of.get(session, {}).get(id_)
+        if held is not None and held.flow is not None:
+            held.flow.observe(settled)
 
     def delivery(self, topic: str) -> str:
-        return self.topics[topic].delivery
+        return self.topics[topic].delivery if topic in self.topics else "mixed"
 
     def end(self, subscription: Subscription) -> None:
         """End a subscription, and its topic if nobody but subscribers ever named it."""
-        topic = subscription.topic
-        if subscription.session.flow is not None:
-            _withdraw(subscription.session, topic.name, subscription.id, lambda tags: False)
-            subscription.session.flow.close_window(subscription.id)
+        topic, session = subscription.topic, subscription.session
+        if session.flow is not None:
+            _withdraw(session, topic.name, subscription.id, lambda tags: False)
+            if not subscription.implied:
+                session.flow.close_window(subscription.id)
         with self._lock:
             topic.remove(subscription)
-            if not topic.declared and all(other.id == IMPLIED for other in topic.subscriptions):
+            if not topic.declared and all(other.implied for other in topic.subscriptions):
                 for other in topic.subscriptions:
-                    self._of[other.session].pop(topic.name, None)
+                    self._forget(other)
                 self.topics.pop(topic.name, None)
         topic.announce_end(subscription)
 
-    def topic(
-        self,
-        name: str,
-        delivery: Delivery = "reliable",
-        retain: bool | None = None,
-        priority: Priority | None = None,
-        types: TopicTypes | None = None,
-    ) -> Topic:
-        """The topic `name`, made if there is none. From any thread.
+    def _forget(self, other: Subscription) -> None:
+        """The topic of a subscription that was implied has ended."""
+        mine = self._of[other.session]
+        if other.id == IMPLIED:
+            mine.pop(other.topic.name, None)
+        else:
+            mine[other.id].parts.pop(other.topic.name, None)
 
-        Args:
-            retain, priority, types: see App.topic; None where nothing is said of it.
-
-        Raises:
-            UsageError: if it exists with another delivery, or what is given otherwise.
-        """
-        lane = lane_of(f"topic {name!r}", priority)
-        with self._lock:
-            topic = self._make_topic(name, delivery)
-            if not topic.declared:
-                topic.declared, topic.delivery, topic.lane = True, delivery, lane
-                self.revision += 1
-                if retain:
-                    topic.retain()
-            if types is not None and topic.types is None:
-                topic.types, topic.check = types, types.check if self._checks_types else None
-                self.revision += 1
-        if topic.delivery != delivery:
-            raise UsageError(f"topic {name!r} exists with delivery {topic.delivery!r}")
-        if retain is not None and retain != (topic.retained is not None):
-            raise UsageError(f"topic {name!r} exists with retain={topic.retained is not None}")
-        if lane is not None and lane != topic.lane:
-            raise UsageError(f"topic {name!r} exists with another priority than {priority!r}")
-        if types is not None and types != topic.types:
-            raise UsageError(f"topic {name!r} exists with another payload, tags or doc")
-        return topic
-
-    def open_topic(self, name: str) -> Topic:
-        """The topic `name`, of any delivery, made if there is none. From any thread."""
-        topic = self.topics.get(name)
-        if topic is not None and topic.declared:
-            return topic
-        return self.topic(name)
-
-    def _make_topic(self, name: str, delivery: Delivery) -> Topic:
-        topic = self.topics.get(name)
-        if topic is None:
-            topic = self.topics[name] = Topic(name, delivery, self._publisher)
-            for session in self._of:
-                if not session.subscribing:
-                    self._imply(session, topic)
-        return topic
+    def _made(self, topic: Topic) -> None:
+        for session in self._of:
+            if not session.subscribing:
+                self._imply(session, topic)
+            else:
+                self._extend(session, topic)
 
     def _imply(self, session: SessionView, topic: Topic) -> None:
-        """Subscribe a released client, which cannot do so itself, to all of a topic (ORD-4)."""
-        subscription = Subscription(IMPLIED, session, topic, {}, lambda tags: True)
-        self._of[session][topic.name] = subscription
-        topic.add(subscription)
+        """Subscribe a released client, which cannot do so itself, to all of a topic (ORD-4) that it may have."""
+        wish = Wish(IMPLIED, topic.name, {}, everything, None)
+        allowed = self._allowed(session, wish, topic.name)
+        if allowed is not None:
+            held = self._of[session][topic.name] = Held(wish, None)
+            held.parts[topic.name] = part = Subscription(
+                IMPLIED, session, topic, dict(allowed.definition), allowed.matches, True
+            )
+            topic.add(part)
+
+    def _extend(self, session: SessionView, topic: Topic) -> None:
+        """Subscribe a client to a new topic that its patterns stand for (SUB-19)."""
+        for held in self._of[session].values():
+            if held.covers is not None and held.covers(topic.name):
+                allowed = self._allowed(session, held.wish, topic.name)
+                if allowed is not None:
+                    part = self._begin(session, held, topic, allowed, None)
+                    self._publisher.submit(functools.partial(topic.announce, part))
 
     def _find_topic(self, name: Any) -> Topic:
         if isinstance(name, str) and name in self.topics:
@@ -228,7 +213,8 @@ class Subscriptions:
         if self.open_topics and isinstance(name, str) and is_topic(name):
             return self._make_topic(name, "reliable")
         known = ", ".join(sorted(self.topics)[:20]) or "none"
-        raise InvalidParams(f"there is no topic {shown(name)}; topics: {known}")
+        told = "" if self._authorization.active else f"; topics: {known}"  # it may not be the client's to know
+        raise InvalidParams(f"there is no topic {shown(name)}{told}")
 
 
 def _withdraw(session: SessionView, topic: str, id_: int, matches: Predicate) -> None:
@@ -238,24 +224,3 @@ def _withdraw(session: SessionView, topic: str, id_: int, matches: Predicate) ->
         session.queue.withdraw(
             topic, lambda about: isinstance(about, tuple) and about[0] == alone and not matches(about[1])
         )
-
-
-def _subscription_id(id_: Any) -> int:
-    if type(id_) is not int or not 0 < id_ < 2**32:
-        raise InvalidParams(f"a subscription's id must be an integer from 1 to 2^32-1, not {shown(id_)}")
-    return id_
-
-
-def _window(value: Any) -> int | None:
-    if value is None or (type(value) is int and 0 < value <= MAX_CHOSEN_WINDOW):
-        return value
-    raise InvalidParams(f"window must be an integer from 1 to {MAX_CHOSEN_WINDOW}, not {value!r:.40}")
-
-
-def _max_rate(value: Any) -> float | None:
-    if value is None:
-        return None
-    if type(value) in (int, float) and LEAST_RATE <= value <= 1000:
-        return float(value)
-    allowed = f"a number from {LEAST_RATE} to 1000 (publications per second)"
-    raise InvalidParams(f"max_rate must be {allowed}, not {value!r:.40}")

@@ -8,10 +8,11 @@ from typing import Any, Literal, Protocol, TypeVar, overload
 
 from wslink.errors import UsageError
 from wslink.hub.audience import Audience, Registry, Targets
-from wslink.hub.filter_index import filter_size
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.on_demand import OnDemand, RenderT
+from wslink.hub.quality import Rendered
+from wslink.hub.recipients import Recipients
 from wslink.hub.retained import Retained, RetainedValue
 from wslink.hub.topic_types import TopicTypes
 from wslink.rpc.call import Call, current_call
@@ -41,12 +42,19 @@ class Subscription:
             topic.
         client_id: the client's id, as `link.clientId` shows it in JavaScript.
         topic: the Topic.
-        filter: the filter as the client sent it; {} for everything.
+        filter: the filter as the client sent it, together with what authorization made of it; {} for everything.
         active: false once it has ended.
+        implied: whether it is no wish for this topic in particular: a released client's, or a pattern's.
     """
 
     def __init__(
-        self, id_: int, session: SessionView, topic: Topic, definition: dict[str, Any], matches: Predicate
+        self,
+        id_: int,
+        session: SessionView,
+        topic: Topic,
+        definition: dict[str, Any],
+        matches: Predicate,
+        implied: bool = False,
     ) -> None:
         self.id = id_
         self.client_id: str = session.client_id
@@ -54,8 +62,7 @@ class Subscription:
         self.filter = definition
         self.active = True
         self.session = session
-        self.size: int = filter_size(definition)
-        """What its filter counts."""
+        self.implied: bool = implied
         self.flow: SubscriptionFlow | None = None
         """None for a client that acknowledges nothing."""
         self._matches = matches if definition else None
@@ -90,6 +97,11 @@ class Subscription:
     def dropped(self) -> int:
         """Publications that a newer one replaced before they were sent, with "latest" delivery."""
         return self.flow.window.dropped if self.flow is not None else 0
+
+    @property
+    def window(self) -> int:
+        """Publications that may be on their way to its page; 0 for a client that acknowledges nothing."""
+        return self.flow.window.size if self.flow is not None else 0
 
     def __repr__(self) -> str:
         return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
@@ -226,14 +238,14 @@ class Topic(Audience[Subscription]):
         self,
         subscription: Subscription,
         packed: Any,
-        label: float | None,
+        label: Rendered | None,
         slot: Hashable = None,
         tags: Tags | None = None,
     ) -> None:
         """Send one subscription what was encoded for its session. On the event loop's thread.
 
         Args:
-            label: the quality it was rendered at; None for what says nothing of the quality that fits.
+            label: what it was rendered at; None for what says nothing of the quality that fits.
             slot, tags: see `_slot` and `publish`.
         """
         session = subscription.session
@@ -252,8 +264,8 @@ class Topic(Audience[Subscription]):
         tags: Tags | None = None,
         *,
         key: Hashable = None,
-        to: str | None = None,
-        exclude: str | None = None,
+        to: Recipients | None = None,
+        exclude: Recipients | None = None,
     ) -> int:
         """Send `payload` to the clients whose filter its tags match. From any thread; returns at once.
 
@@ -265,7 +277,7 @@ class Topic(Audience[Subscription]):
             payload: what can be sent (docs/python.md).
             tags: names to strings, numbers or booleans, which filters see; they are not sent.
             key: with "latest" delivery, what the payload is a newer version of; its tags unless given.
-            to, exclude: send it to this client id only, or to everyone but this one.
+            to, exclude: send it to this client only, or to everyone but this one: a client's id, a Client or a Group.
 
         Returns: the number of clients it is sent to; 0, and a warning, if the client in `to` is not connected.
 
@@ -287,7 +299,7 @@ class Topic(Audience[Subscription]):
         self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, plain, slot, call))
         return sum(map(len, targets.values()))
 
-    def _publish_retained(self, payload: Any, tags: dict[str, Tag], key: Hashable, exclude: str | None) -> int:
+    def _publish_retained(self, payload: Any, tags: dict[str, Tag], key: Hashable, exclude: Recipients | None) -> int:
         """Publish and keep. Who is sent it is found out when it is delivered, so that a subscriber that comes meanwhile
         gets it once, one way or the other."""
         encoders = {V2_WITH_ARRAYS, *(one.session.encoder for one in self.subscriptions)}
@@ -311,8 +323,8 @@ class Topic(Audience[Subscription]):
         tags: Tags | None = None,
         *,
         key: Hashable = None,
-        to: str | None = None,
-        exclude: str | None = None,
+        to: Recipients | None = None,
+        exclude: Recipients | None = None,
     ) -> int:
         """As `publish`, once no more than `Limits.max_outbox` bytes wait for any client that is sent it: a publisher
         goes as fast as its slowest subscriber.
@@ -349,7 +361,7 @@ class Topic(Audience[Subscription]):
             for session in sessions:
                 if slot is not None and session.flow is not None and ids:
                     gates = session.flow.gates(ids)
-                    label = gates[0].quality if gates else None
+                    label = Rendered(gates[0].quality) if gates else None
                     session.send_within(message, slot, (self.name,), gates, label, (ids, tags), self.lane)
                 elif call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
                     session.send(message, slot, (self.name, call.id), self.lane)

@@ -75,6 +75,8 @@ class Service:
         under_way: calls under way, also those of clients that have gone (LIM-10).
         busy: clients with calls under way.
         adrift: calls that go on although their client has gone.
+        refuse: gives the error of a call of a method that a client may not make, None for one that it may; None while
+            nobody is refused any.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Service:
         self.under_way = 0
         self.busy = 0
         self.adrift = 0
+        self.refuse: Callable[[Caller, str], PeerError | None] | None = None
 
 
 class Running:
@@ -150,7 +153,7 @@ class Dispatcher:
         if method is None:
             self._responder.unknown(request)
             return
-        if self.full and self._hold(request, client):
+        if (service.refuse and self._refuse(request, client)) or (self.full and self._hold(request, client)):
             return
         call = Call(client, method.name, service.owner, request.id)
         token = current_call.set(call)
@@ -178,6 +181,14 @@ class Dispatcher:
         self._responder.result(call.id, result, call.method)
         if service.ordering.holding:
             service.ordering.release(call)
+
+    def _refuse(self, request: Request, client: Caller) -> bool:
+        """Whether the client may not call that method, which it is told then (AUTH-1)."""
+        refuse = self._service.refuse
+        refusal = refuse(client, request.method) if refuse is not None else None
+        if refusal is not None:
+            self._responder.error(request.id, refusal.code, refusal.message, refusal.data)
+        return refusal is not None
 
     def _equip(self, method: Method, request: Request, call: Call) -> None:
         """Give a call what it has beside its response. Raises PeerError."""

@@ -7,6 +7,7 @@ import hmac
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
@@ -22,6 +23,7 @@ from wslink.server.limits import limits as limits_of_environment
 from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
+from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
 from wslink.wire.limits import Limits
@@ -51,7 +53,7 @@ class Includable(Protocol):
         """Live in `hub`, beside what `included` is of earlier ones; `stop` stops the server. Raises UsageError."""
 
 
-class App(Offering, Clientele):
+class App(Offering, Clientele, Sharing):
     """An application: methods that clients call and topics that they subscribe to.
 
     Args:
@@ -194,7 +196,8 @@ class App(Offering, Clientele):
     def _authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
         """Let the secret decide, or an included protocol that wants to."""
         if self._included is not None and self._included.validators and credentials.has_secret:
-            return self._included.identify(credentials)
+            verdict: Awaitable[Identity | None] = self._hub.perform(partial(self._included.identify, credentials))
+            return verdict
         secret = credentials.secret
         if not credentials.has_secret:  # HELLO-7
             accepted = credentials.opening.same_origin and not self._pages_need_secret

@@ -53,6 +53,7 @@ class Refusals(Outgoing):
         for notify in self._owner.observers.unknown:
             notify(self, request)
         # Released clients compare the message.
-        hint = self._owner.service.methods.hint(request.method) if self.features else ""
+        service = self._owner.service
+        hint = service.methods.hint(request.method) if self.features and service.refuse is None else ""
         text = f"Unregistered method called{hint}"
         self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])

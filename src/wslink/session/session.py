@@ -99,7 +99,7 @@ class Session(Streaming):
             return
         if self.acknowledgements is not None and not (type(message) is list and is_uncounted(message)):
             numbered = self.resumption is not None and (message is not INCOMPLETE or is_end(data))  # type: ignore[arg-type]
-            if type(message) is list and self._pace is not None and self.resumption is not None:
+            if type(message) is not Request and self._pace is not None and self.resumption is not None:
                 self.resumption.received.held = self._pace.held  # it may have passed them
             try:
                 if not self.acknowledgements.count(len(data), int.from_bytes(data[:4], "little") if numbered else 0):  # type: ignore[arg-type]
@@ -128,6 +128,9 @@ class Session(Streaming):
         """Take one decoded message. Never raises, as `receive`."""
         if type(message) is list and self.state is OPEN:
             self._take_extension(message)
+            return
+        if self.calls is not None and type(message) is dict and "method" not in message:
+            self.calls.settle(message)
             return
         try:
             request = wire.parse_call(message)
@@ -177,6 +180,8 @@ class Session(Streaming):
             with contextlib.suppress(PeerError):  # it has arrived all the same: it is not to be sent again
                 number = 0 if self.resumption is None or isinstance(data, str) else int.from_bytes(data[:4], "little")
                 self.acknowledgements.count(len(data), number)
+        if self.calls is not None:
+            self.calls.refuse(error)
         if isinstance(error, LimitExceeded) and self.state is NEW:  # LIM-2
             self._close_early()
         else:
@@ -249,10 +254,10 @@ class Session(Streaming):
     # End --------------------------------------------------------------------
 
     def close(self, code: int, reason: str) -> None:
-        """End the session and close its connection. What waits is dropped unless the code is 1000 or 1001."""
+        """End the session and close its connection. What waits is dropped unless the code is 1000, 1001 or 4002."""
         if self.state is CLOSED:
             return
-        if code in (1000, 1001):
+        if code in (1000, 1001, wire.DISCONNECTED):
             self._sender.flush()
         else:
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
@@ -272,6 +277,8 @@ class Session(Streaming):
         if self.acknowledgements is not None:
             self.acknowledgements.stop()
         self.stop_resumption()
+        if self.calls is not None:
+            self.calls.end()
         self._owner.farewell(self)
 
     def _cancel_hello_timer(self) -> None:

@@ -42,6 +42,8 @@ class Limits:
     """LIM-6: time in which a client has to take some of what waits for it; 0 for ever."""
     max_subscriptions: int = 1024
     """LIM-7: subscriptions per client."""
+    max_patterns: int = 32
+    """LIM-7: of these, those to patterns, each of which counts for every topic that it stands for."""
     max_filter_conditions: int = 32
     """LIM-7: conditions in a filter, those of the filters in it included."""
     max_filter_depth: int = 8
@@ -72,6 +74,8 @@ class Limits:
     """LIM-18: bytes of a session, sent and not acknowledged or waiting, above which it cannot be resumed (RES-4)."""
     max_stream_window: int = 1024
     """LIM-19: items of a stream that its reader may let come before it has taken them."""
+    max_client_calls: int = 64
+    """LIM-20: calls of the server that a client runs at a time."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 

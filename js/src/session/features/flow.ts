@@ -109,7 +109,7 @@ export class Flow implements Feature {
     const [, total, held, number, missing, asks] = message.items;
     if (isCount(total) && isCount(held)) this.#host.acknowledged(total, Math.min(held, MAX_HELD));
     if (isCount(number) && Array.isArray(missing) && missing.every(isCount)) this.#host.received(number, missing);
-    if (asks === true) this.#acknowledge();
+    if (asks === true && performance.now() - this.#saidAt >= DUE_AFTER) this.#flush(true);
     return true;
   }
 
@@ -125,11 +125,11 @@ export class Flow implements Feature {
     else this.#timer ??= setTimeout(() => this.#flush(), this.#active ? DUE_WITHIN : RESUME_WITHIN);
   }
 
-  #flush(): void {
+  #flush(asked = false): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#saidAt = performance.now();
-    if (this.#received > this.#acknowledged) this.#acknowledge();
+    if (asked || this.#received > this.#acknowledged) this.#acknowledge();
     if (this.#unsaid.size > 0) this.#settledAt = this.#saidAt;
     for (const subscription of this.#unsaid) {
       const { count = 0, duration = 0 } = this.#settled.get(subscription) ?? {};

@@ -35,8 +35,8 @@ export interface Combined {
  */
 export type Filter = (Readonly<Record<string, Condition>> & { readonly [name in keyof Combined]?: never }) | Combined;
 
-/** `reliable`: every publication arrives (SUB-12). `latest`: an old one may give way to a newer one (SUB-13). */
-export type Delivery = "reliable" | "latest";
+/** `reliable`: every publication arrives (SUB-12). `latest`: an old one may give way to a newer one (SUB-13). `mixed`: a pattern's topics differ. */
+export type Delivery = "reliable" | "latest" | "mixed";
 
 /** What a subscriber gets besides the payload. */
 export interface PublicationInfo {
@@ -126,10 +126,10 @@ export class Subscriptions implements Feature {
   receive(publication: UnaskedMessage): boolean {
     if (publication.kind !== "publication") return false;
     const info = { topic: publication.topic, number: publication.number };
-    for (const id of this.#named(publication)) {
+    for (const id of new Set(this.#named(publication))) {
       // One that was cancelled, here or by the callback before, may still be named.
       const entry = this.#all.get(id);
-      if (entry?.topic !== publication.topic) continue;
+      if (!entry || (entry.topic !== publication.topic && !entry.topic.includes("*"))) continue;
       const begun = performance.now();
       const session = this.#session;
       entry.deliver(publication.payload, info, () => {
@@ -160,7 +160,7 @@ export class Subscriptions implements Feature {
       const result = await this.#host.system("subscribe", request, repeat);
       return (result as { delivery?: Delivery } | null)?.delivery ?? "reliable";
     }
-    if (filter && Object.keys(filter).length > 0) {
+    if (topic.includes("*") || (filter && Object.keys(filter).length > 0)) {
       throw new UnsupportedError(`cannot filter ${topic}: this server sends everything to everybody (it did not accept "subscribe")`);
     }
     return "reliable";

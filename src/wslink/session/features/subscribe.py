@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from wslink.errors import InvalidParams
 from wslink.session.features import Feature, Handler
 from wslink.session.view import SessionView
-from wslink.wire.messages import SUBSCRIBE, SUBSCRIPTIONS, UNSUBSCRIBE, Request
+from wslink.wire.messages import SUBSCRIBE, SUBSCRIPTIONS, UNSUBSCRIBE, Request, is_topic
 
 
 class Subscribable(Protocol):
@@ -19,10 +19,10 @@ class Subscribable(Protocol):
         knows. Raises PeerError."""
 
     def unsubscribe(self, session: SessionView, id_: Any) -> str:
-        """End a subscription; returns its topic. Raises PeerError."""
+        """End a subscription; returns its topic, or its pattern. Raises PeerError."""
 
     def delivery(self, topic: str) -> str:
-        """How the publications of a topic are delivered: "reliable" or "latest"."""
+        """How the publications of a topic are delivered: "reliable" or "latest"; "mixed" for a pattern."""
 
 
 class Subscribe(Feature):
@@ -44,12 +44,19 @@ class Subscribe(Feature):
         given = _one_map(request)
         topic = str(given.get("topic"))
         announce = self._subscriptions.subscribe(session, given)
-        session.result_behind(request.id, {"delivery": self._subscriptions.delivery(topic)}, topic)
+        result = {"delivery": self._subscriptions.delivery(topic)}
+        if is_topic(topic):
+            session.result_behind(request.id, result, topic)
+        else:  # a pattern (SUB-19)
+            session.result(request.id, result)
         announce()
 
     def _unsubscribe(self, session: SessionView, request: Request) -> None:
         topic = self._subscriptions.unsubscribe(session, _one_map(request).get("subscription"))
-        session.result_behind(request.id, None, topic)
+        if is_topic(topic):
+            session.result_behind(request.id, None, topic)
+        else:
+            session.result(request.id, None)
 
 
 def _one_map(request: Request) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""What each client may call and subscribe to, as the application decides."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from wslink.errors import InvalidParams, NotAuthorized, PeerError, UsageError
+from wslink.hub.filters import Predicate, Tags, compile_filter, everything
+from wslink.rpc.call import Caller
+from wslink.wire.limits import Limits
+from wslink.wire.show import shown
+from wslink.wire.value import Value
+
+logger: logging.Logger = logging.getLogger("wslink")
+
+Action = Literal["call", "subscribe"]
+Authorizer = Callable[["Caller", Action, str], "bool | Mapping[str, Value] | None"]
+"""Decides on each call and each subscription: True or False, or a filter for what a subscription may be sent."""
+
+
+class Narrowed:
+    """A client's filter within one that the application gave (AUTH-3).
+
+    Attributes:
+        definition: a filter that both together are.
+        matches: evaluates it.
+    """
+
+    __slots__ = ("definition", "matches")
+
+    def __init__(self, definition: Mapping[str, Value], matches: Predicate) -> None:
+        self.definition: Mapping[str, Value] = definition
+        self.matches: Predicate = matches
+
+    def within(self, given: Mapping[str, Value] | None, allowed: Predicate) -> Narrowed:
+        """Both this filter and `given`, which `allowed` evaluates."""
+        if not given:
+            return self
+        mine, ours = self.matches, self.definition
+        apart = not (given.keys() & ours.keys())
+        both: Mapping[str, Value] = {**ours, **given} if apart else {"and": [dict(given), dict(ours)]}
+        return Narrowed(both, _both(allowed, mine) if ours else allowed)
+
+
+def _both(one: Predicate, other: Predicate) -> Predicate:
+    def matches(tags: Tags) -> bool:
+        return one(tags) and other(tags)
+
+    return matches
+
+
+class Authorization:
+    """Asks the application's function. Without one everything is allowed, and costs nothing."""
+
+    def __init__(self) -> None:
+        self._decide: Authorizer | None = None
+        self._last: tuple[Mapping[str, Value], Predicate] | None = None
+
+    @property
+    def active(self) -> bool:
+        return self._decide is not None
+
+    def use(self, decide: Authorizer) -> None:
+        """Ask `decide` from now on. Raises UsageError for an async function."""
+        if inspect.iscoroutinefunction(decide):
+            raise UsageError("authorize takes a function that is not async: look up what it needs in authenticate")
+        self._decide = decide
+
+    def refuse_call(self, client: Caller, method: str) -> PeerError | None:
+        """The error of a call that is not allowed."""
+        verdict = self._ask(client, "call", method)
+        return None if verdict is True else NotAuthorized("Not authorized", method)
+
+    def narrow(self, client: Caller, topic: str) -> tuple[Mapping[str, Value], Predicate] | None:
+        """What a client may be sent of a topic: a filter and what evaluates it; None for nothing."""
+        verdict = self._ask(client, "subscribe", topic)
+        if verdict is False:
+            return None
+        if verdict is True:
+            return {}, everything
+        if self._last is None or self._last[0] != verdict:
+            try:
+                self._last = dict(verdict), compile_filter(verdict, _GENEROUS)
+            except InvalidParams as error:
+                logger.error("authorize gave %s for %r: %s", shown(verdict), topic, error.message)
+                return None
+        return self._last
+
+    def _ask(self, client: Caller, action: Action, name: str) -> bool | Mapping[str, Value]:
+        """The application's verdict; what it raises, and what it should not give, is logged and refuses."""
+        if self._decide is None:
+            return True
+        try:
+            verdict = self._decide(client, action, name)
+        except Exception:
+            logger.exception("authorize raised for %s %r of client %s", action, name, client.id)
+            return False
+        if isinstance(verdict, bool) or (action == "subscribe" and isinstance(verdict, Mapping)):
+            return verdict
+        if verdict is not None:
+            logger.error("authorize gave %s for %s %r, which refuses it", shown(verdict), action, name)
+        return False
+
+
+_GENEROUS = Limits(max_filter_conditions=10_000, max_filter_values=100_000, max_filter_depth=32)
+"""For filters of the application's."""

@@ -1,0 +1,93 @@
+"""Who is there, and in which groups."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from wslink.hub.clients import Client, Clients
+from wslink.hub.groups import Group, Groups
+from wslink.session.identity import Identity, Opening
+from wslink.session.view import SessionView
+
+JoinHandler = Callable[[Client, str], "Awaitable[None] | None"]
+"""Takes a client, and the name of the group that it has joined or left."""
+
+
+class Host(Protocol):
+    """The server of a community."""
+
+    @property
+    def lock(self) -> AbstractContextManager[object]: ...
+
+    def handle(self, handler: Callable[[str], Awaitable[None] | None], argument: str) -> None:
+        """Run an application's handler."""
+
+    def on_loop(self, function: Callable[[], None]) -> None:
+        """See Client."""
+
+    def to_loop(self, function: Callable[[], None]) -> None:
+        """Run `function` on the event loop's thread, at once where that is the caller's."""
+
+
+class Community:
+    """The clients of a server that have authenticated, and their groups.
+
+    Args:
+        host: the server.
+
+    Attributes:
+        clients: all, by id.
+        groups: see Groups.
+        on_join, on_leave: called for every client that joins a group or leaves it, also because it has gone for good.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._clients: dict[str, Client] = {}
+        self.clients: Clients = Clients(self._clients)
+        self.groups: Groups = Groups(host.lock)
+        self.groups.changes.append(self._changed)
+        self.on_join: list[JoinHandler] = []
+        self.on_leave: list[JoinHandler] = []
+
+    def make(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
+        """A client that has authenticated and is about to enter."""
+        return Client(session, identity, opening.address, self._host.on_loop, self)
+
+    def get(self, id_: str) -> Client | None:
+        return self._clients.get(id_)
+
+    def enter(self, client: Client) -> None:
+        self._clients[client.id] = client
+
+    def go(self, client: Client) -> None:
+        """It has gone for good, out of its groups first."""
+        self.groups.leave_all(client.id)
+        self._clients.pop(client.id, None)
+
+    def group(self, name: str) -> Group[Client]:
+        return Group(name, self.groups, self.clients)
+
+    # clients.Membership
+
+    def join(self, client: Client, name: str) -> bool:
+        return self._clients.get(client.id) is client and self.groups.join(client.id, name)
+
+    def leave(self, client: Client, name: str) -> bool:
+        return self.groups.leave(client.id, name)
+
+    def groups_of(self, client: Client) -> tuple[str, ...]:
+        return self.groups.of(client.id)
+
+    def _changed(self, client_id: str, name: str, joined: bool) -> None:
+        client = self._clients.get(client_id)
+        handlers = self.on_join if joined else self.on_leave
+        if client is not None and handlers:
+            self._host.to_loop(functools.partial(self._tell, client, name, tuple(handlers)))
+
+    def _tell(self, client: Client, name: str, handlers: tuple[JoinHandler, ...]) -> None:
+        for handler in handlers:
+            self._host.handle(functools.partial(handler, client), name)

@@ -1,0 +1,51 @@
+"""Who is in a group, as a topic."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from wslink.hub.clients import Client
+from wslink.hub.community import Community
+from wslink.hub.groups import Group
+from wslink.hub.topics import Subscription, Topic
+from wslink.wire.value import Value
+
+logger: logging.Logger = logging.getLogger("wslink")
+
+Describe = Callable[[Client], Mapping[str, Value]]
+
+
+class Presence:
+    """Publishes who joins a group and leaves it, and sends new subscribers who is there. See App.presence."""
+
+    def __init__(self, topic: Topic, group: Group[Client], community: Community, describe: Describe | None) -> None:
+        self._topic = topic
+        self._group = group
+        self._describe = describe
+        self._seen: dict[str, dict[str, Value]] = {client.id: self._entry(client) for client in group}
+        community.on_join.append(self._joined)
+        community.on_leave.append(self._left)
+        topic.on_subscribe(self._welcome)
+
+    def _joined(self, client: Client, group: str) -> None:
+        if group == self._group.name:
+            self._seen[client.id] = entry = self._entry(client)
+            self._topic.publish({"joined": entry})
+
+    def _left(self, client: Client, group: str) -> None:
+        if group == self._group.name and (entry := self._seen.pop(client.id, None)) is not None:
+            self._topic.publish({"left": entry})
+
+    def _welcome(self, subscription: Subscription) -> None:
+        present = {"present": list(self._seen.values())}
+        self._topic.deliver_to(subscription, subscription.session.encoder.pack(present), None)
+
+    def _entry(self, client: Client) -> dict[str, Value]:
+        entry: dict[str, Value] = {"id": client.id, "user": client.user}
+        if self._describe is not None:
+            try:
+                entry.update(self._describe(client))
+            except Exception:
+                logger.exception("presence %s: %r raised", self._topic.name, self._describe)
+        return entry

@@ -1,0 +1,117 @@
+"""What clients subscribe to, as they ask for it and as it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wslink.errors import InvalidParams
+from wslink.hub.filter_index import filter_size
+from wslink.hub.filters import Predicate, compile_filter
+from wslink.hub.flow import SubscriptionFlow
+from wslink.hub.patterns import compile_pattern, is_pattern
+from wslink.hub.topics import Subscription
+from wslink.wire.limits import Limits
+from wslink.wire.show import shown
+
+MAX_CHOSEN_WINDOW = 1024
+LEAST_RATE = 0.001
+"""What a client may choose (FLOW-6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A valid request for a subscription (SUB-2, FLOW-6).
+
+    Attributes:
+        id: the client's number for it.
+        topic: the topic's name, or a pattern.
+        filter: the filter; {} for everything.
+        matches: evaluates it.
+        covers: of a pattern, whether it stands for a topic.
+        size: what the filter counts (LIM-7).
+        window, max_rate: what the client chose; None where it did not.
+    """
+
+    id: int
+    topic: Any
+    filter: Mapping[str, Any]
+    matches: Predicate
+    covers: Callable[[str], bool] | None
+    size: int = 0
+    window: int | None = None
+    max_rate: float | None = None
+
+
+class Held:
+    """A client's subscription: to a topic, or to those that its pattern stands for.
+
+    Attributes:
+        wish: what the client asked for.
+        parts: what it has of each topic, by the topic's name.
+        flow: shared by them; None for a client that acknowledges nothing.
+    """
+
+    __slots__ = ("flow", "parts", "wish")
+
+    def __init__(self, wish: Wish, flow: SubscriptionFlow | None) -> None:
+        self.wish: Wish = wish
+        self.parts: dict[str, Subscription] = {}
+        self.flow: SubscriptionFlow | None = flow
+
+    @property
+    def id(self) -> int:
+        return self.wish.id
+
+    @property
+    def topic(self) -> Any:
+        return self.wish.topic
+
+    @property
+    def covers(self) -> Callable[[str], bool] | None:
+        return self.wish.covers
+
+    @property
+    def size(self) -> int:
+        return self.wish.size
+
+
+def read_wish(request: Mapping[str, Any], limits: Limits) -> Wish:
+    """A client's request. Raises InvalidParams."""
+    topic, definition = request.get("topic"), request.get("filter")
+    id_ = subscription_id(request.get("subscription"))
+    window, max_rate = _window(request.get("window")), _max_rate(request.get("max_rate"))
+    size = filter_size(definition) if isinstance(definition, Mapping) else 0
+    if size > limits.max_filter_size:  # before it costs what a filter costs
+        raise InvalidParams(f"a filter is over max_filter_size ({limits.max_filter_size})")
+    matches = compile_filter(definition, limits)
+    pattern = is_pattern(topic)
+    if pattern and (window, max_rate) != (None, None):
+        raise InvalidParams("window and max_rate are for a topic, not for a pattern")
+    if pattern and len(str(topic)) > limits.max_filter_text:
+        raise InvalidParams(f"a pattern is over max_filter_text ({limits.max_filter_text}) characters")
+    covers = compile_pattern(str(topic)) if pattern else None
+    return Wish(id_, topic, definition or {}, matches, covers, size, window, max_rate)
+
+
+def subscription_id(id_: Any) -> int:
+    """The id of a subscription. Raises InvalidParams."""
+    if type(id_) is not int or not 0 < id_ < 2**32:
+        raise InvalidParams(f"a subscription's id must be an integer from 1 to 2^32-1, not {shown(id_)}")
+    return id_
+
+
+def _window(value: Any) -> int | None:
+    if value is None or (type(value) is int and 0 < value <= MAX_CHOSEN_WINDOW):
+        return value
+    raise InvalidParams(f"window must be an integer from 1 to {MAX_CHOSEN_WINDOW}, not {value!r:.40}")
+
+
+def _max_rate(value: Any) -> float | None:
+    if value is None:
+        return None
+    if type(value) in (int, float) and LEAST_RATE <= value <= 1000:
+        return float(value)
+    allowed = f"a number from {LEAST_RATE} to 1000 (publications per second)"
+    raise InvalidParams(f"max_rate must be {allowed}, not {value!r:.40}")
