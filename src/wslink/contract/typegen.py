@@ -10,6 +10,7 @@ from pathlib import Path
 from wslink.console import complain, say
 from wslink.contract.breaking import breaking_changes
 from wslink.contract.describe import add_target
+from wslink.contract.py_module import Module as PythonModule
 from wslink.contract.source import read
 from wslink.contract.ts_module import Module
 from wslink.contract.usage import Schema
@@ -42,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def generated(document: Schema, language: str, package: str) -> str:
     """The source of a client. The same for the same description."""
-    body = Module(document, package).text()
-    return f"{body}\n{MARK[language]}{json.dumps(document, ensure_ascii=False, separators=(',', ':'))}\n"
+    body = Module(document, package).text() if language == "typescript" else PythonModule(document).text()
+    space = "\n" if language == "typescript" else "\n\n"
+    return f"{body}{space}{MARK[language]}{json.dumps(document, ensure_ascii=False, separators=(',', ':'))}\n"
 
 
 def _check(arguments: argparse.Namespace, document: Schema, text: str) -> int:
