@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any
 
 from wslink.client.calls import Calls, OutgoingCall
+from wslink.client.handlers import Handlers
 from wslink.client.hello import Resumed, hello_of, read_welcome
 from wslink.client.outbox import NOWHERE
 from wslink.client.resuming import UNRESUMED, Resuming, Verdict
@@ -23,7 +24,7 @@ from wslink.session.sender import FrameSink
 from wslink.wire import messages as wire
 from wslink.wire.chunks import Cutter, is_end, renumbered
 from wslink.wire.codec import V2_WITH_ARRAYS
-from wslink.wire.extensions import ACKNOWLEDGEMENT, is_uncounted, number
+from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, PROGRESS, is_uncounted, number
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE
@@ -33,7 +34,7 @@ from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink.client")
 
-FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, FLOW, wire.CANCELLATION)
+FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, FLOW, wire.CANCELLATION, wire.PROGRESSES, wire.HANDLES)
 """The features that the client announces (EXT-1), but for `resume`."""
 
 PublicationHandler = Callable[[str, Mapping[str, Any]], None]
@@ -48,6 +49,7 @@ class ClientSession(Calls):
         publish: called with the topic and the message of each publication.
         renew: called when a session begins after another; the calls that make its subscriptions again.
         lost: gives the connection up, of which there is no sign of life; without it, hello does not ask for resumption.
+        handlers: take the server's calls.
 
     Attributes:
         verdict: how this connection takes up from the one before.
@@ -55,9 +57,15 @@ class ClientSession(Calls):
     """
 
     def __init__(
-        self, limits: Limits, publish: PublicationHandler, renew: Renew, lost: Callable[[], None] | None
+        self,
+        limits: Limits,
+        publish: PublicationHandler,
+        renew: Renew,
+        lost: Callable[[], None] | None,
+        handlers: Handlers,
     ) -> None:
         super().__init__(limits)
+        self._handlers = handlers
         self.verdict: Verdict = UNRESUMED
         self.sessions: int = 0
         self._limits = limits
@@ -102,6 +110,7 @@ class ClientSession(Calls):
     def end(self, error: ConnectionClosed) -> None:
         """The last connection has ended: nothing is sent any more, and what waits fails with `error`."""
         self._rest()
+        self._handlers.end()
         self.outbox.clear()
         self.pending.fail(error)
 
@@ -151,6 +160,7 @@ class ClientSession(Calls):
         self.outbox.begin(received is not None)
         self._acknowledge(self.outbox.start_flow(received) if FLOW in self.welcome.features else None)
         self._settling.begin()
+        self._handlers.begin(self.outbox, self._encoder, self.welcome.max_frame, self.welcome.features)
         renewed = self._renew() if self.sessions > 1 else ()
         self.outbox.restore([*(call.message for call in renewed), *again])
 
@@ -223,6 +233,8 @@ class ClientSession(Calls):
             logger.warning("the server sent a message without an id")
         elif id_.startswith("publish:"):
             self._publish(id_[len("publish:") :].rpartition(":")[0], message)
+        elif "method" in message:
+            self._handlers.take(message)
         else:
             if self._receiving and not isinstance(data, str):
                 self._receiving.completed(id_, data)
@@ -238,13 +250,30 @@ class ClientSession(Calls):
             logger.warning("the server reports an error: %s", message["error"])
 
     def _take_extension(self, items: list[Any]) -> None:
-        if self._acknowledgements is None or not items or items[0] != ACKNOWLEDGEMENT:
+        kind = items[0] if items and type(items[0]) is int else None
+        if kind == CANCEL and wire.HANDLES in self.welcome.features:
+            self._handlers.cancel(items[1] if len(items) > 1 else None)
+            return
+        if kind == PROGRESS and wire.PROGRESSES in self.welcome.features:
+            self._take_progress(items)
+            return
+        if self._acknowledgements is None or kind != ACKNOWLEDGEMENT:
             logger.warning("the server sent a message of no extension that is in use: %s", shown(items))
             return
         try:
             self._take_acknowledgement(items)
         except PeerError as error:
             logger.warning("the server sent an acknowledgement that is refused: %s", error.message)
+
+    def _take_progress(self, items: list[Any]) -> None:
+        """A call has come further (PRG-1). What nobody waits for is late."""
+        id_ = items[1] if len(items) == 3 else None
+        on_progress = self.on_progress.get(id_) if isinstance(id_, str) else None
+        if on_progress is not None and self.pending.waits(id_):  # type: ignore[arg-type]
+            try:
+                on_progress(items[2])
+            except Exception:
+                logger.exception("on_progress raised")
 
     def _take_acknowledgement(self, items: list[Any]) -> None:
         """Take what the server says of what has arrived (FLOW-2, RES-5). Raises InvalidRequest."""

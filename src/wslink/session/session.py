@@ -56,7 +56,7 @@ class Session(Streaming):
     credit: int
 
     __slots__ = (
-        "__weakref__", "_hello_timer", "_received", "_renew",
+        "__weakref__", "_hello_timer", "_received", "renew",
     )  # fmt: skip
 
     def __init__(
@@ -73,7 +73,7 @@ class Session(Streaming):
         # A connection may outlive its request by days.
         kept = opening if opening.request is None else dataclasses.replace(opening, request=None)
         super().__init__(owner, transport, kept, client_id or new_client_id(), route)
-        self._renew = renew
+        self.renew = renew
         self._received = owner.observers.received
         self._dispatcher = Dispatcher(owner.service, self)
         self._watched = True  # whether calls are logged, or may have been cancelled while they waited
@@ -191,8 +191,8 @@ class Session(Streaming):
         """Hand a request to hello, the dispatcher or its feature. Raises PeerError."""
         system = request.id.startswith("system:") or request.id == "system"
         if system and request.method == wire.HELLO:
-            if self._renew is not None and self.state is OPEN:
-                self._renew(request)
+            if self.renew is not None and self.state is OPEN:
+                self.renew(request)
             else:
                 self._greet(request)
         elif self.state is not OPEN or self.client is None:
