@@ -90,6 +90,7 @@ def connect(
     reconnect: Reconnect | bool = True,
     limits: Limits | None = None,
     handlers: Mapping[str, Function] | None = None,
+    compress: bool = False,
 ) -> Connecting:
     """Connect to a server: `async with wslink.connect(url, secret=s) as link`, or `link = await wslink.connect(...)`.
 
@@ -107,6 +108,7 @@ def connect(
         limits: bounds on what the server may make grow (`max_message`, `max_partial`), and on what is kept for when
             there is a connection again (`max_resume`); `Limits()` unless given.
         handlers: functions that the server may call, by name, as with `Link.handle`, before it knows of this client.
+        compress: offer compression (permessage-deflate), which costs time at both ends; for slow lines.
 
     Raises (when awaited or entered):
         AuthenticationError: the server refused the secret.
@@ -115,6 +117,7 @@ def connect(
     """
     if not url.startswith(("ws://", "wss://")):
         raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
-    options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy)}
+    options: Options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy)}
+    options["compress"] = 15 if compress else 0
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
     return Connecting(url, secret, timeout, limits or Limits(), backoff, options, handlers or {})
