@@ -12,7 +12,7 @@ from typing import Any
 
 from wslink.compat.core import schedule_coroutine
 from wslink.compat.publish import as_attachment
-from wslink.errors import UsageError, WslinkError
+from wslink.errors import RAISED, UsageError, WslinkError
 from wslink.hub.hub import Hub
 from wslink.rpc.call import current_call
 from wslink.rpc.methods import NEVER_AWAITABLE, Method
@@ -215,7 +215,7 @@ class ProtocolHost(Observer):
     def _emit(self, event: str, *args: Any) -> None:
         try:
             self.protocol.log_emitter(event, *args)
-        except Exception:
+        except RAISED:
             logger.exception("a listener of %r raised", event)
 
     # Clients ------------------------------------------------------------------------
@@ -265,7 +265,7 @@ class ProtocolHost(Observer):
         """As `_connect`, on the application's thread, while the client says hello."""
         try:
             self._connect(session, opening)
-        except Exception:
+        except RAISED:
             logger.exception("onConnect raised: client %s is refused", session.client_id)
             self.hub.on_loop(functools.partial(session.close, 1011, "the server failed to take the connection"))
 
@@ -286,7 +286,7 @@ class ProtocolHost(Observer):
     def _tell_closed(self, protocol: Any, session: SessionView) -> None:
         try:
             protocol.onClose(bare_id(session.client_id))
-        except Exception as error:
+        except RAISED as error:
             logger.exception("onClose of %s raised", type(protocol).__name__)
             self.emit("exception", error)
 

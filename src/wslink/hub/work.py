@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
+from wslink.errors import RAISED
 from wslink.hub.pool import DaemonPool, default_threads
 from wslink.hub.threads import SharedThreads
 from wslink.rpc.call import current_call
@@ -57,7 +58,7 @@ class Work:
             outcome = handler(argument)
             if outcome is not None and inspect.isawaitable(outcome):
                 self.spawn(self._await(outcome, handler))
-        except Exception:
+        except RAISED:
             logger.exception("%r raised", handler)
         finally:
             current_call.reset(token)
@@ -65,7 +66,7 @@ class Work:
     async def _await(self, outcome: Awaitable[None], handler: object) -> None:
         try:
             await outcome
-        except Exception:
+        except RAISED:
             logger.exception("%r raised", handler)
 
     async def stop(self, timeout: float) -> None:
