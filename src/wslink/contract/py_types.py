@@ -45,7 +45,7 @@ class Types:
     def __init__(self, document: Schema) -> None:
         self.taken: set[str] = set(TAKEN)
         self.modules: set[str] = set()
-        self.arrays = False
+        self.arrays: bool = False
         self._definitions: dict[str, Schema] = document.get("$defs", {})
         self._used = used(document)
         self._names: dict[tuple[str, Mode], str] = {}

@@ -198,7 +198,8 @@ class Module:
                 for name, method in self._handlers.items()
             }
             text += "\n" + _table("HANDLERS", handlers)
-        return text
+        functions = self._wide.functions()
+        return f"{text}\n{functions}" if functions else text
 
     def _entry(self, method: Schema) -> dict[str, str]:
         entry: dict[str, str] = {}

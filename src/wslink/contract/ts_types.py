@@ -42,7 +42,8 @@ class Types:
 
     def __init__(self, document: Schema) -> None:
         self.taken: set[str] = set(TAKEN)
-        self.arrays = self.dtypes = False
+        self.arrays: bool = False
+        self.dtypes: bool = False
         self._definitions: dict[str, Schema] = document.get("$defs", {})
         self._used = used(document)
         self._names: dict[tuple[str, Mode], str] = {}

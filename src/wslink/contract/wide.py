@@ -21,7 +21,7 @@ class Wide:
         self._definitions = definitions
         self._holders = {name for name in definitions if self._holds(name)}
         self._named: dict[str, str] = {}
-        self.found = False
+        self.found: bool = False
 
     def _holds(self, name: str) -> bool:
         """Whether a definition, or one that it refers to, has such an integer."""

@@ -37,8 +37,8 @@ class Rates:
     """
 
     def __init__(self, every: float) -> None:
-        self.count = 0
-        self.bytes = 0
+        self.count: int = 0
+        self.bytes: int = 0
         self.began: float = monotonic()
         self._every = every
         self._last = (self.began, 0, 0)
