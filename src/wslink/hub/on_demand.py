@@ -41,7 +41,7 @@ class Stage(Protocol):
     check: Callable[[Any, Tags | None], None] | None
     """Raises UsageError for a payload that is not as the topic declares."""
 
-    def deliver_to(self, subscription: Any, packed: Any, label: Rendered | None, slot: Hashable) -> None:
+    def deliver_to(self, subscription: Any, packed: Any, label: Rendered | None) -> None:
         """Send one subscription what was encoded for its session."""
 
 
@@ -111,6 +111,11 @@ class _Seat:
         """Whether it can take a publication."""
         flow = self.subscription.flow
         return flow is None or flow.window.open
+
+    def takes(self, count: int) -> bool:
+        """Whether so many publications may be sent before its page has dealt with any."""
+        flow = self.subscription.flow
+        return flow is not None and flow.window.room >= count
 
     def rest(self) -> None:
         """Let the time without a change begin anew, or end for good."""
@@ -216,13 +221,14 @@ class OnDemand:
         name, queue = self._stage.name, seat.subscription.session.queue
         if not queue.holds(name):
             return False
-        early = seat.early(left(queue, name))
-        if early <= 0:
+        waiting, unbegun = left(queue, name)
+        early = seat.early(waiting)
+        if early <= 0 and seat.takes(unbegun + 1):
             return False
         if not seat.watching:
             seat.watching = True
             queue.watch(name, lambda: self._free(seat))
-        if seat.took > WORTH_A_TIMER and early < math.inf:
+        if seat.took > WORTH_A_TIMER and 0 < early < math.inf:
             seat.ahead = asyncio.get_running_loop().call_later(early, self._wake, seat, context=contextvars.Context())
         return True
 
@@ -289,8 +295,7 @@ class OnDemand:
                     self._stage.check(rendering.outcome.result(), None)
                 packed = rendering.packed(subscription.session.encoder)
                 label = None if viewer.still else Rendered(viewer.quality, viewer.parts)
-                slot = (self._stage.name, "on demand", subscription.id)
-                self._stage.deliver_to(subscription, packed, label, slot)
+                self._stage.deliver_to(subscription, packed, label)
             except RAISED as error:
                 logger.error("topic %s: what %r returned cannot be sent: %s", self._stage.name, self.function, error)
         seat.due = seat.due or (viewer.wants_more and not self._share)
