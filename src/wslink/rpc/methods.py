@@ -85,7 +85,7 @@ class Method:
         _check_name_and_run(name, function, run)
         signature = Signature(name, function) if checked else None
         if signature is not None and (signature.streams or signature.stream_parameters):
-            _check_streaming(name, function, signature, run, detached)
+            _check_streaming(name, function, signature, run, detached, latest)
         self.signature: Signature | None = signature
         self.streams: bool = signature is not None and signature.streams
         self.streaming: bool = self.streams or (signature is not None and bool(signature.stream_parameters))
@@ -188,7 +188,9 @@ class Methods(dict[str, Method]):
         return f": {shown(name)}" + (f"; did you mean {near}?" if near else "")
 
 
-def _check_streaming(name: str, function: Function, signature: Signature, run: Run | None, detached: bool) -> None:
+def _check_streaming(
+    name: str, function: Function, signature: Signature, run: Run | None, detached: bool, latest: bool
+) -> None:
     """Raise UsageError for a method with streams that cannot be served."""
     target = target_of(function)
     if signature.streams and inspect.isgeneratorfunction(target) and run in (None, "loop"):
@@ -201,6 +203,8 @@ def _check_streaming(name: str, function: Function, signature: Signature, run: R
         raise UsageError(f"method {name!r} is an async generator: run={run!r} is for functions that block")
     if detached:
         raise UsageError(f"method {name!r} has streams, which end with their client: it cannot be detached")
+    if latest:
+        raise UsageError(f"method {name!r} has streams: latest=True is for methods that return their result")
 
 
 def run_of(run: Run | None, thread: bool) -> Run | None:
