@@ -97,11 +97,11 @@ async def end_tasks(tasks: set[asyncio.Task[Any]], grace: float, timeout: float)
             logger.warning("not waited for any longer, although it goes on after it was cancelled: %r", task)
 
 
-def finish(loop: asyncio.AbstractEventLoop, timeout: float) -> None:
+def finish(loop: asyncio.AbstractEventLoop, timeout: float, grace: float = 0) -> None:
     """End an event loop that nothing runs any more, though tasks swallow their cancellation or functions go on in
-    threads: after `timeout` seconds they are not waited for any longer."""
+    threads: after `timeout` seconds they are not waited for any longer. Tasks are cancelled after `grace` seconds."""
     try:
-        loop.run_until_complete(end_tasks(asyncio.all_tasks(loop) - set(abandoned), 0, timeout))
+        loop.run_until_complete(end_tasks(asyncio.all_tasks(loop) - set(abandoned), grace, timeout))
         loop.run_until_complete(loop.shutdown_asyncgens())
         # What is left has been reported.
         loop.set_exception_handler(lambda loop, context: None)
