@@ -11,8 +11,9 @@ from wslink.errors import InvalidParams, LimitExceeded, NotAuthorized
 from wslink.hub.authorization import Authorization, Narrowed
 from wslink.hub.filters import Predicate, everything
 from wslink.hub.flow import SubscriptionFlow
+from wslink.hub.publishing import Publisher
 from wslink.hub.topic_registry import TopicRegistry
-from wslink.hub.topics import IMPLIED, Publisher, Subscription, Topic
+from wslink.hub.topics import IMPLIED, Subscription, Topic
 from wslink.hub.wishes import Held, Wish, read_wish, subscription_id
 from wslink.session.view import SessionView
 from wslink.session.window import Settled
