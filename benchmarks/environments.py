@@ -12,7 +12,7 @@ CACHE = ROOT / ".cache" / "bench"
 
 REQUIREMENTS = {
     "load": ["picows==2.3.1", "msgspec==0.22.0"],
-    "ours": ["-e", str(ROOT), "numpy"],
+    "ours": ["-e", str(ROOT), "numpy", "pillow"],
     "uvloop": ["-e", str(ROOT), "numpy", "uvloop"],
     "wslink-1.12.4": ["wslink==1.12.4", "aiohttp"],
     "wslink-2.6.0": ["wslink==2.6.0", "aiohttp", "numpy"],

@@ -7,7 +7,7 @@ import contextlib
 
 import common
 
-from wslink import App
+from wslink import App, Viewer
 
 options = common.options()
 app = App(secret=common.SECRET)
@@ -66,6 +66,42 @@ async def render(size: int, rate: float, seconds: float) -> None:
     for index in range(int(rate * seconds)):
         topic.publish(common.stamped(size))
         await asyncio.sleep(max(0.0, begin + (index + 1) / rate - loop.time()))
+
+
+view = app.topic("bench.view", delivery="latest")
+turned = {"number": 0, "size": 0, "renders": 0}
+"""How often the scene has turned, the bytes of its picture or 0 for a JPEG file, and how many were rendered."""
+
+
+@view.on_demand
+def show(viewer: Viewer) -> bytes:
+    turned["renders"] += 1
+    if turned["size"]:
+        return common.stamped(turned["size"])
+    import pictures
+
+    return pictures.jpeg(turned["number"], viewer.quality)
+
+
+@app.method("bench.turn")
+async def turn(size: int, rate: float, seconds: float) -> None:
+    """Turn the scene, with a picture that is always as large or, of size 0, of the quality that is asked for."""
+    turned["size"] = size
+    running.append(asyncio.create_task(turning(rate, seconds)))
+
+
+async def turning(rate: float, seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    for index in range(int(rate * seconds)):
+        turned["number"] += 1
+        view.changed()
+        await asyncio.sleep(max(0.0, begin + (index + 1) / rate - loop.time()))
+
+
+@app.method("bench.renders")
+def renders() -> int:
+    return turned["renders"]
 
 
 @app.method("bench.binary")

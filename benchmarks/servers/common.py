@@ -33,9 +33,14 @@ STAMPS = 16
 
 
 def stamped(size: int) -> bytes:
-    """Incompressible bytes that end with the time at which they were made, so often that a chunk's edge spares one."""
-    stamps = STAMP.pack(MARK, time.monotonic()) * STAMPS
-    return b"".join((memoryview(binary(size))[: -len(stamps)], stamps))
+    """Incompressible bytes that end with the time at which they were made."""
+    end = stamps()
+    return b"".join((memoryview(binary(size))[: -len(end)], end))
+
+
+def stamps() -> bytes:
+    """The time, so often that a chunk's edge spares one."""
+    return STAMP.pack(MARK, time.monotonic()) * STAMPS
 
 
 @functools.lru_cache(maxsize=4)

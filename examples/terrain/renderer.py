@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections import deque
 from collections.abc import Iterable
@@ -16,8 +17,13 @@ from .elevation import Pyramid, Tile
 
 KEPT = 160
 """Tiles whose normals are kept, a megabyte each: turning the light costs a fifth of preparing a tile."""
-STEPS = ((0.7, 1), (0.2, 2), (0.08, 4), (0.0, 8))
-"""From which quality on every how many-th pixel is sent, in both directions: quality is a share of the bytes."""
+COARSEST = 8
+"""Of so many pixels in both directions one is sent at least."""
+
+
+def step_of(quality: float) -> int:
+    """Of how many pixels one is sent, in both directions: quality is a share of the bytes."""
+    return min(round(1 / math.sqrt(quality)), COARSEST)
 
 
 class Light(NamedTuple):
@@ -107,7 +113,7 @@ class Renderer:
         tile = view.next(self.light, still)
         if tile is None or view.light is None:
             return None
-        step = 1 if still else next(step for least, step in STEPS if quality >= least)
+        step = 1 if still else step_of(quality)
         view.blurred.discard(tile)
         if step > 1:
             view.blurred.add(tile)

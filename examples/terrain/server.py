@@ -46,9 +46,9 @@ async def render(viewer: Viewer) -> dict[str, Any] | None:
     picture = await asyncio.to_thread(renderer.render, view, viewer.quality, viewer.still)
     if picture is None:
         return None
-    viewer.again()
+    viewer.again(parts=len(view.tiles))
     tile, light, frame, step, size, pixels = picture
-    shown = {"step": step, "size": size, "quality": viewer.quality, "lag": viewer.lag}
+    shown = {"step": step, "size": size, "quality": viewer.quality, "lag": viewer.lag, "window": viewer.window}
     return {**tile._asdict(), **shown, "light": light.number, "frame": frame, "pixels": pixels}
 
 

@@ -7,6 +7,7 @@
  *   ├── TimeoutError            no response, or no connection, in time
  *   ├── ConnectionError         the connection is closed, or was never opened
  *   ├── LaunchError             a launcher started no session
+ *   ├── MethodError             thrown by a handler to choose what the server is told
  *   ├── ProtocolError           the server sent what docs/protocol does not allow
  *   ├── UnsupportedError        the server, or the platform, lacks a feature
  *   └── UsageError              this side was asked for something that cannot be done
@@ -113,6 +114,21 @@ export class LaunchError extends WslinkError {
     super(message, { cause });
     this.exitCode = exitCode as number | undefined;
     this.log = log as string | undefined;
+  }
+}
+
+/** Thrown by a handler of {@link Link.handle}, it chooses what the server gets: the message, and a code and data of its own. */
+export class MethodError extends WslinkError {
+  override name = "MethodError";
+  /** -32001 unless given. */
+  readonly code: number;
+  /** Any value that can be sent. */
+  readonly data: unknown;
+
+  constructor(message: string, { code = ErrorCode.exception, data }: { readonly code?: number; readonly data?: unknown } = {}) {
+    super(message);
+    this.code = code;
+    this.data = data;
   }
 }
 

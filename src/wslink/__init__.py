@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wslink.errors import (
         AuthenticationError,
         CallError,
+        ClientGone,
         ConnectionClosed,
         InvalidParams,
         LinkError,
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     )
     from wslink.hub.clients import Client
     from wslink.hub.groups import Group
-    from wslink.hub.on_demand import Viewer
     from wslink.hub.topics import Subscription, Topic
+    from wslink.hub.viewer import Viewer
     from wslink.rpc.arrays import Array, Int64
     from wslink.rpc.call import Call
     from wslink.server.app import App
@@ -59,6 +60,7 @@ _HOMES = {
     "AuthenticationError": "wslink.errors",
     "Call": "wslink.rpc.call",
     "CallError": "wslink.errors",
+    "ClientGone": "wslink.errors",
     "ClientSubscription": "wslink.client.subscription",
     "ConnectionClosed": "wslink.errors",
     "InvalidParams": "wslink.errors",
@@ -76,7 +78,7 @@ _HOMES = {
     "Topic": "wslink.hub.topics",
     "Transfer": "wslink.client.transfers",
     "UsageError": "wslink.errors",
-    "Viewer": "wslink.hub.on_demand",
+    "Viewer": "wslink.hub.viewer",
     "WslinkError": "wslink.errors",
     "connect": "wslink.client.connect",
     "checkURI": "wslink.compat.uri",
@@ -92,6 +94,7 @@ __all__ = [
     "Call",
     "CallError",
     "Client",
+    "ClientGone",
     "ClientSubscription",
     "ConnectionClosed",
     "Credentials",

@@ -19,8 +19,9 @@ WslinkError
 │   ├── RequestRefused       4xx  the request is at fault
 │   ├── NoResources          503  every port is taken
 │   └── StartFailed          503  the process ended, or was not ready in time
-└── LinkError                what a client sees
-    ├── CallError            the server answered with a failure
+├── ClientGone               a client that was called left for good before it answered
+└── LinkError                what a caller sees
+    ├── CallError            the other end answered with a failure
     ├── ConnectionClosed     the connection ended, or could not be made
     └── SubscriptionOverflow a subscriber was too slow for its buffer
 
@@ -45,6 +46,10 @@ CANCELLED = -32800
 SUPERSEDED = -32801
 INTERNAL_ERROR = -32603
 CLIENT_ERROR = -32099
+
+
+MAX_DETAIL = 4096
+"""Characters of a raised exception's text that an error quotes."""
 
 
 class WslinkError(Exception):
@@ -195,21 +200,34 @@ class StartFailed(LaunchError):
         self.log = log
 
 
+class ClientGone(WslinkError, ConnectionError):
+    """A client that was called left for good before it answered, or had left.
+
+    Attributes:
+        client_id: the client's id.
+    """
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(f"client {client_id} has gone")
+        self.client_id = client_id
+
+
 class LinkError(WslinkError):
-    """Base of what a client may see."""
+    """Base of what a caller may see."""
 
 
 class CallError(LinkError):
-    """The server answered a call with a failure.
+    """The other end answered a call with a failure.
 
     Attributes:
         code: see docs/protocol/messages.md.
-        message: the server's sentence.
-        data: what the server sent beside it, or None.
+        message: its sentence.
+        data: what it sent beside that, or None.
     """
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
         detail: Any = data.get("exception") if isinstance(data, dict) else None
+        detail = detail[:MAX_DETAIL] if isinstance(detail, str) else None
         super().__init__(f"{message}: {detail} ({code})" if isinstance(detail, str) else f"{message} ({code})")
         self.code = code
         self.message = message
@@ -232,3 +250,8 @@ class ConnectionClosed(LinkError, ConnectionError):
 
 class SubscriptionOverflow(LinkError):
     """A subscriber did not take its messages while its link had to go on; the subscription has ended."""
+
+
+RAISED: tuple[type[BaseException], ...] = (Exception, SystemExit, KeyboardInterrupt)
+"""What a function of the application may raise without an end to more than what it was called for: an event loop stops
+at the latter two. A task that is cancelled still ends."""

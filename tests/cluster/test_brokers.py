@@ -107,7 +107,9 @@ async def test_latency_is_a_few_milliseconds(pair: Pair) -> None:
     assert sorted(took)[100] < 0.05, sorted(took)[100]
 
 
-@pytest.mark.parametrize("url", ["amqp://localhost", "localhost:6379", "redis://localhost?name=a b", "http://localhost"])
+@pytest.mark.parametrize(
+    "url", ["amqp://localhost", "localhost:6379", "redis://localhost?name=a b", "http://localhost"]
+)
 def test_another_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="is not of the form"):
         App(broker=url)

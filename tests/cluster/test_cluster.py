@@ -158,7 +158,7 @@ async def test_the_newest_value_of_a_key_is_kept_by_all(start: Start, peers: Ope
 async def test_while_the_broker_is_away_publications_wait_and_then_fail(
     start: Start, peers: Open, broker: MemoryBroker
 ) -> None:
-    """LIM-20."""
+    """LIM-21."""
     one, two = await start(limits=Limits(max_broker_backlog=100_000)), await start()
     topics = [worker.app.topic("test.topic") for worker in (one, two)]
     near, far = await peers(one.url, hello=HELLO), await peers(two.url, hello=HELLO)

@@ -75,7 +75,7 @@ async def dial_as_client(url: str) -> None:
     from wslink.client.socket import Socket
 
     http = aiohttp.ClientSession()
-    raw = await http.ws_connect(url, max_msg_size=LIMITS.max_message)
+    raw = await http.ws_connect(url, max_msg_size=LIMITS.max_message, autoclose=False)
     socket = Socket(http, raw)  # type: ignore[arg-type]
 
     async def take(binary: bool, data: Any) -> None:

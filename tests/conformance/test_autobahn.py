@@ -16,6 +16,10 @@ from tests.conformance.echo import dial, dial_as_client, serving
 kosoku = pytest.importorskip("kosoku", reason="needs the dependency group conformance")
 
 NOT_RUN = ["12.*", "13.*"]
+LARGE = [*(f"9.{part}.*" for part in range(3, 9)), *(f"9.{part}.{size}" for part in (1, 2) for size in (4, 5, 6))]
+"""Messages of 4 MiB and more, in pieces, and in thousands: for time, of which the cases allow little."""
+EARLY = [f"9.{part}.{size}" for part in (1, 2) for size in (2, 3)]
+"""More than a reverse connection takes of what arrives with the response to its handshake, where a hello is due."""
 DOCS = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text()
 FINE = ("OK", "INFORMATIONAL")
 
@@ -59,9 +63,12 @@ async def test_a_server(engine: str) -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize(("column", "echo"), [("reverse", dial), ("client", dial_as_client)])
-async def test_a_client(column: str, echo: Callable[[str], Awaitable[None]]) -> None:
-    async with kosoku.run_fuzzingserver(None, [*NOT_RUN, "9.*"], port=0) as server, aiohttp.ClientSession() as http:
+@pytest.mark.parametrize(("column", "echo", "early"), [("reverse", dial, EARLY), ("client", dial_as_client, [])])
+async def test_a_client(column: str, echo: Callable[[str], Awaitable[None]], early: list[str]) -> None:
+    async with (
+        kosoku.run_fuzzingserver(None, [*NOT_RUN, *LARGE, *early], port=0) as server,
+        aiohttp.ClientSession() as http,
+    ):
         url = f"ws://{server.address}:{server.port}"
         async with http.ws_connect(f"{url}/getCaseCount") as socket:
             count = int(await socket.receive_str())

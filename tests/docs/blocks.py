@@ -24,8 +24,10 @@ class Block(NamedTuple):
 
 
 def pages() -> list[str]:
-    """Pages with blocks that somebody may copy; paths below the repository's root."""
-    return ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
+    """Pages with blocks that somebody may copy; paths below the repository's root. Those of docs/site hold directives
+    for the site alone, whose build checks them."""
+    found = (path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md") if ROOT / "docs/site" not in path.parents)
+    return ["README.md", *sorted(map(str, found))]
 
 
 def blocks(page: str) -> Iterator[Block]:

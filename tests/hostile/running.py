@@ -93,7 +93,11 @@ def run(name: str, target: Target, seconds: float) -> Outcome:
     attack, outcome = ATTACKS[name], Outcome()
     if attack.script is not None:
         end = time.monotonic() + seconds
-        attack.script(target, lambda: time.monotonic() >= end, outcome)
+        try:
+            attack.script(target, lambda: time.monotonic() >= end, outcome)
+        except (Ended, TimeoutError, OSError) as error:  # it was cut off, or not answered in time
+            outcome.ended += 1
+            outcome.refusals.append(repr(error))
         return outcome
     attackers = [_Attacker(attack, _place(target, number), outcome) for number in range(attack.connections)]
     end = time.monotonic() + seconds

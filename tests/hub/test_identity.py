@@ -94,7 +94,7 @@ async def test_clients_are_a_mapping_from_their_ids(serve: Serve, engine: str) -
         assert begun - 1 <= client.connected_at <= time.time() + 1
         client.disconnect("go home")
         end = await first.wait_closed()
-        assert (end.code, end.reason) == (1000, "go home")
+        assert (end.code, end.reason) == (4002, "go home")
         assert list(app.clients) == [second.client_id]
         assert first.client_id not in app.clients
 

@@ -7,9 +7,13 @@ import contextlib
 import itertools
 import logging
 import threading
+import time
+from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from benchmarks.line import Line
 
 from tests.conftest import Open, Serve
 from tests.peers import Peer
@@ -325,6 +329,89 @@ async def test_a_viewer_whose_line_or_page_is_slow_is_rendered_for_at_a_lower_qu
         count += 1
         await peer.extension(2, 1, count, 300)
     assert found["quality"] == 1
+
+
+@contextlib.asynccontextmanager
+async def on_a_line(app: App, serve: Serve, peers: Open) -> AsyncIterator[Peer]:
+    """A viewer on a line of 20 Mbit/s and 20 ms, whose page takes no time."""
+    url = await serve(app)
+    port = urlsplit(url).port
+    assert port is not None
+    with Line(port, rate=20e6, delay=0.01, buffer=256 * 1024) as line:
+        yield await viewer_of(app, serve, peers, url=url.replace(str(port), str(line.port)))
+
+
+async def watch(peer: Peer, changed: Callable[[], None], seconds: float) -> list[tuple[float, Any]]:
+    """What comes, and when, while something changes 100 times a second."""
+    found: list[tuple[float, Any]] = []
+
+    async def take() -> None:
+        while True:
+            result = (await peer.publication())["result"]
+            found.append((time.monotonic() - begun, result))
+            await peer.extension(2, 1, len(found), 0)
+
+    begun = time.monotonic()
+    taking = asyncio.create_task(take())
+    while time.monotonic() < begun + seconds:
+        changed()
+        await asyncio.sleep(0.01)
+    taking.cancel()
+    return found
+
+
+async def test_the_line_is_busy_while_something_is_rendered(app: App, serve: Serve, peers: Open) -> None:
+    """60 ms of rendering, and 60 ms of the line for what was rendered."""
+    frames = app.topic("view.frame", delivery="latest")
+
+    @frames.on_demand
+    async def render(viewer: Viewer) -> bytes:
+        await asyncio.sleep(0.06)
+        return bytes(150_000)
+
+    async with on_a_line(app, serve, peers) as peer:
+        found = await watch(peer, frames.changed, 3)
+    assert len([when for when, _ in found if when > 1]) > 20  # one after the other they would be 16
+
+
+async def test_the_quality_is_chosen_for_whole_pictures(app: App, serve: Serve, peers: Open) -> None:
+    """25 parts of 40 kB each, at the best quality: 400 ms of the line."""
+    frames = app.topic("view.frame", delivery="latest")
+
+    @frames.on_demand
+    def render(viewer: Viewer) -> dict[str, Any]:
+        viewer.again(parts=25)
+        return {"quality": viewer.quality, "part": bytes(int(40_000 * viewer.quality))}
+
+    async with on_a_line(app, serve, peers) as peer:
+        found = await watch(peer, frames.changed, 2)
+    assert found[-1][1]["quality"] < 0.15
+
+
+@pytest.mark.parametrize(("features", "window"), [(["subscribe", "flow"], 3), (["subscribe"], 0)])
+async def test_a_viewer_knows_its_window(app: App, serve: Serve, peers: Open, features: list[str], window: int) -> None:
+    frames = app.topic("view.frame", delivery="latest")
+    frames.on_demand(lambda viewer: {"window": viewer.window})
+    peer = await peers(await serve(app), hello={"features": features})
+    await peer.system("wslink.subscribe", {"subscription": 1, "topic": "view.frame", "window": 3})
+    assert (await frame(peer))["window"] == window
+    assert frames.subscriptions[0].window == window
+
+
+async def test_a_picture_has_parts(app: App, serve: Serve, peers: Open) -> None:
+    frames = app.topic("view.frame", delivery="latest")
+    raised: list[Exception] = []
+
+    @frames.on_demand
+    def render(viewer: Viewer) -> None:
+        try:
+            viewer.again(parts=0)
+        except UsageError as error:
+            raised.append(error)
+
+    await viewer_of(app, serve, peers)
+    await asyncio.sleep(0.05)
+    assert "at least 1 part" in str(raised[0])
 
 
 async def test_only_topics_with_latest_delivery_are_rendered_on_demand_and_by_one_function(app: App) -> None:

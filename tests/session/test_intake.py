@@ -22,6 +22,7 @@ class Client:
         self.taken: list[bytes] = []
         self.log: list[str] = []
         self.behind = False
+        self.awaits_response = False
         self.intake = Intake(self, self, turns, lambda: self.behind, 1_000_000)
         self._seconds = seconds
 

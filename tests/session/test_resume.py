@@ -45,6 +45,8 @@ class Returning:
         self.acknowledgements: list[list[Any]] = []
         self.results: dict[str, Any] = {}
         self.publications: list[Any] = []
+        self.requests: list[Any] = []
+        """Calls of the server, and what it says of them (HND)."""
         self.counted = 0
         self.acknowledges = False
         """Whether it acknowledges each frame at once."""
@@ -132,12 +134,14 @@ class Returning:
         return await self.send_call(f"rpc:{self.client_id}:{self._ids}", method, list(args))
 
     async def send_call(self, id_: str, method: str, args: list[Any]) -> str:
+        await self.send_message({"wslink": "1.0", "id": id_, "method": method, "args": args, "kwargs": {}})
+        return id_
+
+    async def send_message(self, message: Any) -> None:
         self.sent_number += 1
-        text = msgpack.packb({"wslink": "1.0", "id": id_, "method": method, "args": args, "kwargs": {}})
-        self.sent[self.sent_number] = text
+        self.sent[self.sent_number] = text = msgpack.packb(message)
         if self.ready:
             await self._send(self.sent_number, text)
-        return id_
 
     async def subscribe(self, number: int, topic: str, **more: Any) -> Any:
         self._ids += 1
@@ -199,12 +203,14 @@ class Returning:
             del self._partial[number]
         if not (isinstance(message, list) and message[0] in (1, 2)):
             self.counted += len(data)
-        if isinstance(message, list):
+        if isinstance(message, list) and message[0] == 1:
             assert number == 0
             self.acknowledgements.append(message)
             self._acknowledged(message[3], message[4])
         elif message is not None and self._is_new(number):
-            if message["id"].startswith("publish:"):
+            if isinstance(message, list) or "method" in message:
+                self.requests.append(message)
+            elif message["id"].startswith("publish:"):
                 self.publications.append(message["result"])
             else:
                 assert message["id"] not in self.results
@@ -702,3 +708,24 @@ async def test_a_client_that_closes_is_not_waited_for(app: App, serve: Serve, cl
     await client.leave(4000)
     await gone(app)
     assert (await client.connect())["resume"]["resumed"]
+
+
+async def test_clients_of_one_address_that_do_not_return_keep_no_other_from_it(serve: Serve) -> None:
+    """LIM-18: where more are away than may be, an address of which many are makes room."""
+    app = App(secret="secret", limits=Limits(max_clients=6))
+    app.method("test.echo")(lambda value: value)
+    url = await serve(app)
+    honest = Returning(url)
+    await honest.http.close()
+    honest.http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=("127.0.0.2", 0)))
+    first = await honest.connect()
+    await honest.cut()
+    deserters = [Returning(url) for _ in range(15)]
+    for deserter in deserters:
+        await deserter.connect()
+        await deserter.cut()
+    assert (await honest.connect())["clientID"] == first["clientID"]
+    assert honest.answer["resume"]["resumed"]
+    assert await honest.call("test.echo", 5) == 5
+    for client in (honest, *deserters):
+        await client.http.close()

@@ -11,7 +11,7 @@ export class Meters {
   #trips = [];
   #history = [];
   /** Totals and current rates; also for tests. */
-  stats = { frames: 0, tiles: 0, bytes: 0, framesPerSecond: 0, tilesPerSecond: 0, megabytesPerSecond: 0, roundTrip: NaN, overtaken: 0, quality: NaN, lag: NaN };
+  stats = { frames: 0, tiles: 0, bytes: 0, framesPerSecond: 0, tilesPerSecond: 0, megabytesPerSecond: 0, roundTrip: NaN, overtaken: 0, quality: NaN, lag: NaN, window: 0 };
 
   constructor() {
     setInterval(() => this.#show(), EVERY);
@@ -22,9 +22,9 @@ export class Meters {
     });
   }
 
-  /** Takes a tile: its bytes, the quality that it was rendered at, and the seconds that the one before took to the screen. */
-  tile(bytes, { quality, lag }) {
-    Object.assign(this.stats, { quality, lag: lag * 1000 });
+  /** Takes a tile: its bytes, the quality that it was rendered at, the seconds that the one before took to the screen, and how many may be under way. */
+  tile(bytes, { quality, lag, window }) {
+    Object.assign(this.stats, { quality, lag: lag * 1000, window });
     this.#count(0, 1, bytes);
   }
 
@@ -58,6 +58,7 @@ export class Meters {
     $("trip").textContent = Number.isNaN(stats.roundTrip) ? "–" : short(stats.roundTrip);
     $("quality").textContent = stats.tiles ? Math.round(stats.quality * 100) : "–";
     $("lag").textContent = stats.lag > 0 ? short(stats.lag) : "–";
+    $("window").textContent = stats.window || "–";
     $("overtaken").textContent = stats.overtaken.toLocaleString("en");
     this.#history.push(stats.megabytesPerSecond);
     if (this.#history.length > HISTORY) this.#history.shift();

@@ -1,6 +1,7 @@
 import { AuthenticationError, UsageError } from "../errors.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
+import type { Handler } from "../session/features/handle.js";
 import type { Transport } from "../transports/transport.js";
 import { type WebSocketConstructor, openWebSocket } from "../transports/websocket.js";
 import { withDefaults } from "../wire/limits.js";
@@ -32,6 +33,10 @@ export interface ConnectOptions extends WaitOptions {
   readonly maxResume?: number | undefined;
   /** What opens the connection. Default: the platform's WebSocket; in Node 20, the one of the package `ws`. */
   readonly WebSocket?: WebSocketConstructor | undefined;
+  /** The most calls of the server that are served at a time; more fail. Default: 64. */
+  readonly maxClientCalls?: number | undefined;
+  /** Handlers of the server's calls, as {@link Link.handle} takes them, by method: they are there before the server knows of this client. */
+  readonly handlers?: Readonly<Record<string, Handler<never, never>>> | undefined;
   /** Extensions of the protocol beyond those that are built in; the server must know them too. */
   readonly features?: readonly FeatureFactory[] | undefined;
 }
@@ -61,7 +66,7 @@ export async function connect(target?: Target | ConnectOptions, options: Connect
   if (isSession(target)) return connect(target.sessionURL, { ...options, secret: options.secret ?? target.secret });
   if (!isTarget(target)) return connect(undefined, { ...optionsOf(target), ...options });
   const limits = withDefaults(options);
-  const { signal, timeout = 10_000, callTimeout, features } = options;
+  const { signal, timeout = 10_000, callTimeout, features, handlers } = options;
   const page: Page = globalThis;
   const own = target === undefined ? defaultUrl(import.meta.url, page) : undefined;
   const secret = secretOf(options) ?? (own && pageSecret(own, page));
@@ -71,7 +76,7 @@ export async function connect(target?: Target | ConnectOptions, options: Connect
   };
   const backoff = isTransport(target) ? undefined : backoffOf(options);
   try {
-    return await Link.open({ open, backoff, timeout, signal, secret, refused, callTimeout, limits, features });
+    return await Link.open({ open, backoff, timeout, signal, secret, refused, callTimeout, limits, features, handlers });
   } catch (error) {
     if (error instanceof AuthenticationError) refused();
     throw error;

@@ -10,6 +10,7 @@ export {
   ConnectionError,
   ErrorCode,
   LaunchError,
+  MethodError,
   ProtocolError,
   TimeoutError,
   UnsupportedError,
@@ -27,13 +28,14 @@ export type {
   Subscription,
   TagValue,
 } from "../session/features/subscribe.js";
-export type { CallOptions } from "../session/session.js";
+export type { CallOptions, StreamOptions } from "../session/session.js";
 export type { NotResumed } from "../session/features/resume.js";
 export type { Feature, FeatureFactory, FeatureHost } from "../session/features/feature.js";
+export type { Handler, HandlerContext } from "../session/features/handle.js";
 export type { OnProgress } from "../session/features/progress.js";
 export type { OnTransfer, Transfer } from "../session/transfers.js";
 export type { Transport, TransportEvents } from "../transports/transport.js";
 export type { WebSocketConstructor, WebSocketEvent, WebSocketLike } from "../transports/websocket.js";
-export type { ExtensionMessage, Publication, ResponseMessage, UnaskedMessage } from "../wire/messages.js";
+export type { CallMessage, ExtensionMessage, Publication, ResponseMessage, UnaskedMessage } from "../wire/messages.js";
 export { NDArray, type DType, type DTypes, type HalfArray } from "../wire/ndarray.js";
 export { VERSION } from "../version.js";

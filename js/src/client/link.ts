@@ -1,10 +1,11 @@
 import { AuthenticationError, ConnectionError, TimeoutError } from "../errors.js";
 import { giveUpAfter } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
+import type { Handler } from "../session/features/handle.js";
 import type { NotResumed } from "../session/features/resume.js";
 import type { Callback, SubscribeOptions, Subscription } from "../session/features/subscribe.js";
 import type { Welcome } from "../session/hello.js";
-import { type CallOptions, Session, type Verdict } from "../session/session.js";
+import { type CallOptions, Session, type StreamOptions, type Verdict } from "../session/session.js";
 import type { Transport } from "../transports/transport.js";
 import type { Limits } from "../wire/limits.js";
 import type { Backoff } from "./reconnect.js";
@@ -66,10 +67,14 @@ export interface LinkOptions {
   readonly callTimeout: number | undefined;
   readonly limits: Limits;
   readonly features: readonly FeatureFactory[] | undefined;
+  readonly handlers: Readonly<Record<string, Handler<never, never>>> | undefined;
 }
 
 /** The close code of a connection that this side gives up, but not its session: 1000 would end that too. */
 const GIVEN_UP = 4000;
+
+/** The close code of a server that disconnects this client for good. */
+const DISCONNECTED = 4002;
 
 /** A link to a server, from {@link connect}. It outlives its connection: where that ends, the link makes another. */
 export class Link extends (EventTarget as new () => LinkTarget) {
@@ -103,6 +108,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
    */
   static async open(options: LinkOptions): Promise<Link> {
     const link = new Link(options);
+    for (const [method, handler] of Object.entries(options.handlers ?? {})) link.handle(method, handler);
     await link.#connect(options.signal);
     return link;
   }
@@ -159,6 +165,25 @@ export class Link extends (EventTarget as new () => LinkTarget) {
   }
 
   /**
+   * Calls a method whose result is a stream: `for await (const part of link.stream("mesh.refine", [3]))`. The call is made when the first item is asked
+   * for. The server makes items only as fast as they are taken, up to `window` ahead; leaving the loop, a `timeout` or the signal closes what makes them.
+   *
+   * @typeParam T - what the items are; it is not checked.
+   * @param args - as of {@link Link.call}. There and here, an argument may be a `ReadableStream` or an async iterable, where the method takes a stream: it
+   *   is read as fast as the method reads.
+   * @throws CallError where the server responds with an error, behind the items before it.
+   * @throws UnsupportedError where the server knows no streams.
+   */
+  stream<T = unknown>(
+    method: string,
+    args: readonly unknown[] = [],
+    kwargs?: Readonly<Record<string, unknown>>,
+    options: StreamOptions = {},
+  ): AsyncGenerator<T, void, undefined> {
+    return this.#session.stream(method, args, kwargs, options) as AsyncGenerator<T, void, undefined>;
+  }
+
+  /**
    * Subscribes to a topic. Several subscriptions to one topic, with filters of their own, stand side by side.
    *
    * @typeParam T - what the topic carries; it is not checked.
@@ -169,6 +194,20 @@ export class Link extends (EventTarget as new () => LinkTarget) {
    */
   subscribe<T = unknown>(topic: string, callback: Callback<T>, options: SubscribeOptions = {}): Subscription {
     return this.#session.subscribe(topic, callback as Callback, options);
+  }
+
+  /**
+   * Serves calls of the server, `await app.clients[id].call(method, ...)` in Python. What the handler returns, or resolves to, is the result; a
+   * {@link MethodError} that it throws chooses the error. Calls are started in the order in which they come, each without waiting for those before.
+   * Handlers that the server may want at once are given to {@link connect}.
+   *
+   * @param handler - called with the positional arguments, those by name, and a context: its `signal` aborts when the server gives the call up, its
+   *   `progress(value)` tells the server how far the call has come.
+   * @returns a function that ends this.
+   * @throws UsageError where the method has a handler.
+   */
+  handle<A extends readonly unknown[] = readonly unknown[], K = Readonly<Record<string, unknown>>>(method: string, handler: Handler<A, K>): () => void {
+    return this.#session.handle(method, handler as Handler);
   }
 
   /**
@@ -232,7 +271,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
   /** The connection has ended. */
   #cut(info: CloseInfo): void {
     this.#transport = undefined;
-    if (this.state === "closing" || !this.#options.backoff) return this.#end(info);
+    if (this.state === "closing" || !this.#options.backoff || info.code === DISCONNECTED) return this.#end(info);
     const open = this.state === "open";
     this.#session.disconnect(this.#error(info.code, info.reason));
     if (!open) return;

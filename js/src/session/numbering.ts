@@ -30,9 +30,10 @@ export class Unacknowledged<Message> {
   /** The peer has all up to `received` but those `missing`. What was never sent changes nothing. */
   acknowledge(received: number, missing: readonly number[]): void {
     if (received > this.last) return;
+    const lacks = new Set(missing);
     for (const [number, { size }] of this.#kept) {
       if (number > received) break;
-      if (!missing.includes(number) && this.#kept.delete(number)) this.size -= size;
+      if (!lacks.has(number) && this.#kept.delete(number)) this.size -= size;
     }
   }
 

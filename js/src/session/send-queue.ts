@@ -38,6 +38,8 @@ export class Outgoing {
   number = 0;
   offset = 0;
   source: Source | undefined;
+  /** Whether no more of it is sent than the chunk that says so (CAN-3). */
+  ended = false;
   sent: () => void = () => undefined;
   failed: (reason: unknown) => void = () => undefined;
 
@@ -163,15 +165,14 @@ export class SendQueue {
   }
 
   /**
-   * Sends no more of a message, from its next chunk on. One that has begun goes to its end where its number is expected (RES-2), or the server knows no ends.
+   * Sends no more of a message, from its next chunk on. One that has begun goes to its end where the server knows no ends.
    *
    * @param sent - called once all of it has been sent.
    */
   withdraw(id: string, sent: () => void): void {
     const outgoing = this.#all.find((waiting) => waiting.id === id);
     if (!outgoing) return sent();
-    const { number, message } = outgoing;
-    if (number > 0 && (this.#sent || !this.sendsEnds)) {
+    if (outgoing.number > 0 && !this.sendsEnds) {
       const { sent: before } = outgoing;
       outgoing.sent = () => {
         before();
@@ -180,7 +181,14 @@ export class SendQueue {
       return;
     }
     this.stop(id);
-    if (number > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), number, message.size, message.size));
+    if (outgoing.number > 0) this.#end(outgoing);
+  }
+
+  /** Says that no more of a message is sent; on a return that is all that is said again. */
+  #end(outgoing: Outgoing): void {
+    const { number, message } = outgoing;
+    outgoing.ended = true;
+    this.#send(withHeader(new Uint8Array(HEADER_LENGTH), number, message.size, message.size));
   }
 
   /** Sends a small message at once, which is acknowledged; where the session can be resumed, it has a number and arrives (RES-2). */
@@ -256,7 +264,10 @@ export class SendQueue {
       await this.#room();
       const outgoing = this.#next();
       const whole = outgoing && this.#wholeFrame(outgoing);
-      if (outgoing && whole) {
+      if (outgoing?.ended) {
+        this.#end(outgoing);
+        this.#remove(outgoing);
+      } else if (outgoing && whole) {
         this.#sendWhole(outgoing, whole);
         this.#remove(outgoing);
         outgoing.sent();
@@ -324,7 +335,8 @@ export class SendQueue {
   /** A message cannot be read to its end. An empty chunk is malformed, if it is no end: the server drops what it has of it (G2-7). */
   #abandon(outgoing: Outgoing, error: unknown): void {
     const { number, offset, message } = outgoing;
-    if (number > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), number, this.sendsEnds && !this.#sent ? message.size : offset, message.size));
+    if (number > 0 && this.sendsEnds) this.#end(outgoing);
+    else if (number > 0) this.#send(withHeader(new Uint8Array(HEADER_LENGTH), number, offset, message.size));
     this.#remove(outgoing);
     outgoing.failed(error);
   }

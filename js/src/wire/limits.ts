@@ -23,6 +23,8 @@ export interface Limits {
   readonly maxPartial: number;
   /** The most bytes of this side's messages that are kept for a connection that may come (RES-4). Default: 64 MiB. */
   readonly maxResume: number;
+  /** The most calls of the server that this side runs at a time (LIM-20). Default: 64. */
+  readonly maxClientCalls: number;
 }
 
 /** The limits that `chosen` sets, and the defaults of docs/protocol/limits.md for the rest. */
@@ -31,6 +33,7 @@ export function withDefaults(chosen: { readonly [name in keyof Limits]?: number 
     maxMessage: positive("maxMessage", chosen.maxMessage ?? 2 ** 30),
     maxPartial: positive("maxPartial", chosen.maxPartial ?? 64),
     maxResume: positive("maxResume", chosen.maxResume ?? 2 ** 26),
+    maxClientCalls: positive("maxClientCalls", chosen.maxClientCalls ?? 64),
   };
 }
 

@@ -27,6 +27,17 @@ export interface Publication {
   readonly subscriptions: readonly number[] | undefined;
 }
 
+/** A call of the server's (HND-1). */
+export interface CallMessage {
+  readonly kind: "call";
+  readonly id: string;
+  readonly method: string;
+  readonly args: readonly unknown[];
+  readonly kwargs: Readonly<Record<string, unknown>>;
+  /** Whether the server wants to know how far it has come (PRG-1). */
+  readonly progress: boolean;
+}
+
 /** A message that could not be read. */
 export interface Unreadable {
   readonly kind: "unreadable";
@@ -43,10 +54,10 @@ export interface ExtensionMessage {
 }
 
 /** What a server sends. */
-export type ServerMessage = ResponseMessage | ErrorMessage | Publication | ExtensionMessage | Unreadable;
+export type ServerMessage = ResponseMessage | ErrorMessage | CallMessage | Publication | ExtensionMessage | Unreadable;
 
 /** What a server sends of its own accord, or under an id that no call waits for. */
-export type UnaskedMessage = ResponseMessage | Publication | ExtensionMessage;
+export type UnaskedMessage = ResponseMessage | CallMessage | Publication | ExtensionMessage;
 
 /** Decodes and checks a message from the server. */
 export function readMessage(decoder: Decoder, bytes: Uint8Array): ServerMessage {
@@ -68,12 +79,18 @@ function parse(envelope: unknown): ServerMessage {
   if (!isMap(envelope)) throw invalid("it is not a map");
   const id = parseId(envelope.id);
   if (!id) throw invalid(`id is not "<kind>:<name>:<number>"`);
+  if ("method" in envelope) return parseCall(envelope.id as string, envelope);
   if ("error" in envelope) return parseError(envelope.id as string, envelope.error);
   if (!("result" in envelope)) throw invalid("it has neither result nor error");
   if (id.kind !== "publish") return { kind: "response", id: envelope.id as string, result: envelope.result };
   const { result: payload, subscriptions } = envelope;
   if (subscriptions !== undefined && !isNumberList(subscriptions)) throw invalid("subscriptions is not a list of integers");
   return { kind: "publication", topic: id.name, number: id.number, payload, subscriptions };
+}
+
+function parseCall(id: string, { method, args = [], kwargs = {}, progress = false }: Decoded): CallMessage {
+  if (typeof method !== "string" || !Array.isArray(args) || !isMap(kwargs)) throw invalid("it is no call");
+  return { kind: "call", id, method, args, kwargs, progress: progress === true };
 }
 
 function parseError(id: string, error: unknown): ErrorMessage {

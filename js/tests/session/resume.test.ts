@@ -353,6 +353,36 @@ describe("a line without a sign of life (RES-11)", () => {
   });
 });
 
+describe("a server that means harm, or errs", () => {
+  test("names one subscription often: the publication comes once", async () => {
+    const { link, peer } = await resumable();
+    await subscribed(link, peer);
+    peer.publish("a.b", "once", { subscriptions: Array<number>(100_000).fill(1) });
+    peer.publish("a.b", "twice", { subscriptions: [1] });
+    await until(() => payloads.includes("twice"));
+    expect(payloads).toEqual(["once", "twice"]);
+  });
+
+  test("asks for acknowledgements all the time: it gets few, and then the one that counts", async () => {
+    const { link, peer } = await resumable();
+    for (let n = 0; n < 1000; n++) peer.extension(1, 0, 0, 0, [], true);
+    const call = link.call("after");
+    peer.answer(await peer.next(), 7);
+    expect(await call).toBe(7);
+    expect(peer.extensions.length).toBeLessThan(500);
+  });
+
+  test("names many messages as missing: that takes no time", () => {
+    const sent = new Unacknowledged<number>();
+    for (let n = 0; n < 20_000; n++) sent.number(n, 1);
+    const missing = Array.from({ length: 20_000 }, (_, n) => n + 1);
+    const begun = performance.now();
+    sent.acknowledge(20_000, missing);
+    expect(performance.now() - begun).toBeLessThan(100);
+    expect(sent.size).toBe(20_000);
+  });
+});
+
 describe("numbers", () => {
   test("of what was sent: what is missing is kept, what is acknowledged is not", () => {
     const sent = new Unacknowledged<string>();

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from asyncio import Future
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from wslink.client.handlers import OnProgress
 from wslink.client.hello import NOBODY, Welcome
 from wslink.client.outbox import Outbox
 from wslink.client.transfers import OnTransfer, Receiving
@@ -18,8 +20,11 @@ from wslink.wire.codec import V2
 from wslink.wire.extensions import CANCEL, pack_extension
 from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
-from wslink.wire.v2_msgpack import V2Encoder
+from wslink.wire.v2_msgpack import NO_OPTIONS, V2Encoder
 from wslink.wire.value import Value
+
+logger: logging.Logger = logging.getLogger("wslink.client")
+PROGRESS_WANTED: Mapping[str, bool] = {"progress": True}
 
 
 class OutgoingCall(NamedTuple):
@@ -75,27 +80,43 @@ class Calls:
         welcome: what the server said of this client.
         pending: the calls that wait for their response.
         outbox: the messages that wait to be sent.
+        on_progress: what is told of the progress of calls, by their ids.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.welcome: Welcome = NOBODY
         self.pending: PendingCalls = PendingCalls()
         self.outbox: Outbox = Outbox(limits.max_resume)
+        self.on_progress: dict[str, OnProgress] = {}
         self._fates = Fates(self.pending)
         self._receiving = Receiving()
         self._encoder: V2Encoder = V2
         self._numbers = itertools.count()
 
-    def call(self, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> OutgoingCall:
+    def call(
+        self, method: str, args: Sequence[Value], kwargs: dict[str, Value], on_progress: OnProgress | None = None
+    ) -> OutgoingCall:
         """A call (MSG-3). Raises NotSerializable."""
-        return self._call(f"rpc:{self.welcome.client_id}:{next(self._numbers)}", method, args, kwargs)
+        id_ = f"rpc:{self.welcome.client_id}:{next(self._numbers)}"
+        if on_progress is None:
+            return self._call(id_, method, args, kwargs)
+        call = self._call(id_, method, args, kwargs, PROGRESS_WANTED)
+        self.on_progress[id_] = on_progress
+        return call
 
     def system(self, method: str, argument: Mapping[str, Value]) -> OutgoingCall:
         """A system call, of a feature. Raises NotSerializable."""
         return self._call(f"system:{method}:{next(self._numbers)}", method, [argument], {})
 
-    def _call(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> OutgoingCall:
-        message = self._encoder.call(id_, method, args, kwargs, self.welcome.max_frame)
+    def _call(
+        self,
+        id_: str,
+        method: str,
+        args: Sequence[Value],
+        kwargs: dict[str, Value],
+        options: Mapping[str, int | bool] = NO_OPTIONS,
+    ) -> OutgoingCall:
+        message = self._encoder.call(id_, method, args, kwargs, self.welcome.max_frame, options)
         return OutgoingCall(id_, message, self.pending.add(id_))
 
     def retry(self, call: OutgoingCall) -> None:
@@ -117,6 +138,8 @@ class Calls:
     def over(self, call: OutgoingCall, entry: Entry | None) -> None:
         """Nobody waits for a call any more: because of its response, or because its caller gave it up (CAN-1)."""
         self.pending.discard(call.id)
+        if self.on_progress:
+            self.on_progress.pop(call.id, None)
         unwanted = call.result.cancelled() or not call.result.done()
         if self._fates.repeatable:
             self._fates.repeatable.pop(call.id, None)
@@ -127,3 +150,13 @@ class Calls:
             unwanted = unwanted and entry.begun and not entry.ended
         if unwanted and wire.CANCELLATION in self.welcome.features and not call.id.startswith("system:"):
             self.outbox.urge(pack_extension((CANCEL, call.id)))
+
+    def take_progress(self, items: list[Value]) -> None:
+        """A call has come further (PRG-1). What nobody waits for is late."""
+        id_ = items[1] if len(items) == 3 else None
+        on_progress = self.on_progress.get(id_) if isinstance(id_, str) else None
+        if on_progress is not None and self.pending.waits(id_):  # type: ignore[arg-type]
+            try:
+                on_progress(items[2])
+            except Exception:
+                logger.exception("on_progress raised")

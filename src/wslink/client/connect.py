@@ -15,6 +15,7 @@ from wslink.client.link import Link
 from wslink.client.proxy import find_proxy
 from wslink.client.socket import Socket
 from wslink.errors import ConnectionClosed, UsageError
+from wslink.rpc.interceptors import Function
 from wslink.wire.limits import Limits
 
 Options = dict[str, Any]
@@ -25,8 +26,16 @@ class Connecting:
     """What `connect` returns: `await` it for a Link, or use it with `async with`, which closes the Link at the end."""
 
     def __init__(
-        self, url: str, secret: str | None, timeout: float, limits: Limits, backoff: Backoff | None, options: Options
+        self,
+        url: str,
+        secret: str | None,
+        timeout: float,
+        limits: Limits,
+        backoff: Backoff | None,
+        options: Options,
+        handlers: Mapping[str, Function],
     ) -> None:
+        self._handlers = handlers
         self._url = url
         self._limits = limits
         self._options = options
@@ -48,6 +57,8 @@ class Connecting:
 
     async def _connect(self) -> Link:
         link = Link(self._dialing, self._limits)
+        for name, function in self._handlers.items():
+            link.handle(name, function)
         await link.open()
         return link
 
@@ -58,7 +69,7 @@ class Connecting:
             limit = max(self._limits.max_message, self._limits.max_frame)
             # A proxy is asked for http:// addresses; it does not know ws://.
             url = self._url.replace("ws", "http", 1) if self._options["proxy"] else self._url
-            socket = await session.ws_connect(url, max_msg_size=limit, **self._options)
+            socket = await session.ws_connect(url, max_msg_size=limit, autoclose=False, **self._options)
         except (aiohttp.ClientError, OSError) as error:
             await session.close()
             raise ConnectionClosed(1006, f"{self._url}: {error}") from error
@@ -78,6 +89,7 @@ def connect(
     proxy: str | bool = True,
     reconnect: Reconnect | bool = True,
     limits: Limits | None = None,
+    handlers: Mapping[str, Function] | None = None,
 ) -> Connecting:
     """Connect to a server: `async with wslink.connect(url, secret=s) as link`, or `link = await wslink.connect(...)`.
 
@@ -94,6 +106,7 @@ def connect(
             not at all: the link is closed then.
         limits: bounds on what the server may make grow (`max_message`, `max_partial`), and on what is kept for when
             there is a connection again (`max_resume`); `Limits()` unless given.
+        handlers: functions that the server may call, by name, as with `Link.handle`, before it knows of this client.
 
     Raises (when awaited or entered):
         AuthenticationError: the server refused the secret.
@@ -104,4 +117,4 @@ def connect(
         raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
     options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy)}
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
-    return Connecting(url, secret, timeout, limits or Limits(), backoff, options)
+    return Connecting(url, secret, timeout, limits or Limits(), backoff, options, handlers or {})

@@ -14,6 +14,7 @@ from wslink.client.session import ClientSession
 from wslink.client.socket import Socket
 from wslink.errors import AUTHENTICATION_ERROR, AuthenticationError, CallError, ConnectionClosed
 from wslink.wire.frames import Buffer
+from wslink.wire.messages import DISCONNECTED
 
 logger: logging.Logger = logging.getLogger("wslink.client")
 
@@ -138,7 +139,7 @@ class Connections:
                 end = await self._reading
                 await self._release()
                 backoff = self._dialing.backoff
-                if backoff is None or self.state != "open":
+                if backoff is None or self.state != "open" or end.code == DISCONNECTED:
                     break
                 backoff.ended(end.code)
                 self._session.disconnect(end)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from wslink.errors import ConnectionClosed
 from wslink.version import __version__
+from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.show import shown
 from wslink.wire.value import Value
 
@@ -79,12 +80,12 @@ def read_welcome(result: Value) -> Welcome:
         resume = result.get("resume")
         return Welcome(
             str(result["clientID"]),
-            int(result.get("maxMsgSize", FIRST_FRAME_SIZE)),
+            _frame_size(result.get("maxMsgSize", FIRST_FRAME_SIZE)),
             tuple(result.get("features", ())),
             dict(result.get("server", {})),
             None if resume is None else _read_resumed(resume),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ConnectionClosed(1006, f"the server's answer to hello makes no sense: {shown(result)}") from error
 
 
@@ -100,6 +101,13 @@ def _read_resumed(given: Value) -> Resumed:
         frozenset(map(_count, given.get("missing", ()))),
         min(max(float(given.get("heartbeat", 0)), 0.0), MAX_HEARTBEAT),
     )
+
+
+def _frame_size(value: Value) -> int:
+    size = int(value)
+    if size <= HEADER_LENGTH:
+        raise ValueError("a frame holds more than its header")
+    return size
 
 
 def _count(value: Value) -> int:

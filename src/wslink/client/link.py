@@ -10,7 +10,10 @@ from wslink.client.calling import Calling
 from wslink.client.calls import OutgoingCall
 from wslink.client.connections import Connections, Dialing
 from wslink.client.events import Events, LinkState, OnReconnected, OnState
+from wslink.client.handlers import Handlers, OnProgress
+from wslink.client.handling import Handling
 from wslink.client.session import ClientSession
+from wslink.client.streaming import Reading, StreamingCalls
 from wslink.client.subscribing import Subscribing, check_subscription
 from wslink.client.subscription import ClientSubscription, Inbox
 from wslink.client.subscriptions import Subscriptions
@@ -24,7 +27,7 @@ KEEP_ALIVE = 1.0
 """Seconds between signs of life while reading is paused for a slow subscriber: what the fastest heartbeat needs."""
 
 
-class Link:
+class Link(Reading, Handling):
     """An authenticated connection to a server, or one after another: where one ends, the link makes the next. Made by
     `connect`; usable as an async context manager, which closes it.
     """
@@ -33,7 +36,9 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self._events = Events(self.keep)
         lost = None if dialing.backoff is None else self._lost
-        self._session = ClientSession(limits, self._publish, self._renew, lost)
+        super().__init__(Handlers(self, limits))
+        self._session = ClientSession(limits, self._publish, self._renew, lost, self._handlers)
+        self.streaming_calls: StreamingCalls = self._session
         self._subscriptions = Subscriptions(self._session.settle)
         self._subscribing = Subscribing(self, self._session, self._subscriptions)
         self._connections = Connections(dialing, self._session, self._take, self._events, self._finish)
@@ -86,7 +91,8 @@ class Link:
         """Call `method` and return its result. `asyncio.timeout` bounds the wait: it has the server cancel the call.
         While the link is reconnecting, calls wait for the connection.
 
-        Arguments may hold bytes and NumPy arrays anywhere.
+        Arguments may hold bytes and NumPy arrays anywhere. One that is an async iterable is sent item by item, as fast
+        as the method reads, where that takes a stream.
 
         Raises:
             CallError: the server answered with an error.
@@ -94,31 +100,37 @@ class Link:
                 does not know afterwards whether it got the call.
             NotSerializable: an argument cannot be sent.
         """
-        return await self._call(method, args, kwargs)
+        return await self.perform(method, args, kwargs)
 
-    def with_options(self, *, on_transfer: OnTransfer | None = None, retry: bool = False) -> Calling:
+    def with_options(
+        self, *, on_transfer: OnTransfer | None = None, on_progress: OnProgress | None = None, retry: bool = False
+    ) -> Calling:
         """Call with options: `link.with_options(on_transfer=show).call(method, ...)`. They cannot stand beside the
         arguments, all of whose names are the method's.
 
         Args:
             on_transfer: called with a `Transfer` for each chunk of the call that was sent, and of the response that
                 has arrived: several times a second where they are large, and once each where they are small.
+            on_progress: called with what the method reports of its progress, in order, and never after the response.
+                Of what waits only the newest arrives.
             retry: the method may run twice: where the connection ends, and the server does not know afterwards whether
                 it got the call, it is made again.
         """
-        return Calling(lambda method, args, kwargs: self._call(method, args, kwargs, on_transfer, retry))
+        return Calling(lambda method, args, kwargs: self.perform(method, args, kwargs, on_transfer, retry, on_progress))
 
-    async def _call(
+    async def perform(
         self,
         method: str,
         args: Sequence[Value],
         kwargs: dict[str, Value],
         on_transfer: OnTransfer | None = None,
         retry: bool = False,
+        on_progress: OnProgress | None = None,
     ) -> Value:
+        """As `call`, with options; see `with_options`."""
         if self._connections.ended is not None:
             self.refuse_if_ended()
-        call = self._session.call(method, args, kwargs)
+        call = self._session.call(method, args, kwargs, on_progress)
         if retry:
             self._session.retry(call)
         return await self.result(call, on_transfer)
@@ -140,6 +152,10 @@ class Link:
             return await call.result
         finally:
             session.over(call, entry)
+
+    def leave(self) -> None:
+        """Close the link, soon."""
+        self.keep(self.close())
 
     def refuse_if_ended(self) -> None:
         """Raise ConnectionClosed once no more can be called."""

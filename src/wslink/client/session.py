@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
-from wslink.client.calls import Calls, OutgoingCall
+from wslink.client.calls import OutgoingCall
+from wslink.client.handlers import Handlers
 from wslink.client.hello import Resumed, hello_of, read_welcome
 from wslink.client.outbox import NOWHERE
 from wslink.client.resuming import UNRESUMED, Resuming, Verdict
 from wslink.client.settling import Settling
+from wslink.client.streaming import StreamingCalls
 from wslink.errors import CANCELLED, CallError, ConnectionClosed, PeerError
 from wslink.session.acknowledgements import SELDOM, Acknowledgements
 from wslink.session.features.acknowledgement import numbers_of
@@ -23,7 +25,7 @@ from wslink.session.sender import FrameSink
 from wslink.wire import messages as wire
 from wslink.wire.chunks import Cutter, is_end, renumbered
 from wslink.wire.codec import V2_WITH_ARRAYS
-from wslink.wire.extensions import ACKNOWLEDGEMENT, is_uncounted, number
+from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, ITEM, ITEM_CREDIT, ITEM_END, PROGRESS, is_uncounted, number
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE
@@ -33,14 +35,14 @@ from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink.client")
 
-FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, FLOW, wire.CANCELLATION)
+FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, FLOW, wire.CANCELLATION, wire.PROGRESSES, wire.HANDLES, wire.STREAM)
 """The features that the client announces (EXT-1), but for `resume`."""
 
 PublicationHandler = Callable[[str, Mapping[str, Any]], None]
 Renew = Callable[[], Iterable[OutgoingCall]]
 
 
-class ClientSession(Calls):
+class ClientSession(StreamingCalls):
     """One client's state: adds to its calls the connections that carry them, and what arrives.
 
     Args:
@@ -48,6 +50,7 @@ class ClientSession(Calls):
         publish: called with the topic and the message of each publication.
         renew: called when a session begins after another; the calls that make its subscriptions again.
         lost: gives the connection up, of which there is no sign of life; without it, hello does not ask for resumption.
+        handlers: take the server's calls.
 
     Attributes:
         verdict: how this connection takes up from the one before.
@@ -55,9 +58,15 @@ class ClientSession(Calls):
     """
 
     def __init__(
-        self, limits: Limits, publish: PublicationHandler, renew: Renew, lost: Callable[[], None] | None
+        self,
+        limits: Limits,
+        publish: PublicationHandler,
+        renew: Renew,
+        lost: Callable[[], None] | None,
+        handlers: Handlers,
     ) -> None:
         super().__init__(limits)
+        self._handlers = handlers
         self.verdict: Verdict = UNRESUMED
         self.sessions: int = 0
         self._limits = limits
@@ -102,6 +111,8 @@ class ClientSession(Calls):
     def end(self, error: ConnectionClosed) -> None:
         """The last connection has ended: nothing is sent any more, and what waits fails with `error`."""
         self._rest()
+        self._handlers.end()
+        self.streams.fail(error)
         self.outbox.clear()
         self.pending.fail(error)
 
@@ -139,6 +150,7 @@ class ClientSession(Calls):
     def _go_on(self, resumed: Resumed) -> None:
         self._acknowledge(self.outbox.flow)
         self._settling.resume()
+        self.streams.renew()
         self.outbox.repeat(resumed.received, resumed.missing)
 
     def _begin(self) -> None:
@@ -151,6 +163,7 @@ class ClientSession(Calls):
         self.outbox.begin(received is not None)
         self._acknowledge(self.outbox.start_flow(received) if FLOW in self.welcome.features else None)
         self._settling.begin()
+        self._handlers.begin(self.outbox, self._encoder, self.welcome.max_frame, self.welcome.features)
         renewed = self._renew() if self.sessions > 1 else ()
         self.outbox.restore([*(call.message for call in renewed), *again])
 
@@ -223,6 +236,8 @@ class ClientSession(Calls):
             logger.warning("the server sent a message without an id")
         elif id_.startswith("publish:"):
             self._publish(id_[len("publish:") :].rpartition(":")[0], message)
+        elif "method" in message:
+            self._handlers.take(message)
         else:
             if self._receiving and not isinstance(data, str):
                 self._receiving.completed(id_, data)
@@ -238,7 +253,17 @@ class ClientSession(Calls):
             logger.warning("the server reports an error: %s", message["error"])
 
     def _take_extension(self, items: list[Any]) -> None:
-        if self._acknowledgements is None or not items or items[0] != ACKNOWLEDGEMENT:
+        kind = items[0] if items and type(items[0]) is int else None
+        if kind == CANCEL and wire.HANDLES in self.welcome.features:
+            self._handlers.cancel(items[1] if len(items) > 1 else None)
+            return
+        if kind in (ITEM, ITEM_END, ITEM_CREDIT) and wire.STREAM in self.welcome.features:
+            self.take_stream(items)
+            return
+        if kind == PROGRESS and wire.PROGRESSES in self.welcome.features:
+            self.take_progress(items)
+            return
+        if self._acknowledgements is None or kind != ACKNOWLEDGEMENT:
             logger.warning("the server sent a message of no extension that is in use: %s", shown(items))
             return
         try:

@@ -31,7 +31,7 @@ class Socket:
 
     Args:
         http: what the connection was made with; it is closed with it.
-        socket: the WebSocket, open.
+        socket: the WebSocket, open, made with `autoclose=False`.
 
     Attributes:
         resume: called when it is writable again.
@@ -101,11 +101,18 @@ class Socket:
                 await take(frame.type is aiohttp.WSMsgType.BINARY, frame.data)
             if frame.type is aiohttp.WSMsgType.CLOSE:
                 end = ConnectionClosed(frame.data, str(frame.extra or ""))
+                await self._answer_close(frame.data)
             elif frame.type is aiohttp.WSMsgType.ERROR:
                 end = ConnectionClosed(1006, str(frame.data))
         except ConnectionError as error:
             end = ConnectionClosed(1006, str(error))
         return end
+
+    async def _answer_close(self, code: int) -> None:
+        """Answer a close frame: one whose code is none that may be sent breaks the protocol (RFC 6455, 7.4.1), which
+        aiohttp does not see."""
+        wrong = code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
+        await self._socket.close(code=aiohttp.WSCloseCode.PROTOCOL_ERROR if wrong else aiohttp.WSCloseCode.OK)
 
     # End ------------------------------------------------------------------------
 

@@ -62,7 +62,8 @@ class Subscriptions:
         """Put a publication into the inboxes that it is for; those that it was one too many for."""
         ids = message.get("subscriptions")
         if isinstance(ids, list):  # SUB-6
-            chosen = [self._inboxes[id_] for id_ in ids if isinstance(id_, int) and id_ in self._inboxes]
+            known = dict.fromkeys(id_ for id_ in ids if type(id_) is int)  # once, however often one is named
+            chosen = [self._inboxes[id_] for id_ in known if id_ in self._inboxes]
         else:  # a server without explicit subscriptions sends everything
             chosen = [inbox for inbox in self._inboxes.values() if inbox.topic == topic]
         return [inbox for inbox in chosen if not inbox.put(message.get("result"))]

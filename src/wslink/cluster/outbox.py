@@ -26,7 +26,7 @@ class Outbox:
 
     Args:
         broker: see Broker.
-        limit: gives the bytes that may wait (LIM-20, `max_broker_backlog`).
+        limit: gives the bytes that may wait (LIM-21, `max_broker_backlog`).
         stamp: makes a record of a draft, with the next number.
 
     Attributes:

@@ -12,9 +12,10 @@ from typing import Any
 
 from wslink.compat.core import schedule_coroutine
 from wslink.compat.publish import as_attachment
-from wslink.errors import UsageError, WslinkError
+from wslink.errors import RAISED, UsageError, WslinkError
 from wslink.hub.hub import Hub
 from wslink.rpc.call import current_call
+from wslink.rpc.discarding import Concluded
 from wslink.rpc.methods import NEVER_AWAITABLE, Method
 from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
 from wslink.session.observers import Observer
@@ -131,7 +132,7 @@ class ProtocolHost(Observer):
                 self._end()
                 raise
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
-                return self._await(result)
+                return Concluded(result, self._concluded)
             if self._ended == 0:  # as `_end` does, on the path of every call
                 asyncio.get_running_loop().call_soon(self._let_go)
             self._ended += 1
@@ -139,14 +140,10 @@ class ProtocolHost(Observer):
 
         return call
 
-    async def _await(self, result: Awaitable[Any]) -> Any:
-        try:
-            return await result
-        except BaseException as error:
+    def _concluded(self, error: BaseException | None) -> None:
+        if error is not None:
             self._raised(error)
-            raise
-        finally:
-            self._end()
+        self._end()
 
     def _raised(self, error: BaseException) -> None:
         """A method raised `error`. One that exits stops the server, so that what follows its start runs."""
@@ -179,16 +176,10 @@ class ProtocolHost(Observer):
             return  # as in every release
         try:
             if self.hub.subscriptions.publish(topic, data, to, exclude):
-                self._pending_for_a_turn()
+                pending_for_a_turn(self.hub, self.protocol.network_monitor)
         except (WslinkError, TypeError) as error:
             logger.error("what is published on %r cannot be sent: %s", topic, error)
             self.emit("error", f"what is published on {topic!r} cannot be sent: {error}")
-
-    def _pending_for_a_turn(self) -> None:
-        """Released servers send a publication in the event loop's next turn: until then it counts as pending."""
-        if self.hub.on_its_thread:
-            self.protocol.network_monitor.on_enter()
-            asyncio.get_running_loop().call_soon(self.protocol.network_monitor.on_exit)
 
     # Observer --------------------------------------------------
 
@@ -201,16 +192,27 @@ class ProtocolHost(Observer):
         self.emit("error", f"Method not found: {request.method}")
 
     def queued(self, session: SessionView) -> None:
-        self.protocol.network_monitor.on_enter()
+        application = self.hub.application
+        if application is None:  # as `in_application` does
+            self.protocol.network_monitor.on_enter()
+        else:
+            application.post(self.protocol.network_monitor.on_enter)
 
     def settled(self, session: SessionView) -> None:
-        self.protocol.network_monitor.on_exit()
+        application = self.hub.application
+        if application is None:
+            self.protocol.network_monitor.on_exit()
+        else:
+            application.post(self.protocol.network_monitor.on_exit)
 
     def emit(self, event: str, *args: Any) -> None:
         """Tell the protocol's listeners; what they raise is logged, and nobody else's concern."""
+        self.hub.in_application(functools.partial(self._emit, event, *args))
+
+    def _emit(self, event: str, *args: Any) -> None:
         try:
             self.protocol.log_emitter(event, *args)
-        except Exception:
+        except RAISED:
             logger.exception("a listener of %r raised", event)
 
     # Clients ------------------------------------------------------------------------
@@ -237,7 +239,7 @@ class ProtocolHost(Observer):
     def _authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
         if not self.validators:
             return ANONYMOUS if self._is_secret(credentials.secret) else None
-        return self.identify(credentials) if credentials.has_secret else None
+        return self.hub.perform(lambda: self.identify(credentials)) if credentials.has_secret else None
 
     async def identify(self, credentials: Credentials) -> Identity | None:
         """Let the protocols' own `validateToken` decide."""
@@ -247,26 +249,55 @@ class ProtocolHost(Observer):
     def opened(self, session: SessionView, opening: Opening) -> None:
         if session.route is not None:
             session.route.attach(session)
+        if self.hub.application is None:
+            self._connect(session, opening)
+        else:
+            self.hub.in_application(functools.partial(self._connect_later, session, opening))
+
+    def _connect(self, session: SessionView, opening: Opening) -> None:
         for protocol in self.protocols:
             protocol.onConnect(opening.request, bare_id(session.client_id))
+
+    def _connect_later(self, session: SessionView, opening: Opening) -> None:
+        """As `_connect`, on the application's thread, while the client says hello."""
+        try:
+            self._connect(session, opening)
+        except RAISED:
+            logger.exception("onConnect raised: client %s is refused", session.client_id)
+            self.hub.on_loop(functools.partial(session.close, 1011, "the server failed to take the connection"))
 
     def wants_request(self) -> bool:
         return not all(_ignores_requests(protocol) for protocol in self.protocols)
 
     def closed(self, session: SessionView) -> None:
         try:
-            for protocol in self.protocols:
-                self._tell_closed(protocol, session)
+            self.hub.in_application(functools.partial(self._tell_all_closed, session))
         finally:
             if session.route is not None:
                 session.route.detach(session)
 
+    def _tell_all_closed(self, session: SessionView) -> None:
+        for protocol in self.protocols:
+            self._tell_closed(protocol, session)
+
     def _tell_closed(self, protocol: Any, session: SessionView) -> None:
         try:
             protocol.onClose(bare_id(session.client_id))
-        except Exception as error:
+        except RAISED as error:
             logger.exception("onClose of %s raised", type(protocol).__name__)
             self.emit("exception", error)
+
+
+def pending_for_a_turn(hub: Hub, monitor: Any) -> None:
+    """Released servers send a publication in the event loop's next turn: until then it counts as pending."""
+    application = hub.application
+    if application is not None:
+        if application.is_current:  # until the other thread has sent it
+            monitor.on_enter()
+            application.send(functools.partial(application.post, monitor.on_exit))
+    elif hub.on_its_thread:
+        monitor.on_enter()
+        asyncio.get_running_loop().call_soon(monitor.on_exit)
 
 
 def _ignores_requests(protocol: Any) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
+from functools import partial
 from typing import Any
 
 from wslink import errors
 from wslink import settings as environment
+from wslink.compat.abstract_app import AbstractWebApp
 from wslink.compat.chunking import UnChunker, generate_chunks
-from wslink.compat.core import event_loop, schedule_coroutine
+from wslink.compat.core import schedule_coroutine
 from wslink.compat.emitter import EventEmitter
 from wslink.compat.hosting import ProtocolHost, bare_id, core_id, host_of, without_secrets
 from wslink.compat.monitor import NetworkMonitor
@@ -20,13 +20,13 @@ from wslink.compat.websocket import ServerProtocol
 from wslink.errors import NotSerializable
 from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
-from wslink.hub.life import Life
 from wslink.server.limits import limits as limits_of_environment
 from wslink.session.identity import Opening
 from wslink.session.session import Session
 from wslink.session.state import State
 from wslink.transport.gate import ReadGate
 from wslink.transport.queued import PumpedConnection
+from wslink.wire.frames import Message
 from wslink.wire.limits import MIB, Limits
 from wslink.wire.messages import VERSION
 
@@ -54,131 +54,6 @@ CLIENT_ERROR = errors.CLIENT_ERROR
 MAX_MSG_SIZE = 4 * MIB
 
 logger: logging.Logger = logging.getLogger("wslink.protocol")
-
-
-class AbstractWebApp:
-    """A server made from a configuration. Backends override `start` and `stop`, or `_shut_down`.
-
-    Args:
-        server_config: keys are in docs/settings.md.
-
-    Attributes:
-        last_active_client_id: the client whose call ran last, or None.
-    """
-
-    def __init__(self, server_config: dict[str, Any]) -> None:
-        self.last_active_client_id: str | None = None
-        self._config = server_config
-        self._app: Any = None
-        self._life = Life(self.stop, self.timeout)
-        self._outcome: BaseException | bool | None = None
-        self._completion: asyncio.Future[bool] | None = None
-        with contextlib.suppress(RuntimeError):
-            self._completion = asyncio.get_running_loop().create_future()
-        if server_config.get("logging_level"):
-            logging.getLogger("wslink").setLevel(server_config["logging_level"])
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The configuration itself."""
-        return self._config
-
-    def get_config(self) -> dict[str, Any]:
-        """As `config`; of 1.x."""
-        return self._config
-
-    def set_config(self, config: dict[str, Any]) -> None:
-        """Take another configuration; of 1.x."""
-        self._config = config
-
-    def get_last_active_client_id(self) -> str | None:
-        """As `last_active_client_id`; of 1.x."""
-        return self.last_active_client_id
-
-    @property
-    def timeout(self) -> int:
-        """Seconds without a client after which it stops; 0 never."""
-        return int(self._config.get("timeout", 0))
-
-    @property
-    def host(self) -> str:
-        return str(self._config.get("host", "127.0.0.1"))
-
-    @property
-    def port(self) -> int:
-        """The port of the configuration; see `get_port`."""
-        return int(self._config.get("port", 8080))
-
-    @property
-    def handle_signals(self) -> bool:
-        return bool(self._config.get("handle_signals", True))
-
-    @property
-    def ssl_context(self) -> Any:
-        return self._config.get("ssl")
-
-    @property
-    def app(self) -> Any:
-        """The HTTP application, where there is one."""
-        return self._app
-
-    def get_app(self) -> Any:
-        return self._app
-
-    def set_app(self, app: Any) -> None:
-        self._app = app
-
-    @property
-    def completion(self) -> asyncio.Future[bool]:
-        """A future of True once it has stopped, and of the exception if it could not start."""
-        if self._completion is None:
-            self._completion = event_loop().create_future()
-            self._settle()
-        return self._completion
-
-    def get_port(self) -> int:
-        """The port it listens on; 0 where there is none."""
-        return 0
-
-    def shutdown_schedule(self) -> None:
-        """Stop after `timeout`, unless a client comes."""
-        self._life.await_client()
-
-    def shutdown_cancel(self) -> None:
-        """Forget the timeout."""
-        self._life.cancel_timeout()
-
-    async def start(self, port_callback: Any = None) -> None:
-        """Serve until it stops."""
-
-    async def stop(self) -> None:
-        """Stop. Safe to call more than once."""
-        await self._life.end(self._stop)
-
-    # For backends ---------------------------------------------------------------
-
-    async def _shut_down(self) -> None:
-        """Disconnect and free everything; called once."""
-
-    async def _stop(self) -> None:
-        await self._shut_down()
-        self._conclude(True)
-
-    def _conclude(self, outcome: BaseException | bool) -> None:
-        """Let `completion` have its value."""
-        if self._outcome is None:
-            self._outcome = outcome
-            self._settle()
-
-    def _settle(self) -> None:
-        future, outcome = self._completion, self._outcome
-        if future is None or future.done() or outcome is None:
-            return
-        if isinstance(outcome, BaseException):
-            future.set_exception(outcome)
-            future.exception()  # whoever does not look at it has seen the exception of `start`
-        else:
-            future.set_result(outcome)
 
 
 class WslinkHandler:
@@ -225,7 +100,7 @@ class WslinkHandler:
 
     @property
     def authentified_client_ids(self) -> set[str]:
-        return {client_id for client_id in self._sessions if self.isClientAuthenticated(client_id)}
+        return {client_id for client_id in tuple(self._sessions) if self.isClientAuthenticated(client_id)}
 
     def setServerProtocol(self, protocol: ServerProtocol) -> None:
         self.serverProtocol = protocol
@@ -313,6 +188,9 @@ class WslinkHandler:
 
     async def disconnectClients(self) -> None:
         """Close every connection with 1001, and end the calls under way."""
+        await self.hub.on_loop_await(self._disconnect())
+
+    async def _disconnect(self) -> None:
         if self in self._host.handlers:
             self._host.handlers.remove(self)
         self.publishManager.unregisterProtocol(self)
@@ -325,7 +203,7 @@ class WslinkHandler:
         """Called by the host: a session has begun."""
         client_id = bare_id(session.client_id)
         self._sessions[client_id] = session
-        self.connections.setdefault(client_id, SessionSocket(session))
+        self.connections.setdefault(client_id, SessionSocket(session, self.hub.on_loop))
 
     def detach(self, session: Session) -> None:
         """Called by the host: a session has ended."""
@@ -349,7 +227,8 @@ class WslinkHandler:
         self, client_id: str | None = None, skip_last_active_client: bool = False
     ) -> list[Any]:
         """The WebSockets of the clients that have authenticated: all, all but the last active, or one."""
-        return [self.connections[id_] for id_ in self._targets(client_id, skip_last_active_client)]
+        found = (self.connections.get(id_) for id_ in self._targets(client_id, skip_last_active_client))
+        return [connection for connection in found if connection is not None]
 
     def payloadWithSecretStripped(self, payload: dict[str, Any]) -> dict[str, Any]:
         """`payload`, with what is called `secret` in its arguments starred out."""
@@ -368,9 +247,11 @@ class WslinkHandler:
     ) -> None:
         """Send a result under `rpcid` to the clients that `getAuthenticatedWebsockets` names."""
         for id_ in self._targets(client_id, skip_last_active_client):
-            session = self._sessions[id_]
+            session = self._sessions.get(id_)
+            if session is None:
+                continue
             try:
-                session.send(session.encoder.result(rpcid, content, self.hub.max_frame))
+                self._send(session, session.encoder.result(rpcid, content, self.hub.max_frame))
             except NotSerializable:
                 text = "Method result cannot be serialized"
                 await self.sendWrappedError(rpcid, RESULT_SERIALIZE_ERROR, text, method, id_)
@@ -384,12 +265,16 @@ class WslinkHandler:
             if session is None:
                 continue
             try:
-                session.send(session.encoder.failure(rpcid, error, self.hub.max_frame))
+                self._send(session, session.encoder.failure(rpcid, error, self.hub.max_frame))
             except NotSerializable:
-                session.send(session.encoder.failure(rpcid, {"code": code, "message": message}, self.hub.max_frame))
+                plain = {"code": code, "message": message}
+                self._send(session, session.encoder.failure(rpcid, plain, self.hub.max_frame))
+
+    def _send(self, session: Session, message: Message) -> None:
+        self.hub.on_loop(partial(session.send, message))
 
     def _targets(self, client_id: str | None, skip_last_active_client: bool) -> list[str]:
-        known = [id_ for id_ in self._sessions if self.isClientAuthenticated(id_)]
+        known = [id_ for id_ in tuple(self._sessions) if self.isClientAuthenticated(id_)]
         if skip_last_active_client:
             last = self.web_app.last_active_client_id if self.web_app is not None else None
             return [id_ for id_ in known if id_ != last]

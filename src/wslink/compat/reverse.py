@@ -48,14 +48,23 @@ class ReverseWebAppServer(AbstractWebApp):
         """
         if port_callback is not None:
             port_callback(0)
-        self._serving = asyncio.get_running_loop().create_future()
+        if not self._life.ending:
+            self._use_thread([self._ws_handler.hub])
         if self.handle_signals:
             self._life.handle_signals()
+        try:
+            await self._life.run(self._serve_noting())
+        finally:
+            self._life.release_signals()
+            await self._life.leave_thread()
+
+    async def _serve_noting(self) -> None:
+        """On the event loop that serves clients."""
+        self._serving = asyncio.get_running_loop().create_future()
         try:
             if not self._life.ending:
                 await self._serve()
         finally:
-            self._life.release_signals()
             self._serving.set_result(None)
 
     async def _serve(self) -> None:
@@ -65,12 +74,12 @@ class ReverseWebAppServer(AbstractWebApp):
         if not self._config.get("reconnect"):
             await self._reverse.carry(connected)
             return
-        self._ws_handler.hub.on_connect.append(self._begin_life)
+        self._ws_handler.hub.on_change.append(self._begin_life)
         await self._reverse.serve(connected)
 
-    def _begin_life(self, client_id: str) -> None:
+    def _begin_life(self) -> None:
         """Watch clients from the first one on: it may come as late as it likes."""
-        self._ws_handler.hub.on_connect.remove(self._begin_life)
+        self._ws_handler.hub.on_change.remove(self._begin_life)
         self._life.begin([self._ws_handler.hub])
 
     async def _shut_down(self) -> None:

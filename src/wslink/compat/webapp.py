@@ -20,6 +20,7 @@ from wslink.http import origin
 from wslink.http.endpoint import Endpoint, EndpointOptions
 from wslink.http.site import Site
 from wslink.http.static import PublicResource
+from wslink.hub.hub import Hub
 from wslink.hub.life import announce
 from wslink.server.limits import limits_with
 
@@ -121,15 +122,21 @@ class WebAppServer(AbstractWebApp):
             raise
 
     async def _listen(self) -> None:
+        hubs = {handler.hub for handler in self._ws_handlers}
+        self._use_thread(hubs)
         if self.handle_signals:
             self._life.handle_signals()
         self._add_static_routes()
+        await self._life.run(self._open(hubs))
+
+    async def _open(self, hubs: set[Hub]) -> None:
+        """On the event loop that serves clients."""
         self._site = Site(
             self.app, self.host, self.port, self.ssl_context, transparent=(http_headers,),
             max_clients=sum(handler.hub.limits.max_clients for handler in self._ws_handlers),
         )  # fmt: skip
         self._port = await self._site.start()
-        self._life.begin({handler.hub for handler in self._ws_handlers})
+        self._life.begin(hubs)
 
     async def _fail(self, error: BaseException) -> None:
         if isinstance(error, OSError):

@@ -15,7 +15,7 @@ from wslink.errors import UsageError
 from wslink.http.endpoint import SHUT_DOWN_TIMEOUT
 from wslink.http.tokens import read_token
 from wslink.session.identity import Opening
-from wslink.session.ports import SessionOwner
+from wslink.session.ports import FrameReceiver, SessionOwner
 from wslink.session.session import Renew, Session
 from wslink.session.state import State
 from wslink.transport.aiohttp import AiohttpConnection
@@ -44,7 +44,7 @@ class SuccessiveSessions:
 
     def __init__(self, begin: Callable[[Renew], Session]) -> None:
         self._begin = begin
-        self._session = begin(self._renew)
+        self._session: FrameReceiver = begin(self._renew)
         self._awaited = True  # nobody may be at the other end for as long as nothing comes
 
     @property
@@ -59,7 +59,8 @@ class SuccessiveSessions:
     def receive(self, binary: bool, data: Buffer | str) -> None:
         if self._awaited:
             self._awaited = False
-            self._session.expect_hello()
+            if isinstance(self._session, Session):
+                self._session.expect_hello()
         self._session.receive(binary, data)
 
     def resume(self) -> None:
@@ -71,20 +72,42 @@ class SuccessiveSessions:
     def close(self, code: int, reason: str) -> None:
         self._session.close(code, reason)
 
+    def take(self, receiver: FrameReceiver) -> None:
+        """A client has returned to its session, over this connection, or has returned over another (RES-6, RES-9)."""
+        if isinstance(receiver, Session):
+            receiver.renew = self._renew
+        self._session = receiver
+
     def next_client(self) -> None:
         """Another client has come."""
         self._session.closed()
-        self._session = self._begin(self._renew)
+        self._session = session = self._begin(self._renew)
         self._awaited = False
-        self._session.expect_hello()
+        session.expect_hello()
 
     def _renew(self, hello: Request) -> None:
         before = self._session
+        assert isinstance(before, Session)
         held = before.give_up_held()
         self.next_client()
+        assert isinstance(self._session, Session)
         self._session.succeed(before, hello)
         for frame in held:
             self._session.receive(*frame)
+
+
+class SharedConnection(AiohttpConnection):
+    """A connection whose clients come and go.
+
+    Attributes:
+        sessions: those of its clients; None until it has begun.
+    """
+
+    sessions: SuccessiveSessions | None = None
+
+    def carry(self, receiver: FrameReceiver) -> None:
+        if self.sessions is not None:
+            self.sessions.take(receiver)
 
 
 class ReverseConnection:
@@ -169,10 +192,11 @@ class ReverseConnection:
                 return
             stack.push_async_callback(socket.close)
             connected()
-            self._connection = connection = AiohttpConnection(
+            self._connection = connection = SharedConnection(
                 socket, client_transport(socket), self._heartbeat, self._host.limits, client_guard(socket)
             )
             sessions = SuccessiveSessions(lambda renew: self._session(connection, renew))
+            connection.sessions = sessions
             connection.on_ping = lambda payload: sessions.next_client() if payload == NEW_PEER else None
             await connection.run(sessions)
 
@@ -224,7 +248,7 @@ class ReverseConnection:
             hello_timeout=False,
             renew=renew,
         )
-        session.resumable = False  # several sessions use the connection in turn
+        session.resumable = self._client_id is None  # clients that all have one name cannot be told from one another
         return session
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from functools import partial
 from typing import Any, Protocol
 
+from wslink.errors import CLIENT_ERROR, CallError
+from wslink.session.client_calls import OnProgress
 from wslink.session.identity import Identity
 from wslink.session.view import SessionView
+from wslink.wire.messages import DISCONNECTED
 
 
 class Membership(Protocol):
@@ -92,10 +96,47 @@ class Client:
         known = {"client": self.id, "user": self.user, "address": self.address}
         return {name: value for name, value in known.items() if value}
 
+    async def call(
+        self,
+        method: str,
+        /,
+        *args: Any,
+        timeout: float | None = None,
+        on_progress: OnProgress | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call a function that the client's page offers under a name (`link.handle`), and return its result.
+
+        A call that is given up, by its timeout or because its task is cancelled, is cancelled in the page too. It
+        outlives a connection that is lost: the client gets it once when it returns. In another thread than the event
+        loop's it may be awaited on any event loop, such as in `asyncio.run`; the call is then made on the server's.
+
+        Args:
+            args, kwargs: may hold bytes and NumPy arrays anywhere. `timeout` and `on_progress` are never the page's.
+            timeout: seconds in all; until the client has gone unless given.
+            on_progress: called with what the handler reports of its progress, on the event loop's thread.
+
+        Raises:
+            CallError: the page failed it, with its code and data; or it cannot be called.
+            ClientGone: the client left for good before it answered.
+            TimeoutError: there was no response in time.
+            NotSerializable: an argument cannot be sent.
+        """
+        calls = self._session.calls
+        if calls is None:
+            raise CallError(
+                CLIENT_ERROR, f"client {self.id} cannot be called: it did not announce the feature 'handle'"
+            )
+        call = calls.call(method, args, kwargs, timeout, on_progress)
+        if asyncio.get_running_loop() is calls.loop:
+            return await call
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, calls.loop))
+
     def disconnect(self, reason: str = "") -> None:
-        """End its connection with code 1000, after what waits for it. From the event loop's thread or the
-        application's; safe to call more than once."""
-        self._on_loop(partial(self._session.close, 1000, reason))
+        """End its connection for good, after what waits for it has gone: with code 4002, at which the client does not
+        connect again, but shows `reason`. Of a client that has lost its connection the session ends; it comes back as a
+        new client. From the event loop's thread or the application's; safe to call more than once."""
+        self._on_loop(partial(self._session.close, DISCONNECTED, reason))
 
     def __repr__(self) -> str:
         return f"<Client {self.id}{f' of {self.user}' if self.user else ''}>"
@@ -125,3 +166,12 @@ class Clients(Mapping[str, Client]):
 
     def __repr__(self) -> str:
         return f"<Clients {list(self._clients)}>"
+
+    async def call_all(
+        self, method: str, args: Sequence[Any], kwargs: dict[str, Any], timeout: float | None
+    ) -> dict[str, Any]:
+        """See App.call_all."""
+        clients = list(self._clients.values())
+        calls = (client.call(method, *args, timeout=timeout, **kwargs) for client in clients)
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        return {client.id: outcome for client, outcome in zip(clients, outcomes, strict=True)}

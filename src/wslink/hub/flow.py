@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from wslink.hub.quality import QualityController
+from wslink.hub.quality import QualityController, Rendered
 from wslink.session.congestion import CongestionController
 from wslink.session.flow import FlowControl
 from wslink.session.window import DeliveryWindow, Settled
@@ -41,6 +41,8 @@ class SubscriptionFlow:
     def observe(self, settled: Settled) -> None:
         """The page has dealt with a publication."""
         self.lag, self.rtt = settled.age, settled.rtt
-        if isinstance(settled.label, float) and math.isfinite(self.line.min_rtt):
-            self.controller.observe(settled.label, settled.size, settled.age, self.line.min_rtt, self.line.rate)
+        label, line = settled.label, self.line
+        if isinstance(label, Rendered) and math.isfinite(line.min_rtt):
+            whole = settled.size * label.parts
+            self.controller.observe(label.quality, whole, settled.age, line.min_rtt, line.rate)
         self.window.quality = self.controller.quality

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from wslink.console import say
+from wslink.errors import UsageError
 from wslink.hub.application import ApplicationThread
 from wslink.hub.hub import Hub
 from wslink.hub.io_thread import IoThread
@@ -57,12 +58,37 @@ class Life:
         self, make_loop: Callable[[], asyncio.AbstractEventLoop], hubs: Iterable[Hub], stop_timeout: float
     ) -> None:
         """Let a thread with an event loop of its own serve the clients of `hubs`, from now on; what belongs to the
-        application runs on the running event loop. See IoThread."""
+        application runs on the running event loop. See IoThread.
+
+        Raises:
+            UsageError: if one serves them already, or there is no such event loop.
+        """
+        hubs = tuple(hubs)
+        if any(hub.application is not None for hub in hubs):
+            raise UsageError("what has a thread of its own for its clients has one server at a time")
         self.thread = IoThread(make_loop, stop_timeout)
         self._attached = tuple(hubs)
         self._applications = tuple(ApplicationThread(self.thread.loop, hub.service.ordering) for hub in self._attached)
         for hub, application in zip(self._attached, self._applications, strict=True):
             hub.attach(application)
+
+    async def leave_thread(self) -> None:
+        """End the thread, if there is one, and with it what it runs. From the application's event loop."""
+        thread = self.thread
+        if thread is None:
+            return
+        if not self._elsewhere(self._detach):
+            self._detach()
+        await self.wait_ended()
+        self.thread = None
+
+    def _detach(self) -> None:
+        """The application's thread serves clients again, if any."""
+        attached, self._attached = self._attached, ()
+        for hub in attached:
+            hub.detach()
+        if self.thread is not None and attached:
+            self.thread.end()
 
     async def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await `coroutine` on the event loop that serves clients."""
@@ -82,7 +108,7 @@ class Life:
     def handle_signals(self) -> None:
         """Stop at SIGINT and SIGTERM. From inside the running event loop; before the port accepts, so that a signal at
         any time stops the server in order."""
-        self._signals.handle(self.stop_soon)
+        self._signals.handle(self.stop_soon, early=self.thread.loop if self.thread is not None else None)
 
     def release_signals(self) -> None:
         """Give SIGINT and SIGTERM back. Safe to call more than once."""
@@ -155,10 +181,7 @@ class Life:
             await shut_down()
         finally:
             self._ended.set()
-            if self.thread is not None:
-                for hub in self._attached:
-                    hub.detach()
-                self.thread.end()
+            self._detach()
 
     def _clients_changed(self) -> None:
         if any(hub.sessions for hub in self._hubs):

@@ -10,12 +10,14 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
 from functools import partial
+from time import monotonic
 from typing import Any, Protocol, TypeVar
 
-from wslink.errors import NotSerializable
-from wslink.hub.audience import Member
+from wslink.errors import RAISED, NotSerializable
 from wslink.hub.filters import Tag, Tags
-from wslink.hub.flow import SubscriptionFlow
+from wslink.hub.quality import Rendered
+from wslink.hub.viewer import Seen, Viewer
+from wslink.session.send_queue import left
 from wslink.wire.codec import Encoder
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -24,27 +26,10 @@ STILL_AFTER = 0.2
 """Seconds without a change after which a viewer is called once more, for the sharp picture."""
 STEPS = 10
 """Quality steps between 0 and 1 of viewers that share."""
-
-
-class Seen(Member, Protocol):
-    """A subscription, as rendering on demand needs it."""
-
-    flow: SubscriptionFlow | None
-
-    @property
-    def quality(self) -> float: ...
-
-    @property
-    def rate(self) -> float: ...
-
-    @property
-    def rtt(self) -> float: ...
-
-    @property
-    def lag(self) -> float: ...
-
-    @property
-    def dropped(self) -> int: ...
+SMOOTHING = 0.25
+"""How much the latest call counts in what calls take."""
+WORTH_A_TIMER = 0.002
+"""Seconds that calls have to take so that one is made before the line has nothing left to carry."""
 
 
 class Stage(Protocol):
@@ -56,7 +41,7 @@ class Stage(Protocol):
     check: Callable[[Any, Tags | None], None] | None
     """Raises UsageError for a payload that is not as the topic declares."""
 
-    def deliver_to(self, subscription: Any, packed: Any, label: float | None, slot: Hashable) -> None:
+    def deliver_to(self, subscription: Any, packed: Any, label: Rendered | None, slot: Hashable) -> None:
         """Send one subscription what was encoded for its session."""
 
 
@@ -68,67 +53,6 @@ class Stagehand(Protocol):
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
         """Run a coroutine as a task."""
-
-
-class Viewer:
-    """A subscriber, as the function that renders for it sees it.
-
-    Attributes:
-        client_id: the client's id; where viewers share, that of the one that is rendered for first.
-        quality: the quality to render at, from 0.05 to 1.
-        still: whether nothing has changed for 200 ms: `quality` is 1, and this is the last call before a change.
-        memory: for the function to keep what it likes as long as the subscription lasts, other filters included, such
-            as what the viewer has been sent. Empty for each call where viewers share.
-    """
-
-    __slots__ = ("_again", "_subscription", "client_id", "memory", "quality", "still")
-
-    def __init__(self, subscription: Seen, quality: float, still: bool, memory: dict[str, Any]) -> None:
-        self.client_id: str = subscription.client_id
-        self.quality: float = quality
-        self.still: bool = still
-        self.memory: dict[str, Any] = memory
-        self._subscription = subscription
-        self._again = False
-
-    @property
-    def filter(self) -> dict[str, Any]:
-        """Its filter; {} for everything."""
-        return self._subscription.filter
-
-    def matches(self, tags: Tags) -> bool:
-        """Whether a publication with `tags` is for it."""
-        return self._subscription.matches(tags)
-
-    @property
-    def rate(self) -> float:
-        """Bytes per second that its line carries; 0 while unknown."""
-        return self._subscription.rate
-
-    @property
-    def rtt(self) -> float:
-        """Seconds from the beginning of a publication's sending until the page had dealt with it; 0 while unknown."""
-        return self._subscription.rtt
-
-    @property
-    def lag(self) -> float:
-        """Seconds from a publication until the page had dealt with it; 0 while unknown."""
-        return self._subscription.lag
-
-    @property
-    def dropped(self) -> int:
-        """Publications that a newer one replaced before they were sent."""
-        return self._subscription.dropped
-
-    def again(self) -> None:
-        """Call once more when it can take another publication, although nothing changes: there is more to send.
-        Without effect where viewers share."""
-        self._again = True
-
-    @property
-    def wants_more(self) -> bool:
-        """Whether `again` was called."""
-        return self._again
 
 
 Render = Callable[[Viewer], Any]
@@ -165,7 +89,7 @@ class _Rendering:
 class _Seat:
     """One viewer's place: what it is to be called for, and whether it is being called."""
 
-    __slots__ = ("called", "due", "memory", "still", "subscription", "timer", "watching", "woken")
+    __slots__ = ("ahead", "called", "due", "memory", "still", "subscription", "timer", "took", "watching", "woken")
 
     def __init__(self, subscription: Seen) -> None:
         self.subscription = subscription
@@ -177,6 +101,10 @@ class _Seat:
         self.watching = False
         self.woken = False
         self.timer: asyncio.TimerHandle | None = None
+        self.took = 0.0
+        """Seconds that the latest calls have taken, about."""
+        self.ahead: asyncio.TimerHandle | None = None
+        """Looks at it again when what it is called for would be ready in time."""
 
     @property
     def room(self) -> bool:
@@ -190,12 +118,24 @@ class _Seat:
             self.timer.cancel()
             self.timer = None
 
+    def look(self) -> None:
+        """It is looked at now, and not later."""
+        self.woken = False
+        if self.ahead is not None:
+            self.ahead.cancel()
+            self.ahead = None
+
+    def early(self, waiting: int) -> float:
+        """Seconds for which what waits for it keeps its line busy, beyond what a call takes; infinite if unknown."""
+        rate = self.subscription.rate
+        return waiting / rate - self.took if rate else math.inf
+
 
 class OnDemand:
     """Calls a function for each viewer of a topic that can take a publication. On the event loop's thread.
 
-    A viewer can take one when its window is open and nothing of the topic waits in its queue; of a client without
-    `flow`, which has no window, when nothing of it waits.
+    A viewer can take one when its window is open and nothing of the topic waits in its queue, or only what its line
+    carries while the function is at work; of a client without `flow`, which has no window, when nothing of it waits.
 
     Args:
         stage: the topic.
@@ -229,6 +169,7 @@ class OnDemand:
         seat = self._seats.pop((subscription.session, subscription.id), None)
         if seat is not None:
             seat.rest()
+            seat.look()
             seat.due = False
 
     def changed(self, tags: Mapping[str, Tag] | None = None) -> None:
@@ -258,22 +199,32 @@ class OnDemand:
             asyncio.get_running_loop().call_soon(self._look_at, seat, context=contextvars.Context())
 
     def _look_at(self, seat: _Seat) -> None:
-        seat.woken = False
-        if not seat.due or seat.called or not seat.subscription.active or not seat.room:
-            return
-        queue = seat.subscription.session.queue
-        if queue.holds(self._stage.name):
-            if not seat.watching:
-                seat.watching = True
-                queue.watch(self._stage.name, lambda: self._free(seat))
+        seat.look()
+        if not seat.due or seat.called or not seat.subscription.active or not seat.room or self._too_early(seat):
             return
         seat.due, seat.called = False, True
-        subscription = seat.subscription
+        subscription, begun = seat.subscription, monotonic()
         rendering = self._render(subscription, Viewer(subscription, self._quality(seat), seat.still, seat.memory))
         if rendering.outcome.done():
-            self._finish(seat, subscription, rendering)
+            self._finish(seat, subscription, rendering, begun)
         else:
-            rendering.outcome.add_done_callback(lambda _: self._finish(seat, subscription, rendering))
+            rendering.outcome.add_done_callback(lambda _: self._finish(seat, subscription, rendering, begun))
+
+    def _too_early(self, seat: _Seat) -> bool:
+        """Whether what is called for now would be ready while earlier publications of the topic still wait for the
+        viewer: it is looked at again in time."""
+        name, queue = self._stage.name, seat.subscription.session.queue
+        if not queue.holds(name):
+            return False
+        early = seat.early(left(queue, name))
+        if early <= 0:
+            return False
+        if not seat.watching:
+            seat.watching = True
+            queue.watch(name, lambda: self._free(seat))
+        if seat.took > WORTH_A_TIMER and early < math.inf:
+            seat.ahead = asyncio.get_running_loop().call_later(early, self._wake, seat, context=contextvars.Context())
+        return True
 
     def _free(self, seat: _Seat) -> None:
         """Nothing of the topic waits for its client any more."""
@@ -301,7 +252,7 @@ class OnDemand:
                 self._server.spawn(self._await(outcome, rendering))
             else:
                 rendering.outcome.set_result(outcome)
-        except Exception:
+        except RAISED:
             self._failed(rendering)
         return rendering
 
@@ -315,7 +266,7 @@ class OnDemand:
     async def _await(self, outcome: Awaitable[Any], rendering: _Rendering) -> None:
         try:
             rendering.outcome.set_result(await outcome)
-        except Exception:
+        except RAISED:
             self._failed(rendering)
         finally:
             rendering.outcome.cancel()  # if the server has stopped meanwhile
@@ -324,9 +275,10 @@ class OnDemand:
         logger.exception("topic %s: %r raised", self._stage.name, self.function)
         rendering.outcome.set_result(None)
 
-    def _finish(self, seat: _Seat, subscription: Seen, rendering: _Rendering) -> None:
+    def _finish(self, seat: _Seat, subscription: Seen, rendering: _Rendering, begun: float) -> None:
         """Send a viewer what was rendered, unless its filter has changed, and see whether it is to be called again."""
         seat.called = False
+        seat.took += (monotonic() - begun - seat.took) * SMOOTHING
         if rendering.outcome.cancelled() or not subscription.active:
             self._wake(seat)
             return
@@ -336,10 +288,10 @@ class OnDemand:
                 if self._stage.check is not None:
                     self._stage.check(rendering.outcome.result(), None)
                 packed = rendering.packed(subscription.session.encoder)
-                label = None if viewer.still else viewer.quality
+                label = None if viewer.still else Rendered(viewer.quality, viewer.parts)
                 slot = (self._stage.name, "on demand", subscription.id)
                 self._stage.deliver_to(subscription, packed, label, slot)
-            except Exception as error:
+            except RAISED as error:
                 logger.error("topic %s: what %r returned cannot be sent: %s", self._stage.name, self.function, error)
         seat.due = seat.due or (viewer.wants_more and not self._share)
         self._wake(seat)

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from wslink.errors import UsageError
 from wslink.hub.audience import Audience, MemberT, Registry, Targets
 from wslink.hub.filters import Tag, Tags, check_tags
+from wslink.hub.quality import Rendered
 from wslink.hub.recipients import Recipients
 from wslink.hub.relay import UNVERSIONED, Outgoing, Relay
 from wslink.hub.retained import Retained, RetainedValue
@@ -89,14 +90,14 @@ class Publishing(Audience[MemberT]):
         self,
         subscription: MemberT,
         packed: Any,
-        label: float | None,
+        label: Rendered | None,
         slot: Hashable = None,
         tags: Tags | None = None,
     ) -> None:
         """Send one subscription what was encoded for its session. On the event loop's thread.
 
         Args:
-            label: the quality it was rendered at; None for what says nothing of the quality that fits.
+            label: what it was rendered at; None for what says nothing of the quality that fits.
             slot, tags: see `_slot` and `publish`.
         """
         session = subscription.session
@@ -243,7 +244,7 @@ class Publishing(Audience[MemberT]):
             for session in sessions:
                 if slot is not None and session.flow is not None and ids:
                     gates = session.flow.gates(ids)
-                    label = gates[0].quality if gates else None
+                    label = Rendered(gates[0].quality) if gates else None
                     session.send_within(message, slot, (self.name,), gates, label, (ids, tags), self.lane)
                 elif call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
                     session.send(message, slot, (self.name, call.id), self.lane)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 TARGET_AGE = 0.1
 """Seconds over the line's own round trip."""
 TARGET_RATE = 30.0
@@ -14,6 +16,18 @@ STEP_DOWN, STEP_UP = 0.25, 1.2
 GAIN = 0.4
 """How far one frame moves the quality to where it points; all the way where its load is `FAR` or more."""
 FAR = 2.0
+
+
+class Rendered(NamedTuple):
+    """Says of a publication what it was rendered at.
+
+    Attributes:
+        quality: from 0 to 1.
+        parts: of how many of its kind it is one.
+    """
+
+    quality: float
+    parts: int = 1
 
 
 class QualityController:
@@ -48,7 +62,7 @@ class QualityController:
 
         Args:
             quality: what it was rendered at.
-            size: its bytes.
+            size: its bytes; of the whole picture where it is a part of one.
             age: from its rendering to the arrival of its acknowledgement.
             line_delay: the line's own round trip.
             line_rate: what the line carries per second; 0 while unknown.

@@ -88,6 +88,11 @@ class Subscription:
         """Publications that a newer one replaced before they were sent, with "latest" delivery."""
         return self.flow.window.dropped if self.flow is not None else 0
 
+    @property
+    def window(self) -> int:
+        """Publications that may be on their way to its page; 0 for a client that acknowledges nothing."""
+        return self.flow.window.size if self.flow is not None else 0
+
     def __repr__(self) -> str:
         return f"<Subscription {self.id} of {self.client_id} to {self.topic.name} {self.filter}>"
 

@@ -33,6 +33,9 @@ WAITING_READ, PAIRED_READ = 16 * 1024, 256 * 1024
 _READ = memoryview(bytearray(PAIRED_READ))
 """Where all peers' bytes are read to. They are taken out of it before anything else is read."""
 
+GONE = 1014
+"""The code by which a peer is told that the other one has gone without a close frame. 1001 would say that it does not
+come back (RES-6)."""
 CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to answer a close frame."""
 
@@ -115,7 +118,7 @@ class Member(Side, asyncio.BufferedProtocol):
             # It has been told, and answers; if not, that is its own end.
             asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, partner.abort)
         elif isinstance(partner, Member):
-            partner.end(1001, "the other side has gone")
+            partner.end(GONE, "the other side has gone")
         if not self.ended.done():
             self.ended.set_result(None)
 

@@ -33,7 +33,7 @@ class Array:
     `wslink.RawArray`, which may stand in the place of `np.ndarray`, as may `Any`.
 
     Args:
-        dtype: as NumPy's `dtype.str`: "<f4", "|u1", "<i8", ... or "" for any.
+        dtype: as in `dtype.str` of NumPy: `"<f4"`, `"|u1"`, `"<i8"` and the like; "" for any.
         shape: for each dimension its length, a symbol, or None for any length. A symbol has one length in all arrays of
             a call. Without any dimension, arrays of every shape are taken.
 

@@ -33,6 +33,15 @@ class Caller(Protocol):
     @property
     def address(self) -> str: ...
     def disconnect(self, reason: str = "") -> None: ...
+    async def call(
+        self,
+        method: str,
+        /,
+        *args: Any,
+        timeout: float | None = None,
+        on_progress: Callable[[Any], object] | None = None,
+        **kwargs: Any,
+    ) -> Any: ...
 
 
 class Call(msgspec.Struct, eq=False):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from wslink.errors import CLIENT_ERROR, CallError
 from wslink.wire.show import shown
 from wslink.wire.value import Value
+
+MAX_MESSAGE = 4096
+"""Characters of an error's message that are kept: it may be as large as a message of the other end."""
 
 
 class PendingCalls:
@@ -39,7 +43,7 @@ class PendingCalls:
         if response is not None and response.done() and not response.cancelled():
             response.exception()  # is retrieved, should the sending have failed before it
 
-    def settle(self, id_: str, message: dict[str, Value]) -> bool:
+    def settle(self, id_: str, message: Mapping[str, Value]) -> bool:
         """Take a response; whether a call waited for it."""
         response = self._waiting.get(id_)
         if response is None or response.done():
@@ -69,6 +73,7 @@ class PendingCalls:
 def call_error(error: Value) -> CallError:
     """What a response's `error` is for the caller, whatever the other end sent."""
     if not isinstance(error, dict):
-        return CallError(CLIENT_ERROR, f"the server sent an error that is not a map: {shown(error)}")
-    code = error.get("code")
-    return CallError(code if isinstance(code, int) else CLIENT_ERROR, str(error.get("message")), error.get("data"))
+        return CallError(CLIENT_ERROR, f"the response is an error that is not a map: {shown(error)}")
+    code, message = error.get("code"), error.get("message")
+    text = message[:MAX_MESSAGE] if isinstance(message, str) else shown(message)
+    return CallError(code if isinstance(code, int) else CLIENT_ERROR, text, error.get("data"))

@@ -7,6 +7,7 @@ import hmac
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
@@ -202,7 +203,8 @@ class App(Offering, Clientele, Sharing):
     def _authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
         """Let the secret decide, or an included protocol that wants to."""
         if self._included is not None and self._included.validators and credentials.has_secret:
-            return self._included.identify(credentials)
+            verdict: Awaitable[Identity | None] = self._hub.perform(partial(self._included.identify, credentials))
+            return verdict
         secret = credentials.secret
         if not credentials.has_secret:  # HELLO-7
             accepted = credentials.opening.same_origin and not self._pages_need_secret

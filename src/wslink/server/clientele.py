@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from wslink.hub.clients import Clients
 from wslink.hub.hub import ClientHandler, Hub
@@ -42,3 +42,8 @@ class Clientele:
     def clients(self) -> Clients:
         """The clients that have come in and not gone for good, by id, oldest first: also those that may return."""
         return self._hub.clients
+
+    async def call_all(self, method: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> dict[str, Any]:
+        """Call a function of every client, at once: its result, or the error that `Client.call` would raise, by client
+        id. Those that offer none are among them, with a CallError."""
+        return await self._hub.clients.call_all(method, args, kwargs, timeout)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from wslink.rpc.call import Call
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.progress import Reporter
+from wslink.session.client_calls import ClientCalls
 from wslink.session.detachable import Detachable
 from wslink.session.entries import Entry
 from wslink.session.pace import Pace
@@ -36,6 +37,20 @@ class Cancellable(Detachable):
         self.encoder = V2_WITH_ARRAYS
         self._decoder.accept_arrays()
 
+    def accept_calls(self) -> None:
+        """Let the server call methods of the client, from now on (HND)."""
+        self.calls = ClientCalls(self, self._max_frame)
+
+    @property
+    def awaits_response(self) -> bool:
+        """Whether the server waits for a response of the client's."""
+        return self.calls is not None and len(self.calls) > 0
+
+    def read_on(self) -> None:
+        """A response is waited for, which must be read past what waits for its turn."""
+        if self._pace is not None:
+            self._pace.read_on()
+
     def accept_ends(self) -> None:
         """Drop messages that the client ends before they are whole, from now on (CAN-3)."""
         assert self._decoder is not None
@@ -57,11 +72,11 @@ class Cancellable(Detachable):
         """The client gave up a call of its own (CAN-1, CAN-2)."""
         is_running = self._dispatcher.cancel(id_)
         progress, entries = self.queue.newest((PROGRESS, id_)), self.queue.named.entries(id_)
-        self._withdraw([entry for entry in entries if entry.names == (id_,) or entry is progress])
+        self.withdraw([entry for entry in entries if entry.names == (id_,) or entry is progress])
         if not is_running:
             self._watched = (self._pace is not None and self._pace.withdraw(id_)) or self._watched
 
-    def _withdraw(self, entries: list[Entry]) -> None:
+    def withdraw(self, entries: list[Entry]) -> None:
         """Send no more of messages that wait."""
         if entries:
             messages = len(self.queue)

@@ -54,3 +54,12 @@ class Duties(Stateful):
     def start_streams(self) -> None:
         """Stream from now on (STR)."""
         raise NotImplementedError
+
+    def accept_calls(self) -> None:
+        """Let the server call methods of the client, from now on (HND)."""
+        raise NotImplementedError
+
+    @property
+    def awaits_response(self) -> bool:
+        """Whether the server waits for a response of the client's."""
+        raise NotImplementedError

@@ -14,6 +14,7 @@ from wslink.session.withdrawn import Withdrawn
 from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.extensions import PASSING
 from wslink.wire.frames import Buffer
+from wslink.wire.heads import is_packed_response
 
 CREDIT = 16
 """Frames, or 8 KiB of them, that are taken from a client before the clock is asked."""
@@ -39,6 +40,13 @@ def is_extension(data: Buffer | str) -> bool:
     return data[HEADER_LENGTH] >> 4 == FIXARRAY and data[HEADER_LENGTH + 1] in PASSING and not any(data[4:8])
 
 
+def is_response(data: Buffer | str) -> bool:
+    """Whether a frame holds a response whole: a map without a method (HND-1)."""
+    if isinstance(data, str) or any(data[4:8]) or int.from_bytes(data[8:12], "little") != len(data) - HEADER_LENGTH:
+        return False
+    return is_packed_response(memoryview(data)[HEADER_LENGTH:])
+
+
 class Source(Protocol):
     """Where frames come from (session.ports.Transport)."""
 
@@ -58,6 +66,10 @@ class Taker(Protocol):
 
     credit: int
     state: State
+
+    @property
+    def awaits_response(self) -> bool:
+        """Whether the server waits for a response of the client's."""
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Take a frame."""
@@ -114,8 +126,8 @@ class Intake:
     """
 
     __slots__ = (
-        "_began", "_behind", "_frames", "_limit", "_marked", "_paused", "_queued", "_session", "_source", "_taken",
-        "_turns", "_withdrawn", "waiting",
+        "_began", "_behind", "_frames", "_limit", "_marked", "_passing", "_paused", "_queued", "_session", "_source",
+        "_taken", "_turns", "_withdrawn", "waiting",
     )  # fmt: skip
 
     def __init__(self, session: Taker, source: Source, turns: Turns, behind: Callable[[], bool], limit: int) -> None:
@@ -127,6 +139,8 @@ class Intake:
         self._behind = behind
         self._limit = limit
         self._frames: deque[tuple[bool, Buffer | str]] = deque()
+        self._passing: deque[tuple[bool, Buffer | str]] = deque()
+        """Those that pass what waits for its turn, and could not at once."""
         self._marked = False  # whether `_turned` will be called when this turn of the event loop has ended
         self._began = 0.0  # when that was asked for
         self._paused = False
@@ -143,9 +157,16 @@ class Intake:
             if self._is_its_turn():
                 session.credit = CREDIT
                 return False
-        elif is_extension(data) and self._is_its_turn():
-            return False  # acknowledgements, by which what waits may go, and calls that are given up
-        self._hold(binary, data)
+        elif is_extension(data) or (session.awaits_response and is_response(data)):
+            # Acknowledgements, by which what waits may go; calls that are given up; what running calls wait for.
+            if not self._passing and self._is_its_turn():
+                return False
+            self._hold(binary, data, self._passing)
+            self.wake()
+            return True
+        self._hold(binary, data, self._frames)
+        if not self._behind():
+            self.wake()
         return True
 
     def _is_its_turn(self) -> bool:
@@ -162,40 +183,53 @@ class Intake:
         if not self._frames and not self._behind():
             self._session.credit = CREDIT
 
-    def _hold(self, binary: bool, data: Buffer | str) -> None:
+    def _hold(self, binary: bool, data: Buffer | str, frames: deque[tuple[bool, Buffer | str]]) -> None:
         kept = data if isinstance(data, (bytes, str)) else bytes(data)
-        self._frames.append((binary, kept))
+        frames.append((binary, kept))
         self.waiting += len(kept) + OVERHEAD
         session = self._session
         session.credit = -1
-        if self.waiting > (0 if session.state is NEW else PAUSE_ABOVE) and not self._paused:
+        if self.waiting > (0 if session.state is NEW else self._most) and not self._paused:
             self._paused = True
             self._source.pause_reading()
             session.hears(False)
         if self.waiting > self._limit:
             session.close(1008, f"over max_held ({self._limit} bytes) of calls wait: the client sends too fast")
-        elif not self._behind():
-            self.wake()
+
+    @property
+    def _most(self) -> int:
+        """Bytes that wait above which the client is not read from. A response may stand behind them."""
+        return max(self._limit // 2, PAUSE_ABOVE) if self._session.awaits_response else PAUSE_ABOVE
+
+    def read_on(self) -> None:
+        """A response is waited for: read more before reading pauses."""
+        if self._paused and self.waiting <= self._most:
+            self._resume()
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._source.resume_reading()
+        self._session.hears(True)
 
     @property
     def held(self) -> int:
         """Frames that wait."""
-        return len(self._frames)
+        return len(self._frames) + len(self._passing)
 
     def wake(self) -> None:
         """There may be room: take what waits when it is its turn."""
-        if (self._frames or self._paused) and not self._queued:
+        if (self._frames or self._passing or self._paused) and not self._queued:
             self._queued = True
             self._turns.add(self)
 
     def work(self) -> bool:
         """Take what waits, for a while; whether to be called again."""
-        session, frames, source = self._session, self._frames, self._source
+        session, frames, passing, source = self._session, self._frames, self._passing, self._source
         end = monotonic() + CLIENT_TIME
         source.cork()
-        while frames and session.state is not CLOSED and not self._behind():
-            binary, data = frames.popleft()
-            self._taken += 1
+        while session.state is not CLOSED and (passing or (frames and not self._behind())):
+            self._taken += not passing
+            binary, data = (passing or frames).popleft()
             self.waiting -= len(data) + OVERHEAD
             session.credit = UNLIMITED
             session.receive(binary, data)
@@ -207,10 +241,8 @@ class Intake:
         ready = session.state is not CLOSED and not self._behind()
         session.credit = CREDIT if ready and not frames else -1
         if self._paused and ready and self.waiting <= RESUME_BELOW:
-            self._paused = False
-            source.resume_reading()
-            session.hears(True)
-        self._queued = ready and bool(frames)
+            self._resume()
+        self._queued = session.state is not CLOSED and bool(passing or (ready and frames))
         return self._queued
 
     def withdraw(self, id_: str) -> bool:
@@ -230,7 +262,8 @@ class Intake:
 
     def give_up(self) -> list[tuple[bool, Buffer | str]]:
         """Take nothing of what waits, and let the transport read on; what waited."""
-        waited = list(self._frames)
+        waited = [*self._passing, *self._frames]
+        self._passing.clear()
         self._frames.clear()
         self._withdrawn.clear()
         self.waiting = 0

@@ -10,6 +10,7 @@ from wslink.errors import LimitExceeded, NotSerializable
 from wslink.rpc.call import Caller
 from wslink.rpc.streams import Streams
 from wslink.session.acknowledgements import Acknowledgements
+from wslink.session.client_calls import ClientCalls
 from wslink.session.duties import Duties
 from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
@@ -42,8 +43,8 @@ class Outgoing(Duties):
     """
 
     __slots__ = (
-        "_max_frame", "_notices", "_owner", "_pace", "_sender", "_transport", "acknowledgements", "client", "client_id",
-        "credit", "encoder", "features", "flow", "queue", "resumption", "route", "streams", "subscribing",
+        "_max_frame", "_notices", "_owner", "_pace", "_sender", "_transport", "acknowledgements", "calls", "client",
+        "client_id", "credit", "encoder", "features", "flow", "queue", "resumption", "route", "streams", "subscribing",
     )  # fmt: skip
 
     def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
@@ -58,6 +59,7 @@ class Outgoing(Duties):
         self.acknowledgements: Acknowledgements | None = None
         self.resumption: Resumption | None = None
         self.streams: Streams | None = None
+        self.calls: ClientCalls | None = None
         self._owner = owner
         self._transport = transport
         self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog, self._pump)

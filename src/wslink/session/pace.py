@@ -60,6 +60,10 @@ class Pace:
         """Whether a frame waits for its turn (TURN-1); the session takes it now if not."""
         return self._intake.holds(binary, data)
 
+    def read_on(self) -> None:
+        """A response is waited for, which must be read past what waits for its turn."""
+        self._intake.read_on()
+
     def withdraw(self, id_: str) -> bool:
         """A call that is not known is cancelled; whether it may be among those that wait for their turn (CAN-2)."""
         return self._intake.withdraw(id_)

@@ -314,3 +314,9 @@ def behind(queue: SendQueue) -> int:
     """Bytes that wait behind the largest message that is being sent, those not counted that wait for a gate."""
     heads = (stream.entries[0].cutter for streams in queue._lanes or () for stream in streams)
     return queue.waiting - queue.gated - max((cutter.left for cutter in heads if cutter is not None), default=0)
+
+
+def left(queue: SendQueue, name: Hashable) -> int:
+    """Bytes of the messages of a name that are not sent yet."""
+    waiting = queue.named.entries(name)
+    return sum(entry.message.size if entry.cutter is None else entry.cutter.left for entry in waiting)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wslink import errors
-from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, PeerError
+from wslink.errors import RAISED, AuthenticationError, InvalidRequest, LimitExceeded, PeerError
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
@@ -56,7 +56,7 @@ class Session(Streaming):
     credit: int
 
     __slots__ = (
-        "__weakref__", "_hello_timer", "_received", "_renew",
+        "__weakref__", "_hello_timer", "_received", "renew",
     )  # fmt: skip
 
     def __init__(
@@ -73,7 +73,7 @@ class Session(Streaming):
         # A connection may outlive its request by days.
         kept = opening if opening.request is None else dataclasses.replace(opening, request=None)
         super().__init__(owner, transport, kept, client_id or new_client_id(), route)
-        self._renew = renew
+        self.renew = renew
         self._received = owner.observers.received
         self._dispatcher = Dispatcher(owner.service, self)
         self._watched = True  # whether calls are logged, or may have been cancelled while they waited
@@ -99,7 +99,7 @@ class Session(Streaming):
             return
         if self.acknowledgements is not None and not (type(message) is list and is_uncounted(message)):
             numbered = self.resumption is not None and (message is not INCOMPLETE or is_end(data))  # type: ignore[arg-type]
-            if type(message) is list and self._pace is not None and self.resumption is not None:
+            if type(message) is not Request and self._pace is not None and self.resumption is not None:
                 self.resumption.received.held = self._pace.held  # it may have passed them
             try:
                 if not self.acknowledgements.count(len(data), int.from_bytes(data[:4], "little") if numbered else 0):  # type: ignore[arg-type]
@@ -121,13 +121,16 @@ class Session(Streaming):
             for notify in self._received:
                 notify(self, message)
             self._dispatcher.start(message, self.client)  # type: ignore[arg-type]
-        except Exception:
+        except RAISED:
             self.fail_unforeseen(message)
 
     def take(self, message: Any) -> None:
         """Take one decoded message. Never raises, as `receive`."""
         if type(message) is list and self.state is OPEN:
             self._take_extension(message)
+            return
+        if self.calls is not None and type(message) is dict and "method" not in message:
+            self.calls.settle(message)
             return
         try:
             request = wire.parse_call(message)
@@ -144,7 +147,7 @@ class Session(Streaming):
                 self._handle(request)
         except PeerError as error:
             self.error(request.id, error.code, error.message, error.data)
-        except Exception:
+        except RAISED:
             self.fail_unforeseen(request)
 
     def _take_extension(self, items: list[Any]) -> None:
@@ -177,6 +180,8 @@ class Session(Streaming):
             with contextlib.suppress(PeerError):  # it has arrived all the same: it is not to be sent again
                 number = 0 if self.resumption is None or isinstance(data, str) else int.from_bytes(data[:4], "little")
                 self.acknowledgements.count(len(data), number)
+        if self.calls is not None:
+            self.calls.refuse(error)
         if isinstance(error, LimitExceeded) and self.state is NEW:  # LIM-2
             self._close_early()
         else:
@@ -186,8 +191,8 @@ class Session(Streaming):
         """Hand a request to hello, the dispatcher or its feature. Raises PeerError."""
         system = request.id.startswith("system:") or request.id == "system"
         if system and request.method == wire.HELLO:
-            if self._renew is not None and self.state is OPEN:
-                self._renew(request)
+            if self.renew is not None and self.state is OPEN:
+                self.renew(request)
             else:
                 self._greet(request)
         elif self.state is not OPEN or self.client is None:
@@ -249,10 +254,10 @@ class Session(Streaming):
     # End --------------------------------------------------------------------
 
     def close(self, code: int, reason: str) -> None:
-        """End the session and close its connection. What waits is dropped unless the code is 1000 or 1001."""
+        """End the session and close its connection. What waits is dropped unless the code is 1000, 1001 or 4002."""
         if self.state is CLOSED:
             return
-        if code in (1000, 1001):
+        if code in (1000, 1001, wire.DISCONNECTED):
             self._sender.flush()
         else:
             logger.warning("client %s is disconnected: %s", self.client_id, reason)
@@ -272,6 +277,8 @@ class Session(Streaming):
         if self.acknowledgements is not None:
             self.acknowledgements.stop()
         self.stop_resumption()
+        if self.calls is not None:
+            self.calls.end()
         self._owner.farewell(self)
 
     def _cancel_hello_timer(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from wslink.rpc.call import Caller
 from wslink.rpc.streams import Streams
 from wslink.session.acknowledgements import Acknowledgements
+from wslink.session.client_calls import ClientCalls
 from wslink.session.flow import FlowControl
 from wslink.session.resumption import Resumption
 from wslink.session.send_queue import SendQueue
@@ -31,6 +32,7 @@ class SessionView(Protocol):
         acknowledgements: of what arrives; None for a client to which nothing is acknowledged.
         resumption: what it keeps for its client's return, with `resume`.
         streams: those of its calls; None for a client that knows none.
+        calls: those that the server makes of the client, with `handle`.
         route: what the connection came in by: the owner's own.
     """
 
@@ -45,6 +47,7 @@ class SessionView(Protocol):
     acknowledgements: Acknowledgements | None
     resumption: Resumption | None
     streams: Streams | None
+    calls: ClientCalls | None
     route: Any
 
     @property
@@ -56,6 +59,9 @@ class SessionView(Protocol):
 
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""
+
+    def accept_calls(self) -> None:
+        """Let the server call methods of the client, from now on (HND)."""
 
     def accept_ends(self) -> None:
         """Drop messages that the client ends before they are whole, from now on (CAN-3)."""

@@ -36,6 +36,20 @@ def packed_id(head: Buffer) -> str | None:
     return None
 
 
+def is_packed_response(head: Buffer) -> bool:
+    """Whether the first bytes of a MessagePack envelope are those of a response: its result, or error, stands before
+    any method."""
+    unpacker = msgpack.Unpacker(max_buffer_size=HEAD)
+    unpacker.feed(bytes(head[:HEAD]))
+    with contextlib.suppress(Exception):  # whatever is wrong: it waits for its turn
+        for _ in range(min(unpacker.read_map_header(), MAX_KEYS)):
+            key = unpacker.unpack()
+            if key in ("result", "error", "method"):
+                return bool(key != "method")
+            unpacker.skip()
+    return False
+
+
 def text_id(text: Buffer | str) -> str | None:
     """The id in the first characters of a JSON envelope; None where there is none."""
     head = text[:HEAD]

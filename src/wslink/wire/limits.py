@@ -74,8 +74,10 @@ class Limits:
     """LIM-18: bytes of a session, sent and not acknowledged or waiting, above which it cannot be resumed (RES-4)."""
     max_stream_window: int = 1024
     """LIM-19: items of a stream that its reader may let come before it has taken them."""
+    max_client_calls: int = 64
+    """LIM-20: calls of the server that a client runs at a time."""
     max_broker_backlog: int = 64 * MIB
-    """LIM-20: bytes that wait for the broker between workers above which publications fail."""
+    """LIM-21: bytes that wait for the broker between workers above which publications fail."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 

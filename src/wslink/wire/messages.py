@@ -31,6 +31,8 @@ HANDLES = "handle"
 PROGRESSES = "progress"
 """The feature of progress (PRG)."""
 MALFORMED_ID = "system:malformed:0"  # ERR-5
+DISCONNECTED = 4002
+"""The code that closes the connection of a client that the application disconnects for good."""
 
 _ID = re.compile(r"(rpc|publish|system):(\w+(?:\.\w+)*):(\d+)", re.ASCII)
 _TOPIC = re.compile(r"\w+(?:\.\w+)*", re.ASCII)

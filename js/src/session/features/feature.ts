@@ -14,7 +14,14 @@ export interface FeatureHost {
   /** As `notify`, for what the server acknowledges. */
   urge(items: readonly unknown[]): void;
   /**
-   * Sends no more of a call's message, from the next chunk on (CAN-2).
+   * Sends a message of whatever size when it is its turn; rejects where it cannot be sent.
+   *
+   * @param key - what `withdraw` knows it by.
+   * @param isWanted - asked when its turn has come; where it says no, the message is not sent at all.
+   */
+  post(key: string, message: unknown, isWanted: () => boolean): Promise<void>;
+  /**
+   * Sends no more of a message, from the next chunk on (CAN-2).
    *
    * @param sent - called where all of it has been sent, now or at last because it cannot be ended.
    */
@@ -78,8 +85,9 @@ export class Features {
    */
   receive(message: UnaskedMessage): void {
     for (const feature of this.#all) if (feature.receive?.(message)) return;
-    if (message.kind !== "extension") return;
-    throw new ProtocolError(ErrorCode.invalidRequest, `the server sent a message of type ${message.type}, of no extension that is in use (EXT-4)`);
+    if (message.kind !== "extension" && message.kind !== "call") return;
+    const what = message.kind === "call" ? "call" : `message of type ${message.type}`;
+    throw new ProtocolError(ErrorCode.invalidRequest, `the server sent a ${what}, of no extension that is in use (EXT-4)`);
   }
 
   disconnected(): void {

@@ -1,6 +1,7 @@
 import type { UnaskedMessage } from "../../wire/messages.js";
 import { isCount } from "../numbering.js";
 import type { Feature, FeatureHost } from "./feature.js";
+import { CREDIT } from "./stream.js";
 
 /** Types of messages (EXT-4). Their frames are not acknowledged (FLOW-1). */
 const ACKNOWLEDGEMENT = 1;
@@ -78,7 +79,7 @@ export class Flow implements Feature {
 
   /** A frame has arrived; `kind` is the type of the extension's message in it, if it is one. */
   count(size: number, kind: number | undefined): void {
-    if (!this.#acknowledges || kind === ACKNOWLEDGEMENT || kind === SETTLED) return;
+    if (!this.#acknowledges || kind === ACKNOWLEDGEMENT || kind === SETTLED || kind === CREDIT) return;
     this.#received += size;
     this.#receivedAt = performance.now();
     this.#say(this.#received - this.#acknowledged >= (this.#active ? DUE_BYTES : RESUME_BYTES));
@@ -109,7 +110,7 @@ export class Flow implements Feature {
     const [, total, held, number, missing, asks] = message.items;
     if (isCount(total) && isCount(held)) this.#host.acknowledged(total, Math.min(held, MAX_HELD));
     if (isCount(number) && Array.isArray(missing) && missing.every(isCount)) this.#host.received(number, missing);
-    if (asks === true) this.#acknowledge();
+    if (asks === true && performance.now() - this.#saidAt >= DUE_AFTER) this.#flush(true);
     return true;
   }
 
@@ -125,11 +126,11 @@ export class Flow implements Feature {
     else this.#timer ??= setTimeout(() => this.#flush(), this.#active ? DUE_WITHIN : RESUME_WITHIN);
   }
 
-  #flush(): void {
+  #flush(asked = false): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#saidAt = performance.now();
-    if (this.#received > this.#acknowledged) this.#acknowledge();
+    if (asked || this.#received > this.#acknowledged) this.#acknowledge();
     if (this.#unsaid.size > 0) this.#settledAt = this.#saidAt;
     for (const subscription of this.#unsaid) {
       const { count = 0, duration = 0 } = this.#settled.get(subscription) ?? {};

@@ -126,7 +126,7 @@ export class Subscriptions implements Feature {
   receive(publication: UnaskedMessage): boolean {
     if (publication.kind !== "publication") return false;
     const info = { topic: publication.topic, number: publication.number };
-    for (const id of this.#named(publication)) {
+    for (const id of new Set(this.#named(publication))) {
       // One that was cancelled, here or by the callback before, may still be named.
       const entry = this.#all.get(id);
       if (!entry || (entry.topic !== publication.topic && !entry.topic.includes("*"))) continue;

@@ -1,0 +1,164 @@
+"""AbstractWebApp of the released API: a server, whatever carries its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from wslink import settings as environment
+from wslink.compat.core import event_loop
+from wslink.hub.hub import Hub
+from wslink.hub.life import Life
+from wslink.server import loop
+
+
+class AbstractWebApp:
+    """A server made from a configuration. Backends override `start` and `stop`, or `_shut_down`.
+
+    Args:
+        server_config: keys are in docs/settings.md.
+
+    Attributes:
+        last_active_client_id: the client whose call ran last, or None.
+    """
+
+    def __init__(self, server_config: dict[str, Any]) -> None:
+        self.last_active_client_id: str | None = None
+        self._config = server_config
+        self._app: Any = None
+        self._life = Life(self.stop, self.timeout)
+        self._outcome: BaseException | bool | None = None
+        self._completion: asyncio.Future[bool] | None = None
+        with contextlib.suppress(RuntimeError):
+            self._completion = asyncio.get_running_loop().create_future()
+        if server_config.get("logging_level"):
+            logging.getLogger("wslink").setLevel(server_config["logging_level"])
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration itself."""
+        return self._config
+
+    def get_config(self) -> dict[str, Any]:
+        """As `config`; of 1.x."""
+        return self._config
+
+    def set_config(self, config: dict[str, Any]) -> None:
+        """Take another configuration; of 1.x."""
+        self._config = config
+
+    def get_last_active_client_id(self) -> str | None:
+        """As `last_active_client_id`; of 1.x."""
+        return self.last_active_client_id
+
+    @property
+    def timeout(self) -> int:
+        """Seconds without a client after which it stops; 0 never."""
+        return int(self._config.get("timeout", 0))
+
+    @property
+    def host(self) -> str:
+        return str(self._config.get("host", "127.0.0.1"))
+
+    @property
+    def port(self) -> int:
+        """The port of the configuration; see `get_port`."""
+        return int(self._config.get("port", 8080))
+
+    @property
+    def handle_signals(self) -> bool:
+        return bool(self._config.get("handle_signals", True))
+
+    @property
+    def ssl_context(self) -> Any:
+        return self._config.get("ssl")
+
+    @property
+    def app(self) -> Any:
+        """The HTTP application, where there is one."""
+        return self._app
+
+    def get_app(self) -> Any:
+        return self._app
+
+    def set_app(self, app: Any) -> None:
+        self._app = app
+
+    @property
+    def completion(self) -> asyncio.Future[bool]:
+        """A future of True once it has stopped, and of the exception if it could not start."""
+        if self._completion is None:
+            self._completion = event_loop().create_future()
+            self._settle()
+        return self._completion
+
+    def get_port(self) -> int:
+        """The port it listens on; 0 where there is none."""
+        return 0
+
+    def shutdown_schedule(self) -> None:
+        """Stop after `timeout`, unless a client comes."""
+        self._life.await_client()
+
+    def shutdown_cancel(self) -> None:
+        """Forget the timeout."""
+        self._life.cancel_timeout()
+
+    async def start(self, port_callback: Any = None) -> None:
+        """Serve until it stops."""
+
+    async def stop(self) -> None:
+        """Stop. Safe to call more than once."""
+        await self._life.end(self._stop)
+
+    # For backends ---------------------------------------------------------------
+
+    def _use_thread(self, hubs: Iterable[Hub]) -> None:
+        """Let a thread of its own serve clients where WSLINK_APPLICATION_THREAD says so. What the application is told
+        of them, and its methods, stay on the running event loop."""
+        if environment.read("WSLINK_APPLICATION_THREAD", bool, False):
+            chosen = environment.read("WSLINK_LOOP", str, "asyncio")
+            timeout = environment.read("WSLINK_STOP_TIMEOUT", float, environment.STOP_TIMEOUT)
+            self._life.serve_in_thread(lambda: loop.make(chosen), hubs, timeout)
+
+    async def _shut_down(self) -> None:
+        """Disconnect and free everything; called once."""
+
+    async def _stop(self) -> None:
+        await self._shut_down()
+        self._conclude(True)
+
+    def _conclude(self, outcome: BaseException | bool) -> None:
+        """Let `completion` have its value."""
+        if self._outcome is None:
+            self._outcome = outcome
+            self._settle()
+
+    def _settle(self) -> None:
+        """On whatever event loop it stopped."""
+        if self._completion is not None:
+            its = self._completion.get_loop()
+            if its.is_running() and not _is_running_here(its):
+                its.call_soon_threadsafe(self._settle_here)
+            else:
+                self._settle_here()
+
+    def _settle_here(self) -> None:
+        future, outcome = self._completion, self._outcome
+        if future is None or future.done() or outcome is None:
+            return
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+            future.exception()  # whoever does not look at it has seen the exception of `start`
+        else:
+            future.set_result(outcome)
+
+
+def _is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False

@@ -1,0 +1,138 @@
+"""Calls that the server makes of one client (HND)."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from wslink.errors import RAISED, CallError, ClientGone, PeerError
+from wslink.rpc.pending import PendingCalls
+from wslink.session.entries import Entry
+from wslink.session.send_queue import SendQueue
+from wslink.session.state import CLOSED, State
+from wslink.wire.codec import Encoder
+from wslink.wire.extensions import CANCEL, pack_extension
+from wslink.wire.frames import Message
+from wslink.wire.messages import CANCELLATION, PROGRESSES
+from wslink.wire.v2_msgpack import V2Encoder
+from wslink.wire.value import Value
+
+logger: logging.Logger = logging.getLogger("wslink")
+
+OnProgress = Callable[[Value], object]
+"""Is told of the progress of a call; what it raises is logged."""
+_NAME = "call"
+"""Stands before the id of a call in the names of what waits of it: clients choose ids of their own."""
+
+
+class Callee(Protocol):
+    """The session of a client that is called."""
+
+    client_id: str
+    state: State
+    features: tuple[str, ...]
+    encoder: Encoder
+    queue: SendQueue
+
+    def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:
+        """Send a message once the transport takes it."""
+
+    def withdraw(self, entries: list[Entry]) -> None:
+        """Send no more of messages that wait."""
+
+    def read_on(self) -> None:
+        """A response is waited for, which must be read past what waits for its turn."""
+
+
+class ClientCalls:
+    """The calls of one client. They outlive its connections as its session does. On the event loop's thread.
+
+    Args:
+        session: the client's.
+        max_frame: the most bytes in a frame (G2-5).
+
+    Attributes:
+        loop: the event loop on which calls are made.
+    """
+
+    def __init__(self, session: Callee, max_frame: int) -> None:
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self._session = session
+        self._max_frame = max_frame
+        self._pending = PendingCalls()
+        self._on_progress: dict[str, OnProgress] = {}
+        self._numbers = itertools.count()
+
+    def __len__(self) -> int:
+        """Calls that wait for their response."""
+        return len(self._pending)
+
+    async def call(
+        self,
+        method: str,
+        args: Sequence[Value],
+        kwargs: dict[str, Value],
+        timeout: float | None,
+        on_progress: OnProgress | None,
+    ) -> Value:
+        """Call a method of the client. See hub.clients.Client.call."""
+        session, id_ = self._session, f"rpc:server:{next(self._numbers)}"
+        if session.state is CLOSED:
+            raise ClientGone(session.client_id)
+        assert isinstance(session.encoder, V2Encoder)
+        options: Mapping[str, bool] = {"progress": True} if on_progress and PROGRESSES in session.features else {}
+        message = session.encoder.call(id_, method, args, kwargs, self._max_frame, options)
+        response = self._pending.add(id_)
+        if on_progress is not None:
+            self._on_progress[id_] = on_progress
+        try:
+            session.send(message, None, ((_NAME, id_),))
+            session.read_on()
+            done, _ = await asyncio.wait({response}, timeout=timeout)
+            if not done:
+                raise TimeoutError(f"{method}: client {session.client_id} has not answered within {timeout:g} s")
+            return response.result()
+        finally:
+            self._on_progress.pop(id_, None)
+            self._pending.discard(id_)
+            if not response.done():
+                self._cancel(id_)
+
+    def _cancel(self, id_: str) -> None:
+        """Nobody waits for a call any more (CAN-1): it is not sent, or not to its end, or its client is told."""
+        session, name = self._session, (_NAME, id_)
+        is_told = CANCELLATION in session.features
+        for entry in session.queue.named.entries(name):
+            if is_told or not entry.begun:
+                session.withdraw([entry])
+                is_told = is_told and not (entry.over or entry.ended)
+        if is_told:
+            session.send(pack_extension((CANCEL, id_)), None, (name,))
+
+    def settle(self, message: Mapping[str, Value]) -> None:
+        """Take a response. One for which nobody waits is late, or none at all, and is ignored (HND-3)."""
+        id_ = message.get("id")
+        if isinstance(id_, str):
+            self._pending.settle(id_, message)
+
+    def refuse(self, error: PeerError) -> None:
+        """A message cannot be read. The call that it answers fails, if there is one."""
+        if error.id is not None:
+            refusal = CallError(error.code, f"the client's response is refused: {error.message}")
+            self._pending.reject(error.id, refusal)
+
+    def progressed(self, id_: str, value: Value) -> None:
+        """The client has come further with a call (PRG-1)."""
+        on_progress = self._on_progress.get(id_)
+        if on_progress is not None and self._pending.waits(id_):
+            try:
+                on_progress(value)
+            except RAISED:
+                logger.exception("client %s: on_progress raised", self._session.client_id)
+
+    def end(self) -> None:
+        """The client has gone for good."""
+        self._pending.fail(ClientGone(self._session.client_id))

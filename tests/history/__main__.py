@@ -1,0 +1,44 @@
+"""`scripts/history --cuts 10000`: cut the lines between clients and a server, and check that nothing was lost."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import secrets
+import tempfile
+from pathlib import Path
+
+from tests.history.js import missing
+from tests.history.roads import ROADS, SINGLE
+from tests.history.run import Result, run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/history", description=__doc__)
+    parser.add_argument("--road", choices=sorted(ROADS), default="picows")
+    parser.add_argument("--cuts", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of an earlier run, to repeat it")
+    parser.add_argument("--javascript", type=int, default=0 if missing() else 2, help="clients in Node")
+    parser.add_argument("--python", type=int, default=1, help="clients in Python")
+    parser.add_argument("--pace", type=float, default=0.04, help="longest pause of who speaks, in seconds")
+    options = parser.parse_args()
+    if options.road in SINGLE:
+        options.javascript, options.python = 0, 1
+    print(f"--road {options.road} --cuts {options.cuts} --seed {options.seed}", flush=True)
+    result = asyncio.run(_run(options))
+    print(result, flush=True)
+    return bool(result.found)
+
+
+async def _run(options: argparse.Namespace) -> Result:
+    with tempfile.TemporaryDirectory() as directory:
+        server = ("--seed", str(options.seed), "--pace", str(options.pace))
+        async with ROADS[options.road](Path(directory), *server) as road:
+            return await run(
+                road.url, road.direct, options.cuts, seed=options.seed, javascript=options.javascript,
+                python=options.python, pace=options.pace, tell=lambda cuts: print(cuts, "cuts", flush=True),
+            )  # fmt: skip
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
