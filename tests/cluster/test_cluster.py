@@ -11,10 +11,10 @@ import pytest
 
 from tests.conftest import Open, Serve
 from tests.peers import Peer
-from wslink import App, Call, Client, Limits
+from wslink import App, Call, CallError, Client, Limits, connect
 from wslink.cluster import cluster
 from wslink.cluster.memory_log import MemoryBroker
-from wslink.errors import BrokerError
+from wslink.errors import BrokerError, ClientGone
 from wslink.wire.v2_msgpack import V2Encoder
 
 HELLO = {"secret": "secret", "features": ["subscribe", "arrays"]}
@@ -231,3 +231,29 @@ async def test_a_broker_that_cannot_be_reached_is_told_at_once(
     broker.away = True
     with pytest.raises(BrokerError, match="the broker memory cannot be reached"):
         await start()
+
+
+async def test_a_client_of_another_worker_is_called(start: Start) -> None:
+    one, two = await start(), await start()
+    async with await connect(two.url, secret="secret") as link:
+
+        async def double(number: int, by: int = 2) -> Any:
+            if number < 0:
+                raise ValueError("too small")
+            if number == 99:
+                await asyncio.sleep(60)
+            return [number * by, np.arange(number, dtype="i4")]
+
+        link.handle("page.double", double)
+        await until(lambda: link.client_id in one.app.clients)
+        client = one.app.clients[link.client_id]
+        result = await client.call("page.double", 3, by=3)
+        assert (result[0], list(result[1])) == (9, [0, 1, 2])
+        with pytest.raises(CallError, match="too small"):
+            await client.call("page.double", -1)
+        with pytest.raises(asyncio.TimeoutError):
+            await client.call("page.double", 99, timeout=0.1)
+        waiting = asyncio.ensure_future(client.call("page.double", 99))
+        await asyncio.sleep(0.05)
+    with pytest.raises(ClientGone):
+        await asyncio.wait_for(waiting, 5)

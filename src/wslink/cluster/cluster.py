@@ -12,12 +12,12 @@ from typing import Any
 from wslink.cluster import records as kinds
 from wslink.cluster.broker import Broker
 from wslink.cluster.brokers import connect
+from wslink.cluster.calls import RemoteCalls
 from wslink.cluster.memory_log import MemoryBroker
 from wslink.cluster.outbox import Outbox
 from wslink.cluster.peers import Peers
 from wslink.cluster.publications import Publications
 from wslink.cluster.records import Draft, Record, decode
-from wslink.cluster.remote import RemoteClient
 from wslink.cluster.versions import Versions
 from wslink.errors import BrokerError
 from wslink.hub.clients import Client
@@ -54,7 +54,8 @@ class Cluster:
         self.broker: Broker = connect(target)
         self.origin: str = ""
         self.lost: int = 0
-        self.peers: Peers = Peers(hub.community, self._order)
+        self._calls = RemoteCalls(hub, self._put)
+        self.peers: Peers = Peers(hub.community, self._calls.order, self._calls.call)
         self._hub = hub
         self._publications = Publications(hub)
         self._outbox: Outbox | None = None
@@ -66,7 +67,7 @@ class Cluster:
         self._versions = Versions()
         self._handlers: dict[str, Callable[[Record], None]] = {
             kinds.PUBLICATION: self._publication,
-            kinds.RETAINED: self._retained,
+            kinds.RETAINED: self._addressed(self._retained),
             kinds.STATE: lambda record: self.peers.learn(record.origin, record.fields[0]),
             kinds.CAME: lambda record: self.peers.come(record.origin, record.fields[0]),
             kinds.GONE: self._parted,
@@ -76,7 +77,10 @@ class Cluster:
             kinds.HELLO: self._hello,
             kinds.BYE: lambda record: self._bury(record.origin, told=True),
             kinds.DEAD: self._dead,
-            kinds.COMMAND: self._command,
+            kinds.COMMAND: self._addressed(self._calls.obey),
+            kinds.CALL: self._addressed(self._calls.serve),
+            kinds.CANCEL: self._addressed(self._calls.cancel),
+            kinds.RESULT: self._addressed(self._calls.respond),
         }
         hub.community.entered.append(self._entered)
         hub.community.gone.append(lambda client: self._tell(kinds.GONE, client.id))
@@ -177,8 +181,15 @@ class Cluster:
         return draft.encode(self.origin, self._number)
 
     def _tell(self, kind: str, *fields: Value) -> None:
+        self._put(Draft(kind, fields), must=True)
+
+    def _put(self, draft: Draft, must: bool = False) -> None:
         if self._outbox is not None:
-            self._outbox.put(Draft(kind, fields), must=True)
+            self._outbox.put(draft, must)
+
+    def _addressed(self, handle: Callable[[Record], None]) -> Callable[[Record], None]:
+        """Have those of its records that are for this worker, which their first field names, taken by `handle`."""
+        return lambda record: handle(record) if record.fields[0] == self.origin else None
 
     def publish(self, publication: Outgoing) -> Version:
         if self._outbox is None:  # it is not served: there is nobody
@@ -194,9 +205,6 @@ class Cluster:
     def _changed(self, client_id: str, group: str, joined: bool) -> None:
         if self._hub.community.get(client_id) is not None:
             self._tell(kinds.JOINED if joined else kinds.LEFT, client_id, group)
-
-    def _order(self, client: RemoteClient, what: str, argument: Value) -> None:
-        self._tell(kinds.COMMAND, client.worker, client.id, what, argument)
 
     # Taking -----------------------------------------------------------------
 
@@ -240,19 +248,18 @@ class Cluster:
         self._publications.deliver(record, self._versions)
 
     def _retained(self, record: Record) -> None:
-        target, *record.fields = record.fields
-        if target == self.origin:
-            self._publications.deliver(record, self._versions, again=True)
+        del record.fields[0]
+        self._publications.deliver(record, self._versions, again=True)
 
     def _parted(self, record: Record) -> None:
         self.peers.part(record.origin, str(record.fields[0]))
+        self._calls.look()
 
     def _hello(self, record: Record) -> None:
         self._tell(kinds.STATE, [_known(client) for client in self._hub.community.local])
         if self._is_senior(record.origin):
             for draft in self._publications.retained(record.origin):
-                if self._outbox is not None:
-                    self._outbox.put(draft, must=True)
+                self._put(draft, must=True)
 
     def _is_senior(self, without: str) -> bool:
         """Whether this is the one of the workers that does what one of them has to do."""
@@ -270,19 +277,11 @@ class Cluster:
     def _bury(self, worker: str, told: bool) -> None:
         known = worker in self.peers
         orphans = self.peers.bury(worker)
+        self._calls.look()
         if known and self._is_senior(worker):
             for client, groups in orphans:
                 for group in groups:
                     self._hub.community.tell(client, group, False)
-
-    def _command(self, record: Record) -> None:
-        worker, client_id, what, argument = record.fields
-        client = self._hub.community.get(str(client_id)) if worker == self.origin else None
-        if client is not None:
-            orders: dict[str, Callable[[str], object]] = {
-                "disconnect": client.disconnect, "join": client.join, "leave": client.leave,
-            }  # fmt: skip
-            orders[what](str(argument))
 
 
 def _known(client: Client) -> list[Any]:

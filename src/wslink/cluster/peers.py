@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from wslink.cluster.remote import Order, RemoteClient
+from wslink.cluster.remote import Call, Order, RemoteClient
 from wslink.hub.clients import Client
 from wslink.hub.community import Community
 
@@ -37,13 +37,14 @@ class Peers(dict[str, Peer]):
 
     Args:
         community: all clients.
-        order: see RemoteClient.
+        order, call: see RemoteClient.
     """
 
-    def __init__(self, community: Community, order: Order) -> None:
+    def __init__(self, community: Community, order: Order, call: Call) -> None:
         super().__init__()
         self._community = community
         self._order = order
+        self._call = call
         self._buried: dict[str, None] = {}
 
     def is_buried(self, worker: str) -> bool:
@@ -70,7 +71,7 @@ class Peers(dict[str, Peer]):
         peer, id_ = self[worker], str(known[0])
         client = peer.clients.get(id_)
         if client is None:
-            client = peer.clients[id_] = RemoteClient(worker, known, self._community, self._order)
+            client = peer.clients[id_] = RemoteClient(worker, known, self._community, self._order, self._call)
             self._community.remote[id_] = client
         groups, before = [str(group) for group in known[5]], set(client.groups)
         for group in groups:

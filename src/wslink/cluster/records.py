@@ -17,10 +17,12 @@ _LENGTH = struct.Struct("<I")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Any])
 
-PUBLICATION, STATE, CAME, GONE, JOINED, LEFT, BEAT, HELLO, BYE, DEAD, RETAINED, COMMAND, RESULT = "pscgjlbhxdrqa"
+PUBLICATION, STATE, CAME, GONE, JOINED, LEFT, BEAT, HELLO, BYE, DEAD, RETAINED, COMMAND, CALL, CANCEL, RESULT = (
+    "pscgjlbhxdrokna"
+)
 """Kinds of records: a publication; all clients of a worker; one that came, went, joined a group, left it; a sign of
 life; a worker that asks for what others know; one that ends; one that was found dead; a retained value for one that
-asked; a command about a client of another worker, and its result."""
+asked; a command about a client of another worker; a call of one, that it is given up, and its result."""
 
 
 @dataclass(slots=True)
