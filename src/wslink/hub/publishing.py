@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
-from typing import Any, Literal, Protocol, TypeVar
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Literal, TypeVar
 
 from wslink.errors import UsageError
-from wslink.hub.audience import Audience, MemberT, Registry, Targets
+from wslink.hub.audience import Audience, MemberT, Targets
 from wslink.hub.filters import Tag, Tags, check_tags
+from wslink.hub.ports import Publisher
 from wslink.hub.quality import Rendered
 from wslink.hub.recipients import Recipients
 from wslink.hub.relay import UNVERSIONED, Outgoing, Relay
 from wslink.hub.retained import Retained, RetainedValue
 from wslink.rpc.call import Call, current_call
+from wslink.session.observers import Published
 from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 
 Delivery = Literal["reliable", "latest"]
@@ -33,35 +35,6 @@ def slot_of(topic: str, tags: Mapping[str, Tag], key: Hashable) -> Hashable:
     except TypeError:
         raise UsageError(f"key {key!r} is not hashable: use a string, a number or a tuple of these") from None
     return (topic, key)
-
-
-class Publisher(Registry, Protocol):
-    """What a topic asks of its server."""
-
-    def handle(self, handler: Callable[[Any], Awaitable[None] | None], subscription: Any) -> None:
-        """Run an application's handler, sync or async."""
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
-        """Run a coroutine as a task that ends with the server at the latest."""
-
-    def perform(self, function: Callable[[], Any]) -> Any:
-        """What a function of the application returns, or what gives that once it is awaited."""
-
-    async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await `coroutine` on the event loop."""
-
-    def submit(self, deliver: Callable[[], None]) -> None:
-        """Run `deliver` in the order of publishing, on the event loop's thread."""
-
-    @property
-    def relay(self) -> Relay | None:
-        """What carries publications to other workers; None where there are none."""
-
-    @property
-    def max_frame(self) -> int: ...
-
-    @property
-    def max_retained(self) -> int: ...
 
 
 def _encoders(targets: Targets, relay: Relay | None) -> set[Encoder]:
@@ -104,6 +77,8 @@ class Publishing(Audience[MemberT]):
         ids = (subscription.id,) if session.subscribing else None
         id_ = f"publish:{self.name}:{next(self._numbers)}"
         message = session.encoder.publication(id_, packed, ids, self._publisher.max_frame)
+        for notify in self._publisher.observers.published:
+            notify(Published(self.name, tags or {}, packed, message.size, (session,)))
         if session.flow is None or ids is None or self.delivery == "reliable":
             session.send(message, slot, (self.name,), self.lane)
         else:
@@ -241,6 +216,8 @@ class Publishing(Audience[MemberT]):
         id_ = f"publish:{self.name}:{next(self._numbers)}"
         for (encoder, ids), sessions in targets.items():
             message = encoder.publication(id_, packed[encoder], ids, self._publisher.max_frame)
+            for notify in self._publisher.observers.published:
+                notify(Published(self.name, tags, packed[encoder], message.size, tuple(sessions)))
             for session in sessions:
                 if slot is not None and session.flow is not None and ids:
                     gates = session.flow.gates(ids)

@@ -11,7 +11,7 @@ from wslink.errors import InvalidParams, LimitExceeded, NotAuthorized
 from wslink.hub.authorization import Authorization, Narrowed
 from wslink.hub.filters import Predicate, everything
 from wslink.hub.flow import SubscriptionFlow
-from wslink.hub.publishing import Publisher
+from wslink.hub.ports import Publisher
 from wslink.hub.topic_registry import TopicRegistry
 from wslink.hub.topics import IMPLIED, Subscription, Topic
 from wslink.hub.wishes import Held, Wish, read_wish, subscription_id
@@ -154,6 +154,8 @@ class Subscriptions(TopicRegistry):
         held = self._of.get(session, {}).get(id_)
         if held is not None and held.flow is not None:
             held.flow.observe(settled)
+            for notify in self._publisher.observers.acknowledged:
+                notify(session, str(held.topic), settled)
 
     def delivery(self, topic: str) -> str:
         return self.topics[topic].delivery if topic in self.topics else "mixed"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from wslink.errors import UsageError
 from wslink.hub.filters import Predicate, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.on_demand import OnDemand, RenderT
-from wslink.hub.publishing import DELIVERIES, Delivery, Publisher, Publishing
+from wslink.hub.ports import Publisher
+from wslink.hub.publishing import DELIVERIES, Delivery, Publishing
 from wslink.hub.retained import Retained
 from wslink.hub.topic_types import TopicTypes
 from wslink.rpc.redefinition import add_handler, may_replace
@@ -161,17 +163,10 @@ class Topic(Publishing[Subscription]):
             if self._demand is not None and not may_replace(chosen):
                 raise UsageError(f"topic {self.name!r} is rendered on demand already, by {self._demand.function!r}")
             before, self._demand = self._demand, OnDemand(self, chosen, self._publisher, share)
-            self._publisher.submit(lambda: self._begin_demand(before))
+            self._publisher.submit(partial(self._demand.begin, before))
             return chosen
 
         return decorate if function is None else decorate(function)
-
-    def _begin_demand(self, before: OnDemand | None) -> None:
-        for subscription in self.subscriptions:
-            if before is not None:
-                before.leave(subscription)
-            if self._demand is not None:
-                self._demand.join(subscription)
 
     def changed(self, tags: Tags | None = None) -> None:
         """What is rendered on demand has changed: for everyone, or for the subscribers whose filter `tags` match.

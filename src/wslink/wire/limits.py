@@ -21,8 +21,9 @@ class Limits:
     """LIM-1: allowance over `max_msg_size` in a received frame."""
     auth_msg_size: int = 65536
     """LIM-2: largest message before a good hello."""
-    max_message: int = 1024 * MIB
-    """LIM-3: largest message, and the most that all partial messages of a connection hold together."""
+    max_message: int = 1040 * MIB
+    """LIM-3: largest message, and the most that all partial messages of a connection hold together: an array of 1 GiB,
+    and what comes beside it."""
     max_partial: int = 64
     """LIM-4: messages under way in chunks per connection."""
     max_elements: int = 1_000_000
