@@ -190,7 +190,7 @@ class Topic(Publishing[Subscription]):
                 self.deliver_to(subscription, packed, None, waits, value.tags)
         for handler in self._on_subscribe:
             if subscription.active:
-                self._publisher.handle(handler, subscription)
+                self._publisher.announce(handler, subscription)
         if self._demand is not None and subscription.active:
             self._demand.join(subscription)
 
@@ -199,4 +199,4 @@ class Topic(Publishing[Subscription]):
         if self._demand is not None:
             self._demand.leave(subscription)
         for handler in self._on_unsubscribe:
-            self._publisher.handle(handler, subscription)
+            self._publisher.announce(handler, subscription)
