@@ -59,6 +59,10 @@ class Publishing(Audience[MemberT]):
         self._publisher = publisher
         self._numbers = itertools.count()
 
+    def retain(self) -> None:
+        """Keep the newest value of each key from now on."""
+        self.retained = Retained(lambda: self._publisher.max_retained)
+
     def deliver_to(
         self,
         subscription: MemberT,

@@ -12,7 +12,6 @@ from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.on_demand import OnDemand, RenderT
 from wslink.hub.ports import Publisher
 from wslink.hub.publishing import DELIVERIES, Delivery, Publishing
-from wslink.hub.retained import Retained
 from wslink.hub.topic_types import TopicTypes
 from wslink.rpc.redefinition import add_handler, may_replace
 from wslink.session.view import SessionView
@@ -120,10 +119,6 @@ class Topic(Publishing[Subscription]):
         self._on_unsubscribe: list[Handler] = []
         self._demand: OnDemand | None = None
         self.types: TopicTypes | None = None
-
-    def retain(self) -> None:
-        """Keep the newest value of each key from now on."""
-        self.retained = Retained(lambda: self._publisher.max_retained)
 
     def on_subscribe(self, handler: HandlerT) -> HandlerT:
         """Decorator: call `handler(subscription)`, sync or async, when a client has subscribed or has replaced its
