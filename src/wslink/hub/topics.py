@@ -358,7 +358,7 @@ class Topic(Audience[Subscription]):
                 self.deliver_to(subscription, packed, None, waits, value.tags)
         for handler in self._on_subscribe:
             if subscription.active:
-                self._publisher.handle(handler, subscription)
+                self._publisher.announce(handler, subscription)
         if self._demand is not None and subscription.active:
             self._demand.join(subscription)
 
@@ -367,4 +367,4 @@ class Topic(Audience[Subscription]):
         if self._demand is not None:
             self._demand.leave(subscription)
         for handler in self._on_unsubscribe:
-            self._publisher.handle(handler, subscription)
+            self._publisher.announce(handler, subscription)
