@@ -6,11 +6,12 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
+from wslink.client.connect import Connecting
 from wslink.console import say
 from wslink.errors import UsageError
 from wslink.hosts import is_loopback
@@ -19,6 +20,7 @@ from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
 from wslink.server import loop, workers
 from wslink.server.clientele import Clientele
+from wslink.server.inside import connect_inside
 from wslink.server.limits import limits as limits_of_environment
 from wslink.server.observing import Observing
 from wslink.server.offering import Offering
@@ -141,6 +143,20 @@ class App(Offering, Clientele, Sharing):
             self._server = before
             raise
         return server
+
+    def connect(self, *, timeout: float = 10.0, handlers: Mapping[str, Callable[..., Any]] | None = None) -> Connecting:
+        """Connect to the application inside of this process: `async with app.connect() as link`. It needs no port and
+        no server, so that tests of an application can call its methods and subscribe to its topics as a client does.
+
+        It brings the secret. In the event loop that serves the application, where it is served.
+
+        Args:
+            timeout: seconds for hello.
+            handlers: functions that the application may call, by name, as with `wslink.connect`.
+        """
+        if self._server is None or self._server.stopped:
+            self._configure({})
+        return connect_inside(self._hub, self.secret, timeout, handlers or {})
 
     def asgi(self, **settings: Unpack[AsgiSettings]) -> AsgiApplication:
         """An ASGI application to mount next to the routes of Starlette, FastAPI or any other.

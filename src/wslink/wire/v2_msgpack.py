@@ -233,11 +233,13 @@ class V2Decoder:
         calls: whether what has the shape of a call is decoded as a Request.
     """
 
-    __slots__ = ("_calls", "_kept", "_later_elements", "_max_elements", "_passing", "_unchunker")
+    __slots__ = ("_calls", "_kept", "_later_elements", "_max_elements", "_passing", "_unchunker", "size")
     version = 2
 
     def __init__(self, limits: Limits, max_message: int | None = None, calls: bool = False) -> None:
         self._unchunker = Unchunker(limits, max_message)
+        self.size: int = 0
+        """Bytes of the message that was decoded last, unless it was a small call."""
         self._calls = calls
         self._max_elements = limits.max_elements if max_message is None else min(EARLY_ELEMENTS, limits.max_elements)
         self._later_elements = limits.max_elements
@@ -285,6 +287,7 @@ class V2Decoder:
         text = unchunker.receive(data)
         if text is None:
             return INCOMPLETE
+        self.size = len(text)
         passing = type(data) is memoryview and memoryview(text).obj is data.obj
         try:
             return self._decode(text, self._passing if passing else self._kept)
