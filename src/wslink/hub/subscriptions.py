@@ -69,6 +69,9 @@ class Subscriptions(TopicRegistry):
         mine = self._of[session]
         old = mine.get(wish.id)
         self._check(wish, old, mine)
+        if self._publisher.unannounced(session) > self.limits.max_subscriptions:
+            most = self.limits.max_subscriptions
+            raise LimitExceeded(f"over max_subscriptions ({most}) subscriptions wait for the application")
         with self._lock:
             topics = self._topics_of(session, wish)
             held = self._sizes[session] + wish.size - (old.size if old is not None else 0)
