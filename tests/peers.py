@@ -32,7 +32,7 @@ class Peer:
         self.acknowledges = False
         """Whether it acknowledges each frame at once (FLOW-2)."""
         self.counted = 0
-        """Bytes of frames that have arrived, those of messages of types 1 and 2 left out."""
+        """Bytes of frames that have arrived, those of messages of types 1, 2 and 5 left out."""
         self._number = 0
         self._announced: deque[str] = deque()
         self._attachments: dict[str, bytes] = {}
@@ -138,7 +138,7 @@ class Peer:
                 raise ConnectionError(f"closed {self.socket.close_code} {frame.extra}")
             if isinstance(message, list):
                 self.extensions.append(message)
-            if not (isinstance(message, list) and message[0] in (1, 2)):
+            if not (isinstance(message, list) and message[0] in (1, 2, 5)):
                 self.counted += len(frame.data)
                 if self.acknowledges:
                     await self.extension(1, self.counted, 0)

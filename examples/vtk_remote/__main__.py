@@ -26,6 +26,9 @@ from wslink.websocket import LinkProtocol
 
 PAGE = Path(__file__).parent / "page" / "dist"
 
+# Rendering blocks this thread: another one serves pages meanwhile (docs/threads.md).
+os.environ.setdefault("WSLINK_APPLICATION_THREAD", "1")
+
 # Without a screen VTK would look for one first, and complain.
 if sys.platform == "linux" and "DISPLAY" not in os.environ:
     os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")

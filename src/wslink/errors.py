@@ -244,3 +244,8 @@ class ConnectionClosed(LinkError, ConnectionError):
 
 class SubscriptionOverflow(LinkError):
     """A subscriber did not take its messages while its link had to go on; the subscription has ended."""
+
+
+RAISED: tuple[type[BaseException], ...] = (Exception, SystemExit, KeyboardInterrupt)
+"""What a function of the application may raise without an end to more than what it was called for: an event loop stops
+at the latter two. A task that is cancelled still ends."""

@@ -28,13 +28,18 @@ class Application:
         self.process = process
 
     @classmethod
-    async def start(cls) -> Application:
+    async def start(cls, application_thread: str) -> Application:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "examples.trame_vtk", "--port", "0", "--server"),
             cwd=ROOT,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "DISPLAY": "", "VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow"},
+            env={
+                **os.environ,
+                "DISPLAY": "",
+                "VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow",
+                "WSLINK_APPLICATION_THREAD": application_thread,
+            },
         )
         return cls(process)
 
@@ -53,9 +58,9 @@ class Application:
         return self.process.returncode, errors
 
 
-@pytest.fixture
-async def application() -> AsyncIterator[Application]:
-    started = await Application.start()
+@pytest.fixture(params=["0", "1"], ids=["one thread", "a thread for clients"])
+async def application(request: pytest.FixtureRequest) -> AsyncIterator[Application]:
+    started = await Application.start(request.param)
     yield started
     await started.end(signal.SIGKILL)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import msgpack
 import pytest
 
 from tests.conftest import Open
+from tests.hostile import wire
 from tests.released.serving import Protocol, serving
+from wslink import register
 from wslink.websocket import LinkProtocol
 
 HELLO = {"secret": "wslink-secret"}
@@ -48,4 +51,27 @@ async def test_a_client_that_leaves_takes_what_waits_along(peers: Open) -> None:
         assert transport is not None
         await peer.session.close()
         await asyncio.wait_for(protocol.network_monitor.completion(), 10)
+        assert protocol.network_monitor.pending == 0
+
+
+@pytest.mark.filterwarnings("error")
+async def test_a_call_that_is_cancelled_before_it_begins_does_not_count(peers: Open) -> None:
+    """CAN-2: the call and what cancels it arrive together."""
+
+    class Slow(LinkProtocol):
+        @register("slow")
+        async def slow(self) -> None:
+            await asyncio.sleep(60)
+
+    protocol = Protocol(Slow())
+    async with serving(protocol) as running:
+        peer = await peers(running.url(), hello={**HELLO, "features": ["cancel"]})
+        frames = []
+        for number in range(20):
+            id_ = f"rpc:c0:{number}"
+            frames += [wire.message(wire.call("slow", id_=id_)), wire.chunk(msgpack.packb([6, id_]))]
+        for frame in frames:
+            await peer.socket.send_bytes(frame)
+        await asyncio.sleep(0.3)
+        await asyncio.wait_for(protocol.network_monitor.completion(), 5)
         assert protocol.network_monitor.pending == 0

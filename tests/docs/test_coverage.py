@@ -17,6 +17,10 @@ RUN_BY = {
         ],
         "html": ["tests/browser/readme.test.js::the README's page paints what the README's server publishes"],
     },
+    "docs/calls.md": {
+        "python": ["tests/docs/test_calls_page.py::test_the_pages_script_and_the_client_meet_the_server"] * 5,
+        "js": ["tests/docs/test_calls_page.py::test_the_pages_script_and_the_client_meet_the_server"] * 3,
+    },
     "docs/contract.md": {
         "python": ["tests/docs/test_contract_page.py::test_the_example_is_described"],
     },

@@ -1,4 +1,4 @@
-"""What hostile clients send that were granted `flow`, `cancel` and `resume`."""
+"""What hostile clients send that were granted extensions."""
 
 from __future__ import annotations
 
@@ -326,3 +326,50 @@ def _unfinished(target: Target, over: Callable[[], bool], outcome: Outcome) -> N
         kept.append(socket)
         if len(kept) >= 200:
             kept.pop(0).close()
+
+
+# Streams, progress, calls to clients ----------------------------------------------------------------------------------
+
+CALLS = ("subscribe", "flow", "cancel", "stream", "progress", "handle")
+
+
+@attack("items of streams that nobody reads", secret=True, reads=True, features=CALLS, kinds=MESSAGES, alike=True)
+def _items(socket: WebSocket, number: int) -> bytes:
+    lies = ((0, "x" * 400, 0), (2**63, None, 1), (number, [[]] * 50, 2**63), (0,))
+    return _many(socket, 2_000, lambda n: _extension(3, f"rpc:c0:{n % 50}", *lies[n % len(lies)]))
+
+
+@attack("credits for what is no stream", secret=True, reads=True, features=CALLS, kinds=MESSAGES, alike=True)
+def _credits(socket: WebSocket, _: int) -> bytes:
+    return _many(socket, 5_000, lambda n: _extension(5, f"rpc:c0:{n}", 2**63, n % 3))
+
+
+@attack("calls for streams that are never read", secret=True, features=CALLS, kinds=MESSAGES, alike=True)
+def _streams(socket: WebSocket, number: int) -> bytes:
+    def one(n: int) -> bytes:
+        return wire.message({**wire.call("test.echo", 1, id_=f"rpc:{number}:{n}"), "stream": 1024, "progress": True})
+
+    return _many(socket, 1_000, one)
+
+
+@attack(
+    "arguments that are streams and do not come", secret=True, reads=True, features=CALLS, kinds=MESSAGES, alike=True
+)
+def _arguments(socket: WebSocket, number: int) -> bytes:
+    def one(n: int) -> bytes:
+        streams = [msgpack.ExtType(2, msgpack.packb(k)) for k in range(20)]
+        return wire.message(wire.call("test.echo", streams, id_=f"rpc:{number}:{n}"))
+
+    return _many(socket, 500, one)
+
+
+@attack("progress of calls that nobody made", secret=True, reads=True, features=CALLS, kinds=MESSAGES, alike=True)
+def _progress(socket: WebSocket, _: int) -> bytes:
+    return _many(socket, 5_000, lambda n: _extension(7, f"rpc:server:{n}", "x" * 100))
+
+
+@attack("responses to calls that nobody made", secret=True, reads=True, features=CALLS, kinds=MESSAGES, alike=True)
+def _responses(socket: WebSocket, _: int) -> bytes:
+    return _many(
+        socket, 3_000, lambda n: wire.message({"wslink": "1.0", "id": f"rpc:server:{n}", "result": ["x" * 100]})
+    )

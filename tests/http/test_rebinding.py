@@ -76,9 +76,10 @@ SERVERS: dict[str, Callable[..., Serving]] = {
 kinds = pytest.mark.parametrize("kind", SERVERS)
 
 
-async def opens(port: int, name: str, **headers: str) -> bool:
-    """Whether a page of `http://name:port`, which resolves to the server, gets a WebSocket."""
-    host = f"{name}:{port}"
+async def opens(port: int, name: str, asked: str = "", **headers: str) -> bool:
+    """Whether a page of `http://name:port`, which resolves to the server, gets a WebSocket; or of the port
+    `asked`, which leads to a proxy in front."""
+    host = f"{name}{asked or f':{port}'}"
     async with aiohttp.ClientSession() as session:
         try:
             socket = await session.ws_connect(
@@ -105,7 +106,16 @@ async def test_a_page_under_a_name_that_anybody_may_own_is_refused(kind: str) ->
 async def test_a_page_behind_a_proxy_that_says_so_is_let_in(kind: str) -> None:
     async with SERVERS[kind](None) as port:
         assert await opens(port, "example.org", **{"X-Forwarded-For": "10.0.0.9"})
-        assert await opens(port, "example.org", **{"X-Real-IP": "10.0.0.9"})
+        assert await opens(port, "example.org", **{"x-real-ip": "10.0.0.9"})
+        assert await opens(port, "hub.example.org", **{"X-Forwarded-Context": "/user/ada/proxy/8080"})  # jupyter's
+
+
+@kinds
+async def test_a_page_that_asks_for_another_port_comes_through_a_proxy(kind: str) -> None:
+    """Such as jupyter-server-proxy, which passes the Host on and says nothing of itself, or nginx on port 80."""
+    async with SERVERS[kind](None) as port:
+        assert await opens(port, "jupyter.example.org", ":8888")
+        assert await opens(port, "example.org", ":80")
 
 
 @kinds

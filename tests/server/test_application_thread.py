@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +19,7 @@ import pytest
 import wslink
 from tests.conftest import Open
 from tests.ports import free_port
+from tests.server.test_life import lines_until_serving
 from tests.session.test_resume import Returning
 from tests.session.test_streams import FEATURES, ask, items, stream
 from wslink import App, Call, CallError, Identity, MethodError, UsageError, Viewer
@@ -529,3 +535,67 @@ async def test_progress_of_a_call_that_blocks_arrives_meanwhile(app: App, peers:
         went_on.set()
         assert (await peer.answer("rpc:1:1"))["result"] == "done"
         assert peer.extensions[-1][-1] == 1.0
+
+
+@pytest.mark.parametrize("turns", [0, 2, 10])
+@pytest.mark.parametrize("how", ["signal", "cancel"])
+async def test_a_start_may_be_given_up(app: App, turns: int, how: str) -> None:
+    starting = asyncio.create_task(app.serve(host="127.0.0.1", port=0, ready_msg="", application_thread=True))
+    for _ in range(1 + turns):
+        await asyncio.sleep(0)
+    if how == "signal":
+        os.kill(os.getpid(), signal.SIGTERM)
+        server = await asyncio.wait_for(starting, 5)
+        await asyncio.wait_for(server.wait_closed(), 5)
+    else:
+        starting.cancel()
+        await asyncio.wait({starting}, timeout=5)
+        if not starting.cancelled():
+            await starting.result().stop()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert not any(thread.name == "wslink_io" for thread in threading.enumerate())
+
+
+BUSY = """
+import ctypes, sys, time
+from wslink import App, Call
+
+app = App(secret="secret")
+libc = ctypes.CDLL(None)  # lets go of the GIL, and does not return for a signal that Python would handle
+
+@app.method("test.block")
+def block(call: Call) -> None:
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        libc.usleep(int(1e6 * (end - time.monotonic())) + 1)
+
+app.method("test.here", run="loop")(lambda: "here")
+app.run(port=0, host="127.0.0.1", application_thread=True, loop=sys.argv[1], stop_timeout=1.0)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are handled otherwise there")
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_signal_stops_the_server_at_once_and_the_process_once_it_is_free(
+    tmp_path: Path, busy: bool, loop: str
+) -> None:
+    (tmp_path / "busy.py").write_text(BUSY)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "busy.py", loop], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        _, url = await asyncio.to_thread(lines_until_serving, process)
+        async with wslink.connect(url, secret="secret", reconnect=False) as link:
+            calling = asyncio.ensure_future(link.call("test.block" if busy else "test.here"))
+            await asyncio.wait({calling}, timeout=0.3)
+            assert calling.done() is not busy
+            assert await link.call("test.here") == "here"
+            process.send_signal(signal.SIGTERM)
+            assert (await asyncio.wait_for(link.wait_closed(), 1)).code == 1001
+            assert (process.poll() is None) or not busy
+            await asyncio.gather(calling, return_exceptions=True)
+        assert await asyncio.to_thread(process.wait, 10) == 0
+    finally:
+        process.kill()
+        process.communicate()

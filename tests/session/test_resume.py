@@ -708,3 +708,24 @@ async def test_a_client_that_closes_is_not_waited_for(app: App, serve: Serve, cl
     await client.leave(4000)
     await gone(app)
     assert (await client.connect())["resume"]["resumed"]
+
+
+async def test_clients_of_one_address_that_do_not_return_keep_no_other_from_it(serve: Serve) -> None:
+    """LIM-18: where more are away than may be, an address of which many are makes room."""
+    app = App(secret="secret", limits=Limits(max_clients=6))
+    app.method("test.echo")(lambda value: value)
+    url = await serve(app)
+    honest = Returning(url)
+    await honest.http.close()
+    honest.http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=("127.0.0.2", 0)))
+    first = await honest.connect()
+    await honest.cut()
+    deserters = [Returning(url) for _ in range(15)]
+    for deserter in deserters:
+        await deserter.connect()
+        await deserter.cut()
+    assert (await honest.connect())["clientID"] == first["clientID"]
+    assert honest.answer["resume"]["resumed"]
+    assert await honest.call("test.echo", 5) == 5
+    for client in (honest, *deserters):
+        await client.http.close()

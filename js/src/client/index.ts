@@ -28,7 +28,7 @@ export type {
   Subscription,
   TagValue,
 } from "../session/features/subscribe.js";
-export type { CallOptions } from "../session/session.js";
+export type { CallOptions, StreamOptions } from "../session/session.js";
 export type { NotResumed } from "../session/features/resume.js";
 export type { Feature, FeatureFactory, FeatureHost } from "../session/features/feature.js";
 export type { Handler, HandlerContext } from "../session/features/handle.js";

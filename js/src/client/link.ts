@@ -5,7 +5,7 @@ import type { Handler } from "../session/features/handle.js";
 import type { NotResumed } from "../session/features/resume.js";
 import type { Callback, SubscribeOptions, Subscription } from "../session/features/subscribe.js";
 import type { Welcome } from "../session/hello.js";
-import { type CallOptions, Session, type Verdict } from "../session/session.js";
+import { type CallOptions, Session, type StreamOptions, type Verdict } from "../session/session.js";
 import type { Transport } from "../transports/transport.js";
 import type { Limits } from "../wire/limits.js";
 import type { Backoff } from "./reconnect.js";
@@ -162,6 +162,25 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     options: CallOptions = {},
   ): Promise<T> {
     return (await this.#session.call(method, args, kwargs, { ...options, timeout: options.timeout ?? this.#options.callTimeout })) as T;
+  }
+
+  /**
+   * Calls a method whose result is a stream: `for await (const part of link.stream("mesh.refine", [3]))`. The call is made when the first item is asked
+   * for. The server makes items only as fast as they are taken, up to `window` ahead; leaving the loop, a `timeout` or the signal closes what makes them.
+   *
+   * @typeParam T - what the items are; it is not checked.
+   * @param args - as of {@link Link.call}. There and here, an argument may be a `ReadableStream` or an async iterable, where the method takes a stream: it
+   *   is read as fast as the method reads.
+   * @throws CallError where the server responds with an error, behind the items before it.
+   * @throws UnsupportedError where the server knows no streams.
+   */
+  stream<T = unknown>(
+    method: string,
+    args: readonly unknown[] = [],
+    kwargs?: Readonly<Record<string, unknown>>,
+    options: StreamOptions = {},
+  ): AsyncGenerator<T, void, undefined> {
+    return this.#session.stream(method, args, kwargs, options) as AsyncGenerator<T, void, undefined>;
   }
 
   /**

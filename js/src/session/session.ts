@@ -16,6 +16,7 @@ import { Flow } from "./features/flow.js";
 import { type Handler, Handlers } from "./features/handle.js";
 import { type OnProgress, Progress } from "./features/progress.js";
 import { type NotResumed, Resume } from "./features/resume.js";
+import { Streams } from "./features/stream.js";
 import { type Callback, type SubscribeOptions, type Subscription, Subscriptions } from "./features/subscribe.js";
 import { type Welcome, helloOf, readWelcome, refusal } from "./hello.js";
 import { type FrameSink, Outgoing, SendQueue } from "./send-queue.js";
@@ -49,6 +50,12 @@ export interface CallOptions extends TransferOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
+/** Options of one stream. */
+export interface StreamOptions extends WaitOptions {
+  /** How many items may be on their way or wait here, from 1 to the server's `max_stream_window` (1,024). Default: 16. */
+  readonly window?: number | undefined;
+}
+
 /** How a connection takes up from the one before: `reason` says why it does not. */
 export interface Verdict {
   readonly resumed: boolean;
@@ -71,6 +78,7 @@ export class Session {
   readonly #flow: Flow;
   readonly #cancel: Cancel;
   readonly #progress = new Progress();
+  readonly #streams: Streams;
   readonly #handlers: Handlers;
   readonly #resume: Resume | undefined;
   readonly #features: Features;
@@ -110,9 +118,10 @@ export class Session {
     const resume = this.#resume ? [this.#resume] : [];
     this.#flow = new Flow(host, this.#resume);
     this.#cancel = new Cancel(host);
+    this.#streams = new Streams(host);
     this.#handlers = new Handlers(host, options.maxClientCalls);
     this.#subscriptions = new Subscriptions(host, this.#flow);
-    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, () => this.#cancel, () => this.#progress, () => this.#handlers, ...resume.map((feature) => () => feature), ...features]);
+    this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, () => this.#cancel, () => this.#progress, () => this.#handlers, () => this.#streams, ...resume.map((feature) => () => feature), ...features]);
   }
 
   get state(): SessionState {
@@ -165,6 +174,25 @@ export class Session {
 
   call(method: string, args: readonly unknown[], kwargs: object | undefined, options: CallOptions): Promise<unknown> {
     return this.#request(`${this.#prefix}${++this.#lastNumber}`, method, args, kwargs, options);
+  }
+
+  /** Makes a call whose result is a stream, when it is first asked for an item. */
+  async *stream(
+    method: string,
+    args: readonly unknown[],
+    kwargs: object | undefined,
+    { window = 16, ...options }: StreamOptions,
+  ): AsyncGenerator<unknown, void, undefined> {
+    const id = `${this.#prefix}${++this.#lastNumber}`;
+    const inlet = this.#streams.read(id, window);
+    const response = this.#request(id, method, args, kwargs, options, window);
+    response.then(() => inlet.stop({}), (error: unknown) => inlet.stop({ error }, !(error instanceof CallError)));
+    try {
+      yield* inlet;
+    } finally {
+      this.#streams.close(id);
+      if (this.#reject(id, undefined)) this.#cancel.giveUp(id);
+    }
   }
 
   subscribe(topic: string, callback: Callback, options: SubscribeOptions): Subscription {
@@ -236,16 +264,20 @@ export class Session {
     args: readonly unknown[],
     kwargs?: object,
     { retry, onTransfer, onProgress, ...options }: CallOptions = {},
+    stream?: number,
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
     // The id comes before the arguments, so that a server that refuses the message for its size knows which call it was.
-    const message = this.#encoder.encode({ wslink: "1.0", id, ...(onProgress && { progress: true }), method, args, ...(kwargs && { kwargs }) });
+    const lifted = this.#streams.lift(id, args, kwargs);
+    const asks = { ...(onProgress && { progress: true }), ...(stream && { stream }) };
+    const message = this.#encoder.encode({ wslink: "1.0", id, ...asks, method, args: lifted.args, ...(kwargs && { kwargs: lifted.kwargs }) });
     const response = this.#pending.wait(id, method, options);
+    if (lifted.outlets.length > 0) this.#streams.feed(id, lifted.outlets, response, (error) => this.#reject(id, error));
     if (onTransfer) this.#transfers.watch(id, onTransfer, response);
     if (onProgress) this.#progress.watch(id, onProgress, response);
     this.#queue.post(id, message, () => this.#pending.has(id), onTransfer).catch((error: unknown) => this.#reject(id, error));
-    if (!retry) return response;
+    if (!retry || lifted.outlets.length > 0) return response;
     this.#repeatable.set(id, message);
     return response.finally(() => this.#repeatable.delete(id));
   }

@@ -1,4 +1,4 @@
-import { ALIGN_ABOVE, ARRAY_TYPE, TIMESTAMP_TYPE, paddingAt } from "./extensions.js";
+import { ALIGN_ABOVE, ARRAY_TYPE, STREAM_TYPE, StreamKey, TIMESTAMP_TYPE, paddingAt } from "./extensions.js";
 import { HEADER_LENGTH, MAX_DEPTH } from "./limits.js";
 import { Misfit, className, inside, isKey } from "./misfit.js";
 import { NDArray, dtypeOf } from "./ndarray.js";
@@ -237,6 +237,8 @@ export class Encoder {
     if (Object.getPrototypeOf(value) === Object.prototype) return this.#record(value as Record<string, unknown>, depth);
     if (ArrayBuffer.isView(value)) return this.#typedArray(value);
     if (value instanceof NDArray) return this.#array(value as NDArray);
+    if (value instanceof StreamKey) this.#extension(STREAM_TYPE, 1);
+    if (value instanceof StreamKey) return this.#byte(value.key);
     // By its tag, since an object may come from another frame or realm, where `instanceof` fails.
     const tag = Object.prototype.toString.call(value).slice(8, -1);
     switch (tag) {

@@ -4,6 +4,14 @@ import { type DType, NDArray, isShape, layoutOf, sizeOf } from "./ndarray.js";
 /** The MessagePack extension type of arrays (ARR-1). */
 export const ARRAY_TYPE = 1;
 
+/** The MessagePack extension type of what stands for a stream (STR-4). */
+export const STREAM_TYPE = 2;
+
+/** Stands for an argument that is a stream, by a number from 0 to 127. */
+export class StreamKey {
+  constructor(readonly key: number) {}
+}
+
 /** The MessagePack extension type of timestamps, as the MessagePack specification has it. */
 export const TIMESTAMP_TYPE = -1;
 

@@ -6,6 +6,7 @@ Usage: ours.py [ENGINE [MAX_MESSAGE [PORT [RESUME_WINDOW]]]]
 import asyncio
 import sys
 import time
+from collections.abc import AsyncIterator, Iterator
 
 import numpy
 
@@ -140,6 +141,48 @@ async def stream_numbers(count, pause):
     for number in range(count):
         numbers.publish({"number": number, "data": bytes(300_000 if number % 50 == 7 else 10)})
         await asyncio.sleep(pause)
+
+
+closed: list[str] = []
+
+
+@app.method("test.count")
+async def count_up(count: int, size: int = 0, fails: bool = False) -> AsyncIterator[dict]:
+    """Items of which every tenth is of `size` bytes."""
+    try:
+        for number in range(count):
+            yield {"number": number, "data": bytes(size if number % 10 == 3 else 5)}
+        if fails:
+            raise ValueError("no more")
+    finally:
+        closed.append(f"{number + 1} of {count}")
+
+
+@app.method("test.count_in_thread", run="thread")
+def count_in_thread(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+@app.method("test.closed")
+def how_closed():
+    return closed
+
+
+@app.method("test.collect")
+async def collect(name: str, data: AsyncIterator[bytes], stop_after: int = -1) -> dict:
+    numbers, total = [], 0
+    async for part in data:
+        numbers.append(int.from_bytes(part[:4], "little"))
+        total += len(part)
+        if len(numbers) == stop_after:
+            break
+    return {"name": name, "numbers": numbers, "total": total}
+
+
+@app.method("test.double")
+async def double(values: AsyncIterator[float]) -> AsyncIterator[float]:
+    async for value in values:
+        yield 2 * value
 
 
 @app.method("test.grid")

@@ -26,7 +26,7 @@ console.log(Object.keys(found).filter((each) => typeof found[each].newInstance =
 `,
 );
 const output = { path: __dirname, filename: "webpack4-page.js" };
-webpack({ mode: "production", entry, output, optimization: { minimize: false } }, (error, stats) => {
+webpack({ mode: "production", entry, output, optimization: { minimize: false }, performance: false }, (error, stats) => {
   if (error) throw error;
   if (stats.hasErrors() || stats.hasWarnings()) throw new Error(stats.toString("minimal"));
   require(join(__dirname, "webpack4-page.js"));

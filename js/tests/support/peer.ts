@@ -42,7 +42,7 @@ export class Connection {
   #waiting: ((call: Envelope) => void) | undefined;
   /** Messages of extensions that have arrived (EXT-4). */
   readonly extensions: unknown[][] = [];
-  /** Bytes of frames that have arrived, those of messages of types 1 and 2 left out (FLOW-1). */
+  /** Bytes of frames that have arrived, those of messages of types 1, 2 and 5 left out (FLOW-1). */
   counted = 0;
   /** The number of the last message that was sent, where the session can be resumed (RES-2). */
   number: number | undefined;
@@ -76,7 +76,7 @@ export class Connection {
     const call = decode(new Uint8Array(Buffer.concat(chunks)), { useBigInt64: true }) as Envelope | unknown[];
     if (Array.isArray(call)) {
       this.extensions.push(call);
-      if (call[0] === 1 || call[0] === 2) this.counted -= bytes.length;
+      if (call[0] === 1 || call[0] === 2 || call[0] === 5) this.counted -= bytes.length;
       return;
     }
     this.numbers.push(id);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from asyncio import Future
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from wslink.wire.limits import Limits
 from wslink.wire.v2_msgpack import NO_OPTIONS, V2Encoder
 from wslink.wire.value import Value
 
+logger: logging.Logger = logging.getLogger("wslink.client")
 PROGRESS_WANTED: Mapping[str, bool] = {"progress": True}
 
 
@@ -148,3 +150,13 @@ class Calls:
             unwanted = unwanted and entry.begun and not entry.ended
         if unwanted and wire.CANCELLATION in self.welcome.features and not call.id.startswith("system:"):
             self.outbox.urge(pack_extension((CANCEL, call.id)))
+
+    def take_progress(self, items: list[Value]) -> None:
+        """A call has come further (PRG-1). What nobody waits for is late."""
+        id_ = items[1] if len(items) == 3 else None
+        on_progress = self.on_progress.get(id_) if isinstance(id_, str) else None
+        if on_progress is not None and self.pending.waits(id_):  # type: ignore[arg-type]
+            try:
+                on_progress(items[2])
+            except Exception:
+                logger.exception("on_progress raised")

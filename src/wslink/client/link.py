@@ -13,6 +13,7 @@ from wslink.client.events import Events, LinkState, OnReconnected, OnState
 from wslink.client.handlers import Handlers, OnProgress
 from wslink.client.handling import Handling
 from wslink.client.session import ClientSession
+from wslink.client.streaming import Reading, StreamingCalls
 from wslink.client.subscribing import Subscribing, check_subscription
 from wslink.client.subscription import ClientSubscription, Inbox
 from wslink.client.subscriptions import Subscriptions
@@ -26,7 +27,7 @@ KEEP_ALIVE = 1.0
 """Seconds between signs of life while reading is paused for a slow subscriber: what the fastest heartbeat needs."""
 
 
-class Link(Handling):
+class Link(Reading, Handling):
     """An authenticated connection to a server, or one after another: where one ends, the link makes the next. Made by
     `connect`; usable as an async context manager, which closes it.
     """
@@ -37,6 +38,7 @@ class Link(Handling):
         lost = None if dialing.backoff is None else self._lost
         super().__init__(Handlers(self, limits))
         self._session = ClientSession(limits, self._publish, self._renew, lost, self._handlers)
+        self.streaming_calls: StreamingCalls = self._session
         self._subscriptions = Subscriptions(self._session.settle)
         self._subscribing = Subscribing(self, self._session, self._subscriptions)
         self._connections = Connections(dialing, self._session, self._take, self._events, self._finish)
@@ -89,7 +91,8 @@ class Link(Handling):
         """Call `method` and return its result. `asyncio.timeout` bounds the wait: it has the server cancel the call.
         While the link is reconnecting, calls wait for the connection.
 
-        Arguments may hold bytes and NumPy arrays anywhere.
+        Arguments may hold bytes and NumPy arrays anywhere. One that is an async iterable is sent item by item, as fast
+        as the method reads, where that takes a stream.
 
         Raises:
             CallError: the server answered with an error.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Hashable, Iterable, Sequence
 from time import monotonic
 
@@ -18,6 +19,8 @@ from wslink.wire.frames import Frame, Message
 
 NO_LIMIT = 1 << 62
 """What waits is the application's own."""
+ROOM = 1024 * 1024
+"""Bytes that wait above which no further items of streams are made."""
 NOWHERE = Nowhere()
 """What frames go to between connections."""
 
@@ -43,6 +46,7 @@ class Outbox:
         self._watched: dict[Entry, Sending] = {}
         self._small = 0  # messages that wait
         self._ended = False
+        self._room = asyncio.Event()
         self._sender = Sender(self, NO_LIMIT)
         self._queue = self._sender.queue
 
@@ -138,6 +142,16 @@ class Outbox:
         self.flow = self._sender.flow = FlowControl(self._queue, self, self.notify, self.pump, numbers)
         return self.flow
 
+    @property
+    def has_room(self) -> bool:
+        """Whether little waits."""
+        return self._queue.waiting <= ROOM
+
+    async def room_again(self) -> None:
+        """Return once `has_room` may be true."""
+        self._room.clear()
+        await self._room.wait()
+
     def notify(self, message: Message) -> bool:
         """Send a small message ahead of all that waits; it is not repeated (RES-2)."""
         self._sink.send(message.frames if self.sent is None else renumbered(message.frames, 0))
@@ -160,6 +174,7 @@ class Outbox:
         """Forget what waits, for good."""
         self._ended = True
         self._sender.clear()
+        self._room.set()
         self._watched.clear()
 
     # What its sender sends to ---------------------------------------------------
@@ -170,6 +185,8 @@ class Outbox:
 
     def send(self, frames: Sequence[Frame]) -> None:
         self._sink.send(frames)
+        if self._queue.waiting <= ROOM:
+            self._room.set()
         for entry, sending in tuple(self._watched.items()) if self._watched else ():
             if sending.look():
                 self._watched.pop(entry, None)

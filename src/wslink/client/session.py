@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
-from wslink.client.calls import Calls, OutgoingCall
+from wslink.client.calls import OutgoingCall
 from wslink.client.handlers import Handlers
 from wslink.client.hello import Resumed, hello_of, read_welcome
 from wslink.client.outbox import NOWHERE
 from wslink.client.resuming import UNRESUMED, Resuming, Verdict
 from wslink.client.settling import Settling
+from wslink.client.streaming import StreamingCalls
 from wslink.errors import CANCELLED, CallError, ConnectionClosed, PeerError
 from wslink.session.acknowledgements import SELDOM, Acknowledgements
 from wslink.session.features.acknowledgement import numbers_of
@@ -24,7 +25,7 @@ from wslink.session.sender import FrameSink
 from wslink.wire import messages as wire
 from wslink.wire.chunks import Cutter, is_end, renumbered
 from wslink.wire.codec import V2_WITH_ARRAYS
-from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, PROGRESS, is_uncounted, number
+from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, ITEM, ITEM_CREDIT, ITEM_END, PROGRESS, is_uncounted, number
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE
@@ -34,14 +35,14 @@ from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink.client")
 
-FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, FLOW, wire.CANCELLATION, wire.PROGRESSES, wire.HANDLES)
+FEATURES = (wire.SUBSCRIPTIONS, wire.ARRAYS, FLOW, wire.CANCELLATION, wire.PROGRESSES, wire.HANDLES, wire.STREAM)
 """The features that the client announces (EXT-1), but for `resume`."""
 
 PublicationHandler = Callable[[str, Mapping[str, Any]], None]
 Renew = Callable[[], Iterable[OutgoingCall]]
 
 
-class ClientSession(Calls):
+class ClientSession(StreamingCalls):
     """One client's state: adds to its calls the connections that carry them, and what arrives.
 
     Args:
@@ -111,6 +112,7 @@ class ClientSession(Calls):
         """The last connection has ended: nothing is sent any more, and what waits fails with `error`."""
         self._rest()
         self._handlers.end()
+        self.streams.fail(error)
         self.outbox.clear()
         self.pending.fail(error)
 
@@ -148,6 +150,7 @@ class ClientSession(Calls):
     def _go_on(self, resumed: Resumed) -> None:
         self._acknowledge(self.outbox.flow)
         self._settling.resume()
+        self.streams.renew()
         self.outbox.repeat(resumed.received, resumed.missing)
 
     def _begin(self) -> None:
@@ -254,8 +257,11 @@ class ClientSession(Calls):
         if kind == CANCEL and wire.HANDLES in self.welcome.features:
             self._handlers.cancel(items[1] if len(items) > 1 else None)
             return
+        if kind in (ITEM, ITEM_END, ITEM_CREDIT) and wire.STREAM in self.welcome.features:
+            self.take_stream(items)
+            return
         if kind == PROGRESS and wire.PROGRESSES in self.welcome.features:
-            self._take_progress(items)
+            self.take_progress(items)
             return
         if self._acknowledgements is None or kind != ACKNOWLEDGEMENT:
             logger.warning("the server sent a message of no extension that is in use: %s", shown(items))
@@ -264,16 +270,6 @@ class ClientSession(Calls):
             self._take_acknowledgement(items)
         except PeerError as error:
             logger.warning("the server sent an acknowledgement that is refused: %s", error.message)
-
-    def _take_progress(self, items: list[Any]) -> None:
-        """A call has come further (PRG-1). What nobody waits for is late."""
-        id_ = items[1] if len(items) == 3 else None
-        on_progress = self.on_progress.get(id_) if isinstance(id_, str) else None
-        if on_progress is not None and self.pending.waits(id_):  # type: ignore[arg-type]
-            try:
-                on_progress(items[2])
-            except Exception:
-                logger.exception("on_progress raised")
 
     def _take_acknowledgement(self, items: list[Any]) -> None:
         """Take what the server says of what has arrived (FLOW-2, RES-5). Raises InvalidRequest."""

@@ -12,9 +12,10 @@ from typing import Any
 
 from wslink.compat.core import schedule_coroutine
 from wslink.compat.publish import as_attachment
-from wslink.errors import UsageError, WslinkError
+from wslink.errors import RAISED, UsageError, WslinkError
 from wslink.hub.hub import Hub
 from wslink.rpc.call import current_call
+from wslink.rpc.discarding import Concluded
 from wslink.rpc.methods import NEVER_AWAITABLE, Method
 from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
 from wslink.session.observers import Observer
@@ -131,7 +132,7 @@ class ProtocolHost(Observer):
                 self._end()
                 raise
             if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
-                return self._await(result)
+                return Concluded(result, self._concluded)
             if self._ended == 0:  # as `_end` does, on the path of every call
                 asyncio.get_running_loop().call_soon(self._let_go)
             self._ended += 1
@@ -139,14 +140,10 @@ class ProtocolHost(Observer):
 
         return call
 
-    async def _await(self, result: Awaitable[Any]) -> Any:
-        try:
-            return await result
-        except BaseException as error:
+    def _concluded(self, error: BaseException | None) -> None:
+        if error is not None:
             self._raised(error)
-            raise
-        finally:
-            self._end()
+        self._end()
 
     def _raised(self, error: BaseException) -> None:
         """A method raised `error`. One that exits stops the server, so that what follows its start runs."""
@@ -215,7 +212,7 @@ class ProtocolHost(Observer):
     def _emit(self, event: str, *args: Any) -> None:
         try:
             self.protocol.log_emitter(event, *args)
-        except Exception:
+        except RAISED:
             logger.exception("a listener of %r raised", event)
 
     # Clients ------------------------------------------------------------------------
@@ -265,7 +262,7 @@ class ProtocolHost(Observer):
         """As `_connect`, on the application's thread, while the client says hello."""
         try:
             self._connect(session, opening)
-        except Exception:
+        except RAISED:
             logger.exception("onConnect raised: client %s is refused", session.client_id)
             self.hub.on_loop(functools.partial(session.close, 1011, "the server failed to take the connection"))
 
@@ -286,7 +283,7 @@ class ProtocolHost(Observer):
     def _tell_closed(self, protocol: Any, session: SessionView) -> None:
         try:
             protocol.onClose(bare_id(session.client_id))
-        except Exception as error:
+        except RAISED as error:
             logger.exception("onClose of %s raised", type(protocol).__name__)
             self.emit("exception", error)
 

@@ -35,10 +35,10 @@ _refusals = Complaints()
 class SocketHandler(WebSocketHandler):
     """One WebSocket as a connection of an endpoint."""
 
-    def initialize(self, endpoint: WsEndpoint, origins: tuple[str, ...], heartbeat: float, local: bool) -> None:
+    def initialize(self, endpoint: WsEndpoint, origins: tuple[str, ...], heartbeat: float, local: int) -> None:
         self._endpoint = endpoint
         self._origins = origins
-        self._local = local
+        self._local = local  # the port, where only this machine reaches it
         self._interval = heartbeat
         self._heartbeat: Heartbeat | None = None
         self._connection: WsConnection | None = None
@@ -46,7 +46,7 @@ class SocketHandler(WebSocketHandler):
     def prepare(self) -> None:
         """Refuse rebound pages: Tornado asks `check_origin` about none that is of its own origin."""
         guarded = self._local and has_known_secret(self._endpoint.serverProtocol)
-        if guarded and origin.may_be_rebound(self.request.headers, self._origins):
+        if guarded and origin.may_be_rebound(self.request.headers, self._origins, self._local):
             _refusals.warning(origin.REBOUND, self.request.headers["Origin"])
             raise HTTPError(403)
 
@@ -156,7 +156,12 @@ class TornadoServer(GenericServer):
         beat = environment.read("WSLINK_HEART_BEAT", float, HEART_BEAT)
         routes: list[Any] = []
         for route, endpoint in self._endpoints.items():
-            arguments = {"endpoint": endpoint, "origins": origins, "heartbeat": beat, "local": local}
+            arguments = {
+                "endpoint": endpoint,
+                "origins": origins,
+                "heartbeat": beat,
+                "local": self._port if local else 0,
+            }
             paths = {"/" + route.lstrip("/"), *([] if routes else ["/ws"])}
             routes += [(path, SocketHandler, arguments) for path in sorted(paths)]
         static = self.config.get("static") or {}

@@ -104,7 +104,8 @@ class AsgiApplication:
             return POLICY_VIOLATION, f"there is no WebSocket at {path}"
         if not origin.is_allowed(headers, self._origins):
             return POLICY_VIOLATION, f"pages of {headers.get('Origin')} may not connect"
-        if self._guarded and _is_from_here(scope) and origin.may_be_rebound(headers, self._origins):
+        port = (scope.get("server") or ("", 0))[1]
+        if self._guarded and _is_from_here(scope) and origin.may_be_rebound(headers, self._origins, port):
             return POLICY_VIOLATION, origin.REBOUND % headers.get("Origin")
         if self._connections >= self._host.limits.max_clients and not self._strangers.drop_oldest():
             return TRY_AGAIN_LATER, f"max_clients ({self._host.limits.max_clients}) are connected"

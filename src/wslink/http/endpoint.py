@@ -91,7 +91,7 @@ class Endpoint:
         return self._handle
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        refusal = self._refusal(request.headers) if request.method == "GET" else NO_UPGRADE
+        refusal = self._refusal(request.headers, request.transport) if request.method == "GET" else NO_UPGRADE
         if refusal is not None:
             return web.Response(status=refusal.status, text=refusal.text, headers=refusal.headers)
         if ARRIVALS in request.app:
@@ -104,7 +104,11 @@ class Endpoint:
     def serve_connection(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
         """Take a connection over which a GET request for this endpoint came; False if aiohttp has to, which also
         refuses."""
-        if self._engine.serve_connection is None or self._host.wants_requests() or self._refusal(headers) is not None:
+        if (
+            self._engine.serve_connection is None
+            or self._host.wants_requests()
+            or self._refusal(headers, transport) is not None
+        ):
             return False
         peer, *_ = transport.get_extra_info("peername") or ("",)
         opening = self._opening(headers, str(peer), query)
@@ -148,7 +152,7 @@ class Endpoint:
         for connection in list(self._connections):
             connection.abort()
 
-    def _refusal(self, headers: MultiMapping[str]) -> Refusal | None:
+    def _refusal(self, headers: MultiMapping[str], transport: asyncio.BaseTransport | None) -> Refusal | None:
         """What a GET request with these headers is answered if it gets no WebSocket."""
         if not _is_upgrade(headers):
             return NO_UPGRADE
@@ -161,7 +165,7 @@ class Endpoint:
                 headers.get("Origin"), headers.get("Host"),
             )  # fmt: skip
             return FOREIGN_PAGE
-        if self._options.guarded() and origin.may_be_rebound(headers, self._options.origins):
+        if self._options.guarded() and origin.may_be_rebound(headers, self._options.origins, _port_of(transport)):
             self._refusals.warning(origin.REBOUND, headers.get("Origin"))
             return FOREIGN_PAGE
         most = self._host.limits.max_clients
@@ -189,6 +193,12 @@ UNKNOWN_NAME = Refusal(421, "The server is not known by this name; its setting h
 NO_UPGRADE = Refusal(
     426, "This is a WebSocket endpoint.\n", {"Upgrade": "websocket", "Sec-WebSocket-Version": _VERSIONS[0]}
 )
+
+
+def _port_of(transport: asyncio.BaseTransport | None) -> int:
+    """The port that a connection came to; 0 where there is none."""
+    name = transport.get_extra_info("sockname") if transport is not None else None
+    return int(name[1]) if isinstance(name, tuple) else 0
 
 
 def _is_upgrade(headers: MultiMapping[str]) -> bool:

@@ -84,8 +84,9 @@ def is_asked_by(headers: Mapping[str, str], names: Iterable[str]) -> bool:
     )
 
 
-PROXIES_SAY = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Via")
-"""Headers that proxies add. No page can: a WebSocket's handshake has no headers of its page's choice."""
+PROXIES_SAY = ("forwarded", "x-forwarded-", "x-proxycontextpath", "x-real-ip", "via")
+"""How headers begin that proxies add, jupyter-server-proxy among them. No page can: a WebSocket's handshake has no
+headers of its page's choice."""
 
 
 REBOUND = (
@@ -95,19 +96,22 @@ REBOUND = (
 """What is logged of it."""
 
 
-def may_be_rebound(headers: Mapping[str, str], allowed: Iterable[str]) -> bool:
+def may_be_rebound(headers: Mapping[str, str], allowed: Iterable[str], port: int) -> bool:
     """Whether a handshake at a server that only this machine reaches may be that of a page whose own name was made to
-    resolve to this machine (DNS rebinding): it asks by a name that anybody may have registered, and no proxy says that
-    it has passed it on. The page is of the server's origin, by which `is_allowed` lets it in.
+    resolve to this machine (DNS rebinding): it asks by a name that anybody may have registered, for the port that the
+    connection came to, and no proxy says that it has passed it on. The page is of the server's origin, by which
+    `is_allowed` lets it in.
 
     Args:
         allowed: origins that are known, as `is_allowed` takes them.
+        port: the server's. A browser that asks for another one has come through a proxy.
     """
     page = headers.get("Origin")
     return (
         page is not None
         and not is_asked_by(headers, ())
-        and not any(name in headers for name in PROXIES_SAY)
+        and any(port == asked for _, asked in _own_addresses({"Host": headers["Host"]}, urlsplit(page).scheme))
+        and not any(name.lower().startswith(PROXIES_SAY) for name in headers)
         and not is_listed(page, allowed)
     )
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from wslink.errors import InvalidParams, NotAuthorized, PeerError, UsageError
+from wslink.errors import RAISED, InvalidParams, NotAuthorized, PeerError, UsageError
 from wslink.hub.filters import Predicate, Tags, compile_filter, everything
 from wslink.rpc.call import Caller
 from wslink.wire.limits import Limits
@@ -95,7 +95,7 @@ class Authorization:
             return True
         try:
             verdict = self._decide(client, action, name)
-        except Exception:
+        except RAISED:
             logger.exception("authorize raised for %s %r of client %s", action, name, client.id)
             return False
         if isinstance(verdict, bool) or (action == "subscribe" and isinstance(verdict, Mapping)):

@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
+from wslink.errors import RAISED
 from wslink.hub.authorization import Authorization, Authorizer
+from wslink.hub.away import Away
 from wslink.hub.backlog import Backlog
 from wslink.hub.clients import Client, Clients
 from wslink.hub.community import Community
@@ -104,7 +106,7 @@ class Hub(Placement):
         self.on_detach: list[ClientHandler] = []
         self.on_resume: list[ClientHandler] = []
         self.on_change: list[Callable[[], None]] = []
-        self._detached: dict[SessionView, None] = {}  # the one that has waited for longest first
+        self._away = Away()
         self._gate = Gate(authenticate)
         self._headers_wanted = False
         self._stopping = False
@@ -170,7 +172,7 @@ class Hub(Placement):
         try:
             for notify in self.observers.opened:
                 notify(session, opening)
-        except Exception:
+        except RAISED:
             logger.exception("client %s: an observer of new connections raised", session.client_id)
             session.close(1011, "the server failed to take the connection")
 
@@ -198,14 +200,15 @@ class Hub(Placement):
 
     def detached(self, session: SessionView) -> None:
         logger.info("client %s has lost its connection", session.client_id, extra=self._log(session))
-        self._detached[session] = None
-        if len(self._detached) > self.limits.max_clients:
-            next(iter(self._detached)).close(1008, f"over max_clients ({self.limits.max_clients}) clients are away")
+        client = self.community.get(session.client_id)
+        self._away.add(session, client.address if client is not None else "")
+        if len(self._away) > self.limits.max_clients:
+            self._away.first_to_go.close(1008, f"over max_clients ({self.limits.max_clients}) clients are away")
         for handler in self.on_detach:
             self.handle(handler, session.client_id)
 
     def resumed(self, session: SessionView, opening: Opening) -> None:
-        self._detached.pop(session, None)
+        self._away.discard(session)
         client = self.community.get(session.client_id)
         if client is not None:
             client.address = opening.address
@@ -225,7 +228,7 @@ class Hub(Placement):
 
     def farewell(self, session: SessionView) -> None:
         self.connected.discard(session)
-        self._detached.pop(session, None)
+        self._away.discard(session)
         if session in self.subscriptions:
             self._part(session)
         else:

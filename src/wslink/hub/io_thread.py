@@ -14,6 +14,9 @@ from wslink.hub.work import finish
 
 T = TypeVar("T")
 
+GRACE = 0.5
+"""Seconds that what another thread waits for has at the end to end by itself."""
+
 
 class IoThread:
     """Runs an event loop in a thread, from its making until `end`. It does not keep the process.
@@ -59,6 +62,6 @@ class IoThread:
         self.loop.set_default_executor(DaemonPool(default_threads()))
         try:
             self.loop.run_forever()
-            finish(self.loop, self._stop_timeout)
+            finish(self.loop, self._stop_timeout, GRACE)
         finally:
             self._ended.set_result(None)

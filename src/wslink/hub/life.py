@@ -108,7 +108,7 @@ class Life:
     def handle_signals(self) -> None:
         """Stop at SIGINT and SIGTERM. From inside the running event loop; before the port accepts, so that a signal at
         any time stops the server in order."""
-        self._signals.handle(self.stop_soon)
+        self._signals.handle(self.stop_soon, early=self.thread.loop if self.thread is not None else None)
 
     def release_signals(self) -> None:
         """Give SIGINT and SIGTERM back. Safe to call more than once."""

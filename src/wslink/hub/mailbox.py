@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
+from wslink.errors import RAISED
+
 logger: logging.Logger = logging.getLogger("wslink")
 
 Letter = Callable[[], None]
@@ -70,7 +72,7 @@ class Mailbox:
         while (letter := self._next()) is not None:
             try:
                 letter()
-            except Exception:
+            except RAISED:
                 logger.exception("%r raised", letter)
             if self._budget is not None and self._taken and monotonic() - began > self._budget:
                 self._loop.call_soon(self._deliver, context=self._context)

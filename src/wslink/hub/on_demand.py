@@ -13,7 +13,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
-from wslink.errors import NotSerializable
+from wslink.errors import RAISED, NotSerializable
 from wslink.hub.filters import Tag, Tags
 from wslink.hub.quality import Rendered
 from wslink.hub.viewer import Seen, Viewer
@@ -252,7 +252,7 @@ class OnDemand:
                 self._server.spawn(self._await(outcome, rendering))
             else:
                 rendering.outcome.set_result(outcome)
-        except Exception:
+        except RAISED:
             self._failed(rendering)
         return rendering
 
@@ -266,7 +266,7 @@ class OnDemand:
     async def _await(self, outcome: Awaitable[Any], rendering: _Rendering) -> None:
         try:
             rendering.outcome.set_result(await outcome)
-        except Exception:
+        except RAISED:
             self._failed(rendering)
         finally:
             rendering.outcome.cancel()  # if the server has stopped meanwhile
@@ -291,7 +291,7 @@ class OnDemand:
                 label = None if viewer.still else Rendered(viewer.quality, viewer.parts)
                 slot = (self._stage.name, "on demand", subscription.id)
                 self._stage.deliver_to(subscription, packed, label, slot)
-            except Exception as error:
+            except RAISED as error:
                 logger.error("topic %s: what %r returned cannot be sent: %s", self._stage.name, self.function, error)
         seat.due = seat.due or (viewer.wants_more and not self._share)
         self._wake(seat)

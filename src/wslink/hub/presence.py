@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
+from wslink.errors import RAISED
 from wslink.hub.clients import Client
 from wslink.hub.community import Community
 from wslink.hub.groups import Group
@@ -46,6 +47,6 @@ class Presence:
         if self._describe is not None:
             try:
                 entry.update(self._describe(client))
-            except Exception:
+            except RAISED:
                 logger.exception("presence %s: %r raised", self._topic.name, self._describe)
         return entry

@@ -11,6 +11,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from wslink.hub.early_signals import EarlySignals
+
 STOP = (signal.SIGINT, signal.SIGTERM)
 """What stops a server."""
 
@@ -25,9 +27,18 @@ class Signals:
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._early: EarlySignals | None = None
 
-    def handle(self, handler: Callable[[], None], numbers: tuple[signal.Signals, ...] = STOP) -> None:
+    def handle(
+        self,
+        handler: Callable[[], None],
+        numbers: tuple[signal.Signals, ...] = STOP,
+        early: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         """Call `handler` at each of `numbers`. From inside the running event loop.
+
+        Args:
+            early: the event loop of another thread, on which it is called before, while this one is busy.
 
         Nothing on Windows and outside of the main thread, where the application's own handling stays.
         """
@@ -39,6 +50,9 @@ class Signals:
                 self._before[number] = before
         if self._before:
             _handled.add(self)
+            if early is not None:
+                self._early = EarlySignals(early, handler, numbers)
+                self._early.start()
 
     def restore(self) -> None:
         """Give the signals back to who handled them before. From inside an event loop; from that of another thread it
@@ -52,6 +66,9 @@ class Signals:
 
     def _restore(self) -> None:
         _handled.discard(self)
+        if self._early is not None:
+            self._early.stop()
+            self._early = None
         for number in self._before:
             asyncio.get_running_loop().remove_signal_handler(number)
         self._reset()

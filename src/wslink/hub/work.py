@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
+from wslink.errors import RAISED
 from wslink.hub.pool import DaemonPool, default_threads
 from wslink.hub.threads import SharedThreads
 from wslink.rpc.call import current_call
@@ -57,7 +58,7 @@ class Work:
             outcome = handler(argument)
             if outcome is not None and inspect.isawaitable(outcome):
                 self.spawn(self._await(outcome, handler))
-        except Exception:
+        except RAISED:
             logger.exception("%r raised", handler)
         finally:
             current_call.reset(token)
@@ -65,7 +66,7 @@ class Work:
     async def _await(self, outcome: Awaitable[None], handler: object) -> None:
         try:
             await outcome
-        except Exception:
+        except RAISED:
             logger.exception("%r raised", handler)
 
     async def stop(self, timeout: float) -> None:
@@ -96,11 +97,11 @@ async def end_tasks(tasks: set[asyncio.Task[Any]], grace: float, timeout: float)
             logger.warning("not waited for any longer, although it goes on after it was cancelled: %r", task)
 
 
-def finish(loop: asyncio.AbstractEventLoop, timeout: float) -> None:
+def finish(loop: asyncio.AbstractEventLoop, timeout: float, grace: float = 0) -> None:
     """End an event loop that nothing runs any more, though tasks swallow their cancellation or functions go on in
-    threads: after `timeout` seconds they are not waited for any longer."""
+    threads: after `timeout` seconds they are not waited for any longer. Tasks are cancelled after `grace` seconds."""
     try:
-        loop.run_until_complete(end_tasks(asyncio.all_tasks(loop) - set(abandoned), 0, timeout))
+        loop.run_until_complete(end_tasks(asyncio.all_tasks(loop) - set(abandoned), grace, timeout))
         loop.run_until_complete(loop.shutdown_asyncgens())
         # What is left has been reported.
         loop.set_exception_handler(lambda loop, context: None)

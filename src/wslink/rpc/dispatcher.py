@@ -14,6 +14,7 @@ from typing import Protocol
 from wslink import errors
 from wslink.errors import InvalidParams, InvalidRequest, LimitExceeded, MethodError, PeerError
 from wslink.rpc.call import Call, Caller, Executor, current_call
+from wslink.rpc.discarding import discard
 from wslink.rpc.elsewhere import Raised, serve
 from wslink.rpc.interceptors import Function
 from wslink.rpc.latest import Turns
@@ -300,7 +301,7 @@ class Dispatcher:
         call = running.call
         try:
             if call.cancelled:  # before it has begun
-                _discard(awaitable)
+                discard(awaitable)
                 raise asyncio.CancelledError
             result = await awaitable
             if inspect.iscoroutine(result):  # of a function in a pool of threads
@@ -372,11 +373,3 @@ def _loop_has_ended() -> bool:
     except RuntimeError:
         return True
     return False
-
-
-def _discard(awaitable: Awaitable[Value]) -> None:
-    """Give up what was never awaited: a coroutine does not begin, nor does a function that waits for a thread."""
-    if inspect.iscoroutine(awaitable):
-        awaitable.close()
-    elif isinstance(awaitable, asyncio.Future):
-        awaitable.cancel()

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, M
 from contextlib import suppress
 from typing import NamedTuple
 
-from wslink.errors import RESULT_SERIALIZE_ERROR, MethodError, NotSerializable
+from wslink.errors import RAISED, RESULT_SERIALIZE_ERROR, MethodError, NotSerializable
 from wslink.rpc.call import Call, Executor, current_call
 from wslink.rpc.interceptors import Function
 from wslink.rpc.ordering import ResponseFirst
@@ -270,7 +270,7 @@ class _Steps:
         self._done = True
         try:
             self._generator.close()
-        except Exception:
+        except RAISED:
             logger.exception(
                 "method %s of client %s raised as its stream was closed", self._call.method, self._call.client_id
             )

@@ -271,9 +271,15 @@ class CallStreams:
         self._table.reading += 1
         return made
 
-    def close(self) -> None:
-        """The call is over: what still comes for it is ignored."""
+    def forget(self) -> None:
+        """The call is over: what still comes for it is ignored. What has come may be read."""
         self._table.forget(self)
+
+    def close(self) -> None:
+        """As `forget`; nothing is read any more."""
+        self.forget()
+        for inlet in self.inlets.values():
+            inlet.close()
 
 
 class Streams:
@@ -300,12 +306,14 @@ class Streams:
         made = self._calls[id_] = CallStreams(self, id_)
         return made
 
+    def of(self, id_: str) -> CallStreams:
+        """Those of a call of this end, which is not known elsewhere yet."""
+        return self._calls.get(id_) or self.open(id_)
+
     def forget(self, streams: CallStreams) -> None:
-        """See CallStreams.close."""
+        """See CallStreams.forget."""
         if self._calls.pop(streams.id, None) is not None:
             self.reading -= len(streams.inlets)
-        for inlet in streams.inlets.values():
-            inlet.close()
 
     def take(self, items: Sequence[Value]) -> None:
         """Take a message of a stream; one of a stream that is not known is ignored.

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from wslink.errors import CallError, ClientGone, PeerError
+from wslink.errors import RAISED, CallError, ClientGone, PeerError
 from wslink.rpc.pending import PendingCalls
 from wslink.session.entries import Entry
 from wslink.session.send_queue import SendQueue
@@ -130,7 +130,7 @@ class ClientCalls:
         if on_progress is not None and self._pending.waits(id_):
             try:
                 on_progress(value)
-            except Exception:
+            except RAISED:
                 logger.exception("client %s: on_progress raised", self._session.client_id)
 
     def end(self) -> None:

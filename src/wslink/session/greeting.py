@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable
 from typing import Protocol
 
+from wslink.errors import RAISED
 from wslink.session.hello import answer, parse_hello
 from wslink.session.identity import Credentials, Identity, Opening
 from wslink.session.ports import Returnable, SessionOwner
@@ -66,7 +67,7 @@ class Greeting:
         """Authenticate the client and send the answer, now or as soon as it is known who the client is."""
         try:
             identity = self._owner.authenticate(self._credentials)
-        except Exception as error:
+        except RAISED as error:
             identity = self._no_identity(error)
         if inspect.isawaitable(identity):
             self._owner.spawn(self._wait(identity))
@@ -76,11 +77,11 @@ class Greeting:
     async def _wait(self, verdict: Awaitable[Identity | None]) -> None:
         try:
             identity = await verdict
-        except Exception as error:
+        except RAISED as error:
             identity = self._no_identity(error)
         self._finish(identity)
 
-    def _no_identity(self, error: Exception) -> Identity | None:
+    def _no_identity(self, error: BaseException) -> Identity | None:
         """What an authentication that raises comes to: the client is refused."""
         logger.error("client %s: its authentication raised", self._session.client_id, exc_info=error)
         return None

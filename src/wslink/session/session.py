@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wslink import errors
-from wslink.errors import AuthenticationError, InvalidRequest, LimitExceeded, PeerError
+from wslink.errors import RAISED, AuthenticationError, InvalidRequest, LimitExceeded, PeerError
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
@@ -121,7 +121,7 @@ class Session(Streaming):
             for notify in self._received:
                 notify(self, message)
             self._dispatcher.start(message, self.client)  # type: ignore[arg-type]
-        except Exception:
+        except RAISED:
             self.fail_unforeseen(message)
 
     def take(self, message: Any) -> None:
@@ -147,7 +147,7 @@ class Session(Streaming):
                 self._handle(request)
         except PeerError as error:
             self.error(request.id, error.code, error.message, error.data)
-        except Exception:
+        except RAISED:
             self.fail_unforeseen(request)
 
     def _take_extension(self, items: list[Any]) -> None:

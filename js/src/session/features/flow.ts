@@ -1,6 +1,7 @@
 import type { UnaskedMessage } from "../../wire/messages.js";
 import { isCount } from "../numbering.js";
 import type { Feature, FeatureHost } from "./feature.js";
+import { CREDIT } from "./stream.js";
 
 /** Types of messages (EXT-4). Their frames are not acknowledged (FLOW-1). */
 const ACKNOWLEDGEMENT = 1;
@@ -78,7 +79,7 @@ export class Flow implements Feature {
 
   /** A frame has arrived; `kind` is the type of the extension's message in it, if it is one. */
   count(size: number, kind: number | undefined): void {
-    if (!this.#acknowledges || kind === ACKNOWLEDGEMENT || kind === SETTLED) return;
+    if (!this.#acknowledges || kind === ACKNOWLEDGEMENT || kind === SETTLED || kind === CREDIT) return;
     this.#received += size;
     this.#receivedAt = performance.now();
     this.#say(this.#received - this.#acknowledged >= (this.#active ? DUE_BYTES : RESUME_BYTES));

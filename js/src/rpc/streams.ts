@@ -1,0 +1,158 @@
+// Items of calls, in either direction, within the credit that their reader gives (STR): wslink.rpc.streams in Python.
+import { ErrorCode, ProtocolError } from "../errors.js";
+
+/** What an argument may be in place of a value. */
+export type StreamSource = AsyncIterable<unknown> | ReadableStream<unknown>;
+
+type Source = Pick<AsyncIterator<unknown, unknown>, "next" | "return">;
+
+/** Somebody waits for something to change. */
+class Signal {
+  #wake: () => void = () => undefined;
+  #changed = Promise.resolve();
+
+  fire(): void {
+    this.#wake();
+  }
+
+  /** Waits until `ready` gives something. */
+  async until<T>(ready: () => T | undefined): Promise<T> {
+    for (;;) {
+      const found = ready();
+      if (found !== undefined) return found;
+      this.#changed = new Promise((resolve) => (this.#wake = resolve));
+      await this.#changed;
+    }
+  }
+}
+
+/** Items that the server sends; whoever iterates gets them in their order. */
+export class Inlet implements AsyncIterable<unknown> {
+  readonly #window: number;
+  readonly #grant: (credit: number) => void;
+  /** Those that have arrived and were not taken: they may overtake each other on their way. */
+  readonly #items = new Map<number, unknown>();
+  readonly #signal = new Signal();
+  #taken = 0;
+  #credit: number;
+  #end: { readonly error?: unknown } | undefined;
+
+  /**
+   * @param window - how many items may come before they are taken.
+   * @param grant - lets items come whose numbers are below a credit.
+   */
+  constructor(window: number, grant: (credit: number) => void) {
+    this.#window = this.#credit = window;
+    this.#grant = grant;
+  }
+
+  /** An item has arrived. One that must not come ends the stream (STR-2). */
+  put(n: number, value: unknown): void {
+    if (this.#end) return;
+    if (n < this.#taken || n >= this.#credit || this.#items.has(n)) {
+      this.stop({ error: new ProtocolError(ErrorCode.limit, `the server sent item ${n} of a stream twice, or beyond the credit of ${this.#credit}`) });
+    } else {
+      this.#items.set(n, value);
+      this.#signal.fire();
+    }
+  }
+
+  /** Nothing comes any more. An error follows what has come, or takes its place. */
+  stop(end: { readonly error?: unknown }, atOnce = false): void {
+    this.#end ??= end;
+    if (atOnce) this.#items.clear();
+    this.#signal.fire();
+  }
+
+  /** The server may not have got the credit (RES-2). */
+  renew(): void {
+    if (!this.#end) this.#grant(this.#credit);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<unknown, void, undefined> {
+    for (;;) {
+      const end = await this.#signal.until(() => (this.#items.has(this.#taken) ? {} : this.#end && { end: this.#end }));
+      if ("end" in end) {
+        if ("error" in end.end) throw end.end.error;
+        return;
+      }
+      const value = this.#items.get(this.#taken);
+      this.#items.delete(this.#taken++);
+      if (!this.#end && this.#taken + this.#window - this.#credit >= Math.max(this.#window >> 1, 1)) {
+        this.#credit = this.#taken + this.#window;
+        this.#grant(this.#credit);
+      }
+      yield value;
+    }
+  }
+}
+
+/** Sends an item, or the end of a stream and its error; resolves when it has been sent. */
+export type SendItem = (n: number, value: unknown, ends: boolean) => Promise<void>;
+
+/** Items of an argument, which this side sends. */
+export class Outlet {
+  readonly #source: Source;
+  readonly #send: SendItem;
+  readonly #signal = new Signal();
+  #credit = 0;
+  #sent = 0;
+  #over = false;
+
+  constructor(source: StreamSource, send: SendItem) {
+    this.#source = open(source);
+    this.#send = send;
+  }
+
+  /** The server lets items come whose numbers are below `credit`. */
+  grant(credit: number): void {
+    this.#credit = Math.max(this.#credit, credit);
+    this.#signal.fire();
+  }
+
+  /** The call is over: nothing more is sent, and the source is closed. */
+  stop(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#signal.fire();
+    void Promise.resolve(this.#source.return?.()).catch(() => undefined);
+  }
+
+  /**
+   * Sends what the source has, for as long as the server lets it come.
+   *
+   * @throws what the source throws, and what cannot be sent; the server has been told.
+   */
+  async feed(): Promise<void> {
+    try {
+      while (await this.#signal.until(() => (this.#over ? false : this.#sent < this.#credit || undefined))) {
+        const { done, value } = await this.#source.next();
+        if (done || this.#over) break;
+        await this.#send(this.#sent, value, false);
+        this.#sent += 1;
+      }
+      if (!this.#over) await this.#send(this.#sent, null, true);
+    } catch (error) {
+      if (!this.#over) await this.#send(this.#sent, { code: ErrorCode.exception, message: String(error) }, true).catch(() => undefined);
+      throw error;
+    } finally {
+      this.stop();
+    }
+  }
+}
+
+/** Whether an argument is a stream. */
+export function isSource(value: unknown): value is StreamSource {
+  if (typeof value !== "object" || value === null) return false;
+  return Symbol.asyncIterator in value || typeof (value as Partial<ReadableStream>).getReader === "function";
+}
+
+/** Not every browser can iterate over a ReadableStream. */
+function open(source: StreamSource): Source {
+  if (!("getReader" in source)) return source[Symbol.asyncIterator]();
+  const reader = source.getReader();
+  return {
+    next: () => reader.read(),
+    return: () => reader.cancel().then(() => ({ done: true, value: undefined })),
+  };
+}

@@ -1,0 +1,64 @@
+"""Signals that are heard while the main thread is busy."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterable
+
+
+class EarlySignals:
+    """Calls a handler on another event loop than the main thread's, as soon as a signal comes.
+
+    Python runs handlers on the main thread, and not before what blocks that returns. But it writes each signal to a
+    descriptor at once (`signal.set_wakeup_fd`): this reads it in another thread, and hands it on to who read it before.
+
+    Args:
+        loop: the other event loop.
+        handler: called there.
+        numbers: the signals that it is called for.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, handler: Callable[[], None], numbers: Iterable[signal.Signals]
+    ) -> None:
+        self._loop = loop
+        self._handler = handler
+        self._numbers = frozenset(numbers)
+        self._before = -1
+        self._reader, self._writer = os.pipe()
+
+    def start(self) -> None:
+        """Begin. On the main thread, once the handlers of its event loop are installed. Raises ValueError elsewhere."""
+        for one in (self._reader, self._writer):
+            os.set_blocking(one, False)
+        self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._loop.call_soon_threadsafe(self._loop.add_reader, self._reader, self._read)
+
+    def stop(self) -> None:
+        """Give the descriptor back. On the main thread."""
+        with contextlib.suppress(ValueError, OSError):
+            found = signal.set_wakeup_fd(self._before, warn_on_full_buffer=False)
+            if found != self._writer:  # somebody else's meanwhile
+                signal.set_wakeup_fd(found, warn_on_full_buffer=False)
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._close)
+            return
+        self._close()
+
+    def _close(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.remove_reader(self._reader)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(self._reader, 4096)
+            if self._before >= 0:
+                with contextlib.suppress(OSError):
+                    os.write(self._before, data)
+            if self._numbers.intersection(data):
+                self._handler()
