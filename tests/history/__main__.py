@@ -8,6 +8,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
+from tests.history import memory
 from tests.history.js import missing
 from tests.history.returns import returns
 from tests.history.roads import ROADS, SINGLE
@@ -23,7 +24,10 @@ def main() -> int:
     parser.add_argument("--python", type=int, default=1, help="clients in Python")
     parser.add_argument("--pace", type=float, default=0.04, help="longest pause of who speaks, in seconds")
     parser.add_argument("--returns", type=int, help="instead: how soon so many clients of a restarted server are back")
+    parser.add_argument("--memory", action="store_true", help="instead: what is held for a client that is away")
     options = parser.parse_args()
+    if options.memory:
+        return memory.main()
     if options.returns:
         for away, kill in ((0.5, False), (0.5, True), (4.0, True)):
             print(asyncio.run(returns(options.returns, away, kill)), flush=True)

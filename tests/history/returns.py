@@ -97,9 +97,10 @@ async def returns(count: int, away: float, kill: bool) -> str:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     times = sorted(client.back_at - up for client in clients if client.connections > 1)
-    seconds = Counter(int(max(at, 0)) for at in times)
+    by_second = Counter(int(max(at, 0)) for at in times)
+    seconds = [by_second[number] for number in range(11)]
     most = max(sum(at <= each < at + 1 for each in times) for at in times) / count
     return (
         f"{len(times)} of {count} back within {times[-1]:.1f} s of a server that was away for {away:g} s "
-        f"({'killed' if kill else 'stopped'}); most in any one second: {most:.0%}; by seconds: {[seconds[n] for n in range(11)]}"
+        f"({'killed' if kill else 'stopped'}); most in any one second: {most:.0%}; by seconds: {seconds}"
     )

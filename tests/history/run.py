@@ -22,7 +22,7 @@ RARELY = 0.004
 QUICK = 0.2
 """The share that follows at once on the one before: both ends are returning."""
 SLOW, LONG = 0.12, 0.02
-"""The shares of pauses in which a large message fits, as a rule and for sure: what is cut over and over again before one
+"""The shares of pauses in which a large message fits, as a rule and for sure: what is cut over and over again before it
 has arrived piles up, until a session cannot be resumed."""
 
 
@@ -83,7 +83,6 @@ class Cutter:
         return chance.random() * 0.1 if kind > SLOW else chance.random() * 1.5 if kind > LONG else 4.0
 
     async def cut(self, line: Line) -> None:
-        chance = self._chance
         while self._left > 0:
             await self._until_open(line)
             await asyncio.sleep(self._pause())
