@@ -74,12 +74,10 @@ class Client:
 
 async def returns(count: int, away: float, kill: bool) -> str:
     """Restart a server of so many clients, which is away for so long; what came of it."""
-    port = free_port()
+    arguments = ("picows", "--port", str(port := free_port()), "--heart-beat", "30")
     clients = [Client(port) for _ in range(count)]
-    async with contextlib.AsyncExitStack() as stack:
-        first = await stack.enter_async_context(started("picows", "--port", str(port), stops=not kill))
-        del first
-        tasks = []
+    tasks = []
+    async with started(*arguments, stops=not kill):
         for number, client in enumerate(clients):
             tasks.append(asyncio.create_task(client.run()))
             if number % 50 == 49:
@@ -87,16 +85,17 @@ async def returns(count: int, away: float, kill: bool) -> str:
         while not all(client.connections for client in clients):
             await asyncio.sleep(0.05)
         await asyncio.sleep(2)
-        await stack.aclose()
-        await asyncio.sleep(away)
-        async with started("picows", "--port", str(port)):
-            up = time.monotonic()
-            while not all(client.connections > 1 for client in clients) and time.monotonic() - up < 30:
-                await asyncio.sleep(0.05)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    times = sorted(client.back_at - up for client in clients if client.connections > 1)
+        for client in clients:
+            client.connections = 0
+    await asyncio.sleep(away)
+    async with started(*arguments):
+        up = time.monotonic()
+        while not all(client.connections for client in clients) and time.monotonic() - up < 30:
+            await asyncio.sleep(0.05)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    times = sorted(client.back_at - up for client in clients if client.connections)
     by_second = Counter(int(max(at, 0)) for at in times)
     seconds = [by_second[number] for number in range(11)]
     most = max(sum(at <= each < at + 1 for each in times) for at in times) / count
