@@ -13,6 +13,7 @@ CACHE = ROOT / ".cache" / "bench"
 REQUIREMENTS = {
     "load": ["picows==2.3.1", "msgspec==0.22.0"],
     "ours": ["-e", str(ROOT), "numpy", "pillow"],
+    "demo": ["-e", str(ROOT), "numpy>=1.26", "matplotlib>=3.8"],
     "uvloop": ["-e", str(ROOT), "numpy", "uvloop"],
     "wslink-1.12.4": ["wslink==1.12.4", "aiohttp"],
     "wslink-2.6.0": ["wslink==2.6.0", "aiohttp", "numpy"],

@@ -174,6 +174,7 @@ PEERS = {
         Peer("ours v2 aiohttp", "ours", ("app.py", "--engine=aiohttp"), Second()),
         Peer("ours v1 uvloop", "uvloop", ("app.py", "--loop=uvloop"), First()),
         Peer("ours v2 uvloop", "uvloop", ("app.py", "--loop=uvloop"), Second()),
+        Peer("ours demo", "demo", ("terrain.py",), Flowing()),
         Peer("compat v1", "ours", ("released.py",), First()),
         Peer("compat v2", "ours", ("released.py",), Second()),
         Peer("raw v1", "load", ("raw.py",), First()),

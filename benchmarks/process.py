@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from benchmarks import environments
 from benchmarks.frames import Peer
@@ -31,15 +32,17 @@ def pin(core: int) -> None:
 class Server:
     """A running server; use it with `with`."""
 
-    def __init__(self, peer: Peer, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, peer: Peer, *arguments: str, environment: Mapping[str, str] | None = None, output: IO[bytes] | None = None
+    ) -> None:
         self.peer = peer
         self.port = _free_port()
         script, *more = peer.server
         self._process = subprocess.Popen(
             [environments.python(peer.environment), SERVERS / script, f"--port={self.port}", *more, *arguments],
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "PYTHONPATH": str(environments.ROOT), **(environment or {})},
             preexec_fn=lambda: pin(SERVER_CORE),
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if output is None else output,
             stderr=None if os.environ.get("BENCH_VERBOSE") else subprocess.DEVNULL,
         )
 

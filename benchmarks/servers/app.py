@@ -74,7 +74,9 @@ turned = {"number": 0, "size": 0, "renders": 0}
 
 
 @view.on_demand
-def show(viewer: Viewer) -> bytes:
+def show(viewer: Viewer) -> bytes | None:
+    if not turned["number"]:
+        return None
     turned["renders"] += 1
     if turned["size"]:
         return common.stamped(turned["size"])
@@ -87,6 +89,10 @@ def show(viewer: Viewer) -> bytes:
 async def turn(size: int, rate: float, seconds: float) -> None:
     """Turn the scene, with a picture that is always as large or, of size 0, of the quality that is asked for."""
     turned["size"] = size
+    if not size:
+        import pictures
+
+        pictures.scenes()
     running.append(asyncio.create_task(turning(rate, seconds)))
 
 

@@ -13,9 +13,10 @@ import msgspec
 
 from benchmarks import environments
 from benchmarks.line import Line
-from benchmarks.pages import BUFFER, EVERY, Page, on_a_line, percentile
+from benchmarks.pages import BUFFER, CALLBACK, EVERY, Page, on_a_line, percentile
 from benchmarks.process import Server
 from benchmarks.servers import common
+from benchmarks.servers.common import SECRET
 from benchmarks.workload import Load, Metric, Window
 
 FRAME, RATE = 200_000, 60
@@ -23,6 +24,7 @@ SECONDS, WARM = 10.0, 2.0
 """How long frames are published, and how much of that is not counted."""
 BULK = int(os.environ.get("BENCH_BULK", 64)) * 1024 * 1024
 """Bytes of a large result or argument; `BENCH_BULK` MiB."""
+NODE = environments.ROOT / "benchmarks" / "decode" / "frames.mjs"
 BEFORE = 0.05
 """Seconds from there to the first small call beside it."""
 
@@ -102,10 +104,33 @@ async def beside_argument(server: Server, rate: float, delay: float) -> AsyncIte
         yield window
 
 
+@asynccontextmanager
+async def to_npm(server: Server, rate: float, delay: float) -> AsyncIterator[Window]:
+    """Frames that are published, to the released npm client in Node."""
+    environments.javascript()
+    with Line(server.port, rate=rate, delay=delay, buffer=BUFFER) as line:
+        url = server.url.replace(str(server.port), str(line.port))
+
+        async def window() -> dict[str, float]:
+            numbers = map(str, (FRAME, RATE, SECONDS, CALLBACK))
+            client = await asyncio.create_subprocess_exec("node", NODE, url, SECRET, *numbers, stdout=subprocess.PIPE)
+            found = msgspec.json.decode((await client.communicate())[0])
+            ages = [age for done, age in found["ages"] if done >= WARM]
+            return {
+                "age_p50": percentile(ages, 50),
+                "age_p95": percentile(ages, 95),
+                "call_p99": percentile([took for start, took in found["trips"] if start >= WARM], 99),
+                "shown": len(ages) / (SECONDS - WARM),
+            }
+
+        yield window
+
+
 PEERS = ("ours flow", "ours v2", "compat v2", "2.6.0")
 ON_DEMAND = ("ours flow", "ours v2")
 AGE = Metric("age_p50", "ms of age when the page is done, p50", "wall")
 CALL = Metric("call_p99", "ms of a small call beside it, p99", "wall", targets=(("", 140),))
+NO_TARGET = Metric("call_p99", "ms of a small call beside it, p99", "wall")
 TYPICAL = Metric("call_p50", "ms of a small call beside it, p50", "wall")
 USED = Metric("used", "share of the line that is used", "throughput", True)
 CONNECTED = Metric("connected", f"seconds of {SECONDS:.0f} connected", "exact", True, (("", SECONDS - 0.01),))
@@ -164,6 +189,12 @@ WORKLOADS = (
     on_demand("20m", 250),
     by_quality("20m", 200, 24),
     by_quality("5m", 250, None),
+    Load(
+        name="flow-npm", title=f"{FRAME // 1000} KB published at {RATE} Hz on 20 Mbit/s, 80 ms, npm 2.5.0, --latest",
+        peers=("compat v2", "2.6.0"), metrics=(AGE, aged(400), NO_TARGET, shown()),
+        ready=lambda s: to_npm(s, 20e6, 0.04), arguments=(f"--hold={FRAME}",), windows=1, restart=True,
+        environment={"WSLINK_LATEST": common.TOPIC},
+    ),
     Load(
         name="flow-bulk", title=f"{BULK >> 20} MiB result on 20 Mbit/s, 80 ms", peers=PEERS,
         metrics=(TYPICAL, CALL, used(0.9)), ready=lambda s: beside_result(s, 20e6, 0.04), arguments=(f"--hold={BULK}",),

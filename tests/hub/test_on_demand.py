@@ -361,17 +361,35 @@ async def watch(peer: Peer, changed: Callable[[], None], seconds: float) -> list
 
 
 async def test_the_line_is_busy_while_something_is_rendered(app: App, serve: Serve, peers: Open) -> None:
-    """60 ms of rendering, and 60 ms of the line for what was rendered."""
+    """150 ms of rendering, and 140 ms of the line for what was rendered."""
     frames = app.topic("view.frame", delivery="latest")
 
     @frames.on_demand
     async def render(viewer: Viewer) -> bytes:
-        await asyncio.sleep(0.06)
-        return bytes(150_000)
+        await asyncio.sleep(0.15)
+        return bytes(350_000)
 
     async with on_a_line(app, serve, peers) as peer:
-        found = await watch(peer, frames.changed, 3)
-    assert len([when for when, _ in found if when > 1]) > 20  # one after the other they would be 16
+        found = await watch(peer, frames.changed, 4)
+    assert len([when for when, _ in found if when > 1]) > 12  # one after the other they would be 10
+
+
+async def test_no_part_of_a_picture_is_lost(app: App, serve: Serve, peers: Open) -> None:
+    """Parts of which some take longer to render than to send, and some the other way round."""
+    frames = app.topic("view.frame", delivery="latest")
+    numbers = itertools.count()
+
+    @frames.on_demand
+    async def render(viewer: Viewer) -> dict[str, Any] | None:
+        number = next(numbers)
+        if number >= 60:
+            return None
+        viewer.again(parts=60)
+        await asyncio.sleep(0.03 if number % 3 else 0)
+        return {"number": number, "part": bytes(100_000 if number % 4 else 20_000)}
+
+    async with on_a_line(app, serve, peers) as peer:
+        assert [(await frame(peer, count + 1))["number"] for count in range(60)] == list(range(60))
 
 
 async def test_the_quality_is_chosen_for_whole_pictures(app: App, serve: Serve, peers: Open) -> None:

@@ -25,7 +25,7 @@ export interface ConnectOptions extends WaitOptions {
   readonly reconnect?: ReconnectOptions | boolean | undefined;
   /** The `timeout` of calls that give none, in milliseconds. Default: they wait until the link is closed. */
   readonly callTimeout?: number | undefined;
-  /** The most bytes in one message, and in all messages under way together; larger ones are skipped. Default: 1 GiB. */
+  /** The most bytes in one message, and in all messages under way together; larger ones are skipped. Default: 1,040 MiB. */
   readonly maxMessage?: number | undefined;
   /** The most messages under way in chunks; more are skipped. Default: 64. */
   readonly maxPartial?: number | undefined;

@@ -17,7 +17,7 @@ export const MAX_DEPTH = 512;
 
 /** What a server can make this side keep. */
 export interface Limits {
-  /** The most bytes in one message, and in all partial messages together (LIM-3). Default: 1 GiB. */
+  /** The most bytes in one message, and in all partial messages together (LIM-3). Default: 1,040 MiB: 1 GiB, and what comes beside it. */
   readonly maxMessage: number;
   /** The most messages under way in chunks (LIM-4). Default: 64. */
   readonly maxPartial: number;
@@ -30,7 +30,7 @@ export interface Limits {
 /** The limits that `chosen` sets, and the defaults of docs/protocol/limits.md for the rest. */
 export function withDefaults(chosen: { readonly [name in keyof Limits]?: number | undefined }): Limits {
   return {
-    maxMessage: positive("maxMessage", chosen.maxMessage ?? 2 ** 30),
+    maxMessage: positive("maxMessage", chosen.maxMessage ?? 1040 * 2 ** 20),
     maxPartial: positive("maxPartial", chosen.maxPartial ?? 64),
     maxResume: positive("maxResume", chosen.maxResume ?? 2 ** 26),
     maxClientCalls: positive("maxClientCalls", chosen.maxClientCalls ?? 64),

@@ -25,21 +25,10 @@ Options = dict[str, Any]
 class Connecting:
     """What `connect` returns: `await` it for a Link, or use it with `async with`, which closes the Link at the end."""
 
-    def __init__(
-        self,
-        url: str,
-        secret: str | None,
-        timeout: float,
-        limits: Limits,
-        backoff: Backoff | None,
-        options: Options,
-        handlers: Mapping[str, Function],
-    ) -> None:
-        self._handlers = handlers
-        self._url = url
+    def __init__(self, dialing: Dialing, limits: Limits, handlers: Mapping[str, Function]) -> None:
+        self._dialing = dialing
         self._limits = limits
-        self._options = options
-        self._dialing = Dialing(self._dial, url, secret, timeout, backoff)
+        self._handlers = handlers
         self._link: Link | None = None
 
     def __await__(self) -> Generator[Any, None, Link]:
@@ -62,7 +51,17 @@ class Connecting:
         await link.open()
         return link
 
-    async def _dial(self) -> Socket:
+
+class Dialer:
+    """Opens WebSockets: called, it makes one."""
+
+    def __init__(self, url: str, limits: Limits, options: Options) -> None:
+        self._url = url
+        self._limits = limits
+        self._options = options
+
+    async def __call__(self) -> Socket:
+        """Raises ConnectionClosed."""
         session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         try:
             # A server may use larger frames than we do, and what is over max_message is to be refused, not to end all.
@@ -90,6 +89,7 @@ def connect(
     reconnect: Reconnect | bool = True,
     limits: Limits | None = None,
     handlers: Mapping[str, Function] | None = None,
+    compress: bool = False,
 ) -> Connecting:
     """Connect to a server: `async with wslink.connect(url, secret=s) as link`, or `link = await wslink.connect(...)`.
 
@@ -100,13 +100,12 @@ def connect(
         ssl: a context for wss, or False to accept any certificate.
         headers: added to the handshake.
         proxy: an HTTP proxy such as "http://proxy:3128"; True for the environment's (HTTP_PROXY, HTTPS_PROXY,
-            ALL_PROXY, NO_PROXY), which loopback addresses never use; False for none. For wss:// it is asked to CONNECT;
-            for ws:// it needs to pass upgrades on.
-        reconnect: how to connect again where the connection ends: at once, then after random, growing waits; False for
-            not at all: the link is closed then.
+            ALL_PROXY, NO_PROXY), never for loopback addresses; False for none. It must CONNECT, or pass upgrades on.
+        reconnect: how to connect again: at once, then after random, growing waits; False closes the link instead.
         limits: bounds on what the server may make grow (`max_message`, `max_partial`), and on what is kept for when
             there is a connection again (`max_resume`); `Limits()` unless given.
         handlers: functions that the server may call, by name, as with `Link.handle`, before it knows of this client.
+        compress: offer compression (permessage-deflate), which costs time at both ends.
 
     Raises (when awaited or entered):
         AuthenticationError: the server refused the secret.
@@ -115,6 +114,7 @@ def connect(
     """
     if not url.startswith(("ws://", "wss://")):
         raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
-    options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy)}
+    options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
-    return Connecting(url, secret, timeout, limits or Limits(), backoff, options, handlers or {})
+    dialer = Dialer(url, limits or Limits(), options)
+    return Connecting(Dialing(dialer, url, secret, timeout, backoff), limits or Limits(), handlers or {})

@@ -11,7 +11,7 @@ from typing import Any
 
 from wslink.client.calls import OutgoingCall
 from wslink.client.handlers import Handlers
-from wslink.client.hello import Resumed, hello_of, read_welcome
+from wslink.client.hello import Resumed, Welcome, hello_of, read_welcome
 from wslink.client.outbox import NOWHERE
 from wslink.client.resuming import UNRESUMED, Resuming, Verdict
 from wslink.client.settling import Settling
@@ -130,7 +130,8 @@ class ClientSession(StreamingCalls):
         Raises:
             ConnectionClosed: if it cannot be understood.
         """
-        self.welcome = welcome = read_welcome(result)
+        welcome = read_welcome(result)
+        self.welcome: Welcome = welcome
         if wire.ARRAYS in welcome.features:
             self._encoder = V2_WITH_ARRAYS
             self._decoder.accept_arrays()
@@ -258,7 +259,7 @@ class ClientSession(StreamingCalls):
             self._handlers.cancel(items[1] if len(items) > 1 else None)
             return
         if kind in (ITEM, ITEM_END, ITEM_CREDIT) and wire.STREAM in self.welcome.features:
-            self.take_stream(items)
+            self.take_stream(items, self._decoder.size)
             return
         if kind == PROGRESS and wire.PROGRESSES in self.welcome.features:
             self.take_progress(items)

@@ -38,10 +38,13 @@ class Stage(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def subscriptions(self) -> tuple[Any, ...]: ...
+
     check: Callable[[Any, Tags | None], None] | None
     """Raises UsageError for a payload that is not as the topic declares."""
 
-    def deliver_to(self, subscription: Any, packed: Any, label: Rendered | None, slot: Hashable) -> None:
+    def deliver_to(self, subscription: Any, packed: Any, label: Rendered | None) -> None:
         """Send one subscription what was encoded for its session."""
 
 
@@ -112,6 +115,11 @@ class _Seat:
         flow = self.subscription.flow
         return flow is None or flow.window.open
 
+    def takes(self, count: int) -> bool:
+        """Whether so many publications may be sent before its page has dealt with any."""
+        flow = self.subscription.flow
+        return flow is not None and flow.window.room >= count
+
     def rest(self) -> None:
         """Let the time without a change begin anew, or end for good."""
         if self.timer is not None:
@@ -152,6 +160,13 @@ class OnDemand:
         self._seats: dict[tuple[object, int], _Seat] = {}
         self._shared: dict[Hashable, _Rendering] = {}
         """Where viewers share: what was rendered since the last change."""
+
+    def begin(self, before: OnDemand | None) -> None:
+        """Take over the subscriptions that there are, from the one that it takes the place of."""
+        for subscription in self._stage.subscriptions:
+            if before is not None:
+                before.leave(subscription)
+            self.join(subscription)
 
     def join(self, subscription: Seen) -> None:
         """A subscription has begun, or takes the place of one with another filter."""
@@ -216,13 +231,14 @@ class OnDemand:
         name, queue = self._stage.name, seat.subscription.session.queue
         if not queue.holds(name):
             return False
-        early = seat.early(left(queue, name))
-        if early <= 0:
+        waiting, unbegun = left(queue, name)
+        early = seat.early(waiting)
+        if early <= 0 and seat.takes(unbegun + 1):
             return False
         if not seat.watching:
             seat.watching = True
             queue.watch(name, lambda: self._free(seat))
-        if seat.took > WORTH_A_TIMER and early < math.inf:
+        if seat.took > WORTH_A_TIMER and 0 < early < math.inf:
             seat.ahead = asyncio.get_running_loop().call_later(early, self._wake, seat, context=contextvars.Context())
         return True
 
@@ -289,8 +305,7 @@ class OnDemand:
                     self._stage.check(rendering.outcome.result(), None)
                 packed = rendering.packed(subscription.session.encoder)
                 label = None if viewer.still else Rendered(viewer.quality, viewer.parts)
-                slot = (self._stage.name, "on demand", subscription.id)
-                self._stage.deliver_to(subscription, packed, label, slot)
+                self._stage.deliver_to(subscription, packed, label)
             except RAISED as error:
                 logger.error("topic %s: what %r returned cannot be sent: %s", self._stage.name, self.function, error)
         seat.due = seat.due or (viewer.wants_more and not self._share)

@@ -316,7 +316,8 @@ def behind(queue: SendQueue) -> int:
     return queue.waiting - queue.gated - max((cutter.left for cutter in heads if cutter is not None), default=0)
 
 
-def left(queue: SendQueue, name: Hashable) -> int:
-    """Bytes of the messages of a name that are not sent yet."""
+def left(queue: SendQueue, name: Hashable) -> tuple[int, int]:
+    """Of the messages of a name: the bytes that are not sent yet, and how many have not begun."""
     waiting = queue.named.entries(name)
-    return sum(entry.message.size if entry.cutter is None else entry.cutter.left for entry in waiting)
+    size = sum(entry.message.size if entry.cutter is None else entry.cutter.left for entry in waiting)
+    return size, sum(not entry.begun for entry in waiting)

@@ -97,6 +97,11 @@ class DeliveryWindow:
         """Whether one more may be sent."""
         return len(self._sent) < self.size and not self.resting
 
+    @property
+    def room(self) -> int:
+        """How many more may be sent before any is settled."""
+        return self.size - len(self._sent)
+
     def opened(self) -> None:
         """One more may be sent, perhaps."""
         if self.on_open is not None and self.open:

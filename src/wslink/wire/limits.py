@@ -21,8 +21,9 @@ class Limits:
     """LIM-1: allowance over `max_msg_size` in a received frame."""
     auth_msg_size: int = 65536
     """LIM-2: largest message before a good hello."""
-    max_message: int = 1024 * MIB
-    """LIM-3: largest message, and the most that all partial messages of a connection hold together."""
+    max_message: int = 1040 * MIB
+    """LIM-3: largest message, and the most that all partial messages of a connection hold together: an array of 1 GiB,
+    and what comes beside it."""
     max_partial: int = 64
     """LIM-4: messages under way in chunks per connection."""
     max_elements: int = 1_000_000
@@ -76,6 +77,8 @@ class Limits:
     """LIM-19: items of a stream that its reader may let come before it has taken them."""
     max_client_calls: int = 64
     """LIM-20: calls of the server that a client runs at a time."""
+    max_broker_backlog: int = 64 * MIB
+    """LIM-21: bytes that wait for the broker between workers above which publications fail."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 
