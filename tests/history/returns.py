@@ -42,10 +42,11 @@ class Client:
 
     async def run(self) -> None:
         while True:
-            code = 1006
+            code, before = 1006, self.connections
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
                 code = await self._connection()
-            self._backoff.ended(code)
+            if self.connections != before:  # not an attempt that failed
+                self._backoff.ended(code)
             await asyncio.sleep(self._backoff.delay())
 
     async def _connection(self) -> int:
@@ -85,17 +86,16 @@ async def returns(count: int, away: float, kill: bool) -> str:
         while not all(client.connections for client in clients):
             await asyncio.sleep(0.05)
         await asyncio.sleep(2)
-        for client in clients:
-            client.connections = 0
+        before = [client.connections for client in clients]
     await asyncio.sleep(away)
     async with started(*arguments):
         up = time.monotonic()
-        while not all(client.connections for client in clients) and time.monotonic() - up < 30:
+        while time.monotonic() - up < 30 and any(c.connections == n for c, n in zip(clients, before, strict=True)):
             await asyncio.sleep(0.05)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    times = sorted(client.back_at - up for client in clients if client.connections)
+    times = sorted(client.back_at - up for client in clients if client.back_at > up - 1)
     by_second = Counter(int(max(at, 0)) for at in times)
     seconds = [by_second[number] for number in range(11)]
     most = max(sum(at <= each < at + 1 for each in times) for at in times) / count

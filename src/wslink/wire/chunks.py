@@ -28,8 +28,8 @@ COPY_BELOW = 1024
 JOIN_BELOW = 4096
 """Messages of fewer bytes are small without a look at their bounds."""
 FIT_BELOW = 64 * 1024
-"""Texts of fewer bytes are copied, so that they take no more memory than they have bytes. Of larger ones the room behind
-them is never touched, and costs nothing."""
+"""Texts of fewer bytes are copied, so that they take no more memory than they have bytes. Of larger ones the room
+behind them is never touched, and costs nothing."""
 MAX_STRAY_CHUNKS = 4096
 """Chunks of a connection that may wait for an earlier one of their message (LIM-4)."""
 MIN_STRAY_CHUNKS = 128
@@ -73,8 +73,8 @@ def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool) -> Mes
 
 
 def _fitted(part: Buffer) -> Buffer:
-    """`part` without the room that msgspec leaves behind what it has encoded, up to half as much again: a message may be
-    kept for long (RES-4)."""
+    """`part` without the room that msgspec leaves behind what it has encoded, up to half as much again: a message may
+    be kept for long (RES-4)."""
     return bytes(memoryview(part)) if type(part) is bytes and len(part) < FIT_BELOW else part
 
 
