@@ -12,6 +12,10 @@ COMMANDS = {
     "serve": ("wslink.server.cli", "serve an application: module:attribute of an App"),
     "launch": ("wslink.launcher.cli", "start a session of an application per user, as a configuration says"),
     "describe": ("wslink.contract.describe", "print what a server offers, as JSON Schema"),
+    "typegen": ("wslink.contract.typegen", "write a typed client of a server"),
+    "call": ("wslink.tools.call", "call a method of a server"),
+    "watch": ("wslink.tools.watch", "print what a server publishes"),
+    "doctor": ("wslink.tools.doctor", "find what breaks between here and a server"),
     "relay": ("wslink.relay.cli", "carry WebSockets to servers that browsers cannot reach"),
 }
 """Each command's module, which has a `main`, and what it does."""

@@ -29,6 +29,7 @@ class Scripted:
     Attributes:
         calls: that are complete, as (method, id), in the order in which they were.
         extensions: messages of extensions.
+        responses: to calls of its own.
         counted: bytes of frames that FLOW-1 counts.
         chunks: the sizes of those frames.
         hello: as the client said it.
@@ -39,6 +40,7 @@ class Scripted:
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
         self.extensions: list[Any] = []
+        self.responses: list[Any] = []
         self.counted = 0
         self.chunks: list[int] = []
         self.hello: dict[str, Any] = {}
@@ -65,11 +67,13 @@ class Scripted:
         if self._greeted:
             self.counted += len(data)
             self.chunks.append(len(data))
-        if message is not None and message["method"] == "wslink.hello":
+        if message is not None and message.get("method") == "wslink.hello":
             self._greeted = True
             self.hello = message
             hello = {"clientID": "c1", "maxMsgSize": 4 * MIB, "features": self.features}
             await self.send({"id": message["id"], "result": hello})
+        elif message is not None and "method" not in message:
+            self.responses.append(message)
         elif message is not None:
             self.calls.append((message["method"], message["id"]))
             if message["method"] == "wslink.subscribe":
@@ -103,7 +107,7 @@ Connected = Callable[..., Awaitable[tuple[Link, Scripted]]]
 async def connected() -> AsyncIterator[Connected]:
     opened: list[tuple[Link, web.AppRunner]] = []
 
-    async def connect(features: list[str] = FEATURES, reconnect: bool = True) -> tuple[Link, Scripted]:
+    async def connect(features: list[str] = FEATURES, reconnect: bool = True, **options: Any) -> tuple[Link, Scripted]:
         server = Scripted()
         server.features = features
         application = web.Application()
@@ -111,7 +115,8 @@ async def connected() -> AsyncIterator[Connected]:
         runner = web.AppRunner(application, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        link = await wslink.connect(f"ws://127.0.0.1:{runner.addresses[0][1]}/ws", reconnect=reconnect)
+        url = f"ws://127.0.0.1:{runner.addresses[0][1]}/ws"
+        link = await wslink.connect(url, reconnect=reconnect, **options)
         opened.append((link, runner))
         return link, server
 

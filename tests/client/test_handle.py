@@ -7,12 +7,15 @@ import contextlib
 import threading
 from typing import Any
 
+import msgpack
 import numpy
 import pytest
 
 import wslink
+from tests.client.test_flow import Connected, connected  # noqa: F401
 from tests.conftest import Serve
 from tests.session.test_cancel import until
+from tests.wire.test_vectors import vectors
 from wslink import App, Call, CallError, Client, ClientGone, ConnectionClosed, Limits, Link, MethodError, UsageError
 from wslink.client.backoff import Reconnect
 
@@ -25,6 +28,63 @@ def only(app: App) -> Client:
 @pytest.fixture
 async def url(app: App, serve: Serve) -> str:
     return await serve(app)
+
+
+FEATURES = ["arrays", "cancel", "progress", "handle"]
+
+
+def packed(value: Any) -> Any:
+    """A value of the vectors as msgpack writes it, arrays as they travel."""
+    if isinstance(value, list):
+        return [packed(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "$bytes" in value:
+        return bytes.fromhex(value["$bytes"])
+    if "$array" in value:
+        head = msgpack.packb([value["$array"]["dtype"], *value["$array"]["shape"]])
+        return msgpack.ExtType(1, bytes((len(head),)) + head + bytes.fromhex(value["$array"]["data"]))
+    return {key: packed(item) for key, item in value.items()}
+
+
+async def wait() -> None:
+    await asyncio.Event().wait()
+
+
+def choose() -> None:
+    raise MethodError("too small", {"least": 1}, code=7)
+
+
+def steps(call: Call) -> str:
+    call.progress(0.5)
+    call.progress({"done": 1})
+    return "done"
+
+
+def named(*, value: Any) -> Any:
+    return value
+
+
+SERVED: dict[str, Any] = {
+    "test.echo": lambda value: value,
+    "test.named": named,
+    "test.nothing": lambda: None,
+    "test.unsendable": lambda: object(),
+    "test.choose": choose,
+    "test.wait": wait,
+    "test.steps": steps,
+}
+
+
+@vectors("calls", "cases")
+async def test_vector(case: dict[str, Any], connected: Connected) -> None:  # noqa: F811
+    """HND-1 to HND-3, LIM-20, PRG-1."""
+    _, server = await connected(FEATURES, limits=Limits(max_client_calls=2), handlers=SERVED)
+    for message in case["received"]:
+        await server.send(packed(message))
+    await until(lambda: len(server.responses) + len(server.said(7)) >= len(case["sent"]))
+    await asyncio.sleep(0.01)
+    assert [*server.said(7), *server.responses] == packed(case["sent"])
 
 
 async def test_sync_and_async_functions_and_the_decorator(app: App, url: str) -> None:

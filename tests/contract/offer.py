@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
@@ -141,3 +142,26 @@ def confirm(question: str, light: Light) -> bool:  # type: ignore[empty-body]
 
 tile = app.topic("terrain.tile", payload=Tile, tags=TileTags, delivery="latest", retain=True, doc="New tiles.")
 app.topic("log")
+
+
+class Part(TypedDict):
+    part: int
+    whole: Int64
+
+
+@app.method("mesh.refine")
+async def refine(level: int) -> AsyncIterator[Part]:
+    """Send the parts of a finer mesh, one by one."""
+    for part in range(level):
+        yield {"part": part, "whole": level}
+
+
+@app.method("mesh.upload")
+async def upload(parts: AsyncIterator[int]) -> int:
+    return sum([part async for part in parts])
+
+
+@app.method("terrain.ask")
+async def ask(call: Call) -> bool:
+    answer: bool = await app.clients[call.client_id].call("view.confirm", "Sure?", light=Light(1))
+    return answer

@@ -81,7 +81,7 @@ def test_its_schemas_are_json_schema_2020_12() -> None:
     document = json.loads(json.dumps(offer.app.describe()))
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     for name, method in document["methods"].items():
-        for schema in (method["params"], method["result"]):
+        for schema in (method["params"], method.get("result", {}), method.get("stream", {})):
             jsonschema.Draft202012Validator.check_schema({**schema, "$defs": document["$defs"]})
             assert "$ref" not in schema or schema["$ref"].rpartition("/")[2] in document["$defs"], name
     validator = jsonschema.Draft202012Validator(

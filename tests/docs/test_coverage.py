@@ -21,6 +21,10 @@ RUN_BY = {
         "python": ["tests/docs/test_calls_page.py::test_the_pages_script_and_the_client_meet_the_server"] * 5,
         "js": ["tests/docs/test_calls_page.py::test_the_pages_script_and_the_client_meet_the_server"] * 3,
     },
+    "docs/streams.md": {
+        "python": ["tests/docs/test_streams_page.py::test_the_server_the_page_and_the_client"] * 5,
+        "js": ["tests/docs/test_streams_page.py::test_the_server_the_page_and_the_client"] * 2,
+    },
     "docs/contract.md": {
         "python": ["tests/docs/test_contract_page.py::test_the_example_is_described"],
     },

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.hostile import attacks, extensions  # noqa: F401 - they register themselves
 from tests.hostile.registry import ATTACKS, Attack, Outcome
-from tests.hostile.sockets import Ended, Target, WebSocket, listen
+from tests.hostile.sockets import Ended, Target, WebSocket, close_since, listen, mark
 
 
 class _Attacker:
@@ -93,11 +93,13 @@ def run(name: str, target: Target, seconds: float) -> Outcome:
     attack, outcome = ATTACKS[name], Outcome()
     if attack.script is not None:
         end = time.monotonic() + seconds
+        marked = mark()
         try:
             attack.script(target, lambda: time.monotonic() >= end, outcome)
         except (Ended, TimeoutError, OSError) as error:  # it was cut off, or not answered in time
             outcome.ended += 1
             outcome.refusals.append(repr(error))
+        close_since(marked)
         return outcome
     attackers = [_Attacker(attack, _place(target, number), outcome) for number in range(attack.connections)]
     end = time.monotonic() + seconds

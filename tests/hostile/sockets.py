@@ -139,6 +139,17 @@ def connect(port: int, timeout: float = 5) -> socket.socket:
 _opened: list[socket.socket] = []
 
 
+def mark() -> int:
+    """What `close_since` takes: the connections that were made so far."""
+    return len(_opened)
+
+
+def close_since(marked: int) -> None:
+    """Close every connection that was made since `mark` was called."""
+    while len(_opened) > marked:
+        _opened.pop().close()
+
+
 def close_all() -> None:
     """Close every connection that was made."""
     while _opened:

@@ -599,3 +599,29 @@ async def test_a_signal_stops_the_server_at_once_and_the_process_once_it_is_free
     finally:
         process.kill()
         process.communicate()
+
+
+async def test_a_client_cannot_make_the_application_owe_it_more_and_more(
+    app: App, blocker: Blocker, peers: Open
+) -> None:
+    topic = app.topic("a.topic")
+    begun: list[int] = []
+    topic.on_subscribe(lambda one: begun.append(one.id))
+    topic.on_unsubscribe(lambda one: begun.append(-one.id))
+    with Running(app) as running:
+        async with wslink.connect(running.url, secret="secret") as link, blocker.blocked(link):
+            peer = await peers(running.url, hello={**HELLO, "features": ["subscribe"]})
+            wide = {"id": [f"{number:01000}" for number in range(300)]}
+            granted = 0
+            for number in range(50):
+                answer = await peer.subscribe(1, "a.topic", {**wide, "number": number})
+                granted += "result" in answer
+            assert answer["error"]["code"] == -32003
+            assert "wait for the application" in answer["error"]["message"]
+            assert 2 < granted < 8  # 300 KiB each
+            other = await peers(running.url, hello={**HELLO, "features": ["subscribe"]})
+            assert "result" in await other.subscribe(1, "a.topic")
+            blocker.go_on.set()
+            while len(begun) < granted + 1:
+                await asyncio.sleep(0.01)
+            assert "result" in await peer.subscribe(1, "a.topic", wide)

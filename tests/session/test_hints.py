@@ -409,3 +409,31 @@ async def test_a_generic_alias_stands_for_its_value(app: App, serve: Serve) -> N
         for wrong in ([{"a": "b"}], [{1: 1}]):
             with pytest.raises(CallError):
                 await link.call("test.first", wrong)
+
+
+@dataclasses.dataclass
+class Lamp:
+    watts: float
+    color: str = "white"
+    made: int = dataclasses.field(default=3, init=False)
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+
+class Room(msgspec.Struct):
+    lamp: Lamp
+
+
+async def test_what_was_left_out_is_there_when_it_is_sent_back(app: App, serve: Serve) -> None:
+    @app.method("lamp.echo")
+    def echo(lamp: Lamp, more: list[Lamp | None], by: dict[str, Lamp]) -> list[Any]:
+        return [lamp, more, by]
+
+    @app.method("lamp.room")
+    def room(room: Room) -> float:
+        return room.lamp.watts
+
+    async with wslink.connect(await serve(app), secret="secret") as link:
+        whole = {"watts": 3, "color": "white", "notes": []}
+        sent = {"watts": 3}
+        assert await link.call("lamp.echo", sent, [sent, None], {"a": sent}) == [whole, [whole, None], {"a": whole}]
+        assert await link.call("lamp.room", {"lamp": sent}) == 3

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.conftest import Open, Serve
 from tests.peers import Peer
-from wslink import App
+from wslink import App, UsageError
 
 SUPERSEDED = {"code": -32801, "message": "Superseded by a newer call", "data": "test.move"}
 
@@ -134,3 +135,11 @@ async def test_a_failure_gives_the_turn_on(app: App, serve: Serve, peers: Open) 
     peer = await peers(await serve(app), hello={})
     for _ in range(3):
         assert (await peer.call("test.fail"))["error"]["code"] == -32001
+
+
+def test_a_method_that_streams_is_no_latest_wins_method(app: App) -> None:
+    async def stream() -> AsyncIterator[int]:
+        yield 1
+
+    with pytest.raises(UsageError, match="latest"):
+        app.method("test.stream", latest=True)(stream)

@@ -46,15 +46,17 @@ export interface Layout {
 /**
  * A typed array with a shape and an element type: what a NumPy array becomes, and what becomes one.
  *
+ * @typeParam S - the shape, where more is known of it: `NDArray<"<f4", [number, 3]>` is a list of points.
+ *
  * @example
  * const heights = new NDArray(new Float32Array(6), [2, 3]);
  * heights.data[1 * 3 + 2];     // row 1, column 2
  */
-export class NDArray<D extends DType = DType> {
+export class NDArray<D extends DType = DType, S extends readonly number[] = readonly number[]> {
   /** The elements in C order: the last index runs fastest. A received array is a view of the message it came in. */
   readonly data: DTypes[D];
   /** The length of each dimension; empty for a single element. */
-  readonly shape: readonly number[];
+  readonly shape: Readonly<S>;
   /** The element type, as NumPy writes it: `"<f4"` is a 32-bit float. */
   readonly dtype: D;
 
@@ -64,14 +66,14 @@ export class NDArray<D extends DType = DType> {
    * @param dtype - the one that `data` suggests by default; give it for booleans and complex numbers.
    * @throws UsageError where the three do not fit each other.
    */
-  constructor(data: DTypes[D], shape?: readonly number[], dtype?: D) {
+  constructor(data: DTypes[D], shape?: Readonly<S>, dtype?: D) {
     const found = dtype ?? (dtypeOf(data) as D | undefined);
     const layout = found && layoutOf(found);
     if (!layout || !holds(layout, data)) {
       throw new UsageError(`${className(data) ?? typeof data} does not hold elements of type ${String(found)}`);
     }
     this.data = data;
-    this.shape = shape ?? [data.length / layout.entries];
+    this.shape = shape ?? ([data.length / layout.entries] as readonly number[] as Readonly<S>);
     this.dtype = found;
     if (!isShape(this.shape) || sizeOf(this.shape) * layout.entries !== data.length) {
       throw new UsageError(`${data.length} entries do not fill the shape [${this.shape.join(", ")}] of ${found}`);

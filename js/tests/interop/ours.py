@@ -34,6 +34,33 @@ def fail():
     raise ValueError("no way")
 
 
+@app.method("test.ask")
+async def ask(call: Call, method: str, *args, timeout: float = 10.0):
+    """Calls its caller back."""
+    try:
+        return await call.client.call(method, *args, timeout=timeout)
+    except TimeoutError:
+        return "timeout"
+
+
+@app.method("test.steps", thread=True)
+def steps(call: Call, count: int):
+    for step in range(count):
+        call.progress([step, numpy.arange(3)])
+    return count
+
+
+@app.method("test.slide", latest=True)
+async def slide(value):
+    await asyncio.sleep(0.02)
+    return value
+
+
+@app.method("test.dismiss")
+def dismiss(call: Call):
+    call.client.disconnect("enough")
+
+
 @app.method("test.unserializable")
 def unserializable():
     return object()

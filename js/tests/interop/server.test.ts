@@ -37,7 +37,7 @@ describe.each<[ServerName]>([["released"], ["ours"]])("the server %s", (name) =>
 
   test("hello", () => {
     expect(link.clientId).toMatch(/^c[0-9a-f]{32}$/);
-    expect(link.features).toEqual(name === "ours" ? ["subscribe", "arrays", "flow", "cancel", "progress", "handle", "resume"] : []);
+    expect(link.features).toEqual(name === "ours" ? ["subscribe", "arrays", "flow", "cancel", "progress", "handle", "stream", "resume"] : []);
   });
 
   test.each([{ secret: "wrong" }, {}, { secret: "" }])("refuses %o", async (options) => {

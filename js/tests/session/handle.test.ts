@@ -1,8 +1,10 @@
 // Calls of the server (HND), against a scripted server.
+import { ExtData, encode } from "@msgpack/msgpack";
 import { describe, expect, test } from "vitest";
 import { type ConnectOptions, type Link, MethodError, NDArray, connect } from "../../src/index.js";
 import { linked, nextConnection, reported, settled, url } from "../support/linked.js";
 import { type Connection, type Envelope, WELCOME_WITH_FEATURES, message } from "../support/peer.js";
+import { type ArrayNotation, readVectors, unhex } from "../support/vectors.js";
 
 const FEATURES = ["subscribe", "arrays", "cancel", "progress", "handle"];
 const WELCOME = { ...WELCOME_WITH_FEATURES, features: FEATURES };
@@ -328,4 +330,52 @@ test("a client that the server disconnects does not come back", async () => {
   await expect(call).rejects.toMatchObject({ name: "ConnectionError", code: 4002, reason: "the show is over" });
   expect(await link.closed).toEqual({ code: 4002, reason: "the show is over" });
   expect(link.state).toBe("closed");
+});
+
+interface Case {
+  readonly name: string;
+  readonly received: unknown[];
+  readonly sent: unknown[];
+}
+
+const SERVED: ConnectOptions["handlers"] = {
+  "test.echo": ([value]: [unknown]) => value,
+  "test.named": (_args: unknown, { value }: { value: unknown }) => value,
+  "test.nothing": () => undefined,
+  "test.choose": () => {
+    throw new MethodError("too small", { code: 7, data: { least: 1 } });
+  },
+  "test.unsendable": () => () => undefined,
+  "test.wait": (_args: unknown, _kwargs: unknown, { signal }: { signal: AbortSignal }) =>
+    new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error))),
+  "test.steps": (_args: unknown, _kwargs: unknown, { progress }: { progress: (value: unknown) => void }) => {
+    progress(0.5);
+    progress({ done: 1 });
+    return "done";
+  },
+};
+
+/** A value of the vectors as @msgpack/msgpack writes it, arrays as they travel. */
+function packed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(packed);
+  if (typeof value !== "object" || value === null) return value;
+  if ("$bytes" in value) return new Uint8Array(unhex(value.$bytes as string));
+  if ("$array" in value) {
+    const { dtype, shape, data } = value.$array as ArrayNotation;
+    const head = encode([dtype, ...shape]);
+    return new ExtData(1, new Uint8Array([head.length, ...head, ...unhex(data)]));
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, packed(item)]));
+}
+
+test.each(readVectors<{ cases: Case[] }>("calls").cases)("HND-1 to HND-3, LIM-20, vector: $name", async ({ received, sent }) => {
+  const { link, peer } = await serving(SERVED, { maxClientCalls: 2 });
+  for (const one of received) {
+    if (Array.isArray(one)) peer.extension(...(one as unknown[]));
+    else peer.send(message(packed(one) as object));
+  }
+  const responses: unknown[] = [];
+  for (const one of sent) if (!Array.isArray(one)) responses.push(await peer.next());
+  await settled(link, peer);
+  expect([...peer.extensions.filter(([kind]) => kind === 7), ...responses]).toEqual(sent.map(packed));
 });

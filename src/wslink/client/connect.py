@@ -90,6 +90,7 @@ def connect(
     reconnect: Reconnect | bool = True,
     limits: Limits | None = None,
     handlers: Mapping[str, Function] | None = None,
+    compress: bool = False,
 ) -> Connecting:
     """Connect to a server: `async with wslink.connect(url, secret=s) as link`, or `link = await wslink.connect(...)`.
 
@@ -100,13 +101,13 @@ def connect(
         ssl: a context for wss, or False to accept any certificate.
         headers: added to the handshake.
         proxy: an HTTP proxy such as "http://proxy:3128"; True for the environment's (HTTP_PROXY, HTTPS_PROXY,
-            ALL_PROXY, NO_PROXY), which loopback addresses never use; False for none. For wss:// it is asked to CONNECT;
-            for ws:// it needs to pass upgrades on.
+            ALL_PROXY, NO_PROXY), never for loopback addresses; False for none. It must CONNECT, or pass upgrades on.
         reconnect: how to connect again where the connection ends: at once, then after random, growing waits; False for
             not at all: the link is closed then.
         limits: bounds on what the server may make grow (`max_message`, `max_partial`), and on what is kept for when
             there is a connection again (`max_resume`); `Limits()` unless given.
         handlers: functions that the server may call, by name, as with `Link.handle`, before it knows of this client.
+        compress: offer compression (permessage-deflate), which costs time at both ends.
 
     Raises (when awaited or entered):
         AuthenticationError: the server refused the secret.
@@ -115,6 +116,6 @@ def connect(
     """
     if not url.startswith(("ws://", "wss://")):
         raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
-    options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy)}
+    options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
     return Connecting(url, secret, timeout, limits or Limits(), backoff, options, handlers or {})

@@ -6,14 +6,13 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
 
+from wslink.client.address import socket_url
 from wslink.client.connect import connect
 from wslink.errors import METHOD_NOT_FOUND, CallError, LinkError, PeerError, UsageError
 from wslink.server.cli import load
 
 DESCRIBE = "wslink.describe"
-SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 
 
 def read(target: str, secret: str | None = None) -> dict[str, Any]:
@@ -34,27 +33,9 @@ def read(target: str, secret: str | None = None) -> dict[str, Any]:
     return load(target).describe()
 
 
-def socket_url(target: str) -> tuple[str, str | None]:
-    """The URL of the WebSocket of a server or of its page, and the secret that it holds.
-
-    Raises:
-        UsageError: for another scheme than http, https, ws and wss.
-    """
-    parts = urlsplit(target)
-    if parts.scheme not in SCHEMES or not parts.hostname:
-        raise UsageError(f"{target!r} is no URL of a server, such as ws://localhost:8080/ws or http://localhost:8080/")
-    path = parts.path
-    if parts.scheme in ("http", "https"):
-        path = f"{path.rpartition('/')[0]}/ws" if not path.endswith("/ws") else path
-    query = parse_qs(parts.query)
-    secret = query.pop("secret", [None])[0]
-    kept = "&".join(pair for pair in parts.query.split("&") if pair and not pair.startswith("secret="))
-    return urlunsplit((SCHEMES[parts.scheme], parts.netloc, path or "/ws", kept, "")), secret
-
-
 async def _ask(url: str, secret: str | None) -> dict[str, Any]:
     try:
-        async with connect(url, secret=secret) as link:
+        async with connect(url, secret=secret, reconnect=False) as link:
             return checked(await link.call(DESCRIBE), url)
     except CallError as error:
         if error.code == METHOD_NOT_FOUND:

@@ -37,6 +37,8 @@ class ApplicationThread:
         self._ordering = ordering
         self._to_hub = Mailbox(serving, contextvars.Context())
         self._to_application = Mailbox(self._loop, contextvars.copy_context(), TURN)
+        self._waiting: dict[object, int] = {}
+        """What `handle_for` counts, by client; the hub's thread's alone."""
         self._publishing: Call | None = None
         """The call whose present step has published."""
 
@@ -54,6 +56,32 @@ class ApplicationThread:
     def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
         """Run an application's handler; see Work.handle."""
         self.post(partial(self.work.handle, handler, argument))
+
+    def handle_for(
+        self,
+        client: object,
+        weight: int,
+        handler: Callable[[ArgumentT], Awaitable[None] | None],
+        argument: ArgumentT,
+    ) -> None:
+        """As `handle`, for a client that can make it happen as often as it likes: until it has begun, `waiting` counts
+        it by `weight`."""
+        self._waiting[client] = self.waiting(client) + weight
+
+        def begin() -> None:
+            self.work.handle(handler, argument)
+            self.send(partial(self._begun, client, weight))
+
+        self.post(begin)
+
+    def waiting(self, client: object) -> int:
+        """How much of `handle_for` has not begun for a client."""
+        return self._waiting.get(client, 0)
+
+    def _begun(self, client: object, weight: int) -> None:
+        left = self._waiting.pop(client) - weight
+        if left:
+            self._waiting[client] = left
 
     def post(self, function: Callable[[], None], key: object = None) -> None:
         """Call `function` there, behind what was posted before. From any thread."""

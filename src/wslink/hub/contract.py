@@ -32,17 +32,17 @@ def describe(methods: Mapping[str, Method], topics: Mapping[str, Topic], pages: 
         name: _method(methods[name], schemas) for name in sorted(methods) if not name.startswith(OWN)
     }
     document["topics"] = {name: _topic(topics[name], schemas) for name in sorted(topics) if topics[name].declared}
-    document["handlers"] = {name: _method(pages[name], schemas) for name in sorted(pages)}
+    document["handlers"] = {name: _method(pages[name], schemas, True) for name in sorted(pages)}
     document["$defs"] = schemas.definitions.finish()
     return plain(document)
 
 
-def _method(method: Method, schemas: Schemas) -> dict[str, Any]:
+def _method(method: Method, schemas: Schemas, page: bool = False) -> dict[str, Any]:
     described: dict[str, Any] = {"description": method.doc} if method.doc else {}
     if method.signature is None:
         described.update(params={}, result={})
     else:
-        described.update(describe_call(method.signature, schemas))
+        described.update(describe_call(method.signature, schemas, page))
     if method.errors:
         described["errors"] = describe_errors(method.errors, schemas)
     return described

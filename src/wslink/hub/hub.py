@@ -48,7 +48,7 @@ HEARTBEAT = 30.0
 
 
 class Hub(Placement):
-    """The part of a server that does no I/O (session.ports.SessionOwner, hub.topics.Publisher).
+    """The part of a server that does no I/O (session.ports.SessionOwner, hub.ports.Publisher).
 
     Args:
         owner: what `Call.app` is.
@@ -202,6 +202,8 @@ class Hub(Placement):
         logger.info("client %s has lost its connection", session.client_id, extra=self._log(session))
         client = self.community.get(session.client_id)
         self._away.add(session, client.address if client is not None else "")
+        for notify in self.observers.detached:
+            notify(session)
         if len(self._away) > self.limits.max_clients:
             self._away.first_to_go.close(1008, f"over max_clients ({self.limits.max_clients}) clients are away")
         for handler in self.on_detach:
@@ -213,6 +215,8 @@ class Hub(Placement):
         if client is not None:
             client.address = opening.address
         logger.info("client %s has returned", session.client_id, extra=self._log(session))
+        for notify in self.observers.resumed:
+            notify(session)
         for handler in self.on_resume:
             self.handle(handler, session.client_id)
 
@@ -270,7 +274,7 @@ class Hub(Placement):
             limit, waiting = self.limits.max_server_backlog, most.queue.waiting
             most.close(1008, f"over max_server_backlog ({limit} bytes) wait for all clients, {waiting} of them for it")
 
-    # hub.topics.Publisher -------------------------------------------------------
+    # hub.ports.Publisher -------------------------------------------------------
 
     @property
     def max_frame(self) -> int:

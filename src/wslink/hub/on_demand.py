@@ -38,6 +38,9 @@ class Stage(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def subscriptions(self) -> tuple[Any, ...]: ...
+
     check: Callable[[Any, Tags | None], None] | None
     """Raises UsageError for a payload that is not as the topic declares."""
 
@@ -157,6 +160,13 @@ class OnDemand:
         self._seats: dict[tuple[object, int], _Seat] = {}
         self._shared: dict[Hashable, _Rendering] = {}
         """Where viewers share: what was rendered since the last change."""
+
+    def begin(self, before: OnDemand | None) -> None:
+        """Take over the subscriptions that there are, from the one that it takes the place of."""
+        for subscription in self._stage.subscriptions:
+            if before is not None:
+                before.leave(subscription)
+            self.join(subscription)
 
     def join(self, subscription: Seen) -> None:
         """A subscription has begun, or takes the place of one with another filter."""

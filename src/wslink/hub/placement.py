@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from wslink.hub.application import ApplicationThread
+from wslink.hub.filter_index import filter_size
+from wslink.hub.topics import Handler, Subscription
 from wslink.hub.work import ArgumentT, Work
 from wslink.rpc.call import Executor
 from wslink.rpc.dispatcher import Service
+from wslink.session.view import SessionView
 
 T = TypeVar("T")
 
@@ -114,3 +117,16 @@ class Placement:
     def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
         application = self.application
         (self.work if application is None else application).handle(handler, argument)
+
+    def announce(self, handler: Handler, subscription: Subscription) -> None:
+        application = self.application
+        if application is None:
+            self.work.handle(handler, subscription)
+        else:
+            application.handle_for(
+                subscription.session, 1 + (filter_size(subscription.filter) >> 10), handler, subscription
+            )
+
+    def unannounced(self, session: SessionView) -> int:
+        application = self.application
+        return 0 if application is None else application.waiting(session)

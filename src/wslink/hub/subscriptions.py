@@ -11,8 +11,9 @@ from wslink.errors import InvalidParams, LimitExceeded, NotAuthorized
 from wslink.hub.authorization import Authorization, Narrowed
 from wslink.hub.filters import Predicate, everything
 from wslink.hub.flow import SubscriptionFlow
+from wslink.hub.ports import Publisher
 from wslink.hub.topic_registry import TopicRegistry
-from wslink.hub.topics import IMPLIED, Publisher, Subscription, Topic
+from wslink.hub.topics import IMPLIED, Subscription, Topic
 from wslink.hub.wishes import Held, Wish, read_wish, subscription_id
 from wslink.session.view import SessionView
 from wslink.session.window import Settled
@@ -68,6 +69,9 @@ class Subscriptions(TopicRegistry):
         mine = self._of[session]
         old = mine.get(wish.id)
         self._check(wish, old, mine)
+        if self._publisher.unannounced(session) > self.limits.max_subscriptions:
+            most = self.limits.max_subscriptions
+            raise LimitExceeded(f"over max_subscriptions ({most}) subscriptions wait for the application")
         with self._lock:
             topics = self._topics_of(session, wish)
             held = self._sizes[session] + wish.size - (old.size if old is not None else 0)
@@ -153,6 +157,8 @@ class Subscriptions(TopicRegistry):
         held = self._of.get(session, {}).get(id_)
         if held is not None and held.flow is not None:
             held.flow.observe(settled)
+            for notify in self._publisher.observers.acknowledged:
+                notify(session, str(held.topic), settled)
 
     def delivery(self, topic: str) -> str:
         return self.topics[topic].delivery if topic in self.topics else "mixed"

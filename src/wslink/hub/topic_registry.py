@@ -8,9 +8,10 @@ from typing import Any
 
 from wslink.errors import UsageError
 from wslink.hub.latest import key_in
+from wslink.hub.ports import Publisher
 from wslink.hub.recipients import Recipients
 from wslink.hub.topic_types import TopicTypes
-from wslink.hub.topics import Delivery, Publisher, Topic
+from wslink.hub.topics import Delivery, Topic
 from wslink.rpc.priority import Priority, lane_of
 
 logger: logging.Logger = logging.getLogger("wslink")

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
-from typing import Any, Literal, Protocol, TypeVar, overload
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from functools import partial
+from typing import Any, Literal, TypeVar, overload
 
 from wslink.errors import UsageError
-from wslink.hub.audience import Audience, Registry, Targets
+from wslink.hub.audience import Audience, Targets
 from wslink.hub.filters import Predicate, Tag, Tags, check_tags
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.on_demand import OnDemand, RenderT
+from wslink.hub.ports import Publisher
 from wslink.hub.quality import Rendered
 from wslink.hub.recipients import Recipients
 from wslink.hub.retained import Retained, RetainedValue
 from wslink.hub.topic_types import TopicTypes
 from wslink.rpc.call import Call, current_call
 from wslink.rpc.redefinition import add_handler, may_replace
+from wslink.session.observers import Published
 from wslink.session.view import SessionView
 from wslink.wire.codec import V2_WITH_ARRAYS
 from wslink.wire.messages import is_topic
@@ -118,31 +121,6 @@ def slot_of(topic: str, tags: Mapping[str, Tag], key: Hashable) -> Hashable:
     return (topic, key)
 
 
-class Publisher(Registry, Protocol):
-    """What a topic asks of its server."""
-
-    def handle(self, handler: Handler, subscription: Subscription) -> None:
-        """Run an application's handler, sync or async."""
-
-    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
-        """Run a coroutine as a task that ends with the server at the latest."""
-
-    def perform(self, function: Callable[[], Any]) -> Any:
-        """What a function of the application returns, or what gives that once it is awaited."""
-
-    async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await `coroutine` on the event loop."""
-
-    def submit(self, deliver: Callable[[], None]) -> None:
-        """Run `deliver` in the order of publishing, on the event loop's thread."""
-
-    @property
-    def max_frame(self) -> int: ...
-
-    @property
-    def max_retained(self) -> int: ...
-
-
 class Topic(Audience[Subscription]):
     """A topic that clients may subscribe to. Made by `App.topic`.
 
@@ -215,17 +193,10 @@ class Topic(Audience[Subscription]):
             if self._demand is not None and not may_replace(chosen):
                 raise UsageError(f"topic {self.name!r} is rendered on demand already, by {self._demand.function!r}")
             before, self._demand = self._demand, OnDemand(self, chosen, self._publisher, share)
-            self._publisher.submit(lambda: self._begin_demand(before))
+            self._publisher.submit(partial(self._demand.begin, before))
             return chosen
 
         return decorate if function is None else decorate(function)
-
-    def _begin_demand(self, before: OnDemand | None) -> None:
-        for subscription in self.subscriptions:
-            if before is not None:
-                before.leave(subscription)
-            if self._demand is not None:
-                self._demand.join(subscription)
 
     def changed(self, tags: Tags | None = None) -> None:
         """What is rendered on demand has changed: for everyone, or for the subscribers whose filter `tags` match.
@@ -252,6 +223,8 @@ class Topic(Audience[Subscription]):
         ids = (subscription.id,) if session.subscribing else None
         id_ = f"publish:{self.name}:{next(self._numbers)}"
         message = session.encoder.publication(id_, packed, ids, self._publisher.max_frame)
+        for notify in self._publisher.observers.published:
+            notify(Published(self.name, tags or {}, packed, message.size, (session,)))
         if session.flow is None or ids is None or self.delivery == "reliable":
             session.send(message, slot, (self.name,), self.lane)
         else:
@@ -358,6 +331,8 @@ class Topic(Audience[Subscription]):
         id_ = f"publish:{self.name}:{next(self._numbers)}"
         for (encoder, ids), sessions in targets.items():
             message = encoder.publication(id_, packed[encoder], ids, self._publisher.max_frame)
+            for notify in self._publisher.observers.published:
+                notify(Published(self.name, tags, packed[encoder], message.size, tuple(sessions)))
             for session in sessions:
                 if slot is not None and session.flow is not None and ids:
                     gates = session.flow.gates(ids)
@@ -383,7 +358,7 @@ class Topic(Audience[Subscription]):
                 self.deliver_to(subscription, packed, None, waits, value.tags)
         for handler in self._on_subscribe:
             if subscription.active:
-                self._publisher.handle(handler, subscription)
+                self._publisher.announce(handler, subscription)
         if self._demand is not None and subscription.active:
             self._demand.join(subscription)
 
@@ -392,4 +367,4 @@ class Topic(Audience[Subscription]):
         if self._demand is not None:
             self._demand.leave(subscription)
         for handler in self._on_unsubscribe:
-            self._publisher.handle(handler, subscription)
+            self._publisher.announce(handler, subscription)

@@ -69,7 +69,7 @@ class Array:
         return f"{self.dtype or 'any dtype'}{shape}"
 
 
-Int64 = typing.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Int64: typing.TypeAlias = typing.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An int that JavaScript gets as a bigint, as its numbers are exact up to 2^53 only. Any int whose declared bounds are
 beyond that is one."""
 
@@ -86,7 +86,7 @@ class Dimensions(threading.local):
     known: Mapping[str, int] = NO_LENGTHS
 
 
-dims = Dimensions()
+dims: Dimensions = Dimensions()
 
 
 def array_hint(array: Array, base: Hint) -> Hint:

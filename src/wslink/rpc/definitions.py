@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import sys
 import typing
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias
@@ -63,7 +64,8 @@ class Definitions:
 
         def make() -> Schema:
             how, suffix = ("validation", "Input") if mode == "input" else ("serialization", "")
-            schema: Schema = model.model_json_schema(mode=how, ref_template=f"{PREFIX}{{model}}{suffix}")
+            template = f"{PREFIX}{{model}}{suffix}"
+            schema: Schema = model.model_json_schema(mode=how, ref_template=template, schema_generator=_generator())
             for name, inner in schema.pop("$defs", {}).items():
                 self._foreign[name + suffix] = plain(_without_titles(inner))
             return plain(_without_titles(schema))
@@ -75,7 +77,7 @@ class Definitions:
         names = self._names()
         for reference in self._references:
             reference["$ref"] = PREFIX + names[reference.key]
-        found = {names[key]: schema for key, schema in self._schemas.items()}
+        found = {names[key]: schema for key, schema in self._schemas.items() if _alias_of(schema) is None}
         return dict(sorted({**self._foreign, **found}.items()))
 
     def _names(self) -> dict[Key, str]:
@@ -87,11 +89,12 @@ class Definitions:
         chosen: dict[Hint, str] = {}
         for hint, name in zip(hints, plain, strict=True):
             name = name if plain.count(name) == 1 and name not in self._foreign else _qualified(hint)
-            chosen[hint] = _free(name, set(chosen.values()))
+            chosen[hint] = _free(name, {*chosen.values(), *self._foreign})
         names: dict[Key, str] = {}
         for hint, mode in self._schemas:
             apart = mode == "input" and hint in twins
             names[hint, mode] = f"{chosen[hint]}Input" if apart else chosen[hint]
+            names[hint, mode] = _alias_of(self._schemas[hint, mode]) or names[hint, mode]
         return names
 
     def _twins(self) -> set[Hint]:
@@ -107,6 +110,24 @@ class Definitions:
     def _differs(self, hint: Hint, twins: set[Hint]) -> bool:
         sent, received = self._schemas[hint, "input"], self._schemas[hint, "output"]
         return _neutral(sent) != _neutral(received) or any(one.key[0] in twins for one in _references(sent))
+
+
+def _alias_of(schema: Schema) -> str | None:
+    """The name of what a schema is nothing else than, as that of a recursive model of pydantic's is."""
+    plain = set(schema) == {"$ref"} and not isinstance(schema, Reference)
+    return str(schema["$ref"]).removeprefix(PREFIX) if plain else None
+
+
+def _generator() -> Hint:
+    """What makes the schemas of pydantic's models: fields with a default are there in what is sent, too."""
+    base: Hint = sys.modules["pydantic"].json_schema.GenerateJsonSchema
+
+    class Generator(base):  # type: ignore[misc]
+        def field_is_required(self, field: Hint, total: bool) -> bool:
+            sent = self.mode == "serialization" and field["type"] in ("model-field", "dataclass-field")
+            return sent or bool(super().field_is_required(field, total))
+
+    return Generator
 
 
 def _neutral(node: Any) -> Any:

@@ -48,14 +48,16 @@ def _problem(what: str, hint: Hint, mode: Mode) -> Iterator[str]:
         yield f"{what}: {error}"
 
 
-def describe_call(signature: Signature, schemas: Schemas) -> dict[str, Any]:
-    """The parameters and the result of a method."""
-    described: dict[str, Any] = {"params": _params(signature, schemas), **_places(signature)}
+def describe_call(signature: Signature, schemas: Schemas, page: bool = False) -> dict[str, Any]:
+    """The parameters and the result of a method; `page` says that the server calls it at a page."""
+    given: Mode = "output" if page else "input"
+    back: Mode = "input" if page else "output"
+    described: dict[str, Any] = {"params": _params(signature, schemas, given), **_places(signature)}
     lost = "return" in signature.lost
     if signature.streams:
-        described["stream"] = _schema(schemas, signature.item, "output", lost)
+        described["stream"] = _schema(schemas, signature.item, back, lost)
     else:
-        described["result"] = _schema(schemas, result_hint(signature), "output", lost)
+        described["result"] = _schema(schemas, result_hint(signature), back, lost)
     return described
 
 
@@ -86,7 +88,7 @@ def _schema(schemas: Schemas, hint: Hint, mode: Mode, lost: bool = False) -> Sch
         return {"$comment": str(error)}
 
 
-def _params(signature: Signature, schemas: Schemas) -> Schema:
+def _params(signature: Signature, schemas: Schemas, mode: Mode) -> Schema:
     """A schema of all arguments by name, those of `*values` under the name `values`."""
     properties: Schema = {}
     required: list[str] = []
@@ -94,10 +96,10 @@ def _params(signature: Signature, schemas: Schemas) -> Schema:
     for parameter in signature.parameters:
         hint = signature.hints.get(parameter.name, Any)
         if parameter.kind is _Kind.VAR_KEYWORD:
-            more = _more(hint, schemas, properties, required)
+            more = _more(hint, schemas, mode, properties, required)
             continue
         try:
-            schema = _argument(signature, parameter.name, hint, schemas)
+            schema = _argument(signature, parameter.name, hint, schemas, mode)
         except Undescribable as error:
             if parameter.default is not _Kind.empty:
                 continue  # no client can send it, and none has to
@@ -112,20 +114,20 @@ def _params(signature: Signature, schemas: Schemas) -> Schema:
     return {**described, "required": required} if required else described
 
 
-def _argument(signature: Signature, name: str, hint: Hint, schemas: Schemas) -> Schema:
+def _argument(signature: Signature, name: str, hint: Hint, schemas: Schemas, mode: Mode) -> Schema:
     """The schema of an argument. Raises Undescribable."""
     if name in signature.stream_parameters:
-        return {X: "stream", "items": schemas.of(signature.stream_parameters[name], "input")}
-    return schemas.of(hint, "input")
+        return {X: "stream", "items": schemas.of(signature.stream_parameters[name], mode)}
+    return schemas.of(hint, mode)
 
 
-def _more(hint: Hint, schemas: Schemas, properties: Schema, required: list[str]) -> Schema | bool:
+def _more(hint: Hint, schemas: Schemas, mode: Mode, properties: Schema, required: list[str]) -> Schema | bool:
     """What else may be given by name, besides what `**options: Unpack[Options]` names."""
     if not str(origin_of(hint)).endswith("Unpack"):
-        return _schema(schemas, hint, "input")
+        return _schema(schemas, hint, mode)
     fields = fields_of(typing.get_args(hint)[0], "input")
     for field in fields.fields if fields is not None else ():
-        properties[field.name] = _schema(schemas, field.hint, "input")
+        properties[field.name] = _schema(schemas, field.hint, mode)
         if field.required:
             required.append(field.name)
     return False
@@ -140,4 +142,8 @@ def _places(signature: Signature) -> dict[str, Any]:
     places: dict[str, Any] = {"positional": order} if order else {}
     if only:
         places["positionalOnly"] = only
-    return {**places, **({"rest": rest} if rest is not None else {})}
+    if rest is not None:
+        places["rest"] = rest
+    more = next((p for p in parameters if p.kind is _Kind.VAR_KEYWORD), None)
+    named = more is not None and not str(origin_of(signature.hints.get(more.name, Any))).endswith("Unpack")
+    return {**places, **({"more": more.name} if more is not None and named else {})}

@@ -90,8 +90,9 @@ Found = tuple[str, str, bool, Any]
 
 def _of_dataclass(kind: Hint, mode: Mode) -> Iterator[Found]:
     for field in dataclasses.fields(kind):
-        if mode == "output":
-            yield field.name, field.name, True, MISSING
+        if mode == "output":  # what only the class has is not sent
+            sent = field.init or field.default is dataclasses.MISSING
+            yield field.name, field.name, sent, MISSING
         elif field.init:
             given = field.default is not dataclasses.MISSING
             made = field.default_factory is not dataclasses.MISSING

@@ -197,13 +197,22 @@ def _class(hint: Hint, under_way: UnderWay) -> Hint:
     variables = dict(zip(getattr(kind, "__parameters__", ()), typing.get_args(hint), strict=False))
     fields = {name: substituted(field, variables) for name, field in fields.items()}
     checked = {name: checkable(field, {**under_way, kind: None}) for name, field in fields.items()}
-    if all(checked[name] is field for name, field in fields.items()):
+    in_struct = any(isinstance(one, type) and issubclass(one, msgspec.Struct) for one in under_way)
+    if all(checked[name] is field for name, field in fields.items()) and (in_struct or not _forgets_defaults(kind)):
         return _native(hint)
     made: list[Hint] = []
     itself = converter(kind.__qualname__, lambda value: _filled(kind, made[0], value))
     checked = {name: checkable(field, {**under_way, kind: itself}) for name, field in fields.items()}
     made.append(_shadow(kind, checked))
     return itself
+
+
+def _forgets_defaults(kind: Hint) -> bool:
+    """Whether msgspec makes instances that lack the fields which have their defaults: these would be missing in what is
+    sent of them."""
+    if not dataclasses.is_dataclass(kind) or "__slots__" in vars(kind):
+        return False
+    return any(field.default is not dataclasses.MISSING for field in dataclasses.fields(kind))
 
 
 def substituted(hint: Hint, variables: dict[Hint, Hint]) -> Hint:

@@ -85,7 +85,7 @@ class Method:
         _check_name_and_run(name, function, run)
         signature = Signature(name, function) if checked else None
         if signature is not None and (signature.streams or signature.stream_parameters):
-            _check_streaming(name, function, signature, run, detached)
+            _check_streaming(name, function, signature, run, detached, latest)
         self.signature: Signature | None = signature
         self.streams: bool = signature is not None and signature.streams
         self.streaming: bool = self.streams or (signature is not None and bool(signature.stream_parameters))
@@ -106,16 +106,18 @@ class Method:
         self.plain_types: tuple[type, ...] | None = signature.plain_types if signature is not None else None
         self.errors: tuple[type[MethodError], ...] = declared(name, errors)
         self.doc: str = inspect.getdoc(target_of(function)) or ""
-        self._unchecked: Function = self.function
+        self._bare: Function = self.function
         for problem in problems(signature) if signature is not None else ():
             logger.warning("method %s cannot be described: %s", name, problem)
 
-    def check_results(self, on: bool) -> None:
-        """Check what it returns against its return hint from now on, or no longer: in debug mode."""
-        self.function = self._unchecked
-        if on and self.signature is not None and "return" in self.signature.hints and not self.streams:
+    def surround(self, check_results: bool, interceptors: Iterable[Interceptor]) -> None:
+        """Check what it returns against its return hint, in debug mode, and put `interceptors` around it, in the place
+        of those that this method put there before."""
+        function = self._bare
+        if check_results and self.signature is not None and "return" in self.signature.hints and not self.streams:
             with contextlib.suppress(Unsupported):  # which was said when it was registered
-                self.function = checking(self.name, self.function, checkable(result_hint(self.signature)))
+                function = checking(self.name, function, checkable(result_hint(self.signature)))
+        self.function = compose(self.name, function, interceptors)
 
 
 def _check_name_and_run(name: str, function: Function, run: Run | None) -> None:
@@ -157,12 +159,21 @@ class Methods(dict[str, Method]):
         """Counts the changes."""
         self._suggestions: Suggestions | None = None
         self._check_results = False
+        self._interceptors: list[Interceptor] = []
 
     def check_results(self, on: bool) -> None:
-        """See Method.check_results; for those that are added later, too."""
+        """Check results in debug mode, also of methods that are added later."""
         self._check_results = on
+        self._surround()
+
+    def intercept(self, interceptor: Interceptor) -> None:
+        """Put `interceptor` around every method, also around those that are added later. It is the outermost."""
+        self._interceptors.insert(0, interceptor)
+        self._surround()
+
+    def _surround(self) -> None:
         for method in self.values():
-            method.check_results(on)
+            method.surround(self._check_results, self._interceptors)
 
     def add(self, method: Method, replace: bool = False) -> None:
         """Register `method`.
@@ -174,7 +185,7 @@ class Methods(dict[str, Method]):
             raise UsageError(f"method {method.name!r} is registered already")
         self[method.name] = method
         self.revision += 1
-        method.check_results(self._check_results)
+        method.surround(self._check_results, self._interceptors)
         self.lanes.pop(method.name, None)
         if method.lane is not None:
             self.lanes[method.name] = method.lane
@@ -188,7 +199,9 @@ class Methods(dict[str, Method]):
         return f": {shown(name)}" + (f"; did you mean {near}?" if near else "")
 
 
-def _check_streaming(name: str, function: Function, signature: Signature, run: Run | None, detached: bool) -> None:
+def _check_streaming(
+    name: str, function: Function, signature: Signature, run: Run | None, detached: bool, latest: bool
+) -> None:
     """Raise UsageError for a method with streams that cannot be served."""
     target = target_of(function)
     if signature.streams and inspect.isgeneratorfunction(target) and run in (None, "loop"):
@@ -201,6 +214,8 @@ def _check_streaming(name: str, function: Function, signature: Signature, run: R
         raise UsageError(f"method {name!r} is an async generator: run={run!r} is for functions that block")
     if detached:
         raise UsageError(f"method {name!r} has streams, which end with their client: it cannot be detached")
+    if latest:
+        raise UsageError(f"method {name!r} has streams: latest=True is for methods that return their result")
 
 
 def run_of(run: Run | None, thread: bool) -> Run | None:

@@ -20,6 +20,7 @@ from wslink.hub.latest import parse_latest
 from wslink.server import loop, workers
 from wslink.server.clientele import Clientele
 from wslink.server.limits import limits as limits_of_environment
+from wslink.server.observing import Observing
 from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
@@ -86,6 +87,7 @@ class App(Offering, Clientele, Sharing):
         Clientele.__init__(self, hub)
         Offering.__init__(self, hub)
         self._server: Server | None = None
+        self._observing = Observing(hub)
         self._included: Included | None = None
         self.method("application.exit", run="loop")(self._exit)
         self.method("application.exit.later", run="loop")(self._exit_later)
@@ -130,7 +132,8 @@ class App(Offering, Clientele, Sharing):
             raise UsageError(f"this App is being served already, on port {self._server.port}")
         options = self._configure(settings)
         self._pages_need_secret = self._pages_need_secret or not is_loopback(options.host)
-        server = Server(self._hub, options, self.secret if self._pages_need_secret else None)
+        server = Server(self._hub, options, self.secret if self._pages_need_secret else None, self._observing)
+        self._observing.configure(options.metrics, self.secret)
         before, self._server = self._server, server
         try:
             await server.start()

@@ -46,6 +46,7 @@ class Settings(AsgiSettings, total=False):
     engine: str
     loop: str
     application_thread: bool
+    metrics: bool
     ready_msg: str
     http_headers: str | PathLike[str]
     follow_symlinks: bool
@@ -119,6 +120,10 @@ class Options:
     application_thread: bool = option(
         False, "serve clients in a thread of their own, so that methods which block keep no connection waiting",
         flags=("--application-thread",), env="WSLINK_APPLICATION_THREAD",
+    )  # fmt: skip
+    metrics: bool = option(
+        False, "serve /metrics to Prometheus, for programs of this machine and for the secret as a bearer token",
+        flags=("--metrics",), env="WSLINK_METRICS",
     )  # fmt: skip
     ready_msg: str = option(
         READY_MSG,

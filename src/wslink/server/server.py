@@ -24,6 +24,7 @@ from wslink.http.tls import ssl_context
 from wslink.hub.hub import Hub
 from wslink.hub.life import Life, announce
 from wslink.server import loop
+from wslink.server.observing import Observing
 from wslink.server.options import Options
 
 CLIENT = Path(__file__).parent.parent / "static"
@@ -40,11 +41,14 @@ class Server:
         url: the address of its page, with the secret if the page needs it; the relay's where it dials one.
     """
 
-    def __init__(self, hub: Hub, options: Options, secret_in_url: str | None = None) -> None:
+    def __init__(
+        self, hub: Hub, options: Options, secret_in_url: str | None = None, observing: Observing | None = None
+    ) -> None:
         self.port: int = options.port
         self._hub = hub
         self._options = options
         self._secret_in_url = secret_in_url
+        self._observing = observing or Observing(hub)
         self._site: Site | None = None
         self._middlewares: list[Middleware] = []
         self._reverse: ReverseConnection | None = None
@@ -154,6 +158,7 @@ class Server:
         application = web.Application(middlewares=self._middlewares)
         if options.ws_endpoint:
             self._endpoint().add_to(application, "/" + options.ws.strip("/"))
+        self._observing.add_to(application)
         headers = environment.read_headers(options.http_headers)
         application.router.add_get("/wslink/{path:.*}", ClientFiles(CLIENT, headers).handle)
         directories = [

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from wslink.session.identity import Opening
 from wslink.session.view import SessionView
+from wslink.session.window import Settled
 from wslink.wire.messages import Request
+from wslink.wire.value import Value
+
+
+class Published(NamedTuple):
+    """What observers are told of a publication.
+
+    Attributes:
+        topic: the topic's name.
+        tags: its tags.
+        packed: the payload, encoded; see Encoder.pack.
+        size: bytes of the message that is sent to each client.
+        clients: those that it is sent to.
+    """
+
+    topic: str
+    tags: Mapping[str, str | int | float | bool]
+    packed: Value
+    size: int
+    clients: Sequence[SessionView]
 
 
 class Observer:
@@ -28,6 +49,18 @@ class Observer:
     def unknown(self, session: SessionView, request: Request) -> None:
         """A call of a method that there is not."""
 
+    def published(self, publication: Published) -> None:
+        """A publication is sent to clients, encoded for some of them: once for each encoding."""
+
+    def acknowledged(self, session: SessionView, topic: str, settled: Settled) -> None:
+        """A page has dealt with a publication (FLOW-5)."""
+
+    def detached(self, session: SessionView) -> None:
+        """A client has lost its connection, and may return."""
+
+    def resumed(self, session: SessionView) -> None:
+        """It has returned."""
+
     def queued(self, session: SessionView) -> None:
         """A message did not go out at once: it waits for a client."""
 
@@ -44,6 +77,10 @@ class Observers:
         self.closed: list[Callable[[SessionView], None]] = []
         self.received: list[Callable[[SessionView, Request], None]] = []
         self.unknown: list[Callable[[SessionView, Request], None]] = []
+        self.published: list[Callable[[Published], None]] = []
+        self.acknowledged: list[Callable[[SessionView, str, Settled], None]] = []
+        self.detached: list[Callable[[SessionView], None]] = []
+        self.resumed: list[Callable[[SessionView], None]] = []
         self.queued: list[Callable[[SessionView], None]] = []
         self.settled: list[Callable[[SessionView], None]] = []
 

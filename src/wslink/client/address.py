@@ -1,0 +1,30 @@
+"""Where a server is: the address of its WebSocket, from that or from its page's."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from wslink.errors import UsageError
+
+SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+
+
+def socket_url(target: str) -> tuple[str, str | None]:
+    """The URL of the WebSocket of a server or of its page, and the secret that it holds.
+
+    Raises:
+        UsageError: for another scheme than http, https, ws and wss.
+    """
+    try:
+        parts = urlsplit(target)
+        usable = parts.scheme in SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UsageError(f"{target!r} is no URL of a server, such as ws://localhost:8080/ws or http://localhost:8080/")
+    path = parts.path
+    if parts.scheme in ("http", "https") and not path.endswith("/ws"):
+        path = f"{path.rpartition('/')[0]}/ws"
+    secret = parse_qs(parts.query).get("secret", [None])[0]
+    kept = "&".join(pair for pair in parts.query.split("&") if pair and not pair.startswith("secret="))
+    return urlunsplit((SCHEMES[parts.scheme], parts.netloc, path or "/ws", kept, "")), secret

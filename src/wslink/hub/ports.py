@@ -1,0 +1,44 @@
+"""What parts of a hub ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+from wslink.hub.audience import Registry
+from wslink.session.observers import Observers
+from wslink.session.view import SessionView
+
+T = TypeVar("T")
+
+
+class Publisher(Registry, Protocol):
+    """What a topic asks of its server."""
+
+    @property
+    def observers(self) -> Observers: ...
+
+    def announce(self, handler: Callable[[Any], Any], subscription: Any, /) -> None:
+        """Run an application's handler, sync or async, with a subscription."""
+
+    def unannounced(self, session: SessionView) -> int:
+        """What of a client's subscriptions waits for the application: the handlers that have not run, and one more for
+        each KiB of their filters."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> object:
+        """Run a coroutine as a task that ends with the server at the latest."""
+
+    def perform(self, function: Callable[[], Any]) -> Any:
+        """What a function of the application returns, or what gives that once it is awaited."""
+
+    async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await `coroutine` on the event loop."""
+
+    def submit(self, deliver: Callable[[], None]) -> None:
+        """Run `deliver` in the order of publishing, on the event loop's thread."""
+
+    @property
+    def max_frame(self) -> int: ...
+
+    @property
+    def max_retained(self) -> int: ...

@@ -1,0 +1,181 @@
+"""A server's metrics for Prometheus. Needs the prometheus-client package: pip install wslink[metrics]."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from wslink.errors import METHOD_NOT_FOUND
+from wslink.observe.calls import CallTimer
+from wslink.observe.histogram import BYTES, Histogram
+from wslink.rpc.call import Call
+from wslink.rpc.dispatcher import Service
+from wslink.session.identity import Opening
+from wslink.session.observers import Observer, Observers, Published
+from wslink.session.view import SessionView
+from wslink.session.window import Settled
+from wslink.wire.messages import Request
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+OTHER = "_OTHER"
+"""Stands for every method that the server does not have: what a client makes up never becomes a label."""
+PREFIX = "wslink"
+
+
+class Served(Protocol):
+    """What metrics ask of a server's hub."""
+
+    @property
+    def observers(self) -> Observers: ...
+    @property
+    def service(self) -> Service: ...
+    @property
+    def sessions(self) -> Mapping[str, SessionView]: ...
+    @property
+    def connected(self) -> set[SessionView]: ...
+
+
+class Metrics(Observer):
+    """Counts what a server does, for as long as it is served.
+
+    Args:
+        hub: of the server.
+
+    Raises:
+        ImportError: if prometheus-client is not installed.
+    """
+
+    def __init__(self, hub: Served) -> None:
+        from prometheus_client import CollectorRegistry, generate_latest
+
+        self._hub = hub
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._generate = generate_latest
+        self._durations: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
+        self._waits: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self._publications: Counter[str] = Counter()
+        self._sizes: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(BYTES))
+        self._deliveries: Counter[str] = Counter()
+        self._sent: Counter[str] = Counter()
+        self._ages: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self._round_trips = Histogram()
+        self._events: Counter[str] = Counter()
+        self._dropped_before = 0
+        timer = CallTimer(self)
+        hub.observers.add(timer)
+        hub.observers.add(self)
+        hub.service.methods.intercept(timer.around)
+        self._registry.register(self)
+
+    # What it is told ------------------------------------------------------------
+
+    def began(self, call: Call, waited: float) -> None:
+        self._waits[call.method].observe(waited)
+
+    def ended(self, call: Call, seconds: float, status: str) -> None:
+        self._durations[call.method, status].observe(seconds)
+
+    def failed(self, session: SessionView, request: Request) -> None:
+        self._durations[OTHER, str(METHOD_NOT_FOUND)].observe(0.0)
+
+    def published(self, publication: Published) -> None:
+        clients = len(publication.clients)
+        self._publications[publication.topic] += 1
+        self._sizes[publication.topic].observe(publication.size)
+        self._deliveries[publication.topic] += clients
+        self._sent[publication.topic] += clients * publication.size
+
+    def acknowledged(self, session: SessionView, topic: str, settled: Settled) -> None:
+        self._ages[topic].observe(settled.age)
+        self._round_trips.observe(settled.rtt)
+
+    def opened(self, session: SessionView, opening: Opening) -> None:
+        self._events["connected"] += 1
+
+    def wants_request(self) -> bool:
+        return False
+
+    def detached(self, session: SessionView) -> None:
+        self._events["detached"] += 1
+
+    def resumed(self, session: SessionView) -> None:
+        self._events["resumed"] += 1
+
+    def closed(self, session: SessionView) -> None:
+        self._events["closed"] += 1
+        self._dropped_before += session.queue.dropped
+
+    # What it says ---------------------------------------------------------------
+
+    def text(self) -> bytes:
+        """All of it, in Prometheus's text format."""
+        return self._generate(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by prometheus-client."""
+        yield from self._of_calls()
+        yield from self._of_publications()
+        yield from self._of_clients()
+
+    def _of_calls(self) -> Iterator[Metric]:
+        from prometheus_client.core import HistogramMetricFamily
+
+        durations = HistogramMetricFamily(
+            f"{PREFIX}_call_duration_seconds", "Time that calls ran, by method and status", labels=["method", "status"]
+        )
+        for (method, status), histogram in list(self._durations.items()):
+            durations.add_metric([method, status], list(histogram.buckets()), histogram.total)
+        yield durations
+        waits = HistogramMetricFamily(
+            f"{PREFIX}_call_queueing_seconds", "Time from the arrival of calls to their start", labels=["method"]
+        )
+        for method, histogram in list(self._waits.items()):
+            waits.add_metric([method], list(histogram.buckets()), histogram.total)
+        yield waits
+
+    def _of_publications(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+        for name, what, counts in (
+            ("publications", "Publications, by topic; once for each encoding", self._publications),
+            ("deliveries", "Publications sent to a client, by topic", self._deliveries),
+            ("published_bytes", "Bytes of these, all clients together", self._sent),
+        ):
+            family = CounterMetricFamily(f"{PREFIX}_{name}", what, labels=["topic"])
+            for topic, count in list(counts.items()):
+                family.add_metric([topic], count)
+            yield family
+        for name, what, histograms in (
+            ("publication_size_bytes", "Sizes of publications, by topic", self._sizes),
+            ("publication_age_seconds", "Time from publishing to the page's acknowledgement", self._ages),
+        ):
+            shown = HistogramMetricFamily(f"{PREFIX}_{name}", what, labels=["topic"])
+            for topic, histogram in list(histograms.items()):
+                shown.add_metric([topic], list(histogram.buckets()), histogram.total)
+            yield shown
+
+    def _of_clients(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        connected = list(self._hub.connected)
+        waiting = sum(session.queue.waiting for session in connected)
+        dropped = self._dropped_before + sum(session.queue.dropped for session in connected)
+        yield GaugeMetricFamily(f"{PREFIX}_clients", "Clients that have authenticated", len(self._hub.sessions))
+        yield GaugeMetricFamily(f"{PREFIX}_connections", "Connections, also of clients away", len(connected))
+        yield GaugeMetricFamily(f"{PREFIX}_waiting_bytes", "Bytes that wait to be sent to clients", waiting)
+        yield CounterMetricFamily(f"{PREFIX}_dropped", "Publications that a newer one replaced", dropped)
+        for event, what in (
+            ("connected", "Connections that were opened"),
+            ("closed", "Sessions that have ended"),
+            ("detached", "Connections lost whose client may return"),
+            ("resumed", "Clients that have returned"),
+        ):
+            yield CounterMetricFamily(f"{PREFIX}_{event}", what, self._events[event])
+        trips = HistogramMetricFamily(
+            f"{PREFIX}_round_trip_seconds", "Sending of publications to their acknowledgement"
+        )
+        trips.add_metric([], list(self._round_trips.buckets()), self._round_trips.total)
+        yield trips

@@ -1,0 +1,70 @@
+"""What a server tells of itself over HTTP, where its settings ask for it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from yarl import URL
+
+from wslink.errors import UsageError
+from wslink.hosts import is_loopback
+from wslink.hub.hub import Hub
+
+if TYPE_CHECKING:
+    from wslink.observe.metrics import Metrics
+
+METRICS = "/metrics"
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PROXIED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Real-IP")
+
+
+class Observing:
+    """What watches the servers of one application.
+
+    Args:
+        hub: theirs.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._secret = ""
+        self._metrics: Metrics | None = None
+
+    def configure(self, metrics: bool, secret: str) -> None:
+        """Watch what settings ask for.
+
+        Raises:
+            UsageError: for metrics where prometheus-client is not installed.
+        """
+        self._secret = secret
+        if metrics and self._metrics is None:
+            from wslink.observe.metrics import Metrics
+
+            try:
+                self._metrics = Metrics(self._hub)
+            except ImportError as error:
+                raise UsageError(f"metrics need prometheus-client: pip install 'wslink[metrics]' ({error})") from error
+
+    def add_to(self, application: web.Application) -> None:
+        """Add the routes of what is watched."""
+        if self._metrics is not None:
+            application.router.add_get(METRICS, self._tell_metrics)
+
+    async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
+        if self._metrics is None or not self.may_watch(request.headers, request.remote):
+            raise web.HTTPNotFound
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    def may_watch(self, headers: Mapping[str, str], remote: str | None) -> bool:
+        """Whether a request is of a program of this machine that no proxy speaks for, or brings the secret."""
+        given = headers.get("Authorization", "")
+        if given.startswith("Bearer "):
+            offered = given.removeprefix("Bearer ").strip()
+            return hmac.compare_digest(offered.encode(errors="surrogateescape"), self._secret.encode())
+        # A page in a browser of this machine asks by a name; one that was made to resolve to it is not a loopback name.
+        named = URL.build(scheme="http", authority=headers.get("Host", "")).host or ""
+        local = is_loopback(remote or "") and is_loopback(named)
+        return local and "Origin" not in headers and not any(name in headers for name in PROXIED)

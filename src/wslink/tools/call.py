@@ -1,0 +1,85 @@
+"""The command line: `wslink call URL terrain.light 315 altitude=30`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+
+from wslink.console import complain, say
+from wslink.errors import CallError, LinkError, PeerError, UsageError, WslinkError
+from wslink.tools.options import Target, add_options, target_of
+from wslink.tools.show import as_json
+from wslink.wire.value import Value
+
+NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        args, kwargs = parse(arguments.arguments)
+        say(as_json(asyncio.run(_call(target_of(arguments), arguments.method, args, kwargs))))
+    except CallError as error:
+        complain(f"wslink: {error}")
+        if error.data is not None and not isinstance(error.data, str):
+            complain(as_json(error.data))
+        return 1
+    except (LinkError, PeerError, UsageError) as error:
+        complain(f"wslink: {error}")
+        return 1
+    return 0
+
+
+def parse(words: Sequence[str]) -> tuple[list[Value], dict[str, Value]]:
+    """Arguments by place, and by name. Each is JSON, or text where it is none.
+
+    Raises:
+        UsageError: for one by place behind one by name, and for a name that stands there twice.
+    """
+    args: list[Value] = []
+    kwargs: dict[str, Value] = {}
+    for word in words:
+        named = NAMED.fullmatch(word)
+        if named is None and kwargs:
+            raise UsageError(f"{word!r} has no name, and stands behind an argument that has one")
+        if named is None:
+            args.append(value_of(word))
+        elif named[1] in kwargs:
+            raise UsageError(f"argument {named[1]!r} is given twice")
+        else:
+            kwargs[named[1]] = value_of(named[2])
+    return args, kwargs
+
+
+def value_of(text: str) -> Value:
+    """A value as JSON has it, or the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+async def _call(target: Target, method: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    async with target.connect() as link:
+        try:
+            return await asyncio.wait_for(link.call(method, *args, **kwargs), target.timeout)
+        except asyncio.TimeoutError:
+            raise LinkError(f"{method}: no response within {target.timeout:g} s") from None
+        except TypeError as error:
+            raise WslinkError(str(error)) from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wslink call",
+        description="Call a method and print its result as JSON; arrays and bytes by what can be said of them shortly.",
+        epilog="Arguments are JSON, or text where they are none: 315, altitude=30, name=rock, 'sizes=[1, 2]', '\"3\"'.",
+    )
+    add_options(parser)
+    parser.add_argument("method")
+    parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="a value, or name=value")
+    return parser

@@ -1,0 +1,67 @@
+"""Options that the commands which connect share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wslink.client.address import socket_url
+from wslink.client.connect import Connecting, connect
+from wslink.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server, and how to come in.
+
+    Attributes:
+        url: of its WebSocket.
+        secret: the one that was given, or that the URL or WSLINK_SECRET holds.
+        timeout: seconds for connecting, and for a call.
+        insecure: whether any certificate will do.
+        headers: added to the handshake.
+    """
+
+    url: str
+    secret: str | None
+    timeout: float
+    insecure: bool
+    headers: Mapping[str, str]
+
+    @property
+    def tls(self) -> ssl.SSLContext | bool:
+        return not self.insecure
+
+    def connect(self, compress: bool = False) -> Connecting:
+        """A link that ends with its connection."""
+        return connect(
+            self.url, secret=self.secret, timeout=self.timeout, ssl=self.tls, headers=self.headers, reconnect=False,
+            compress=compress,
+        )  # fmt: skip
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the URL, and options of connecting."""
+    parser.add_argument("url", help="of the server's WebSocket, or of its page: http://localhost:8080/?secret=...")
+    parser.add_argument("--secret", metavar="SECRET", help="of the server, where its URL and WSLINK_SECRET have none")
+    parser.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="to wait at most (default: 10)")
+    parser.add_argument("--insecure", action="store_true", help="accept any certificate")
+    parser.add_argument(
+        "--header", action="append", default=[], metavar="NAME:VALUE", help="of the handshake, such as Cookie:a=b"
+    )
+
+
+def target_of(arguments: argparse.Namespace) -> Target:
+    """Raises UsageError for a URL or a header that is none."""
+    url, found = socket_url(arguments.url)
+    headers = {}
+    for header in arguments.header:
+        name, colon, value = header.partition(":")
+        if not colon or not name.strip():
+            raise UsageError(f"--header: {header!r} is not of the form NAME:VALUE")
+        headers[name.strip()] = value.strip()
+    secret = arguments.secret or found or os.environ.get("WSLINK_SECRET") or None
+    return Target(url, secret, arguments.timeout, arguments.insecure, headers)

@@ -1,0 +1,90 @@
+"""Values in a line, or as JSON: arrays and bytes by what can be said of them shortly."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from wslink.wire.arrays import RawArray, is_array
+from wslink.wire.plain import to_plain
+from wslink.wire.value import Value
+
+MAX_TEXT = 200
+MAX_ITEMS = 8
+"""Characters and items that a line shows of a value."""
+
+
+def size(count: float) -> str:
+    """A number of bytes in words."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
+
+
+def weight(value: Value) -> int:
+    """About how many bytes a value takes on its way."""
+    if is_array(value):
+        return int(value.nbytes)
+    if isinstance(value, RawArray):
+        return value.data.nbytes
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return len(value)
+    if isinstance(value, str):
+        return len(value.encode(errors="surrogatepass")) + 1
+    if isinstance(value, dict):
+        return sum(weight(key) + weight(inner) for key, inner in value.items()) + 1
+    if isinstance(value, (list, tuple)):
+        return sum(map(weight, value)) + 1
+    return 1 if value is None or isinstance(value, bool) else 9 if isinstance(value, float) else 5
+
+
+def array(value: Value) -> str:
+    """An array in words: dtype, shape, size, and the range of its numbers."""
+    dtype = value.dtype if isinstance(value.dtype, str) else value.dtype.str
+    said = f"{dtype} {list(value.shape)} {size(weight(value))}"
+    if not is_array(value) or value.size == 0 or value.dtype.kind not in "iufb":
+        return f"<{said}>"
+    low, high = value.min(), value.max()
+    mean = value.mean(dtype="f8")
+    return f"<{said}, {_number(low)} to {_number(high)}, mean {_number(mean)}>"
+
+
+def _number(value: Any) -> str:
+    plain = float(value)
+    return f"{plain:.4g}" if math.isfinite(plain) else str(plain)
+
+
+def line(value: Value) -> str:
+    """A value in one line."""
+    if is_array(value) or isinstance(value, RawArray):
+        return array(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return f"<{size(len(value))} of bytes>"
+    if isinstance(value, dict):
+        inner = [f"{key}: {line(one)}" for key, one in list(value.items())[:MAX_ITEMS]]
+        return "{" + ", ".join(inner + (["..."] if len(value) > MAX_ITEMS else [])) + "}"
+    if isinstance(value, (list, tuple)):
+        inner = [line(one) for one in value[:MAX_ITEMS]]
+        return "[" + ", ".join(inner + ([f"... {len(value)} in all"] if len(value) > MAX_ITEMS else [])) + "]"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}... {len(text)} characters"
+
+
+def as_json(value: Value) -> str:
+    """A value as JSON that other programs read: whole, but for arrays and bytes."""
+    return json.dumps(_plain(value), ensure_ascii=False, indent=2)
+
+
+def _plain(value: Value) -> Value:
+    if is_array(value) or isinstance(value, RawArray):
+        return array(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return f"<{size(len(value))} of bytes>"
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(to_plain(value))

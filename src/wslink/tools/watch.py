@@ -1,0 +1,125 @@
+"""The command line: `wslink watch URL terrain.tile --filter 'row>=3'`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from time import monotonic
+
+from wslink.client.subscription import ClientSubscription
+from wslink.console import complain, say
+from wslink.errors import LinkError, PeerError, UsageError
+from wslink.tools.filters import parse
+from wslink.tools.options import Target, add_options, target_of
+from wslink.tools.show import as_json, line, size, weight
+from wslink.wire.value import Value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        asyncio.run(_watch(target_of(arguments), arguments))
+    except KeyboardInterrupt:
+        return 0
+    except (LinkError, PeerError, UsageError) as error:
+        complain(f"wslink: {error}")
+        return 1
+    return 0
+
+
+class Rates:
+    """Counts publications, and says how many there were.
+
+    Args:
+        every: seconds after which it says so.
+    """
+
+    def __init__(self, every: float) -> None:
+        self.count: int = 0
+        self.bytes: int = 0
+        self.began: float = monotonic()
+        self._every = every
+        self._last = (self.began, 0, 0)
+
+    def add(self, payload: Value) -> None:
+        self.count += 1
+        self.bytes += weight(payload)
+
+    def due(self) -> str | None:
+        """The rate since it was said last, if it is time to say it."""
+        since, count, total = self._last
+        now = monotonic()
+        if now - since < self._every:
+            return None
+        self._last = now, self.count, self.bytes
+        return _rate(self.count - count, self.bytes - total, now - since)
+
+    def all(self) -> str:
+        """The rate from the beginning on."""
+        return _rate(self.count, self.bytes, monotonic() - self.began)
+
+
+def _rate(count: int, total: int, seconds: float) -> str:
+    seconds = max(seconds, 1e-3)
+    mean = f", {size(total / count)} each" if count else ""
+    return f"{count} in {seconds:.1f} s: {count / seconds:.3g}/s, {size(total / seconds)}/s{mean}"
+
+
+async def _watch(target: Target, arguments: argparse.Namespace) -> None:
+    definition = parse(arguments.filter) if arguments.filter else None
+    async with target.connect() as link:
+        rate = arguments.max_rate
+        async with link.subscribe(arguments.topic, filter=definition, max_rate=rate) as subscription:
+            await asyncio.wait_for(subscription.ready, target.timeout)
+            rates = Rates(arguments.every)
+            try:
+                await asyncio.wait_for(_take(subscription, rates, arguments), arguments.seconds or None)
+            except asyncio.TimeoutError:
+                pass
+            finally:
+                if not arguments.json:
+                    say(f"-- {rates.all()}")
+
+
+async def _take(subscription: ClientSubscription, rates: Rates, arguments: argparse.Namespace) -> None:
+    ticking = asyncio.get_running_loop().create_task(_tick(rates, arguments))
+    try:
+        async for payload in subscription:
+            rates.add(payload)
+            if arguments.json:
+                say(" ".join(as_json(payload).split("\n")))
+            elif not arguments.quiet:
+                say(f"{monotonic() - rates.began:9.3f}  {size(weight(payload)):>8}  {line(payload)}")
+            if rates.count == arguments.count:
+                return
+    finally:
+        ticking.cancel()
+
+
+async def _tick(rates: Rates, arguments: argparse.Namespace) -> None:
+    while not arguments.json:
+        await asyncio.sleep(min(arguments.every, 0.1))
+        said = rates.due()
+        if said is not None:
+            say(f"-- {said}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wslink watch",
+        description="Print what is published on a topic: when it came, about how large it is, and what it holds in a "
+        "line; and how much that is per second.",
+        epilog="Filters: 'row>=3', 'row>=3,row<6', 'kind=rock|sand', 'name^=tile', or a JSON object.",
+    )
+    add_options(parser)
+    parser.add_argument("topic")
+    parser.add_argument("--filter", metavar="FILTER", help="only publications whose tags match")
+    parser.add_argument("--count", type=int, default=0, help="stop after so many; 0 for never (default)")
+    parser.add_argument("--seconds", type=float, default=0.0, help="stop after so long; 0 for never (default)")
+    parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="between rates (default: 1)")
+    parser.add_argument("--max-rate", type=float, metavar="N", help="publications per second, of a latest topic")
+    parser.add_argument("--quiet", action="store_true", help="print the rates alone")
+    parser.add_argument("--json", action="store_true", help="print each payload as a line of JSON, and no rates")
+    return parser

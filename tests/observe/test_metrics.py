@@ -1,0 +1,182 @@
+"""/metrics of a server, read by Prometheus's own parser."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from pathlib import Path
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+import wslink
+from tests.conftest import Open, Serve
+from wslink import App, MethodError, UsageError
+
+
+def app() -> App:
+    app = App(secret="secret")
+    frames = app.topic("view.frame", delivery="latest")
+
+    @app.method("demo.add")
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    @app.method("demo.late")
+    async def late() -> str:
+        await asyncio.sleep(0.05)
+        return "late"
+
+    @app.method("demo.block", run="thread")
+    def block() -> None:
+        time.sleep(0.02)
+
+    @app.method("demo.fail")
+    def fail() -> None:
+        raise MethodError("no", code=-5)
+
+    @app.method("demo.show")
+    def show() -> int:
+        return frames.publish(b"x" * 1000)
+
+    return app
+
+
+async def scrape(url: str, headers: dict[str, str] | None = None) -> dict[str, float]:
+    """Each sample by its name and labels."""
+    address = url.replace("ws://", "http://").removesuffix("/ws") + "/metrics"
+    async with aiohttp.ClientSession() as session, session.get(address, headers=headers) as response:
+        if response.status != 200:
+            return {}
+        text = await response.text()
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f"{key}={value}" for key, value in sorted(sample.labels.items()) if key != "le")
+            if "le" not in sample.labels:
+                found[f"{sample.name}{{{labels}}}"] = sample.value
+    return found
+
+
+async def test_calls_are_counted_and_timed_by_method_and_status(serve: Serve) -> None:
+    url = await serve(app(), metrics=True)
+    async with wslink.connect(url, secret="secret") as link:
+        for number in range(3):
+            await link.call("demo.add", number, 1)
+        await asyncio.gather(link.call("demo.late"), link.call("demo.block"))
+        for wrong in (link.call("demo.fail"), link.call("demo.add", "a", 1), link.call("demo.nothing_like_it")):
+            with pytest.raises(wslink.CallError):
+                await wrong
+        task = asyncio.ensure_future(link.call("demo.late"))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        found = await scrape(url)
+    count, total = "wslink_call_duration_seconds_count{%s}", "wslink_call_duration_seconds_sum{%s}"
+    assert found[count % "method=demo.add,status=OK"] == 3
+    assert found[count % "method=demo.fail,status=-5"] == 1
+    assert found[count % "method=demo.late,status=-32800"] == 1
+    assert found[count % "method=_OTHER,status=-32601"] == 1
+    assert 0.05 <= found[total % "method=demo.late,status=OK"] < 5
+    assert 0.02 <= found[total % "method=demo.block,status=OK"] < 5
+    assert found["wslink_call_queueing_seconds_count{method=demo.add}"] == 3
+    assert not any("nothing_like_it" in name for name in found), "what a client makes up is a label"
+
+
+async def test_publications_and_clients_are_counted(serve: Serve) -> None:
+    url = await serve(app(), metrics=True)
+    async with wslink.connect(url, secret="secret") as one, wslink.connect(url, secret="secret") as two:
+        frames = [link.subscribe("view.frame") for link in (one, two)]
+        for subscription in frames:
+            await subscription.ready
+        assert await one.call("demo.show") == 2
+        for subscription in frames:
+            await anext(subscription)
+        next_ones = [asyncio.ensure_future(anext(one)) for one in frames]  # whoever asks for the next has dealt with it
+        await asyncio.sleep(0.2)
+        found = await scrape(url)
+        for task in next_ones:
+            task.cancel()
+    assert found["wslink_clients{}"] == 2
+    assert found["wslink_deliveries_total{topic=view.frame}"] == 2
+    assert found["wslink_published_bytes_total{topic=view.frame}"] > 2000
+    assert found["wslink_publication_size_bytes_count{topic=view.frame}"] >= 1
+    assert found["wslink_publication_age_seconds_count{topic=view.frame}"] == 2
+    assert found["wslink_round_trip_seconds_count{}"] == 2
+    assert found["wslink_connected_total{}"] == 2
+    for name in ("waiting_bytes{}", "dropped_total{}", "resumed_total{}", "detached_total{}"):
+        assert found[f"wslink_{name}"] == 0
+
+
+async def test_programs_of_this_machine_and_the_secret_may_read_them(serve: Serve) -> None:
+    url = await serve(app(), metrics=True)
+    forwarded = {"X-Forwarded-For": "203.0.113.9"}
+    assert await scrape(url)
+    assert await scrape(url, forwarded) == {}, "a proxy speaks for whoever asks it"
+    assert await scrape(url, {"Host": "evil.example"}) == {}, "a name that was made to resolve to this machine"
+    assert await scrape(url, {"Origin": "http://127.0.0.1:1"}) == {}
+    assert await scrape(url, {**forwarded, "Authorization": "Bearer secret"})
+    assert await scrape(url, {"Authorization": "Bearer wrong"}) == {}
+
+
+async def test_there_are_none_unless_they_are_asked_for(serve: Serve) -> None:
+    assert await scrape(await serve(app())) == {}
+
+
+async def test_an_application_that_is_served_again_counts_once(serve: Serve, servers: list[wslink.Server]) -> None:
+    application = app()
+    await serve(application, metrics=True)
+    await servers.pop().stop()
+    url = await serve(application, metrics=True)
+    async with wslink.connect(url, secret="secret") as link:
+        await link.call("demo.add", 1, 1)
+        found = await scrape(url)
+    assert found["wslink_call_duration_seconds_count{method=demo.add,status=OK}"] == 1
+
+
+async def test_calls_that_never_began_are_forgotten(serve: Serve, peers: Open) -> None:
+    from wslink.observe.calls import CallTimer
+
+    class Sink:
+        def began(self, *_: object) -> None: ...
+
+        ended = failed = began
+
+    application = app()
+    timer = CallTimer(Sink())
+    application._hub.observers.add(timer)
+    peer = await peers(await serve(application), hello={})
+    await peer.call("demo.nothing")
+    await peer.call("demo.add", "no number", 1)
+    await peer.close()
+    await asyncio.sleep(0.2)
+    assert len(timer._arrived) == 0
+
+
+async def test_a_missing_package_is_named(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(UsageError, match=r"pip install 'wslink\[metrics\]'"):
+        await serve(app(), metrics=True)
+
+
+async def test_the_dashboard_asks_for_metrics_that_exist(serve: Serve) -> None:
+    dashboard = json.loads((Path(__file__).parents[2] / "deploy/grafana/wslink.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    asked += [one["query"] for one in dashboard["templating"]["list"] if one["type"] == "query"]
+    url = await serve(app(), metrics=True)
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(url.replace("ws:", "http:")[:-2] + "metrics") as response,
+    ):
+        served = set(re.findall(r"# TYPE (\S+) (\S+)", await response.text()))
+    names = {name for name, kind in served if kind != "histogram"}
+    names |= {f"{name}{end}" for name, kind in served if kind == "histogram" for end in ("_bucket", "_count", "_sum")}
+    for expression in asked:
+        used = re.findall(r"\bwslink_\w+", expression)
+        assert used
+        assert set(used) <= names, expression
