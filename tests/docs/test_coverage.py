@@ -75,6 +75,7 @@ RUN_BY = {
             "tests/docs/test_python_pages.py::test_the_overview_connects",
             "tests/docs/test_python_pages.py::test_a_transfer_is_shown",
             "tests/docs/test_python_pages.py::test_a_room_of_tenants",
+            "tests/docs/test_python_pages.py::test_an_application_is_tested_without_a_port",
         ]
     },
     "docs/relay.md": {

@@ -139,3 +139,16 @@ async def test_a_room_of_tenants(serve: Serve) -> None:
         assert await anext(cursors) == {"id": ada.client_id, "x": 0.5, "y": 0.25}
         with pytest.raises(wslink.CallError, match="Not authorized"):
             await ada.call("admin.stop")
+
+
+async def test_an_application_is_tested_without_a_port() -> None:
+    app = App()
+    tiles = app.topic("demo.tile", delivery="latest")
+
+    @app.method("demo.paint")
+    def paint(red: int, green: int = 0) -> int:
+        return tiles.publish({"pixels": bytes([red, green, 99, 255]) * 64 * 64}, tags={"row": 0})
+
+    names: dict[str, Any] = {"app": app}
+    exec(block("docs/python.md", "python", 6), names)
+    await names["test_painting"]()

@@ -395,6 +395,39 @@ async def test_the_credit_follows_the_size_of_the_items(app: App, peer: Peer) ->
     assert max((item[2] for item in peer.extensions if item[0] == CREDIT), default=0) <= sent + 2
 
 
+async def test_items_that_wait_hold_no_more_than_a_message_may(serve: Serve, peers: Open) -> None:
+    """STR-4, LIM-3."""
+    app = App(secret="secret", limits=Limits(max_message=100_000))
+    sink = Sink(app)
+    peer = await peers(await serve(app), hello={"features": FEATURES})
+    id_ = await peer.start("test.sink", stream(0))
+    await credit_of(peer, id_, 0)
+    await peer.extension(ITEM, id_, 0, b"x", 0)
+    assert await credit_of(peer, id_, 0) > 10
+    sink.go.clear()
+    for n in range(1, 5):
+        await peer.extension(ITEM, id_, n, bytes(60_000), 0)
+    await asyncio.sleep(0.05)
+    sink.go.set()
+    error = (await peer.answer(id_))["error"]
+    assert (error["code"], "max_message" in error["message"]) == (-32003, True)
+    assert len(sink.taken) <= 3
+    id_ = await peer.start("test.sink", stream(0))
+    await peer.extension(ITEM, id_, 0, bytes(90_000), 0)  # one alone
+    await peer.extension(END, id_, 1, None, 0)
+    assert (await peer.answer(id_))["result"] == 90_000
+
+
+async def test_a_call_opens_no_more_streams_than_its_method_takes(app: App, peer: Peer) -> None:
+    """STR-4."""
+    Sink(app)
+    app.method("test.any")(lambda *values: len(values))
+    error = (await peer.call("test.sink", *map(stream, range(10_000))))["error"]
+    assert error["code"] == -32602
+    assert (await peer.call("test.any", *map(stream, range(10_000))))["result"] == 10_000
+    assert not peer.extensions
+
+
 @pytest.mark.parametrize(
     ("sent", "code", "why"),
     [

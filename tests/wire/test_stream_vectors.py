@@ -74,11 +74,11 @@ class Credits:
 @test_vectors.vectors("streams", "readers")
 async def test_a_reader(case: dict[str, Any]) -> None:
     port = Credits()
-    inlet = Streams(port, 1024).open("rpc:c0:0").inlet(None, case["window"])
+    inlet = Streams(port, 1024, 1024).open("rpc:c0:0").inlet(None, case["window"])
     taken = list[int]()
     for step in case["steps"]:
         if "item" in step:
-            inlet.put(step["item"], step["item"])
+            inlet.put(step["item"], step["item"], 10)
         elif "end" in step:
             inlet.stop()
         for _ in range(step.get("take", 0)):

@@ -25,21 +25,10 @@ Options = dict[str, Any]
 class Connecting:
     """What `connect` returns: `await` it for a Link, or use it with `async with`, which closes the Link at the end."""
 
-    def __init__(
-        self,
-        url: str,
-        secret: str | None,
-        timeout: float,
-        limits: Limits,
-        backoff: Backoff | None,
-        options: Options,
-        handlers: Mapping[str, Function],
-    ) -> None:
-        self._handlers = handlers
-        self._url = url
+    def __init__(self, dialing: Dialing, limits: Limits, handlers: Mapping[str, Function]) -> None:
+        self._dialing = dialing
         self._limits = limits
-        self._options = options
-        self._dialing = Dialing(self._dial, url, secret, timeout, backoff)
+        self._handlers = handlers
         self._link: Link | None = None
 
     def __await__(self) -> Generator[Any, None, Link]:
@@ -62,7 +51,17 @@ class Connecting:
         await link.open()
         return link
 
-    async def _dial(self) -> Socket:
+
+class Dialer:
+    """Opens WebSockets: called, it makes one."""
+
+    def __init__(self, url: str, limits: Limits, options: Options) -> None:
+        self._url = url
+        self._limits = limits
+        self._options = options
+
+    async def __call__(self) -> Socket:
+        """Raises ConnectionClosed."""
         session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         try:
             # A server may use larger frames than we do, and what is over max_message is to be refused, not to end all.
@@ -118,4 +117,5 @@ def connect(
         raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
     options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
-    return Connecting(url, secret, timeout, limits or Limits(), backoff, options, handlers or {})
+    dialer = Dialer(url, limits or Limits(), options)
+    return Connecting(Dialing(dialer, url, secret, timeout, backoff), limits or Limits(), handlers or {})

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from wslink.client.backoff import Backoff
 from wslink.client.events import Events, LinkState, Reconnected
+from wslink.client.ports import ClientSocket
 from wslink.client.session import ClientSession
-from wslink.client.socket import Socket
 from wslink.errors import AUTHENTICATION_ERROR, AuthenticationError, CallError, ConnectionClosed
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import DISCONNECTED
@@ -30,7 +30,7 @@ class Dialing(NamedTuple):
         backoff: when to make another; None for never.
     """
 
-    dial: Callable[[], Awaitable[Socket]]
+    dial: Callable[[], Awaitable[ClientSocket]]
     url: str
     secret: str | None
     timeout: float
@@ -67,12 +67,12 @@ class Connections:
         self._take = take
         self._events = events
         self._finish = finish
-        self._socket: Socket | None = None
+        self._socket: ClientSocket | None = None
         self._reading: asyncio.Future[ConnectionClosed]
         self._running: asyncio.Task[None] | None = None
 
     @property
-    def socket(self) -> Socket | None:
+    def socket(self) -> ClientSocket | None:
         """The connection; None while there is none."""
         return self._socket
 
@@ -112,7 +112,7 @@ class Connections:
             await socket.release()
             raise
 
-    async def _greet(self, socket: Socket) -> None:
+    async def _greet(self, socket: ClientSocket) -> None:
         """Authenticate (HELLO-1, EXT-1). Raises AuthenticationError, ConnectionClosed."""
         secret = self._dialing.secret
         call, frames = self._session.hello(socket, secret)

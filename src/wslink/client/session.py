@@ -258,7 +258,7 @@ class ClientSession(StreamingCalls):
             self._handlers.cancel(items[1] if len(items) > 1 else None)
             return
         if kind in (ITEM, ITEM_END, ITEM_CREDIT) and wire.STREAM in self.welcome.features:
-            self.take_stream(items)
+            self.take_stream(items, self._decoder.size)
             return
         if kind == PROGRESS and wire.PROGRESSES in self.welcome.features:
             self.take_progress(items)

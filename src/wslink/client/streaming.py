@@ -35,7 +35,7 @@ class StreamingCalls(Calls):
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
-        self.streams: Streams = Streams(self, limits.max_stream_window)
+        self.streams: Streams = Streams(self, limits.max_stream_window, limits.max_message)
         self._feeding: dict[str, list[asyncio.Task[None]]] = {}
 
     # What its streams send to
@@ -107,10 +107,10 @@ class StreamingCalls(Calls):
                 task.cancel()
             self.streams.of(call.id).forget()
 
-    def take_stream(self, items: Sequence[Value]) -> None:
-        """Take a message of a stream."""
+    def take_stream(self, items: Sequence[Value], size: int) -> None:
+        """Take a message of a stream, of so many bytes."""
         try:
-            self.streams.take(items)
+            self.streams.take(items, size)
         except PeerError as error:
             logger.warning("the server sent a message of a stream that is refused: %s", error.message)
 

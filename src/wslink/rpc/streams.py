@@ -17,8 +17,8 @@ AHEAD = 4 * 1024 * 1024
 FIRST_WINDOW = 4
 """Items that such a reader lets come before it knows their size."""
 MIN_WINDOW = 2
-OTHER_SIZE = 256
-"""Bytes that an item counts which is neither bytes, text nor an array."""
+MAX_WINDOW = 64
+"""Items that it lets come at most: the next ones may be larger than those before."""
 
 
 class Port(Protocol):
@@ -120,13 +120,14 @@ class Inlet:
         port: carries the credit.
         address: the id of the call, and the key of the argument if it is one.
         most: the largest window (LIM-19).
+        max_bytes: of items that were not taken, one alone excepted (LIM-3).
         window: items that may come before they are taken; unless given, as many as AHEAD bytes hold.
         check: gives what the reader gets for an item. Raises PeerError.
     """
 
     __slots__ = (
-        "_address", "_changed", "_check", "_credit", "_end", "_given", "_items", "_largest", "_most", "_over", "_port",
-        "_taken", "_window",
+        "_address", "_changed", "_check", "_credit", "_end", "_held", "_items", "_largest", "_max_bytes", "_most",
+        "_over", "_port", "_taken", "_window",
     )  # fmt: skip
 
     def __init__(
@@ -134,15 +135,20 @@ class Inlet:
         port: Port,
         address: tuple[str, int | None],
         most: int,
+        max_bytes: int,
         window: int | None = None,
         check: Callable[[Value, int], Value] | None = None,
     ) -> None:
         self._port = port
         self._address = address
-        self._most = most
+        self._most = max(min(most, MAX_WINDOW), 1)
+        self._max_bytes = max_bytes
         self._window = window
         self._check = check
-        self._items: dict[int, Value] = {}  # they may overtake each other on their way (LANE-2)
+        self._held = 0
+        self._items: dict[
+            int, tuple[Value, int]
+        ] = {}  # with their sizes; they may overtake each other on their way (LANE-2)
         self._taken = 0
         self._credit = window or 0
         self._largest = 0
@@ -167,8 +173,9 @@ class Inlet:
         raise StopAsyncIteration
 
     def _take(self) -> Value:
-        value = self._items.pop(self._taken)
+        value, size = self._items.pop(self._taken)
         self._taken += 1
+        self._held -= size
         if self._check is not None:
             try:
                 value = self._check(value, self._taken - 1)
@@ -178,18 +185,21 @@ class Inlet:
         self.ask()
         return value
 
-    def put(self, n: int, value: Value) -> None:
-        """An item has arrived. One that must not come ends the stream with an error for whoever reads."""
+    def put(self, n: int, value: Value, size: int) -> None:
+        """An item has arrived, in a message of so many bytes. One that must not come ends the stream with an error for
+        whoever reads."""
         if self._over or (self._end is not None and n >= self._end[0]):
             return
         if n >= self._credit:
             self.stop(LimitExceeded(f"item {n} is beyond the credit of {self._credit} items (STR-2)"))
         elif n < self._taken or n in self._items:
             self.stop(InvalidRequest(f"item {n} was sent twice"))
+        elif self._items and self._held + size > self._max_bytes:
+            self.stop(LimitExceeded(f"over max_message ({self._max_bytes} bytes) of items wait to be read (LIM-3)"))
         else:
-            self._items[n] = value
-            if self._window is None:
-                self._largest = max(self._largest, _size(value))
+            self._items[n] = value, size
+            self._held += size
+            self._largest = max(self._largest, size)
             self._changed.set()
 
     def finish(self, count: int, error: Exception | None = None) -> None:
@@ -220,7 +230,7 @@ class Inlet:
     def _fitting(self) -> int:
         if not self._taken:
             return min(FIRST_WINDOW, self._most)
-        return max(min(AHEAD // max(self._largest, 1), self._most), min(MIN_WINDOW, self._most), 1)
+        return min(max(AHEAD // max(self._largest, 1), MIN_WINDOW), self._most)
 
     def renew(self) -> None:
         """Say the credit again, which may not have arrived (RES-2)."""
@@ -267,7 +277,9 @@ class CallStreams:
         """Read items. Raises InvalidParams if two arguments are one stream."""
         if key in self.inlets:
             raise InvalidParams(f"two arguments are the stream {key} (STR-4)")
-        made = self.inlets[key] = Inlet(self._table.port, (self.id, key), self._table.max_window, window, check)
+        made = self.inlets[key] = Inlet(
+            self._table.port, (self.id, key), self._table.max_window, self._table.max_bytes, window, check
+        )
         self._table.reading += 1
         return made
 
@@ -288,13 +300,15 @@ class Streams:
     Args:
         port: carries them.
         max_window: see Limits.max_stream_window.
+        max_bytes: see Inlet.
 
     Attributes:
         reading: how many streams this end reads.
     """
 
-    def __init__(self, port: Port, max_window: int) -> None:
+    def __init__(self, port: Port, max_window: int, max_bytes: int) -> None:
         self.port: Port = port
+        self.max_bytes: int = max_bytes
         self.max_window: int = max_window
         self.reading: int = 0
         self._calls: dict[str, CallStreams] = {}
@@ -315,8 +329,8 @@ class Streams:
         if self._calls.pop(streams.id, None) is not None:
             self.reading -= len(streams.inlets)
 
-    def take(self, items: Sequence[Value]) -> None:
-        """Take a message of a stream; one of a stream that is not known is ignored.
+    def take(self, items: Sequence[Value], size: int) -> None:
+        """Take a message of a stream, of so many bytes; one of a stream that is not known is ignored.
 
         Raises:
             InvalidRequest: it is malformed.
@@ -337,7 +351,7 @@ class Streams:
                 outlet.grant(n)
         elif (inlet := call.inlets.get(key)) is not None:
             if kind == ITEM:
-                inlet.put(n, items[3])
+                inlet.put(n, items[3], size)
             elif key is not None:
                 inlet.finish(n, _failure(items[3]))
 
@@ -362,10 +376,3 @@ def _failure(error: Value) -> Exception | None:
         return None
     message = error.get("message") if isinstance(error, dict) else error
     return InvalidParams(f"the stream of an argument failed where it is sent: {shown(message)}")
-
-
-def _size(value: Value) -> int:
-    if isinstance(value, (bytes, bytearray, str)):
-        return len(value)
-    size = getattr(value, "nbytes", OTHER_SIZE)
-    return size if isinstance(size, int) else OTHER_SIZE

@@ -6,11 +6,14 @@ import asyncio
 import hmac
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
+from wslink.client.connect import Connecting
+from wslink.cluster.cluster import Cluster
+from wslink.cluster.memory_log import MemoryBroker
 from wslink.console import say
 from wslink.errors import UsageError
 from wslink.hosts import is_loopback
@@ -19,6 +22,7 @@ from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
 from wslink.server import loop, workers
 from wslink.server.clientele import Clientele
+from wslink.server.inside import connect_inside
 from wslink.server.limits import limits as limits_of_environment
 from wslink.server.observing import Observing
 from wslink.server.offering import Offering
@@ -64,6 +68,8 @@ class App(Offering, Clientele, Sharing):
             `WSLINK_MSG_OVERHEAD` and `WSLINK_AUTH_MSG_SIZE` read from
             the environment when it is served.
         features: of the protocol, offered to clients beside those of this package; see wslink.session.features.
+        broker: what connects the workers of this application, of this machine and others: "redis://HOST:PORT/DB" or
+            "nats://HOST:PORT" (docs/scale.md); they share its publications, clients and groups then.
         describe: let clients call `wslink.describe`, which gives what `App.describe` does.
 
     Attributes:
@@ -77,6 +83,7 @@ class App(Offering, Clientele, Sharing):
         limits: Limits | None = None,
         features: Iterable[Feature] = (),
         describe: bool = True,
+        broker: str | MemoryBroker = "",
     ) -> None:
         if secret is not None and (not isinstance(secret, str) or not secret):
             raise TypeError("secret must be a string that is not empty, or None for a random one")
@@ -84,6 +91,8 @@ class App(Offering, Clientele, Sharing):
         self._pages_need_secret = secret is not None
         self._limits = limits
         hub = Hub(self, self._authenticate, limits or Limits(), features=features)
+        if broker:
+            hub.relay = Cluster(hub, broker)
         Clientele.__init__(self, hub)
         Offering.__init__(self, hub)
         self._server: Server | None = None
@@ -142,6 +151,20 @@ class App(Offering, Clientele, Sharing):
             raise
         return server
 
+    def connect(self, *, timeout: float = 10.0, handlers: Mapping[str, Callable[..., Any]] | None = None) -> Connecting:
+        """Connect to the application inside of this process: `async with app.connect() as link`. It needs no port and
+        no server, so that tests of an application can call its methods and subscribe to its topics as a client does.
+
+        It brings the secret. In the event loop that serves the application, where it is served.
+
+        Args:
+            timeout: seconds for hello.
+            handlers: functions that the application may call, by name, as with `wslink.connect`.
+        """
+        if self._server is None or self._server.stopped:
+            self._configure({})
+        return connect_inside(self._hub, self.secret, timeout, handlers or {})
+
     def asgi(self, **settings: Unpack[AsgiSettings]) -> AsgiApplication:
         """An ASGI application to mount next to the routes of Starlette, FastAPI or any other.
 
@@ -162,7 +185,7 @@ class App(Offering, Clientele, Sharing):
                     f"settings: {', '.join(sorted(ASGI_SETTINGS))}"
                 )
         options = self._configure(settings)
-        if workers.is_one_of_several():
+        if workers.is_one_of_several() and self._hub.relay is None:
             logger.warning(workers.WARNING, "" if self._pages_need_secret else workers.EACH_ITS_OWN)
         self._hub.reopen()
         origins = environment.split_origins(options.origins)

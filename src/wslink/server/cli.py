@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from wslink.console import complain
-from wslink.errors import UsageError
+from wslink.errors import BrokerError, UsageError
 from wslink.logs import add_log_options, log_to_stderr
 from wslink.server.app import App
 from wslink.server.options import Options, Settings
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log_to_stderr("debug" if arguments.get("debug") else level, format_)
     try:
         load(target).run(**cast(Settings, arguments))
-    except (UsageError, OSError) as error:
+    except (UsageError, OSError, BrokerError) as error:
         complain(f"wslink: {error}")
         return 1
     return 0

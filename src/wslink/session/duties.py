@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wslink.session.state import Stateful
 from wslink.wire.frames import Buffer
+from wslink.wire.value import Value
 
 
 class Duties(Stateful):
@@ -49,6 +52,10 @@ class Duties(Stateful):
 
     def cancel(self, id_: str) -> None:
         """The client gave up a call of its own (CAN-1, CAN-2)."""
+        raise NotImplementedError
+
+    def take_stream(self, items: Sequence[Value]) -> None:
+        """Take a message of a stream (STR). Raises InvalidRequest."""
         raise NotImplementedError
 
     def start_streams(self) -> None:

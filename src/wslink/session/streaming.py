@@ -11,7 +11,7 @@ from wslink.session.notices import MAX_UNREAD
 from wslink.session.ports import Transport
 from wslink.wire.codec import Decoder
 from wslink.wire.extensions import pack_extension
-from wslink.wire.v2_msgpack import V2Encoder
+from wslink.wire.v2_msgpack import V2Decoder, V2Encoder
 from wslink.wire.value import Value
 
 
@@ -23,7 +23,14 @@ class Streaming(Cancellable):
 
     def start_streams(self) -> None:
         """Stream from now on (STR)."""
-        self.streams = Streams(self, self._owner.limits.max_stream_window)
+        limits = self._owner.limits
+        self.streams = Streams(self, limits.max_stream_window, limits.max_message)
+
+    def take_stream(self, items: Sequence[Value]) -> None:
+        """Take a message of a stream. Raises InvalidRequest."""
+        assert isinstance(self._decoder, V2Decoder)
+        assert self.streams is not None
+        self.streams.take(items, self._decoder.size)
 
     def has_many_calls(self) -> bool:
         """Whether nothing is taken from the client for its calls: not while these wait for what it sends (TURN-2)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from wslink.rpc.call import Caller
@@ -71,6 +72,9 @@ class SessionView(Protocol):
 
     def start_streams(self) -> None:
         """Stream from now on (STR)."""
+
+    def take_stream(self, items: Sequence[Any]) -> None:
+        """Take a message of a stream (STR). Raises InvalidRequest."""
 
     def start_flow(self) -> None:
         """Acknowledge what arrives, and send by what the client acknowledges, from now on (FLOW)."""

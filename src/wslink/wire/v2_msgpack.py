@@ -59,6 +59,24 @@ class Packed(msgspec.Struct):
     texts: Sequence[bytes]
     splices: Sequence[_Splice]
 
+    def flatten(self) -> tuple[list[Value], list[Buffer]]:
+        """What it takes to put it together elsewhere, as a value that can be encoded, and its bytes."""
+        heads: list[Value] = [[len(text), one.head, len(one.data)] for text, one in zip(self.texts, self.splices)]  # noqa: B905
+        buffers: list[Buffer] = []
+        for text, splice in zip(self.texts, self.splices):  # noqa: B905 - the last text follows
+            buffers += (text, splice.data)
+        return heads, [*buffers, self.texts[-1]]
+
+    @classmethod
+    def restore(cls, heads: Sequence[Value], data: memoryview) -> Packed:
+        """The opposite of `flatten`, which gave `heads` and the bytes in `data`; large values are views of these."""
+        texts, splices, at = [], [], 0
+        for length, head, size in heads:
+            texts.append(bytes(data[at : at + length]))
+            splices.append(_Splice(head, data[at + length : at + length + size]))
+            at += length + size
+        return cls([*texts, bytes(data[at:])], splices)
+
 
 class V2Encoder:
     """Encodes values and messages. Safe to use from several threads.
@@ -233,11 +251,13 @@ class V2Decoder:
         calls: whether what has the shape of a call is decoded as a Request.
     """
 
-    __slots__ = ("_calls", "_kept", "_later_elements", "_max_elements", "_passing", "_unchunker")
+    __slots__ = ("_calls", "_kept", "_later_elements", "_max_elements", "_passing", "_unchunker", "size")
     version = 2
 
     def __init__(self, limits: Limits, max_message: int | None = None, calls: bool = False) -> None:
         self._unchunker = Unchunker(limits, max_message)
+        self.size: int = 0
+        """Bytes of the message that was decoded last, unless it was a small call."""
         self._calls = calls
         self._max_elements = limits.max_elements if max_message is None else min(EARLY_ELEMENTS, limits.max_elements)
         self._later_elements = limits.max_elements
@@ -285,6 +305,7 @@ class V2Decoder:
         text = unchunker.receive(data)
         if text is None:
             return INCOMPLETE
+        self.size = len(text)
         passing = type(data) is memoryview and memoryview(text).obj is data.obj
         try:
             return self._decode(text, self._passing if passing else self._kept)

@@ -25,5 +25,4 @@ class Stream(Feature):
         session.start_streams()
 
     def _take(self, session: SessionView, items: Sequence[Any]) -> None:
-        if session.streams is not None:
-            session.streams.take(items)
+        session.take_stream(items)
