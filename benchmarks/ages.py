@@ -13,10 +13,9 @@ from benchmarks.workloads.flow import FRAME, LINES, RATE, SECONDS
 COLUMNS = {
     "App, with flow": "ours flow",
     "App, released client": "ours v2",
-    "compatibility API, reliable": "compat v2",
     "wslink 2.6.0": "2.6.0",
 }
-POINTS = 100
+POINTS = 50
 """Frames of a curve that are drawn, at most."""
 
 Curve = dict[str, dict[str, list[list[float]]]]

@@ -109,7 +109,7 @@ def markdown(head: tuple[str, ...], found: Iterable[Row]) -> str:
 
 
 def write_docs(known: Mapping[str, Workload], results: Mapping[str, Samples]) -> None:
-    """Replace what stands between the marks of docs/performance.md."""
+    """Replace what stands between the marks of docs/performance.md. What was not measured stays as it was."""
     tables = {
         "": markdown(HEAD, rows(known, results)),
         "lines: ": markdown(LINES_HEAD, line_rows(known, results)),
@@ -117,5 +117,16 @@ def write_docs(known: Mapping[str, Workload], results: Mapping[str, Samples]) ->
     for name, found in tables.items():
         begin, end = (mark.format(name) for mark in MARKS)
         before, rest = DOCS.read_text().split(begin)
-        _, after = rest.split(end)
-        DOCS.write_text(f"{before}{begin}\n{found}\n{end}{after}")
+        old, after = rest.split(end)
+        kept: dict[str, list[str]] = {}
+        for line in old.splitlines():
+            kept.setdefault(_work(line), []).append(line)
+        before_now = [(line, kept.get(_work(line), [])) for line in found.splitlines()]
+        pairs = [(were.pop(0) if were else line, line) for line, were in before_now]
+        new = "\n".join(was if "| not measured |" in line else line for was, line in pairs)
+        DOCS.write_text(f"{before}{begin}\n{new}\n{end}{after}")
+
+
+def _work(line: str) -> str:
+    """What a row of a table is about."""
+    return line.removeprefix("| ").partition(" |")[0]
