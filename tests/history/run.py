@@ -22,8 +22,8 @@ RARELY = 0.004
 QUICK = 0.2
 """The share that follows at once on the one before: both ends are returning."""
 SLOW, LONG = 0.12, 0.02
-"""The shares of pauses in which a large message fits, as a rule and for sure: what is cut over and over again before it
-has arrived piles up, until a session cannot be resumed."""
+"""The shares of pauses in which a large message fits as a rule, and in which all that was kept arrives: what is cut over
+and over again before it has arrived piles up, until a session cannot be resumed."""
 
 
 @dataclass
@@ -79,12 +79,13 @@ class Cutter:
         chance = self._chance
         if chance.random() < QUICK:
             return chance.random() * 0.008
-        kind = chance.random()
-        return chance.random() * 0.1 if kind > SLOW else chance.random() * 1.5 if kind > LONG else 4.0
+        return chance.random() * (1.5 if chance.random() < SLOW else 0.1)
 
     async def cut(self, line: Line) -> None:
         while self._left > 0:
             await self._until_open(line)
+            if self._chance.random() < LONG:
+                await line.drained(30)
             await asyncio.sleep(self._pause())
             if line.is_open and self._left > 0:
                 way = self._way()
