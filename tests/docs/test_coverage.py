@@ -57,6 +57,13 @@ RUN_BY = {
             "tests/deployment/test_web_servers.py::test_by_a_map",
         ],
     },
+    "docs/tutorials/simulation.md": {
+        "python": [
+            *["tests/docs/test_tutorials.py::test_the_plate_is_served_touched_and_seen"] * 3,
+            "tests/docs/test_tutorials.py::test_the_tutorials_test_passes",
+        ],
+        "html": ["tests/browser/tutorial.test.js::the plate of the tutorial is drawn, and heated by the pointer"],
+    },
     "docs/flow-control.md": {"python": ["tests/docs/test_python_pages.py::test_the_viewer_turns_on_demand"]},
     "docs/launcher.md": {
         "bash": [
