@@ -22,8 +22,8 @@ RARELY = 0.004
 QUICK = 0.2
 """The share that follows at once on the one before: both ends are returning."""
 SLOW, LONG = 0.12, 0.02
-"""The shares of pauses in which a large message fits as a rule, and in which all that was kept arrives: what is cut over
-and over again before it has arrived piles up, until a session cannot be resumed."""
+"""The shares of pauses in which a large message fits as a rule, and in which all that was kept arrives: what is cut
+over and over again before it has arrived piles up, until a session cannot be resumed."""
 
 
 @dataclass
