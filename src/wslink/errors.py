@@ -14,6 +14,7 @@ WslinkError
 ├── NotSerializable          a value cannot be encoded; names its type
 ├── UsageError               this side called the library wrongly
 │   └── ConfigurationError   a configuration file is wrong; names file, line, key and what is allowed
+├── BrokerError              the broker between workers cannot be reached, or has taken too little for too long
 ├── LaunchError              a launcher did not start a session; becomes the answer of the request
 │   ├── RequestRefused       4xx  the request is at fault
 │   ├── NoResources          503  every port is taken
@@ -130,6 +131,11 @@ class MethodError(WslinkError):
 
 class NotSerializable(WslinkError, TypeError):
     """A value cannot be encoded for the wire. The message names its type."""
+
+
+class BrokerError(WslinkError):
+    """The broker between workers cannot be reached, or so much waits for it that no more is taken. Whoever publishes
+    gets it, and nobody is sent anything then."""
 
 
 class UsageError(WslinkError, ValueError):

@@ -19,7 +19,7 @@ import pytest
 import wslink
 from tests.conftest import Open
 from tests.ports import free_port
-from tests.server.test_life import lines_until_serving
+from tests.server.test_life import command, lines_until_serving
 from tests.session.test_resume import Returning
 from tests.session.test_streams import FEATURES, ask, items, stream
 from wslink import App, Call, CallError, Identity, MethodError, UsageError, Viewer
@@ -625,3 +625,18 @@ async def test_a_client_cannot_make_the_application_owe_it_more_and_more(
             while len(begun) < granted + 1:
                 await asyncio.sleep(0.01)
             assert "result" in await peer.subscribe(1, "a.topic", wide)
+
+
+@pytest.mark.parametrize("by", ["flag", "environment"])
+async def test_the_command_line_serves_with_it(tmp_path: Path, by: str) -> None:
+    (tmp_path / "viewer.py").write_text(
+        "import threading\nfrom wslink import App\napp = App(secret='secret')\n"
+        "app.method('test.main')(lambda: threading.current_thread() is threading.main_thread())\n"
+        "app.method('test.loop', run='loop')(lambda: threading.current_thread() is threading.main_thread())\n"
+    )
+    flags = ("--application-thread",) if by == "flag" else ()
+    environment = {} if by == "flag" else {"WSLINK_APPLICATION_THREAD": "1"}
+    with command(tmp_path, "serve", "viewer:app", "--port", "0", *flags, **environment) as process:
+        _, url = await asyncio.to_thread(lines_until_serving, process)
+        async with wslink.connect(url, secret="secret") as link:
+            assert [await link.call("test.main"), await link.call("test.loop")] == [True, False]

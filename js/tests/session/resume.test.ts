@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { type ConnectOptions, ConnectionError, type Link, type Reconnected, connect } from "../../src/index.js";
-import { Received, Unacknowledged } from "../../src/session/numbering.js";
+import { Unacknowledged } from "../../src/session/numbering.js";
 import { CLIENT_ID, type Connection } from "../support/peer.js";
 import { nextConnection, reported, url } from "../support/linked.js";
 
@@ -380,28 +380,5 @@ describe("a server that means harm, or errs", () => {
     sent.acknowledge(20_000, missing);
     expect(performance.now() - begun).toBeLessThan(100);
     expect(sent.size).toBe(20_000);
-  });
-});
-
-describe("numbers", () => {
-  test("of what was sent: what is missing is kept, what is acknowledged is not", () => {
-    const sent = new Unacknowledged<string>();
-    expect(["a", "b", "c", "d"].map((message) => sent.number(message, 10))).toEqual([1, 2, 3, 4]);
-    sent.acknowledge(3, [2]);
-    expect([sent.messages, sent.size]).toEqual([["b", "d"], 20]);
-    sent.acknowledge(5, []); // never sent
-    expect(sent.messages).toEqual(["b", "d"]);
-    sent.acknowledge(4, [2]);
-    expect(sent.messages).toEqual(["b"]);
-    sent.acknowledge(4, []);
-    expect([sent.messages, sent.size, sent.last]).toEqual([[], 0, 4]);
-  });
-
-  test("of what has arrived", () => {
-    const received = new Received(3);
-    expect([1, 1, 4, 2, 2, 3, 4].map((number) => received.take(number))).toEqual([true, false, true, true, false, true, false]);
-    expect([received.last, received.missing.size]).toEqual([4, 0]);
-    expect(() => received.take(9)).toThrow("missing");
-    expect(received.take(8)).toBe(true);
   });
 });

@@ -101,8 +101,7 @@ def connect(
         headers: added to the handshake.
         proxy: an HTTP proxy such as "http://proxy:3128"; True for the environment's (HTTP_PROXY, HTTPS_PROXY,
             ALL_PROXY, NO_PROXY), never for loopback addresses; False for none. It must CONNECT, or pass upgrades on.
-        reconnect: how to connect again where the connection ends: at once, then after random, growing waits; False for
-            not at all: the link is closed then.
+        reconnect: how to connect again: at once, then after random, growing waits; False closes the link instead.
         limits: bounds on what the server may make grow (`max_message`, `max_partial`), and on what is kept for when
             there is a connection again (`max_resume`); `Limits()` unless given.
         handlers: functions that the server may call, by name, as with `Link.handle`, before it knows of this client.

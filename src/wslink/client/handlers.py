@@ -87,7 +87,7 @@ class Answers:
         self._progress = progress
         self._waiting: dict[str, Entry] = {}
         self._reported: dict[str, Entry] = {}
-        self.over = False
+        self.over: bool = False
         """Whether the session has ended: nothing is sent any more."""
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from wslink.client.calls import OutgoingCall
 from wslink.client.handlers import Handlers
-from wslink.client.hello import Resumed, hello_of, read_welcome
+from wslink.client.hello import Resumed, Welcome, hello_of, read_welcome
 from wslink.client.outbox import NOWHERE
 from wslink.client.resuming import UNRESUMED, Resuming, Verdict
 from wslink.client.settling import Settling
@@ -130,7 +130,8 @@ class ClientSession(StreamingCalls):
         Raises:
             ConnectionClosed: if it cannot be understood.
         """
-        self.welcome = welcome = read_welcome(result)
+        welcome = read_welcome(result)
+        self.welcome: Welcome = welcome
         if wire.ARRAYS in welcome.features:
             self._encoder = V2_WITH_ARRAYS
             self._decoder.accept_arrays()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import ChainMap
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -40,14 +41,22 @@ class Community:
 
     Attributes:
         clients: all, by id.
+        remote: those that other workers serve.
+        entered, gone: called with each client of this worker that comes, and that has gone for good.
+        changes: called on the event loop's thread with each client, of any worker, that joins a group (True) or leaves
+            it.
         groups: see Groups.
-        on_join, on_leave: called for every client that joins a group or leaves it, also because it has gone for good.
+        on_join, on_leave: called for each of this worker's, and for those of one that died where no other does.
     """
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._clients: dict[str, Client] = {}
-        self.clients: Clients = Clients(self._clients)
+        self.remote: dict[str, Client] = {}
+        self.clients: Clients = Clients(ChainMap(self._clients, self.remote))
+        self.entered: list[Callable[[Client], None]] = []
+        self.gone: list[Callable[[Client], None]] = []
+        self.changes: list[Callable[[Client, str, bool], None]] = []
         self.groups: Groups = Groups(host.lock)
         self.groups.changes.append(self._changed)
         self.on_join: list[JoinHandler] = []
@@ -60,13 +69,22 @@ class Community:
     def get(self, id_: str) -> Client | None:
         return self._clients.get(id_)
 
+    @property
+    def local(self) -> tuple[Client, ...]:
+        """The clients of this worker."""
+        return tuple(self._clients.values())
+
     def enter(self, client: Client) -> None:
         self._clients[client.id] = client
+        for notify in self.entered:
+            notify(client)
 
     def go(self, client: Client) -> None:
         """It has gone for good, out of its groups first."""
         self.groups.leave_all(client.id)
         self._clients.pop(client.id, None)
+        for notify in self.gone:
+            notify(client)
 
     def group(self, name: str) -> Group[Client]:
         return Group(name, self.groups, self.clients)
@@ -84,10 +102,17 @@ class Community:
 
     def _changed(self, client_id: str, name: str, joined: bool) -> None:
         client = self._clients.get(client_id)
-        handlers = self.on_join if joined else self.on_leave
-        if client is not None and handlers:
-            self._host.to_loop(functools.partial(self._tell, client, name, tuple(handlers)))
+        if client is not None:
+            self.tell(client, name, joined)
+        someone = client or self.remote.get(client_id)
+        if someone is not None and self.changes:
+            self._host.to_loop(functools.partial(self._change, someone, name, joined))
 
-    def _tell(self, client: Client, name: str, handlers: tuple[JoinHandler, ...]) -> None:
-        for handler in handlers:
-            self._host.handle(functools.partial(handler, client), name)
+    def _change(self, client: Client, name: str, joined: bool) -> None:
+        for change in self.changes:
+            change(client, name, joined)
+
+    def tell(self, client: Client, name: str, joined: bool) -> None:
+        """Call the application's handlers."""
+        for handler in tuple(self.on_join if joined else self.on_leave):
+            self._host.to_loop(functools.partial(self._host.handle, functools.partial(handler, client), name))

@@ -16,6 +16,7 @@ from wslink.hub.clients import Client, Clients
 from wslink.hub.community import Community
 from wslink.hub.gate import Gate
 from wslink.hub.placement import Placement
+from wslink.hub.relay import Relay
 from wslink.hub.subscriptions import Subscriptions
 from wslink.rpc.dispatcher import Service
 from wslink.session.features import Feature, Features
@@ -63,6 +64,7 @@ class Hub(Placement):
         heartbeat: see SessionOwner.
         service: runs the calls, and holds the methods.
         subscriptions: the topics, and who has subscribed.
+        relay: what carries publications to other workers; None where there are none.
         community: the clients that have authenticated, and their groups.
         sessions: their sessions, by client id.
         connected: all sessions that have a connection, authenticated or not, and those that wait for their client.
@@ -88,6 +90,7 @@ class Hub(Placement):
         self.heartbeat: float = HEARTBEAT
         self.lock: threading.RLock = threading.RLock()  # publishers of other threads make topics, too
         self.service: Service = Service(owner, self.work.spawn, self.executors, limits, debug)
+        self.relay: Relay | None = None
         self.authorization: Authorization = Authorization()
         self.community: Community = Community(self)
         self.subscriptions: Subscriptions = Subscriptions(self, limits, open_topics, self.authorization)
@@ -142,6 +145,8 @@ class Hub(Placement):
         """Bind to the running event loop and its thread."""
         self.bind()
         self.reopen()
+        if self.relay is not None:
+            self.relay.begin()
 
     def reopen(self) -> None:
         """Let clients in again after a stop: another server begins to serve this hub."""
@@ -153,6 +158,8 @@ class Hub(Placement):
         for session in list(self.connected):
             session.close(1001, STOPS)
         await self.work.stop(timeout)
+        if self.relay is not None:
+            await self.relay.stop()
 
     # session.ports.SessionOwner -------------------------------------------------
 
@@ -285,7 +292,7 @@ class Hub(Placement):
         return self.limits.max_retained
 
     def knows(self, client_id: str) -> bool:
-        return client_id in self.sessions
+        return client_id in self.sessions or client_id in self.community.remote
 
 
 def _held(session: SessionView) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from wslink.hub.audience import Registry
+from wslink.hub.relay import Relay
 from wslink.session.observers import Observers
 from wslink.session.view import SessionView
 
@@ -36,6 +37,10 @@ class Publisher(Registry, Protocol):
 
     def submit(self, deliver: Callable[[], None]) -> None:
         """Run `deliver` in the order of publishing, on the event loop's thread."""
+
+    @property
+    def relay(self) -> Relay | None:
+        """What carries publications to other workers; None where there are none."""
 
     @property
     def max_frame(self) -> int: ...

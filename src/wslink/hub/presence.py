@@ -25,17 +25,17 @@ class Presence:
         self._group = group
         self._describe = describe
         self._seen: dict[str, dict[str, Value]] = {client.id: self._entry(client) for client in group}
-        community.on_join.append(self._joined)
-        community.on_leave.append(self._left)
+        topic.shared = False  # each worker tells its own clients of all
+        community.changes.append(self._changed)
         topic.on_subscribe(self._welcome)
 
-    def _joined(self, client: Client, group: str) -> None:
-        if group == self._group.name:
+    def _changed(self, client: Client, group: str, joined: bool) -> None:
+        if group != self._group.name:
+            return
+        if joined:
             self._seen[client.id] = entry = self._entry(client)
             self._topic.publish({"joined": entry})
-
-    def _left(self, client: Client, group: str) -> None:
-        if group == self._group.name and (entry := self._seen.pop(client.id, None)) is not None:
+        elif entry := self._seen.pop(client.id, {}):
             self._topic.publish({"left": entry})
 
     def _welcome(self, subscription: Subscription) -> None:

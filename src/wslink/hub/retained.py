@@ -8,6 +8,7 @@ from typing import Any
 
 from wslink.hub.audience import Member
 from wslink.hub.filters import Tag
+from wslink.hub.relay import UNVERSIONED, Version
 from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 
 
@@ -17,12 +18,22 @@ class RetainedValue:
     Args:
         tags: those that it was published with.
         packed: what it was encoded to, by the encoder; V2_WITH_ARRAYS is one of these.
+        version: how new it is, where several workers publish.
+        key: what the publisher gave as the key.
     """
 
-    __slots__ = ("_packed", "tags")
+    __slots__ = ("_packed", "key", "tags", "version")
 
-    def __init__(self, tags: Mapping[str, Tag], packed: dict[Encoder, Any]) -> None:
+    def __init__(
+        self,
+        tags: Mapping[str, Tag],
+        packed: dict[Encoder, Any],
+        version: Version = UNVERSIONED,
+        key: Hashable = None,
+    ) -> None:
         self.tags: Mapping[str, Tag] = tags
+        self.version: Version = version
+        self.key: Hashable = key
         self._packed = packed
 
     def packed(self, encoder: Encoder) -> Any:
@@ -49,9 +60,17 @@ class Retained:
     def __len__(self) -> int:
         return len(self._values)
 
-    def keep(self, key: Hashable, value: RetainedValue) -> None:
-        """Keep `value` in place of the one of that key."""
+    def values(self) -> list[RetainedValue]:
+        """Those of this moment, oldest first."""
         with self._lock:
+            return list(self._values.values())
+
+    def keep(self, key: Hashable, value: RetainedValue) -> None:
+        """Keep `value` in place of the one of that key, unless that is newer."""
+        with self._lock:
+            older = self._values.get(key)
+            if older is not None and older.version > value.version:
+                return
             self._values.pop(key, None)
             self._values[key] = value
             while len(self._values) > self._limit():

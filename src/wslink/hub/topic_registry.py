@@ -9,9 +9,10 @@ from typing import Any
 from wslink.errors import UsageError
 from wslink.hub.latest import key_in
 from wslink.hub.ports import Publisher
+from wslink.hub.publishing import Delivery
 from wslink.hub.recipients import Recipients
 from wslink.hub.topic_types import TopicTypes
-from wslink.hub.topics import Delivery, Topic
+from wslink.hub.topics import Topic
 from wslink.rpc.priority import Priority, lane_of
 
 logger: logging.Logger = logging.getLogger("wslink")

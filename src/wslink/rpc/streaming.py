@@ -110,7 +110,7 @@ def streaming(function: Function, run: str) -> Function:
         try:
             if isinstance(made, AsyncIterable):
                 source = made if executor is None else _MadeElsewhere(aiter(made), executor)
-                await feed(source, outlet, ordering.release)
+                await feed(source, outlet, functools.partial(_before_item, ordering, call))
             else:
                 await _Steps(made, outlet, ordering, call).drive(executor or _here)
         except NotSerializable as error:
@@ -119,6 +119,12 @@ def streaming(function: Function, run: str) -> Function:
             raise MethodError(what, call.method, RESULT_SERIALIZE_ERROR) from error
 
     return stream
+
+
+def _before_item(ordering: ResponseFirst, call: Call) -> None:
+    """What was published goes before the item. A cancellation that met the end of a step elsewhere was lost there."""
+    ordering.release()
+    call.raise_if_cancelled()
 
 
 def awaitable(function: Function) -> Function:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
 from wslink.client.connect import Connecting
+from wslink.cluster.cluster import Cluster
+from wslink.cluster.memory_log import MemoryBroker
 from wslink.console import say
 from wslink.errors import UsageError
 from wslink.hosts import is_loopback
@@ -66,6 +68,8 @@ class App(Offering, Clientele, Sharing):
             `WSLINK_MSG_OVERHEAD` and `WSLINK_AUTH_MSG_SIZE` read from
             the environment when it is served.
         features: of the protocol, offered to clients beside those of this package; see wslink.session.features.
+        broker: what connects the workers of this application, of this machine and others: "redis://HOST:PORT/DB" or
+            "nats://HOST:PORT" (docs/scale.md); they share its publications, clients and groups then.
         describe: let clients call `wslink.describe`, which gives what `App.describe` does.
 
     Attributes:
@@ -79,13 +83,16 @@ class App(Offering, Clientele, Sharing):
         limits: Limits | None = None,
         features: Iterable[Feature] = (),
         describe: bool = True,
+        broker: str | MemoryBroker = "",
     ) -> None:
         if secret is not None and (not isinstance(secret, str) or not secret):
             raise TypeError("secret must be a string that is not empty, or None for a random one")
-        self.secret: str = secret or secrets.token_urlsafe(32)
+        self.secret: str = secret or workers.shared_secret() or secrets.token_urlsafe(32)
         self._pages_need_secret = secret is not None
         self._limits = limits
         hub = Hub(self, self._authenticate, limits or Limits(), features=features)
+        if broker:
+            hub.relay = Cluster(hub, broker)
         Clientele.__init__(self, hub)
         Offering.__init__(self, hub)
         self._server: Server | None = None
@@ -178,7 +185,7 @@ class App(Offering, Clientele, Sharing):
                     f"settings: {', '.join(sorted(ASGI_SETTINGS))}"
                 )
         options = self._configure(settings)
-        if workers.is_one_of_several():
+        if workers.is_one_of_several() and self._hub.relay is None:
             logger.warning(workers.WARNING, "" if self._pages_need_secret else workers.EACH_ITS_OWN)
         self._hub.reopen()
         origins = environment.split_origins(options.origins)
@@ -204,7 +211,10 @@ class App(Offering, Clientele, Sharing):
 
     async def _run(self, settings: Settings) -> None:
         server = await self.serve(**settings)
-        say(f"wslink: serving on {server.url}")
+        if workers.is_supervised():
+            workers.report_ready(server.url, server.stop_soon)
+        else:
+            say(f"wslink: serving on {server.url}")
         if inspector := self._observing.address(server.url):
             say(f"wslink: inspector at {inspector}")
         try:

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from wslink.errors import MethodError
 from wslink.hub import contract
 from wslink.hub.hub import Hub
+from wslink.hub.publishing import Delivery
 from wslink.hub.topic_types import TopicTypes
-from wslink.hub.topics import Delivery, Topic
+from wslink.hub.topics import Topic
 from wslink.rpc.methods import Method, Methods, Run, run_of
 from wslink.rpc.priority import Priority
 from wslink.rpc.redefinition import may_replace

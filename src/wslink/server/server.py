@@ -96,6 +96,8 @@ class Server:
     async def _open(self) -> None:
         """On the event loop that serves clients."""
         self._hub.start()
+        if self._hub.relay is not None:
+            await self._hub.relay.ready()
         await (self._dial() if self._options.reverse_url else self._listen())
         if not self._life.ending:
             self._life.begin([self._hub])

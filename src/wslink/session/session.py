@@ -73,7 +73,7 @@ class Session(Streaming):
         # A connection may outlive its request by days.
         kept = opening if opening.request is None else dataclasses.replace(opening, request=None)
         super().__init__(owner, transport, kept, client_id or new_client_id(), route)
-        self.renew = renew
+        self.renew: Renew | None = renew
         self._received = owner.observers.received
         self._dispatcher = Dispatcher(owner.service, self)
         self._watched = True  # whether calls are logged, or may have been cancelled while they waited

@@ -77,6 +77,8 @@ class Limits:
     """LIM-19: items of a stream that its reader may let come before it has taken them."""
     max_client_calls: int = 64
     """LIM-20: calls of the server that a client runs at a time."""
+    max_broker_backlog: int = 64 * MIB
+    """LIM-21: bytes that wait for the broker between workers above which publications fail."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 

@@ -59,6 +59,24 @@ class Packed(msgspec.Struct):
     texts: Sequence[bytes]
     splices: Sequence[_Splice]
 
+    def flatten(self) -> tuple[list[Value], list[Buffer]]:
+        """What it takes to put it together elsewhere, as a value that can be encoded, and its bytes."""
+        heads: list[Value] = [[len(text), one.head, len(one.data)] for text, one in zip(self.texts, self.splices)]  # noqa: B905
+        buffers: list[Buffer] = []
+        for text, splice in zip(self.texts, self.splices):  # noqa: B905 - the last text follows
+            buffers += (text, splice.data)
+        return heads, [*buffers, self.texts[-1]]
+
+    @classmethod
+    def restore(cls, heads: Sequence[Value], data: memoryview) -> Packed:
+        """The opposite of `flatten`, which gave `heads` and the bytes in `data`; large values are views of these."""
+        texts, splices, at = [], [], 0
+        for length, head, size in heads:
+            texts.append(bytes(data[at : at + length]))
+            splices.append(_Splice(head, data[at + length : at + length + size]))
+            at += length + size
+        return cls([*texts, bytes(data[at:])], splices)
+
 
 class V2Encoder:
     """Encodes values and messages. Safe to use from several threads.

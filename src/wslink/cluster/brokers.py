@@ -1,0 +1,49 @@
+"""Brokers by their URLs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from wslink.cluster.broker import Broker
+from wslink.cluster.memory_log import MemoryBroker
+from wslink.errors import UsageError
+
+
+def connect(target: str | MemoryBroker) -> Broker:
+    """The broker at a URL: `redis://`, `rediss://` or `nats://`, with `?name=` for what workers of one application have
+    in common ("wslink" unless given).
+
+    Raises:
+        UsageError: for another URL, and where the library is not installed.
+    """
+    if isinstance(target, MemoryBroker):
+        return target.connect()
+    parts = urlsplit(target)
+    query = dict(parse_qsl(parts.query))
+    name = query.pop("name", "wslink")
+    kind = parts.scheme
+    if kind not in BROKERS or not name.replace("_", "").replace("-", "").isalnum():
+        known = "redis://HOST:PORT/DB or nats://HOST:PORT, and ?name= a word"
+        raise UsageError(f"broker: {parts.scheme}://{parts.hostname or ''} is not of the form {known}")
+    rest = "&".join(f"{key}={value}" for key, value in query.items())
+    return BROKERS[kind](urlunsplit(parts._replace(query=rest)), name)
+
+
+def _redis(url: str, name: str) -> Broker:
+    try:
+        from wslink.cluster.redis_log import RedisLog
+    except ImportError as error:
+        raise UsageError('the broker is Redis, and its client is not installed: pip install "wslink[redis]"') from error
+    return RedisLog(url, name)
+
+
+def _nats(url: str, name: str) -> Broker:
+    try:
+        from wslink.cluster.nats_log import NatsLog
+    except ImportError as error:
+        raise UsageError('the broker is NATS, and its client is not installed: pip install "wslink[nats]"') from error
+    return NatsLog(url, name)
+
+
+BROKERS: dict[str, Callable[[str, str], Broker]] = {"redis": _redis, "rediss": _redis, "nats": _nats, "tls": _nats}

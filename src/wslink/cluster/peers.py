@@ -1,0 +1,111 @@
+"""The other workers, as far as this one knows them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from wslink.cluster.remote import Call, Order, RemoteClient
+from wslink.hub.clients import Client
+from wslink.hub.community import Community
+
+logger: logging.Logger = logging.getLogger("wslink")
+
+MAX_BURIED = 1_000
+"""Workers that have ended and whose late records are passed over."""
+
+
+class Peer:
+    """One other worker.
+
+    Attributes:
+        number: of its latest record.
+        heard: when that was read, in seconds of a monotonic clock.
+        clients: those that it serves, by id.
+    """
+
+    __slots__ = ("clients", "heard", "number")
+
+    def __init__(self, number: int, heard: float) -> None:
+        self.number: int = number
+        self.heard: float = heard
+        self.clients: dict[str, RemoteClient] = {}
+
+
+class Peers(dict[str, Peer]):
+    """The other workers by their names, and their clients as part of the community.
+
+    Args:
+        community: all clients.
+        order, call: see RemoteClient.
+    """
+
+    def __init__(self, community: Community, order: Order, call: Call) -> None:
+        super().__init__()
+        self._community = community
+        self._order = order
+        self._call = call
+        self._buried: dict[str, None] = {}
+
+    def is_buried(self, worker: str) -> bool:
+        """Whether a worker has ended, or was found dead."""
+        return worker in self._buried
+
+    def meet(self, worker: str, number: int, now: float) -> Peer:
+        """The worker that sent a record of that number; records before its first one that is read do not count."""
+        peer = self.get(worker)
+        if peer is None:
+            peer = self[worker] = Peer(number - 1, now)
+        return peer
+
+    def learn(self, worker: str, known: list[list[Any]]) -> None:
+        """These are all clients of a worker."""
+        gone = self[worker].clients.keys() - {one[0] for one in known}
+        for id_ in gone:
+            self.part(worker, id_)
+        for one in known:
+            self.come(worker, one)
+
+    def come(self, worker: str, known: list[Any]) -> None:
+        """A client has come, or more is known of it: what RemoteClient takes, and the groups that it is in."""
+        peer, id_ = self[worker], str(known[0])
+        client = peer.clients.get(id_)
+        if client is None:
+            client = peer.clients[id_] = RemoteClient(worker, known, self._community, self._order, self._call)
+            self._community.remote[id_] = client
+        groups, before = [str(group) for group in known[5]], set(client.groups)
+        for group in groups:
+            self._community.groups.join(id_, group)
+        for group in before - set(groups):
+            self._community.groups.leave(id_, group)
+
+    def part(self, worker: str, id_: str) -> RemoteClient | None:
+        """A client has gone."""
+        client = self[worker].clients.pop(id_, None)
+        if client is not None:
+            self._community.groups.leave_all(id_)
+            if self._community.remote.get(id_) is client:
+                del self._community.remote[id_]
+        return client
+
+    def joined(self, worker: str, id_: str, group: str) -> None:
+        if id_ in self[worker].clients:
+            self._community.groups.join(id_, group)
+
+    def left(self, worker: str, id_: str, group: str) -> None:
+        if id_ in self[worker].clients:
+            self._community.groups.leave(id_, group)
+
+    def bury(self, worker: str) -> list[tuple[Client, tuple[str, ...]]]:
+        """A worker has ended: its clients, who have gone, each with the groups that it was in."""
+        self._buried[worker] = None
+        if len(self._buried) > MAX_BURIED:
+            del self._buried[next(iter(self._buried))]
+        peer = self.get(worker)
+        if peer is None:
+            return []
+        orphans: list[tuple[Client, tuple[str, ...]]] = [(one, one.groups) for one in peer.clients.values()]
+        for client, _ in orphans:
+            self.part(worker, client.id)
+        del self[worker]
+        return orphans

@@ -1,0 +1,115 @@
+"""Publications on their way from worker to worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from wslink.cluster import records as kinds
+from wslink.cluster.records import Draft, Record, hashable
+from wslink.cluster.versions import Versions
+from wslink.errors import UsageError
+from wslink.hub.groups import Group
+from wslink.hub.hub import Hub
+from wslink.hub.publishing import Delivery, slot_of
+from wslink.hub.recipients import Recipients, ids_of
+from wslink.hub.relay import Outgoing, Version
+from wslink.hub.retained import RetainedValue
+from wslink.hub.topics import Topic
+from wslink.wire.codec import V2_WITH_ARRAYS
+from wslink.wire.v2_msgpack import Packed
+from wslink.wire.value import Value
+
+RESTART = 1012
+"""The close code "service restart" (IANA's registry of close codes): the client connects again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Clients by their ids; hub.recipients.Addressable."""
+
+    client_ids: tuple[str, ...]
+
+
+class Publications:
+    """Makes records of publications, and publications of records."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._shared: set[str] = set()
+        """Topics on which other workers have published."""
+
+    def draft(self, one: Outgoing, version: Version) -> Draft:
+        """Raises NotSerializable for a key that cannot be sent."""
+        heads, buffers = one.packed.flatten()
+        fields = [one.topic, one.delivery, one.retain, dict(one.tags), kinds.check(one.key), list(version), heads]
+        return Draft(kinds.PUBLICATION, [*fields, _address(one.to), _address(one.exclude)], buffers)
+
+    def version_of(self, record: Record) -> Version:
+        time, worker = record.fields[5]
+        return float(time), str(worker)
+
+    def stays_here(self, one: Outgoing) -> bool:
+        """Whether a publication is for clients of this worker alone."""
+        if one.to is None or isinstance(one.to, Group):
+            return False
+        return all(self._hub.community.get(id_) is not None for id_ in ids_of(one.to) or ())
+
+    def deliver(self, record: Record, versions: Versions, again: bool = False) -> None:
+        """Send this worker's clients a publication, whose payload is decoded if one that wants it needs that.
+
+        Args:
+            again: whether this worker may have had it before.
+        """
+        name, delivery, retain, tags, key, _, heads, to, exclude = record.fields
+        topic = self._topic(str(name), delivery, bool(retain))
+        version = self.version_of(record)
+        slot = slot_of(topic.name, tags, hashable(key)) if topic.delivery == "latest" or topic.retained else None
+        if to is None and not versions.is_news(slot, version) and (again or topic.delivery == "latest"):
+            return
+        self._shared.add(topic.name)
+        packed = Packed.restore(heads, record.payload)
+        value = RetainedValue(tags, {V2_WITH_ARRAYS: packed}, version, hashable(key))
+        topic.receive(value, slot, self._recipients(to), self._recipients(exclude))
+
+    def retained(self, worker: str) -> Iterator[Draft]:
+        """What a worker that has come is to know."""
+        for topic in list(self._hub.subscriptions.topics.values()):
+            for value in topic.retained.values() if topic.retained is not None and topic.shared else ():
+                heads, buffers = value.packed(V2_WITH_ARRAYS).flatten()
+                fields = [worker, topic.name, topic.delivery, True, dict(value.tags), cast(Value, value.key)]
+                yield Draft(kinds.RETAINED, [*fields, list(value.version), heads, None, None], buffers)
+
+    def give_up(self, why: str) -> None:
+        """Disconnect the clients that are promised every publication of a topic on which others publish."""
+        for name in self._shared:
+            topic = self._hub.subscriptions.topics.get(name)
+            if topic is None or topic.delivery != "reliable" or topic.retained is not None:
+                continue
+            for subscription in topic.subscriptions:
+                if subscription.session.subscribing:
+                    subscription.session.close(RESTART, why)
+
+    def _topic(self, name: str, delivery: Delivery, retain: bool) -> Topic:
+        topic = self._hub.subscriptions.topics.get(name)
+        if topic is None or not topic.declared:
+            try:
+                return self._hub.subscriptions.topic(name, delivery, retain or None)
+            except UsageError:  # another thread has made it meanwhile
+                return self._hub.subscriptions.open_topic(name)
+        return topic
+
+    def _recipients(self, address: Any) -> Recipients | None:
+        if address is None:
+            return None
+        kind, names = address
+        return self._hub.community.group(str(names)) if kind == "group" else Ids(tuple(map(str, names)))
+
+
+def _address(recipients: Recipients | None) -> Value:
+    if recipients is None:
+        return None
+    if isinstance(recipients, Group):
+        return ["group", recipients.name]
+    return ["ids", list(ids_of(recipients) or ())]

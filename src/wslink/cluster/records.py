@@ -1,0 +1,84 @@
+"""What workers tell each other: a head that all of them read, and a payload that those decode who need it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from wslink.errors import NotSerializable
+from wslink.wire.frames import Buffer
+from wslink.wire.value import Value
+
+_LENGTH = struct.Struct("<I")
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Any])
+
+PUBLICATION, STATE, CAME, GONE, JOINED, LEFT, BEAT, HELLO, BYE, DEAD, RETAINED, COMMAND, CALL, CANCEL, RESULT = (
+    "pscgjlbhxdrokna"
+)
+"""Kinds of records: a publication; all clients of a worker; one that came, went, joined a group, left it; a sign of
+life; a worker that asks for what others know; one that ends; one that was found dead; a retained value for one that
+asked; a command about a client of another worker; a call of one, that it is given up, and its result."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A record that waits to be appended. Its number is given when that is tried first."""
+
+    kind: str
+    fields: Sequence[Value]
+    buffers: Sequence[Buffer] = ()
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.size = 256 + sum(map(len, self.buffers))
+
+    def encode(self, origin: str, number: int) -> bytes:
+        """The record. Raises NotSerializable."""
+        try:
+            head = _encoder.encode([self.kind, origin, number, *self.fields])
+        except (TypeError, OverflowError) as error:
+            raise NotSerializable(f"this cannot be sent to other workers: {error}") from error
+        return b"".join((_LENGTH.pack(len(head)), head, *self.buffers))
+
+
+@dataclass(slots=True)
+class Record:
+    """One that was read."""
+
+    kind: str
+    origin: str
+    number: int
+    fields: list[Any]
+    payload: memoryview
+
+
+def decode(data: bytes) -> Record | None:
+    """A record, without a look at its payload; None for what is none."""
+    view = memoryview(data)
+    try:
+        (length,) = _LENGTH.unpack_from(view)
+        kind, origin, number, *fields = _decoder.decode(view[4 : 4 + length])
+    except (struct.error, msgspec.DecodeError, ValueError):
+        return None
+    if not (isinstance(kind, str) and isinstance(origin, str) and isinstance(number, int)):
+        return None
+    return Record(kind, origin, number, fields, view[4 + length :])
+
+
+def check(value: Value) -> Value:
+    """`value`, which goes into a head. Raises NotSerializable."""
+    try:
+        _encoder.encode(value)
+    except (TypeError, OverflowError) as error:
+        raise NotSerializable(f"this cannot be sent to other workers: {error}") from error
+    return value
+
+
+def hashable(value: Value) -> Hashable:
+    """A key as it was before it was encoded: lists were tuples."""
+    return tuple(hashable(one) for one in value) if isinstance(value, list) else value

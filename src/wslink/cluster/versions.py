@@ -1,0 +1,47 @@
+"""How new publications are."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable
+
+from wslink.hub.relay import Version
+
+REMEMBERED = 20_000
+"""Keys of which it is known how new the newest publication is."""
+
+
+class Versions:
+    """Gives versions, each greater than all that are known, and remembers the newest of each key. From any thread."""
+
+    def __init__(self) -> None:
+        self._clock = 0.0
+        self._newest: OrderedDict[Hashable, Version] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def next(self, worker: str, slot: Hashable) -> Version:
+        """The version of what a worker publishes now."""
+        with self._lock:
+            self._clock = max(time.time(), self._clock + 1e-6)
+            version = self._clock, worker
+            self._remember(slot, version)
+        return version
+
+    def is_news(self, slot: Hashable, version: Version) -> bool:
+        """Whether nothing as new is known of a key; it is from now on. True without a key."""
+        with self._lock:
+            self._clock = max(self._clock, version[0])
+            return self._remember(slot, version)
+
+    def _remember(self, slot: Hashable, version: Version) -> bool:
+        if slot is None:
+            return True
+        if self._newest.get(slot, (0.0, "")) >= version:
+            return False
+        self._newest[slot] = version
+        self._newest.move_to_end(slot)
+        if len(self._newest) > REMEMBERED:
+            self._newest.popitem(last=False)
+        return True

@@ -1,0 +1,233 @@
+"""What is published on a topic, encoded once and delivered to those whose filters match."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Literal, TypeVar
+
+from wslink.errors import UsageError
+from wslink.hub.audience import Audience, MemberT, Targets
+from wslink.hub.filters import Tag, Tags, check_tags
+from wslink.hub.ports import Publisher
+from wslink.hub.quality import Rendered
+from wslink.hub.recipients import Recipients
+from wslink.hub.relay import UNVERSIONED, Outgoing, Relay
+from wslink.hub.retained import Retained, RetainedValue
+from wslink.rpc.call import Call, current_call
+from wslink.session.observers import Published
+from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
+
+Delivery = Literal["reliable", "latest"]
+DELIVERIES = ("reliable", "latest")
+
+Check = Callable[[Any, "Tags | None"], None]
+"""Raises UsageError for a payload and tags that are not as a topic declares."""
+T = TypeVar("T")
+
+
+def slot_of(topic: str, tags: Mapping[str, Tag], key: Hashable) -> Hashable:
+    """What a publication is a newer version of (SUB-13). Raises UsageError for a key that is not hashable."""
+    if key is None:
+        return (topic, tuple(sorted((name, isinstance(value, bool), value) for name, value in tags.items())))
+    try:
+        hash(key)
+    except TypeError:
+        raise UsageError(f"key {key!r} is not hashable: use a string, a number or a tuple of these") from None
+    return (topic, key)
+
+
+def _encoders(targets: Targets, relay: Relay | None) -> set[Encoder]:
+    """Those that a publication needs, for clients and for other workers."""
+    encoders = {encoder for encoder, _ in targets}
+    return encoders if relay is None else {V2_WITH_ARRAYS, *encoders}
+
+
+class Publishing(Audience[MemberT]):
+    """The part of a topic that publishes. See Topic."""
+
+    def __init__(self, name: str, delivery: Delivery, publisher: Publisher) -> None:
+        super().__init__(name, publisher)
+        self.delivery: Delivery = delivery
+        self.shared: bool = True
+        """Whether the clients of other workers get its publications."""
+        self.retained: Retained | None = None
+        """The newest values, where a new subscriber is sent them (SUB-14)."""
+        self.lane: int | None = None
+        """The lane that its publications wait in; None where their size decides (LANE-2)."""
+        self.check: Check | None = None  # in debug mode
+        self._publisher = publisher
+        self._numbers = itertools.count()
+
+    def retain(self) -> None:
+        """Keep the newest value of each key from now on."""
+        self.retained = Retained(lambda: self._publisher.max_retained)
+
+    def deliver_to(
+        self,
+        subscription: MemberT,
+        packed: Any,
+        label: Rendered | None,
+        slot: Hashable = None,
+        tags: Tags | None = None,
+    ) -> None:
+        """Send one subscription what was encoded for its session. On the event loop's thread.
+
+        Args:
+            label: what it was rendered at; None for what says nothing of the quality that fits.
+            slot, tags: see `_slot` and `publish`.
+        """
+        session = subscription.session
+        ids = (subscription.id,) if session.subscribing else None
+        id_ = f"publish:{self.name}:{next(self._numbers)}"
+        message = session.encoder.publication(id_, packed, ids, self._publisher.max_frame)
+        for notify in self._publisher.observers.published:
+            notify(Published(self.name, tags or {}, packed, message.size, (session,)))
+        if session.flow is None or ids is None or self.delivery == "reliable":
+            session.send(message, slot, (self.name,), self.lane)
+        else:
+            about = (ids, tags or {})
+            session.send_within(message, slot, (self.name,), session.flow.gates(ids), label, about, self.lane)
+
+    def publish(
+        self,
+        payload: Any,
+        tags: Tags | None = None,
+        *,
+        key: Hashable = None,
+        to: Recipients | None = None,
+        exclude: Recipients | None = None,
+    ) -> int:
+        """Send `payload` to the clients whose filter its tags match. From any thread; returns at once.
+        The payload is encoded before this returns, at most once per protocol version, so it may be changed afterwards.
+        Read-only buffers and arrays (`array.flags.writeable = False`) of 64 KiB or more are sent from where they are.
+
+        Args:
+            tags: names to strings, numbers or booleans, which filters see; they are not sent.
+            key: with "latest" delivery, what the payload is a newer version of; its tags unless given.
+            to, exclude: send it to this client only, or to everyone but this one: a client's id, a Client or a Group.
+
+        Returns: the number of this worker's clients it is sent to; 0, and a warning, if the one in `to` is not there.
+
+        Raises:
+            UsageError: for tags that are not allowed; in debug mode also for what is not as the topic declares.
+            NotSerializable, BrokerError: nobody is sent anything then.
+        """
+        plain = check_tags(tags) if tags else {}
+        if self.check is not None:
+            self.check(payload, plain)
+        subscriptions = self.subscriptions
+        targets = self._targets(subscriptions, plain, to, exclude)
+        if self.retained is not None and to is None:
+            return self._publish_retained(payload, plain, key, exclude)
+        relay = self._publisher.relay if self.shared else None
+        if not targets and relay is None:
+            return 0
+        packed = {encoder: encoder.pack(payload) for encoder in _encoders(targets, relay)}
+        slot, call = slot_of(self.name, plain, key) if self.delivery == "latest" else None, current_call.get()
+        if relay is not None:
+            relay.publish(self._outgoing(packed, plain, key, slot, to, exclude))
+        self._publisher.submit(lambda: self._deliver(packed, targets, subscriptions, plain, slot, call))
+        return sum(map(len, targets.values()))
+
+    def _publish_retained(self, payload: Any, tags: dict[str, Tag], key: Hashable, exclude: Recipients | None) -> int:
+        """Publish and keep. Who is sent it is found out when it is delivered, so that a subscriber that comes meanwhile
+        gets it once, one way or the other."""
+        encoders = {V2_WITH_ARRAYS, *(one.session.encoder for one in self.subscriptions)}
+        packed = {encoder: encoder.pack(payload) for encoder in encoders}
+        slot, call = slot_of(self.name, tags, key), current_call.get()
+        relay, version = self._publisher.relay if self.shared else None, UNVERSIONED
+        if relay is not None:
+            version = relay.publish(self._outgoing(packed, tags, key, slot, None, exclude))
+        value = RetainedValue(tags, packed, version, key)
+
+        def deliver() -> None:
+            if self.retained is not None:
+                self.retained.keep(slot, value)
+            targets = self._targets(self.subscriptions, tags, None, exclude)
+            packed = {encoder: value.packed(encoder) for encoder, _ in targets}
+            waits = slot if self.delivery == "latest" else None
+            self._deliver(packed, targets, self.subscriptions, tags, waits, call)
+
+        self._publisher.submit(deliver)
+        return sum(map(len, self._targets(self.subscriptions, tags, None, exclude).values()))
+
+    def _outgoing(
+        self,
+        packed: Mapping[Encoder, Any],
+        tags: dict[str, Tag],
+        key: Hashable,
+        slot: Hashable,
+        to: Recipients | None,
+        exclude: Recipients | None,
+    ) -> Outgoing:
+        return Outgoing(
+            self.name, self.delivery, self.retained is not None, packed[V2_WITH_ARRAYS], tags, key, slot, to, exclude
+        )
+
+    def receive(self, value: RetainedValue, slot: Hashable, to: Recipients | None, exclude: Recipients | None) -> None:
+        """Send this worker's subscribers what another one has published. On the event loop's thread."""
+
+        def deliver() -> None:
+            if self.retained is not None and to is None:
+                self.retained.keep(slot, value)
+            subscriptions = self.subscriptions
+            targets = self._targets(subscriptions, value.tags, to, exclude)
+            packed = {encoder: value.packed(encoder) for encoder, _ in targets}
+            waits = slot if self.delivery == "latest" else None
+            self._deliver(packed, targets, subscriptions, dict(value.tags), waits, None)
+
+        self._publisher.submit(deliver)
+
+    async def publish_wait(
+        self,
+        payload: Any,
+        tags: Tags | None = None,
+        *,
+        key: Hashable = None,
+        to: Recipients | None = None,
+        exclude: Recipients | None = None,
+    ) -> int:
+        """As `publish`, once no more than `Limits.max_outbox` bytes wait for any client that is sent it: a publisher
+        goes as fast as its slowest subscriber.
+
+        With "latest" delivery it returns at once, as what waits is replaced. A client that takes nothing for
+        `Limits.stall_timeout` seconds is disconnected, and waited for no longer. In an event loop of the server's.
+
+        Returns, Raises:
+            as `publish`.
+        """
+        plain = check_tags(tags) if tags else {}
+        while self.delivery == "reliable":
+            targets = self._targets(self.subscriptions, plain, to, exclude)
+            behind = next((one for sessions in targets.values() for one in sessions if not one.has_room), None)
+            if behind is None:
+                break
+            await self._publisher.on_loop_await(behind.room_again())
+        return self.publish(payload, tags, key=key, to=to, exclude=exclude)
+
+    def _deliver(
+        self,
+        packed: dict[Any, Any],
+        targets: Targets,
+        subscriptions: tuple[MemberT, ...],
+        tags: dict[str, Tag],
+        slot: Hashable,
+        call: Call | None,
+    ) -> None:
+        if subscriptions is not self._snapshot:
+            targets = self._remaining(targets)
+        id_ = f"publish:{self.name}:{next(self._numbers)}"
+        for (encoder, ids), sessions in targets.items():
+            message = encoder.publication(id_, packed[encoder], ids, self._publisher.max_frame)
+            for notify in self._publisher.observers.published:
+                notify(Published(self.name, tags, packed[encoder], message.size, tuple(sessions)))
+            for session in sessions:
+                if slot is not None and session.flow is not None and ids:
+                    gates = session.flow.gates(ids)
+                    label = Rendered(gates[0].quality) if gates else None
+                    session.send_within(message, slot, (self.name,), gates, label, (ids, tags), self.lane)
+                elif call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
+                    session.send(message, slot, (self.name, call.id), self.lane)
+                else:
+                    session.send(message, slot, (self.name,), self.lane)

@@ -1,0 +1,59 @@
+"""What carries publications to other workers, as topics see it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from wslink.hub.filters import Tag
+from wslink.hub.recipients import Recipients
+from wslink.wire.v2_msgpack import Packed
+from wslink.wire.value import Value
+
+Version = tuple[float, str]
+"""When something was published, and by which worker: of two values of a key, the greater one is the newest."""
+UNVERSIONED: Version = (0.0, "")
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """A publication for other workers.
+
+    Attributes:
+        topic, delivery, retain: of the topic.
+        packed: the payload, encoded with arrays.
+        slot: what it is the newest of; None with "reliable" delivery that retains nothing.
+        key: what the publisher gave as the key.
+    """
+
+    topic: str
+    delivery: str
+    retain: bool
+    packed: Packed
+    tags: Mapping[str, Tag]
+    key: Value
+    slot: Hashable
+    to: Recipients | None
+    exclude: Recipients | None
+
+
+class Relay(Protocol):
+    """Carries publications to other workers. `publish` may be called from any thread."""
+
+    def begin(self) -> None:
+        """Live on the running event loop. Safe to call more than once."""
+
+    async def ready(self) -> None:
+        """Wait until other workers can be reached. Raises BrokerError."""
+
+    async def stop(self) -> None:
+        """The server stops."""
+
+    def publish(self, publication: Outgoing) -> Version:
+        """Send a publication to the other workers; returns at once.
+
+        Raises:
+            BrokerError: if too much waits for them.
+            NotSerializable: for a key that cannot be sent.
+        """

@@ -1,0 +1,142 @@
+"""The command line: `wslink doctor URL`, which finds what breaks between here and a server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from wslink.client.link import Link
+from wslink.console import complain, say
+from wslink.errors import AuthenticationError, CallError, ConnectionClosed, LinkError, UsageError
+from wslink.tools.checks import Way
+from wslink.tools.findings import Finding, ok, skipped
+from wslink.tools.options import Target, add_options, target_of
+from wslink.tools.show import size
+
+SIZES = (60_000, 200_000, 1_100_000, 4_200_000)
+"""Bytes of messages that are tried: beyond the bounds that proxies and servers have by default."""
+PROBE = "wslink.doctor"
+"""A method that no server has: it answers with an error, however much is sent."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code: 1 where anything failed."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return asyncio.run(_run(target_of(arguments), arguments))
+    except UsageError as error:
+        complain(f"wslink: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 1
+
+
+async def _run(target: Target, arguments: argparse.Namespace) -> int:
+    failed = False
+    async for finding in examine(target, arguments.origin, arguments.idle):
+        say(finding.lines())
+        failed = failed or finding.good is False
+    say("something failed: see its hop and its cure" if failed else "all is well")
+    return 1 if failed else 0
+
+
+async def examine(target: Target, origin: str | None = None, idle: float = 0.0) -> AsyncIterator[Finding]:
+    """Try what breaks, one thing after the other.
+
+    Args:
+        target: the server.
+        origin: that of the page which is to connect; the server's own unless given.
+        idle: seconds to wait without a word; 0 for not at all.
+    """
+    async for finding in Way(target, origin).checks():
+        yield finding
+        if finding.good is False and finding.what != "clock":
+            return
+    try:
+        async with target.connect() as link:
+            yield ok("secret", f"accepted; this is client {link.client_id[:8]}... of {_named(link)}")
+            yield await _frames(link)
+            yield await _idle(link, idle)
+    except AuthenticationError as error:
+        cure = "give the server's own: --secret, ?secret= in the URL, or WSLINK_SECRET; it stands in the line it prints"
+        yield Finding("secret", False, str(error), "the URL", cure)
+        return
+    except LinkError as error:
+        cure = "let the proxy pass WebSocket frames as they are, and see the server's log"
+        yield Finding("secret", False, f"the WebSocket opens, and then: {error}", "the proxy, or the server", cure)
+        return
+    yield await _compression(target)
+
+
+def _named(link: Link) -> str:
+    server = link.server
+    return f"{server.get('name')} {server.get('version')}" if server else "a released server"
+
+
+async def _frames(link: Link) -> Finding:
+    """Send larger and larger messages."""
+    passed = 0
+    for count in SIZES:
+        try:
+            await asyncio.wait_for(link.call(PROBE, bytes(count)), 30)
+        except CallError as error:
+            if error.code == -32003:
+                text = f"a message of {size(count)} is over the server's limit: {error.message}"
+                return Finding("frame size", False, text, "the server", "raise that limit (docs/protocol/limits.md)")
+        except (ConnectionClosed, asyncio.TimeoutError) as error:
+            text = f"{size(passed)} pass, {size(count)} do not: {error or 'no answer'}"
+            cure = (
+                f"let the proxy pass frames of {size(count)}, or serve with WSLINK_MAX_MSG_SIZE={max(passed, 32_000)}"
+            )
+            return Finding("frame size", False, text, "the proxy", cure)
+        passed = count
+    return ok("frame size", f"messages of {size(passed)} pass")
+
+
+async def _idle(link: Link, seconds: float) -> Finding:
+    """Wait without a word, as a page does that only looks."""
+    if seconds <= 0:
+        return skipped("idle", "not tried: --idle 65 waits for longer than proxies do by default")
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        end = await asyncio.wait_for(link.wait_closed(), seconds)
+    except asyncio.TimeoutError:
+        return ok("idle", f"the connection outlives {seconds:g} s without a message")
+    after = loop.time() - began
+    beat = f"WSLINK_HEART_BEAT={max(after / 2, 1):.0f}"
+    cure = (
+        f"have the server send heartbeats more often than every {after:.0f} s ({beat}), or let the proxy wait longer: "
+    )
+    cure += "nginx: proxy_read_timeout 1h; Apache: ProxyTimeout 3600"
+    return Finding("idle", False, f"closed after {after:.1f} s without a message: {end}", "the proxy", cure)
+
+
+async def _compression(target: Target) -> Finding:
+    """Come in once more, and let both ends compress."""
+    try:
+        async with target.connect(compress=True) as link:
+            name = f"{PROBE}.{'x' * 1010}"  # its error is long enough to be compressed
+            await asyncio.wait_for(link.call(name, "x" * 4000), target.timeout)
+    except CallError:
+        pass
+    except (LinkError, asyncio.TimeoutError) as error:
+        text = f"what is compressed does not arrive: {error or 'no answer'}"
+        cure = "let the proxy pass Sec-WebSocket-Extensions in both directions; or serve with --no-ws-compress"
+        return Finding("compression", False, text, "the proxy", cure)
+    return ok("compression", "what is compressed arrives")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wslink doctor",
+        description="Try what breaks between a page and a server, and name the hop that breaks it and the cure: name, "
+        "network, TLS, clock, upgrade, Host, Origin, path, secret, frame size, idle timeout, compression.",
+    )
+    add_options(parser)
+    parser.add_argument("--origin", metavar="ORIGIN", help="of the page that is to connect (default: the server's own)")
+    parser.add_argument(
+        "--idle", type=float, default=0.0, metavar="SECONDS", help="wait so long without a message (default: 0, not)"
+    )
+    return parser

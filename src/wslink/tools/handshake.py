@@ -1,0 +1,97 @@
+"""One request for a WebSocket, by hand: libraries do not show what a proxy answers in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import secrets
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+MAX_HEAD, MAX_BODY = 64 * 1024, 4096
+"""Bytes of an answer that are read."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: 0 where it was not HTTP.
+        headers: by name, in small letters.
+        body: its beginning.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+
+    @property
+    def server(self) -> str:
+        """Who says to have answered."""
+        return self.headers.get("server", "")
+
+
+def origin_of(url: SplitResult) -> str:
+    """The origin of a page that this server serves."""
+    return f"{'https' if url.scheme == 'wss' else 'http'}://{url.netloc.rpartition('@')[2]}"
+
+
+async def ask(
+    url: str, tls: ssl.SSLContext | None, headers: Mapping[str, str], timeout: float, upgrade: bool = True
+) -> Answer:
+    """Send a request and read the answer.
+
+    Args:
+        url: ws:// or wss://.
+        headers: beside those of every handshake.
+        upgrade: ask for a WebSocket.
+
+    Raises:
+        OSError: there is no connection, or it ended.
+        asyncio.TimeoutError: there is no answer in time.
+    """
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "wss" else 80)
+    name = parts.hostname if tls is not None else None
+    opening = asyncio.open_connection(parts.hostname, port, ssl=tls, server_hostname=name, limit=MAX_HEAD)
+    reader, writer = await asyncio.wait_for(opening, timeout)
+    try:
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
+        if upgrade:
+            key = base64.b64encode(secrets.token_bytes(16)).decode()
+            lines += [
+                "Connection: Upgrade",
+                "Upgrade: websocket",
+                "Sec-WebSocket-Version: 13",
+                f"Sec-WebSocket-Key: {key}",
+            ]
+        else:
+            lines.append("Connection: close")
+        lines += [f"{one}: {value}" for one, value in headers.items()]
+        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"))
+        return await asyncio.wait_for(_read(reader), timeout)
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError, asyncio.TimeoutError):
+            await asyncio.wait_for(writer.wait_closed(), 1)
+
+
+async def _read(reader: asyncio.StreamReader) -> Answer:
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return Answer(0)
+    words = head[0].split(" ", 2)
+    if not words[0].startswith("HTTP/") or len(words) < 2 or not words[1].isdigit():
+        return Answer(0)
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
+    body = b""
+    if words[1] != "101":
+        with contextlib.suppress(asyncio.TimeoutError):
+            body = await asyncio.wait_for(reader.read(MAX_BODY), 1)
+    return Answer(int(words[1]), headers, body.decode("utf-8", "replace"))

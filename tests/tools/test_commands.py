@@ -1,0 +1,166 @@
+"""`wslink call` and `wslink watch`, against a server that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from tests.conftest import Serve
+from wslink import App, MethodError, UsageError
+from wslink.tools import filters
+from wslink.tools.call import parse
+from wslink.tools.show import line
+
+ROOT = Path(__file__).parents[2]
+
+
+async def run(*arguments: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "wslink",
+        *arguments,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 25)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+@pytest.fixture
+def app() -> App:
+    app = App(secret="secret")
+
+    @app.method("terrain.light")
+    def light(azimuth: float, altitude: float = 30, name: str = "") -> dict[str, Any]:
+        if altitude < 0:
+            raise MethodError("below the horizon", {"most": [0]}, 7)
+        return {
+            "azimuth": azimuth,
+            "altitude": altitude,
+            "name": name,
+            "rows": numpy.arange(6, dtype="f4").reshape(2, 3),
+        }
+
+    return app
+
+
+async def test_call_prints_the_result(app: App, serve: Serve) -> None:
+    url = await serve(app)
+    code, out, err = await run("call", url, "terrain.light", "315", "altitude=30", "name=rock", "--secret", "secret")
+    assert (code, err) == (0, "")
+    said = json.loads(out)
+    assert said == {"azimuth": 315, "altitude": 30, "name": "rock", "rows": "<<f4 [2, 3] 24 B, 0 to 5, mean 2.5>"}
+
+
+async def test_call_prints_items_of_a_stream(app: App, serve: Serve) -> None:
+    @app.method("rows.count")
+    async def count(most: int) -> AsyncIterator[dict[str, int]]:
+        for row in range(most):
+            yield {"row": row}
+
+    url = f"{await serve(app)}?secret=secret"
+    code, out, err = await run("call", url, "--stream", "rows.count", "3")
+    assert (code, err, out.splitlines()) == (0, "", ['{"row": 0}', '{"row": 1}', '{"row": 2}'])
+
+
+async def test_call_says_what_went_wrong(app: App, serve: Serve) -> None:
+    url = await serve(app)
+    page = f"{url.replace('ws://', 'http://').removesuffix('ws')}?secret=secret"
+    code, _, err = await run("call", page, "terrain.light", "315", "altitude=-1")
+    assert code == 1
+    assert "below the horizon (7)" in err
+    assert '"most"' in err
+    code, _, err = await run("call", page, "terrain.lights")
+    assert code == 1
+    assert "did you mean terrain.light?" in err
+    code, _, err = await run("call", url, "terrain.light", "315", "--secret", "wrong")
+    assert code == 1
+    assert "refused the secret" in err
+    code, _, err = await run("call", "localhost:8080", "terrain.light")
+    assert code == 1
+    assert "is no URL of a server" in err
+
+
+def test_arguments_are_json_or_text() -> None:
+    assert parse(["315", "[1, 2]", "rock", '"3"', "a=null", "b=x=y"]) == (
+        [315, [1, 2], "rock", "3"],
+        {"a": None, "b": "x=y"},
+    )
+    with pytest.raises(UsageError, match="has no name"):
+        parse(["a=1", "2"])
+    with pytest.raises(UsageError, match="given twice"):
+        parse(["a=1", "a=2"])
+
+
+@pytest.mark.parametrize(
+    ("text", "definition"),
+    [
+        ("row>=3", {"row": {"gte": 3}}),
+        ("row>=3,row<6", {"row": {"gte": 3, "lt": 6}}),
+        ("kind=rock|sand, deep=true", {"kind": ["rock", "sand"], "deep": True}),
+        ("name^=tile , row != 3", {"name": {"prefix": "tile"}, "row": {"ne": 3}}),
+        ('{"or": [{"row": 3}]}', {"or": [{"row": 3}]}),
+    ],
+)
+def test_filters_are_short(text: str, definition: Any) -> None:
+    assert filters.parse(text) == definition
+
+
+@pytest.mark.parametrize("text", ["row", "row>=3,row=4", "row>3,row>4", "{", "row=>"])
+def test_what_is_no_filter_is_said(text: str) -> None:
+    if text == "row=>":
+        assert filters.parse(text) == {"row": ">"}
+        return
+    with pytest.raises(UsageError, match="filter"):
+        filters.parse(text)
+
+
+async def test_watch_shows_what_is_published(app: App, serve: Serve) -> None:
+    topic = app.topic("terrain.tile")
+    url = f"{await serve(app)}?secret=secret"
+
+    async def publish() -> None:
+        while True:
+            for row in range(6):
+                topic.publish({"row": row, "heights": numpy.full((4, 4), row, "f4")}, {"row": row})
+            await asyncio.sleep(0.02)
+
+    publishing = asyncio.create_task(publish())
+    try:
+        code, out, err = await run("watch", url, "terrain.tile", "--filter", "row>=3", "--count", "6")
+        assert (code, err) == (0, "")
+        lines = [one for one in out.splitlines() if not one.startswith("--")]
+        assert len(lines) == 6
+        assert "row: 3, heights: <<f4 [4, 4] 64 B, 3 to 3, mean 3>" in lines[0]
+        assert "row: 2" not in out
+        assert out.splitlines()[-1].startswith("-- 6 in ")
+        assert "/s" in out.splitlines()[-1]
+        code, out, err = await run("watch", url, "terrain.tile", "--seconds", "0.5", "--every", "0.2", "--quiet")
+        assert (code, err) == (0, "")
+        assert all(one.startswith("-- ") for one in out.splitlines())
+        assert len(out.splitlines()) >= 2
+        code, out, err = await run("watch", url, "terrain.tile", "--count", "2", "--json")
+        assert [json.loads(one)["row"] for one in out.splitlines()]
+    finally:
+        publishing.cancel()
+    code, _, err = await run("watch", url, "terrain.tiles", "--count", "1")
+    assert code == 1
+    assert "there is no topic" in err
+
+
+def test_values_stand_in_a_line() -> None:
+    assert (
+        line({"a": b"x" * 2000, "b": [1] * 9, "c": None})
+        == "{a: <2 kB of bytes>, b: [1, 1, 1, 1, 1, 1, 1, 1, ... 9 in all], c: null}"
+    )
+    assert line(numpy.zeros((0, 3))) == "<<f8 [0, 3] 0 B>"
+    assert line("x" * 300).endswith("... 302 characters")
