@@ -94,7 +94,7 @@ describe("the demo in a browser", { timeout: 600_000 }, () => {
     await page.waitForFunction((tiles) => window.demo.stats.tiles > tiles + 30, await page.evaluate(() => window.demo.stats.tiles));
     assert.ok(await page.locator("#quality").isHidden());
     await page.getByRole("button", { name: "Flow" }).click();
-    await page.waitForFunction(() => document.querySelector("#quality").textContent > 0 && document.querySelector("#lag").textContent > 0);
+    await page.waitForFunction(() => ["quality", "lag", "window"].every((id) => document.getElementById(id).textContent > 0));
     assert.ok(await page.locator("#quality").isVisible());
     await page.getByRole("button", { name: "Stop" }).click();
     await settled(page);

@@ -18,6 +18,7 @@ import pytest
 
 from tests.cluster.servers import Server
 from tests.peers import Peer
+from tests.ports import free_port
 from wslink import connect
 
 pytestmark = pytest.mark.timeout(90)
@@ -163,3 +164,38 @@ def test_what_cannot_start_is_told(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "wslink", "serve", "program:app", "--port", "0", "--workers", "2", *more]
         run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
         assert (run.returncode, words in run.stderr) == (1, True), run.stderr
+
+
+async def test_workers_of_uvicorn_are_one_application_too(tmp_path: Path, broker: Server) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM + "\nmounted = app.asgi()\n")
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "program:mounted", "--port", str(port), "--workers", "2"]
+    environment = {**os.environ, "TEST_BROKER": broker.url}
+    with (tmp_path / "errors").open("w") as errors:
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=errors, stderr=errors)
+    try:
+        clients: dict[int, Peer] = {}
+        deadline = time.monotonic() + 40
+        while len(clients) < 2:
+            assert time.monotonic() < deadline, (tmp_path / "errors").read_text()
+            try:
+                peer = await Peer.open(f"ws://127.0.0.1:{port}/ws")
+            except OSError:
+                await asyncio.sleep(0.2)
+                continue
+            await peer.hello(**HELLO)
+            pid = (await peer.call("test.pid"))["result"]
+            if clients.setdefault(pid, peer) is not peer:
+                await peer.close()
+        for peer in clients.values():
+            await peer.subscribe(1, "test.topic")
+        while (await peer.call("test.clients"))["result"] != 2:
+            await asyncio.sleep(0.1)
+        assert (await peer.call("test.publish", 7))["result"] == 1
+        assert [(await one.receive())["result"] for one in clients.values()] == [7, 7]
+        assert "several worker processes" not in (tmp_path / "errors").read_text()
+        for one in clients.values():
+            await one.close()
+    finally:
+        process.terminate()
+        process.wait(20)
