@@ -53,7 +53,7 @@ async def gather(count: int) -> int:
 async def many(count: int) -> None:
     target = list(app.clients)[-1]
     for number in range(count):
-        if target.id in app.clients:
+        if target in app.clients:
             busy.publish(number, to=target)
         if not number % 50:
             await asyncio.sleep(0.05)
