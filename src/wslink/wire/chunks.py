@@ -26,7 +26,10 @@ COPY_BELOW = 1024
 """Chunks of fewer bytes are copied out of their frame: that costs less than a view. No array in one needs its alignment
 (ARR-4)."""
 JOIN_BELOW = 4096
-"""Messages of fewer bytes are copied into one buffer: that costs less than to handle several."""
+"""Messages of fewer bytes are small without a look at their bounds."""
+FIT_BELOW = 64 * 1024
+"""Texts of fewer bytes are copied, so that they take no more memory than they have bytes. Of larger ones the room
+behind them is never touched, and costs nothing."""
 MAX_STRAY_CHUNKS = 4096
 """Chunks of a connection that may wait for an earlier one of their message (LIM-4)."""
 MIN_STRAY_CHUNKS = 128
@@ -64,9 +67,15 @@ def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool) -> Mes
     """
     size = HEADER_LENGTH + total
     if size > min(SMALL_MESSAGE, max_frame):
-        return Message((), size, Source(tuple(parts), total, dense, max_frame))
-    chunk = (HEADER.pack(next_message_id(), 0, total), *parts)
-    return Message((Frame(True, (b"".join(chunk),) if size < JOIN_BELOW else chunk, size, dense),), size)
+        return Message((), size, Source(tuple(map(_fitted, parts)), total, dense, max_frame))
+    chunk = b"".join((HEADER.pack(next_message_id(), 0, total), *parts))
+    return Message((Frame(True, (chunk,), size, dense),), size)
+
+
+def _fitted(part: Buffer) -> Buffer:
+    """`part` without the room that msgspec leaves behind what it has encoded, up to half as much again: a message may
+    be kept for long (RES-4)."""
+    return bytes(memoryview(part)) if type(part) is bytes and len(part) < FIT_BELOW else part
 
 
 class Cutter:
