@@ -27,7 +27,7 @@ async def hang_up(process: LauncherProcess, changed: str) -> str:
     before = log.stat().st_size
     process.path.write_text(changed)
     os.kill(process.process.pid, signal.SIGHUP)
-    await until(lambda: "SIGHUP" in log.read_text()[before:])
+    await until(lambda: any(end in log.read_text()[before:] for end in ("read again\n", "stays valid")), 20)
     return log.read_text()[before:]
 
 

@@ -121,9 +121,9 @@ def _reload(service: Service, read_again: Callable[[], Configuration]) -> None:
     except Exception:  # of a spawner or an authenticator that the configuration names
         logger.exception("SIGHUP: the configuration cannot be followed, what was read before stays valid")
     else:
-        logger.info("SIGHUP: the configuration and the files that it names were read again")
         if late:
             logger.warning("SIGHUP: these settings need a restart, and stay as they were: %s", ", ".join(late))
+        logger.info("SIGHUP: the configuration and the files that it names were read again")
 
 
 def _summary(configuration: Configuration) -> str:
