@@ -6,7 +6,7 @@ import itertools
 import os
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from wslink.errors import LimitExceeded, ParseError, PeerError
@@ -18,7 +18,8 @@ PeerErrorT = TypeVar("PeerErrorT", bound=PeerError)
 
 HEADER = struct.Struct("<III")  # G2-2: message id, offset, total
 HEADER_LENGTH = HEADER.size
-_NUMBER = struct.Struct("<I")
+pack_number: Callable[[int], bytes] = struct.Struct("<I").pack
+NUMBER_LENGTH = 4
 
 SMALL_MESSAGE = 16 * 1024
 """Messages of up to this many bytes, header included, are one chunk that is made once for all receivers (LANE-1)."""
@@ -142,7 +143,7 @@ def renumbered(chunks: Sequence[Frame], number: int) -> Sequence[Frame]:
     if len(chunks) > 1 or not chunk.binary:
         return chunks
     head, *rest = chunk.parts
-    parts = (_NUMBER.pack(number), memoryview(head)[_NUMBER.size :], *rest)
+    parts = (pack_number(number), memoryview(head)[NUMBER_LENGTH:], *rest)
     return (Frame(True, parts, chunk.size, chunk.dense),)
 
 
