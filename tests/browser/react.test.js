@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { promisify } from "node:util";
@@ -20,6 +21,17 @@ before(async () => {
 test("its client is that of its server", { timeout: 60_000 }, async () => {
   const target = ["examples.typed_react.server:app", "-o", "examples/typed_react/src/api.ts", "--check"];
   await run(process.env.WSLINK_PYTHON, ["-m", "wslink", "typegen", ...target], { cwd: ROOT });
+});
+
+test("generated clients are formatted as Prettier formats them", { timeout: 60_000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), "wslink-typegen-"));
+  try {
+    const everything = join(folder, "everything.ts");
+    await run(process.env.WSLINK_PYTHON, ["-m", "wslink", "typegen", "tests.contract.offer:app", "-o", everything], { cwd: ROOT });
+    await npx("prettier", "--check", "src/api.ts", everything);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 const WRONG = {

@@ -201,6 +201,7 @@ type Given = Readonly<Record<string, unknown>>;
 /** Arguments by place, and by name. */
 function placed(name: string, given: Given, entry: Entry): [unknown[], Given] {
   const { places = [], rest, more } = entry;
+  if (Array.isArray(given)) return [given as unknown[], {}];
   const named: Record<string, unknown> = { ...given };
   const args = places.map((place) => named[place]);
   for (const place of places) delete named[place];

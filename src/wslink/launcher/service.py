@@ -12,21 +12,22 @@ from typing import Any
 
 from aiohttp import web
 
-from wslink.errors import RequestRefused, UsageError
+from wslink.errors import RequestRefused
 from wslink.http.run import add_pages
 from wslink.http.sparse import sparse_logger
-from wslink.http.tokens import token_file
 from wslink.launcher.access import Access
 from wslink.launcher.admin import HEADERS, PAGE, Administration
-from wslink.launcher.authentication import find_authenticator, is_in, networks
+from wslink.launcher.authentication import is_in, networks
 from wslink.launcher.configuration import Configuration
 from wslink.launcher.events import stream, wants_events
 from wslink.launcher.forwarding import Forwarding
 from wslink.launcher.guard import Guard
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.metrics import Metrics
+from wslink.launcher.policy import Policy
 from wslink.launcher.proxy import SessionProxy
 from wslink.launcher.readiness import Waits
+from wslink.launcher.reloading import followed
 from wslink.launcher.session import Session
 
 requests: logging.Logger = sparse_logger("wslink.launcher.requests")
@@ -49,16 +50,11 @@ class Service:
         settings = launcher.configuration.settings
         self._launcher = launcher
         self._settings = settings
-        try:
-            self._proxies = networks(settings.trusted_proxies)
-        except ValueError as error:
-            raise UsageError(f"configuration.trusted_proxies: {error}") from error
-        token = token_file("configuration.admin_token_file", settings.admin_token_file)
-        authenticate = find_authenticator(settings.authentication, settings.trusted_proxies)
-        self._access = Access(authenticate, lambda: token.value, self._proxies)
+        policy = Policy.of(settings)
+        self._access = Access(policy.authenticate, policy.admin_token, policy.proxies)
         self._guard = Guard(settings, self._access)
-        self._administration = Administration(launcher, self._access, bool(token.value))
-        self._proxy = SessionProxy(launcher, settings.origins, Forwarding(settings, self._proxies))
+        self._administration = Administration(launcher, self._access)
+        self._proxy = SessionProxy(launcher, settings.origins, Forwarding(settings, policy.proxies))
         self._metrics = None
         with contextlib.suppress(ImportError):
             self._metrics = Metrics(launcher)
@@ -83,6 +79,24 @@ class Service:
         add_pages(application, self._settings.content)
         application.on_shutdown.append(lambda _: self._launcher.close())
         return application
+
+    def reload(self, configuration: Configuration) -> list[str]:
+        """Follow another configuration from now on: no session and no connection ends.
+
+        Returns:
+            The settings that need a restart, by name; what they were before still holds.
+
+        Raises:
+            UsageError: if it cannot be followed; then nothing has changed.
+        """
+        wanted, late = followed(self._launcher.configuration, configuration)
+        settings, policy = wanted.settings, Policy.of(wanted.settings)
+        self._launcher.reload(wanted)
+        self._settings = settings
+        self._access.change(policy.authenticate, policy.admin_token, policy.proxies)
+        self._guard.change(settings)
+        self._proxy.change(settings.origins, Forwarding(settings, policy.proxies))
+        return late
 
     # Requests ---------------------------------------------------------------
 
