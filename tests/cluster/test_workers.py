@@ -156,7 +156,11 @@ async def test_a_reload_replaces_every_worker_and_loses_no_client(serving: Servi
 
 def test_what_cannot_start_is_told(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("from wslink import App\napp = App(broker='redis://127.0.0.1:1')\n")
-    for more, words in (((), "cannot be reached"), (("--timeout", "5"), "timeout is for one worker")):
+    for more, words in (
+        ((), "cannot be reached"),
+        (("--timeout", "5"), "timeout is for one worker"),
+        (("--inspector",), "inspector is for one"),
+    ):
         command = [sys.executable, "-m", "wslink", "serve", "program:app", "--port", "0", "--workers", "2", *more]
         run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
         assert (run.returncode, words in run.stderr) == (1, True), run.stderr

@@ -142,7 +142,7 @@ class App(Offering, Clientele, Sharing):
         options = self._configure(settings)
         self._pages_need_secret = self._pages_need_secret or not is_loopback(options.host)
         server = Server(self._hub, options, self.secret if self._pages_need_secret else None, self._observing)
-        self._observing.configure(options.metrics, self.secret)
+        self._observing.configure(options, self.secret)
         before, self._server = self._server, server
         try:
             await server.start()
@@ -215,6 +215,8 @@ class App(Offering, Clientele, Sharing):
             workers.report_ready(server.url, server.stop_soon)
         else:
             say(f"wslink: serving on {server.url}")
+        if inspector := self._observing.address(server.url):
+            say(f"wslink: inspector at {inspector}")
         try:
             await server.wait_closed()
         finally:

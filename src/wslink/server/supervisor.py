@@ -232,7 +232,7 @@ def supervise(arguments: Sequence[str], options: Options, count: int) -> int:
     """
     if os.name != "posix":
         raise UsageError("several workers need a POSIX system")
-    refused = {"timeout": options.timeout > 0, "reverse_url": bool(options.reverse_url)}
+    refused = {"timeout": options.timeout > 0, "reverse_url": bool(options.reverse_url), "inspector": options.inspector}
     for name, given in refused.items():
         if given:
             raise UsageError(f"{name} is for one worker, and there are {count}")
