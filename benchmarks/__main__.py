@@ -47,7 +47,7 @@ def arguments(known: dict[str, Workload]) -> argparse.Namespace:
 def main() -> int:
     known = all_workloads()
     chosen = arguments(known)
-    selected = [known[name] for name in chosen.workloads or known]
+    selected = [known[name] for name in chosen.workloads or (n for n, one in known.items() if not one.only_named)]
     pin(LOAD_CORE)
     if chosen.curves is not None:
         return curves.main(chosen.curves)

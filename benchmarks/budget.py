@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import report
-from benchmarks.workload import Kind, Metric, Samples, Workload
+from benchmarks.workload import RELEASED, Kind, Metric, Samples, Workload
 
 BUDGET = Path(__file__).parent / "budget.json"
 TOLERANCE: dict[Kind, float] = {"cost": 0.25, "throughput": 0.6, "wall": 1.0, "memory": 0.2, "exact": 0.02}
@@ -21,9 +21,20 @@ TRIES = 2
 
 
 class Entry(NamedTuple):
+    """A figure that is watched.
+
+    Attributes:
+        key: names it in the budget.
+        metric: what it is.
+        value: what was measured.
+        target: what is asked, where it is a ratio to a released wslink and the same figure is compared with the raw
+            engine, too; None for others.
+    """
+
     key: str
     metric: Metric
     value: float
+    target: float | None = None
 
 
 def entries(workload: Workload, samples: Samples) -> Iterator[Entry]:
@@ -33,7 +44,17 @@ def entries(workload: Workload, samples: Samples) -> Iterator[Entry]:
             for against in (*(against for against, _ in metric.targets), *metric.watched):
                 value = report.reached(samples, peer, against, metric)
                 if value is not None:
-                    yield Entry(f"{workload.name} {metric.key}: {peer} / {against or '1'}", metric, value)
+                    key = f"{workload.name} {metric.key}: {peer} / {against or '1'}"
+                    yield Entry(key, metric, value, _target(metric, against))
+
+
+def _target(metric: Metric, against: str) -> float | None:
+    """What is asked of a ratio that tells more of the machine than of us: the released server spends its time in other
+    parts of Python and of the system than ours, and which of them a machine is good at moved this ratio from 0.18 to
+    0.30 between two. The ratio to the raw engine, which does the same work in the same libraries, moves less, and
+    finds what became slower; of this one it is enough that it meets its target."""
+    compared = {**dict(metric.targets), **dict.fromkeys(metric.watched, 0.0)}
+    return dict(metric.targets).get(against) if against in RELEASED and "raw" in compared else None
 
 
 def read() -> dict[str, float]:
@@ -51,10 +72,14 @@ def update(workloads: Iterable[Workload], results: Mapping[str, Samples]) -> Non
 def worse(workload: Workload, samples: Samples) -> dict[str, str]:
     """What is worse than its budget by more than its kind's tolerance: its key, and a sentence."""
     budget, found = read(), {}
-    for key, metric, value in entries(workload, samples):
+    for key, metric, value, target in entries(workload, samples):
         if key not in budget:
             continue
         allowed = bound(metric, budget[key])
+        if target is not None:
+            if not report.meets(budget[key], target, metric):
+                continue  # what is missed anyway is left to the ratio to the raw engine
+            allowed = min(allowed, target) if metric.higher_is_better else max(allowed, target)
         if not report.meets(value, allowed, metric):
             found[key] = f"{key}: {value:.3f}; the budget is {budget[key]:.3f}, and {allowed:.3f} is allowed"
     return found

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from benchmarks import environments
+from benchmarks.ages import ages
 from benchmarks.frames import PEERS, FrameOut, Peer, Second
 from benchmarks.load import AT_ONCE, Client, clients, pump
 from benchmarks.process import Server
@@ -43,7 +44,7 @@ def main(chosen: Sequence[str]) -> int:
         curve = asyncio.run(CURVES[name]())
         path = RESULTS / f"curve-{name}.json"
         path.write_text(json.dumps(curve, indent=1) + "\n")
-        image = environments.ROOT / "docs" / "images" / f"growth-{name}.svg"
+        image = environments.ROOT / "docs" / "images" / f"{'flow' if name == 'ages' else 'growth'}-{name}.svg"
         subprocess.run([environments.python("plot"), "-m", "benchmarks.plot", name, path, image], check=True)
         took = time.monotonic() - begun
         print(f"bench: {image.relative_to(environments.ROOT)}: {took:.0f} s", file=sys.stderr)
@@ -185,4 +186,6 @@ def _point(curve: Curve, quantity: str, line: str, x: float, y: float) -> None:
     print(f"{quantity:<12} {line:<38} {x:>12,} {y:>14,.2f}", flush=True)
 
 
-CURVES: Mapping[str, Callable[[], Any]] = {"connections": connections, "sizes": sizes, "subscribers": subscribers}
+CURVES: Mapping[str, Callable[[], Any]] = {
+    "connections": connections, "sizes": sizes, "subscribers": subscribers, "ages": ages,
+}  # fmt: skip

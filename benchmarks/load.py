@@ -30,6 +30,8 @@ class Client(WSListener):
         self.counted = 0
         """Bytes of the frames that are acknowledged."""
         self.on_message: Callable[[memoryview], None] | None = None
+        self.on_part: Callable[[memoryview], None] | None = None
+        """Called for every frame that completes no message."""
         self.ended: float | None = None
         """When the connection ended (`time.monotonic`)."""
         self._wanted = 0
@@ -60,6 +62,8 @@ class Client(WSListener):
         if isinstance(self.dialect, Flowing) and not self._acknowledge(payload):
             return
         if not self.dialect.completes(frame.msg_type == WSMsgType.BINARY, payload):
+            if self.on_part is not None:
+                self.on_part(payload)
             self.send(self.dialect.reply(payload))
             return
         self.messages += 1

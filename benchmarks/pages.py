@@ -41,6 +41,9 @@ class Page:
         self._frames = 0
         self._results: dict[str, asyncio.Future[Any]] = {}
         client.on_message = self._message
+        client.on_part = self._part
+        self._ends: dict[int, bytes] = {}
+        """The last bytes of messages that are under way, by their numbers: a stamp may be cut in two."""
 
     def call(self, method: str, *args: object) -> asyncio.Future[Any]:
         """Call a method; done when its response is complete, with its result if that is small."""
@@ -70,14 +73,18 @@ class Page:
 
     def _message(self, payload: memoryview) -> None:
         now = time.monotonic()
-        tail = bytes(payload[-SMALL:])
+        number, offset, _ = HEADER.unpack_from(payload)
+        tail = self._ends.pop(number, b"") + bytes(payload[HEADER.size :][-SMALL:])
         place = tail.rfind(common.MARK, 0, len(tail) - 8)
         if place >= 0:
             self._busy = max(now, self._busy) + CALLBACK
             self.ages.append((self._busy, self._busy - common.STAMP.unpack_from(tail, place)[1]))
             self._settle_at(self._busy)
-        elif len(payload) <= SMALL and HEADER.unpack_from(payload)[1] == 0:
+        elif len(payload) <= SMALL and offset == 0:
             self._response(msgspec.msgpack.decode(payload[HEADER.size :]))
+
+    def _part(self, payload: memoryview) -> None:
+        self._ends[HEADER.unpack_from(payload)[0]] = bytes(payload[-2 * common.STAMP.size :])
 
     def _settle_at(self, done: float) -> None:
         dialect = self._client.dialect

@@ -16,9 +16,11 @@ TITLES = {
     "call": ("a small call beside them", "connections", "server µs"),
     "publish": ("a publication to one client", "bytes", "server µs"),
     "upload": ("an argument from one client", "bytes", "server µs"),
+    "age 20m": ("20 Mbit/s, 80 ms round trip", "seconds", "ms of age"),
+    "age 5m": ("5 Mbit/s, 100 ms round trip", "seconds", "ms of age"),
     "publication": ("a publication of 1 KiB, by subscribers with a filter each", "subscribers", "server µs"),
 }
-COLOURS = ("#1864ab", "#74b816", "#adb5bd")
+COLOURS = ("#1864ab", "#74b816", "#adb5bd", "#e8590c")
 
 
 def draw(curve: dict[str, dict[str, list[list[float]]]], image: Path) -> None:
@@ -35,6 +37,9 @@ def draw(curve: dict[str, dict[str, list[list[float]]]], image: Path) -> None:
             panel.set_xticks([1, 2**10, 2**20, 2**28], ["1 B", "1 KiB", "1 MiB", "256 MiB"])
             panel.minorticks_off()
             panel.set_xlabel("")
+        if across == "seconds":
+            panel.set_xscale("linear")
+            panel.set_ylim(50, 20_000)
         if across == "connections":
             panel.set_yscale("linear")
             panel.set_ylim(bottom=0)

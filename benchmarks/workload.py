@@ -54,6 +54,7 @@ class Workload:
         peers: the columns, by name.
         metrics: the figures that it yields.
         windows: how often each column is measured; columns take turns.
+        only_named: whether it takes too long to be measured where it is not named.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Workload:
     peers: tuple[str, ...]
     metrics: tuple[Metric, ...]
     windows: int = 11
+    only_named: bool = False
 
     def metric(self, key: str) -> Metric:
         return next(metric for metric in self.metrics if metric.key == key)

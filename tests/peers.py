@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import struct
 from collections import deque
 from typing import Any
 
 import aiohttp
 import msgpack
 
-HEADER = struct.Struct("<III")
+from tests.messages import ATTACHMENT, Attachments, Chunks, chunk, chunks
 
 
 class Peer:
@@ -34,11 +33,7 @@ class Peer:
         self.counted = 0
         """Bytes of frames that have arrived, those of messages of types 1, 2 and 5 left out."""
         self._number = 0
-        self._announced: deque[str] = deque()
-        self._attachments: dict[str, bytes] = {}
-        self._partial: dict[int, dict[int, bytes]] = {}
-        self.ended = 0
-        """Messages that the server ended before they were whole (CAN-3)."""
+        self._messages: Attachments | Chunks = Attachments() if generation == 1 else Chunks()
 
     @classmethod
     async def open(cls, url: str, generation: int = 2, **options: Any) -> Peer:
@@ -68,17 +63,16 @@ class Peer:
             return
         text = msgpack.packb(envelope)
         self._number += 1
-        for offset in range(0, len(text), max_frame - 12):
-            chunk = text[offset : offset + max_frame - 12]
-            await self.socket.send_bytes(HEADER.pack(self._number, offset, len(text)) + chunk)
+        for frame in chunks(text, max_frame, self._number):
+            await self.socket.send_bytes(frame)
 
     async def extension(self, *items: Any) -> None:
         """Send a message of an extension."""
         text = msgpack.packb(items)
-        await self.socket.send_bytes(HEADER.pack(0, 0, len(text)) + text)
+        await self.socket.send_bytes(chunk(text, id_=0))
 
     async def attach(self, key: str, data: bytes) -> str:
-        await self.socket.send_str(json.dumps({"wslink": "1.0", "method": "wslink.binary.attachment", "args": [key]}))
+        await self.socket.send_str(json.dumps({"wslink": "1.0", "method": ATTACHMENT, "args": [key]}))
         await self.socket.send_bytes(data)
         return key
 
@@ -130,12 +124,9 @@ class Peer:
             return self.early.popleft()
         while True:
             frame = await self.socket.receive()
-            if frame.type is aiohttp.WSMsgType.TEXT:
-                message = self._receive_text(frame.data)
-            elif frame.type is aiohttp.WSMsgType.BINARY:
-                message = self._receive_binary(frame.data)
-            else:
+            if frame.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                 raise ConnectionError(f"closed {self.socket.close_code} {frame.extra}")
+            message = self._messages.add(frame.data)
             if isinstance(message, list):
                 self.extensions.append(message)
             if not (isinstance(message, list) and message[0] in (1, 2, 5)):
@@ -170,35 +161,7 @@ class Peer:
             if frame.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR):
                 return self.socket.close_code, ""
 
-    def _receive_text(self, text: str) -> dict[str, Any] | None:
-        message = json.loads(text)
-        if message.get("method") == "wslink.binary.attachment":
-            self._announced.extend(message["args"])
-            return None
-        return self._resolve(message)  # type: ignore[no-any-return]
-
-    def _receive_binary(self, data: bytes) -> dict[str, Any] | None:
-        if self.generation == 1:
-            self._attachments[self._announced.popleft()] = data
-            return None
-        id_, offset, total = HEADER.unpack_from(data)
-        if len(data) == HEADER.size and offset == total > 0:
-            self._partial.pop(id_, None)
-            self.ended += 1
-            return None
-        chunks = self._partial.setdefault(id_, {})
-        chunks[offset] = data[12:]
-        if sum(map(len, chunks.values())) < total:
-            return None
-        del self._partial[id_]
-        text = b"".join(chunks[key] for key in sorted(chunks))
-        return msgpack.unpackb(text, strict_map_key=False)  # type: ignore[no-any-return]
-
-    def _resolve(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._attachments.get(value, value)
-        if isinstance(value, list):
-            return [self._resolve(item) for item in value]
-        if isinstance(value, dict):
-            return {key: self._resolve(item) for key, item in value.items()}
-        return value
+    @property
+    def ended(self) -> int:
+        """Messages that the server ended before they were whole (CAN-3)."""
+        return self._messages.ended if isinstance(self._messages, Chunks) else 0

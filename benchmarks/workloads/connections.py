@@ -50,6 +50,6 @@ WORKLOADS = (
     ),
     Load(
         name="hello", title="connect and hello", peers=(*RAW, *OURS, *RELEASED),
-        metrics=(Metric("cpu_us", "server us", targets=(("2.6.0", 0.65),)),), ready=hello,
+        metrics=(Metric("cpu_us", "server us", targets=(("2.6.0", 0.65),), watched=("raw",)),), ready=hello,
     ),
 )  # fmt: skip

@@ -76,7 +76,7 @@ WORKLOADS = (
         peers=("ours demo",), windows=1,
         metrics=(
             Metric("age_p50", "ms from its change until all of it is shown, p50", "wall"),
-            Metric("age_p95", "the same, p95", "wall", targets=(("", 300.0),)),
+            Metric("age_p95", "ms from its change until all of it is shown, p95", "wall", targets=(("", 300.0),)),
             Metric("shown", "lights shown per second", "throughput", True),
             Metric("quality", "quality, mean", "throughput", True),
             Metric("errors", "errors and warnings on the console", "exact", targets=(("", 0.0),)),

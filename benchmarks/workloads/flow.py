@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -22,8 +21,7 @@ from benchmarks.workload import Load, Metric, Window
 FRAME, RATE = 200_000, 60
 SECONDS, WARM = 10.0, 2.0
 """How long frames are published, and how much of that is not counted."""
-BULK = int(os.environ.get("BENCH_BULK", 64)) * 1024 * 1024
-"""Bytes of a large result or argument; `BENCH_BULK` MiB."""
+MIB = 1024 * 1024
 NODE = environments.ROOT / "benchmarks" / "decode" / "frames.mjs"
 BEFORE = 0.05
 """Seconds from there to the first small call beside it."""
@@ -63,15 +61,15 @@ async def beside_frames(
 
 
 @asynccontextmanager
-async def beside_result(server: Server, rate: float, delay: float) -> AsyncIterator[Window]:
+async def beside_result(server: Server, size: int, rate: float, delay: float) -> AsyncIterator[Window]:
     async with on_a_line(server, rate, delay) as (client, _):
 
         async def window() -> dict[str, float]:
             page, begun, before = Page(client), time.monotonic(), client.bytes
-            page.call("bench.binary", BULK)
+            page.call("bench.binary", size)
             await asyncio.sleep(BEFORE)
             calls = set()
-            while client.bytes - before < BULK:
+            while client.bytes - before < size:
                 calls.add(asyncio.create_task(page.trip()))
                 await asyncio.sleep(EVERY)
             seconds = time.monotonic() - begun
@@ -79,26 +77,26 @@ async def beside_result(server: Server, rate: float, delay: float) -> AsyncItera
             return {
                 "call_p50": percentile(page.trips, 50),
                 "call_p99": percentile(page.trips, 99),
-                "used": BULK * 8 / rate / seconds,
+                "used": size * 8 / rate / seconds,
             }
 
         yield window
 
 
 @asynccontextmanager
-async def beside_argument(server: Server, rate: float, delay: float) -> AsyncIterator[Window]:
+async def beside_argument(server: Server, size: int, rate: float, delay: float) -> AsyncIterator[Window]:
     """What our Python client measures (uploading.py), whoever serves."""
     with Line(server.port, rate=rate, delay=delay, buffer=BUFFER) as line:
         url = server.url.replace(str(server.port), str(line.port))
 
         async def window() -> dict[str, float]:
-            command = [environments.python("ours"), "-m", "benchmarks.uploading", url, str(BULK)]
+            command = [environments.python("ours"), "-m", "benchmarks.uploading", url, str(size)]
             client = await asyncio.create_subprocess_exec(*command, cwd=environments.ROOT, stdout=subprocess.PIPE)
             found = msgspec.json.decode((await client.communicate())[0])
             return {
                 "call_p50": percentile(found["trips"], 50),
                 "call_p99": percentile(found["trips"], 99),
-                "used": BULK * 8 / rate / found["seconds"],
+                "used": size * 8 / rate / found["seconds"],
             }
 
         yield window
@@ -131,6 +129,7 @@ ON_DEMAND = ("ours flow", "ours v2")
 AGE = Metric("age_p50", "ms of age when the page is done, p50", "wall")
 CALL = Metric("call_p99", "ms of a small call beside it, p99", "wall", targets=(("", 140),))
 NO_TARGET = Metric("call_p99", "ms of a small call beside it, p99", "wall")
+BESIDE = {"20m": CALL, "5m": NO_TARGET}
 TYPICAL = Metric("call_p50", "ms of a small call beside it, p50", "wall")
 USED = Metric("used", "share of the line that is used", "throughput", True)
 CONNECTED = Metric("connected", f"seconds of {SECONDS:.0f} connected", "exact", True, (("", SECONDS - 0.01),))
@@ -155,7 +154,7 @@ def frames(line: str, bound: float, least: float) -> Load:
     rate, delay, words = LINES[line]
     return Load(
         name=f"flow-{line}", title=f"{FRAME // 1000} KB published at {RATE} Hz on {words}", peers=PEERS,
-        metrics=(AGE, aged(bound), CALL, used(least), shown(), CONNECTED),
+        metrics=(AGE, aged(bound), BESIDE[line], used(least), shown(), CONNECTED),
         ready=lambda s: beside_frames(s, rate, delay),
         arguments=("--delivery=latest", f"--hold={FRAME}"), windows=1, restart=True,
     )  # fmt: skip
@@ -166,7 +165,7 @@ def on_demand(line: str, bound: float) -> Load:
     return Load(
         name=f"demand-{line}", title=f"{FRAME // 1000} KB on demand on {words}", peers=ON_DEMAND,
         metrics=(
-            AGE, aged(bound), CALL, USED, shown(), CONNECTED,
+            AGE, aged(bound), BESIDE[line], USED, shown(), CONNECTED,
             Metric("renders", "renders per frame shown", "exact", targets=(("", 1.2),)),
         ),
         ready=lambda s: beside_frames(s, rate, delay, "bench.turn"),
@@ -178,8 +177,24 @@ def by_quality(line: str, bound: float, least: float | None) -> Load:
     rate, delay, words = LINES[line]
     return Load(
         name=f"quality-{line}", title=f"JPEG on demand, by quality, on {words}", peers=("ours flow",),
-        metrics=(AGE, aged(bound), CALL, USED, shown(least), CONNECTED),
+        metrics=(AGE, aged(bound), BESIDE[line], USED, shown(least), CONNECTED),
         ready=lambda s: beside_frames(s, rate, delay, "bench.turn", 0), windows=1, restart=True,
+    )  # fmt: skip
+
+
+def result(mib: int, peers: tuple[str, ...]) -> Load:
+    return Load(
+        name="flow-bulk" if mib < 1024 else "flow-bulk-1g", title=f"{mib:,} MiB result on 20 Mbit/s, 80 ms",
+        peers=peers, metrics=(TYPICAL, CALL, used(0.9)), ready=lambda s: beside_result(s, mib * MIB, 20e6, 0.04),
+        arguments=(f"--hold={mib * MIB}",), windows=1, restart=True, only_named=mib >= 1024,
+    )  # fmt: skip
+
+
+def argument(mib: int, peers: tuple[str, ...]) -> Load:
+    return Load(
+        name="flow-upload" if mib < 1024 else "flow-upload-1g", peers=peers,
+        title=f"{mib:,} MiB argument on 20 Mbit/s, 80 ms, Python client", metrics=(TYPICAL, CALL, used(0.9)),
+        ready=lambda s: beside_argument(s, mib * MIB, 20e6, 0.04), windows=1, restart=True, only_named=mib >= 1024,
     )  # fmt: skip
 
 
@@ -195,14 +210,8 @@ WORKLOADS = (
         ready=lambda s: to_npm(s, 20e6, 0.04), arguments=(f"--hold={FRAME}",), windows=1, restart=True,
         environment={"WSLINK_LATEST": common.TOPIC},
     ),
-    Load(
-        name="flow-bulk", title=f"{BULK >> 20} MiB result on 20 Mbit/s, 80 ms", peers=PEERS,
-        metrics=(TYPICAL, CALL, used(0.9)), ready=lambda s: beside_result(s, 20e6, 0.04), arguments=(f"--hold={BULK}",),
-        windows=1, restart=True,
-    ),
-    Load(
-        name="flow-upload", title=f"{BULK >> 20} MiB argument on 20 Mbit/s, 80 ms, Python client",
-        peers=("ours flow", "2.6.0"), metrics=(TYPICAL, CALL, used(0.9)),
-        ready=lambda s: beside_argument(s, 20e6, 0.04), windows=1, restart=True,
-    ),
+    result(64, PEERS),
+    argument(64, ("ours flow", "2.6.0")),
+    result(1024, ("ours flow",)),
+    argument(1024, ("ours flow",)),
 )  # fmt: skip

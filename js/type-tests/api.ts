@@ -79,6 +79,16 @@ async function calls(): Promise<void> {
 }
 void calls;
 
+// streams
+async function streams(file: Blob): Promise<void> {
+  for await (const part of link.stream<{ step: number }>("mesh.refine", [3], { fine: true }, { window: 8, timeout: 1000 })) same<typeof part, { step: number }>();
+  for await (const part of link.stream("mesh.refine")) same<typeof part, unknown>();
+  await link.call("file.upload", ["points", file.stream()]);
+  // @ts-expect-error a stream is not made twice
+  link.stream("mesh.refine", [], {}, { retry: true });
+}
+void streams;
+
 // subscribe
 const subscription = link.subscribe<NDArray<"<f4">>("terrain.tile", (tile, info) => {
   same<typeof tile.data, Float32Array>();

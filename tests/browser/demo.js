@@ -14,10 +14,11 @@ const FLAGS = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
-/** Serves the demo, or another example, on a free port unless one is given. */
+/** Serves the demo, another example or a module, on a free port unless one is given. */
 export async function serve(example = "terrain", python = process.env.WSLINK_PYTHON, port = "0") {
   if (!python) throw new Error("WSLINK_PYTHON must name a Python that has the project and its group demo; scripts/test sets it");
-  const server = spawn(python, ["-m", `examples.${example}`, "--port", port], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  const module = example.includes(".") ? example : `examples.${example}`;
+  const server = spawn(python, ["-m", module, "--port", port], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
   server.stderr.setEncoding("utf8").on("data", (text) => (log += text));
   const ended = once(server, "exit");

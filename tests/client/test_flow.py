@@ -15,7 +15,7 @@ from aiohttp import web
 import wslink
 from tests.client.test_link import until
 from tests.conftest import Serve
-from tests.peers import HEADER
+from tests.messages import HEADER
 from wslink import App, CallError, Limits, Link, Transfer, UsageError
 
 VECTORS = Path(__file__).parents[1] / "vectors"

@@ -16,7 +16,7 @@ from aiohttp import web
 import wslink
 from tests.conftest import Serve
 from tests.lines import Line
-from tests.peers import HEADER
+from tests.messages import HEADER
 from wslink import App, AuthenticationError, CallError, ConnectionClosed, Limits, UsageError
 from wslink.client.link import KEEP_ALIVE
 from wslink.errors import SubscriptionOverflow

@@ -15,6 +15,7 @@ import wslink
 from tests.conftest import Serve
 from tests.lines import WAYS, Line
 from wslink import App, ConnectionClosed, Limits, Link, Reconnect, Reconnected, UsageError
+from wslink.client import backoff
 
 SOON = Reconnect(initial=0.02, max=0.1)
 
@@ -427,3 +428,38 @@ async def test_a_subscriber_with_a_window_goes_on_in_the_next_session(serve: Ser
         await until(lambda: arrived[-1:] == [[len(one.verdicts), 19]])
     assert [verdict.resumed for verdict in one.verdicts] == [True, False, True]
     collecting.cancel()
+
+
+@pytest.mark.parametrize(("away", "code"), [(0.0, 1001), (0.3, 1006), (1.5, 1006), (4.0, 1001), (8.5, 1006)])
+def test_many_clients_of_a_server_that_was_restarted_are_back_within_10_s_and_spread(
+    away: float, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff.random, "uniform", random.Random(1).uniform)
+    back = list[float]()
+    for _ in range(2000):
+        one, now = backoff.Backoff(Reconnect()), 0.0
+        one.ended(code)
+        now += one.delay()
+        while now < away:
+            now += one.delay()
+        back.append(now - away)
+    assert max(back) < 10
+    for start in range(100):
+        assert sum(start / 10 <= time < start / 10 + 1 for time in back) < 0.25 * len(back)
+
+
+async def test_small_calls_keep_their_order_over_a_return(app: App, serve: Serve, linked: Connect) -> None:
+    """LANE-1, RES-6: those that are made at the moment of the return do not pass those that waited for it."""
+    executed = list[int]()
+    app.method("test.execute")(lambda number, data: executed.append(number))
+    one = await linked(await serve(app))
+    calls = []
+    for _ in range(3):
+        await one.cut()
+        one.mend()
+        returns = len(one.verdicts) + 1
+        while len(one.verdicts) < returns or len(calls) % 400:
+            calls.append(asyncio.create_task(one.link.call("test.execute", len(calls), bytes(500))))
+            await asyncio.sleep(0)
+    await asyncio.wait_for(asyncio.gather(*calls), 20)
+    assert executed == list(range(len(calls)))

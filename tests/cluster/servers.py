@@ -65,3 +65,17 @@ class Server:
         self.signal(signal.SIGSTOP)
         await asyncio.sleep(seconds)
         self.signal(signal.SIGCONT)
+
+    async def trim(self) -> None:
+        """Lose all records that it keeps."""
+        if self.kind == "redis":
+            import redis.asyncio as redis
+
+            async with redis.Redis(port=self.port) as client:
+                await client.xtrim("wslink:test:log", maxlen=0, approximate=False)
+            return
+        import nats
+
+        connection = await nats.connect(f"nats://127.0.0.1:{self.port}")
+        await connection.jetstream().purge_stream("WSLINK_test")
+        await connection.close()

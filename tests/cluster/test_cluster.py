@@ -224,6 +224,30 @@ async def test_a_worker_that_is_dead_is_noticed(
     assert [client.id for client in one.app.group("room")] == [peer.client_id]
 
 
+async def test_what_a_worker_published_that_stood_still_is_not_lost_in_silence(
+    start: Start, peers: Open, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "BEAT", 0.2)
+    monkeypatch.setattr(cluster, "DEAD_AFTER", 0.7)
+    one, two = await start(), await start()
+    topics = [worker.app.topic("test.topic") for worker in (one, two)]
+    near, far = await peers(one.url, hello=HELLO), await peers(two.url, hello=HELLO)
+    await near.subscribe(1, "test.topic")
+    topics[1].publish("before")
+    assert (await near.receive())["result"] == "before"
+    log: Any = broker.logs[1]
+    log.held = True
+    topics[1].publish("while it stood still")
+    await until(lambda: far.client_id not in one.app.clients)
+    log.held = False
+    assert (await near.socket.receive(10)).data == 1012
+    again = await peers(one.url, hello=HELLO)
+    await again.subscribe(1, "test.topic")
+    await until(lambda: far.client_id in one.app.clients)
+    topics[1].publish("after")
+    assert (await again.receive())["result"] == "after"
+
+
 async def test_a_broker_that_cannot_be_reached_is_told_at_once(
     start: Start, broker: MemoryBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import datetime
 import decimal
 import enum
 import uuid
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from typing import Annotated, Any, NamedTuple
 
 import numpy
@@ -158,3 +158,25 @@ async def test_what_is_rendered_on_demand_is_checked(serve: Serve, caplog: pytes
         await frames.ready
         assert await asyncio.wait_for(anext(frames), 5) == 3
     assert "topic 'frames' was given what its type does not allow: Expected `int`, got `str`" in caplog.text
+
+
+@pytest.mark.parametrize("thread", [False, True])
+async def test_items_of_a_stream_are_checked(serve: Serve, caplog: pytest.LogCaptureFixture, thread: bool) -> None:
+    app = App(secret="secret")
+
+    async def items() -> AsyncIterator[int]:
+        yield 1
+        yield "two"  # type: ignore[misc]
+
+    def steps() -> Iterator[int]:
+        yield 1
+        yield "two"  # type: ignore[misc]
+
+    app.method("a.items", thread=thread)(steps if thread else items)
+    async with wslink.connect(await serve(app, debug=True), secret="secret") as link:
+        arrived = []
+        with pytest.raises(CallError) as error:
+            async for item in link.stream("a.items"):
+                arrived.append(item)
+        assert (arrived, error.value.code) == ([1], -32002)
+    assert "method 'a.items' streamed what its type does not allow: Expected `int`, got `str`" in caplog.text

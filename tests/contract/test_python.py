@@ -6,6 +6,7 @@ import datetime
 import importlib.util
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -115,6 +116,14 @@ async def test_it_calls_and_subscribes(api: Any, serve: Serve) -> None:
         with pytest.raises(CallError, match="returned what its type does not allow"):
             await client.wrong.result()
         points = await client.mesh.scale(numpy.ones((2, 3), "f4"), numpy.array([2.0]))
+        parts = [part async for part in client.mesh.refine(3)]
+        assert parts == [{"part": n, "whole": 3} for n in range(3)]
+
+        async def numbers() -> AsyncIterator[int]:
+            for number in (1, 2, 3):
+                yield number
+
+        assert await client.mesh.upload(numbers()) == 6
         assert points.tolist() == [[2, 2, 2], [2, 2, 2]]
 
 

@@ -32,7 +32,12 @@ RUN_BY = {
         "json": ["js/tests/package.test.ts::can be taken for @kitware/wslink by an override"],
     },
     "docs/contract.md": {
-        "python": ["tests/docs/test_contract_page.py::test_the_example_is_described"],
+        "python": [
+            "tests/docs/test_contract_page.py::test_the_example_is_described",
+            "tests/docs/test_contract_page.py::test_the_python_client",
+        ],
+        "ts": ["tests/docs/test_contract_page.py::test_the_typescript_client"],
+        "text": ["tests/docs/test_contract_page.py::test_what_check_says"],
     },
     "docs/deployment.md": {
         "python": ["tests/deployment/test_web_servers.py::test_one_workstation"],
@@ -57,6 +62,13 @@ RUN_BY = {
             "tests/deployment/test_web_servers.py::test_through_the_launcher",
             "tests/deployment/test_web_servers.py::test_by_a_map",
         ],
+    },
+    "docs/tutorials/simulation.md": {
+        "python": [
+            *["tests/docs/test_tutorials.py::test_the_plate_is_served_touched_and_seen"] * 3,
+            "tests/docs/test_tutorials.py::test_the_tutorials_test_passes",
+        ],
+        "html": ["tests/browser/tutorial.test.js::the plate of the tutorial is drawn, and heated by the pointer"],
     },
     "docs/flow-control.md": {"python": ["tests/docs/test_python_pages.py::test_the_viewer_turns_on_demand"]},
     "docs/launcher.md": {
@@ -91,6 +103,10 @@ RUN_BY = {
         ]
     },
     "docs/security.md": {"nginx": ["tests/docs/test_nginx.py::test_pages_and_links_pass"]},
+    "docs/tools.md": {
+        "bash": ["tests/docs/test_tools_page.py::test_the_commands"] * 3,
+        "text": ["tests/docs/test_tools_page.py::test_what_the_doctor_says"],
+    },
     "docs/tutorial.md": {
         "python": ["tests/docs/test_tutorial.py::test_the_tutorials_viewer"] * 3,
         "js": ["tests/docs/test_tutorial.py::test_the_tutorials_viewer"] * 2,

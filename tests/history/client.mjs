@@ -75,8 +75,6 @@ for await (const line of createInterface(process.stdin)) {
     }
     log.epoch = link.epoch;
     await link.close();
-    console.log(JSON.stringify(log));
-    break;
+    process.stdout.write(`${JSON.stringify(log)}\n`, () => process.exit(0)); // not before all of it is written
   }
 }
-process.exit(0);

@@ -44,14 +44,16 @@ class JavaScriptSpeaker:
         self._reading = asyncio.create_task(self._read(self._process.stdout))
 
     async def _read(self, lines: asyncio.StreamReader) -> None:
-        async for line in lines:
-            if line == b"stopped\n":
-                self._stopped.set()
-            elif line.startswith(b"{"):
-                self._log.set_result(json.loads(line))
-        self._stopped.set()
-        if not self._log.done():
-            self._log.set_exception(RuntimeError("the JavaScript client has ended"))
+        try:
+            async for line in lines:
+                if line == b"stopped\n":
+                    self._stopped.set()
+                elif line.startswith(b"{"):
+                    self._log.set_result(json.loads(line))
+        finally:
+            self._stopped.set()
+            if not self._log.done():
+                self._log.set_exception(RuntimeError("the JavaScript client has ended"))
 
     async def _say(self, line: str) -> None:
         assert self._process.stdin is not None

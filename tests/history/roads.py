@@ -31,8 +31,10 @@ class Road(NamedTuple):
 
 
 @asynccontextmanager
-async def started(*arguments: str, environment: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[str]:
-    """A server in a process of its own; the URL that it prints."""
+async def started(
+    *arguments: str, environment: Mapping[str, str] = MappingProxyType({}), stops: bool = False
+) -> AsyncIterator[str]:
+    """A server in a process of its own, which is killed at the end, or stops if it `stops`; the URL that it prints."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.history.server", *arguments),
         stdout=asyncio.subprocess.PIPE,
@@ -45,7 +47,7 @@ async def started(*arguments: str, environment: Mapping[str, str] = MappingProxy
         yield line.decode().split()[1]
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            process.terminate() if stops else process.kill()
         await process.wait()
 
 

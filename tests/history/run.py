@@ -21,8 +21,9 @@ RARELY = 0.004
 """The share of cuts that one end learns of only by asking for signs of life, which takes 6 s."""
 QUICK = 0.2
 """The share that follows at once on the one before: both ends are returning."""
-SLOW = 0.12
-"""The share of pauses in which a large message fits."""
+SLOW, LONG = 0.12, 0.02
+"""The shares of pauses in which a large message fits as a rule, and in which all that was kept arrives: what is cut
+over and over again before it has arrived piles up, until a session cannot be resumed."""
 
 
 @dataclass
@@ -74,14 +75,18 @@ class Cutter:
             return chance.choice(("stall", "far"))
         return chance.choice(("reset", "half", "frame", "hello"))
 
-    async def cut(self, line: Line) -> None:
+    def _pause(self) -> float:
         chance = self._chance
+        if chance.random() < QUICK:
+            return chance.random() * 0.008
+        return chance.random() * (1.5 if chance.random() < SLOW else 0.1)
+
+    async def cut(self, line: Line) -> None:
         while self._left > 0:
             await self._until_open(line)
-            if chance.random() > QUICK:
-                await asyncio.sleep(chance.random() * (1.5 if chance.random() < SLOW else 0.1))
-            else:
-                await asyncio.sleep(chance.random() * 0.008)
+            if self._chance.random() < LONG:
+                await line.drained(30)
+            await asyncio.sleep(self._pause())
             if line.is_open and self._left > 0:
                 way = self._way()
                 line.cut(way)

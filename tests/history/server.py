@@ -112,13 +112,14 @@ async def main() -> None:
     parser.add_argument("--pace", type=float, default=0.04)
     parser.add_argument("--max-resume", type=int, default=Limits.max_resume)
     parser.add_argument("--window", type=float, default=Limits.resume_window)
+    parser.add_argument("--heart-beat", type=int, default=1)
     options = parser.parse_args()
     app = App(secret="history", limits=Limits(max_resume=options.max_resume, resume_window=options.window))
     History(app, random.Random(options.seed), options.pace)
     if options.kind == "asgi":
         await serve_asgi(app)
         return
-    common = {"heart_beat": 1, "ready_msg": ""}
+    common = {"heart_beat": options.heart_beat, "ready_msg": ""}
     if options.kind == "reverse":
         server = await app.serve(reverse_url=options.url, **common)
         print("serving", options.url, flush=True)

@@ -10,10 +10,11 @@ from typing import Any
 
 import msgpack
 
+from tests.messages import HEADER, chunk
+
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 MIB = 1024 * 1024
 
-_CHUNK = struct.Struct("<III")
 _numbers = itertools.count(1)
 
 
@@ -37,12 +38,6 @@ def deflated(payload: bytes) -> bytes:
     """`payload` as permessage-deflate carries it (RFC 7692, 7.2.1)."""
     squeezer = zlib.compressobj(9, wbits=-15)
     return (squeezer.compress(payload) + squeezer.flush(zlib.Z_SYNC_FLUSH))[:-4]
-
-
-def chunk(part: bytes, offset: int = 0, total: int | None = None, id_: int | None = None) -> bytes:
-    """The payload of a frame of protocol version 2."""
-    number = next(_numbers) & 0xFFFFFFFF if id_ is None else id_
-    return _CHUNK.pack(number, offset, len(part) if total is None else total) + part
 
 
 def message(envelope: Any) -> bytes:
@@ -74,7 +69,7 @@ def subscribe(number: int, topic: str, definition: Any) -> dict[str, Any]:
 
 def result_of(payload: bytes) -> Any:
     """The decoded message of a frame that holds a whole one; {} for a chunk of a larger one."""
-    _, offset, total = _CHUNK.unpack_from(payload)
-    if offset or total != len(payload) - _CHUNK.size:
+    _, offset, total = HEADER.unpack_from(payload)
+    if offset or total != len(payload) - HEADER.size:
         return {}
-    return msgpack.unpackb(payload[_CHUNK.size :], strict_map_key=False)
+    return msgpack.unpackb(payload[HEADER.size :], strict_map_key=False)

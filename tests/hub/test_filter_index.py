@@ -102,6 +102,8 @@ def test_filters_over_tags_that_no_publication_has_cost_it_nothing() -> None:
         (lambda n: {"row": n}, 1),
         (lambda n: {"row": [n, -n - 1]}, 1),
         (lambda n: {"row": n, "kind": "frame"}, 2),
+        (lambda n: {"kind": ["frame", "other"], "row": {"gte": n, "lt": n + 1}}, 16),
+        (lambda n: {"row": list(range(n, n + 20))}, 20),
         (lambda n: {"row": {"gte": n, "lt": n + 1}}, 8),
         (lambda n: {"row": {"gte": n / 8, "lt": n / 8 + 0.3}, "kind": {"ne": "x"}}, 24),
         (lambda n: {"kind": {"prefix": f"frame.{n}."}}, 1),

@@ -175,6 +175,33 @@ class TestLogs:
             assert text.endswith(b"the end\n")
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
+    async def test_older_parts_are_kept_up_to_their_number(self, tmp_path: Path) -> None:
+        program = (
+            f"import time; {READY}\n"
+            "for n in range(3000): print(n, 'x' * 90, flush=n % 10 == 0); n % 10 or time.sleep(0.004)\n"
+            f"print('the end', flush=True); {SLEEP}"
+        )
+        async with launching(
+            tmp_path, apps={"chatty": app(program)}, log_limit=2**15, log_parts=2, keep_logs=0
+        ) as running:
+            session = await running.start("chatty")
+            path = tmp_path / "log" / f"{session['id']}.txt"
+            await until(lambda: path.read_bytes().endswith(b"the end\n"), 20)
+            await until(lambda: path.stat().st_size <= 2**15)
+            parts = [path.with_suffix(f".{number}.txt") for number in (2, 1)]
+            assert sorted(path.parent.glob(f"{session['id']}*")) == sorted([path, *parts])
+            assert all(
+                0 < part.stat().st_size <= 2**15 and stat.S_IMODE(part.stat().st_mode) == 0o600 for part in parts
+            )
+            # What is kept goes on where the older part ends.
+            lines = (parts[1].read_text() + path.read_text()).splitlines()
+            numbers = [int(line.split()[0]) for line in lines if line[0].isdigit()]
+            assert len(set(numbers)) == len(numbers)
+            # But for what is written just while a log is cut, which may be lost.
+            assert len(numbers) > 0.8 * (3000 - min(numbers))
+            await running.ask("DELETE", session["id"])
+            assert list(path.parent.glob(f"{session['id']}*")) == []
+
     async def test_a_ready_line_behind_a_flood_is_found(self, tmp_path: Path) -> None:
         program = (
             f"import os, time\nfor _ in range(60): os.write(1, b'x' * 100_000); time.sleep(0.01)\n{READY}; {SLEEP}"

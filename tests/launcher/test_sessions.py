@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import stat
@@ -97,6 +98,40 @@ async def test_an_application_has_an_idle_timeout_of_its_own(tmp_path: Path) -> 
         await until(lambda: short["id"] not in running.launcher.sessions)
         await asyncio.sleep(1.5)
         assert kept["id"] in running.launcher.sessions
+
+
+async def test_a_session_has_a_longest_age(tmp_path: Path) -> None:
+    apps = {"kept": {**APPS["good"], "max_age": 0}, "short": {**APPS["good"], "max_age": 0.1}, "good": APPS["good"]}
+    async with launching(tmp_path, apps=apps, max_age=2) as running:
+        kept, good, short = [await running.start(name) for name in ("kept", "good", "short")]
+        running.launcher.sessions[good["id"]].connections = 1  # it is in use, and ends all the same
+        await until(lambda: short["id"] not in running.launcher.sessions)
+        assert good["id"] in running.launcher.sessions
+        await until(lambda: good["id"] not in running.launcher.sessions, 10)
+        assert list(running.launcher.sessions) == [kept["id"]]
+
+
+async def test_a_session_that_waits_for_a_client_is_not_too_old(tmp_path: Path) -> None:
+    apps = {"warm": {**APPS["good"], "pool": 1, "max_age": 1}}
+    async with launching(tmp_path, apps=apps) as running:
+        await asyncio.sleep(2.5)
+        session = await running.start("warm")
+        assert session["id"] in running.launcher.sessions
+        await until(lambda: session["id"] not in running.launcher.sessions, 10)
+
+
+async def test_a_session_gets_less_of_the_cpu(tmp_path: Path) -> None:
+    program = f"import os, time; time.sleep(0.2); print('nice', os.nice(0)); {READY}; {SLEEP}"
+    apps = {"nice": app(program, limits={"nice": 7}), "usual": app(program)}
+    async with launching(tmp_path, apps=apps) as running:
+        usual = os.nice(0)
+        for name, expected in (("nice", 7), ("usual", usual)):
+            session = await running.start(name)
+            assert f"nice {expected}\n" in running.log(session)
+        (pid,) = processes(session["id"])
+        own = Path(f"/proc/{pid}/autogroup")
+        with contextlib.suppress(OSError):
+            assert "nice 0" in own.read_text()
 
 
 async def test_an_idle_session_is_reaped_and_a_used_one_is_not(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ checked that the test does not ask for.
 
 import asyncio
 import json
-import os
 import struct
 
 import aiohttp
 import msgpack
+
+from tests.messages import ATTACHMENT, Attachments, Chunks, chunks, rebuilt
 
 SECRET = "wslink-secret"
 
@@ -128,7 +129,11 @@ class FirstGeneration(Peer):
     def __init__(self, frames):
         super().__init__(frames)
         self.keys = 0
-        self.attachments_seen = 0
+        self.incoming = Attachments()
+
+    @property
+    def attachments_seen(self):
+        return self.incoming.count
 
     async def send(self, message):
         attachments = {}
@@ -146,17 +151,10 @@ class FirstGeneration(Peer):
         return rebuilt(value, lambda part: self.without_bytes(part, attachments))
 
     async def receive(self):
-        attachments, expected = {}, []
         while True:
-            data = await self.frame()
-            if isinstance(data, bytes):
-                attachments[expected.pop(0)] = data
-                self.attachments_seen += 1
-                continue
-            message = json.loads(data)
-            if message.get("method") != "wslink.binary.attachment":
-                return with_bytes(message, attachments)
-            expected += message["args"]
+            message = self.incoming.add(await self.frame())
+            if message is not None:
+                return message
 
 
 class SecondGeneration(Peer):
@@ -165,7 +163,7 @@ class SecondGeneration(Peer):
     def __init__(self, frames, chunk_size=512 * 1024):
         super().__init__(frames)
         self.chunk_size = chunk_size
-        self.partial = {}
+        self.incoming = Chunks()
 
     async def send(self, message):
         for chunk in chunks(msgpack.packb(message), self.chunk_size):
@@ -173,13 +171,9 @@ class SecondGeneration(Peer):
 
     async def receive(self):
         while True:
-            chunk = await self.frame()
-            number, offset, total = struct.unpack_from("<III", chunk)
-            content = self.partial.setdefault(number, {})
-            content[offset] = chunk[12:]
-            if sum(map(len, content.values())) == total:
-                parts = self.partial.pop(number)
-                return msgpack.unpackb(b"".join(parts[at] for at in sorted(parts)), strict_map_key=False)
+            message = self.incoming.add(await self.frame())
+            if message is not None:
+                return message
 
 
 class RawSocket:
@@ -229,32 +223,10 @@ def envelope(call_id, method, args, kwargs):
 
 
 def header(*keys):
-    return {"wslink": "1.0", "method": "wslink.binary.attachment", "args": list(keys)}
+    return {"wslink": "1.0", "method": ATTACHMENT, "args": list(keys)}
 
 
 def result_of(message):
     if "error" in message:
         raise Failure(message["error"])
     return message["result"]
-
-
-def rebuilt(value, change):
-    """The value with `change` applied to the parts of a list or dictionary."""
-    if isinstance(value, (list, tuple)):
-        return [change(part) for part in value]
-    if isinstance(value, dict):
-        return {key: change(part) for key, part in value.items()}
-    return value
-
-
-def with_bytes(value, attachments):
-    if isinstance(value, str):
-        return attachments.get(value, value)
-    return rebuilt(value, lambda part: with_bytes(part, attachments))
-
-
-def chunks(data, size):
-    number = int.from_bytes(os.urandom(4), "little")
-    step = size - 12
-    for offset in range(0, len(data), step):
-        yield struct.pack("<III", number, offset, len(data)) + data[offset : offset + step]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import Open, Serve
-from tests.peers import HEADER, Peer
+from tests.messages import HEADER
+from tests.peers import Peer
 from wslink import App, Call, Limits
 
 CANCELLED = {"code": -32800, "message": "Cancelled", "data": "test.wait"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Open, Serve
-from tests.peers import HEADER
+from tests.messages import HEADER
 from wslink import App, Limits
 
 both = pytest.mark.parametrize("generation", [1, 2])

@@ -599,6 +599,34 @@ async def test_arrays_are_items(app: App, serve: Serve, peers: Open) -> None:
     assert (await peer.answer(id_))["result"] == 3.0
 
 
+@pytest.mark.parametrize("run", [None, "thread"])
+async def test_streams_of_an_application_with_a_thread_of_its_own(
+    app: App, serve: Serve, peers: Open, run: Any
+) -> None:
+    """STR-1, STR-3, STR-4."""
+    counting = Counting(app) if run is None else CountingInThread(app)
+    sink = Sink(app)
+    peer = await peers(await serve(app, application_thread=True), hello={"features": FEATURES})
+    id_ = await ask(peer, "test.count", 3)
+    assert (await peer.answer(id_))["result"] is None
+    assert list(peer.extensions) == [[ITEM, id_, n, n] for n in range(3)]
+    peer.extensions.clear()
+    for times in range(2, 12):
+        id_ = await ask(peer, "test.count", 10_000, credit=4)
+        await items(peer, 4)
+        await peer.extension(CREDIT, id_, 8)
+        await peer.extension(CANCEL, id_)
+        assert (await peer.answer(id_))["error"]["code"] == -32800
+        await until(lambda times=times: len(counting.ended) == times)  # type: ignore[misc]
+        peer.extensions.clear()
+    upload = await peer.start("test.sink", stream(0))
+    await credit_of(peer, upload, 0)
+    await peer.extension(ITEM, upload, 0, b"abc", 0)
+    await peer.extension(END, upload, 1, None, 0)
+    assert (await peer.answer(upload))["result"] == 3
+    assert sink.taken == [b"abc"]
+
+
 # Registration
 
 

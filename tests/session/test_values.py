@@ -19,7 +19,8 @@ import pytest
 
 import wslink
 from tests.conftest import Open, Serve
-from tests.peers import HEADER, Peer
+from tests.messages import HEADER
+from tests.peers import Peer
 from wslink import App, CallError, Limits, NotSerializable
 
 both = pytest.mark.parametrize("generation", [1, 2])

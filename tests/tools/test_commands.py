@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,17 @@ async def test_call_prints_the_result(app: App, serve: Serve) -> None:
     assert (code, err) == (0, "")
     said = json.loads(out)
     assert said == {"azimuth": 315, "altitude": 30, "name": "rock", "rows": "<<f4 [2, 3] 24 B, 0 to 5, mean 2.5>"}
+
+
+async def test_call_prints_items_of_a_stream(app: App, serve: Serve) -> None:
+    @app.method("rows.count")
+    async def count(most: int) -> AsyncIterator[dict[str, int]]:
+        for row in range(most):
+            yield {"row": row}
+
+    url = f"{await serve(app)}?secret=secret"
+    code, out, err = await run("call", url, "--stream", "rows.count", "3")
+    assert (code, err, out.splitlines()) == (0, "", ['{"row": 0}', '{"row": 1}', '{"row": 2}'])
 
 
 async def test_call_says_what_went_wrong(app: App, serve: Serve) -> None:

@@ -275,7 +275,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     const open = this.state === "open";
     this.#session.disconnect(this.#error(info.code, info.reason));
     if (!open) return;
-    this.#options.backoff.ended();
+    this.#options.backoff.ended(info.code);
     this.#changed();
     if (!this.#returning) void this.#return(this.#options.backoff, info);
   }

@@ -2,7 +2,7 @@ import { UsageError } from "../errors.js";
 
 /** How a link connects again, from {@link ConnectOptions.reconnect}; all times in milliseconds. */
 export interface ReconnectOptions {
-  /** The longest wait before the second attempt; the first is made at once. It doubles with each attempt. Default: 5,000. */
+  /** The longest wait before the second attempt; the first is made at once, unless the server said that it stops. It doubles with each attempt. Default: 5,000. */
   readonly initial?: number | undefined;
   /** The longest wait of all. Default: 9,000. */
   readonly max?: number | undefined;
@@ -13,14 +13,17 @@ export interface ReconnectOptions {
 /** A connection that held for less, in milliseconds, is no reason to try again at once. */
 const HELD = 1000;
 
+/** Codes of a server that stops, is restarted, or has too much to do: all of its clients are about to return. */
+const STOPPED = [1001, 1012, 1013];
+
 /** What this module uses of the page it runs in; all of it is missing in Node. */
 interface Signals extends Partial<Pick<EventTarget, "addEventListener" | "removeEventListener">> {
   readonly document?: Pick<EventTarget, "addEventListener" | "removeEventListener"> & { readonly visibilityState?: string };
 }
 
 /**
- * When to try again: at once, then after a random part of a wait that doubles. With the defaults the clients of a server that was restarted are back
- * within 10 s, and no more than about a quarter of them in one second.
+ * When to try again: at once, unless the server said that it stops, then after waits that double, of which a random part is waited: all of it at first,
+ * half of it later. With the defaults the clients of a server that was restarted are back within 10 s, and no more than a quarter of them in one second.
  */
 export class Backoff {
   readonly giveUpAfter: number;
@@ -44,16 +47,18 @@ export class Backoff {
     this.#openedAt = performance.now();
   }
 
-  /** It has ended. */
-  ended(): void {
+  /** It has ended, with that close code. */
+  ended(code: number): void {
     if (performance.now() - this.#openedAt >= Math.min(HELD, this.#initial)) this.#attempts = 0;
+    if (STOPPED.includes(code)) this.#attempts ||= 1;
   }
 
   /** Resolves when the next attempt is due, when the page comes back to its user or its network, or when `signal` aborts. */
   async wait(signal: AbortSignal): Promise<void> {
     const longest = this.#attempts === 0 ? 0 : Math.min(this.#initial * 2 ** (this.#attempts - 1), this.#max);
+    const shortest = this.#attempts > 1 ? longest / 2 : 0; // those who begin together would else meet again and again
     this.#attempts += 1;
-    if (longest > 0 && !signal.aborted) await interruptible(Math.random() * longest, signal);
+    if (longest > 0 && !signal.aborted) await interruptible(shortest + Math.random() * (longest - shortest), signal);
   }
 }
 

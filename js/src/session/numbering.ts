@@ -12,6 +12,8 @@ export class Unacknowledged<Message> {
   last = 0;
   /** Bytes of the messages kept. */
   size = 0;
+  /** The largest number that is not kept although the peer may lack it; 0 if there is none. */
+  lost = 0;
   /** In the order of numbers. Few of them are below what was acknowledged: those that the peer reported missing. */
   readonly #kept = new Map<number, Kept<Message>>();
 
@@ -35,12 +37,14 @@ export class Unacknowledged<Message> {
       if (number > received) break;
       if (!lacks.has(number) && this.#kept.delete(number)) this.size -= size;
     }
+    if (received >= this.lost && missing.every((number) => number > this.lost)) this.lost = 0;
   }
 
-  /** Keeps nothing of what was sent so far. */
+  /** Keeps nothing of what was sent so far: there is no return until the peer has acknowledged it (RES-4). */
   forget(): void {
     this.#kept.clear();
     this.size = 0;
+    this.lost = this.last;
   }
 }
 

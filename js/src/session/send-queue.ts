@@ -69,8 +69,6 @@ export class Outgoing {
 export class SendQueue {
   /** The largest frame, header included, in bytes (G2-5). */
   frameSize = DEFAULT_FRAME_SIZE;
-  /** Whether more was sent than may be kept: what the server lacks of it cannot be sent again (RES-4). */
-  overflowed = false;
   /** Whether a message of which no more is sent is ended by a chunk that says so (CAN-3). */
   sendsEnds = false;
 
@@ -110,7 +108,6 @@ export class SendQueue {
   /** A session begins: nothing that was sent before counts. Returns what waits, which {@link SendQueue.restore} takes. */
   begin(numbered: boolean): Outgoing[] {
     this.#sent = numbered ? new Unacknowledged() : undefined;
-    this.overflowed = false;
     return this.#take();
   }
 
@@ -131,6 +128,11 @@ export class SendQueue {
   open(): void {
     this.#open = true;
     void this.#pump();
+  }
+
+  /** Whether more was sent than may be kept: what the server lacks of it cannot be sent again (RES-4). */
+  get overflowed(): boolean {
+    return (this.#sent?.lost ?? 0) > 0;
   }
 
   /** The ids of messages of which nothing was sent. */
@@ -345,8 +347,7 @@ export class SendQueue {
   #number(outgoing: Outgoing): number {
     if (outgoing.number > 0) return outgoing.number;
     outgoing.number = this.#sent ? this.#sent.number(outgoing, outgoing.kept) : this.#nextId();
-    if (this.#sent && this.#sent.size > this.#maxKept) this.overflowed = true;
-    if (this.overflowed) this.#sent?.forget();
+    if (this.#sent && this.#sent.size > this.#maxKept) this.#sent.forget();
     return outgoing.number;
   }
 

@@ -306,6 +306,18 @@ describe("a session that cannot be resumed", () => {
     expect(await returned).toMatchObject({ resumed: false, reason: "overflow" });
   });
 
+  test("as more was sent than is kept can be resumed once the server has it all (RES-4)", async () => {
+    const { link, peer } = await resumable({ maxResume: 100_000 });
+    const large = link.call("large", [new Uint8Array(200_000)]);
+    const call = await peer.next();
+    peer.extension(1, 0, 0, 1, []);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const { next, verdict } = await cut(link, peer, { ...RESUMED, received: 1 }, { sent: 1 });
+    expect(verdict).toMatchObject({ resumed: true });
+    next.answer(call, "large");
+    expect(await large).toBe("large");
+  });
+
   test("keeps no more than it may of calls that wait", async () => {
     const { link, peer } = await resumable({ maxResume: 100_000 });
     peer.socket.terminate();

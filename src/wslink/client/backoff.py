@@ -41,7 +41,8 @@ class Reconnect:
 
 
 class Backoff:
-    """Random parts of waits that double: clients of a server that was restarted do not all come at once."""
+    """Waits that double, of which a random part is waited: all of it at first, half of it later. With the defaults the
+    clients of a server that was restarted are back within 10 s, and no more than a quarter of them in one second."""
 
     def __init__(self, options: Reconnect) -> None:
         self.give_up_after: float | None = None if math.isinf(options.give_up_after) else options.give_up_after
@@ -66,4 +67,5 @@ class Backoff:
         if not attempts:
             return 0.0
         longest = min(self._options.initial * 2.0 ** min(attempts - 1, 32), self._options.max)
-        return random.random() * longest  # noqa: S311 - no secret
+        shortest = 0.0 if attempts == 1 else longest / 2  # those who begin together would else meet again and again
+        return random.uniform(shortest, longest)  # noqa: S311 - no secret

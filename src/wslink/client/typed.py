@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypedDict, TypeVar
 
@@ -90,11 +90,8 @@ class Namespace:
     ) -> AsyncIterator[Value]:
         """Call a method that streams; its items as `hint` says."""
         places, named = _given(method, args, kwargs)
-        stream: Callable[..., AsyncIterator[Value]] | None = getattr(self._link, "stream", None)
-        if stream is None:
-            raise UsageError(f"{method}: this version's link has no streams")
         try:
-            async for item in stream(method, *places, **named):
+            async for item in self._link.stream(method, *places, **named):
                 yield _converted(method, hint, item)
         except CallError as error:
             raise _known(error, errors) from None

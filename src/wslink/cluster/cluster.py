@@ -126,10 +126,10 @@ class Cluster:
         self.origin, self._number = f"w{secrets.token_hex(8)}", 0
         self._echo = time.monotonic()
 
-    def _introduce(self) -> None:
-        """Say who is here, and ask who else is."""
+    def _introduce(self, reborn: bool = False) -> None:
+        """Say who is here, and ask who else is; a worker that is `reborn` has published what nobody took."""
         self._tell(kinds.STATE, [_known(client) for client in self._hub.community.local])
-        self._tell(kinds.HELLO)
+        self._tell(kinds.HELLO, reborn)
 
     async def _read(self) -> None:
         pause = 0.05
@@ -256,6 +256,8 @@ class Cluster:
         self._calls.look()
 
     def _hello(self, record: Record) -> None:
+        if record.fields[0]:
+            self._publications.give_up("a worker stood still, and what it published is lost")
         self._tell(kinds.STATE, [_known(client) for client in self._hub.community.local])
         if self._is_senior(record.origin):
             for draft in self._publications.retained(record.origin):
@@ -270,7 +272,7 @@ class Cluster:
         if worker == self.origin:
             logger.warning("this worker was taken for dead by %s: it was stopped for too long", record.origin)
             self._be_born()
-            self._introduce()
+            self._introduce(reborn=True)
         else:
             self._bury(worker, told=True)
 

@@ -28,11 +28,16 @@ class MemoryBroker:
 
 
 class MemoryLog:
-    """See cluster.broker.Broker."""
+    """See cluster.broker.Broker.
+
+    Attributes:
+        held: whether its worker stands still.
+    """
 
     name = "memory"
 
     def __init__(self, broker: MemoryBroker) -> None:
+        self.held: bool = False
         self._broker = broker
         self._records: deque[bytes] = deque()
         self._news = asyncio.Event()
@@ -43,6 +48,7 @@ class MemoryLog:
             self._broker.logs.append(self)
 
     async def append(self, records: Sequence[bytes]) -> None:
+        await self._pass()
         self._check()
         lost = min(self._broker.forgets, len(records))
         self._broker.forgets -= lost
@@ -62,6 +68,7 @@ class MemoryLog:
                 await asyncio.wait_for(self._news.wait(), WAIT)
             except asyncio.TimeoutError:
                 return ()
+        await self._pass()
         self._check()
         records, self._records = tuple(self._records), deque()
         return records
@@ -69,6 +76,10 @@ class MemoryLog:
     async def close(self) -> None:
         if self in self._broker.logs:
             self._broker.logs.remove(self)
+
+    async def _pass(self) -> None:
+        while self.held:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
 
     def _check(self) -> None:
         if self._broker.away:

@@ -37,8 +37,6 @@ class Publications:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._shared: set[str] = set()
-        """Topics on which other workers have published."""
 
     def draft(self, one: Outgoing, version: Version) -> Draft:
         """Raises NotSerializable for a key that cannot be sent."""
@@ -68,7 +66,6 @@ class Publications:
         slot = slot_of(topic.name, tags, hashable(key)) if topic.delivery == "latest" or topic.retained else None
         if to is None and not versions.is_news(slot, version) and (again or topic.delivery == "latest"):
             return
-        self._shared.add(topic.name)
         packed = Packed.restore(heads, record.payload)
         value = RetainedValue(tags, {V2_WITH_ARRAYS: packed}, version, hashable(key))
         topic.receive(value, slot, self._recipients(to), self._recipients(exclude))
@@ -82,10 +79,9 @@ class Publications:
                 yield Draft(kinds.RETAINED, [*fields, list(value.version), heads, None, None], buffers)
 
     def give_up(self, why: str) -> None:
-        """Disconnect the clients that are promised every publication of a topic on which others publish."""
-        for name in self._shared:
-            topic = self._hub.subscriptions.topics.get(name)
-            if topic is None or topic.delivery != "reliable" or topic.retained is not None:
+        """Disconnect the clients that are promised every publication of a topic on which others may publish."""
+        for topic in list(self._hub.subscriptions.topics.values()):
+            if not topic.shared or topic.delivery != "reliable":
                 continue
             for subscription in topic.subscriptions:
                 if subscription.session.subscribing:

@@ -24,7 +24,10 @@ class RemoteClient(Client):
     __slots__ = ("_attributes", "_call", "_order", "_user", "worker")
 
     def __init__(self, worker: str, known: list[Any], membership: Membership, order: Order, call: Call) -> None:
-        self.id, self._user, self.address, self.connected_at, self._attributes = known[:5]
+        self.id: str = str(known[0])
+        self.address: str = str(known[2])
+        self.connected_at: float = float(known[3])
+        self._user, self._attributes = known[1], known[4]
         self.worker: str = worker
         self._membership = membership
         self._order = order
@@ -52,7 +55,7 @@ class RemoteClient(Client):
         on_progress: OnProgress | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As of a client of this worker; its progress is not reported. On the server's event loop."""
+        """As of a client of this worker, but for its progress. From the server's event loop or the application's."""
         return await self._call(self, method, args, kwargs, timeout)
 
     def disconnect(self, reason: str = "") -> None:

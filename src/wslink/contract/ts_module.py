@@ -47,8 +47,9 @@ class Module:
         streams = any("stream" in method for method in self._methods.values())
         api = self._api()
         handlers = self._handler_types()
+        untyped = any(not method["params"] for method in self._methods.values())
         parts = [
-            *self._types.declarations(), *self._error_classes, *self._extra,
+            runtime.UNTYPED if untyped else "", *self._types.declarations(), *self._error_classes, *self._extra,
             handlers, api, runtime.TOPIC.rstrip() + "\n" if self._topics else "", self._tables(),
             runtime.ENTRY, runtime.CALL, runtime.STREAM if streams else "", runtime.HANDLERS if self._handlers else "",
             runtime.BUILD, runtime.connect(bool(self._handlers), streams, bool(self._topics)),
@@ -105,7 +106,7 @@ class Module:
         """The type of a method's arguments, and whether they may be left out."""
         params = method["params"]
         if not params:  # one of the compatibility API, which says nothing of them
-            return "Readonly<Record<string, unknown>>", True
+            return "Untyped", True
         properties = dict(params["properties"])
         if "more" in method:
             properties[method["more"]] = {"type": "object", "additionalProperties": params["additionalProperties"]}

@@ -67,6 +67,11 @@ export interface ApiOrder<Tag> {
 
 """
 
+UNTYPED = """\
+/** Arguments of a method that says nothing of them: by place, or by name. */
+export type Untyped = readonly unknown[] | Readonly<Record<string, unknown>>;
+"""
+
 ENTRY = """\
 /** What is known of a method or topic when it is used. */
 interface Entry {
@@ -114,6 +119,7 @@ type Given = Readonly<Record<string, unknown>>;
 /** Arguments by place, and by name. */
 function placed(name: string, given: Given, entry: Entry): [unknown[], Given] {
   const { places = [], rest, more } = entry;
+  if (Array.isArray(given)) return [given as unknown[], {}];
   const named: Record<string, unknown> = { ...given };
   const args = places.map((place) => named[place]);
   for (const place of places) delete named[place];

@@ -23,7 +23,7 @@ TAKEN = frozenset((
     "CallError", "CallOptions", "Callback", "ConnectOptions", "DType", "Date", "Entry", "Error", "ErrorClass",
     "Filter", "HandlerContext", "LaunchedSession", "Link", "Map", "NDArray", "NoArguments", "Number", "Object",
     "Omit", "Promise", "PublicationInfo", "ReadableStream", "Readonly", "ReadonlyMap", "Record", "Set",
-    "StreamOptions", "String", "SubscribeOptions", "Subscription", "Symbol", "Transport", "Uint8Array",
+    "StreamOptions", "String", "SubscribeOptions", "Subscription", "Symbol", "Transport", "Untyped", "Uint8Array",
     "UsageError", "Wide", "apiOf", "connect", "connectApi", *TYPED.values(),
 ))  # fmt: skip
 """Names that the module uses itself."""

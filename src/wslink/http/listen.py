@@ -11,6 +11,8 @@ from typing import Any
 
 _PASSIVE: Any = {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}
 
+INHERITED = "WSLINK_WORKER_SOCKETS"
+"""The variable with the descriptors of listening sockets that a supervisor opened."""
 ATTEMPTS = 20
 """Tries to find a port that is free on every address of a host."""
 
@@ -24,6 +26,9 @@ async def open_sockets(host: str, port: int) -> list[socket.socket]:
 
     So whatever waits for its turn when a server starts has it before the port opens, as with released servers.
     """
+    inherited = inherited_sockets()
+    if inherited:
+        return inherited
     try:
         infos = await asyncio.get_running_loop().getaddrinfo(host or None, port, **_PASSIVE)
     except OSError as error:
@@ -31,11 +36,21 @@ async def open_sockets(host: str, port: int) -> list[socket.socket]:
     return listening_sockets(host, port, infos)
 
 
-def listening_sockets(host: str, port: int, infos: Infos = ()) -> list[socket.socket]:
+def inherited_sockets() -> list[socket.socket]:
+    """The listening sockets that a supervisor gave this process (`WSLINK_WORKER_SOCKETS`), the first time."""
+    numbers = os.environ.pop(INHERITED, "")
+    sockets = [socket.socket(fileno=int(number)) for number in numbers.split(",") if number]
+    for one in sockets:
+        one.setblocking(False)
+    return sockets
+
+
+def listening_sockets(host: str, port: int, infos: Infos = (), shared: bool = False) -> list[socket.socket]:
     """A socket bound to each address of `host`, all on one port; 0 picks one that is free on all of them.
 
     Args:
         infos: what getaddrinfo says of `host`, where that is known already.
+        shared: let other sockets listen there, too, where the system spreads connections among them.
 
     Raises:
         OSError: naming host and port, if they cannot be had.
@@ -43,7 +58,7 @@ def listening_sockets(host: str, port: int, infos: Infos = ()) -> list[socket.so
     for attempt in range(ATTEMPTS):
         sockets: list[socket.socket] = []
         try:
-            _bind_all(sockets, port, infos or socket.getaddrinfo(host or None, port, **_PASSIVE))
+            _bind_all(sockets, port, infos or socket.getaddrinfo(host or None, port, **_PASSIVE), shared)
         except OSError as error:
             for one in sockets:
                 one.close()
@@ -59,7 +74,7 @@ def _explain(host: str, port: int, error: OSError) -> str:
     return f"cannot listen on {host}:{port}: error while attempting to bind on address: {error.strerror or error}"
 
 
-def _bind_all(sockets: list[socket.socket], port: int, infos: Infos) -> None:
+def _bind_all(sockets: list[socket.socket], port: int, infos: Infos, shared: bool) -> None:
     for family, kind, protocol, _, address in dict.fromkeys(infos):
         try:
             one = socket.socket(family, kind, protocol)
@@ -67,6 +82,8 @@ def _bind_all(sockets: list[socket.socket], port: int, infos: Infos) -> None:
             continue
         if os.name == "posix":
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared and hasattr(socket, "SO_REUSEPORT"):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             with contextlib.suppress(OSError):
                 one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from wslink.hub.filters import COMBINED, OPERATORS, Tags
@@ -23,6 +23,10 @@ PLACES: dict[str, Callable[[], Place[Any]]] = {
     "greatest string": lambda: Bounds(str, lower=False),
     "present": Present,
 }
+
+
+FEW = 16
+"""Values of a list of which each is looked at to see how many filters it leads to."""
 
 
 class FilterIndex(Generic[T]):
@@ -90,8 +94,10 @@ class FilterIndex(Generic[T]):
             place = places[which] = PLACES[which]()
         return place
 
-    def _cost(self, keys: tuple[Key, ...]) -> tuple[int, int]:
+    def _cost(self, keys: tuple[Key, ...] | _Listed) -> tuple[int, int]:
         """Of a publication that has what `keys` ask for."""
+        if isinstance(keys, _Listed):
+            return 0, len(keys.values)
         rank, population = 0, len(keys)
         for name, which, key in keys:
             place = self._places.get(name, {}).get(which)
@@ -101,9 +107,10 @@ class FilterIndex(Generic[T]):
 
     def _choose(self, definition: Mapping[str, object]) -> tuple[Key, ...] | None:
         """The keys of which a publication that matches has one; None where there are none such."""
-        return min(self._alternatives(definition), key=self._cost, default=None)
+        chosen = min(self._alternatives(definition), key=self._cost, default=None)
+        return chosen.keys() if isinstance(chosen, _Listed) else chosen
 
-    def _alternatives(self, definition: Mapping[str, Any]) -> Iterator[tuple[Key, ...]]:
+    def _alternatives(self, definition: Mapping[str, Any]) -> Iterator[tuple[Key, ...] | _Listed]:
         for name, condition in definition.items():
             if name == "and":
                 for part in condition:
@@ -128,11 +135,26 @@ def _sort(which: str, key: Any) -> Any:
     return None if which == "value" else key[0] if which == "range" else key
 
 
-def _condition_keys(name: str, condition: Any) -> tuple[Key, ...] | None:
+class _Listed:
+    """The keys of a list of values, made where they are chosen: there may be thousands."""
+
+    __slots__ = ("name", "values")
+
+    def __init__(self, name: str, values: Sequence[Any]) -> None:
+        self.name = name
+        self.values = values
+
+    def keys(self) -> tuple[Key, ...]:
+        return tuple((self.name, "value", value) for value in {(kind(value), value) for value in self.values})
+
+
+def _condition_keys(name: str, condition: Any) -> tuple[Key, ...] | _Listed | None:
     """The keys of which a tag has one that fulfils a condition; None where it need not even be there."""
+    if isinstance(condition, (list, tuple)):
+        listed = _Listed(name, condition)
+        return listed if len(condition) > FEW else listed.keys()
     if not isinstance(condition, Mapping):
-        values = condition if isinstance(condition, (list, tuple)) else (condition,)
-        return tuple((name, "value", value) for value in {(kind(value), value) for value in values})
+        return ((name, "value", (kind(condition), condition)),)
     if "exists" in condition and not condition["exists"]:
         return None if len(condition) == 1 else ()
     if "prefix" in condition:

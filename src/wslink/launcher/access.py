@@ -29,10 +29,21 @@ class Access:
     def __init__(
         self, authenticate: Authenticator | None, admin_token: Callable[[], str], proxies: Iterable[Network]
     ) -> None:
+        self._tries = Tries()
+        self.change(authenticate, admin_token, proxies)
+
+    def change(
+        self, authenticate: Authenticator | None, admin_token: Callable[[], str], proxies: Iterable[Network]
+    ) -> None:
+        """Tell by something else from now on; wrong tokens stay counted."""
         self._authenticate = authenticate
         self._admin_token = admin_token
         self._proxies = tuple(proxies)
-        self._tries = Tries()
+
+    @property
+    def has_admin(self) -> bool:
+        """Whether anybody can be the administrator."""
+        return bool(self._admin_token())
 
     def client(self, request: web.Request) -> str:
         """The address that limits count a request for; "" where a trusted proxy tells none."""

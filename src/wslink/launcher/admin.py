@@ -41,14 +41,12 @@ class Administration:
 
     Args:
         launcher: whose sessions they are.
-        access: knows the administrator.
-        has_page: whether there is a page; there is none where nobody is administrator.
+        access: knows the administrator. Where there is none, there is no page.
     """
 
-    def __init__(self, launcher: Launcher, access: Access, has_page: bool) -> None:
+    def __init__(self, launcher: Launcher, access: Access) -> None:
         self._launcher = launcher
         self._access = access
-        self._has_page = has_page
         self._starts = self._failures = 0
         launcher.on_started.append(self._count)
 
@@ -57,9 +55,8 @@ class Administration:
         endpoint, router = self._launcher.configuration.endpoint, application.router
         router.add_get(endpoint, self._overview)
         router.add_get(f"{endpoint}/", self._overview)
-        if self._has_page:
-            router.add_get(f"{endpoint}/admin", self._to_page)
-            router.add_get(f"{endpoint}/admin/{{file:[^/]*}}", self._page)
+        router.add_get(f"{endpoint}/admin", self._to_page)
+        router.add_get(f"{endpoint}/admin/{{file:[^/]*}}", self._page)
         router.add_get(f"{endpoint}/{{id}}/log", self._log)
 
     async def describe(self) -> dict[str, Any]:
@@ -92,12 +89,14 @@ class Administration:
         return web.Response(text=self._launcher.log_of(session), headers=PRIVATE)
 
     async def _to_page(self, request: web.Request) -> web.StreamResponse:
+        if not self._access.has_admin:
+            raise web.HTTPNotFound
         # Relative, so that it holds below any path that a proxy puts before it.
         raise web.HTTPFound("admin/")
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         name = FILES.get(request.match_info["file"])
-        if name is None:
+        if name is None or not self._access.has_admin:
             raise web.HTTPNotFound
         return web.FileResponse(PAGE / name, headers=HEADERS)
 

@@ -9,7 +9,7 @@ import logging
 import logging.handlers
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from wslink.launcher.spawners.base import find_spawners
 from wslink.launcher.validation import load, missing_programs, warnings
 from wslink.launcher.variables import postable
 from wslink.logs import FORMATS, JsonFormatter
+
+logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 LOG_SIZE, LOG_COUNT = 10 * 2**20, 3
 """Bytes of launcherLog.log, at most, and how many older ones are kept beside it."""
@@ -43,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 2
             say(summary)
             return 0
-        run(configuration, arguments.debug, arguments.log_format)
+        run(configuration, arguments.debug, arguments.log_format, lambda: _read_again(arguments.config))
     except ConfigurationError as error:
         complain(str(error))
         return 2
@@ -53,11 +55,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(configuration: Configuration, debug: bool = False, log_format: str = "text") -> None:
-    """Serve until SIGINT or SIGTERM. Raises UsageError, and OSError if the address cannot be had."""
+def run(
+    configuration: Configuration,
+    debug: bool = False,
+    log_format: str = "text",
+    read_again: Callable[[], Configuration] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        configuration: what to serve.
+        debug: whether to log debugging messages, to stdout too.
+        log_format: one of `wslink.logs.FORMATS`.
+        read_again: reads the configuration at SIGHUP; it stays as it is where there is nothing to read.
+
+    Raises:
+        UsageError: if a setting cannot be followed.
+        OSError: if the address cannot be had.
+    """
     service = Service(Launcher(configuration))
     _log_to(Path(configuration.settings.log_dir) / "launcherLog.log", debug, log_format)
-    asyncio.run(serve(service.application(), configuration.settings.host, configuration.settings.port, _hung_up))
+
+    def hung_up() -> None:
+        _reload(service, read_again or (lambda: configuration))
+
+    asyncio.run(serve(service.application(), configuration.settings.host, configuration.settings.port, hung_up))
 
 
 def _log_to(path: Path, debug: bool, log_format: str) -> None:
@@ -82,11 +104,26 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
         return TextIOWrapper(os.fdopen(descriptor, "ab"), encoding="utf-8", errors="backslashreplace")
 
 
-def _hung_up() -> None:
-    """At SIGHUP: sessions go on, and so does what watches them."""
-    logging.getLogger("wslink.launcher").info(
-        "SIGHUP: token files are read again whenever they change; a changed configuration needs a restart"
-    )
+def _read_again(path: str) -> Configuration:
+    """The configuration as its file says now; what means nothing in it is logged. Raises ConfigurationError."""
+    configuration = with_environment(load(path))
+    for sentence in [*warnings(path), *missing_programs(path)]:
+        logger.warning("%s", sentence)
+    return configuration
+
+
+def _reload(service: Service, read_again: Callable[[], Configuration]) -> None:
+    """At SIGHUP: follow what the configuration says now. Sessions go on, also where it is wrong."""
+    try:
+        late = service.reload(read_again())
+    except (ConfigurationError, UsageError) as error:
+        logger.error("SIGHUP: the configuration is wrong, what was read before stays valid: %s", error)
+    except Exception:  # of a spawner or an authenticator that the configuration names
+        logger.exception("SIGHUP: the configuration cannot be followed, what was read before stays valid")
+    else:
+        if late:
+            logger.warning("SIGHUP: these settings need a restart, and stay as they were: %s", ", ".join(late))
+        logger.info("SIGHUP: the configuration and the files that it names were read again")
 
 
 def _summary(configuration: Configuration) -> str:

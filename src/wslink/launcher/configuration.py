@@ -53,6 +53,7 @@ class Limits(Struct, frozen=True):
     cpu_seconds: Count = 0
     open_files: Count = 0
     processes: Count = 0
+    nice: Annotated[int, Meta(ge=0, le=19, description="a whole number from 0 to 19: it gets less of the CPU")] = 0
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -101,6 +102,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     idle_timeout: Annotated[
         float, Meta(ge=0, description="seconds without connections after which a session ends; 0 for never")
     ] = 0
+    max_age: Annotated[float, Meta(ge=0, description="seconds after which a session ends in any case; 0 for never")] = 0
     stop_grace: Annotated[
         float, Meta(ge=0, description="seconds between an interrupt, a request to end and a kill")
     ] = 1
@@ -110,6 +112,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_limit: Annotated[
         int, Meta(ge=0, description="bytes of one session's log, of which the end is kept; 0 for any number")
     ] = 16 * 2**20
+    log_parts: Annotated[
+        int, Meta(ge=0, le=100, description="older parts of one session's log to keep, each at most log_limit bytes")
+    ] = 0
     keep_logs: Annotated[
         float,
         Meta(ge=0, description="seconds that a log stays after its last line; 0: it goes with its session"),
@@ -138,6 +143,10 @@ class Application(Struct, frozen=True, kw_only=True):
     idle_timeout: Annotated[
         Annotated[float, Meta(ge=0)] | None,
         Meta(description="idle_timeout of its sessions, instead of the configuration's"),
+    ] = None
+    max_age: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="max_age of its sessions, instead of the configuration's"),
     ] = None
     limits: Annotated[Limits, Meta(description="an object of what its processes may use")] = Limits()
     spawner: Annotated[

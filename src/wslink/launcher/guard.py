@@ -32,8 +32,12 @@ class Guard:
     """
 
     def __init__(self, settings: Settings, access: Access) -> None:
-        self._settings = settings
         self._access = access
+        self.change(settings)
+
+    def change(self, settings: Settings) -> None:
+        """Follow other settings from now on."""
+        self._settings = settings
         self._hosts = _own_names(settings)
 
     @web.middleware

@@ -10,20 +10,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wslink.errors import NoResources, RequestRefused, StartFailed, UsageError
-from wslink.launcher.admission import StartRate
+from wslink.errors import NoResources, UsageError
+from wslink.launcher.admission import Admission
 from wslink.launcher.configuration import Configuration
 from wslink.launcher.log import tail
 from wslink.launcher.logs import Logs
 from wslink.launcher.mapping import ProxyFile
 from wslink.launcher.pool import Pool
 from wslink.launcher.ports import Address, Ports, nobody_listens
-from wslink.launcher.readiness import Waits, until_ready
+from wslink.launcher.readiness import Waits
+from wslink.launcher.reloading import outdated
 from wslink.launcher.session import Session, State
-from wslink.launcher.spawners.base import LaunchSpec, find_spawner, find_spawners
-from wslink.launcher.specs import log_file, new_session, new_spec, secret_file, write_secret
+from wslink.launcher.spawners.base import LaunchSpec, find_spawner
+from wslink.launcher.specs import log_file, secret_file
+from wslink.launcher.starting import Starter
 from wslink.launcher.store import Store
-from wslink.launcher.variables import accept
 from wslink.launcher.watching import Watcher
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
@@ -33,7 +34,7 @@ class Launcher:
     """Starts sessions, watches them and ends them. All methods belong to one event loop's thread.
 
     Args:
-        configuration: what to start, and how.
+        configuration: what to start, and how. `reload` replaces it.
 
     Attributes:
         sessions: those that hold a port, by id; starting and stopping ones too.
@@ -48,16 +49,13 @@ class Launcher:
         self.configuration = configuration
         self.sessions: dict[str, Session] = {}
         self.on_started: list[Callable[[Session, BaseException | None], None]] = []
-        self._spawners = find_spawners(configuration)
         self._ports = Ports(configuration.resources, nobody_listens)
-        self._rate = StartRate(settings.starts_per_minute)
+        self._admission = Admission(settings, self.sessions)
         self._proxy_file = ProxyFile(settings.proxy_file)
-        wanted = {name: app.pool for name, app in configuration.apps.items()}
-        self._pool = Pool(wanted, self.sessions, self._start_standby)
+        self._pool = Pool(configuration.apps, self.sessions, self._start_standby)
         self._ends: dict[str, asyncio.Task[None]] = {}
         self._watcher = Watcher(configuration, self.sessions, self.stop, self._each_second)
-        limit, keep = settings.log_limit, settings.keep_logs
-        self._logs = Logs(Path(settings.log_dir), limit, keep, self.sessions.keys)
+        self._logs = Logs(settings, self.sessions.keys)
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
         try:
@@ -65,6 +63,11 @@ class Launcher:
         except OSError as error:
             raise UsageError(f"log_dir cannot be made: {error}") from error
         self._store = Store(Path(settings.state_file or Path(settings.log_dir) / "launcher.sqlite"))
+        try:
+            self._starter = Starter(configuration, self._store)
+        except UsageError:
+            self._store.close()
+            raise
 
     # Life of the launcher ---------------------------------------------------
 
@@ -82,6 +85,22 @@ class Launcher:
             raise UsageError(f"proxy_file cannot be written: {error}") from error
         self._pool.fill()
         self._tasks = [asyncio.create_task(one.watch()) for one in (self._watcher, self._logs)]
+
+    def reload(self, configuration: Configuration) -> None:
+        """Follow another configuration from now on. Sessions that there are stay as they are, and so do starts that
+        have begun; those that wait for a client are replaced where they would be started differently now.
+
+        Raises:
+            UsageError: as the constructor does; then nothing has changed.
+        """
+        starter = Starter(configuration, self._store)
+        old, self.configuration, self._starter = self.configuration, configuration, starter
+        self._admission.change(configuration.settings)
+        self._ports.change(configuration.resources)
+        self._logs.change(configuration.settings)
+        self._watcher.configuration = configuration
+        for standby in self._pool.change(configuration.apps, outdated(old, configuration)):
+            self._watcher.stop_soon(standby, "its application was configured anew")
 
     async def close(self) -> None:
         """End every session, unless `keep_sessions` is set; starting ones anyway."""
@@ -115,15 +134,13 @@ class Launcher:
             NoResources: if every port is taken.
             StartFailed: if it ends before it is ready, or is not ready in time. Nothing of it is left then.
         """
-        app = self.configuration.apps.get(application)
-        if app is None:
-            raise RequestRefused("There is no such application.")
-        accepted = accept(self.configuration, app, posted)
-        self._check_client(client)
+        starter = self._starter
+        accepted = starter.accept(application, posted)
+        self._admission.admit(client)
         session = self._pool.take(application)
         if session is None:
-            session = await self._lease(application, accepted, client)
-            await self._start_or_clear(session, waits)
+            session = await self._lease(starter, application, accepted, client)
+            await self._start_or_clear(starter, session, waits)
         else:
             self._hand_over(session, client)
         self._log_start(session)
@@ -159,7 +176,7 @@ class Launcher:
 
     # Inside -----------------------------------------------------------------
 
-    async def _lease(self, application: str, accepted: Mapping[str, str], client: str) -> Session:
+    async def _lease(self, starter: Starter, application: str, accepted: Mapping[str, str], client: str) -> Session:
         """A session that holds a port. One that waits for a client gives way to one that has a client."""
         lease = None if self._closing else self._ports.take()
         surplus = self._pool.surplus() if lease is None and not self._closing else None
@@ -168,16 +185,17 @@ class Launcher:
             lease = self._ports.take()
         if lease is None:
             raise NoResources("All the resources are currently taken")
-        session = new_session(self.configuration, application, accepted, client, lease)
+        session = starter.make(application, accepted, client, lease)
         self.sessions[session.id] = session
         return session
 
     async def _start_standby(self, application: str) -> Session:
         if self._closing or not self._ports.free:
             raise NoResources("All the resources are currently taken")
-        session = await self._lease(application, {}, "")
+        starter = self._starter
+        session = await self._lease(starter, application, {}, "")
         session.standby = True
-        await self._start_or_clear(session, lambda _: None)
+        await self._start_or_clear(starter, session, lambda _: None)
         return session
 
     def _log_start(self, session: Session) -> None:
@@ -193,41 +211,16 @@ class Launcher:
         self._tell(session, None)
         self._pool.fill()
 
-    async def _start_or_clear(self, session: Session, waits: Waits) -> None:
+    async def _start_or_clear(self, starter: Starter, session: Session, waits: Waits) -> None:
         try:
-            await self._start(session, waits)
+            await starter.start(session, waits)
+            self._publish()
         except BaseException as error:
             self._tell(session, error)
             # Also where the launch is cancelled: whatever happens, the port and the processes do not stay behind.
             await asyncio.shield(self.stop(session.id, getattr(error, "message", "it was given up")))
             raise
         self._tell(session, None)
-
-    def _check_client(self, client: str) -> None:
-        limit = self.configuration.settings.sessions_per_client
-        if client and limit and sum(one.client == client for one in self.sessions.values()) >= limit:
-            raise RequestRefused(f"sessions_per_client ({limit}) is reached", 429)
-        self._rate.count(client)
-
-    async def _start(self, session: Session, waits: Waits) -> None:
-        app = self.configuration.apps[session.application]
-        spec = new_spec(self.configuration, session)
-        try:
-            write_secret(self.configuration, session)
-        except OSError as error:
-            raise StartFailed(f"The session's secret cannot be written: {error.strerror}.") from error
-        session.spawner = self._spawners[session.application](spec)
-        # Before and after: a launcher that is killed in between still finds the processes, by the spec's id.
-        self._store.put(session.id, session.record())
-        session.starting = asyncio.create_task(session.spawner.start())
-        await asyncio.shield(session.starting)
-        self._store.put(session.id, session.record())
-        await until_ready(session, app.ready_line, spec.log, self.configuration.settings.timeout, waits)
-        if not session.move(State.READY):
-            raise StartFailed(f"The session was stopped: {session.reason}.")
-        session.used = time.monotonic()
-        self._store.put(session.id, session.record())
-        self._publish()
 
     async def _end(self, session: Session) -> None:
         """Stop the processes, then give back what the session held, also where stopping fails."""

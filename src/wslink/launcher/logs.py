@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from wslink.launcher.configuration import Settings
+
 logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 INTERVAL, QUICK = 0.1, 0.02
@@ -19,7 +21,7 @@ PURGE_INTERVAL = 60.0
 """Seconds between two looks at which logs are old."""
 MOST_KEPT = 1000
 """Logs of sessions that have ended, at most; the oldest go first."""
-_NAME = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}[.]txt")
+_NAME = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}([.][1-9][0-9]*)?[.]txt")
 _CUT = b"[the launcher has left out %d bytes here: log_limit]\n"
 
 
@@ -27,17 +29,18 @@ class Logs:
     """Bounds the logs in a directory.
 
     Args:
-        directory: where they are, named by the ids of sessions.
-        limit: bytes of one log; of a longer one, the end is kept. 0 for no bound.
-        keep: seconds that a log stays after its session has written for the last time.
+        settings: `log_dir`, where they are, named by the ids of sessions; `log_limit`, `log_parts` and `keep_logs`.
         current: the ids of the sessions that there are.
     """
 
-    def __init__(self, directory: Path, limit: int, keep: float, current: Callable[[], Collection[str]]) -> None:
-        self._directory = directory
-        self._limit = limit
-        self._keep = keep
+    def __init__(self, settings: Settings, current: Callable[[], Collection[str]]) -> None:
+        self._directory = Path(settings.log_dir)
         self._current = current
+        self.change(settings)
+
+    def change(self, settings: Settings) -> None:
+        """Keep to other bounds from now on. The directory stays."""
+        self._limit, self._parts, self._keep = settings.log_limit, settings.log_parts, settings.keep_logs
 
     async def watch(self) -> None:
         """Keep to the bounds until cancelled. The file system may be slow: it is asked in a thread."""
@@ -57,7 +60,9 @@ class Logs:
     def ended(self, session_id: str) -> None:
         """Remove the log of a session that has ended, where none are kept."""
         if not self._keep:
-            _remove(self._directory / f"{session_id}.txt")
+            log = self._directory / f"{session_id}.txt"
+            for path in (log, *(part_of(log, number) for number in range(1, self._parts + 1))):
+                _remove(path)
 
     def _bound(self, current: frozenset[str]) -> bool:
         """Cut the logs that are too long; whether there was one."""
@@ -66,7 +71,7 @@ class Logs:
             with contextlib.suppress(OSError):
                 path = self._directory / f"{session_id}.txt"
                 if path.stat().st_size > self._limit:
-                    cut_log(path, self._limit // 2)
+                    rotate(path, self._limit, self._parts)
                     cut = True
         return cut
 
@@ -75,7 +80,7 @@ class Logs:
         found = []
         with os.scandir(self._directory) as entries:
             for entry in entries:
-                if _NAME.fullmatch(entry.name) and entry.name[:-4] not in current:
+                if _NAME.fullmatch(entry.name) and entry.name.partition(".")[0] not in current:
                     with contextlib.suppress(OSError):
                         found.append((entry.stat().st_mtime, entry.path))
         oldest, surplus = time.time() - self._keep, len(found) - MOST_KEPT
@@ -93,17 +98,44 @@ def _remove(path: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def cut_log(path: Path, keep: int) -> None:
+def cut_log(path: Path, keep: int, part: Path | None = None, most: int = 0) -> None:
     """Shorten a log in place to its last `keep` bytes, from the begin of a line. Its writers append, and go on at the
-    new end; what they write meanwhile may be lost."""
-    with open(path, "r+b") as file:
+    new end; what they write meanwhile may be lost.
+
+    Args:
+        path: the log.
+        keep: bytes that stay in it.
+        part: a file that gets what is left out; nothing does unless given.
+        most: bytes of that file, at most; of more, the end.
+    """
+    with open(os.open(path, os.O_RDWR | os.O_APPEND), "r+b", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - keep))
-        end = file.read(keep)
-        file.truncate(0)
-    whole = end.partition(b"\n")[2] or end
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
-    try:
-        os.write(descriptor, _CUT % (size - len(whole)) + whole)
-    finally:
-        os.close(descriptor)
+        start = file.seek(max(0, size - keep))
+        line = file.read(keep).find(b"\n") + 1
+        cut = start + line if start + line < size else start
+        if part is not None:
+            file.seek(max(0, cut - most))
+            _write_private(part, file.read(min(most, cut)))
+        file.seek(cut)
+        kept = _CUT % cut + file.read(keep)
+        os.ftruncate(file.fileno(), 0)
+        file.write(kept)  # at once: writers do not wait
+
+
+def part_of(path: Path, number: int) -> Path:
+    """The file that holds an older part of a log; 1 is the newest."""
+    return path.with_suffix(f".{number}{path.suffix}")
+
+
+def rotate(path: Path, limit: int, parts: int) -> None:
+    """Halve a log that is longer than `limit` bytes, and keep what is left out in the first of its parts, which become
+    `parts` at most: the oldest goes."""
+    for number in range(parts - 1, 0, -1):
+        with contextlib.suppress(FileNotFoundError):
+            part_of(path, number).replace(part_of(path, number + 1))
+    cut_log(path, limit // 2, part_of(path, 1) if parts else None, limit)
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from wslink.errors import LaunchError
+from wslink.launcher.configuration import Application
 from wslink.launcher.session import Session, State
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
@@ -20,15 +22,18 @@ class Pool:
     """Keeps sessions ready that nobody has yet: standbys.
 
     Args:
-        wanted: how many, by application.
+        apps: the applications, by name; each says how many.
         sessions: the launcher's; its own are those that are `standby`.
         start: starts a standby of an application.
     """
 
     def __init__(
-        self, wanted: Mapping[str, int], sessions: Mapping[str, Session], start: Callable[[str], Awaitable[Session]]
+        self,
+        apps: Mapping[str, Application],
+        sessions: Mapping[str, Session],
+        start: Callable[[str], Awaitable[Session]],
     ) -> None:
-        self._wanted = {name: count for name, count in wanted.items() if count}
+        self._wanted = _wanted(apps)
         self._sessions = sessions
         self._start = start
         self._not_before = 0.0
@@ -58,6 +63,27 @@ class Pool:
                 self._starts[task] = application
                 task.add_done_callback(self._starts.pop)
 
+    def change(self, apps: Mapping[str, Application], outdated: Collection[str]) -> list[Session]:
+        """Keep sessions of other applications ready from now on.
+
+        Args:
+            apps: the applications, by name.
+            outdated: those that are started differently now: starts of standbys that have begun are given up.
+
+        Returns:
+            Standbys to end: of these applications, and those that are too many now.
+        """
+        self._wanted, self._not_before = _wanted(apps), 0.0
+        for task, application in self._starts.items():
+            if application in outdated:
+                task.cancel()
+        ends, kept = [], Counter[str]()
+        for standby in self._standbys():
+            kept[standby.application] += 1
+            if standby.application in outdated or kept[standby.application] > self._wanted.get(standby.application, 0):
+                ends.append(standby)
+        return ends
+
     def close(self) -> None:
         """Start nothing any more."""
         self._wanted.clear()
@@ -73,3 +99,7 @@ class Pool:
         except LaunchError as error:
             self._not_before = time.monotonic() + BACKOFF
             logger.warning("no session of %s could be kept ready: %s", application, error.message)
+
+
+def _wanted(apps: Mapping[str, Application]) -> dict[str, int]:
+    return {name: app.pool for name, app in apps.items() if app.pool}

@@ -26,11 +26,23 @@ class Ports:
         self._usable = usable
         self._free: dict[str, list[int]] = {}
         self._taken: set[Address] = set()
+        self._foreign: set[Address] = set()  # taken ones that are not of the pool
+        self.change(resources)
+
+    def change(self, resources: Iterable[Resource]) -> None:
+        """Give out other ports from now on. Those that are taken stay so until they are given back."""
+        before, self._free = self._free, {}
+        pool: set[Address] = set()
         for resource in resources:
-            ports = self._free.setdefault(resource.host, [])
-            ports.extend(
-                port for port in range(resource.port_range[0], resource.port_range[1] + 1) if port not in ports
-            )
+            first, last = resource.port_range
+            pool.update((resource.host, port) for port in range(first, last + 1))
+            free = self._free.setdefault(resource.host, [])
+            # The order stays: the port that has been free for the longest time comes first.
+            known = [port for port in before.get(resource.host, ()) if first <= port <= last]
+            for port in dict.fromkeys((*known, *range(first, last + 1))):
+                if (resource.host, port) not in self._taken and port not in free:
+                    free.append(port)
+        self._foreign = self._taken - pool
 
     @property
     def free(self) -> int:
@@ -59,8 +71,9 @@ class Ports:
         """Return a port. A second time does nothing."""
         if address in self._taken:
             self._taken.remove(address)
-            if address[0] in self._free:
+            if address[0] in self._free and address not in self._foreign:
                 self._free[address[0]].append(address[1])
+            self._foreign.discard(address)
 
 
 def is_local(host: str) -> bool:

@@ -56,13 +56,17 @@ class SessionProxy:
 
     def __init__(self, launcher: Launcher, origins: Iterable[str], forwarding: Forwarding) -> None:
         self._launcher = launcher
-        self._origins = tuple(origins)
-        self._forwarding = forwarding
+        self.change(origins, forwarding)
         self._http: aiohttp.ClientSession | None = None
         self._usages: weakref.WeakSet[Usage] = weakref.WeakSet()
         self._route = f"{launcher.configuration.endpoint}/session"
         self._mapped = mapped_path(launcher.configuration.settings.session_url)
         self._public = public_path(launcher.configuration.settings.session_url, self._route)
+
+    def change(self, origins: Iterable[str], forwarding: Forwarding) -> None:
+        """Follow other settings from now on; connections that there are stay."""
+        self._origins = tuple(origins)
+        self._forwarding = forwarding
 
     def add_to(self, application: web.Application) -> None:
         application.router.add_route("*", f"{self._route}/{{id:[^/]+}}", self._add_slash)

@@ -21,10 +21,13 @@ class Watcher:
     """Looks at sessions every second.
 
     Args:
-        configuration: says how long they may be idle.
+        configuration: says how long they may last and be idle.
         sessions: the launcher's, by id.
         stop: stops one, for a reason.
         each_second: called after each look.
+
+    Attributes:
+        configuration: may be replaced by another.
     """
 
     def __init__(
@@ -34,7 +37,7 @@ class Watcher:
         stop: Callable[[str, str], Awaitable[None]],
         each_second: Callable[[], None],
     ) -> None:
-        self._configuration = configuration
+        self.configuration = configuration
         self._sessions = sessions
         self._stop = stop
         self._each_second = each_second
@@ -58,18 +61,30 @@ class Watcher:
         assert session.spawner is not None
         code = await session.spawner.poll()
         idle, allowed = time.monotonic() - session.used, self._idle_timeout(session)
+        age, oldest = time.time() - session.created, self._max_age(session)
         if code is not None:
-            self._stop_soon(session, f"its process ended with exit code {code}")
-        elif allowed and idle > allowed and not session.standby:
-            self._stop_soon(session, f"nobody used it for {idle:.0f} s")
+            self.stop_soon(session, f"its process ended with exit code {code}")
+        elif session.standby:
+            return  # its time begins when somebody gets it
+        elif oldest and age > oldest:
+            self.stop_soon(session, f"max_age ({oldest:g} s) is reached")
+        elif allowed and idle > allowed:
+            self.stop_soon(session, f"nobody used it for {idle:.0f} s")
 
     def _idle_timeout(self, session: Session) -> float:
         """Seconds without connections after which a session ends; 0 for never."""
-        app = self._configuration.apps.get(session.application)
+        app = self.configuration.apps.get(session.application)
         own = app.idle_timeout if app is not None else None
-        return self._configuration.settings.idle_timeout if own is None else own
+        return self.configuration.settings.idle_timeout if own is None else own
 
-    def _stop_soon(self, session: Session, reason: str) -> None:
+    def _max_age(self, session: Session) -> float:
+        """Seconds after which a session ends in any case; 0 for never."""
+        app = self.configuration.apps.get(session.application)
+        own = app.max_age if app is not None else None
+        return self.configuration.settings.max_age if own is None else own
+
+    def stop_soon(self, session: Session, reason: str) -> None:
+        """Stop a session, and do not wait for its end."""
         task = asyncio.ensure_future(self._stop(session.id, reason))
         self._stops.add(task)
         task.add_done_callback(self._stops.discard)

@@ -253,17 +253,20 @@ def _fields(kind: Hint) -> dict[str, Hint] | None:
 
 def bare(hint: Hint) -> Hint:
     """The hint of a key that is required or not."""
-    marks = (getattr(typing, "Required", None), getattr(typing, "NotRequired", None))
-    return typing.get_args(hint)[0] if origin_of(hint) in marks and typing.get_args(hint) else hint
+    return typing.get_args(hint)[0] if _mark_of(hint) else hint
+
+
+def _mark_of(hint: Hint) -> str:
+    """What is said of a key: Required, NotRequired or ReadOnly, of typing or typing_extensions; "" for nothing."""
+    mark = str(origin_of(hint)).rpartition(".")[2]
+    return mark if mark in ("Required", "NotRequired", "ReadOnly") else ""
 
 
 def required_keys(kind: Hint) -> frozenset[str]:
     """The keys that a TypedDict must have. Under `from __future__ import annotations` it does not know itself."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    optional, required = (
-        {name for name, hint in hints.items() if origin_of(hint) is not None and str(origin_of(hint)).endswith(mark)}
-        for mark in (".NotRequired", ".Required")
-    )
+    optional = {name for name, hint in hints.items() if _mark_of(hint) == "NotRequired"}
+    required = {name for name, hint in hints.items() if _mark_of(hint) == "Required"}
     return frozenset((kind.__required_keys__ - optional) | required)
 
 

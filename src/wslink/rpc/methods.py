@@ -16,7 +16,7 @@ from wslink.rpc.hints import checkable
 from wslink.rpc.interceptors import Function, Interceptor, compose
 from wslink.rpc.priority import Priority, lane_of
 from wslink.rpc.resolution import target_of
-from wslink.rpc.results import checking
+from wslink.rpc.results import checking, checking_items
 from wslink.rpc.schema import Signature
 from wslink.rpc.streaming import awaitable, streaming
 from wslink.rpc.suggest import Suggestions
@@ -114,9 +114,11 @@ class Method:
         """Check what it returns against its return hint, in debug mode, and put `interceptors` around it, in the place
         of those that this method put there before."""
         function = self._bare
-        if check_results and self.signature is not None and "return" in self.signature.hints and not self.streams:
+        if check_results and self.signature is not None and "return" in self.signature.hints:
             with contextlib.suppress(Unsupported):  # which was said when it was registered
-                function = checking(self.name, function, checkable(result_hint(self.signature)))
+                around = checking_items if self.streams else checking
+                hint = self.signature.item if self.streams else result_hint(self.signature)
+                function = around(self.name, function, checkable(hint))
         self.function = compose(self.name, function, interceptors)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from wslink.errors import UsageError
+from wslink.errors import NotSerializable, UsageError
 from wslink.rpc.arrays import NO_LENGTHS, dims
 from wslink.rpc.call import current_call
 from wslink.rpc.converters import Hint, convert
@@ -58,5 +58,26 @@ def checking(name: str, function: Function, hint: Hint) -> Function:
     def run(*args: Value, **kwargs: Value) -> Value:
         result = function(*args, **kwargs)
         return wait(result) if inspect.isawaitable(result) else look(result)
+
+    return run
+
+
+def checking_items(name: str, function: Function, hint: Hint) -> Function:
+    """`function`, which streams, and whose items are checked against `hint`."""
+
+    @functools.wraps(function)
+    async def run(*args: Value, **kwargs: Value) -> Value:
+        call = current_call.get()
+        lengths = call.lengths if call is not None else NO_LENGTHS
+
+        def look(item: Value) -> None:
+            try:
+                check(f"method {name!r} streamed", item, hint, lengths)
+            except UsageError as error:
+                raise NotSerializable(str(error)) from None
+
+        if call is not None and call.streams is not None:
+            call.streams.streams.outlets[None].check = look
+        return await function(*args, **kwargs)
 
     return run

@@ -52,12 +52,14 @@ class Outlet:
         sent: how many items were sent.
     """
 
-    __slots__ = ("_address", "_changed", "_credit", "_error", "_lane", "_most", "_port", "sent")
+    __slots__ = ("_address", "_changed", "_credit", "_error", "_lane", "_most", "_port", "check", "sent")
 
     def __init__(
         self, port: Port, address: tuple[str, int | None], credit: int, most: int, lane: int | None = None
     ) -> None:
         self.sent: int = 0
+        self.check: Callable[[Value], None] | None = None
+        """Raises NotSerializable for an item that is not what it should be, in debug mode."""
         self._port = port
         self._address = address
         self._credit = credit
@@ -102,6 +104,8 @@ class Outlet:
 
     def send(self, value: Value) -> None:
         """Send the next item. Raises NotSerializable."""
+        if self.check is not None:
+            self.check(value)
         id_, key = self._address
         items = (ITEM, id_, self.sent, value) if key is None else (ITEM, id_, self.sent, value, key)
         self._port.send_item(items, self._lane)

@@ -87,7 +87,7 @@ class App(Offering, Clientele, Sharing):
     ) -> None:
         if secret is not None and (not isinstance(secret, str) or not secret):
             raise TypeError("secret must be a string that is not empty, or None for a random one")
-        self.secret: str = secret or secrets.token_urlsafe(32)
+        self.secret: str = secret or workers.shared_secret() or secrets.token_urlsafe(32)
         self._pages_need_secret = secret is not None
         self._limits = limits
         hub = Hub(self, self._authenticate, limits or Limits(), features=features)
@@ -142,7 +142,7 @@ class App(Offering, Clientele, Sharing):
         options = self._configure(settings)
         self._pages_need_secret = self._pages_need_secret or not is_loopback(options.host)
         server = Server(self._hub, options, self.secret if self._pages_need_secret else None, self._observing)
-        self._observing.configure(options.metrics, self.secret)
+        self._observing.configure(options, self.secret)
         before, self._server = self._server, server
         try:
             await server.start()
@@ -211,7 +211,12 @@ class App(Offering, Clientele, Sharing):
 
     async def _run(self, settings: Settings) -> None:
         server = await self.serve(**settings)
-        say(f"wslink: serving on {server.url}")
+        if workers.is_supervised():
+            workers.report_ready(server.url, server.stop_soon)
+        else:
+            say(f"wslink: serving on {server.url}")
+        if inspector := self._observing.address(server.url):
+            say(f"wslink: inspector at {inspector}")
         try:
             await server.wait_closed()
         finally:

@@ -13,16 +13,22 @@ from wslink.errors import BrokerError, UsageError
 from wslink.logs import add_log_options, log_to_stderr
 from wslink.server.app import App
 from wslink.server.options import Options, Settings
+from wslink.server.supervisor import supervise
+from wslink.server.workers import is_supervised
 from wslink.settings import add_options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     arguments = vars(_parser().parse_args(argv))
+    workers = arguments.pop("workers")
     target = arguments.pop("app")
     level, format_ = arguments.pop("log_level"), arguments.pop("log_format")
     log_to_stderr("debug" if arguments.get("debug") else level, format_)
     try:
+        if workers > 1 and not is_supervised():
+            given = sys.argv[1:] if argv is None else list(argv)
+            return supervise(given, Options.from_environment(**arguments), workers)
         load(target).run(**cast(Settings, arguments))
     except (UsageError, OSError, BrokerError) as error:
         complain(f"wslink: {error}")
@@ -53,6 +59,9 @@ def load(target: str) -> App:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wslink serve", description="Serve an application.")
     parser.add_argument("app", help="module:attribute of an App, such as myproject.viewer:app")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes that serve it, on one port (docs/scale.md)"
+    )
     add_options(parser, Options)
     add_log_options(parser, "warning")
     return parser

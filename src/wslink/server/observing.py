@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from aiohttp import web
 from yarl import URL
@@ -12,11 +13,15 @@ from yarl import URL
 from wslink.errors import UsageError
 from wslink.hosts import is_loopback
 from wslink.hub.hub import Hub
+from wslink.server.options import Options
 
 if TYPE_CHECKING:
+    from wslink.observe.inspector import Inspector
     from wslink.observe.metrics import Metrics
+    from wslink.server.inspecting import Inspecting
 
 METRICS = "/metrics"
+INSPECTOR = "/wslink/inspect"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PROXIED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Real-IP")
 
@@ -32,26 +37,49 @@ class Observing:
         self._hub = hub
         self._secret = ""
         self._metrics: Metrics | None = None
+        self._inspector: Inspector | None = None
+        self._inspecting: Inspecting | None = None
 
-    def configure(self, metrics: bool, secret: str) -> None:
+    def configure(self, options: Options, secret: str) -> None:
         """Watch what settings ask for.
 
         Raises:
-            UsageError: for metrics where prometheus-client is not installed.
+            UsageError: for metrics where prometheus-client is not installed, and for an inspector of a server that
+                dials a relay, which nobody can ask for a page.
         """
         self._secret = secret
-        if metrics and self._metrics is None:
+        if options.metrics and self._metrics is None:
             from wslink.observe.metrics import Metrics
 
             try:
                 self._metrics = Metrics(self._hub)
             except ImportError as error:
                 raise UsageError(f"metrics need prometheus-client: pip install 'wslink[metrics]' ({error})") from error
+        if options.inspector and options.reverse_url:
+            raise UsageError("inspector: a server that dials a relay has no page")
+        self._inspecting = self._inspect() if options.inspector else None
+
+    def _inspect(self) -> Inspecting:
+        from wslink.observe.inspector import Inspector
+        from wslink.server.inspecting import Inspecting
+
+        if self._inspector is None:
+            self._inspector = Inspector(self._hub)
+        return Inspecting(self._hub, self._inspector, self._secret, INSPECTOR)
+
+    def address(self, url: str) -> str:
+        """Where the inspector is, of a server whose page is at `url`, with what opens it; "" where there is none."""
+        if self._inspecting is None:
+            return ""
+        page = URL(url).with_path(INSPECTOR).with_query(None)
+        return f"{page}#secret={quote(self._secret, safe='')}"  # what stands behind # is not sent
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes of what is watched."""
         if self._metrics is not None:
             application.router.add_get(METRICS, self._tell_metrics)
+        if self._inspecting is not None:
+            self._inspecting.add_to(application)
 
     async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
         if self._metrics is None or not self.may_watch(request.headers, request.remote):

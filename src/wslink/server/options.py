@@ -47,6 +47,7 @@ class Settings(AsgiSettings, total=False):
     loop: str
     application_thread: bool
     metrics: bool
+    inspector: bool
     ready_msg: str
     http_headers: str | PathLike[str]
     follow_symlinks: bool
@@ -124,6 +125,11 @@ class Options:
     metrics: bool = option(
         False, "serve /metrics to Prometheus, for programs of this machine and for the secret as a bearer token",
         flags=("--metrics",), env="WSLINK_METRICS",
+    )  # fmt: skip
+    inspector: bool = option(
+        False, "serve a page at /wslink/inspect that shows clients, topics, messages and calls, to those who know the "
+        "secret",
+        flags=("--inspector",), env="WSLINK_INSPECTOR",
     )  # fmt: skip
     ready_msg: str = option(
         READY_MSG,

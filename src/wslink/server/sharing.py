@@ -26,7 +26,8 @@ class Sharing:
     def authorize(self, authorizer: AuthorizerT) -> AuthorizerT:
         """Decorator: let `authorizer(client, action, name)` decide what a client may do.
 
-        It is called before every call (`action` is "call", `name` the method's), and for every topic that a client
+        It is called before every call (`action` is "call", `name` the method's, such as "wslink.describe", which tells
+        all names, and "application.exit"), and for every topic that a client
         subscribes to ("subscribe"), those that its pattern stands for one by one. It returns True or False; for
         "subscribe" also a filter, and the client is sent what both that and its own let through. What it raises is
         logged and refuses. It cannot be async: what it needs to know belongs in `client.attributes`, which

@@ -1,11 +1,22 @@
-"""Whether an application is served by several processes, each of which has clients and topics of its own."""
+"""Whether an application is served by several processes, and what a worker owes to what supervises it."""
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
+import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from wslink.http.listen import INHERITED
+
+SOCKETS = INHERITED
+CONTROL = "WSLINK_WORKER_CONTROL"
+"""The variable with the descriptor of a socket to the supervisor: a worker sends its URL when it is ready, and stops
+when the other end is closed."""
+SECRET = "WSLINK_WORKERS_SECRET"  # noqa: S105 - its name
+"""The variable with the secret that workers have in common unless the application sets one."""
 
 WARNING = (
     "this App is served by several worker processes: what one publishes does not reach the clients of another%s. "
@@ -34,3 +45,28 @@ def _workers(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         if name in _FLAGS:
             text = value if separator else "".join(arguments[index + 1 : index + 2])
     return int(text) if text.isdecimal() else 0
+
+
+def shared_secret() -> str:
+    """The secret that the supervisor chose for all workers; "" without one."""
+    return os.environ.get(SECRET, "")
+
+
+def is_supervised() -> bool:
+    """Whether this process is a worker of a supervisor's."""
+    return CONTROL in os.environ
+
+
+def report_ready(url: str, stop: Callable[[], object]) -> None:
+    """Tell the supervisor that this worker serves, and `stop` when that is gone. In the running event loop."""
+    control = socket.socket(fileno=int(os.environ.pop(CONTROL)))
+    control.setblocking(False)
+    control.send(url.encode())
+    loop = asyncio.get_running_loop()
+
+    def closed() -> None:
+        loop.remove_reader(control)
+        control.close()
+        stop()
+
+    loop.add_reader(control, closed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 import msgspec
@@ -16,7 +16,7 @@ LAST_NUMBER = 2**32 - 1
 MessageT = TypeVar("MessageT")
 
 
-class Kept(msgspec.Struct, Generic[MessageT], frozen=True):
+class Kept(msgspec.Struct, Generic[MessageT], frozen=True, gc=False):
     """A message that is kept until the peer has it.
 
     Attributes:
@@ -73,15 +73,16 @@ class Unacknowledged(Generic[MessageT]):
         """The peer has all up to `received` but those `missing`. What was never sent changes nothing."""
         if received > self.last:
             return
-        for number in [number for number in self._held if number not in missing]:
-            self._drop(self._held.pop(number))
+        gone = [self._held.pop(number) for number in [number for number in self._held if number not in missing]]
+        all_kept = self._kept
         # Not by the first again and again: that looks at every place of one that was taken out before.
-        for number in list(itertools.takewhile(received.__ge__, self._kept)):
-            kept = self._kept.pop(number)
+        for number in list(itertools.takewhile(received.__ge__, all_kept)):
+            kept = all_kept.pop(number)
             if number in missing:
                 self._held[number] = kept
             else:
-                self._drop(kept)
+                gone.append(kept)
+        self._drop(gone)
 
     def replace(self, number: int, message: MessageT, size: int) -> None:
         """Send `message` under the number of one that is still kept, in its place."""
@@ -89,8 +90,10 @@ class Unacknowledged(Generic[MessageT]):
         self.size += size - store[number].size
         store[number] = msgspec.structs.replace(store[number], message=message, size=size)
 
-    def _drop(self, kept: Kept[MessageT]) -> None:
-        self.size -= kept.size
+    def _drop(self, gone: Iterable[Kept[MessageT]]) -> None:
+        """Count messages no more that are not kept any longer."""
+        for kept in gone:
+            self.size -= kept.size
 
 
 class Received:

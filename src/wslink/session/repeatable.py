@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 
 from wslink.session.entries import Entry
 from wslink.session.numbering import Kept, Unacknowledged
 from wslink.session.send_queue import OVERHEAD, Ledger, SendQueue
-from wslink.wire.chunks import ENDED, HEADER, HEADER_LENGTH
+from wslink.wire.chunks import ENDED, NUMBER_LENGTH, pack_number, renumbered
 from wslink.wire.frames import Frame, Message
 
 LOOK_AFTER = 64 * 1024
@@ -64,10 +64,10 @@ class Repeatable(Unacknowledged[Message]):
         if self.size > self._look_at:
             self._look()
         chunk = message.frames[0]
-        head, *rest = chunk.parts
-        header = HEADER.pack(number, 0, chunk.size - HEADER_LENGTH)
-        first = (header + head[HEADER_LENGTH:],) if type(head) is bytes else (header, memoryview(head)[HEADER_LENGTH:])
-        return (Frame(True, (*first, *rest), chunk.size, chunk.dense),)
+        parts = chunk.parts
+        if len(parts) == 1 and type(parts[0]) is bytes:
+            return (Frame(True, (pack_number(number) + parts[0][NUMBER_LENGTH:],), chunk.size, chunk.dense),)
+        return renumbered(message.frames, number)
 
     def begin(self, entry: Entry) -> int:
         """The number of a message that begins to be sent, which is kept."""
@@ -93,12 +93,13 @@ class Repeatable(Unacknowledged[Message]):
             self._look_at = min(self.size + LOOK_AFTER, self._limit)
             self._ledger.look()
 
-    def _drop(self, kept: Kept[Message]) -> None:
-        super()._drop(kept)
-        if kept.shared:
-            self._ledger.remove(kept.message)
-        else:
-            self._ledger.kept -= kept.size
+    def _drop(self, gone: Iterable[Kept[Message]]) -> None:
+        for kept in gone:
+            self.size -= kept.size
+            if kept.shared:
+                self._ledger.remove(kept.message)
+            else:
+                self._ledger.kept -= kept.size
 
     def replace(self, number: int, message: Message, size: int) -> None:
         kept = self._held.get(number) or self._kept[number]
@@ -111,8 +112,7 @@ class Repeatable(Unacknowledged[Message]):
 
     def give_up(self) -> None:
         """Keep nothing of what was sent so far: there is no return until the peer has acknowledged it (RES-4)."""
-        for _, kept in self:
-            self._drop(kept)
+        self._drop([kept for _, kept in self])
         self._kept.clear()
         self._held.clear()
         self._look_at = min(LOOK_AFTER, self._limit)

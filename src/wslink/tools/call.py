@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 
 from wslink.console import complain, say
-from wslink.errors import CallError, LinkError, PeerError, UsageError, WslinkError
+from wslink.errors import CallError, LinkError, PeerError, UsageError
 from wslink.tools.options import Target, add_options, target_of
-from wslink.tools.show import as_json
+from wslink.tools.show import as_json, as_line
 from wslink.wire.value import Value
 
 NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         args, kwargs = parse(arguments.arguments)
-        say(as_json(asyncio.run(_call(target_of(arguments), arguments.method, args, kwargs))))
+        perform = _stream if arguments.stream else _call
+        asyncio.run(perform(target_of(arguments), arguments.method, args, kwargs))
     except CallError as error:
         complain(f"wslink: {error}")
         if error.data is not None and not isinstance(error.data, str):
@@ -63,14 +64,18 @@ def value_of(text: str) -> Value:
         return text
 
 
-async def _call(target: Target, method: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+async def _stream(target: Target, method: str, args: list[Value], kwargs: dict[str, Value]) -> None:
+    async with target.connect() as link:
+        async for item in link.stream(method, *args, **kwargs):
+            say(as_line(item))
+
+
+async def _call(target: Target, method: str, args: list[Value], kwargs: dict[str, Value]) -> None:
     async with target.connect() as link:
         try:
-            return await asyncio.wait_for(link.call(method, *args, **kwargs), target.timeout)
+            say(as_json(await asyncio.wait_for(link.call(method, *args, **kwargs), target.timeout)))
         except asyncio.TimeoutError:
             raise LinkError(f"{method}: no response within {target.timeout:g} s") from None
-        except TypeError as error:
-            raise WslinkError(str(error)) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Arguments are JSON, or text where they are none: 315, altitude=30, name=rock, 'sizes=[1, 2]', '\"3\"'.",
     )
     add_options(parser)
+    parser.add_argument("--stream", action="store_true", help="print the items of a method that streams, one a line")
     parser.add_argument("method")
     parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="a value, or name=value")
     return parser

@@ -78,6 +78,11 @@ def as_json(value: Value) -> str:
     return json.dumps(_plain(value), ensure_ascii=False, indent=2)
 
 
+def as_line(value: Value) -> str:
+    """As `as_json`, in one line."""
+    return json.dumps(_plain(value), ensure_ascii=False)
+
+
 def _plain(value: Value) -> Value:
     if is_array(value) or isinstance(value, RawArray):
         return array(value)

@@ -12,7 +12,7 @@ from wslink.console import complain, say
 from wslink.errors import LinkError, PeerError, UsageError
 from wslink.tools.filters import parse
 from wslink.tools.options import Target, add_options, target_of
-from wslink.tools.show import as_json, line, size, weight
+from wslink.tools.show import as_line, line, size, weight
 from wslink.wire.value import Value
 
 
@@ -89,7 +89,7 @@ async def _take(subscription: ClientSubscription, rates: Rates, arguments: argpa
         async for payload in subscription:
             rates.add(payload)
             if arguments.json:
-                say(" ".join(as_json(payload).split("\n")))
+                say(as_line(payload))
             elif not arguments.quiet:
                 say(f"{monotonic() - rates.began:9.3f}  {size(weight(payload)):>8}  {line(payload)}")
             if rates.count == arguments.count:

@@ -6,7 +6,7 @@ import itertools
 import os
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from wslink.errors import LimitExceeded, ParseError, PeerError
@@ -18,7 +18,8 @@ PeerErrorT = TypeVar("PeerErrorT", bound=PeerError)
 
 HEADER = struct.Struct("<III")  # G2-2: message id, offset, total
 HEADER_LENGTH = HEADER.size
-_NUMBER = struct.Struct("<I")
+pack_number: Callable[[int], bytes] = struct.Struct("<I").pack
+NUMBER_LENGTH = 4
 
 SMALL_MESSAGE = 16 * 1024
 """Messages of up to this many bytes, header included, are one chunk that is made once for all receivers (LANE-1)."""
@@ -26,7 +27,10 @@ COPY_BELOW = 1024
 """Chunks of fewer bytes are copied out of their frame: that costs less than a view. No array in one needs its alignment
 (ARR-4)."""
 JOIN_BELOW = 4096
-"""Messages of fewer bytes are copied into one buffer: that costs less than to handle several."""
+"""Messages of fewer bytes are small without a look at their bounds."""
+FIT_BELOW = 64 * 1024
+"""Texts of fewer bytes are copied, so that they take no more memory than they have bytes. Of larger ones the room
+behind them is never touched, and costs nothing."""
 MAX_STRAY_CHUNKS = 4096
 """Chunks of a connection that may wait for an earlier one of their message (LIM-4)."""
 MIN_STRAY_CHUNKS = 128
@@ -64,9 +68,15 @@ def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool) -> Mes
     """
     size = HEADER_LENGTH + total
     if size > min(SMALL_MESSAGE, max_frame):
-        return Message((), size, Source(tuple(parts), total, dense, max_frame))
-    chunk = (HEADER.pack(next_message_id(), 0, total), *parts)
-    return Message((Frame(True, (b"".join(chunk),) if size < JOIN_BELOW else chunk, size, dense),), size)
+        return Message((), size, Source(tuple(map(_fitted, parts)), total, dense, max_frame))
+    chunk = b"".join((HEADER.pack(next_message_id(), 0, total), *parts))
+    return Message((Frame(True, (chunk,), size, dense),), size)
+
+
+def _fitted(part: Buffer) -> Buffer:
+    """`part` without the room that msgspec leaves behind what it has encoded, up to half as much again: a message may
+    be kept for long (RES-4)."""
+    return bytes(memoryview(part)) if type(part) is bytes and len(part) < FIT_BELOW else part
 
 
 class Cutter:
@@ -133,7 +143,7 @@ def renumbered(chunks: Sequence[Frame], number: int) -> Sequence[Frame]:
     if len(chunks) > 1 or not chunk.binary:
         return chunks
     head, *rest = chunk.parts
-    parts = (_NUMBER.pack(number), memoryview(head)[_NUMBER.size :], *rest)
+    parts = (pack_number(number), memoryview(head)[NUMBER_LENGTH:], *rest)
     return (Frame(True, parts, chunk.size, chunk.dense),)
 
 

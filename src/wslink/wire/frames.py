@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+# None of these is part of a cycle: the collector need not look at them (gc=False).
 Buffer = bytes | bytearray | memoryview
 
 
-class Frame(msgspec.Struct, frozen=True):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One WebSocket data frame.
 
     Attributes:
@@ -29,7 +30,7 @@ class Frame(msgspec.Struct, frozen=True):
         return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One encoded message.
 
     Attributes:
@@ -43,7 +44,7 @@ class Message(msgspec.Struct, frozen=True):
     source: Source | None = None
 
 
-class Source(msgspec.Struct, frozen=True):
+class Source(msgspec.Struct, frozen=True, gc=False):
     """A message before it is cut into chunks.
 
     Attributes:

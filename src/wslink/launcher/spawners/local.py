@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -113,6 +114,12 @@ class LocalSpawner(Spawner):
 
     def _limit(self, process: psutil.Process) -> None:
         limits = self.spec.limits
+        if limits.nice:
+            with contextlib.suppress(psutil.Error, OSError):
+                process.nice(limits.nice)
+            # Where Linux groups processes by their Unix session, the group's counts between sessions.
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{process.pid}/autogroup").write_text(str(limits.nice))
         wanted = {
             "RLIMIT_AS": limits.memory_mb * 2**20,
             "RLIMIT_CPU": limits.cpu_seconds,

@@ -1,0 +1,143 @@
+"""Measures publications from one worker to the clients of others, through a broker: python -m benchmarks.cluster redis
+
+Latency is from `publish` to the frame at a client of another worker. Throughput is in frames of 1 KiB at all clients,
+beside those of one process with as many clients per worker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from tests.cluster.servers import Server
+from tests.peers import Peer
+from tests.ports import free_port
+
+PROGRAM = """
+import asyncio, os, time
+from wslink import App
+app = App(secret="secret", broker=os.environ.get("TEST_BROKER", ""))
+topic = app.topic("bench.topic")
+
+@app.method("bench.run")
+async def run(count: int, size: int, pause: float = 0.0) -> float:
+    payload, began = b"x" * size, time.monotonic()
+    for number in range(count):
+        topic.publish({"at": time.time(), "data": payload})
+        if pause or number % 20 == 0:
+            await asyncio.sleep(pause)
+    return time.monotonic() - began
+"""
+HELLO = {"secret": "secret", "features": ["subscribe"]}
+
+
+def serve(folder: Path, broker: str) -> tuple[subprocess.Popen[bytes], int]:
+    port = free_port()
+    command = [sys.executable, "-m", "wslink", "serve", "program:app", "--host", "127.0.0.1", "--port", str(port)]
+    environment = {**os.environ, "TEST_BROKER": broker, "WSLINK_WS_COMPRESS": "0"}
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL), port
+
+
+async def peer(port: int) -> Peer:
+    for attempt in range(200):
+        try:
+            opened = await Peer.open(f"ws://127.0.0.1:{port}/ws")
+            break
+        except (aiohttp.ClientError, OSError):
+            if attempt == 199:
+                raise
+            await asyncio.sleep(0.1)
+    await opened.hello(**HELLO)
+    return opened
+
+
+def following(port: int, count: int, frames: int, ready: Any, done: Any) -> None:
+    async def run() -> None:
+        peers = [await peer(port) for _ in range(count)]
+        for one in peers:
+            await one.subscribe(1, "bench.topic")
+        ready.release()
+
+        async def read(one: Peer) -> None:
+            for _ in range(frames):
+                await one.socket.receive()
+
+        await asyncio.gather(*map(read, peers))
+        done.put(time.monotonic())
+        for one in peers:
+            await one.close()
+
+    asyncio.run(run())
+
+
+async def throughput(ports: list[int], publisher: int, clients: int, frames: int) -> float:
+    """Frames per second at all clients."""
+    ready, done = multiprocessing.Semaphore(0), multiprocessing.Queue()
+    loads = [
+        multiprocessing.Process(target=following, args=(port, clients, frames, ready, done), daemon=True)
+        for port in ports
+    ]
+    for load in loads:
+        load.start()
+    for _ in loads:
+        await asyncio.to_thread(ready.acquire)
+    source = await peer(publisher)
+    began = time.monotonic()
+    await source.call("bench.run", frames, 1024)
+    ended = max([await asyncio.to_thread(done.get) for _ in loads])
+    await source.close()
+    return len(ports) * clients * frames / (ended - began)
+
+
+async def latency(near: int, far: int, count: int) -> list[float]:
+    source, target = await peer(near), await peer(far)
+    await target.subscribe(1, "bench.topic")
+    running = asyncio.create_task(source.call("bench.run", count, 1024, 0.01))
+    took = []
+    for _ in range(count):
+        message = await target.receive()
+        took.append(time.time() - message["result"]["at"])
+    await running
+    await source.close()
+    await target.close()
+    return sorted(took)
+
+
+async def measure(kind: str, clients: int, frames: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "program.py").write_text(PROGRAM)
+        broker = Server(kind, folder)
+        workers = [serve(folder, broker.url) for _ in range(4)]
+        alone = serve(folder, "")
+        try:
+            ports = [port for _, port in workers]
+            took = await latency(ports[0], ports[1], 500)
+            print(f"{kind}: latency p50 {took[250] * 1000:.2f} ms, p99 {took[494] * 1000:.2f} ms")
+            one = await throughput([alone[1]], alone[1], clients, frames)
+            print(f"one process, {clients} clients: {one:,.0f} frames/s")
+            three = await throughput(ports[1:], ports[0], clients, frames)
+            print(f"{kind}: 3 workers with {clients} clients each, of a fourth: {three:,.0f} frames/s in all")
+        finally:
+            for process, _ in (*workers, alone):
+                process.kill()
+                process.wait()
+            broker.stop()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=("redis", "nats"))
+    parser.add_argument("--clients", type=int, default=333, help="per worker")
+    parser.add_argument("--frames", type=int, default=200)
+    given = parser.parse_args()
+    asyncio.run(measure(given.kind, given.clients, given.frames))

@@ -1,0 +1,37 @@
+"""Who may do what at a launcher, as one configuration says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wslink.errors import UsageError
+from wslink.http.tokens import token_file
+from wslink.launcher.authentication import Authenticator, Network, find_authenticator, networks
+from wslink.launcher.configuration import Settings
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What settings say of who may come in. Files have been read; they are read again when they change.
+
+    Attributes:
+        authenticate: the user of a request; None where everybody may come in.
+        admin_token: returns the administrator's token; empty where nobody is.
+        proxies: whose `X-Forwarded-For` is believed.
+    """
+
+    authenticate: Authenticator | None
+    admin_token: Callable[[], str]
+    proxies: list[Network]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Policy:
+        """Raises UsageError if a setting cannot be followed."""
+        try:
+            proxies = networks(settings.trusted_proxies)
+        except ValueError as error:
+            raise UsageError(f"configuration.trusted_proxies: {error}") from error
+        token = token_file("configuration.admin_token_file", settings.admin_token_file)
+        authenticate = find_authenticator(settings.authentication, settings.trusted_proxies)
+        return cls(authenticate, lambda: token.value, proxies)

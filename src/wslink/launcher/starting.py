@@ -1,0 +1,70 @@
+"""Starting a session, as one configuration says: a start that has begun goes on by that one when another is read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from wslink.errors import RequestRefused, StartFailed
+from wslink.launcher.configuration import Configuration
+from wslink.launcher.ports import Address
+from wslink.launcher.readiness import Waits, until_ready
+from wslink.launcher.session import Session, State
+from wslink.launcher.spawners.base import find_spawners
+from wslink.launcher.specs import new_session, new_spec, write_secret
+from wslink.launcher.store import Store
+from wslink.launcher.variables import accept
+
+
+class Starter:
+    """Makes sessions and starts their processes.
+
+    Args:
+        configuration: what to start, and how.
+        store: keeps what a restarted launcher needs.
+
+    Raises:
+        UsageError: if an application names no spawner, or its options are wrong.
+    """
+
+    def __init__(self, configuration: Configuration, store: Store) -> None:
+        self._configuration = configuration
+        self._store = store
+        self._spawners = find_spawners(configuration)
+
+    def accept(self, application: str, posted: Mapping[str, Any]) -> dict[str, str]:
+        """What counts of a client's values. Raises RequestRefused."""
+        app = self._configuration.apps.get(application)
+        if app is None:
+            raise RequestRefused("There is no such application.")
+        return accept(self._configuration, app, posted)
+
+    def make(self, application: str, accepted: Mapping[str, str], client: str, lease: Address) -> Session:
+        """A session that has not been started."""
+        return new_session(self._configuration, application, accepted, client, lease)
+
+    async def start(self, session: Session, waits: Waits) -> None:
+        """Start a session's processes, and return when it is ready.
+
+        Raises:
+            StartFailed: if it ends before, is not ready in time, or is stopped meanwhile.
+        """
+        app = self._configuration.apps[session.application]
+        spec = new_spec(self._configuration, session)
+        try:
+            write_secret(self._configuration, session)
+        except OSError as error:
+            raise StartFailed(f"The session's secret cannot be written: {error.strerror}.") from error
+        session.spawner = self._spawners[session.application](spec)
+        # Before and after: a launcher that is killed in between still finds the processes, by the spec's id.
+        self._store.put(session.id, session.record())
+        session.starting = asyncio.create_task(session.spawner.start())
+        await asyncio.shield(session.starting)
+        self._store.put(session.id, session.record())
+        await until_ready(session, app.ready_line, spec.log, self._configuration.settings.timeout, waits)
+        if not session.move(State.READY):
+            raise StartFailed(f"The session was stopped: {session.reason}.")
+        session.used = time.monotonic()
+        self._store.put(session.id, session.record())

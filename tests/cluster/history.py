@@ -1,0 +1,270 @@
+"""Checks what docs/scale.md promises while workers are killed and the broker fails; see `main`.
+
+What a client gets of one publisher within one session has to be every number from the first one that it gets on, once
+and in order. When all is well again, every worker has to know the same clients, and every client the newest value of
+each key.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.cluster.servers import Server
+from tests.peers import Peer
+from tests.ports import free_port
+
+PROGRAM = """
+import os, itertools
+from wslink import App, Call
+app = App(secret="secret", broker=os.environ["TEST_BROKER"])
+topic = app.topic("test.topic")
+state = app.topic("test.state", delivery="latest", retain=True)
+numbers = itertools.count()
+
+@app.method("test.burst")
+def burst(count: int) -> int:
+    for _ in range(count):
+        topic.publish([os.getpid(), next(numbers)])
+    return count
+
+@app.method("test.set")
+def set_(key: str, value: int) -> int:
+    return state.publish([key, value], key=key)
+
+@app.method("test.clients")
+def clients() -> list[str]:
+    return sorted(app.clients)
+"""
+HELLO = {"secret": "secret", "features": ["subscribe"]}
+FAULTS = ("kill", "trim", "restart", "pause")
+
+
+class Broken(AssertionError):
+    """A promise was not kept."""
+
+
+class Worker:
+    """A process that serves the program, and is started again after a kill."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._url = url
+        self.process: subprocess.Popen[bytes]
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "wslink", "serve", "program:app", "--host", "127.0.0.1"]
+        with (self._folder / f"{self.port}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--port", str(self.port)],
+                cwd=self._folder,
+                env={**os.environ, "TEST_BROKER": self._url},
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+class Viewer:
+    """A client of one worker, which connects again whenever its connection ends, and checks what it gets."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.peer: Peer | None = None
+        self.last: dict[int, int] = {}
+        self.values: dict[str, int] = {}
+        self.count = 0
+        self.sessions = 0
+        self.codes: Counter[int | None] = Counter()
+        self.broken = ""
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while not self.broken:
+            with contextlib.suppress(Exception):
+                await self._follow()
+            await asyncio.sleep(0.1)
+
+    async def _follow(self) -> None:
+        peer = await Peer.open(f"ws://127.0.0.1:{self.worker.port}/ws")
+        async with peer:
+            await peer.hello(**HELLO)
+            await peer.subscribe(1, "test.topic")
+            await peer.subscribe(2, "test.state")
+            self.last.clear()
+            self.sessions += 1
+            self.peer = peer
+            try:
+                while True:
+                    message = peer.publications.popleft() if peer.publications else await peer._next()
+                    self._take(message)
+            finally:
+                self.peer = None
+                self.codes[peer.socket.close_code] += 1
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["id"].startswith("publish:test.state"):
+            key, value = message["result"]
+            self.values[key] = value
+            return
+        publisher, number = message["result"]
+        before = self.last.get(publisher, number - 1)
+        if number != before + 1:
+            self.broken = f"after {before} of publisher {publisher} came {number}"
+        self.last[publisher] = number
+        self.count += 1
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+
+async def ask(worker: Worker, method: str, *args: Any) -> Any:
+    """What a worker responds; None where it cannot be reached."""
+    try:
+        async with await Peer.open(f"ws://127.0.0.1:{worker.port}/ws") as peer:
+            await peer.hello(**HELLO)
+            return (await peer.call(method, *args)).get("result")
+    except Exception:
+        return None
+
+
+class History:
+    """A run: workers, their viewers, and a broker."""
+
+    def __init__(self, kind: str, folder: Path, viewers: int, seed: int) -> None:
+        (folder / "program.py").write_text(PROGRAM)
+        self.broker = Server(kind, folder)
+        self.choose = random.Random(seed)
+        self.workers = [Worker(folder, self.broker.url) for _ in range(3)]
+        self.viewers = [Viewer(self.workers[number % 3]) for number in range(viewers)]
+        self.newest: dict[str, int] = {}
+        self.faults: Counter[str] = Counter()
+        self.published = 0
+
+    async def settle(self, timeout: float = 30) -> None:
+        """Wait until everything is as it should be. Raises Broken."""
+        deadline = time.monotonic() + timeout
+        why = ""
+        while True:
+            broken = next((viewer.broken for viewer in self.viewers if viewer.broken), "")
+            if broken:
+                raise Broken(broken)
+            why = await self._wrong()
+            if not why:
+                return
+            if time.monotonic() > deadline:
+                raise Broken(f"still after {timeout:g} s: {why}")
+            await asyncio.sleep(0.2)
+
+    async def _wrong(self) -> str:
+        if not all(viewer.peer is not None for viewer in self.viewers):
+            return "not every client is connected"
+        for key, value in self.newest.items():
+            missing = sum(viewer.values.get(key) != value for viewer in self.viewers)
+            if missing:
+                return f"{missing} clients have not the newest value of {key}"
+        known = [await ask(worker, "test.clients") for worker in self.workers]
+        counts = [len(one) if one is not None else 0 for one in known]
+        return "" if counts == [len(self.viewers) + 1] * 3 else f"the workers know {counts} clients"
+
+    async def publish(self) -> None:
+        """Some publications of each worker, and one value."""
+        for worker in self.workers:
+            count = self.choose.randrange(1, 40)
+            self.published += count if await ask(worker, "test.burst", count) else 0
+
+    async def set(self) -> None:
+        key, value = self.choose.choice("abc"), self.newest.get("n", 0) + sum(self.newest.values()) + 1
+        if await ask(self.choose.choice(self.workers), "test.set", key, value) is not None:
+            self.newest[key] = value
+
+    async def fault(self, kind: str) -> None:
+        self.faults[kind] += 1
+        busy = asyncio.create_task(self.publish())
+        await asyncio.sleep(self.choose.uniform(0, 0.05))
+        if kind == "kill":
+            worker = self.choose.choice(self.workers)
+            worker.kill()
+            await asyncio.sleep(self.choose.uniform(0, 1))
+            worker.start()
+        elif kind == "pause":
+            await self.broker.pause(self.choose.uniform(0.1, 2))
+        elif kind == "restart":
+            self.broker.stop()
+            await asyncio.sleep(self.choose.uniform(0, 1))
+            self.broker.start()
+        else:
+            await self.broker.trim()
+        await busy
+        await self.publish()
+
+    async def run(self, faults: int) -> None:
+        await self.settle(60)
+        for number in range(faults):
+            await self.fault(FAULTS[number % len(FAULTS)])
+            await self.settle()
+            await self.set()
+            await self.settle()
+
+    async def stop(self) -> None:
+        for viewer in self.viewers:
+            await viewer.stop()
+        for worker in self.workers:
+            worker.kill()
+        self.broker.stop()
+
+    def figures(self) -> str:
+        codes = sum((viewer.codes for viewer in self.viewers), Counter())
+        return (
+            f"{self.broker.kind}: {sum(self.faults.values())} faults {dict(self.faults)}, {self.published} published, "
+            f"{sum(viewer.count for viewer in self.viewers)} deliveries in {sum(v.sessions for v in self.viewers)} "
+            f"sessions of {len(self.viewers)} clients, ends {dict(codes)}"
+        )
+
+
+async def check(kind: str, folder: Path, faults: int, viewers: int, seed: int) -> str:
+    """Run faults; the figures. Raises Broken."""
+    history = History(kind, folder, viewers, seed)
+    try:
+        await history.run(faults)
+        return history.figures()
+    except Broken as error:
+        raise Broken(f"{error} (seed {seed}; {history.figures()})") from None
+    finally:
+        await history.stop()
+
+
+def main() -> None:
+    """Run faults against one broker, or both, and print figures."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("kind", choices=("redis", "nats", "both"), nargs="?", default="both")
+    parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=None)
+    given = parser.parse_args()
+    seed = given.seed if given.seed is not None else random.randrange(10**6)
+    for kind in ("redis", "nats") if given.kind == "both" else (given.kind,):
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.monotonic()
+            print(asyncio.run(check(kind, Path(folder), given.faults, given.clients, seed)), end=", ")
+            print(f"{time.monotonic() - began:.0f} s, seed {seed}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""`wslink serve --workers`: several processes behind one port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.servers import Server
+from tests.peers import Peer
+from tests.ports import free_port
+from wslink import connect
+
+pytestmark = pytest.mark.timeout(90)
+
+PROGRAM = """
+import os
+from wslink import App, Call
+app = App(secret="secret", broker=os.environ.get("TEST_BROKER", ""))
+topic = app.topic("test.topic")
+app.presence("room.presence", "room")
+
+@app.method("test.pid")
+def pid() -> int:
+    return os.getpid()
+
+@app.method("test.publish")
+def publish(value: int) -> int:
+    return topic.publish(value)
+
+@app.method("test.join")
+def join(call: Call) -> bool:
+    return app.clients[call.client_id].join("room")
+
+@app.method("test.clients")
+def clients() -> int:
+    return len(app.clients)
+"""
+HELLO = {"secret": "secret", "features": ["subscribe"]}
+
+
+class Serving:
+    def __init__(self, folder: Path, broker: str, count: int, *more: str) -> None:
+        (folder / "program.py").write_text(PROGRAM)
+        command = [sys.executable, "-m", "wslink", "serve", "program:app", "--port", "0", "--host", "127.0.0.1"]
+        with (folder / "errors").open("w") as errors:
+            self.process = subprocess.Popen(
+                [*command, "--workers", str(count), *more],
+                cwd=folder,
+                env={**os.environ, "TEST_BROKER": broker},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        found = re.search(r"serving on (http://127.0.0.1:(\d+)/\S*) with (\d) workers", line)
+        assert found, (line, (folder / "errors").read_text())
+        self.port = int(found[2])
+        self.url = f"ws://127.0.0.1:{self.port}/ws"
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            assert self.process.wait(20) == 0
+        finally:
+            self.process.kill()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+
+    async def pids(self, count: int) -> dict[int, Peer]:
+        """A client at each of `count` workers, by the worker's process."""
+        found: dict[int, Peer] = {}
+        for _ in range(200):
+            peer = await Peer.open(self.url)
+            await peer.hello(**HELLO)
+            pid = (await peer.call("test.pid"))["result"]
+            if pid in found:
+                await peer.close()
+            else:
+                found[pid] = peer
+            if len(found) == count:
+                return found
+        raise AssertionError(f"connections reach {len(found)} workers")
+
+
+@pytest.fixture(params=["redis"])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    server = Server(request.param, tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def serving(tmp_path: Path, broker: Server) -> AsyncIterator[Serving]:
+    serving = Serving(tmp_path, broker.url, 2)
+    yield serving
+    serving.stop()
+
+
+async def test_workers_share_a_port_and_their_publications_and_one_that_dies_is_replaced(serving: Serving) -> None:
+    clients = await serving.pids(2)
+    first, *_ = clients.values()
+    for peer in clients.values():
+        assert "result" in await peer.subscribe(1, "test.topic")
+    assert (await first.call("test.publish", 7))["result"] == 1
+    assert [(await peer.receive())["result"] for peer in clients.values()] == [7, 7]
+    assert (await first.call("test.clients"))["result"] == 2
+    victim, lost = list(clients.items())[-1]
+    await first.subscribe(2, "room.presence")
+    await first.receive()
+    await lost.call("test.join")
+    assert (await first.receive())["result"]["joined"]["id"] == lost.client_id
+    os.kill(victim, signal.SIGKILL)
+    began = time.monotonic()
+    assert (await first.receive())["result"]["left"]["id"] == lost.client_id
+    assert time.monotonic() - began < 10
+    assert (await first.call("test.clients"))["result"] == 1
+    again = await serving.pids(2)
+    assert victim not in again
+    assert len(clients.keys() & again.keys()) == 1
+    for peer in (*clients.values(), *again.values()):
+        await peer.close()
+
+
+async def test_a_reload_replaces_every_worker_and_loses_no_client(serving: Serving) -> None:
+    before = await serving.pids(2)
+    for peer in before.values():
+        await peer.close()
+    async with contextlib.AsyncExitStack() as stack:
+        links: list[Any] = [
+            await stack.enter_async_context(connect(serving.url, secret="secret", reconnect=True)) for _ in range(4)
+        ]
+        subscriptions = [link.subscribe("test.topic") for link in links]
+        for subscription in subscriptions:
+            await subscription.ready
+        serving.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 40
+        while {await link.call("test.pid") for link in links} & before.keys():
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
+        await links[0].call("test.publish", 1)
+        assert [await anext(subscription) for subscription in subscriptions] == [1] * 4
+
+
+def test_what_cannot_start_is_told(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("from wslink import App\napp = App(broker='redis://127.0.0.1:1')\n")
+    for more, words in (
+        ((), "cannot be reached"),
+        (("--timeout", "5"), "timeout is for one worker"),
+        (("--inspector",), "inspector is for one"),
+    ):
+        command = [sys.executable, "-m", "wslink", "serve", "program:app", "--port", "0", "--workers", "2", *more]
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert (run.returncode, words in run.stderr) == (1, True), run.stderr
+
+
+async def test_workers_of_uvicorn_are_one_application_too(tmp_path: Path, broker: Server) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM + "\nmounted = app.asgi()\n")
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "program:mounted", "--port", str(port), "--workers", "2"]
+    environment = {**os.environ, "TEST_BROKER": broker.url}
+    with (tmp_path / "errors").open("w") as errors:
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=errors, stderr=errors)
+    try:
+        clients: dict[int, Peer] = {}
+        deadline = time.monotonic() + 40
+        while len(clients) < 2:
+            assert time.monotonic() < deadline, (tmp_path / "errors").read_text()
+            try:
+                peer = await Peer.open(f"ws://127.0.0.1:{port}/ws")
+            except OSError:
+                await asyncio.sleep(0.2)
+                continue
+            await peer.hello(**HELLO)
+            pid = (await peer.call("test.pid"))["result"]
+            if clients.setdefault(pid, peer) is not peer:
+                await peer.close()
+        for peer in clients.values():
+            await peer.subscribe(1, "test.topic")
+        while (await peer.call("test.clients"))["result"] != 2:
+            await asyncio.sleep(0.1)
+        assert (await peer.call("test.publish", 7))["result"] == 1
+        assert [(await one.receive())["result"] for one in clients.values()] == [7, 7]
+        assert "several worker processes" not in (tmp_path / "errors").read_text()
+        for one in clients.values():
+            await one.close()
+    finally:
+        process.terminate()
+        process.wait(20)
