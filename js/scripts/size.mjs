@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 // told callers how far their arguments and results have come; 17,500 until it told the server what its callers have given up; 18,000 until it
 // served calls of the server, and told callers of their progress; 18,900 until it streamed results and
 // arguments, which takes 1,100.
-const LIMIT = 20_000;
+const LIMIT = 20_400;
 const bundle = fileURLToPath(new URL("../dist/client.js", import.meta.url));
 if (!existsSync(bundle)) throw new Error("dist/client.js is missing: npm run build");
 const size = gzipSync(readFileSync(bundle), { level: 9 }).length;

@@ -24,7 +24,7 @@ class Put(Protocol):
 
 
 class RemoteCalls:
-    """Calls between workers. On the event loop's thread.
+    """Calls between workers. On the event loop's thread, but for `call`.
 
     Args:
         hub: this worker's.
@@ -46,7 +46,17 @@ class RemoteCalls:
         kwargs: Mapping[str, Value],
         timeout: float | None,
     ) -> Value:
-        """See Client.call."""
+        """See Client.call. From the server's event loop or the application's."""
+        return await self._hub.on_loop_await(self._call(client, method, args, kwargs, timeout))
+
+    async def _call(
+        self,
+        client: RemoteClient,
+        method: str,
+        args: Sequence[Value],
+        kwargs: Mapping[str, Value],
+        timeout: float | None,
+    ) -> Value:
         heads, buffers = _packed([list(args), dict(kwargs)])
         id_, outcome = next(self._ids), asyncio.get_running_loop().create_future()
         self._put(Draft(kinds.CALL, [client.worker, id_, client.id, method, timeout, heads], buffers))

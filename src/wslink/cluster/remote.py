@@ -55,7 +55,7 @@ class RemoteClient(Client):
         on_progress: OnProgress | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As of a client of this worker; its progress is not reported. On the server's event loop."""
+        """As of a client of this worker, but for its progress. From the server's event loop or the application's."""
         return await self._call(self, method, args, kwargs, timeout)
 
     def disconnect(self, reason: str = "") -> None:

@@ -146,32 +146,35 @@ class Clients(Mapping[str, Client]):
     """The clients of a server, by id, the oldest first. A view: it changes as they come and go, and its `values()` and
     `items()` are those of one moment. Safe to read from any thread."""
 
-    def __init__(self, clients: Mapping[str, Client]) -> None:
+    def __init__(self, clients: dict[str, Client], remote: dict[str, Client]) -> None:
         self._clients = clients
+        self._remote = remote
+
+    def _all(self) -> dict[str, Client]:
+        """Those of this moment: copying a dictionary is not interrupted by another thread."""
+        return {**self._clients, **self._remote}
 
     def __getitem__(self, id_: str) -> Client:
-        return self._clients[id_]
+        found = self._clients.get(id_)
+        return found if found is not None else self._remote[id_]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(tuple(self._clients))
+        return iter(self._all())
 
     def __len__(self) -> int:
-        return len(self._clients)
+        return len(self._clients) + len(self._remote)
 
     def values(self) -> ValuesView[Client]:
-        return ValuesView(dict(self._clients))
+        return ValuesView(self._all())
 
     def items(self) -> ItemsView[str, Client]:
-        return ItemsView(dict(self._clients))
-
-    def __repr__(self) -> str:
-        return f"<Clients {list(self._clients)}>"
+        return ItemsView(self._all())
 
     async def call_all(
         self, method: str, args: Sequence[Any], kwargs: dict[str, Any], timeout: float | None
     ) -> dict[str, Any]:
         """See App.call_all."""
-        clients = list(self._clients.values())
+        clients = list(self._all().values())
         calls = (client.call(method, *args, timeout=timeout, **kwargs) for client in clients)
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         return {client.id: outcome for client, outcome in zip(clients, outcomes, strict=True)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import ChainMap
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -53,7 +52,7 @@ class Community:
         self._host = host
         self._clients: dict[str, Client] = {}
         self.remote: dict[str, Client] = {}
-        self.clients: Clients = Clients(ChainMap(self._clients, self.remote))
+        self.clients: Clients = Clients(self._clients, self.remote)
         self.entered: list[Callable[[Client], None]] = []
         self.gone: list[Callable[[Client], None]] = []
         self.changes: list[Callable[[Client, str, bool], None]] = []

@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -16,12 +15,13 @@ from wslink.errors import RequestRefused
 from wslink.http.run import add_pages
 from wslink.http.sparse import sparse_logger
 from wslink.launcher.access import Access
-from wslink.launcher.admin import HEADERS, PAGE, Administration
+from wslink.launcher.admin import Administration
 from wslink.launcher.authentication import is_in, networks
 from wslink.launcher.configuration import Configuration
 from wslink.launcher.events import stream, wants_events
 from wslink.launcher.forwarding import Forwarding
 from wslink.launcher.guard import Guard
+from wslink.launcher.home import Home
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.metrics import Metrics
 from wslink.launcher.policy import Policy
@@ -31,9 +31,6 @@ from wslink.launcher.reloading import followed
 from wslink.launcher.session import Session
 
 requests: logging.Logger = sparse_logger("wslink.launcher.requests")
-
-CLIENT = Path(__file__).parent.parent / "static"
-"""Where the built JavaScript client is."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -54,6 +51,7 @@ class Service:
         self._access = Access(policy.authenticate, policy.admin_token, policy.proxies)
         self._guard = Guard(settings, self._access)
         self._administration = Administration(launcher, self._access)
+        self._home = Home(launcher, self._access)
         self._proxy = SessionProxy(launcher, settings.origins, Forwarding(settings, policy.proxies))
         self._metrics = None
         with contextlib.suppress(ImportError):
@@ -65,17 +63,15 @@ class Service:
         endpoint = self._launcher.configuration.endpoint
         router = application.router
         self._administration.add_to(application)
+        self._home.add_to(application)
         router.add_post(endpoint, self._post)
         router.add_post(f"{endpoint}/", self._post)
         router.add_get(f"{endpoint}/{{id}}", self._get)
         router.add_delete(f"{endpoint}/{{id}}", self._delete)
         router.add_get("/health", self._health)
         router.add_get("/metrics", self._tell_metrics)
-        router.add_get("/wslink/{file:client[.]js([.]map)?}", _client)
         application.on_startup.append(lambda _: self._launcher.open())
         self._proxy.add_to(application)
-        if not self._settings.content:
-            router.add_get("/", self._welcome)
         add_pages(application, self._settings.content)
         application.on_shutdown.append(lambda _: self._launcher.close())
         return application
@@ -138,15 +134,6 @@ class Service:
 
         return await stream(request, headers, start, abandon)
 
-    async def _welcome(self, request: web.Request) -> web.StreamResponse:
-        """For a person who opens the launcher in a browser."""
-        endpoint = self._launcher.configuration.endpoint.strip("/")
-        if "text/html" not in request.headers.get("Accept", ""):
-            text = f"Nothing is served here: content is not set. Sessions are started by POST of /{endpoint}/"
-            raise RequestRefused(text, 404)
-        page = (PAGE / "welcome.html").read_text(encoding="utf-8")
-        return web.Response(text=page.replace("ENDPOINT", endpoint), content_type="text/html", headers=HEADERS)
-
     async def _health(self, request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})
 
@@ -201,8 +188,3 @@ class Service:
 def make_application(configuration: Configuration) -> web.Application:
     """A launcher's aiohttp application. Raises UsageError."""
     return Service(Launcher(configuration)).application()
-
-
-async def _client(request: web.Request) -> web.StreamResponse:
-    """The JavaScript client that belongs to this launcher."""
-    return web.FileResponse(CLIENT / request.match_info["file"], headers={"Cache-Control": "no-cache"})
