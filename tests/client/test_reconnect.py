@@ -446,3 +446,20 @@ def test_many_clients_of_a_server_that_was_restarted_are_back_within_10_s_and_sp
     assert max(back) < 10
     for start in range(100):
         assert sum(start / 10 <= time < start / 10 + 1 for time in back) < 0.25 * len(back)
+
+
+async def test_small_calls_keep_their_order_over_a_return(app: App, serve: Serve, linked: Connect) -> None:
+    """LANE-1, RES-6: those that are made at the moment of the return do not pass those that waited for it."""
+    executed = list[int]()
+    app.method("test.execute")(lambda number, data: executed.append(number))
+    one = await linked(await serve(app))
+    calls = []
+    for _ in range(3):
+        await one.cut()
+        one.mend()
+        returns = len(one.verdicts) + 1
+        while len(one.verdicts) < returns or len(calls) % 400:
+            calls.append(asyncio.create_task(one.link.call("test.execute", len(calls), bytes(500))))
+            await asyncio.sleep(0)
+    await asyncio.wait_for(asyncio.gather(*calls), 20)
+    assert executed == list(range(len(calls)))

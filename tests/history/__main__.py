@@ -1,4 +1,4 @@
-"""`scripts/history --cuts 10000`: cut the lines between clients and a server, and check that nothing was lost."""
+"""`scripts/cuts --cuts 10000`: cut the lines between clients and a server, and check that nothing was lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.history.run import Result, run
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="scripts/history", description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/cuts", description=__doc__)
     parser.add_argument("--road", choices=sorted(ROADS), default="picows")
     parser.add_argument("--cuts", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="of an earlier run, to repeat it")

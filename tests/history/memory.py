@@ -1,4 +1,4 @@
-"""`scripts/history --memory`: what a server holds for clients that are away, beside what it may keep for them."""
+"""`scripts/cuts --memory`: what a server holds for clients that are away, beside what it may keep for them."""
 
 from __future__ import annotations
 

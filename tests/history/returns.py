@@ -1,4 +1,4 @@
-"""`scripts/history --returns 2000`: so many clients of a server that is restarted, and when they are back."""
+"""`scripts/cuts --returns 2000`: so many clients of a server that is restarted, and when they are back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short history, with cuts of every kind; `scripts/history` runs long ones."""
+"""A short history, with cuts of every kind; `scripts/cuts` runs long ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def test_nothing_is_lost_doubled_out_of_order_or_executed_twice(tmp_path: 
     if road == "nginx" and missing_program("nginx"):
         pytest.skip("nginx is not installed")
     cuts = CUTS.get(road, 8)
-    print(f"scripts/history --road {road} --cuts {cuts} --seed {SEED}")
+    print(f"scripts/cuts --road {road} --cuts {cuts} --seed {SEED}")
     javascript = 0 if road in SINGLE or missing() else 1
     async with ROADS[road](tmp_path, "--seed", str(SEED)) as way:
         result = await run(way.url, way.direct, cuts, seed=SEED, javascript=javascript, python=1)

@@ -141,7 +141,7 @@ class Link(Reading, Handling):
         session, socket, entry = self._session, self._connections.socket, None
         outbox = session.outbox
         try:
-            if on_transfer is None and socket is not None and outbox.takes(call.message):
+            if on_transfer is None and socket is not None and not socket.behind and outbox.takes(call.message):
                 frames = call.message.frames if outbox.sent is None else outbox.sent.numbered(call.message)
                 try:  # noqa: SIM105 - which would be three functions more
                     await socket.write(frames[0])

@@ -14,9 +14,13 @@ class ClientSocket(Protocol):
 
     Attributes:
         resume: called when it is writable again.
+        behind: small frames that wait, which `write` would pass and none may (LANE-1).
     """
 
     resume: Callable[[], None] | None
+
+    @property
+    def behind(self) -> int: ...
 
     @property
     def writable(self) -> bool:

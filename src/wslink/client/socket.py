@@ -13,6 +13,7 @@ import aiohttp
 
 from wslink.errors import ConnectionClosed
 from wslink.kernel import limit_unsent
+from wslink.wire.chunks import SMALL_MESSAGE
 from wslink.wire.frames import Buffer, Frame
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ class Socket:
 
     Attributes:
         resume: called when it is writable again.
+        behind: small frames that wait, which no small one may pass (LANE-1).
     """
 
     def __init__(self, http: aiohttp.ClientSession, socket: WebSocket) -> None:
         self.resume: Callable[[], None] | None = None
         self._http = http
         self._socket = socket
+        self.behind: int = 0
         self._frames: deque[Frame] = deque()
         self._unwritten = 0
         self._writer: asyncio.Task[None] | None = None
@@ -62,6 +65,7 @@ class Socket:
         if self._broken:
             return
         self._frames.extend(frames)
+        self.behind += sum(frame.size <= SMALL_MESSAGE for frame in frames)
         self._unwritten += sum(frame.size for frame in frames)
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write())
@@ -70,6 +74,7 @@ class Socket:
         try:
             while self._frames:
                 frame = self._frames.popleft()
+                self.behind -= frame.size <= SMALL_MESSAGE
                 await self.write(frame)
                 full = not self.writable
                 self._unwritten -= frame.size

@@ -44,7 +44,10 @@ class InsideSocket:
 
     Attributes:
         resume: called when it is writable again.
+        behind: none, as all frames go one after another.
     """
+
+    behind = 0
 
     def __init__(self, hub: Hub) -> None:
         self.resume: Callable[[], None] | None = None
