@@ -228,6 +228,7 @@ describe("the inspector's page", { timeout: 300_000 }, () => {
 
   test("calls a method through the form", async () => {
     const page = await signedIn("Call a method");
+    assert.equal(await page.getByLabel("Method", { exact: true }).inputValue(), "demo.add", "nothing that ends the server is chosen");
     await page.getByLabel("Method", { exact: true }).selectOption("demo.add");
     assert.equal(await page.locator("#doc").textContent(), "Add numbers. <b>All</b> of them.");
     assert.equal(await page.getByLabel("b", { exact: true }).getAttribute("placeholder"), "integer, default 3");

@@ -8,18 +8,27 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import numpy as np
 import pytest
 from yarl import URL
 
 import wslink
 from tests.conftest import Open, Serve
 from wslink import App, Credentials, Identity, MethodError, UsageError
+from wslink.observe import summary
 
 SECRET = "s3cret-ü"
 HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@dataclass
+class Mesh:
+    name: str
+    points: np.ndarray
 
 
 def app(**options: Any) -> App:
@@ -50,7 +59,7 @@ def app(**options: Any) -> App:
 
     @app.method("demo.mixed")
     def mixed() -> Any:
-        return {"bytes": b"1234", "text": HOSTILE, 5: [1.5, None]}
+        return {"bytes": b"1234", "text": HOSTILE, 5: [1.5, None], "mesh": Mesh("<b>", np.zeros((2, 3), "f4"))}
 
     return app
 
@@ -216,6 +225,7 @@ async def test_the_form_calls_any_method_as_one_whom_the_secret_let_in(
     assert (await page.call("demo.slow", seconds=0.05))["result"] == '"late"'
     mixed = (await page.call("demo.mixed"))["result"]
     assert "<4 bytes>" in mixed
+    assert "<array <f4 [2, 3], 24 bytes>" in mixed
     assert HOSTILE in mixed
     failed = await page.call("demo.fail")
     assert (failed["error"]["code"], failed["error"]["message"]) == (-5, "no")
@@ -276,3 +286,28 @@ async def test_methods_on_the_thread_of_the_application_are_timed_and_called(
         await link.call("demo.add", 1, 2)
         log = await page.ask("log")
     assert [one["name"] for one in log["entries"] if one["kind"] == "done"] == ["demo.add", "demo.add"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("x" * 1000, '"xxx'),
+        (b"x" * 5000, "<5000 bytes>"),
+        (np.zeros((3, 2)), "<array <f8 [3, 2], 48 bytes>"),
+        (list(range(100_000)), "[0, 1, 2, 3, …]"),
+        ({str(number): number for number in range(100_000)}, "{0: 0, 1: 1, 2: 2, 3: 3, …}"),
+        ([[[[[[1]]]]]], "[[[[1 items]]]]"),
+        (2**130, "<integer of 131 bits>"),
+        (float("nan"), "NaN"),
+        ("\ud800", '"\\ud800"'),
+        (object(), "<object>"),
+    ],
+)
+def test_a_value_is_shown_in_a_short_line(value: Any, shown: str) -> None:
+    began = time.perf_counter()
+    text, size = summary.line(value), summary.weight(value)
+    assert time.perf_counter() - began < 0.02
+    assert text.startswith(shown)
+    assert len(text) <= summary.MAX_TEXT
+    text.encode()
+    assert size >= 1

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from itertools import islice
+
+import msgspec
 
 from wslink.wire.arrays import RawArray, is_array
 from wslink.wire.plain import to_plain
@@ -108,8 +111,10 @@ def _plainer(value: Value) -> Value:
 
 def _shown(value: Value) -> Value:
     """What is no JSON, as the encoders take it; what they have a form of their own for as text."""
-    import msgspec
-
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
     try:
         return msgspec.to_builtins(value, enc_hook=to_plain)
     except (TypeError, ValueError):

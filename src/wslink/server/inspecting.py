@@ -61,6 +61,7 @@ class Form:
     id: str = "inspector"
     user: str = ""
     attributes: Mapping[str, Value] = {}
+    groups: tuple[str, ...] = ()
     address: str
 
     def __init__(self, address: str) -> None:

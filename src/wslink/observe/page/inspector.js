@@ -158,7 +158,7 @@ const COLUMNS = {
     cell("name", ({ name }) => name),
     cell("client", ({ client, clients = 0 }) => (client ? short(client) : `${clients} clients`)),
     cell("size", ({ kind, size = 0 }) => (kind === "call" || kind === "publication" ? bytes(size) : ""), "number"),
-    cell("text", ({ kind, text = "", run = 0 }) => (kind === "done" ? `${status(text)}, ${time(run) }` : text), "long"),
+    cell("text", ({ kind, text = "", run = 0 }) => (kind === "done" ? `${status(text)}, ${time(run)}` : text), "long"),
   ],
   calls: [
     cell("time", ({ time: when }) => (when ? clock(when) : "runs")),
@@ -318,7 +318,9 @@ function moveTab(event) {
 
 function fillMethods() {
   const list = find("#method");
-  list.replaceChildren(...Object.keys(contract.methods).map((name) => new Option(name, name)));
+  const ends = (name) => name.startsWith("application.exit"); // not what is chosen first
+  const names = Object.keys(contract.methods).sort((a, b) => ends(a) - ends(b));
+  list.replaceChildren(...names.map((name) => new Option(name, name)));
   showMethod();
 }
 
