@@ -56,6 +56,11 @@ class Place:
     async def dial(self, url: str, **options: Any) -> aiohttp.ClientWebSocketResponse:
         return await self.http.ws_connect(url, max_msg_size=0, **options)
 
+    async def close(self) -> None:
+        await self.http.close()
+        for runner in reversed(self.runners):
+            await runner.cleanup()
+
     async def refused(self, url: str, **options: Any) -> int:
         """The status that a handshake is refused with."""
         headers = {**HANDSHAKE, **options.pop("headers", {})}
@@ -77,9 +82,7 @@ async def _echo(request: web.Request) -> web.WebSocketResponse:
 async def place() -> AsyncIterator[Place]:
     one = Place()
     yield one
-    await one.http.close()
-    for runner in reversed(one.runners):
-        await runner.cleanup()
+    await one.close()
 
 
 @pytest.fixture

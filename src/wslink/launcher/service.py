@@ -14,9 +14,9 @@ from aiohttp import web
 from wslink.errors import RequestRefused
 from wslink.http.run import add_pages
 from wslink.http.sparse import sparse_logger
+from wslink.http.watching import is_local_program
 from wslink.launcher.access import Access
 from wslink.launcher.admin import Administration
-from wslink.launcher.authentication import is_in, networks
 from wslink.launcher.configuration import Configuration
 from wslink.launcher.events import stream, wants_events
 from wslink.launcher.forwarding import Forwarding
@@ -139,7 +139,7 @@ class Service:
 
     async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
         """For the administrator, and for programs of this machine that no proxy speaks for."""
-        local = is_in(request.remote, networks(("127.0.0.0/8", "::1"))) and "X-Forwarded-For" not in request.headers
+        local = is_local_program(request.headers, request.remote)
         if self._metrics is None or not (local or self._access.is_admin(request)):
             raise web.HTTPNotFound
         return self._metrics.response()

@@ -33,4 +33,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(options: Options, level: str = "info", format_: str = "text") -> None:
     """Relay until SIGINT or SIGTERM. Raises UsageError, and OSError if the address cannot be had."""
     log_to_stderr(level, format_)
-    asyncio.run(serve(Relay(options).application(), options.host, options.port))
+    relay = Relay(options)
+    asyncio.run(serve(relay.application(), options.host, options.port, relay.reload))

@@ -51,6 +51,11 @@ class Options:
     process_token_file: str = option(
         "", "file with the token that processes need, in relay mode", flags=("--process-token-file",), metavar="FILE"
     )
+    metrics: bool = option(
+        False,
+        "serve /metrics to Prometheus, for programs of this machine and for the process's token",
+        flags=("--metrics",),
+    )
     retry: float = option(1.0, "seconds for which a target that is down is dialled again", flags=("--retry",), least=0)
     wait: float = option(10.0, "seconds that a client waits for its process, in relay mode", flags=("--wait",), least=0)
 

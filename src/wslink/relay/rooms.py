@@ -84,6 +84,18 @@ class Rooms:
         finally:
             self._tidy(path, room)
 
+    @property
+    def pairs(self) -> int:
+        """How many pairs talk."""
+        return sum(room.pair is not None for room in self._rooms.values())
+
+    @property
+    def waiting(self) -> dict[Role, int]:
+        """How many peers wait, by what they are."""
+        rooms = self._rooms.values()
+        processes = sum(room.process is not None for room in rooms)
+        return {Role.PROCESS: processes, Role.CLIENT: sum(room.client is not None for room in rooms)}
+
     def close(self) -> None:
         """End every connection."""
         for room in list(self._rooms.values()):

@@ -16,11 +16,15 @@ from wslink.http.run import add_pages
 from wslink.http.sparse import sparse_logger
 from wslink.http.tokens import bearer_token, same, token_file
 from wslink.http.tries import Tries
+from wslink.http.watching import METRICS, is_local_program
+from wslink.proxy.takeover import ConnectionPassed
 from wslink.proxy.upstream import Target, forwarded, passed_on, tunnel
+from wslink.relay.metrics import Metrics
 from wslink.relay.options import Options
 from wslink.relay.rooms import Role, Rooms
 from wslink.relay.targets import LOOPBACK, parse_rule, resolve
 
+logger: logging.Logger = logging.getLogger("wslink.relay")
 refusals: logging.Logger = sparse_logger("wslink.relay.refused")
 
 RETRY_INTERVAL = 0.25
@@ -42,12 +46,15 @@ class Relay:
         self._retries = (RETRY_INTERVAL,) * int(options.retry / RETRY_INTERVAL)
         self._rooms = Rooms(options.wait)
         self._tries = Tries()
+        self._metrics = Metrics(self._rooms) if options.metrics else None
 
     def application(self) -> web.Application:
         """The aiohttp application. Raises UsageError."""
         application = web.Application()
         application.router.add_get(self._options.proxy_route, self.handle)
         application.router.add_get("/health", self._health)
+        if self._metrics is not None:
+            application.router.add_get(METRICS, self._tell_metrics)
         if not self._options.www:
             application.router.add_get("/", _welcome)
         add_pages(application, self._options.www)
@@ -59,8 +66,40 @@ class Relay:
             return await self.handle(request)
         return web.json_response({"status": "ok"})
 
+    async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
+        if "Upgrade" in request.headers:
+            return await self.handle(request)
+        if self._metrics is None or not self._may_watch(request):
+            raise web.HTTPNotFound
+        return self._metrics.response()
+
+    def _may_watch(self, request: web.Request) -> bool:
+        """Whether a request is of a program of this machine that no proxy speaks for, or brings the process's token."""
+        given, token = bearer_token(request), self._process_file.value
+        if not given:
+            return is_local_program(request.headers, request.remote)
+        if self._tries.wait(request.remote or ""):
+            return False
+        if not same(given, token):
+            self._tries.wrong(request.remote or "unknown")
+            return False
+        return True
+
+    def reload(self) -> None:
+        """At SIGHUP: read the files of the tokens again, if they have changed. Connections go on, and options need a
+        restart."""
+        for file in (self._client_file, self._process_file):
+            _ = file.value  # tells in the log what is wrong with it
+        logger.info("SIGHUP: token files were read again if they had changed; options need a restart")
+
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request of the proxy route."""
+        response = await self._answer(request)
+        if self._metrics is not None:
+            self._metrics.count(response, isinstance(response, ConnectionPassed))
+        return response
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         if not web.WebSocketResponse().can_prepare(request):
             return web.Response(status=426, text="This is a WebSocket relay.\n", headers={"Upgrade": "websocket"})
         if not self._may_connect(request):
@@ -126,7 +165,8 @@ class Relay:
             return web.Response(status=403, text="This target is not allowed.\n")
         target = Target(address, int(port), f"/{quote(path, safe='/:@!$&,;=~')}{_query(request)}", self._retries)
         try:
-            return await tunnel(request, target, self._headers(request, target))
+            observer = self._metrics.tunnels if self._metrics is not None else None
+            return await tunnel(request, target, self._headers(request, target), observer)
         except ValueError as error:
             return web.Response(status=400, text=f"The request cannot be passed on: {error}\n")
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from yarl import URL
 
 from wslink.errors import UsageError
-from wslink.hosts import is_loopback
+from wslink.http.watching import CONTENT_TYPE, METRICS, is_local_program
 from wslink.hub.hub import Hub
 from wslink.server.options import Options
 
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from wslink.observe.metrics import Metrics
     from wslink.server.inspecting import Inspecting
 
-METRICS = "/metrics"
 INSPECTOR = "/wslink/inspect"
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-PROXIED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Real-IP")
 
 
 class Observing:
@@ -92,7 +89,4 @@ class Observing:
         if given.startswith("Bearer "):
             offered = given.removeprefix("Bearer ").strip()
             return hmac.compare_digest(offered.encode(errors="surrogateescape"), self._secret.encode())
-        # A page in a browser of this machine asks by a name; one that was made to resolve to it is not a loopback name.
-        named = URL.build(scheme="http", authority=headers.get("Host", "")).host or ""
-        local = is_loopback(remote or "") and is_loopback(named)
-        return local and "Origin" not in headers and not any(name in headers for name in PROXIED)
+        return is_local_program(headers, remote)
