@@ -66,7 +66,7 @@ class LaunchSpec:
         changed = {
             "command": tuple(record["command"]),
             "log": Path(record["log"]),
-            "limits": Limits(**record["limits"]),
+            "limits": msgspec.convert(record["limits"], Limits),  # without what another version has more
         }
         return cls(**{**record, **changed})
 
