@@ -77,13 +77,13 @@ async function drive({ element, set }: Program): Promise<void> {
   const shown = (text: string): Promise<void> => vi.waitFor(() => expect(element.textContent).toContain(text), 10_000);
   await shown("open");
   element.querySelector("button")?.click();
-  await shown("row 3, 315°");
+  await shown("row 3, 315 degrees");
   await shown("lit from 315");
   set({ ...props, row: 5 });
   await vi.waitFor(async () => {
     element.querySelector("button")?.click();
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(element.textContent).toContain("row 5, 315°");
+    expect(element.textContent).toContain("row 5, 315 degrees");
   }, 10_000);
   set({ ...props, secret: "wrong" });
   await shown("No link: ");
