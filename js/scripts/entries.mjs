@@ -6,6 +6,8 @@ const COMPAT = ["CompositeClosureHelper", "ProcessLauncher", "SmartConnect", "We
 export const ENTRIES = {
   ".": "index",
   "./client.js": "client/index",
+  "./react": "frameworks/react",
+  "./vue": "frameworks/vue",
   "./src": "index",
   "./src/index.js": "index",
   ...Object.fromEntries(COMPAT.flatMap((name) => [`./src/${name}`, `./src/${name}/index.js`].map((path) => [path, `compat/${name}`]))),
@@ -39,11 +41,12 @@ export function exportsOf() {
 export function shims() {
   const files = {};
   for (const [path, module] of Object.entries(ENTRIES)) {
-    if (!/^\.\/(src\/|client).*\.js$/.test(path)) continue;
+    const file = /^\.\/(react|vue)$/.test(path) ? `${path}.js` : path;
+    if (!/^\.\/(src\/|client|react|vue).*\.js$/.test(file)) continue;
     const target = `${"../".repeat(path.split("/").length - 2) || "./"}cjs/${module}.js`;
     const source = `export * from "${target}";\n${hasDefault(module) ? `export { default } from "${target}";\n` : ""}`;
-    files[path.slice(2)] = source;
-    files[path.slice(2).replace(/\.js$/, ".d.ts")] = source;
+    files[file.slice(2)] = source;
+    files[file.slice(2).replace(/\.js$/, ".d.ts")] = source;
   }
   return files;
 }

@@ -2,22 +2,26 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { createContext, runInContext } from "node:vm";
+import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { describe, expect, test } from "vitest";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
 const read = (file: string): string => readFileSync(dist + file, "utf8");
 
-async function sizeOf(source: string): Promise<number> {
+async function bundled(source: string): Promise<Uint8Array> {
   const { outputFiles } = await build({
+    external: ["react", "vue"],
     stdin: { contents: source, resolveDir: dist },
     bundle: true,
     minify: true,
     format: "esm",
     write: false,
   });
-  return outputFiles[0]?.contents.length ?? 0;
+  return outputFiles[0]?.contents ?? new Uint8Array();
 }
+
+const sizeOf = async (source: string): Promise<number> => (await bundled(source)).length;
 
 test("the browser bundle needs nothing else", () => {
   expect(read("client.js")).not.toMatch(/\bimport\s*["'{*]|\bfrom\s*["']|import\(["']|require\(/);
@@ -39,6 +43,14 @@ test("who imports connect alone gets nothing of the released API", async () => {
   const size = await sizeOf('import { connect } from "./index.js"; console.log(connect);');
   expect(size).toBeLessThan(read("client.js").length);
   expect(read("client.js")).not.toMatch(/WSLINK|XMLHttpRequest|wslink-secret["'`]/);
+});
+
+test.each(["react", "vue"])("the binding to %s adds less than a kilobyte to the client", async (framework) => {
+  const zipped = async (source: string): Promise<number> => gzipSync(await bundled(source), { level: 9 }).length;
+  const client = 'export { connect } from "./client/index.js"; export * from "./errors.js";';
+  const added = (await zipped(`${client} export * from "./frameworks/${framework}.js";`)) - (await zipped(client));
+  expect(added).toBeGreaterThan(500);
+  expect(added).toBeLessThan(1024);
 });
 
 describe("the script for pages without modules", () => {

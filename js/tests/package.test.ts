@@ -1,10 +1,11 @@
 // What other programs can import of this package: from here by its name, and from the package as it is published.
 import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -43,6 +44,10 @@ describe("released imports", () => {
 
   test.each(["wslink", "wslink/src", "wslink/src/index.js", "wslink/dist/wslink.js"])("%s", async (name) => {
     expect(await exportsOf(name)).toEqual(expect.arrayContaining(["connect", ...Object.keys(DEEP).filter((each) => !each.includes("/"))]));
+  });
+
+  test.each(["wslink/react", "wslink/vue"])("%s", async (name) => {
+    expect(await exportsOf(name)).toEqual(expect.arrayContaining(["useCall", "useLink", "useTopic"]));
   });
 
   test("and nothing of what is inside", async () => {
@@ -108,6 +113,30 @@ describe("the published package", () => {
       console.log(errors.size, smart.size, typeof [...errors][0], typeof [...smart][0].newInstance);`;
     expect((await node("--input-type=module", "-e", script)).stdout).toBe("1 1 function function\n");
   });
+
+  // As newer clients of trame have it: a package that imports the other name, of which this one takes the place.
+  test("can be taken for @kitware/wslink by an override", async () => {
+    const viewer = join(directory, "overridden", "viewer");
+    mkdirSync(viewer, { recursive: true });
+    const of = (file: string, manifest: object): void => writeFileSync(join(directory, "overridden", file), JSON.stringify(manifest));
+    of("viewer/package.json", { name: "viewer", version: "1.0.0", main: "index.js", dependencies: { "@kitware/wslink": "^2.0.0" } });
+    writeFileSync(
+      join(viewer, "index.js"),
+      `import SmartConnect from "@kitware/wslink/src/SmartConnect";
+       import WsLinkClient from "@kitware/wslink/src/WsLinkClient";
+       import { connect, SmartConnect as same } from "@kitware/wslink";
+       WsLinkClient.setSmartConnectClass(SmartConnect);
+       console.log(typeof connect, typeof WsLinkClient.newInstance, SmartConnect === same);`,
+    );
+    const [archive] = readdirSync(directory).filter((file) => file.endsWith(".tgz"));
+    of("package.json", { private: true, dependencies: { viewer: "file:viewer" }, overrides: { "@kitware/wslink": `file:../${archive}` } });
+    const cwd = join(directory, "overridden");
+    await run("npm", ["install", "--offline", "--install-links", "--no-audit", "--no-fund", "--no-package-lock"], { cwd });
+    const { metafile } = await build({ entryPoints: ["viewer"], absWorkingDir: cwd, bundle: true, outfile: "page.cjs", metafile: true, logLevel: "silent" });
+    const inputs = Object.keys(metafile.inputs).filter((input) => input.includes("wslink"));
+    expect(new Set(inputs.map((input) => input.split("/").slice(0, 4).join("/")))).toEqual(new Set(["node_modules/@kitware/wslink/dist"]));
+    expect((await run(process.execPath, [join(cwd, "page.cjs")])).stdout).toBe("function function true\n");
+  }, 60_000);
 
   // vue-cli 4 and other tools of its age: they know neither "exports" nor the syntax since 2020.
   test.each(["wslink", "@kitware/wslink"])("can be built by webpack 4 from %s, as one copy", async (name) => {

@@ -25,6 +25,12 @@ RUN_BY = {
         "python": ["tests/docs/test_streams_page.py::test_the_server_the_page_and_the_client"] * 5,
         "js": ["tests/docs/test_streams_page.py::test_the_server_the_page_and_the_client"] * 2,
     },
+    "docs/frameworks.md": {
+        "python": ["js/tests/interop/frameworks.test.ts::the page's React component"],
+        "jsx": ["js/tests/interop/frameworks.test.ts::the page's React component"],
+        "vue": ["js/tests/interop/frameworks.test.ts::the page's Vue component"],
+        "json": ["js/tests/package.test.ts::can be taken for @kitware/wslink by an override"],
+    },
     "docs/contract.md": {
         "python": [
             "tests/docs/test_contract_page.py::test_the_example_is_described",

@@ -108,6 +108,7 @@ async def test_it_shows_clients_with_their_subscriptions_and_filters(
         assert (client["address"], client["user"], client["state"]) == ("127.0.0.1", "", "open")
         assert client["rtt"] > 0
         assert client["window"] > 0
+        assert client["lag"] > 0
         assert (client["waiting"], client["dropped"], client["subscriptions"]) == (0, 0, 1)
         (subscription,) = found["subscriptions"]
         assert (subscription["client"], subscription["topic"]) == (link.client_id, "terrain.tile")

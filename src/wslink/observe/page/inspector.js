@@ -128,12 +128,12 @@ const COLUMNS = {
     cell("state", ({ state }) => state),
     cell("since", ({ since }) => (since ? duration(overview.time - since) : "–"), "number"),
     cell("rtt", ({ rtt }) => time(rtt), "number"),
-    cell("lag", ({ id }) => time(lagOf(id)), "number"),
+    cell("lag", ({ lag }) => time(lag), "number"),
     cell("in_flight", ({ in_flight: count }) => bytes(count), "number"),
     cell("window", ({ window: count }) => (count ? bytes(count) : "–"), "number"),
     cell("waiting", ({ waiting }) => bytes(waiting), "number"),
     cell("dropped", ({ dropped }) => dropped, "number"),
-    cell("subscriptions", ({ subscriptions }) => subscriptions ?? "–", "number"),
+    cell("subscriptions", ({ subscriptions }) => subscriptions || "–", "number"),
   ],
   topics: [
     cell("name", ({ name }) => name),
@@ -239,12 +239,7 @@ function showFigures() {
   for (const [name, value] of Object.entries(figures)) put(find(`[data-figure="${name}"]`), String(value));
 }
 
-let lags = new Map();
-const lagOf = (id) => lags.get(id) ?? 0;
-
 function showClients() {
-  lags = new Map();
-  for (const { client, lag } of overview.subscriptions) lags.set(client, Math.max(lag, lagOf(client)));
   const found = overview.clients.filter(matches).sort((a, b) => a.since - b.since || (a.id < b.id ? -1 : 1));
   rows(find("#clients table"), COLUMNS.clients, found);
   const more = overview.all.clients - overview.clients.length;

@@ -1,0 +1,58 @@
+import { type ConnectOptions, connect } from "../client/connect.js";
+import type { LaunchedSession } from "../client/launch.js";
+import type { Link, LinkState } from "../client/link.js";
+import { ConnectionError } from "../errors.js";
+
+/** What a component connects to: as of `connect`; none is the server that the page came from. */
+export type LinkTarget = string | URL | LaunchedSession | undefined;
+
+/** Options of `connect`; the component's life is the signal. */
+export type UseLinkOptions = Omit<ConnectOptions, "signal">;
+
+/** A link as a component sees it. */
+export interface LinkStatus {
+  /** Undefined until there has been a connection. */
+  readonly link: Link | undefined;
+  /** `connecting` until there is a link, or an error; then that of the link. */
+  readonly state: "connecting" | LinkState;
+  /** Why there is no link, or why it is closed; undefined while it is in order. */
+  readonly error: unknown;
+}
+
+export const CONNECTING: LinkStatus = { link: undefined, state: "connecting", error: undefined };
+
+/** What tells a target from another. */
+export function keyOf(target: LinkTarget): unknown {
+  return target instanceof URL ? target.href : target;
+}
+
+/**
+ * Connects, and shows what becomes of it, until the function that it returns is called.
+ *
+ * React's StrictMode mounts, unmounts and mounts again at once: nothing is opened before that is over.
+ */
+export function hold(target: LinkTarget, options: UseLinkOptions | undefined, show: (status: LinkStatus) => void): () => void {
+  const end = new AbortController();
+  const { signal } = end;
+  let close: (() => void) | undefined;
+  const over = (): boolean => signal.aborted;
+  const tell = (link: Link | undefined, error?: unknown): void => {
+    if (!over()) show({ link, state: link?.state ?? "closed", error });
+  };
+  const run = async (): Promise<void> => {
+    if (over()) return;
+    const link = await connect(target as string, { ...options, signal });
+    close = () => void link.close();
+    if (over()) return close();
+    link.addEventListener("statechange", () => tell(link));
+    tell(link);
+    const { code, reason } = await link.closed;
+    tell(link, new ConnectionError("the link is closed", code, reason));
+  };
+  show(CONNECTING);
+  queueMicrotask(() => void run().catch((error: unknown) => tell(undefined, error)));
+  return () => {
+    end.abort();
+    close?.();
+  };
+}
