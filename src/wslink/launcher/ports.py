@@ -32,17 +32,16 @@ class Ports:
     def change(self, resources: Iterable[Resource]) -> None:
         """Give out other ports from now on. Those that are taken stay so until they are given back."""
         before, self._free = self._free, {}
-        pool: set[Address] = set()
+        pool: dict[str, set[int]] = {}
         for resource in resources:
             first, last = resource.port_range
-            pool.update((resource.host, port) for port in range(first, last + 1))
-            free = self._free.setdefault(resource.host, [])
+            pool.setdefault(resource.host, set()).update(range(first, last + 1))
+        for host, ports in pool.items():
             # The order stays: the port that has been free for the longest time comes first.
-            known = [port for port in before.get(resource.host, ()) if first <= port <= last]
-            for port in dict.fromkeys((*known, *range(first, last + 1))):
-                if (resource.host, port) not in self._taken and port not in free:
-                    free.append(port)
-        self._foreign = self._taken - pool
+            known = [port for port in before.get(host, ()) if port in ports]
+            taken = {port for name, port in self._taken if name == host}
+            self._free[host] = [*known, *sorted(ports - set(known) - taken)]
+        self._foreign = {one for one in self._taken if one[1] not in pool.get(one[0], ())}
 
     @property
     def free(self) -> int:
