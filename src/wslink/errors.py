@@ -52,6 +52,11 @@ MAX_DETAIL = 4096
 """Characters of a raised exception's text that an error quotes."""
 
 
+def as_code(code: object) -> int:
+    """The code of an error as it is sent: an integer that JavaScript can hold; -32001 in place of anything else."""
+    return code if type(code) is not bool and isinstance(code, int) and abs(code) < 2**53 else EXCEPTION_ERROR
+
+
 class WslinkError(Exception):
     """Base of every error of this package."""
 

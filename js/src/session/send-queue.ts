@@ -317,7 +317,7 @@ export class SendQueue {
     const frame = new Uint8Array(HEADER_LENGTH + Math.min(step, message.size - offset));
     const source = (outgoing.source ??= new Source(message.parts));
     const failure = await source.fill(frame).then(() => undefined, (error: unknown) => ({ error }));
-    if (sink !== this.#sink || !this.#bulk.includes(outgoing)) {
+    if (sink !== this.#sink || !this.#all.includes(outgoing)) {
       // It was stopped, or the connection has ended.
       if (outgoing.number === 0) outgoing.rewind();
       return;

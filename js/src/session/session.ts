@@ -1,4 +1,4 @@
-import { AuthenticationError, CallError, ConnectionError, ErrorCode, ProtocolError } from "../errors.js";
+import { AuthenticationError, CallError, ConnectionError, ErrorCode, ProtocolError, UsageError } from "../errors.js";
 import { report } from "../report.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import { PendingCalls } from "../rpc/pending.js";
@@ -184,6 +184,7 @@ export class Session {
     { window = 16, ...options }: StreamOptions,
   ): AsyncGenerator<unknown, void, undefined> {
     const id = `${this.#prefix}${++this.#lastNumber}`;
+    if (!Number.isInteger(window) || window < 1) throw new UsageError(`window is ${String(window)}: a number of items, from 1 on`);
     const inlet = this.#streams.read(id, window);
     const response = this.#request(id, method, args, kwargs, options, window);
     response.then(() => inlet.stop({}), (error: unknown) => inlet.stop({ error }, !(error instanceof CallError)));
@@ -196,10 +197,12 @@ export class Session {
   }
 
   subscribe(topic: string, callback: Callback, options: SubscribeOptions): Subscription {
+    isFunction("callback", callback);
     return this.#subscriptions.add(topic, callback, options);
   }
 
   handle(method: string, handler: Handler): () => void {
+    isFunction("handler", handler);
     return this.#handlers.add(method, handler);
   }
 
@@ -347,4 +350,8 @@ export class Session {
 function callError(method: string, { code, message, data }: ErrorMessage): CallError {
   const Class = code === ErrorCode.authentication ? AuthenticationError : CallError;
   return new Class(method, code, message, data);
+}
+
+function isFunction(name: string, value: unknown): void {
+  if (typeof value !== "function") throw new UsageError(`${name} is a function, not ${typeof value}`);
 }

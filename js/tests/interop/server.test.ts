@@ -80,8 +80,8 @@ describe.each<[ServerName]>([["released"], ["ours"]])("the server %s", (name) =>
     expect(Buffer.compare(echoed, data)).toBe(0);
   });
 
-  test("a Blob", async () => {
-    expect(await link.call("test.length", [new Blob([new Uint8Array(3 * MIB)])])).toBe(3 * MIB);
+  test.each([0, 1, 16_000, 3 * MIB])("a Blob of %i bytes", async (size) => {
+    expect(await link.call("test.length", [new Blob([new Uint8Array(size)])])).toBe(size);
   });
 
   test.each([

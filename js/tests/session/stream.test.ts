@@ -1,7 +1,7 @@
 // Streams (STR): the shared vectors, and a scripted server that keeps to the rules or does not.
 /* eslint @typescript-eslint/require-await: off -- a generator is a source, whether or not it waits */
 import { describe, expect, test } from "vitest";
-import { CallError, ConnectionError, ProtocolError, TimeoutError, UnsupportedError } from "../../src/index.js";
+import { CallError, ConnectionError, ProtocolError, TimeoutError, UnsupportedError, UsageError } from "../../src/index.js";
 import { Inlet } from "../../src/rpc/streams.js";
 import { Decoder } from "../../src/wire/decoder.js";
 import { StreamKey } from "../../src/wire/extensions.js";
@@ -267,4 +267,15 @@ test("a server that did not accept the feature", async () => {
   const { link } = await linked({ ...WELCOME, features: ["subscribe", "cancel"] });
   await expect(link.stream("a.method").next()).rejects.toBeInstanceOf(UnsupportedError);
   await expect(link.call("a.method", [new ReadableStream()])).rejects.toBeInstanceOf(UnsupportedError);
+});
+
+test.each([0, -1, 1.5, NaN, "8" as unknown as number])("a window of %s is refused at once", async (window) => {
+  const { link } = await linked();
+  await expect(link.stream("a.b", [], {}, { window }).next()).rejects.toThrow(UsageError);
+});
+
+test("what is no function serves nothing", async () => {
+  const { link } = await linked();
+  expect(() => link.handle("a.b", 5 as never)).toThrow("handler is a function, not number");
+  expect(() => link.subscribe("a.b", undefined as never)).toThrow("callback is a function, not undefined");
 });

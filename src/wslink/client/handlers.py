@@ -103,7 +103,7 @@ class Answers:
         return value
 
     def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
-        error = {"code": code, "message": as_text(message)} | ({} if data is None else {"data": data})
+        error = {"code": errors.as_code(code), "message": as_text(message)} | ({} if data is None else {"data": data})
         try:
             failure = self._encoder.failure(id_, error, self._max_frame)
         except NotSerializable as unsendable:

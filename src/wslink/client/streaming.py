@@ -10,7 +10,7 @@ from contextlib import suppress
 from wslink.client.calls import Calls, OutgoingCall
 from wslink.client.handlers import OnProgress
 from wslink.client.transfers import OnTransfer
-from wslink.errors import CLIENT_ERROR, EXCEPTION_ERROR, CallError, NotSerializable, PeerError
+from wslink.errors import CLIENT_ERROR, EXCEPTION_ERROR, CallError, NotSerializable, PeerError, UsageError
 from wslink.rpc.streaming import feed
 from wslink.rpc.streams import Inlet, Outlet, Streams
 from wslink.wire import messages as wire
@@ -161,7 +161,10 @@ class Reading:
         Raises:
             CallError: the server answered with an error, behind the items before it; or it knows no streams.
             ConnectionClosed, NotSerializable: see `call`.
+            UsageError: for a window that is no number from 1 on.
         """
+        if type(window) is not int or not 1 <= window < 2**32:
+            raise UsageError(f"window is {window!r}: a number of items, from 1 to the server's max_stream_window")
         return self._items(method, args, kwargs, window)
 
     async def _result(self, call: OutgoingCall) -> Exception | None:

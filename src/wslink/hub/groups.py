@@ -22,6 +22,12 @@ Change = Callable[[str, str, bool], None]
 """Told of a client's id, a group's name, and whether the client has joined or left."""
 
 
+def check_group(name: object) -> None:
+    """Raise UsageError for what is no name of a group."""
+    if not isinstance(name, str) or not name:
+        raise UsageError(f"a group's name is a string that is not empty, not {name!r}")
+
+
 class Group(Collection[MemberT]):
     """The clients that have joined a group; made by `App.group`. A view: it changes as they come and go. Iterating it
     gives those of this moment, and is safe from any thread.
@@ -33,6 +39,7 @@ class Group(Collection[MemberT]):
     __slots__ = ("_clients", "_groups", "name")
 
     def __init__(self, name: str, groups: Groups, clients: Mapping[str, MemberT]) -> None:
+        check_group(name)
         self.name: str = name
         self._groups = groups
         self._clients = clients
@@ -92,8 +99,7 @@ class Groups:
     def join(self, client_id: str, name: str) -> bool:
         """Add a client to a group; False if it is in it already. Raises UsageError for a name that is not a string, or
         empty."""
-        if not isinstance(name, str) or not name:
-            raise UsageError(f"a group's name is a string that is not empty, not {name!r}")
+        check_group(name)
         with self._lock:
             members = self._members.setdefault(name, {})
             if client_id in members:

@@ -108,7 +108,7 @@ class Topic(Publishing[Subscription]):
     """
 
     def __init__(self, name: str, delivery: Delivery, publisher: Publisher) -> None:
-        if not is_topic(name):
+        if not isinstance(name, str) or not is_topic(name):
             raise UsageError(f"topic name {name!r}: dot-separated words of letters, digits and _")
         if delivery not in DELIVERIES:
             raise UsageError(f"delivery {delivery!r}: one of {', '.join(DELIVERIES)}")

@@ -49,7 +49,10 @@ def convert(value: Value, hint: Hint) -> Value:
 def _decode(expected: Hint, value: Value) -> Value:
     """What msgspec does not know: a Converter's, or instances of a class, such as numpy.ndarray."""
     if type(expected) is _Converting:
-        return expected.convert(value)
+        try:
+            return expected.convert(value)
+        except msgspec.ValidationError as error:  # msgspec says the place of other errors alone
+            raise ValueError(str(error)) from None
     if isinstance(value, origin_of(expected) or expected):
         return value
     raise expected_not(name_of(expected), value)

@@ -122,12 +122,19 @@ class Method:
         self.function = compose(self.name, function, interceptors)
 
 
-def _check_name_and_run(name: str, function: Function, run: Run | None) -> None:
-    """Raise UsageError for a name or a `run` that no method can have."""
-    if not is_method_name(name):
+def check_name(name: object) -> None:
+    """Raise UsageError for what is no method's name, such as the function of a decorator without its parentheses."""
+    if callable(name):
+        raise UsageError(f'{name!r} stands where the method\'s name has to: write @app.method("a.b")')
+    if not isinstance(name, str) or not is_method_name(name):
         raise UsageError(
             f"method name {name!r}: dot-separated parts, each of a-z, 0-9 and _ and beginning with a letter"
         )
+
+
+def _check_name_and_run(name: str, function: Function, run: Run | None) -> None:
+    """Raise UsageError for a name or a `run` that no method can have."""
+    check_name(name)
     if run not in (None, *RUNS):
         raise UsageError(f"method {name!r}: run is {run!r}; one of {', '.join(RUNS)}")
     if run == "thread" and inspect.iscoroutinefunction(target_of(function)):

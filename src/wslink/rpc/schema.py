@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -255,10 +256,15 @@ def _identity(value: Value) -> Value:
     return value
 
 
+_PLACE = re.compile(r" - at `\$([^`]*)`")
+"""Where an error is, in the value that the next place names."""
+_PLACES = re.compile(f"({_PLACE.pattern})+")
+
+
 def _explain(error: msgspec.ValidationError) -> str:
-    text = str(error)
+    text = _PLACES.sub(lambda places: f" - at `${''.join(_PLACE.findall(places[0])[::-1])}`", str(error))
     return (
-        text.replace("Object missing required field", "missing argument")
+        text.replace("Object missing required field", "missing field" if " - at " in text else "missing argument")
         .replace("$.", "")
         .replace("`$`", "the arguments")
     )

@@ -11,7 +11,7 @@ from wslink.hub.hub import Hub
 from wslink.hub.publishing import Delivery
 from wslink.hub.topic_types import TopicTypes
 from wslink.hub.topics import Topic
-from wslink.rpc.methods import Method, Methods, Run, run_of
+from wslink.rpc.methods import Method, Methods, Run, check_name, run_of
 from wslink.rpc.priority import Priority
 from wslink.rpc.redefinition import may_replace
 
@@ -61,8 +61,8 @@ class Offering:
         Raises:
             UsageError: for a bad name, one that is taken (except in a notebook), or thread=True on an async function.
         """
-
         where = run_of(run, thread)
+        check_name(name)
 
         def decorate(function: FunctionT) -> FunctionT:
             made = Method(name, function, run=where, detached=detached, priority=priority, latest=latest, errors=errors)

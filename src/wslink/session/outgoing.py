@@ -108,7 +108,7 @@ class Outgoing(Duties):
 
     def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
         """Send the error of a request, with a word in place of data that cannot be encoded."""
-        error: dict[str, Value] = {"code": code, "message": message}
+        error: dict[str, Value] = {"code": errors.as_code(code), "message": message}
         if data is not None:
             error["data"] = data
         try:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-from msgspec.msgpack import Ext
 
 from wslink.errors import ParseError
 from wslink.wire import arrays
+from wslink.wire.extensions import Extension
 from wslink.wire.messages import Request
 from wslink.wire.value import Value
 
 
-def _keep_ext(code: int, data: memoryview) -> Ext:
-    return Ext(code, bytes(data))
+def _keep_ext(code: int, data: memoryview) -> Extension:
+    return Extension(code, bytes(data))
 
 
 def _view_ext(code: int, data: memoryview) -> Value:

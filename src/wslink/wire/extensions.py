@@ -45,6 +45,17 @@ def number(items: Sequence[Any], index: int, what: str) -> int:
     return value
 
 
+class Extension:
+    """What arrived as an extension type of MessagePack that stands for no plain value. It cannot be encoded: whoever
+    were sent it would fail to read it."""
+
+    __slots__ = ("code", "data")
+
+    def __init__(self, code: int, data: bytes) -> None:
+        self.code: int = code
+        self.data: bytes = data
+
+
 def stream_key(key: int) -> Ext:
     """What stands for an argument that is the stream `key` of its call (STR-4)."""
     return Ext(STREAM_KEY, msgspec.msgpack.encode(key))
@@ -52,7 +63,7 @@ def stream_key(key: int) -> Ext:
 
 def read_stream_key(value: Value) -> int | None:
     """The stream that an argument stands for; None where it stands for none."""
-    if not isinstance(value, Ext) or value.code != STREAM_KEY:
+    if not isinstance(value, Extension) or value.code != STREAM_KEY:
         return None
     try:
         return msgspec.msgpack.decode(value.data, type=StreamKey)

@@ -1,0 +1,127 @@
+"""What programs get wrong, and what they are told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.server.test_application_thread import Running
+from wslink import App, CallError, MethodError, UsageError, connect
+
+
+@dataclass
+class Light:
+    azimuth: float
+    altitude: float = 30
+
+
+@pytest.mark.parametrize("misuse", [lambda app: app.method(lambda: 1), lambda app: app.method(Light)])
+def test_a_decorator_without_its_parentheses_says_how_to_write_it(misuse: Callable[[App], None]) -> None:
+    with pytest.raises(UsageError, match=r'write @app.method\("a.b"\)'):
+        misuse(App())
+
+
+@pytest.mark.parametrize("name", [5, None, b"a.b"])
+@pytest.mark.parametrize(
+    "make", [lambda app, name: app.method(name), lambda app, name: app.topic(name), lambda app, name: app.group(name)]
+)
+def test_a_name_that_is_no_text_is_refused(make: Callable[[App, Any], None], name: Any) -> None:
+    with pytest.raises(UsageError, match=f"name.* {name!r}"):
+        make(App(), name)
+
+
+@pytest.mark.parametrize("group", [5, ""])
+def test_presence_of_what_is_no_group_is_refused(group: Any) -> None:
+    with pytest.raises(UsageError, match="a group's name is a string that is not empty"):
+        App().presence("a.b", group=group)
+
+
+@pytest.mark.parametrize("code", [2**70, -(2**60), 1.5, "x", None, True])
+@pytest.mark.parametrize("threads", [False, True])
+async def test_an_error_whose_code_cannot_be_sent_is_answered(code: Any, threads: bool) -> None:
+    """ERR-3."""
+    app = App(secret="secret")
+
+    @app.method("test.fail")
+    def fail() -> None:
+        error = MethodError("too steep", {"most": 1})
+        error.code = code
+        raise error
+
+    with Running(app, application_thread=threads) as running:
+        async with connect(running.url, secret="secret") as link:
+            with pytest.raises(CallError) as refused:
+                await link.call("test.fail")
+    error = refused.value
+    assert (error.code, error.message, error.data) == (-32001, "too steep", {"most": 1})
+
+
+async def test_an_error_of_a_client_whose_code_cannot_be_sent_is_answered() -> None:
+    app = App()
+
+    def fail() -> None:
+        raise MethodError("too steep", code=2**70)
+
+    async with app.connect() as link:
+        link.handle("test.fail")(fail)
+        with pytest.raises(CallError) as refused:
+            await app.clients[link.client_id].call("test.fail", timeout=5)
+    assert (refused.value.code, refused.value.message) == (-32001, "too steep")
+
+
+@pytest.mark.parametrize("window", [0, -1, 1.5, True, "8", 2**70])
+async def test_a_window_of_a_stream_is_a_number_of_items(window: Any) -> None:
+    async with App().connect() as link:
+        with pytest.raises(UsageError, match="window is .*: a number of items, from 1"):
+            link.stream("a.b", window=window)
+
+
+async def test_a_stream_for_a_method_that_takes_none_is_passed_on_to_nobody() -> None:
+    """Others could not decode what stands for it."""
+    app = App()
+    topic = app.topic("test.topic")
+
+    async def items() -> AsyncIterator[int]:
+        yield 1
+
+    @app.method("test.publish")
+    def publish(value: Any) -> int:
+        return topic.publish(value)
+
+    @app.method("test.echo")
+    def echo(value: Any) -> Any:
+        return value
+
+    async with app.connect() as link, app.connect() as other:
+        received = other.subscribe("test.topic")
+        await received.ready
+        with pytest.raises(CallError, match="NotSerializable"):
+            await link.call("test.publish", items())
+        with pytest.raises(CallError, match="cannot be serialized"):
+            await link.call("test.echo", items())
+        assert await link.call("test.publish", 5) == 1
+        assert await anext(received) == 5
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({}, "missing field `azimuth` - at `light`"),
+        ({"azimuth": "x"}, "Expected `float`, got `str` - at `light.azimuth`"),
+        (5, "got `int` - at `light`"),
+    ],
+)
+async def test_a_wrong_argument_is_named_with_its_place(value: Any, says: str) -> None:
+    app = App()
+
+    @app.method("test.light")
+    def light(light: Light) -> float:
+        return light.azimuth
+
+    async with app.connect() as link:
+        with pytest.raises(CallError, match=says) as refused:
+            await link.call("test.light", value)
+    assert refused.value.code == -32602
