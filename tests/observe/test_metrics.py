@@ -180,3 +180,23 @@ async def test_the_dashboard_asks_for_metrics_that_exist(serve: Serve) -> None:
         used = re.findall(r"\bwslink_\w+", expression)
         assert used
         assert set(used) <= names, expression
+
+
+async def test_codes_that_an_application_makes_up_are_labels_within_bounds(serve: Serve) -> None:
+    from wslink.observe.metrics import MAX_SERIES
+
+    application = app()
+
+    @application.method("demo.refuse")
+    def refuse(code: int) -> None:
+        raise MethodError("no", code=code)
+
+    url = await serve(application, metrics=True)
+    async with wslink.connect(url, secret="secret") as link:
+        codes = [*range(MAX_SERIES + 50), 2**70]
+        await asyncio.gather(*(link.call("demo.refuse", code) for code in codes), return_exceptions=True)
+        found = await scrape(url)
+    statuses = [name for name in found if name.startswith("wslink_call_duration_seconds_count{method=demo.refuse")]
+    assert len(statuses) <= MAX_SERIES + 1
+    assert found["wslink_call_duration_seconds_count{method=demo.refuse,status=_OTHER}"] >= 50
+    assert not any(str(2**70) in name for name in statuses)

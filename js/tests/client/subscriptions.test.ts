@@ -105,6 +105,16 @@ describe("a subscription", () => {
     }
   });
 
+  test("refuses a condition that is undefined, without which everything would match", async () => {
+    const { link, peer } = await linked();
+    const row = undefined as unknown as number;
+    const refused = link.subscribe("a.b", () => undefined, { filter: { row } });
+    await expect(refused.ready).rejects.toThrow("condition is undefined");
+    const subscription = link.subscribe("a.b", () => undefined, { filter: { row: 1 } });
+    await subscribed(peer, subscription);
+    await expect(subscription.update({ row })).rejects.toThrow("condition is undefined");
+  });
+
   test("keeps its callback where a change of its filter is refused", async () => {
     const { link, peer } = await linked();
     const payloads: unknown[] = [];

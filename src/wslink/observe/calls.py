@@ -92,5 +92,5 @@ def status_of(error: BaseException) -> str:
     """The code that a caller gets for what a method raised (ERR)."""
     if isinstance(error, asyncio.CancelledError):
         return str(errors.CANCELLED)
-    code = getattr(error, "code", None)
-    return str(code if isinstance(error, errors.WslinkError) and isinstance(code, int) else errors.EXCEPTION_ERROR)
+    code = getattr(error, "code", None) if isinstance(error, errors.WslinkError) else None
+    return str(errors.as_code(code))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 OTHER = "_OTHER"
 """Stands for every method that the server does not have: what a client makes up never becomes a label."""
 PREFIX = "wslink"
+MAX_SERIES = 2_000
+"""Pairs of a method and a status that are told apart; an application may make up codes without end."""
 
 
 class Served(Protocol):
@@ -76,7 +78,10 @@ class Metrics(Observer):
         self._waits[call.method].observe(waited)
 
     def ended(self, call: Call, seconds: float, status: str) -> None:
-        self._durations[call.method, status].observe(seconds)
+        key = (call.method, status)
+        if key not in self._durations and len(self._durations) >= MAX_SERIES:
+            key = (call.method, OTHER)
+        self._durations[key].observe(seconds)
 
     def failed(self, session: SessionView, request: Request) -> None:
         self._durations[OTHER, str(METHOD_NOT_FOUND)].observe(0.0)

@@ -221,6 +221,8 @@ class Entry implements Subscription {
   }
 
   async update(filter: Filter | null | undefined): Promise<void> {
+    // A condition that is left undefined would not be sent, and everything would match.
+    if (Object.values(filter ?? {}).includes(undefined)) throw new UsageError("a filter's condition is undefined");
     this.delivery = await this.#actions.set(filter, true);
     this.#filter = filter;
   }
