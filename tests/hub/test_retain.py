@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Limits, NotSerializable, UsageError
 
+VECTORS = Path(__file__).parents[1] / "vectors"
 KINDS = [["subscribe", "flow"], ["subscribe"], ["subscribe", "arrays"]]
 
 
@@ -125,3 +128,16 @@ def test_a_topic_that_exists_is_as_it_was_made(app: App) -> None:
         app.topic("test.other", priority="high")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="urgent, normal, bulk"):
         app.method("test.other", priority="high")(lambda: 1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("delivery", ["reliable", "latest"])
+@pytest.mark.parametrize("case", json.loads((VECTORS / "retained.json").read_text())["cases"], ids=str)
+async def test_the_vectors(app: App, serve: Serve, peers: Open, delivery: Any, case: dict[str, Any]) -> None:
+    """SUB-14."""
+    state = app.topic("test.state", delivery=delivery, retain=True)
+    for number, publication in enumerate(case["published"]):
+        state.publish(number, tags=publication["tags"], key=publication["key"])
+    peer = await peers(await serve(app), hello={"features": ["subscribe"]})
+    for definition, sent in zip(case["filters"], case["sent"], strict=True):
+        await peer.subscribe(1, "test.state", definition)
+        assert await published(peer, 0.1) == sent
