@@ -38,9 +38,14 @@ def smoothing(iterations):
     smooth.SetConvergence(0)
     return smooth
 
-began = time.monotonic()
-smoothing(20).Update()
-iterations = max(20, int(20 * float(sys.argv[1]) / (time.monotonic() - began)))
+def timed(iterations):
+    smooth = smoothing(iterations)
+    began = time.monotonic()
+    smooth.Update()
+    return time.monotonic() - began
+
+# Twice the time asked for: what the machine does beside may have slowed the measuring down.
+iterations = max(20, int(40 * float(sys.argv[1]) / min(timed(20) for _ in range(3))))
 
 app = App(secret="secret")
 topic = app.topic("a.topic")
@@ -110,6 +115,7 @@ async def test_a_filter_keeps_no_client_waiting(url: str) -> None:
         took.sort()
         print(f"other calls took {1000 * took[len(took) // 2]:.1f} ms, at most {1000 * took[-1]:.1f}")
         assert took[len(took) // 2] < SOON
+        assert not answer.done(), "the filter took less time than was asked for"
         cancelled = time.monotonic()
         await busy.extension(6, call)
         while not (seen := (await other.call("test.seen"))["result"]):
@@ -118,4 +124,4 @@ async def test_a_filter_keeps_no_client_waiting(url: str) -> None:
         assert seen[0] - cancelled < SOON
         assert "error" in await answer
         again = await busy.start("test.filter")  # once the first has ended, which nothing can stop
-        assert (await asyncio.wait_for(answer_of(busy, again), 4 * SECONDS + 10))["result"] > SECONDS / 4
+        assert (await asyncio.wait_for(answer_of(busy, again), 8 * SECONDS + 20))["result"] > SECONDS / 4
