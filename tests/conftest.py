@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +18,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if sys.version_info < (3, 11):  # its asyncio does not close what TLS through a proxy was made of
         ignored = "ignore:Exception ignored in. <function _SSLProtocolTransport.__del__"
         config.addinivalue_line("filterwarnings", f"{ignored}:pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def wslink_log_levels() -> Iterator[None]:
+    """What a server in debug mode sets, the next test does not find."""
+    names = ("wslink", "wslink.protocol")
+    before = [logging.getLogger(name).level for name in names]
+    yield
+    for name, level in zip(names, before, strict=True):
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ class Peer:
         self.counted = 0
         """Bytes of frames that have arrived, those of messages of types 1, 2 and 5 left out."""
         self._number = 0
+        self.sizes: list[int] = []
+        """Of the frames that have arrived, in bytes."""
         self._messages: Attachments | Chunks = Attachments() if generation == 1 else Chunks()
 
     @classmethod
@@ -126,6 +128,7 @@ class Peer:
             frame = await self.socket.receive()
             if frame.type not in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
                 raise ConnectionError(f"closed {self.socket.close_code} {frame.extra}")
+            self.sizes.append(len(frame.data))
             message = self._messages.add(frame.data)
             if isinstance(message, list):
                 self.extensions.append(message)

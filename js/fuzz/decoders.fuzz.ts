@@ -87,7 +87,7 @@ test("messages", { timeout: 2 * timeLimit + 60_000 }, () => {
   const decoder = new Decoder();
   fuzz(
     fc.property(anyMessage, (bytes) => {
-      expect(check(() => readMessage(decoder, bytes), ProtocolError)?.kind).toMatch(/^(response|error|publication|extension|unreadable)$/);
+      expect(check(() => readMessage(decoder, bytes), ProtocolError)?.kind).toMatch(/^(response|error|publication|call|extension|unreadable)$/);
     }),
   );
 });

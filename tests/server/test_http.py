@@ -223,12 +223,10 @@ async def test_messages_to_clients_keep_to_the_frame_size(
     monkeypatch.setenv("WSLINK_MAX_MSG_SIZE", "5000")
     app.method("test.bytes")(lambda: bytes(20_000))
     peer = await peers(await serve(app), hello={"secret": "secret"})
-    sizes = []
-    receive = peer._receive_binary
-    peer._receive_binary = lambda data: sizes.append(len(data)) or receive(data)  # type: ignore[method-assign, func-returns-value]
+    peer.sizes.clear()
     assert (await peer.call("test.bytes"))["result"] == bytes(20_000)
-    assert max(sizes) == 5000
-    assert len(sizes) == 5
+    assert max(peer.sizes) == 5000
+    assert len(peer.sizes) == 5
 
 
 @pytest.mark.parametrize("engine", ["picows", "aiohttp"])

@@ -51,7 +51,7 @@ class Logs:
                 cut = await asyncio.to_thread(self._bound, current) if self._limit and current else False
                 if time.monotonic() - purged > PURGE_INTERVAL:
                     purged = time.monotonic()
-                    await asyncio.to_thread(self._purge, current)
+                    await asyncio.to_thread(self._purge)
             except Exception:
                 logger.exception("logs could not be bounded")
                 cut = False
@@ -75,12 +75,16 @@ class Logs:
                     cut = True
         return cut
 
-    def _purge(self, current: frozenset[str]) -> None:
-        """Remove logs that are old, or too many. Only what is named as a log is."""
-        found = []
+    def _purge(self) -> None:
+        """Remove logs that are old, or too many. Only what is named as a log is.
+
+        A session is known before it has a log, so one that starts meanwhile is found among the current ones: they are
+        asked for with each log, not before.
+        """
+        found, current = [], self._current
         with os.scandir(self._directory) as entries:
             for entry in entries:
-                if _NAME.fullmatch(entry.name) and entry.name.partition(".")[0] not in current:
+                if _NAME.fullmatch(entry.name) and entry.name.partition(".")[0] not in current():
                     with contextlib.suppress(OSError):
                         found.append((entry.stat().st_mtime, entry.path))
         oldest, surplus = time.time() - self._keep, len(found) - MOST_KEPT
