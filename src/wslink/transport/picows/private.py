@@ -214,8 +214,8 @@ def _head(key: str) -> bytes:
 
 
 def _feed(protocol: Any, data: bytes) -> None:
-    """Hand over `data` in pieces that fill half of the room: the buffer, which the connection keeps, then grows only with
-    the frame that has not come as a whole, not with the number of frames that came together."""
+    """Hand over `data` in pieces that fill half of the room. The buffer, which the connection keeps, then grows with the
+    frame that has not come as a whole, and not with the number of frames that came together."""
     left = memoryview(data)
     while left:
         buffer = cast(memoryview, protocol.get_buffer(len(left)))
