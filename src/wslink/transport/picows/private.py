@@ -214,7 +214,7 @@ def _head(key: str) -> bytes:
 
 
 def _feed(protocol: Any, data: bytes) -> None:
-    """Hand over `data` in pieces that fill half of the room. The buffer, which the connection keeps, then grows with the
+    """Hand over `data` in pieces that fill half of the room. The buffer, which the connection keeps, grows so with the
     frame that has not come as a whole, and not with the number of frames that came together."""
     left = memoryview(data)
     while left:
