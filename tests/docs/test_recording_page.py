@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 import wslink
@@ -62,6 +61,6 @@ async def test_the_commands_and_the_test(tmp_path: Path, serve: Serve, monkeypat
     await page["test_the_light_is_known"]()
     Path("www").mkdir()
     Path("www", "index.html").write_text("<title>the page</title>")
-    async with running(tmp_path, block("docs/recording.md", "bash", 1).replace("8080", "0")) as port:
-        async with aiohttp.ClientSession() as session, session.get(f"http://localhost:{port}/") as response:
-            assert "the page" in await response.text()
+    command = block("docs/recording.md", "bash", 1).replace("8080", "0")
+    async with running(tmp_path, command) as port:
+        assert "the page" in await done(tmp_path, "curl", "--silent", f"http://localhost:{port}/")
