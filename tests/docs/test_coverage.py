@@ -81,6 +81,7 @@ RUN_BY = {
             "tests/docs/test_launcher_pages.py::test_the_administrator_asks_from_a_shell",
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
+            "tests/launcher/test_shared_state.py::test_the_documented_settings_hold",
         ],
         "js": ["tests/docs/test_launcher_pages.py::test_a_page_starts_a_session"],
     },

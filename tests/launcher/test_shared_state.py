@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.servers import Server
+from tests.docs.blocks import block
 from tests.launcher.support import APPS as PLAIN
 from tests.launcher.support import Client, LauncherProcess, launching, processes, until
 from tests.launcher.test_handoff import APPS as SERVERS
@@ -18,7 +19,8 @@ from tests.launcher.test_handoff import address
 from tests.ports import free_port
 from wslink import connect
 from wslink.errors import ConfigurationError, UsageError
-from wslink.launcher.stores.base import Changes
+from wslink.launcher.source import read_source
+from wslink.launcher.stores.base import Changes, Place
 from wslink.launcher.validation import convert
 
 FROM = {"X-Forwarded-For": "192.0.2.1"}
@@ -219,3 +221,17 @@ async def test_a_file_may_be_named_as_an_address(tmp_path: Path) -> None:
     async with launching(tmp_path, state=f"sqlite:///{tmp_path}/sessions.db") as running:
         await running.start("good")
         assert (tmp_path / "sessions.db").exists()
+
+
+async def test_the_documented_settings_hold(tmp_path: Path, server: Server) -> None:
+    text = block("docs/launcher.md", "toml", 4)
+    text = text.replace("10.0.0.2:6379", f"127.0.0.1:{server.port}")
+    (tmp_path / "part.toml").write_text(text)
+    settings = read_source(tmp_path / "part.toml").data["configuration"]
+    async with (
+        launching(tmp_path / "one", **settings) as one,
+        launching(tmp_path / "two", state=settings["state"]) as two,
+    ):
+        session = await one.start("good")
+        place = await two.launcher.store.find(session["id"])
+        assert place == Place("east", "http://10.0.0.5:9000", alive=True)
