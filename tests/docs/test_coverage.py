@@ -126,6 +126,13 @@ RUN_BY = {
             "tests/docs/test_python_pages.py::test_an_application_is_tested_without_a_port",
         ]
     },
+    "docs/recording.md": {
+        "python": [
+            "tests/docs/test_recording_page.py::test_a_recorder_keeps_and_writes",
+            "tests/docs/test_recording_page.py::test_the_commands_and_the_test",
+        ],
+        "bash": ["tests/docs/test_recording_page.py::test_the_commands_and_the_test"] * 2,
+    },
     "docs/relay.md": {
         "bash": [
             "tests/docs/test_relay_page.py::test_both_modes_carry",
