@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from wslink.cluster import records as kinds
 from wslink.cluster.broker import Broker
 from wslink.cluster.brokers import connect
 from wslink.cluster.calls import RemoteCalls
+from wslink.cluster.membership import Membership
 from wslink.cluster.memory_log import MemoryBroker
 from wslink.cluster.moves import Moves
 from wslink.cluster.peers import Peers
@@ -20,7 +20,6 @@ from wslink.cluster.records import Record, decode
 from wslink.cluster.sending import Sending
 from wslink.cluster.versions import Versions
 from wslink.errors import BrokerError
-from wslink.hub.clients import Client
 from wslink.hub.hub import Hub
 from wslink.hub.relay import Outgoing, Version
 
@@ -56,6 +55,7 @@ class Cluster:
         self._tell = self._sending.tell
         self._calls = RemoteCalls(hub, self._sending.put)
         self.peers: Peers = Peers(hub.community, self._calls.order, self._calls.call)
+        self._membership = Membership(hub.community, self._sending, self.peers, self._calls)
         self._hub = hub
         self._publications = Publications(hub)
         self._own = 0  # the number of this worker's latest record that was read
@@ -64,18 +64,13 @@ class Cluster:
         self._opened: asyncio.Event | None = None
         self._recovering = False
         self._versions = Versions()
-        self.moves: Moves = Moves(hub, self._sending, self.peers, self._publications, self._versions, _known)
+        self.moves: Moves = Moves(hub, self._sending, self.peers, self._publications, self._versions)
         self._handlers: dict[str, Callable[[Record], None]] = {
             kinds.PUBLICATION: self._publication,
             kinds.RETAINED: self._addressed(self._retained),
-            kinds.STATE: lambda record: self.peers.learn(record.origin, record.fields[0]),
-            kinds.CAME: lambda record: self.peers.come(record.origin, record.fields[0]),
-            kinds.GONE: self._parted,
-            kinds.JOINED: lambda record: self.peers.joined(record.origin, record.fields[0], record.fields[1]),
-            kinds.LEFT: lambda record: self.peers.left(record.origin, record.fields[0], record.fields[1]),
+            **self._membership.handlers,
             kinds.BEAT: lambda record: None,
             kinds.HELLO: self._hello,
-            kinds.BYE: lambda record: self._bury(record.origin, told=True),
             kinds.DEAD: self._dead,
             kinds.COMMAND: self._addressed(self._calls.obey),
             kinds.CALL: self._addressed(self._calls.serve),
@@ -83,11 +78,7 @@ class Cluster:
             kinds.RESULT: self._addressed(self._calls.respond),
             kinds.MOVE: self.moves.move,
             kinds.MOVED: self.moves.moved,
-            kinds.LEAVING: lambda record: setattr(self.peers[record.origin], "leaving", True),
         }
-        hub.community.entered.append(self._entered)
-        hub.community.gone.append(lambda client: self._tell(kinds.GONE, client.id))
-        hub.community.groups.changes.append(self._changed)
 
     # Life -------------------------------------------------------------------
 
@@ -134,7 +125,7 @@ class Cluster:
 
     def _introduce(self, reborn: bool = False) -> None:
         """Say who is here, and ask who else is; a worker that is `reborn` has published what nobody took."""
-        self._tell(kinds.STATE, [_known(client) for client in self._hub.community.local])
+        self._membership.introduce()
         self._tell(kinds.HELLO, reborn)
 
     async def _read(self) -> None:
@@ -180,7 +171,7 @@ class Cluster:
             for worker in [name for name, peer in self.peers.items() if now - peer.heard > DEAD_AFTER]:
                 logger.warning("worker %s is dead: nothing was heard of it for %g s", worker, DEAD_AFTER)
                 self._tell(kinds.DEAD, worker)
-                self._bury(worker, told=False)
+                self._membership.bury(worker)
 
     # Telling ----------------------------------------------------------------
 
@@ -213,13 +204,6 @@ class Cluster:
     async def hand_over(self, timeout: float) -> None:
         if self._tasks and self._opened is not None and self._opened.is_set():
             await self.moves.leave(timeout)
-
-    def _entered(self, client: Client) -> None:
-        self._tell(kinds.CAME, _known(client))
-
-    def _changed(self, client_id: str, group: str, joined: bool) -> None:
-        if self._hub.community.get(client_id) is not None:
-            self._tell(kinds.JOINED if joined else kinds.LEFT, client_id, group)
 
     # Taking -----------------------------------------------------------------
 
@@ -284,21 +268,13 @@ class Cluster:
         del record.fields[0]
         self._publications.deliver(record, self._versions, again=True)
 
-    def _parted(self, record: Record) -> None:
-        self.peers.part(record.origin, str(record.fields[0]))
-        self._calls.look()
-
     def _hello(self, record: Record) -> None:
         if record.fields[0]:
             self._publications.give_up("a worker stood still, and what it published is lost")
-        self._tell(kinds.STATE, [_known(client) for client in self._hub.community.local])
-        if self._is_senior(record.origin):
+        self._membership.introduce()
+        if self._membership.is_senior(record.origin):
             for draft in self._publications.retained(record.origin):
                 self._sending.put(draft)
-
-    def _is_senior(self, without: str) -> bool:
-        """Whether this is the one of the workers that does what one of them has to do."""
-        return all(self.origin < worker for worker in self.peers if worker != without)
 
     def _dead(self, record: Record) -> None:
         worker = str(record.fields[0])
@@ -307,23 +283,4 @@ class Cluster:
             self._be_born()
             self._introduce(reborn=True)
         else:
-            self._bury(worker, told=True)
-
-    def _bury(self, worker: str, told: bool) -> None:
-        known = worker in self.peers
-        orphans = self.peers.bury(worker)
-        self._calls.look()
-        if known and self._is_senior(worker):
-            for client, groups in orphans:
-                for group in groups:
-                    self._hub.community.tell(client, group, False)
-
-
-def _known(client: Client) -> list[Any]:
-    """What other workers are told of a client."""
-    attributes: Mapping[str, Any] = client.attributes
-    try:
-        kinds.check(dict(attributes))
-    except Exception:  # they cannot be sent
-        attributes = {}
-    return [client.id, client.user, client.address, client.connected_at, dict(attributes), list(client.groups)]
+            self._membership.bury(worker)

@@ -18,11 +18,11 @@ from typing import Any, Protocol
 import msgspec
 
 from wslink.cluster import records as kinds
+from wslink.cluster.membership import known as known_of
 from wslink.cluster.peers import Peers
 from wslink.cluster.publications import RESTART, Publications
 from wslink.cluster.records import Draft, Record
 from wslink.cluster.versions import Versions
-from wslink.hub.clients import Client
 from wslink.hub.hub import Hub
 from wslink.session.identity import Identity, Opening
 from wslink.session.moving import Moving, unpack
@@ -108,7 +108,6 @@ class Moves:
     Args:
         hub, host, peers: this worker's, this worker, and the others.
         publications, versions: what makes deliveries of records, and how new they are.
-        describe: what other workers are told of a client.
     """
 
     def __init__(
@@ -118,10 +117,9 @@ class Moves:
         peers: Peers,
         publications: Publications,
         versions: Versions,
-        describe: Callable[[Client], list[Any]],
     ) -> None:
         self._hub, self._host, self._peers = hub, host, peers
-        self._publications, self._versions, self._describe = publications, versions, describe
+        self._publications, self._versions = publications, versions
         self._arrivals: dict[bytes, Arrival] = {}
         self._skips: dict[str, list[Skip]] = {}
         self._due: list[Act] = []
@@ -278,7 +276,7 @@ class Moves:
         if client is None:
             self._host.put(Draft(kinds.MOVED, [to, list[Value](keys), None]))
             return
-        known, requests, id_ = self._describe(client), self._hub.subscriptions.requests(session), client.id
+        known, requests, id_ = known_of(client), self._hub.subscriptions.requests(session), client.id
         portable = dict(client.attributes) == known[4]
         packed = session.pack_up() if portable else None
         if packed is None:

@@ -33,6 +33,10 @@ class Peer:
         self.leaving: bool = False
         self.clients: dict[str, RemoteClient] = {}
 
+    def leave(self) -> None:
+        """It stops."""
+        self.leaving = True
+
 
 class Peers(dict[str, Peer]):
     """The other workers by their names, and their clients as part of the community.
