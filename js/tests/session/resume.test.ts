@@ -262,23 +262,6 @@ describe("acknowledgements (RES-5)", () => {
   });
 });
 
-describe("a session that has moved to another process (RES-12)", () => {
-  test("fails the calls that were under way there, and makes those again that may run twice", async () => {
-    const { link, peer } = await resumable();
-    const uncertain = link.call("one");
-    const again = link.call("two", [1], {}, { retry: true });
-    const [one, two] = [await peer.next(), await peer.next()];
-    const interrupted = { code: -32005, message: "the call was under way when its session moved to another worker" };
-    peer.fail(one, interrupted);
-    peer.fail(two, interrupted);
-    await expect(uncertain).rejects.toMatchObject({ name: "ConnectionError", code: 1012, message: expect.stringContaining("moved to another worker") as string });
-    const repeated = await peer.next();
-    expect([repeated.id, repeated.method, repeated.args]).toEqual([two.id, "two", [1]]);
-    peer.answer(repeated, 2);
-    expect(await again).toBe(2);
-  });
-});
-
 describe("a session that cannot be resumed", () => {
   test.each(["expired", "overflow", "restarted", "refused"])("because it is %s begins anew", async (reason) => {
     const { link, peer } = await resumable();

@@ -84,11 +84,11 @@ class Arrival:
     """
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self.keys = keys
-        self.begun = False
+        self.keys: Sequence[bytes] = keys
+        self.begun: bool = False
         self.records: list[Record] = []
-        self.onward = ""
-        self.broken = False
+        self.onward: str = ""
+        self.broken: bool = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.timer: asyncio.TimerHandle | None = None
         self._size = 0

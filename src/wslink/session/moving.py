@@ -19,7 +19,7 @@ from wslink.session.streaming import Streaming
 from wslink.session.tokens import digest
 from wslink.session.window import DeliveryWindow
 from wslink.wire.chunks import HEADER_LENGTH
-from wslink.wire.codec import detect
+from wslink.wire.codec import Encoder, detect
 from wslink.wire.frames import Frame, Message, Source
 from wslink.wire.value import Value
 
@@ -33,6 +33,8 @@ _decoder = msgspec.msgpack.Decoder(dict[str, Any])
 class Moving(Streaming):
     """Adds to a session that it can leave its process for another one. Takes what Streaming does."""
 
+    encoder: Encoder
+    resumption: Resumption | None
     __slots__ = ()
 
     @property
