@@ -1,4 +1,4 @@
-// Links that collect what is published on test.topic, until stdin ends; then what became of each is written as JSON.
+// Links that collect what is published on test.topic, until stdin ends, which says how many these are; then what became of each is written as JSON.
 import { connect } from "../../js/dist/index.js";
 
 const [url, count] = process.argv.slice(2);
@@ -12,8 +12,11 @@ for (let number = 0; number < Number(count); number += 1) {
   viewers.push({ viewer, link });
 }
 console.log("ready");
-process.stdin.resume();
-process.stdin.on("end", () => {
+let text = "";
+process.stdin.on("data", (data) => (text += data));
+process.stdin.on("end", async () => {
+  const deadline = Date.now() + 10_000;
+  while (viewers.some(({ viewer }) => viewer.got.length < Number(text)) && Date.now() < deadline) await new Promise((go) => setTimeout(go, 50));
   console.log(JSON.stringify(viewers.map(({ viewer, link }) => ({ ...viewer, same: viewer.id === link.clientId }))));
   process.exit(0);
 });
