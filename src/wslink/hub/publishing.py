@@ -75,14 +75,14 @@ class Publishing(Audience[MemberT]):
 
         Args:
             label: what it was rendered at; None for what says nothing of the quality that fits.
-            slot, tags: see `_slot` and `publish`.
+            slot, tags: see `_slot` and `publish`; None where it is for this subscription whatever its filter.
         """
         session = subscription.session
         ids = (subscription.id,) if session.subscribing else None
         id_ = f"publish:{self.name}:{next(self._numbers)}"
         message = session.encoder.publication(id_, packed, ids, self._publisher.max_frame)
         for notify in self._publisher.observers.published:
-            notify(Published(self.name, tags or {}, packed, message.size, (session,)))
+            notify(Published(self.name, tags, packed, message.size, (session,)))
         if session.flow is None or ids is None or self.delivery == "reliable":
             session.send(message, slot, (self.name,), self.lane)
         else:
