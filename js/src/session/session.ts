@@ -1,4 +1,4 @@
-import { AuthenticationError, CallError, ConnectionError, ErrorCode, ProtocolError, UsageError } from "../errors.js";
+import { AuthenticationError, CallError, ConnectionError, ErrorCode, ProtocolError, UsageError, type WslinkError } from "../errors.js";
 import { report } from "../report.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import { PendingCalls } from "../rpc/pending.js";
@@ -340,7 +340,9 @@ export class Session {
   #handleError(error: ErrorMessage): void {
     if (error.id === MALFORMED_ID) throw callError("a message of this client", error);
     this.#queue.stop(error.id);
-    this.#pending.reject(error.id, (method) => callError(method, error));
+    const again = error.code === ErrorCode.interrupted ? this.#repeatable.get(error.id) : undefined;
+    if (again) this.#queue.post(error.id, again, () => this.#pending.has(error.id)).catch((failure: unknown) => this.#reject(error.id, failure));
+    else this.#pending.reject(error.id, (method) => callError(method, error));
   }
 
   #reject(id: string | undefined, error: unknown): boolean {
@@ -348,7 +350,8 @@ export class Session {
   }
 }
 
-function callError(method: string, { code, message, data }: ErrorMessage): CallError {
+function callError(method: string, { code, message, data }: ErrorMessage): WslinkError {
+  if (code === ErrorCode.interrupted) return new ConnectionError(`${method}: ${message}`, 1012, message);
   const Class = code === ErrorCode.authentication ? AuthenticationError : CallError;
   return new Class(method, code, message, data);
 }
