@@ -117,7 +117,10 @@ class Options:
         "auto", "what carries the frames: picows, aiohttp, or auto for the faster one that is installed",
         env="WSLINK_ENGINE",
     )  # fmt: skip
-    loop: str = option("asyncio", "what App.run runs on: asyncio or uvloop", flags=("--loop",), env="WSLINK_LOOP")
+    loop: str = option(
+        "asyncio", "what App.run runs on: asyncio or uvloop", flags=("--loop",), env="WSLINK_LOOP",
+        choices=("asyncio", "uvloop"),
+    )  # fmt: skip
     application_thread: bool = option(
         False, "serve clients in a thread of their own, so that methods which block keep no connection waiting",
         flags=("--application-thread",), env="WSLINK_APPLICATION_THREAD",

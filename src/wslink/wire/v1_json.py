@@ -21,6 +21,7 @@ from wslink.wire.heads import text_id
 from wslink.wire.limits import EARLY_ELEMENTS, Limits
 from wslink.wire.messages import INCOMPLETE, NO_ID, VERSION, Request
 from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
+from wslink.wire.show import explained
 from wslink.wire.value import Value
 
 ATTACHMENT = "wslink.binary.attachment"
@@ -343,7 +344,7 @@ def _parse(data: Buffer | str, is_wide: bool) -> Value:
     except RecursionError as error:
         raise ParseError("malformed JSON: it is nested too deeply") from error
     except ValueError as error:
-        raise ParseError(f"malformed JSON: {error}") from error
+        raise ParseError(f"malformed JSON: {explained(error)}") from error
 
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
