@@ -109,13 +109,7 @@ class App(Offering, Clientele, Sharing):
         if describe:
             self.method("wslink.describe", run="loop")(self.describe)
         if recorder is not None:
-            self._record(recorder)
-
-    def _record(self, recorder: Recorder) -> None:
-        from wslink.server.recording import METHOD, Fetching
-
-        recorder.attach(self._hub)
-        self.method(METHOD, run="loop")(Fetching(recorder, lambda: self.secret).fetch)
+            self._observing.record(recorder, lambda: self.secret)
 
     def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
         """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.

@@ -314,6 +314,12 @@ def behind(queue: SendQueue) -> int:
     return queue.waiting - queue.gated - max((cutter.left for cutter in heads if cutter is not None), default=0)
 
 
+def waiting(queue: SendQueue) -> list[tuple[int, Entry]]:
+    """All messages that have not begun, each with its lane, in an order in which they may be put again."""
+    streams = (stream for lane in queue._lanes or () for stream in lane)
+    return [(stream.lane, entry) for stream in streams for entry in stream.entries if not entry.begun]
+
+
 def left(queue: SendQueue, name: Hashable) -> tuple[int, int]:
     """Of the messages of a name: the bytes that are not sent yet, and how many have not begun."""
     waiting = queue.named.entries(name)

@@ -100,8 +100,8 @@ class V1Encoder:
         self._local.attachments.append((key, data))
         return key
 
-    def result(self, id_: str, value: Value, max_frame: int) -> Message:
-        """A call's result. Raises NotSerializable."""
+    def result(self, id_: str, value: Value, max_frame: int, number: int = 0) -> Message:
+        """A call's result; `number` counts in version 2. Raises NotSerializable."""
         kind = type(value)
         if kind in _FLAT or (kind is float and math.isfinite(value)):  # as below: most results
             try:
@@ -198,6 +198,8 @@ class V1Decoder:
     """
 
     version = 1
+    number: int = 0
+    """Messages of version 1 have none (RES-2)."""
 
     def __init__(self, limits: Limits, calls: bool = False) -> None:
         self._limits = limits
