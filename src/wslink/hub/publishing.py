@@ -116,11 +116,28 @@ class Publishing(Audience[MemberT]):
         plain = check_tags(tags) if tags else {}
         if self.check is not None:
             self.check(payload, plain)
+        relay = self._publisher.relay if self.shared else None
+        if relay is None:
+            return self._publish(payload, plain, key, to, exclude, None)
+        relay.publishing()
+        try:
+            return self._publish(payload, plain, key, to, exclude, relay)
+        finally:
+            relay.submitted()
+
+    def _publish(
+        self,
+        payload: Any,
+        plain: dict[str, Tag],
+        key: Hashable,
+        to: Recipients | None,
+        exclude: Recipients | None,
+        relay: Relay | None,
+    ) -> int:
         subscriptions = self.subscriptions
         targets = self._targets(subscriptions, plain, to, exclude)
         if self.retained is not None and to is None:
             return self._publish_retained(payload, plain, key, exclude)
-        relay = self._publisher.relay if self.shared else None
         if not targets and relay is None:
             return 0
         packed = {encoder: encoder.pack(payload) for encoder in _encoders(targets, relay)}

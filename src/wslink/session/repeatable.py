@@ -146,6 +146,15 @@ class Repeatable(Unacknowledged[Message]):
         if self.lost and self.lost <= received <= self.last and all(number > self.lost for number in missing):
             self.lost = 0
 
+    def restore(self, number: int, kept: Kept[Message]) -> None:
+        """Keep a message that another worker sent under `number`; call it in the order of numbers."""
+        self._kept[number] = kept
+        self.size += kept.size
+        if kept.shared:
+            self._ledger.add(kept.message)
+        else:
+            self._ledger.kept += kept.size
+
     def prefer_newest(self, queue: SendQueue) -> None:
         """Let what waits take the place of older publications of its key that would be repeated (RES-6)."""
         newest = {kept.key: number for number, kept in self if kept.key is not None}

@@ -18,9 +18,9 @@ from wslink.rpc.methods import MAX_NAME
 from wslink.session.greeting import Greeting
 from wslink.session.identity import Identity, Opening
 from wslink.session.intake import UNITS
+from wslink.session.moving import Moving
 from wslink.session.ports import Returnable, SessionOwner, Transport
 from wslink.session.state import CLOSED, NEW, OPEN, Event
-from wslink.session.streaming import Streaming
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH, is_end, renumbered
 from wslink.wire.codec import detect
@@ -39,7 +39,7 @@ def new_client_id() -> str:
     return f"c{secrets.token_hex(16)}"
 
 
-class Session(Streaming):
+class Session(Moving):
     """One client (session.view.SessionView), carried by a transport (session.ports.FrameReceiver).
 
     Args:
