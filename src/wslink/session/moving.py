@@ -112,7 +112,7 @@ class Moving(Streaming):
             parts, key, gates, shared = kept
             message = _message(parts)
             size = message.size + OVERHEAD
-            resumption.restore(number, Kept(message, size, _plain(key), self._gates(gates), shared))
+            resumption.restore(number, Kept(message, size, _plain(key), self._gates(gates), shared, True))
         for lane, parts, key, names, gates, about in packed["waiting"]:
             message, key, names = _message(parts), _plain(key), tuple(map(_plain, names))
             if gates is None:
