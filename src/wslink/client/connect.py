@@ -110,8 +110,7 @@ def connect(
     Raises (when awaited or entered):
         AuthenticationError: the server refused the secret.
         ConnectionClosed: the server cannot be reached, does not answer, or closed the connection.
-        UsageError: the URL is not ws:// or wss://, the proxy is not http:// or https://, or another argument is not as
-            above.
+        UsageError: the URL is not ws:// or wss://, the proxy not http:// or https://, or an argument not as above.
     """
     _refuse_others(url, timeout, reconnect, limits, handlers)
     options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}
