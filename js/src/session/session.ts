@@ -271,6 +271,7 @@ export class Session {
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
+    if (!Array.isArray(args)) throw new UsageError(`arguments are a list: ("${method}", [1, 2]), not ${typeof args}`);
     // The id comes before the arguments, so that a server that refuses the message for its size knows which call it was.
     const lifted = this.#streams.lift(id, args, kwargs);
     const asks = { ...(onProgress && { progress: true }), ...(stream && { stream }) };
