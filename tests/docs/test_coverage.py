@@ -111,6 +111,7 @@ RUN_BY = {
             "tests/docs/test_launcher_pages.py::test_the_administrator_asks_from_a_shell",
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
+            "tests/launcher/test_shared_state.py::test_the_documented_settings_hold",
         ],
         "js": ["tests/docs/test_launcher_pages.py::test_a_page_starts_a_session"],
     },
@@ -131,7 +132,7 @@ RUN_BY = {
             "tests/docs/test_recording_page.py::test_a_recorder_keeps_and_writes",
             "tests/docs/test_recording_page.py::test_the_commands_and_the_test",
         ],
-        "bash": ["tests/docs/test_recording_page.py::test_the_commands_and_the_test"] * 2,
+        "bash": ["tests/docs/test_recording_page.py::test_the_commands_and_the_test"] * 3,
     },
     "docs/relay.md": {
         "bash": [
