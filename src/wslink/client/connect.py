@@ -110,8 +110,8 @@ def connect(
     Raises:
         AuthenticationError: the server refused the secret.
         ConnectionClosed: the server cannot be reached, does not answer, or closed the connection.
-        UsageError: at once: the URL is not ws:// or wss://, the proxy is not http:// or https://, or another argument is
-            not as above.
+        UsageError: at once: the URL is not ws:// or wss://, the proxy is not http:// or https://, or another argument
+            is not as above.
     """
     _refuse_others(url, timeout, reconnect, limits, handlers)
     options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}
