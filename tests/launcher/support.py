@@ -145,7 +145,7 @@ async def launching(directory: Path, **settings: Any) -> AsyncIterator[Running]:
     launcher = Launcher(with_environment(convert(configuration(directory, **settings)), {}))
     runner = web.AppRunner(Service(launcher).application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", launcher.configuration.settings.port).start()
     running = Running(f"http://127.0.0.1:{runner.addresses[0][1]}", launcher, directory)
     try:
         yield running
