@@ -193,10 +193,13 @@ class App(Offering, Clientele, Sharing):
         for name in settings:
             if name not in ASGI_SETTINGS:
                 raise UsageError(
-                    f"asgi() has no setting {name!r}: that is up to the outer application and its server; "
+                    loop.NO_THREAD.format("App.asgi")
+                    if name == "application_thread"
+                    else f"asgi() has no setting {name!r}: that is up to the outer application and its server; "
                     f"settings: {', '.join(sorted(ASGI_SETTINGS))}"
                 )
         options = self._configure(settings)
+        loop.warn_of_thread("App.asgi")
         if workers.is_one_of_several() and self._hub.relay is None:
             logger.warning(workers.WARNING, "" if self._pages_need_secret else workers.EACH_ITS_OWN)
         self._hub.reopen()
