@@ -13,6 +13,7 @@ from wslink.client.backoff import Backoff, Reconnect
 from wslink.client.connections import Dialing
 from wslink.client.link import Link
 from wslink.client.proxy import find_proxy
+from wslink.client.session import ClientSession
 from wslink.client.socket import Socket
 from wslink.errors import ConnectionClosed, UsageError
 from wslink.rpc.interceptors import Function
@@ -25,10 +26,17 @@ Options = dict[str, Any]
 class Connecting:
     """What `connect` returns: `await` it for a Link, or use it with `async with`, which closes the Link at the end."""
 
-    def __init__(self, dialing: Dialing, limits: Limits, handlers: Mapping[str, Function]) -> None:
+    def __init__(
+        self,
+        dialing: Dialing,
+        limits: Limits,
+        handlers: Mapping[str, Function],
+        session: type[ClientSession] = ClientSession,
+    ) -> None:
         self._dialing = dialing
         self._limits = limits
         self._handlers = handlers
+        self._session = session
         self._link: Link | None = None
 
     def __await__(self) -> Generator[Any, None, Link]:
@@ -45,7 +53,7 @@ class Connecting:
         await self._link.close()
 
     async def _connect(self) -> Link:
-        link = Link(self._dialing, self._limits)
+        link = Link(self._dialing, self._limits, self._session)
         for name, function in self._handlers.items():
             link.handle(name, function)
         await link.open()
@@ -90,6 +98,7 @@ def connect(
     limits: Limits | None = None,
     handlers: Mapping[str, Function] | None = None,
     compress: bool = False,
+    traces: bool = False,
 ) -> Connecting:
     """Connect to a server: `async with wslink.connect(url, secret=s) as link`, or `link = await wslink.connect(...)`.
 
@@ -106,15 +115,34 @@ def connect(
             there is a connection again (`max_resume`); `Limits()` unless given.
         handlers: functions that the server may call, by name, as with `Link.handle`, before it knows of this client.
         compress: offer compression (permessage-deflate), which costs time at both ends.
+        traces: record calls and publications as spans of OpenTelemetry, and take part in the server's traces.
 
     Raises (when awaited or entered):
         AuthenticationError: the server refused the secret.
         ConnectionClosed: the server cannot be reached, does not answer, or closed the connection.
-        UsageError: the URL is not ws:// or wss://, or the proxy is not http:// or https://.
+        UsageError: the URL is not ws:// or wss://, or the proxy is not http:// or https://; or OpenTelemetry is not
+            installed for `traces`.
     """
+    options = {"ssl": ssl, "headers": headers, "proxy": proxy, "compress": 15 * compress}
+    dialing = _dialing(url, secret, timeout, reconnect, limits or Limits(), options)
+    return Connecting(dialing, limits or Limits(), handlers or {}, _session_class(traces))
+
+
+def _dialing(
+    url: str, secret: str | None, timeout: float, reconnect: Reconnect | bool, limits: Limits, options: Options
+) -> Dialing:
     if not url.startswith(("ws://", "wss://")):
         raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
-    options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}
+    dialer = Dialer(url, limits, {**options, "proxy": find_proxy(url, options["proxy"])})
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
-    dialer = Dialer(url, limits or Limits(), options)
-    return Connecting(Dialing(dialer, url, secret, timeout, backoff), limits or Limits(), handlers or {})
+    return Dialing(dialer, url, secret, timeout, backoff)
+
+
+def _session_class(traces: bool) -> type[ClientSession]:
+    if not traces:
+        return ClientSession
+    try:
+        from wslink.client.traced import TracedSession
+    except ImportError as error:
+        raise UsageError(f"traces need OpenTelemetry: pip install 'wslink[otel]' ({error})") from error
+    return TracedSession

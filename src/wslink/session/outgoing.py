@@ -99,7 +99,9 @@ class Outgoing(Duties):
             self._transport.send(self.resumption.numbered(message))
 
     def encoded(self, id_: str, value: Value, method: str | None) -> Message:
-        """The result of a request, encoded; an error where it cannot be. From any thread."""
+        """The result of a request, encoded unless it is already; an error where it cannot be. From any thread."""
+        if type(value) is Message:
+            return value
         try:
             return self.encoder.result(id_, value, self._max_frame)
         except NotSerializable as error:
@@ -116,6 +118,8 @@ class Outgoing(Duties):
         except NotSerializable as unsendable:
             logger.error("an error cannot be sent as it is: %s", unsendable)
             failure = self.encoder.failure(id_, _sendable(self.encoder, error), self._max_frame)
+        for notify in self._owner.observers.errored:
+            notify(self, id_, error["code"])
         self.send(failure, None, (id_,))
 
     def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:

@@ -17,6 +17,8 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   /** Tells the server how far the call has come, where it wants to know; of what waits only the newest is sent. */
   readonly progress: (value: unknown) => void;
+  /** The span of the server in which it was made, where both sides trace; unchecked. */
+  readonly traceparent?: unknown;
 }
 
 /** Serves calls of the server: gets positional arguments, arguments by name, and the context; returns the result, or a promise of it. */
@@ -99,7 +101,7 @@ export class Handlers implements Feature {
     } else {
       running.set(id, abort);
       const progress = (value: unknown): void => this.#progress(call, value, () => running.get(id) === abort && !abort.signal.aborted);
-      outcome = await outcomeOf(handler, call, { signal: abort.signal, progress });
+      outcome = await outcomeOf(handler, call, { signal: abort.signal, progress, traceparent: call.traceparent });
       if (running !== this.#running) return;
       running.delete(id);
     }

@@ -43,6 +43,8 @@ export interface PublicationInfo {
   readonly topic: string;
   /** Counts the topic's publications on the server. It may skip, and never decreases (MSG-6). */
   readonly number: number;
+  /** The span of the server in which it was made, where both sides trace; unchecked. */
+  readonly traceparent?: unknown;
 }
 
 /** Takes a publication. What it throws, or rejects with, is reported and stops nothing else. */
@@ -125,7 +127,8 @@ export class Subscriptions implements Feature {
   /** Hands a publication to the callbacks of the subscriptions that it matches. */
   receive(publication: UnaskedMessage): boolean {
     if (publication.kind !== "publication") return false;
-    const info = { topic: publication.topic, number: publication.number };
+    const { topic, number, traceparent } = publication;
+    const info = { topic, number, traceparent };
     for (const id of new Set(this.#named(publication))) {
       // One that was cancelled, here or by the callback before, may still be named.
       const entry = this.#all.get(id);
