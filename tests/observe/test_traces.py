@@ -292,7 +292,7 @@ async def test_released_clients_are_traced_as_far_as_the_server(
 async def test_calls_that_wait_are_forgotten_and_served(
     serve: Serve, spans: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """LIM-22."""
+    """LIM-23."""
     monkeypatch.setattr(traces_module, "MAX_ARRIVED", 4)
     app = App(secret="secret")
 

@@ -36,6 +36,8 @@ from wslink.wire.limits import Limits
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from wslink.observe.recorder import Recorder
+
 logger: logging.Logger = logging.getLogger("wslink")
 
 AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
@@ -71,6 +73,7 @@ class App(Offering, Clientele, Sharing):
         broker: what connects the workers of this application, of this machine and others: "redis://HOST:PORT/DB" or
             "nats://HOST:PORT" (docs/scale.md); they share its publications, clients and groups then.
         describe: let clients call `wslink.describe`, which gives what `App.describe` does.
+        recorder: keeps what clients call and are sent, in memory, until it is written (docs/recording.md).
 
     Attributes:
         secret: the secret.
@@ -84,6 +87,7 @@ class App(Offering, Clientele, Sharing):
         features: Iterable[Feature] = (),
         describe: bool = True,
         broker: str | MemoryBroker = "",
+        recorder: Recorder | None = None,
     ) -> None:
         if secret is not None and (not isinstance(secret, str) or not secret):
             raise TypeError("secret must be a string that is not empty, or None for a random one")
@@ -102,6 +106,14 @@ class App(Offering, Clientele, Sharing):
         self.method("application.exit.later", run="loop")(self._exit_later)
         if describe:
             self.method("wslink.describe", run="loop")(self.describe)
+        if recorder is not None:
+            self._record(recorder)
+
+    def _record(self, recorder: Recorder) -> None:
+        from wslink.server.recording import METHOD, Fetching
+
+        recorder.attach(self._hub)
+        self.method(METHOD, run="loop")(Fetching(recorder, lambda: self.secret).fetch)
 
     def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
         """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.

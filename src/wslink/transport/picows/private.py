@@ -214,9 +214,12 @@ def _head(key: str) -> bytes:
 
 
 def _feed(protocol: Any, data: bytes) -> None:
-    while data:
-        buffer = cast(memoryview, protocol.get_buffer(len(data)))
-        piece = data[: len(buffer)]
+    """Hand over `data` in pieces that fill half of the room. The buffer, which the connection keeps, grows so with the
+    frame that has not come as a whole, and not with the number of frames that came together."""
+    left = memoryview(data)
+    while left:
+        buffer = cast(memoryview, protocol.get_buffer(len(left)))
+        piece = left[: len(buffer) // 2]
         buffer[: len(piece)] = piece
         protocol.buffer_updated(len(piece))
-        data = data[len(piece) :]
+        left = left[len(piece) :]
