@@ -1,7 +1,6 @@
 import { type ConnectionError, ErrorCode, ProtocolError } from "../../errors.js";
 import type { ServerMessage, UnaskedMessage } from "../../wire/messages.js";
-import type { Handler } from "./handle.js";
-import type { Callback } from "./subscribe.js";
+import type { Callback, Handler } from "../callbacks.js";
 
 /** What a feature may use of the session that it extends. */
 export interface FeatureHost {
