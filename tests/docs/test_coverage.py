@@ -132,7 +132,7 @@ RUN_BY = {
             "tests/docs/test_recording_page.py::test_a_recorder_keeps_and_writes",
             "tests/docs/test_recording_page.py::test_the_commands_and_the_test",
         ],
-        "bash": ["tests/docs/test_recording_page.py::test_the_commands_and_the_test"] * 2,
+        "bash": ["tests/docs/test_recording_page.py::test_the_commands_and_the_test"] * 3,
     },
     "docs/relay.md": {
         "bash": [

@@ -61,6 +61,8 @@ async def test_the_commands_and_the_test(tmp_path: Path, serve: Serve, monkeypat
     await page["test_the_light_is_known"]()
     Path("www").mkdir()
     Path("www", "index.html").write_text("<title>the page</title>")
+    assert "1 pages" in await done(tmp_path, "bash", "-c", block("docs/recording.md", "bash", 2))
+    assert Path("site", "wslink", "recording.wsrec").stat().st_size
     command = block("docs/recording.md", "bash", 1).replace("8080", "0")
     async with running(tmp_path, command) as port:
         assert "the page" in await done(tmp_path, "curl", "--silent", f"http://localhost:{port}/")

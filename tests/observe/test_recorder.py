@@ -189,6 +189,14 @@ async def test_the_servers_secret_alone_opens_it(serve: Serve) -> None:
     assert ("response", 42) in told(list(Reader(data)))
 
 
+async def test_a_setting_turns_it_on(serve: Serve) -> None:
+    url = await serve(app(None), recorder=100_000)
+    async with wslink.connect(url, secret=SECRET) as link:
+        await link.call("demo.add", 41)
+        data = b"".join([piece async for piece in link.stream("wslink.recording", SECRET)])
+    assert ("response", 42) in told(list(Reader(data)))
+
+
 async def test_without_one_nothing_is_there() -> None:
     plain = app(None)
     async with plain.connect() as link:

@@ -95,7 +95,9 @@ CALL = "view.{0} S < view.{0} C"
 METHOD = f"wslink.method I < {CALL}"
 
 
-@pytest.mark.parametrize("settings", [{}, {"application_thread": True}, {"metrics": True, "inspector": True}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"application_thread": True}, {"metrics": True, "inspector": True, "recorder": 1 << 20}]
+)
 @pytest.mark.parametrize(("method", "above"), [("rotate", ""), ("block", "draw I < "), ("late", "")])
 async def test_one_trace_from_the_call_to_the_callback(
     serve: Serve, spans: Recorded, settings: dict[str, Any], method: str, above: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 
 import wslink
 from tests.conftest import Open, Serve
+from tests.wire.test_vectors import plain
 from wslink import App, CallError, Link, MethodError, Recorder, UsageError
 from wslink.replay.app import Replay
-from wslink.replay.static import pieces
+from wslink.replay.static import export, pieces
 from wslink.replay.tape import open_tape
 from wslink.testing import replay
 from wslink.wire import recording
@@ -221,3 +223,54 @@ def test_a_speed_that_is_none_is_refused(speed: float, tmp_path: Path) -> None:
     tape = open_tape(written(tmp_path / "a.wsrec"))
     with pytest.raises(UsageError, match="speed"):
         Replay(tape, speed=speed)
+
+
+def test_a_site_is_written_whole_or_refused(tmp_path: Path) -> None:
+    tape = open_tape(written(tmp_path / "a.wsrec"))
+    page = tmp_path / "www"
+    (page / "sub").mkdir(parents=True)
+    (page / "index.html").write_bytes("<!doctype html><HEAD lang=x><title>ü</title>".encode())
+    (page / "sub" / "bare.html").write_text("<script src=a.js></script>")
+    (page / ".env").write_text("secret")
+    (page / "a.js").write_text("1")
+    for content, out, why in [
+        ("", "out", "--content"),
+        (str(page), str(page), "not empty"),
+        (str(page), str(page / "out"), "part of the page"),
+    ]:
+        with pytest.raises(UsageError, match=why):
+            export(tape, content, out)
+    out = tmp_path / "out"
+    assert export(tape, str(page), str(out)) == 2
+    script = '<script src="{0}wslink/replay.js" data-recording="{0}wslink/recording.wsrec"></script>'
+    assert f"<HEAD lang=x>{script.format('')}<title>ü" in (out / "index.html").read_text(encoding="utf-8")
+    assert (out / "sub" / "bare.html").read_text().startswith(script.format("../"))
+    assert (out / "a.js").read_text() == "1"
+    assert not (out / ".env").exists()
+    assert (out / "wslink" / "client.js").exists()
+    with pytest.raises(UsageError, match="not empty"):
+        export(tape, str(page), str(out))
+
+
+async def test_the_shared_recording_is_played(tmp_path: Path) -> None:
+    """tests/vectors/recording.json, which TypeScript plays too (REC-1 to REC-5)."""
+    vectors = json.loads((Path(__file__).parents[1] / "vectors" / "recording.json").read_text())
+    path = tmp_path / "shared.wsrec"
+    path.write_bytes(bytes.fromhex(vectors["file"]))
+    tape = open_tape(path)
+    assert (tape.client, tape.topics) == ("c1", vectors["topics"])
+    assert [(one.time, one.topic, one.tags) for one in tape.shown] == [
+        (one["time"], one["topic"], one["tags"]) for one in vectors["publications"]
+    ]
+    assert tape.shown[0].payload["pixels"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    async with replay(path) as link:
+        for one in vectors["calls"]:
+            args = [plain(value) for value in one["args"]]
+            if "result" in one["response"]:
+                assert await link.call(one["method"], *args, **one["kwargs"]) == one["response"]["result"]
+            else:
+                with pytest.raises(CallError) as error:
+                    await link.call(one["method"], *args, **one["kwargs"])
+                assert error.value.code == one["response"]["error"]["code"]
+        async with link.subscribe("a.tile", filter={"row": 2}) as tiles:  # by what its payload says
+            assert (await anext(tiles))["text"] == "ü"

@@ -8,6 +8,8 @@ import stat
 import sys
 from pathlib import Path
 
+import pytest
+
 import wslink
 from tests.conftest import Serve
 from tests.tools.test_commands import ROOT, run
@@ -50,7 +52,7 @@ async def test_what_a_server_publishes_is_recorded_and_replayed(serve: Serve, tm
 
 
 async def replayed(path: Path) -> None:
-    """It is served, and tags that are not known keep nothing from anybody."""
+    """It is served, and tags that are not known keep nothing from anybody, but what the payload says does."""
     command = (sys.executable, "-m", "wslink", "replay", str(path), "--port", "0", "--speed", "max")
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, env={"WSLINK_SECRET": "other"}, stdout=asyncio.subprocess.PIPE
@@ -63,6 +65,10 @@ async def replayed(path: Path) -> None:
     url = page[1].replace("http:", "ws:").replace("/?secret=other", "/ws")
     async with wslink.connect(url, secret="other") as link, link.subscribe("terrain.tile", filter={"row": 5}) as tiles:
         assert await anext(tiles) == {"azimuth": 315}
+        async with link.subscribe("terrain.tile", filter={"not": {"azimuth": 315}}) as others:
+            await link.call("wslink.replay.state")
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(anext(others), 0.1)
     process.terminate()
     assert await asyncio.wait_for(process.wait(), 20) == 0
 

@@ -111,8 +111,7 @@ def connect(
         proxy: an HTTP proxy such as "http://proxy:3128"; True for the environment's (HTTP_PROXY, HTTPS_PROXY,
             ALL_PROXY, NO_PROXY), never for loopback addresses; False for none. It must CONNECT, or pass upgrades on.
         reconnect: how to connect again: at once, then after random, growing waits; False closes the link instead.
-        limits: bounds on what the server may make grow (`max_message`, `max_partial`), and on what is kept for when
-            there is a connection again (`max_resume`); `Limits()` unless given.
+        limits: bounds on what the server may make grow, and on what is kept without connection; the defaults of Limits.
         handlers: functions that the server may call, by name, as with `Link.handle`, before it knows of this client.
         compress: offer compression (permessage-deflate), which costs time at both ends.
         traces: record calls and publications as spans of OpenTelemetry, and take part in the server's traces.
@@ -120,10 +119,11 @@ def connect(
     Raises (when awaited or entered):
         AuthenticationError: the server refused the secret.
         ConnectionClosed: the server cannot be reached, does not answer, or closed the connection.
-        UsageError: the URL is not ws:// or wss://, or the proxy is not http:// or https://; or OpenTelemetry is not
-            installed for `traces`.
+        UsageError: the URL is not ws:// or wss://, the proxy is not http:// or https://, or another argument is not as
+            above; or OpenTelemetry is not installed for `traces`.
     """
-    options = {"ssl": ssl, "headers": headers, "proxy": proxy, "compress": 15 * compress}
+    _refuse_others(url, timeout, reconnect, limits, handlers)
+    options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}
     dialing = _dialing(url, secret, timeout, reconnect, limits or Limits(), options)
     return Connecting(dialing, limits or Limits(), handlers or {}, _session_class(traces))
 
@@ -131,11 +131,8 @@ def connect(
 def _dialing(
     url: str, secret: str | None, timeout: float, reconnect: Reconnect | bool, limits: Limits, options: Options
 ) -> Dialing:
-    if not url.startswith(("ws://", "wss://")):
-        raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
-    dialer = Dialer(url, limits, {**options, "proxy": find_proxy(url, options["proxy"])})
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
-    return Dialing(dialer, url, secret, timeout, backoff)
+    return Dialing(Dialer(url, limits, options), url, secret, timeout, backoff)
 
 
 def _session_class(traces: bool) -> type[ClientSession]:
@@ -146,3 +143,17 @@ def _session_class(traces: bool) -> type[ClientSession]:
     except ImportError as error:
         raise UsageError(f"traces need OpenTelemetry: pip install 'wslink[otel]' ({error})") from error
     return TracedSession
+
+
+def _refuse_others(url: object, timeout: object, reconnect: object, limits: object, handlers: object) -> None:
+    """Raise UsageError for an argument of `connect` that is not as it says."""
+    if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
+        raise UsageError(f"{url!r:.100} is not a ws:// or wss:// URL")
+    if not isinstance(timeout, (int, float)) or not timeout > 0:
+        raise UsageError(f"timeout must be a number of seconds over 0, not {timeout!r:.100}")
+    if not isinstance(reconnect, (bool, Reconnect)):
+        raise UsageError(f"reconnect must be True, False or wslink.Reconnect, not {reconnect!r:.100}")
+    if limits is not None and not isinstance(limits, Limits):
+        raise UsageError(f"limits must be wslink.Limits, not {limits!r:.100}")
+    if handlers is not None and not isinstance(handlers, Mapping):
+        raise UsageError(f"handlers must be a mapping of names to functions, not {handlers!r:.100}")

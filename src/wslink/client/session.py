@@ -57,7 +57,6 @@ class ClientSession(StreamingCalls):
     """
 
     _announced: tuple[str, ...] = FEATURES
-    _decoder_class: type[V2Decoder] = V2Decoder
 
     def __init__(
         self,
@@ -78,7 +77,7 @@ class ClientSession(StreamingCalls):
         self._resuming = Resuming(limits.max_partial, self._ask, lost) if lost is not None else None
         self._acknowledgements: Acknowledgements | None = None
         self._settling = Settling(self.outbox.notify)
-        self._decoder = self._decoder_class(self._limits)
+        self._decoder = V2Decoder(self._limits)
 
     # Connections ----------------------------------------------------------------
 
@@ -92,7 +91,7 @@ class ClientSession(StreamingCalls):
         """Use a connection: its first call (HELLO-1, EXT-1), and what that is sent as. Chunks of messages that had not
         arrived whole on the one before are forgotten (RES-3)."""
         self._sink = sink
-        self._decoder = self._decoder_class(self._limits)
+        self._decoder = V2Decoder(self._limits)
         resuming = self._resuming
         resume = resuming.request(self.outbox.overflowed) if resuming is not None else None
         features = self._announced if resuming is None else (*self._announced, wire.RESUME)
@@ -252,6 +251,8 @@ class ClientSession(StreamingCalls):
                 self._welcome(message.get("result"))
             except ConnectionClosed as error:
                 self.pending.reject(id_, error)
+        if message.get("error") is not None and self.interrupted(id_, message["error"]):
+            return
         if not self.pending.settle(id_, message) and not _is_harmless(message.get("error")):
             logger.warning("the server reports an error: %s", message["error"])
 

@@ -21,9 +21,10 @@ from wslink.rpc.interceptors import Function, status_of
 from wslink.rpc.methods import NEVER_AWAITABLE
 from wslink.rpc.spans import TracedEncoder, attributes_of, context_of, mark_failed
 from wslink.session.entries import Entry
+from wslink.session.sender import FrameSink
 from wslink.version import __version__
 from wslink.wire import messages as wire
-from wslink.wire.frames import Buffer
+from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
 from wslink.wire.traceparent import TRACEPARENT
 from wslink.wire.v2_msgpack import NO_OPTIONS, Option, V2Decoder, V2Encoder
@@ -57,7 +58,6 @@ class TracedSession(ClientSession):
     """A client session that records its calls, and what becomes of publications. Takes what ClientSession does."""
 
     _announced = (*FEATURES, wire.TRACE)
-    _decoder_class = TimedDecoder
 
     def __init__(
         self,
@@ -85,6 +85,12 @@ class TracedSession(ClientSession):
 
     def _make_encoder(self, arrays: bool) -> V2Encoder:
         return self._encoders[arrays] if wire.TRACE in self.welcome.features else super()._make_encoder(arrays)
+
+    def hello(self, sink: FrameSink, secret: str | None) -> tuple[OutgoingCall, tuple[Frame, ...]]:
+        """See ClientSession.hello."""
+        first = super().hello(sink, secret)
+        self._decoder = TimedDecoder(self._limits)
+        return first
 
     # Calls ----------------------------------------------------------------------
 

@@ -137,7 +137,8 @@ class Recorder(Observer):
         clients = tuple(one.client_id for one in publication.clients)
         make = partial(_publication, f"publish:{topic}:{next(self._numbers)}", publication.packed)
         size = publication.size + 48 * len(clients)
-        self._ring.add(recording.PUBLICATION, clients, dict(publication.tags), make, size)
+        tags = dict(publication.tags) if publication.tags is not None else None
+        self._ring.add(recording.PUBLICATION, clients, tags, make, size)
 
     def detached(self, session: SessionView) -> None:
         self._happened("lost", session.client_id)

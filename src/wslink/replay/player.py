@@ -14,6 +14,7 @@ from wslink.hub.publishing import slot_of
 from wslink.hub.topics import Subscription, Topic
 from wslink.replay.tape import Exchange, Shown, Tape, key_of
 from wslink.wire import recording
+from wslink.wire.recording import Tags
 from wslink.wire.value import Value
 
 
@@ -69,16 +70,16 @@ class Player:
         if self._task is None:
             self._since = asyncio.get_running_loop().time()
             self._task = asyncio.get_running_loop().create_task(self._play())
-        topic = subscription.topic
-        before = [one for one in self._tape.shown[: self.position] if one.topic == topic.name]
+        topic, wish = subscription.topic, _Wish(subscription)
+        before = [one for one in self._tape.shown[: self.position] if one.topic == topic.name and wish.wants(one)]
         if topic.delivery == "latest":
-            newest = {slot_of(one.topic, one.tags or {}, None): one for one in before}
+            newest = {slot_of(one.topic, wish.tags(one), None): one for one in before}
             before = sorted(newest.values(), key=lambda one: one.time)
         elif topic.name in self._whole:
             before = []
         self._whole.add(topic.name)
         for one in before:
-            _send(one, subscription)
+            wish.send(one)
 
     def step(self, count: int) -> None:
         """Send the next publications at once."""
@@ -106,7 +107,7 @@ class Player:
                 self.position += 1
                 for subscription in self._topics[one.topic].subscriptions:
                     if subscription.client_id == self._client_id:
-                        _send(one, subscription)
+                        _Wish(subscription).send(one)
                         if not subscription.session.has_room:
                             await subscription.session.room_again()
                 await asyncio.sleep(0)
@@ -155,14 +156,40 @@ class Player:
         raise MethodError(f"the recording holds no response to {method} with {what}", method, METHOD_NOT_FOUND)
 
 
-def _send(one: Shown, subscription: Subscription) -> None:
-    """Send a publication, unless the subscription's filter keeps it out; where tags are not known, none does."""
-    if one.tags is not None and not subscription.matches(one.tags):
-        return
-    topic, tags = subscription.topic, dict(one.tags or {})
-    packed = subscription.session.encoder.pack(one.payload)
-    slot = slot_of(topic.name, tags, None) if topic.delivery == "latest" and one.tags is not None else None
-    topic.deliver_to(subscription, packed, None, slot, tags)
+class _Wish:
+    """A subscription to what is played."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+        self._names = _names(subscription.filter)
+
+    def tags(self, one: Shown) -> Tags:
+        """The tags of a publication; where they are not known, what its payload says of those that the filter asks for,
+        if it says something of all."""
+        if one.tags is not None:
+            return one.tags
+        return {name: one.entries[name] for name in self._names} if one.entries.keys() >= self._names else {}
+
+    def wants(self, one: Shown) -> bool:
+        """Whether it is sent a publication; one of which nothing is known that the filter asks for is."""
+        tags = self.tags(one)
+        return (one.tags is None and not tags) or self._subscription.matches(dict(tags))
+
+    def send(self, one: Shown) -> None:
+        """Send a publication, if it is wanted."""
+        if not self.wants(one):
+            return
+        topic, tags = self._subscription.topic, dict(self.tags(one))
+        packed = self._subscription.session.encoder.pack(one.payload)
+        slot = slot_of(topic.name, tags, None) if topic.delivery == "latest" and tags else None
+        topic.deliver_to(self._subscription, packed, None, slot, tags)
+
+
+def _names(filter: Mapping[str, Value]) -> frozenset[str]:
+    """The tags that a filter asks for."""
+    inner = [*filter.get("and", ()), *filter.get("or", ()), *([filter["not"]] if "not" in filter else ())]
+    own = filter.keys() - {"and", "or", "not"}
+    return frozenset(own).union(*map(_names, inner))
 
 
 def _time_of(exchange: Exchange) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,10 @@ from wslink.wire.value import Value
 
 EVERYBODY = "all"
 """In place of a client's id: what all clients were sent, and what all called."""
+MAX_ENTRIES = 64
+"""Entries of a payload that are looked at in place of tags that are not known."""
 _BYTES = (bytes, bytearray, memoryview)
+_SCALARS = frozenset((str, int, float, bool))
 
 
 class Exchange(NamedTuple):
@@ -38,11 +42,13 @@ class Shown(NamedTuple):
 
     Attributes:
         tags: None where they are not known.
+        entries: what its payload, if that is a map, has of text, numbers and booleans; it stands for tags then.
     """
 
     time: float
     topic: str
     tags: Tags | None
+    entries: Tags
     message: Buffer
 
     @property
@@ -120,7 +126,7 @@ def _tape(reader: Reader, client: str, records: Sequence[Record]) -> Tape:
             topic = _topic(record, envelope)
             topics.setdefault(topic, "reliable")
             tags = record.about if not isinstance(record.about, str) else None
-            shown.append(Shown(record.time, topic, tags, record.message))
+            shown.append(Shown(record.time, topic, tags, _entries(envelope["result"]), record.message))
         elif record.kind == recording.CALL:
             calls.begin(record, envelope, topics)
         else:
@@ -191,6 +197,14 @@ def _topic(record: Record, envelope: Mapping[str, Value]) -> str:
     if kind != "publish" or not is_topic(topic) or "result" not in envelope:
         raise _damaged(record, "it is no publication")
     return topic
+
+
+def _entries(payload: Value) -> Tags:
+    """What a payload says in the words of a filter, as publishers often have it there as in the tags."""
+    if not isinstance(payload, dict):
+        return {}
+    found = {name: value for name, value in payload.items() if type(name) is str and type(value) in _SCALARS}
+    return dict(islice(found.items(), MAX_ENTRIES))
 
 
 def _subscribed(args: Sequence[Value], topics: dict[str, str]) -> None:

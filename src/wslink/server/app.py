@@ -92,6 +92,8 @@ class App(Offering, Clientele, Sharing):
         if secret is not None and (not isinstance(secret, str) or not secret):
             raise TypeError("secret must be a string that is not empty, or None for a random one")
         self.secret: str = secret or workers.shared_secret() or secrets.token_urlsafe(32)
+        if limits is not None and not isinstance(limits, Limits):
+            raise UsageError(f"limits must be wslink.Limits, not {limits!r:.100}")
         self._pages_need_secret = secret is not None
         self._limits = limits
         hub = Hub(self, self._authenticate, limits or Limits(), features=features)
@@ -107,13 +109,7 @@ class App(Offering, Clientele, Sharing):
         if describe:
             self.method("wslink.describe", run="loop")(self.describe)
         if recorder is not None:
-            self._record(recorder)
-
-    def _record(self, recorder: Recorder) -> None:
-        from wslink.server.recording import METHOD, Fetching
-
-        recorder.attach(self._hub)
-        self.method(METHOD, run="loop")(Fetching(recorder, lambda: self.secret).fetch)
+            self._observing.record(recorder, lambda: self.secret)
 
     def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
         """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.
@@ -132,8 +128,10 @@ class App(Offering, Clientele, Sharing):
         `onClose` are called. The App's secret counts, unless a protocol has a `validateToken`, which then decides.
 
         Raises:
-            UsageError: for a second ServerProtocol, and for a method whose name is taken.
+            UsageError: for a second ServerProtocol, and for a method whose name is taken, and for what is neither.
         """
+        if not hasattr(protocol, "__wslink_include__"):
+            raise UsageError(f"an App includes a LinkProtocol or a ServerProtocol, not {protocol!r:.100}")
         self._included = protocol.__wslink_include__(self._hub, self._included, self._exit)
 
     # Serving ------------------------------------------------------------------
