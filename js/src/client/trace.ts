@@ -64,6 +64,8 @@ class Trace implements Feature {
   readonly #tracer: Tracer;
   /** The spans of calls that wait for their response, as contexts. */
   readonly #calls = new Map<string, Context>();
+  /** The span that the message names which is being handled: callbacks and handlers are called while it is. */
+  #parent: Context | undefined;
   #accepted = false;
 
   constructor(api: OpenTelemetry) {
@@ -85,17 +87,18 @@ class Trace implements Feature {
       const startTime = performance.now();
       const message = read(bytes);
       const context = this.#contextOf(message);
+      this.#parent = context;
       const attributes = message.kind === "publication" ? { attributes: { "wslink.topic": message.topic } } : {};
       if (context) this.#tracer.startSpan("wslink.decode", { startTime, ...attributes }, context).end(performance.now());
       return message;
     },
     callback: (topic, callback) => (payload, info) => {
-      const parent = this.#parent(info.traceparent);
+      const parent = this.#parent;
       if (!parent) return callback(payload, info);
       return this.#run("wslink.callback", { kind: CONSUMER, attributes: { "wslink.topic": info.topic || topic } }, parent, () => callback(payload, info));
     },
     handler: (method, handler) => (args, kwargs, context) => {
-      const parent = this.#parent(context.traceparent) ?? this.#api.ROOT_CONTEXT;
+      const parent = this.#parent ?? this.#api.ROOT_CONTEXT;
       return this.#run(method, { kind: SERVER, attributes: attributesOf(method) }, parent, () => handler(args, kwargs, context));
     },
   };
@@ -128,11 +131,11 @@ class Trace implements Feature {
   }
 
   #contextOf(message: ServerMessage): Context | undefined {
-    if (message.kind === "publication" || message.kind === "call") return this.#parent(message.traceparent);
+    if (message.kind === "publication" || message.kind === "call") return this.#remote(message.traceparent);
     return "id" in message && message.id !== undefined ? this.#calls.get(message.id) : undefined;
   }
 
-  #parent(traceparent: unknown): Context | undefined {
+  #remote(traceparent: unknown): Context | undefined {
     const parent = this.#accepted ? readTraceparent(traceparent) : undefined;
     return parent && this.#api.trace.setSpanContext(this.#api.ROOT_CONTEXT, parent);
   }

@@ -5,8 +5,6 @@ export interface PublicationInfo {
   readonly topic: string;
   /** Counts the topic's publications on the server. It may skip, and never decreases (MSG-6). */
   readonly number: number;
-  /** The span of the server in which it was made, where both sides trace; unchecked. */
-  readonly traceparent?: unknown;
 }
 
 /** Takes a publication. What it throws, or rejects with, is reported and stops nothing else. */
@@ -18,8 +16,6 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   /** Tells the server how far the call has come, where it wants to know; of what waits only the newest is sent. */
   readonly progress: (value: unknown) => void;
-  /** The span of the server in which it was made, where both sides trace; unchecked. */
-  readonly traceparent?: unknown;
 }
 
 /** Serves calls of the server: gets positional arguments, arguments by name, and the context; returns the result, or a promise of it. */

@@ -72,7 +72,7 @@ test("a publication's decoding and callback, until what that returns has settled
   finish();
   peer.send(message({ id: "publish:a.topic:1", traceparent: PARENT, result: "throws", subscriptions: [1] }));
   await settled(link, peer);
-  expect(infos).toEqual({ topic: "a.topic", number: 1, traceparent: PARENT });
+  expect(infos).toEqual({ topic: "a.topic", number: 1 });
   expect(reported).toMatchObject([{ message: "mine" }]);
   const of = { traceId: TRACE, spanId: "b7ad6b7169203331", isRemote: true };
   expect(spans()).toMatchObject([

@@ -87,7 +87,7 @@ export class Handlers implements Feature {
     } else {
       running.set(id, abort);
       const progress = (value: unknown): void => this.#progress(call, value, () => running.get(id) === abort && !abort.signal.aborted);
-      outcome = await outcomeOf(handler, call, { signal: abort.signal, progress, traceparent: call.traceparent });
+      outcome = await outcomeOf(handler, call, { signal: abort.signal, progress });
       if (running !== this.#running) return;
       running.delete(id);
     }

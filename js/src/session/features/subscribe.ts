@@ -118,8 +118,7 @@ export class Subscriptions implements Feature {
   /** Hands a publication to the callbacks of the subscriptions that it matches. */
   receive(publication: UnaskedMessage): boolean {
     if (publication.kind !== "publication") return false;
-    const { topic, number, traceparent } = publication;
-    const info = { topic, number, traceparent };
+    const info = { topic: publication.topic, number: publication.number };
     for (const id of new Set(this.#named(publication))) {
       // One that was cancelled, here or by the callback before, may still be named.
       const entry = this.#all.get(id);
