@@ -116,11 +116,11 @@ def connect(
         compress: offer compression (permessage-deflate), which costs time at both ends.
         traces: record calls and publications as spans of OpenTelemetry, and take part in the server's traces.
 
-    Raises (when awaited or entered):
+    Raises:
         AuthenticationError: the server refused the secret.
         ConnectionClosed: the server cannot be reached, does not answer, or closed the connection.
-        UsageError: the URL is not ws:// or wss://, the proxy is not http:// or https://, or another argument is not as
-            above; or OpenTelemetry is not installed for `traces`.
+        UsageError: at once: the URL is not ws:// or wss://, the proxy is not http:// or https://, another argument is
+            not as above, or OpenTelemetry is missing.
     """
     _refuse_others(url, timeout, reconnect, limits, handlers)
     options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}
