@@ -107,16 +107,8 @@ class Moving(Streaming):
             for number, window in packed["windows"].items():
                 if number in flow.windows:
                     flow.windows[number].restore(monotonic(), window)
-<<<<<<< HEAD
-        for number, *kept in packed["kept"]:
-            parts, key, gates, shared = kept
-            message = _message(parts)
-            size = message.size + OVERHEAD
-            resumption.restore(number, Kept(message, size, _plain(key), self._gates(gates), shared, True))
-=======
         kept = {number: self._kept_again(*how) for number, *how in packed["kept"]}
         resumption.restore(packed["last"], kept)
->>>>>>> main
         for lane, parts, key, names, gates, about in packed["waiting"]:
             message, key, names = _message(parts), _plain(key), tuple(map(_plain, names))
             if gates is None:
@@ -130,7 +122,7 @@ class Moving(Streaming):
     def _kept_again(self, parts: Sequence[Any], key: Any, gates: Sequence[int], shared: bool) -> Kept[Message]:
         """What `_kept` gave."""
         message = _message(parts)
-        return Kept(message, message.size + OVERHEAD, _plain(key), self._gates(gates), shared)
+        return Kept(message, message.size + OVERHEAD, _plain(key), self._gates(gates), shared, True)
 
     def _gates(self, numbers: Sequence[int] | None) -> tuple[DeliveryWindow, ...]:
         return self.flow.gates(tuple(numbers)) if self.flow is not None and numbers else ()
