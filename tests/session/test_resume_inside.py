@@ -70,7 +70,7 @@ async def test_it_arrives_at_a_page_and_from_one(app: App, serve: Serve, way: st
     @app.method("test.begin")
     def begin() -> None:
         line.every = PASSES / 8, PASSES / 8
-        asyncio.get_running_loop().call_later(0.05, line.cut)
+        line.cut()
 
     program = (str(NODE), str(Path(__file__).with_name("large.mjs")), line.url, way, str(SIZE_OF_PAGE))
     process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)

@@ -53,15 +53,11 @@ class Resuming:
         self._token = ""
         self._begun: dict[int, Partial] = {}
 
-    def keep(self, decoder: V2Decoder) -> None:
-        """A connection has ended, which the decoder read: keep what has arrived of messages (RES-13)."""
-        if self.received is not None:
-            self._begun.update(decoder.take_beginnings())
-
-    def request(self, overflowed: bool) -> dict[str, Value]:
+    def request(self, overflowed: bool, decoder: V2Decoder) -> dict[str, Value]:
         """What hello says; without a token, or where too much was sent, it asks for a new session."""
         if self.received is None or overflowed:
             return {}
+        self._begun.update(decoder.take_beginnings())
         received, missing = self.received.report()
         begun = [[number, partial.reached] for number, partial in self._begun.items()]
         known: dict[str, Value] = {"token": self._token, "received": received, "missing": missing}

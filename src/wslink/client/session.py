@@ -91,10 +91,8 @@ class ClientSession(StreamingCalls):
         """Use a connection: its first call (HELLO-1, EXT-1), and what that is sent as."""
         self._sink = sink
         resuming = self._resuming
-        if resuming is not None:
-            resuming.keep(self._decoder)
+        resume = resuming.request(self.outbox.overflowed, self._decoder) if resuming is not None else None
         self._decoder = V2Decoder(self._limits)
-        resume = resuming.request(self.outbox.overflowed) if resuming is not None else None
         features = self._announced if resuming is None else (*self._announced, wire.RESUME)
         call = self._call(wire.HELLO_ID, wire.HELLO, [hello_of(secret, features, resume)], {})
         source = call.message.source
