@@ -7,7 +7,7 @@ import json
 import os
 import random
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -169,9 +169,9 @@ class LauncherProcess:
         self.path = directory / "config.json"
         self.path.write_text(json.dumps(configuration(directory, **settings)))
 
-    async def start(self, **options: Any) -> Client:
+    async def start(self, command: Sequence[str] = (sys.executable, "-m", "wslink.launcher"), **options: Any) -> Client:
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "wslink.launcher", str(self.path)), stdout=asyncio.subprocess.PIPE, **options
+            *(*command, str(self.path)), stdout=asyncio.subprocess.PIPE, **options
         )
         self.started.append(self.process)
         assert self.process.stdout is not None
