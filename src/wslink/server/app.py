@@ -31,6 +31,7 @@ from wslink.server.server import CLIENT, Server
 from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
+from wslink.transport.comm import CommEndpoint, Send
 from wslink.wire.limits import Limits
 
 if TYPE_CHECKING:
@@ -161,9 +162,28 @@ class App(Offering, Clientele, Sharing):
             timeout: seconds for hello.
             handlers: functions that the application may call, by name, as with `wslink.connect`.
         """
+        self._prepare()
+        return connect_inside(self._hub, self.secret, timeout, handlers or {})
+
+    def over_comm(self, send: Send) -> CommEndpoint:
+        """Serve pages over the messages of a Jupyter comm, in the event loop that runs: what `wslink.notebook.show`
+        does, which is what notebooks use.
+
+        Args:
+            send: sends a message's content and its buffers to the pages.
+
+        Raises:
+            UsageError: where the application is being served with application_thread=True.
+        """
+        if self._hub.application is not None:
+            raise UsageError("application_thread=True serves clients in another event loop: they need its port")
+        self._prepare()
+        return CommEndpoint(self._hub, send)
+
+    def _prepare(self) -> None:
+        """Read the settings, unless a server has."""
         if self._server is None or self._server.stopped:
             self._configure({})
-        return connect_inside(self._hub, self.secret, timeout, handlers or {})
 
     def asgi(self, **settings: Unpack[AsgiSettings]) -> AsgiApplication:
         """An ASGI application to mount next to the routes of Starlette, FastAPI or any other.
@@ -231,7 +251,8 @@ class App(Offering, Clientele, Sharing):
             return verdict
         secret = credentials.secret
         if not credentials.has_secret:  # HELLO-7
-            accepted = credentials.opening.same_origin and not self._pages_need_secret
+            opening = credentials.opening
+            accepted = opening.vouched or (opening.same_origin and not self._pages_need_secret)
         elif not isinstance(secret, str):  # HELLO-3
             accepted = False
         else:
