@@ -56,6 +56,7 @@ class Page:
     def arrive(self, content: dict[str, Any], buffers: list[Any]) -> None:
         self.contents.append(content)
         kind = content["kind"]
+        self.taken += content.get("taken", 0)
         if kind == "frames":
             assert content["number"] == self.expected
             self.expected += 1
@@ -65,11 +66,9 @@ class Page:
                 self.arrived += len(frame)
                 self.frames.put_nowait(SimpleNamespace(type=aiohttp.WSMsgType.BINARY, data=frame))
                 if self.takes:
-                    self.send("taken", size=len(frame))
+                    self.send("taken", taken=len(frame))
         elif kind == "ping" and self.pongs:
             self.send("pong")
-        elif kind == "taken":
-            self.taken += content["size"]
         elif kind == "close":
             self.close_code = content["code"]
             self.frames.put_nowait(SimpleNamespace(type=aiohttp.WSMsgType.CLOSED, data=None, extra=content["reason"]))
@@ -151,7 +150,7 @@ async def test_a_page_that_takes_nothing_is_sent_one_window_and_holds_up_no_othe
     await asyncio.sleep(0.05)
     assert WINDOW <= slow.arrived - before < WINDOW + 2 * len(frame)
     slow.takes = True
-    slow.send("taken", size=slow.arrived - before)
+    slow.send("taken", taken=slow.arrived - before)
     for _ in range(40):
         await slow_peer.publication()
 

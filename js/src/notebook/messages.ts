@@ -7,7 +7,7 @@ export interface Message {
   readonly path?: string;
   readonly number?: number;
   readonly texts?: readonly (string | null)[];
-  readonly size?: number;
+  readonly taken?: number;
   readonly code?: number;
   readonly reason?: string;
   readonly status?: number;

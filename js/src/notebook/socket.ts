@@ -4,6 +4,10 @@ import { type Message, ownPath } from "./messages.js";
 /** Bytes that the kernel has not taken yet beyond which no more are sent: transport/comm.py, WINDOW. */
 const WINDOW = 2 ** 20;
 
+/** Bytes taken, and milliseconds, after which the kernel is told without a frame for it: every message costs Jupyter more than a frame costs us. */
+const ACKNOWLEDGE = WINDOW / 8;
+const ACKNOWLEDGE_TIME = 100;
+
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3];
 
 /** The standard's WebSocket, over messages to the kernel. */
@@ -33,6 +37,8 @@ export class CommWebSocket extends EventTarget {
   #sent = 0;
   #expected = 0;
   #taken = 0;
+  #due: ReturnType<typeof setTimeout> | undefined;
+  #flushing = false;
   #last: Message | undefined;
 
   constructor(channel: Channel, url: string | URL) {
@@ -51,40 +57,54 @@ export class CommWebSocket extends EventTarget {
     this.bufferedAmount += sizeOf(frame);
     if (this.readyState !== OPEN) return;
     this.#waiting.push(frame);
-    this.#flush();
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => this.#flush()); // what is sent in one go is one message
   }
 
   close(code = 1000, reason = ""): void {
     if (this.readyState >= CLOSING) return;
     this.readyState = CLOSING;
-    while (this.#waiting.length > 0) this.#sendOne();
+    this.#flush(Infinity);
     this.#channel.send({ kind: "close", connection: this.#connection, code, reason });
     this.#take({ kind: "close", code, reason }, []);
   }
 
-  #flush(): void {
-    while (this.#waiting.length > 0 && this.#underWay < WINDOW) this.#sendOne();
+  #flush(window = WINDOW): void {
+    this.#flushing = false;
+    const texts: (string | null)[] = [];
+    const buffers: ArrayBuffer[] = [];
+    while (this.#waiting.length > 0 && this.#underWay < window) {
+      const frame = this.#waiting.shift() ?? "";
+      this.#underWay += sizeOf(frame);
+      texts.push(typeof frame === "string" ? frame : null);
+      if (typeof frame !== "string") buffers.push(frame);
+    }
+    if (texts.length > 0) this.#send({ kind: "frames", number: this.#sent++, texts }, buffers);
   }
 
-  #sendOne(): void {
-    const frame = this.#waiting.shift();
-    if (frame === undefined) return;
-    this.#underWay += sizeOf(frame);
-    const isText = typeof frame === "string";
-    const content = { kind: "frames", connection: this.#connection, number: this.#sent++, texts: [isText ? frame : null] };
-    this.#channel.send(content, isText ? [] : [frame]);
+  /** Sends a message, and with it how much has been taken. */
+  #send(content: Message, buffers: ArrayBuffer[] = []): void {
+    clearTimeout(this.#due);
+    this.#due = undefined;
+    this.#channel.send({ ...content, connection: this.#connection, taken: this.#taken }, buffers);
+    this.#taken = 0;
+  }
+
+  #acknowledge(size: number): void {
+    this.#taken += size;
+    if (this.#taken >= ACKNOWLEDGE) this.#send({ kind: "taken" });
+    else this.#due ??= setTimeout(() => this.#send({ kind: "taken" }), ACKNOWLEDGE_TIME);
   }
 
   #take(content: Message, buffers: ArrayBuffer[]): void {
-    const { kind, size = 0 } = content;
+    const { kind, taken = 0 } = content;
+    this.#underWay -= taken;
+    this.bufferedAmount -= taken;
     if (kind === "opened") this.#open();
     else if (kind === "frames") this.#frames(content, buffers);
     else if (kind === "close") this.#end(content);
-    else if (kind === "taken") {
-      this.#underWay -= size;
-      this.bufferedAmount -= size;
-      this.#flush();
-    }
+    if (taken > 0) this.#flush();
   }
 
   #open(): void {
@@ -112,12 +132,8 @@ export class CommWebSocket extends EventTarget {
     const frame = this.#arrived.shift();
     if (frame !== undefined && this.readyState === OPEN) {
       const data = typeof frame === "string" || this.binaryType === "arraybuffer" ? frame : new Blob([frame]);
-      this.#taken += sizeOf(frame);
+      this.#acknowledge(sizeOf(frame));
       this.#emit(new MessageEvent("message", { data }));
-      if (this.#arrived.length === 0 || this.#taken > WINDOW / 4) {
-        this.#channel.send({ kind: "taken", connection: this.#connection, size: this.#taken });
-        this.#taken = 0;
-      }
     }
     if (this.#arrived.length === 0 && this.#last) this.#close(this.#last);
   }
@@ -125,6 +141,7 @@ export class CommWebSocket extends EventTarget {
   /** The connection ends, behind what has arrived. */
   #end(content: Message): void {
     this.#channel.forget(this.#connection);
+    clearTimeout(this.#due);
     this.#last ??= content;
     this.#turn.port1.postMessage(0);
   }

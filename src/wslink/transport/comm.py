@@ -31,6 +31,9 @@ INTERVAL = 0.005
 """Seconds between two messages of frames to a page: Jupyter's server drops what is over 1,000 messages in a second."""
 MAX_BATCH = 256
 """Frames in a message."""
+ACKNOWLEDGE, ACKNOWLEDGE_TIME = WINDOW // 8, 0.1
+"""Bytes taken, and seconds, after which the other end is told without a frame for it: every message costs Jupyter more
+than a frame costs us."""
 LOST, POLICY_VIOLATION, TOO_LARGE, TRY_AGAIN_LATER = 1006, 1008, 1009, 1013
 
 Send = Callable[[dict[str, Any], list[Buffer]], None]
@@ -55,6 +58,8 @@ class CommSocket:
         self._room: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._sent_at = 0.0
+        self._owed = 0
+        self._due: asyncio.TimerHandle | None = None
         self._ended = False
 
     async def send_bytes(self, data: bytes) -> None:
@@ -77,12 +82,33 @@ class CommSocket:
         if self._unacknowledged < WINDOW and self._room is not None and not self._room.done():
             self._room.set_result(None)
 
+    def acknowledge(self, size: int) -> None:
+        """Tell the page that so many of its bytes are taken, soon."""
+        self._owed += size
+        if self._owed >= ACKNOWLEDGE:
+            self._settle()
+        elif self._due is None and not self._ended:
+            self._due = asyncio.get_running_loop().call_later(ACKNOWLEDGE_TIME, self._settle)
+
     def end(self) -> None:
         """The page is gone: what is sent from now on is dropped."""
         self._ended = True
         self.taken(self._unacknowledged)
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._due):
+            if timer is not None:
+                timer.cancel()
+
+    def _settle(self) -> None:
+        owed = self._take_owed()
+        if owed and not self._ended:
+            self._send({"kind": "taken", "taken": owed}, [])
+
+    def _take_owed(self) -> int:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        owed, self._owed = self._owed, 0
+        return owed
 
     async def _put(self, text: str | None, size: int) -> None:
         """Send a frame with those around it; returns when the next may be sent."""
@@ -106,7 +132,8 @@ class CommSocket:
         texts, buffers, self._texts, self._buffers = self._texts, self._buffers, [], []
         if texts and not self._ended:
             self._sent_at = monotonic()
-            self._send({"kind": "frames", "number": self._number, "texts": texts}, buffers)
+            content = {"kind": "frames", "number": self._number, "texts": texts, "taken": self._take_owed()}
+            self._send(content, buffers)
             self._number += 1
 
 
@@ -165,10 +192,10 @@ class CommConnection:
         """Take a message of the page's."""
         self._heartbeat.heard = True
         kind = content.get("kind")
+        if isinstance(taken := content.get("taken"), int):
+            self._socket.taken(taken)
         if kind == "frames":
             self._frames(content, buffers)
-        elif kind == "taken" and isinstance(size := content.get("size"), int):
-            self._socket.taken(size)
         elif kind == "close":
             self.end(content.get("code") in (1000, 1001))
 
@@ -219,23 +246,15 @@ class CommConnection:
 
     async def _read(self) -> None:
         """Hand what has arrived to the session, a frame in each turn of the event loop, and say so."""
-        taken = 0
         while self._inbox and self._receiver.state is not CLOSED:
             if self._connection.gate.closed:
-                taken = self._acknowledge(taken)
                 await self._connection.gate.wait()
                 continue
             frame = self._inbox.popleft()
             self._waiting -= size_of(frame)
-            taken += size_of(frame)
+            self._socket.acknowledge(size_of(frame))
             self._receiver.receive(not isinstance(frame, str), frame)
             await asyncio.sleep(0)
-        self._acknowledge(taken)
-
-    def _acknowledge(self, size: int) -> int:
-        if size and not self._ended:
-            self._send({"kind": "taken", "size": size}, [])
-        return 0
 
 
 class CommEndpoint:
