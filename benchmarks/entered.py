@@ -14,7 +14,8 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,9 @@ LIMITS = {
 12 and 17; the rest is room for what is to come, and for busy machines, on which fewer calls arrive together."""
 SERVER = Path(__file__).parent / "servers" / "entered.py"
 HEADER = struct.Struct("<III")
+MASK_LENGTH = 4
+FIXARRAY = 0x9
+"""The upper half of the first byte of an extension's message, where those of calls are maps."""
 SECRET = "wslink-secret"
 TIMEOUT = 60.0
 
@@ -40,8 +44,9 @@ class Count(NamedTuple):
 
 
 def count(
-    api: str, version: int, connections: int, in_flight: int, calls: int = CALLS, python: str = sys.executable
-) -> Count:
+    api: str, version: int, connections: int, in_flight: int, calls: int = CALLS, python: str = sys.executable,
+    features: Sequence[str] = (),
+) -> Count:  # fmt: skip
     """Measure one case.
 
     Args:
@@ -51,20 +56,21 @@ def count(
         in_flight: calls under way on each.
         calls: in all.
         python: the interpreter of an environment that has this package.
+        features: that the clients announce.
     """
     command = [python, str(SERVER), api]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         port = int(server.stdout.readline())
-        opened = [_Connection(port, version) for _ in range(connections)]
-        _load(opened, in_flight, calls // 10)
+        opened = [Connection(port, version, features) for _ in range(connections)]
+        load(opened, in_flight, calls // 10)
         for word, number in (("start", calls), ("stop", 0)):
             server.stdin.write(f"{word}\n")
             server.stdin.flush()
             answer = server.stdout.readline()
             if number:
-                _load(opened, in_flight, number)
+                load(opened, in_flight, number)
         for connection in opened:
             connection.socket.close()
         server.stdin.close()
@@ -84,10 +90,17 @@ def complaints(python: str) -> Iterator[str]:
                 yield f"{case}: {total:.1f} functions per small call, over {limit:.0f}"
 
 
-class _Connection:
-    """A client: frames out, and how many came back."""
+class Connection:
+    """A client: frames out, and how many came back. With the feature `resume` or `flow` it numbers its calls and
+    acknowledges what arrives, as docs/protocol/resume.md and flow.md have it.
 
-    def __init__(self, port: int, version: int) -> None:
+    Args:
+        port: of the server, on this machine.
+        version: of the protocol.
+        features: that it announces.
+    """
+
+    def __init__(self, port: int, version: int, features: Sequence[str] = ()) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._version = version
@@ -100,10 +113,35 @@ class _Connection:
         while b"\r\n\r\n" not in self._data:
             self._data += self.socket.recv(65536)
         self._data = self._data.partition(b"\r\n\r\n")[2]
-        self.call = self._frame("rpc:c0:1", "bench.add", [1, 2, 3])
-        self.socket.sendall(self._frame("system:c0:0", "wslink.hello", [{"secret": SECRET}]))
+        self._call = self._frame("rpc:c0:1", "bench.add", [1, 2, 3])
+        self._number = self._received = self._bytes = self._acknowledged = 0
+        self._acknowledged_at = 0.0
+        self._flows, self._resumes = "flow" in features, "resume" in features
+        hello = {"secret": SECRET, "features": list(features), **({"resume": {}} if self._resumes else {})}
+        self.socket.sendall(self._frame("system:c0:0", "wslink.hello", [hello]))
         while not self.received():
             pass
+        self._bytes = self._received = 0
+
+    def call(self) -> None:
+        """Send one more."""
+        call = self._call
+        if self._resumes:
+            self._number += 1
+            at = 2 + MASK_LENGTH
+            call = call[:at] + struct.pack("<I", self._number) + call[at + 4 :]
+        self.socket.sendall(call)
+
+    def _acknowledge(self) -> None:
+        """As a peer does (FLOW-3, RES-5)."""
+        size, every = (65536, 0.004) if self._flows else (1 << 20, 1.0)
+        now = time.monotonic()
+        if self._bytes - self._acknowledged < size and now - self._acknowledged_at < every:
+            return
+        self._acknowledged, self._acknowledged_at = self._bytes, now
+        known = [self._received, []] if self._resumes else []
+        text = msgspec.msgpack.encode([1, self._bytes, 0, *known])
+        self.socket.sendall(_masked(self._version, HEADER.pack(0, 0, len(text)) + text))
 
     def _frame(self, id_: str, method: str, args: list[object]) -> bytes:
         message = {"wslink": "1.0", "id": id_, "method": method, "args": args, "kwargs": {}}
@@ -111,11 +149,8 @@ class _Connection:
             payload = msgspec.json.encode(message)
         else:
             text = msgspec.msgpack.encode(message)
-            payload = HEADER.pack(1, 0, len(text)) + text
-        head = struct.pack(">BB", 0x80 | self._version, 0x80 | len(payload)) if len(payload) < 126 else struct.pack(
-            ">BBH", 0x80 | self._version, 0x80 | 126, len(payload)
-        )  # fmt: skip
-        return head + bytes(4) + payload
+            payload = HEADER.pack(int(not id_.startswith("system")), 0, len(text)) + text
+        return _masked(self._version, payload)
 
     def received(self) -> int:
         """Wait for data; the frames that it completes."""
@@ -127,12 +162,26 @@ class _Connection:
                 length, start = struct.unpack_from(">H", data, start)[0], start + 2
             if start + length > len(data):
                 break
+            if data[offset] & 0x8 or (self._version == 2 and data[start + HEADER.size] >> 4 == FIXARRAY):
+                frames -= 1  # a ping, which needs no answer for so short a time, or an acknowledgement
+            else:
+                self._bytes += length
+                self._received += 1
             frames, offset = frames + 1, start + length
         self._data = data[offset:]
+        if self._flows or self._resumes:
+            self._acknowledge()
         return frames
 
 
-def _load(connections: list[_Connection], in_flight: int, calls: int) -> None:
+def _masked(version: int, payload: bytes) -> bytes:
+    """A frame of a client whose mask is zero."""
+    length = len(payload)
+    head = (0x80 | length,) if length < 126 else (0x80 | 126, *divmod(length, 256))
+    return bytes((0x80 | version, *head)) + bytes(4) + payload
+
+
+def load(connections: list[Connection], in_flight: int, calls: int) -> None:
     """Make so many calls; for each response one more goes out, as long as there are any left."""
     with selectors.DefaultSelector() as selector:
         for connection in connections:
@@ -140,14 +189,14 @@ def _load(connections: list[_Connection], in_flight: int, calls: int) -> None:
         to_send = calls
         for connection in connections:
             for _ in range(min(in_flight, to_send)):
-                connection.socket.sendall(connection.call)
+                connection.call()
                 to_send -= 1
         while calls > 0:
             for key, _ in selector.select(TIMEOUT):
                 arrived = key.data.received()
                 calls -= arrived
                 for _ in range(min(arrived, to_send)):
-                    key.data.socket.sendall(key.data.call)
+                    key.data.call()
                     to_send -= 1
 
 

@@ -2,7 +2,7 @@ import eslint from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 /*
- * Imports go down only: frameworks > client, index > compat, client > session, transports, launcher > rpc > wire > report, errors, version. The same layers, with the
+ * Imports go down only: frameworks > client, index > compat, client, replay > session, transports, launcher > rpc > wire > report, errors, version. The same layers, with the
  * same names, as in Python. Each entry names what a directory must not import.
  */
 const LAYERS = {
@@ -13,6 +13,7 @@ const LAYERS = {
   launcher: ["wire", "rpc", "session", "transports", "client", "compat", "frameworks", "index"],
   client: ["compat", "frameworks", "index"],
   compat: ["client", "frameworks", "index"],
+  replay: ["rpc", "transports", "launcher", "client", "compat", "frameworks", "index"],
   frameworks: ["wire", "rpc", "transports", "launcher", "compat", "index"],
   notebook: ["wire", "rpc", "session", "transports", "launcher", "client", "compat", "frameworks", "index"],
 };

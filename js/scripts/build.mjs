@@ -26,6 +26,7 @@ rmSync("dist", { recursive: true, force: true });
 rmSync("cjs", { recursive: true, force: true });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
 await build({ ...common, entryPoints: ["src/client/index.ts"], outfile: "dist/client.js", format: "esm" });
+await build({ ...common, entryPoints: ["src/replay/index.ts"], outfile: "dist/replay.js", format: "iife" });
 await build({
   ...common,
   ...old,
@@ -58,8 +59,8 @@ for (const module of new Set(Object.values(ENTRIES))) {
 }
 
 mkdirSync(served, { recursive: true });
+for (const file of ["client.js", "client.js.map", "replay.js", "replay.js.map"]) copyFileSync(`dist/${file}`, served + file);
 await buildNotebook();
-for (const file of ["client.js", "client.js.map"]) copyFileSync(`dist/${file}`, served + file);
 
 /** What notebooks load: the widget's module, with the script of its frame in it. It is served by Python alone. */
 async function buildNotebook() {

@@ -33,6 +33,8 @@ export const ErrorCode = {
   limit: -32003,
   /** The server does not let this client do it. */
   notAuthorized: -32004,
+  /** The call was under way when its session moved to another worker. A link rejects it with a ConnectionError. */
+  interrupted: -32005,
   /** The caller gave the call up. */
   cancelled: -32800,
   /** A newer call of a latest-wins method took the place of one that waited. */

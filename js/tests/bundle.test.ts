@@ -27,7 +27,7 @@ test("the browser bundle needs nothing else", () => {
   expect(read("client.js")).not.toMatch(/\bimport\s*["'{*]|\bfrom\s*["']|import\(["']|require\(/);
 });
 
-test.each(["client.js.map", "wslink.js.map"])("%s holds the sources and no machine's paths", (map) => {
+test.each(["client.js.map", "replay.js.map", "wslink.js.map"])("%s holds the sources and no machine's paths", (map) => {
   const { sources, sourcesContent } = JSON.parse(read(map)) as { sources: string[]; sourcesContent: string[] };
   expect(sources.length).toBeGreaterThan(10);
   expect(sources.filter((source) => !source.startsWith("../src/"))).toEqual([]);

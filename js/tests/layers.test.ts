@@ -38,6 +38,7 @@ test.each([
   ["session/features/arrays.ts", "../../client/link.js"],
   ["wire/ids.ts", "../rpc/pending.js"],
   ["client/link.ts", "../compat/line.js"],
+  ["replay/player.ts", "../client/link.js"],
 ])("src/%s may not import %s", async (file, imported) => {
   const eslint = new ESLint({ cwd: root, overrideConfig: { languageOptions: { parserOptions: { projectService: false, project: "tsconfig.json" } } } });
   const source = `import "${imported}";\n${readFileSync(join(root, "src", file), "utf8")}`;

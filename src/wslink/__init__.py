@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from wslink.hub.groups import Group
     from wslink.hub.topics import Subscription, Topic
     from wslink.hub.viewer import Viewer
+    from wslink.observe.recorder import Recorder
     from wslink.rpc.arrays import Array, Int64
     from wslink.rpc.call import Call
     from wslink.server.app import App
@@ -72,6 +73,7 @@ _HOMES = {
     "NotSerializable": "wslink.errors",
     "Reconnect": "wslink.client.backoff",
     "Reconnected": "wslink.client.events",
+    "Recorder": "wslink.observe.recorder",
     "Server": "wslink.server.server",
     "Subscription": "wslink.hub.topics",
     "SubscriptionOverflow": "wslink.errors",
@@ -111,6 +113,7 @@ __all__ = [
     "RawArray",
     "Reconnect",
     "Reconnected",
+    "Recorder",
     "Server",
     "Subscription",
     "SubscriptionOverflow",

@@ -15,6 +15,8 @@ COMMANDS = {
     "typegen": ("wslink.contract.typegen", "write a typed client of a server"),
     "call": ("wslink.tools.call", "call a method of a server"),
     "watch": ("wslink.tools.watch", "print what a server publishes"),
+    "record": ("wslink.tools.record", "record what a server publishes"),
+    "replay": ("wslink.tools.replay", "serve a recorded page without its application"),
     "doctor": ("wslink.tools.doctor", "find what breaks between here and a server"),
     "relay": ("wslink.relay.cli", "carry WebSockets to servers that browsers cannot reach"),
 }

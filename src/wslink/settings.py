@@ -38,6 +38,7 @@ def option(
     least: float = -math.inf,
     most: float = math.inf,
     env_may_be_empty: bool = False,
+    choices: Sequence[str] = (),
 ) -> Any:
     """A field of a frozen dataclass of options.
 
@@ -49,9 +50,10 @@ def option(
         metavar: what stands for the value in the command line's help.
         least, most: the bounds of a number.
         env_may_be_empty: whether the variable counts where it is set to nothing.
+        choices: the strings that are allowed, if not any is.
     """
-    names = ("help", "flags", "env", "metavar", "least", "most", "env_may_be_empty")
-    values = (help_, tuple(flags), env, metavar, least, most, env_may_be_empty)
+    names = ("help", "flags", "env", "metavar", "least", "most", "env_may_be_empty", "choices")
+    values = (help_, tuple(flags), env, metavar, least, most, env_may_be_empty, tuple(choices))
     return field(default=default, metadata=dict(zip(names, values, strict=True)))
 
 
@@ -107,6 +109,9 @@ def _checked(one: dataclasses.Field[Any], source: str, value: Any) -> Any:
     if kind in (int, float) and not least <= value <= most:
         bounds = f"from {least:g} to {most:g}" if most < math.inf else f"{least:g} or more"
         raise UsageError(f"{source} must be {bounds}, not {value!r}")
+    choices = one.metadata["choices"]
+    if choices and value not in choices:
+        raise UsageError(f"{source} must be {' or '.join(map(repr, choices))}, not {value!r:.100}")
     return value
 
 

@@ -18,16 +18,21 @@ const FLAGS = [
 export async function serve(example = "terrain", python = process.env.WSLINK_PYTHON, port = "0") {
   if (!python) throw new Error("WSLINK_PYTHON must name a Python that has the project and its group demo; scripts/test sets it");
   const module = example.includes(".") ? example : `examples.${example}`;
-  const server = spawn(python, ["-m", module, "--port", port], { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  return start(python, ["-m", module, "--port", port], { cwd: ROOT });
+}
+
+/** Starts a command, and waits until it says where it serves. */
+export async function start(command, args, options) {
+  const server = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
   server.stderr.setEncoding("utf8").on("data", (text) => (log += text));
   const ended = once(server, "exit");
   const url = await new Promise((resolve, reject) => {
     createInterface(server.stdout).on("line", (line) => {
-      const found = /serving on (\S+)/.exec(line);
+      const found = /(?:serving on|Local:) +(\S+)/.exec(line);
       if (found) resolve(found[1]);
     });
-    ended.then(([code]) => reject(new Error(`${example} ended with ${code}:\n${log}`)));
+    ended.then(([code]) => reject(new Error(`${args.join(" ")} ended with ${code}:\n${log}`)));
   });
   const stop = async () => {
     server.kill("SIGTERM"); // this process alone, by its id

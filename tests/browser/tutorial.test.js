@@ -1,37 +1,81 @@
-// The tutorial's simulation in a browser.
+// The pages of the tutorials in a browser, against the tutorials' own servers.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { test } from "node:test";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { ROOT, launch } from "./demo.js";
 
-async function blocks(language) {
-  const text = await readFile(join(ROOT, "docs/tutorials/simulation.md"), "utf8");
+const ENVIRONMENT = { ...process.env, PATH: `${dirname(process.env.WSLINK_PYTHON)}${delimiter}${process.env.PATH}`, PYTHONUNBUFFERED: "1" };
+
+/** The blocks of a language in a tutorial. */
+async function blocks(tutorial, language) {
+  const text = await readFile(join(ROOT, `docs/tutorials/${tutorial}.md`), "utf8");
   return [...text.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, "gs"))].map(([, block]) => block);
 }
 
-test("the plate of the tutorial is drawn, and heated by the pointer", { timeout: 90_000 }, async () => {
-  const directory = await mkdtemp(join(tmpdir(), "wslink-tutorial-"));
-  await mkdir(join(directory, "www"));
-  const program = (await blocks("python")).slice(0, 3).join("\n").replace("port=8080", "port=0, ready_msg='ready'");
-  await writeFile(join(directory, "server.py"), program.replace("await server.wait_closed()", "print('serving on', server.url, flush=True)\n    await server.wait_closed()"));
-  await writeFile(join(directory, "www", "index.html"), (await blocks("html"))[0]);
-  const server = spawn(process.env.WSLINK_PYTHON, ["server.py"], { cwd: directory, stdio: ["ignore", "pipe", "inherit"] });
-  const ended = once(server, "exit");
-  const browser = await launch();
-  try {
-    let url;
-    for await (const line of createInterface(server.stdout)) if ((url = /serving on (\S+)/.exec(line)?.[1])) break;
-    const page = await browser.newPage();
-    const errors = [];
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+describe("the tutorials' pages", { timeout: 120_000 }, () => {
+  let browser, directory, page, errors, servers;
+
+  before(async () => (browser = await launch()));
+  after(() => browser?.close());
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "wslink-tutorial-"));
+    servers = [];
+    errors = [];
+    page = await browser.newPage();
     page.on("pageerror", (error) => errors.push(error.message));
     page.on("console", (message) => message.type() === "error" && !/favicon|404/.test(message.text()) && errors.push(message.text()));
-    await page.goto(url);
+  });
+
+  afterEach(async () => {
+    await page.close();
+    for (const { process, ended } of servers) {
+      process.kill("SIGTERM");
+      await ended;
+    }
+    await rm(directory, { recursive: true });
+    assert.deepEqual(errors, []);
+  });
+
+  /** Starts a command in the tutorial's directory; what it says when it serves. */
+  async function start(command, ready) {
+    const server = spawn("bash", ["-c", `exec ${command} 2>&1`], { cwd: directory, env: ENVIRONMENT, stdio: ["ignore", "pipe", "inherit"] });
+    servers.push({ process: server, ended: once(server, "exit") });
+    const said = [];
+    for await (const line of createInterface(server.stdout)) {
+      said.push(line);
+      const found = ready.exec(line);
+      if (found) {
+        server.stdout.resume();
+        return found[1];
+      }
+    }
+    throw new Error(`it ended: ${said.join("\n")}`);
+  }
+
+  test("the plate of the simulation is drawn, and heated by the pointer", async () => {
+    await mkdir(join(directory, "www"));
+    const program = (await blocks("simulation", "python")).slice(0, 3).join("\n").replace("port=8080", "port=0, ready_msg='ready'");
+    await writeFile(join(directory, "server.py"), program.replace("await server.wait_closed()", "print('serving on', server.url, flush=True)\n    await server.wait_closed()"));
+    await writeFile(join(directory, "www", "index.html"), (await blocks("simulation", "html"))[0]);
+    await page.goto(await start("python server.py", /serving on (\S+)/));
     const red = () => page.evaluate(() => document.querySelector("canvas").getContext("2d").getImageData(64, 64, 1, 1).data[0]);
     await page.waitForFunction(() => document.querySelector("canvas").getContext("2d").getImageData(64, 64, 1, 1).data[3] === 255);
     assert.equal(await red(), 0);
@@ -41,11 +85,24 @@ test("the plate of the tutorial is drawn, and heated by the pointer", { timeout:
     await page.mouse.move(box.x + 258, box.y + 258, { steps: 4 });
     await page.waitForFunction(() => document.querySelector("canvas").getContext("2d").getImageData(64, 64, 1, 1).data[0] > 100);
     await page.mouse.up();
-    assert.deepEqual(errors, []);
-  } finally {
-    await browser.close();
-    server.kill("SIGTERM");
-    await ended;
-    await rm(directory, { recursive: true });
-  }
+  });
+
+  test("the kitchen of the FastAPI tutorial shows what is ordered", async () => {
+    const port = await freePort();
+    await writeFile(join(directory, "main.py"), (await blocks("fastapi", "python")).slice(0, 4).join("\n"));
+    await writeFile(join(directory, "index.html"), (await blocks("fastapi", "html"))[0]);
+    const [serve, order] = (await blocks("fastapi", "bash")).map((command) => command.replace("8000", String(port)).trim());
+    await start(serve, /running on (\S+)/);
+    const shell = (command) => promisify(execFile)("bash", ["-c", command], { cwd: directory, env: ENVIRONMENT });
+    await shell(order);
+    await page.goto(`http://localhost:${port}/`);
+    await page.getByText("soup").click();
+    await page.getByText("soup, done by cook").waitFor();
+    await shell(order.replace("}'", ", \"station\": \"cold\"}'").replace("soup", "salad"));
+    await page.getByRole("combobox").selectOption("cold");
+    await page.getByText("salad").waitFor();
+    assert.deepEqual(await page.locator("li").allTextContents(), ["salad"]);
+    await page.getByRole("combobox").selectOption("grill");
+    await page.getByText("soup, done by cook").waitFor();
+  });
 });

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from wslink import connect
 pytestmark = pytest.mark.timeout(90)
 
 PROGRAM = """
-import os
+import asyncio, os
 from wslink import App, Call
 app = App(secret="secret", broker=os.environ.get("TEST_BROKER", ""))
 topic = app.topic("test.topic")
@@ -37,6 +39,10 @@ def pid() -> int:
 @app.method("test.publish")
 def publish(value: int) -> int:
     return topic.publish(value)
+
+@app.method("test.slow")
+async def slow(seconds: float) -> None:
+    await asyncio.sleep(seconds)
 
 @app.method("test.join")
 def join(call: Call) -> bool:
@@ -133,25 +139,81 @@ async def test_workers_share_a_port_and_their_publications_and_one_that_dies_is_
         await peer.close()
 
 
+class Follower:
+    """A Python link, and what became of it; as those of viewers.mjs."""
+
+    def __init__(self, link: Any) -> None:
+        self.link = link
+        self.id = link.client_id
+        self.got: list[Any] = []
+        self.resumed: list[bool] = []
+        link.on_reconnected(lambda reconnected: self.resumed.append(reconnected.resumed))
+        self.subscription = link.subscribe("test.topic")
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        async for payload in self.subscription:
+            self.got.append(payload)
+
+    def result(self) -> dict[str, Any]:
+        return {"got": self.got, "resumed": self.resumed, "same": self.id == self.link.client_id}
+
+
+@contextlib.asynccontextmanager
+async def javascript_viewers(url: str, count: int) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Links of the JavaScript client."""
+    pipe = asyncio.subprocess.PIPE
+    script = str(Path(__file__).with_name("viewers.mjs"))
+    process = await asyncio.create_subprocess_exec(
+        "node", script, url, str(count), stdin=pipe, stdout=pipe, limit=2**26
+    )
+    try:
+        assert process.stdout is not None
+        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"ready\n"
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
 async def test_a_reload_replaces_every_worker_and_loses_no_client(serving: Serving) -> None:
+    """RES-12: 20 clients of both languages go on at other workers, and get every publication once and in order."""
     before = await serving.pids(2)
     for peer in before.values():
         await peer.close()
     async with contextlib.AsyncExitStack() as stack:
-        links: list[Any] = [
-            await stack.enter_async_context(connect(serving.url, secret="secret", reconnect=True)) for _ in range(4)
+        pages = await stack.enter_async_context(javascript_viewers(serving.url, 8))
+        links = [
+            await stack.enter_async_context(connect(serving.url, secret="secret", reconnect=True)) for _ in range(12)
         ]
-        subscriptions = [link.subscribe("test.topic") for link in links]
-        for subscription in subscriptions:
-            await subscription.ready
+        followers = [Follower(link) for link in links]
+        for follower in followers:
+            await follower.subscription.ready
         serving.process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 40
-        while {await link.call("test.pid") for link in links} & before.keys():
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.2)
-        await asyncio.sleep(0.5)
-        await links[0].call("test.publish", 1)
-        assert [await anext(subscription) for subscription in subscriptions] == [1] * 4
+        published, deadline = 0, time.monotonic() + 40
+        while True:
+            await links[published % 12].with_options(retry=False).call("test.publish", published)
+            published += 1
+            await asyncio.sleep(0.01)
+            if published % 20 == 0:
+                now = {await link.call("test.pid") for link in links}
+                if not now & before.keys():
+                    break
+                assert time.monotonic() < deadline
+        deadline = time.monotonic() + 10
+        while any(len(one.got) < published for one in followers) and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        assert pages.stdin is not None
+        assert pages.stdout is not None
+        pages.stdin.write(str(published).encode())
+        pages.stdin.close()
+        results = [*json.loads(await pages.stdout.read()), *(follower.result() for follower in followers)]
+        assert [one["same"] for one in results] == [True] * 20
+        assert all(one["resumed"] and all(one["resumed"]) for one in results), [one["resumed"] for one in results]
+        counts = [Counter(one["got"]) for one in results]
+        wrong = [{number: count[number] for number in range(published) if count[number] != 1} for count in counts]
+        assert wrong == [{}] * 20, "each gets every publication once"
 
 
 def test_what_cannot_start_is_told(tmp_path: Path) -> None:

@@ -8,6 +8,13 @@ import pytest
 
 from tests.docs.blocks import ROOT, Block, blocks, pages
 
+KITCHEN = "tests/browser/tutorial.test.js::the kitchen of the FastAPI tutorial shows what is ordered"
+TRAME = (
+    "tests/applications/tutorial.test.js::"
+    "trame's application is shown, with clients in a thread of their own and the newest frame alone"
+)
+VIEW = "tests/applications/tutorial.test.js::a view without trame turns, and its scene changes"
+ADMINISTRATOR = "tests/docs/test_administrator_tutorial.py::test_a_user_has_a_viewer_and_the_administrator_sees_it"
 RUN_BY = {
     "README.md": {
         "bash": ["tests/docs/test_readme.py::test_the_demo_starts"],
@@ -69,7 +76,30 @@ RUN_BY = {
             *["tests/docs/test_tutorials.py::test_the_plate_is_served_touched_and_seen"] * 3,
             "tests/docs/test_tutorials.py::test_the_tutorials_test_passes",
         ],
-        "html": ["tests/browser/tutorial.test.js::the plate of the tutorial is drawn, and heated by the pointer"],
+        "html": ["tests/browser/tutorial.test.js::the plate of the simulation is drawn, and heated by the pointer"],
+    },
+    "docs/tutorials/fastapi.md": {
+        "python": ["tests/docs/test_tutorials.py::test_the_kitchens_test_passes"] * 5,
+        "html": [KITCHEN],
+        "bash": [KITCHEN] * 2,
+    },
+    "docs/tutorials/frontend.md": {
+        "python": ["tests/browser/react.test.js::the tutorial's files are those of the example"],
+        "tsx": ["tests/browser/react.test.js::the tutorial's files are those of the example"] * 2,
+        "ts": ["tests/browser/react.test.js::the tutorial's files are those of the example"] * 2,
+        "bash": [
+            "tests/browser/react.test.js::its client is that of its server",
+            "tests/browser/react.test.js::its page calls and subscribes",
+            "tests/browser/react.test.js::its client is that of its server",
+        ],
+    },
+    "docs/tutorials/vtk.md": {"python": [TRAME, VIEW, VIEW], "bash": [TRAME, TRAME, TRAME, VIEW], "html": [VIEW]},
+    "docs/tutorials/administrator.md": {
+        "python": [ADMINISTRATOR],
+        "html": [ADMINISTRATOR],
+        "toml": [ADMINISTRATOR],
+        "nginx": [ADMINISTRATOR],
+        "bash": [ADMINISTRATOR] * 5,
     },
     "docs/flow-control.md": {"python": ["tests/docs/test_python_pages.py::test_the_viewer_turns_on_demand"]},
     "docs/launcher.md": {
@@ -82,6 +112,7 @@ RUN_BY = {
             "tests/docs/test_launcher_pages.py::test_the_administrator_asks_from_a_shell",
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
+            "tests/launcher/test_shared_state.py::test_the_documented_settings_hold",
         ],
         "js": ["tests/docs/test_launcher_pages.py::test_a_page_starts_a_session"],
     },
@@ -96,6 +127,13 @@ RUN_BY = {
             "tests/docs/test_python_pages.py::test_a_room_of_tenants",
             "tests/docs/test_python_pages.py::test_an_application_is_tested_without_a_port",
         ]
+    },
+    "docs/recording.md": {
+        "python": [
+            "tests/docs/test_recording_page.py::test_a_recorder_keeps_and_writes",
+            "tests/docs/test_recording_page.py::test_the_commands_and_the_test",
+        ],
+        "bash": ["tests/docs/test_recording_page.py::test_the_commands_and_the_test"] * 3,
     },
     "docs/relay.md": {
         "bash": [

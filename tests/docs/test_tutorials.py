@@ -61,3 +61,10 @@ async def test_the_plate_is_served_touched_and_seen(program: dict[str, Any], mon
 async def test_the_tutorials_test_passes(program: dict[str, Any]) -> None:
     exec(block(SIMULATION, "python", 3), program)
     await program["test_a_touch_is_seen"]()
+
+
+async def test_the_kitchens_test_passes(tmp_path: Path) -> None:
+    names: dict[str, Any] = {"__name__": "main", "__file__": str(tmp_path / "main.py")}
+    for number in range(5):
+        exec(block("docs/tutorials/fastapi.md", "python", number), names)
+    await names["test_the_kitchen_sees_what_is_ordered"]()

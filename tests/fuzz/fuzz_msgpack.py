@@ -25,6 +25,7 @@ SEEDS = [
     _call(msgpack.packb([{(n, n): n for n in range(500)}])),
     _call(msgpack.packb([{(1, 2): 1}, {b"a": 1}, {None: 1}, {True: 2}])),
     _call(msgpack.packb([msgpack.ExtType(1, b"\x06\x92\xa3|u1\x02ab"), msgpack.Timestamp(2**40)])),
+    _call(b"\x91" * 900 + b"\xd4\xff\x01"),
     _call(b"\xdd\x00\xff\xff\xff" + b"\x90" * 3000),
     _call(b"\xdf\xff\xff\xff\xff" + b"\xa1a\x01" * 300),
     _call(b"\x91\x81\xc7\x07\x01\x06\x92\xa3|u1\x00\x01"),

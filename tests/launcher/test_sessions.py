@@ -65,7 +65,7 @@ async def test_a_failed_start_leaves_nothing(tmp_path: Path, application: str) -
             assert (await running.post(application))[0] == 503
         assert running.free_ports() == 2
         assert (tmp_path / "proxy.txt").read_text() == ""
-        assert list(running.launcher._store.records()) == []
+        assert await running.launcher.store.records() == {}
 
 
 async def test_a_dead_process_is_never_told_ready(tmp_path: Path) -> None:

@@ -33,7 +33,13 @@ def empty(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_client_and_types(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"wslink/static/client.js", "wslink/static/client.js.map", "wslink/static/notebook.js", "wslink/py.typed"} <= set(names)
+    assert {
+        "wslink/static/client.js",
+        "wslink/static/client.js.map",
+        "wslink/static/notebook.js",
+        "wslink/static/replay.js",
+        "wslink/py.typed",
+    } <= set(names)
     assert {f"wslink/launcher/page/admin.{kind}" for kind in ("html", "css", "js")} <= set(names)
     assert {f"wslink/observe/page/inspector.{kind}" for kind in ("html", "css", "js")} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from benchmarks.entered import LIMITS, count
+from benchmarks.resumption import MAX_FUNCTIONS, WITH, WITHOUT
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -11,3 +12,9 @@ from benchmarks.entered import LIMITS, count
 def test_a_small_call_enters_few_functions(case: tuple[str, int, int], version: int) -> None:
     counted = count(*case[:1], version, *case[1:], calls=2_000)
     assert counted.total <= LIMITS[case], counted.by_name
+
+
+def test_resumption_adds_at_most_two_functions_to_a_small_call() -> None:
+    """RES-2, RES-4, RES-5. One call at a time: of more together, it is chance how many arrive at once."""
+    without, with_it = (count("app", 2, 1, 1, calls=1_000, features=features) for features in (WITHOUT, WITH))
+    assert with_it.total - without.total <= MAX_FUNCTIONS, with_it.by_name

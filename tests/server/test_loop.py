@@ -37,9 +37,17 @@ async def test_it_runs_on_the_loop_that_is_chosen(tmp_path: Path, chosen: str, m
             assert await link.call("test.loop") == module
 
 
+OTHER_LOOP = "loop must be 'asyncio' or 'uvloop', not 'trio'"
+
+
 def test_another_loop_is_refused() -> None:
-    with pytest.raises(UsageError, match="'trio'; there are: asyncio, uvloop"):
+    with pytest.raises(UsageError, match=OTHER_LOOP):
         App().run(loop="trio", port=0)
+
+
+async def test_another_loop_is_refused_inside_of_a_running_one() -> None:
+    with pytest.raises(UsageError, match=OTHER_LOOP):
+        await App().serve(loop="trio", port=0)
 
 
 def test_a_loop_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +11,9 @@ from typing import Any
 import pytest
 
 from tests.server.test_application_thread import Running
-from wslink import App, CallError, MethodError, UsageError, connect
+from wslink import App, CallError, Limits, MethodError, UsageError, connect
+
+URL = "ws://localhost:1/ws"
 
 
 @dataclass
@@ -125,3 +129,55 @@ async def test_a_wrong_argument_is_named_with_its_place(value: Any, says: str) -
         with pytest.raises(CallError, match=says) as refused:
             await link.call("test.light", value)
     assert refused.value.code == -32602
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "told"),
+    [
+        ("max_calls", -1, "max_calls must be at least 0, and finite, not -1"),
+        ("max_calls", 1.5, "max_calls must be an integer, not 1.5"),
+        ("max_message", True, "max_message must be an integer, not True"),
+        ("max_message", "1 GiB", "max_message must be an integer, not '1 GiB'"),
+        ("max_msg_size", 63, "max_msg_size must be at least 64, and finite, not 63"),
+        ("resume_window", float("nan"), "resume_window must be at least 0, and finite, not nan"),
+        ("hello_timeout", float("inf"), "hello_timeout must be at least 0, and finite, not inf"),
+        ("stall_timeout", None, "stall_timeout must be a number, not None"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused(limit: str, value: Any, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        Limits(**{limit: value})
+    with pytest.raises(UsageError, match=told):
+        dataclasses.replace(Limits(), **{limit: value})
+
+
+@pytest.mark.parametrize(
+    ("misuse", "told"),
+    [
+        (lambda: App(limits=5), "limits must be wslink.Limits, not 5"),
+        (lambda: App().include(5), "an App includes a LinkProtocol or a ServerProtocol, not 5"),
+        (lambda: connect(5), "5 is not a ws:// or wss:// URL"),
+        (lambda: connect(URL, limits=5), "limits must be wslink.Limits, not 5"),
+        (lambda: connect(URL, timeout=-1), "timeout must be a number of seconds over 0, not -1"),
+        (lambda: connect(URL, timeout=float("nan")), "timeout must be a number of seconds over 0, not nan"),
+        (lambda: connect(URL, timeout="5"), "timeout must be a number of seconds over 0, not '5'"),
+        (lambda: connect(URL, reconnect=5), "reconnect must be True, False or wslink.Reconnect, not 5"),
+        (lambda: connect(URL, handlers=[print]), "handlers must be a mapping of names to functions, not"),
+    ],
+)
+def test_an_argument_of_another_type_is_refused_where_it_is_given(misuse: Callable[[], object], told: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(told)):
+        misuse()
+
+
+async def test_options_of_a_call_that_are_none_are_refused() -> None:
+    app = App()
+    async with app.connect() as link:
+        with pytest.raises(UsageError, match="on_progress must be a function, not 5"):
+            link.with_options(on_progress=5)  # type: ignore[arg-type]
+        [client] = app.clients.values()
+        for timeout in (-1, float("nan"), "5"):
+            with pytest.raises(UsageError, match="timeout must be a number of seconds, 0 or more, or None, not "):
+                await client.call("page.size", timeout=timeout)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="on_progress must be a function, not 5"):
+            await client.call("page.size", on_progress=5)  # type: ignore[arg-type]

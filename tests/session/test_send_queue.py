@@ -6,18 +6,20 @@ import asyncio
 import gc
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Limits
 from wslink.errors import LimitExceeded
 from wslink.session.entries import Entry
-from wslink.session.send_queue import BULK, OVERHEAD, URGENT, SendQueue, behind
+from wslink.session.send_queue import BULK, NORMAL, OVERHEAD, URGENT, SendQueue, behind
 from wslink.wire.chunks import HEADER_LENGTH, Unchunker, cut
 from wslink.wire.frames import Message, text_frame
 
@@ -261,6 +263,87 @@ async def stalled(peers: Open, url: str) -> Peer:
 async def flowing() -> AsyncIterator[None]:
     yield
     gc.collect()
+
+
+def test_what_is_put_after_the_last_of_its_topic_was_taken_back_is_sent() -> None:
+    queue = SendQueue(10 * MIB)
+    put(queue, small("first"), "topic")
+    dropped = put(queue, large("d"), "topic")
+    assert queue.drop(dropped)
+    put(queue, small("second"), "topic")
+    assert drain(queue) == ["first", "second"]
+
+
+@dataclass
+class Put:
+    entry: Entry
+    topic: str
+    number: int
+    has_place: bool
+    """Whether its place among those of its topic is where it was put, as no older message gave it one."""
+
+
+class Queueing(RuleBasedStateMachine):
+    """All that is not taken back, replaced or interrupted is sent, what has no key in the order of its topic."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queue = SendQueue(100 * MIB)
+        self.waiting: list[Put] = []
+        self.sent: list[Put] = []
+        self.count = 0
+
+    @rule(
+        topic=st.sampled_from("ab"),
+        key=st.sampled_from([None, "k", "l"]),
+        message=st.sampled_from([small("x"), large("x")]),
+        lane=st.sampled_from([None, URGENT, NORMAL, BULK]),
+        both=st.booleans(),
+    )
+    def put(self, topic: str, key: str | None, message: Message, lane: int | None, both: bool) -> None:
+        self.count += 1
+        whole = None if key is None else topic + key
+        entry = Entry(message, whole, ("a", "b") if both else (topic,))
+        self.queue.put(entry, lane)
+        self.waiting = [one for one in self.waiting if key is None or one.entry.key != whole or one.entry.begun]
+        newest = entry if whole is None else self.queue.newest(whole)
+        assert newest is not None
+        self.waiting.append(Put(newest, topic, self.count, key is None))
+
+    @rule(index=st.integers(0, 9))
+    def take_back(self, index: int) -> None:
+        waiting = [one for one in self.waiting if not one.entry.begun]
+        if waiting:
+            one = waiting[index % len(waiting)]
+            assert self.queue.drop(one.entry)
+            self.waiting.remove(one)
+
+    @rule()
+    def send(self) -> None:
+        self.send_one()
+
+    def send_one(self) -> bool:
+        sent = self.queue.next(50_012) is not None
+        self.sent += [one for one in self.waiting if one.entry.over]
+        self.waiting = [one for one in self.waiting if not one.entry.over]
+        return sent
+
+    @rule()
+    def interrupt(self) -> None:
+        self.waiting = [one for one in self.waiting if not one.entry.begun]
+        self.queue.interrupt()
+
+    def teardown(self) -> None:
+        while self.send_one():
+            pass
+        assert (self.queue.waiting, len(self.queue), self.waiting) == (0, 0, [])
+        for topic in "ab":
+            numbers = [one.number for one in self.sent if one.topic == topic and one.has_place]
+            assert numbers == sorted(numbers)
+
+
+test_all_that_waits_is_sent_in_order = Queueing.TestCase
+test_all_that_waits_is_sent_in_order.settings = settings(max_examples=300, stateful_step_count=10)
 
 
 async def test_a_stalled_client_delays_nobody_and_is_disconnected_at_its_bound(serve: Serve, peers: Open) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ import pytest
 
 from tests.conftest import Serve
 from wslink import App, MethodError, UsageError
+from wslink.contract.describe import main as describe
+from wslink.contract.typegen import main as typegen
 from wslink.tools import filters
 from wslink.tools.call import parse
 from wslink.tools.show import line
+from wslink.tools.watch import main as watch
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,6 +71,8 @@ async def test_call_prints_items_of_a_stream(app: App, serve: Serve) -> None:
             yield {"row": row}
 
     url = f"{await serve(app)}?secret=secret"
+    code, _, err = await run("call", url, "rows.count", "3")
+    assert (code, "call it with --stream" in err) == (1, True)
     code, out, err = await run("call", url, "--stream", "rows.count", "3")
     assert (code, err, out.splitlines()) == (0, "", ['{"row": 0}', '{"row": 1}', '{"row": 2}'])
 
@@ -108,6 +113,7 @@ def test_arguments_are_json_or_text() -> None:
         ("row>=3,row<6", {"row": {"gte": 3, "lt": 6}}),
         ("kind=rock|sand, deep=true", {"kind": ["rock", "sand"], "deep": True}),
         ("name^=tile , row != 3", {"name": {"prefix": "tile"}, "row": {"ne": 3}}),
+        ('sign=">"', {"sign": ">"}),
         ('{"or": [{"row": 3}]}', {"or": [{"row": 3}]}),
     ],
 )
@@ -115,11 +121,8 @@ def test_filters_are_short(text: str, definition: Any) -> None:
     assert filters.parse(text) == definition
 
 
-@pytest.mark.parametrize("text", ["row", "row>=3,row=4", "row>3,row>4", "{", "row=>"])
+@pytest.mark.parametrize("text", ["row", "row>=3,row=4", "row>3,row>4", "{", "row=>", "row>>", "row>=", "row===3"])
 def test_what_is_no_filter_is_said(text: str) -> None:
-    if text == "row=>":
-        assert filters.parse(text) == {"row": ">"}
-        return
     with pytest.raises(UsageError, match="filter"):
         filters.parse(text)
 
@@ -155,6 +158,23 @@ async def test_watch_shows_what_is_published(app: App, serve: Serve) -> None:
     code, _, err = await run("watch", url, "terrain.tiles", "--count", "1")
     assert code == 1
     assert "there is no topic" in err
+
+
+@pytest.mark.parametrize("option", [("--count", "-1"), ("--seconds", "nan"), ("--every", "-2"), ("--count", "many")])
+def test_a_number_that_makes_no_sense_is_refused(option: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        watch(["ws://localhost:1/ws", "terrain.tile", *option])
+    assert f"argument {option[0]}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [describe, typegen])
+def test_a_file_that_cannot_be_written_is_named(
+    command: Callable[[list[str]], int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contract = tmp_path / "contract.json"
+    contract.write_text(json.dumps(App().describe()))
+    assert command([str(contract), "-o", str(tmp_path / "no" / "file")]) == 1
+    assert capsys.readouterr().err == f"wslink: {tmp_path / 'no' / 'file'}: No such file or directory\n"
 
 
 def test_values_stand_in_a_line() -> None:

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web, web_protocol
 
 from tests.conftest import Open, Serve
+from tests.transport.raw import PING, PONG, RawSocket
 from wslink import App
 from wslink.transport import private as aiohttp_private
 from wslink.transport.picows import private as picows_private
@@ -24,6 +25,20 @@ def test_the_names_of_picows() -> None:
     for name in ("connection_made", "get_buffer", "buffer_updated", "connection_lost"):
         assert callable(getattr(WSProtocol, name))
     assert issubclass(WSProtocol, asyncio.BufferedProtocol)
+
+
+async def test_frames_that_come_together_before_hello_leave_the_read_buffer_as_it_is(app: App, serve: Serve) -> None:
+    from picows.picows import WSProtocol
+
+    socket = await RawSocket.open(await serve(app, engine="picows"))
+    for _ in range(3_000):
+        socket.send(PONG, bytes(20))
+    socket.send(PING, b"last")
+    assert (await socket.receive()).payload == b"last"
+    rooms = [len(one.get_buffer(-1)) for one in gc.get_objects() if type(one) is WSProtocol]
+    socket.close()
+    assert rooms
+    assert max(rooms) <= picows_private.READ_BUFFER
 
 
 def test_the_names_of_aiohttp() -> None:

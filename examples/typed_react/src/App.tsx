@@ -1,27 +1,22 @@
-import { useEffect, useState } from "react";
-import { type Api, type Light, TooSteep, connectApi } from "./api.js";
+import { useEffect, useMemo, useState } from "react";
+import { useLink } from "wslink/react";
+import { type Light, type Tile, TooSteep, apiOf } from "./api.js";
 
 const url = new URL("ws", location.href);
 
 /** The terrain's light, and the newest of its tiles above row 3. */
 export function App() {
-  const [api, setApi] = useState<Api>();
+  const { link, state, error } = useLink(url);
+  const api = useMemo(() => link && apiOf(link), [link]);
   const [light, setLight] = useState<Light>();
-  const [tile, setTile] = useState("no tile yet");
+  const [tile, setTile] = useState<Tile>();
   const [altitude, setAltitude] = useState(30);
   const [trouble, setTrouble] = useState("");
 
   useEffect(() => {
-    const connecting = connectApi(url, {});
-    void connecting.then((api) => {
-      api.terrain.tile.subscribe(
-        (tile) => setTile(`row ${tile.row}: ${tile.heights.shape.join(" x ")}`),
-        { filter: { row: { gte: 3 }, kind: "rock" } },
-      );
-      setApi(api);
-    });
-    return () => void connecting.then((api) => api.$link.close());
-  }, []);
+    const tiles = api?.terrain.tile.subscribe(setTile, { filter: { row: { gte: 3 }, kind: "rock" } });
+    return () => void tiles?.cancel();
+  }, [api]);
 
   async function turn(): Promise<void> {
     setTrouble("");
@@ -35,12 +30,13 @@ export function App() {
 
   return (
     <main>
+      <p id="state">{error instanceof Error ? error.message : state}</p>
       <input type="number" value={altitude} onChange={(event) => setAltitude(event.target.valueAsNumber)} />
       <button disabled={!api} onClick={() => void turn()}>
         Light
       </button>
       <p id="light">{light ? `${light.azimuth} / ${light.altitude}` : "dark"}</p>
-      <p id="tile">{tile}</p>
+      <p id="tile">{tile ? `row ${tile.row}: ${tile.heights.shape.join(" x ")}` : "no tile yet"}</p>
       <p id="trouble">{trouble}</p>
     </main>
   );

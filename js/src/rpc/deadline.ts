@@ -1,3 +1,5 @@
+import { UsageError } from "../errors.js";
+
 /** Options of everything that takes a while. */
 export interface WaitOptions {
   /** Gives up after so many milliseconds, with a TimeoutError; 0 or Infinity waits for ever. */
@@ -14,12 +16,14 @@ const LONGEST_DELAY = 2 ** 31 - 1;
  *
  * @param late - makes the reason for when the time is over.
  * @returns a function that calls it off.
+ * @throws UsageError for a timeout that is no number, or negative.
  */
 export function giveUpAfter(
   { timeout = 0, signal }: WaitOptions,
   late: (timeout: number) => Error,
   giveUp: (reason: unknown) => void,
 ): () => void {
+  if (!(timeout >= 0)) throw new UsageError(`timeout is ${String(timeout)}: milliseconds, from 0 on`);
   const aborted = (): void => giveUp(signal?.reason);
   const timer = timeout > 0 && timeout <= LONGEST_DELAY ? setTimeout(() => giveUp(late(timeout)), timeout) : undefined;
   signal?.addEventListener("abort", aborted, { once: true });

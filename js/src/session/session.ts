@@ -1,4 +1,4 @@
-import { AuthenticationError, CallError, ConnectionError, ErrorCode, ProtocolError, UsageError } from "../errors.js";
+import { AuthenticationError, CallError, ConnectionError, ErrorCode, ProtocolError, UsageError, type WslinkError } from "../errors.js";
 import { report } from "../report.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import { PendingCalls } from "../rpc/pending.js";
@@ -271,6 +271,7 @@ export class Session {
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
+    if (!Array.isArray(args)) throw new UsageError(`arguments are a list: ("${method}", [1, 2]), not ${typeof args}`);
     // The id comes before the arguments, so that a server that refuses the message for its size knows which call it was.
     const lifted = this.#streams.lift(id, args, kwargs);
     const asks = { ...(onProgress && { progress: true }), ...(stream && { stream }) };
@@ -339,7 +340,9 @@ export class Session {
   #handleError(error: ErrorMessage): void {
     if (error.id === MALFORMED_ID) throw callError("a message of this client", error);
     this.#queue.stop(error.id);
-    this.#pending.reject(error.id, (method) => callError(method, error));
+    const again = error.code === ErrorCode.interrupted ? this.#repeatable.get(error.id) : undefined;
+    if (again) this.#queue.post(error.id, again, () => this.#pending.has(error.id)).catch((failure: unknown) => this.#reject(error.id, failure));
+    else this.#pending.reject(error.id, (method) => callError(method, error));
   }
 
   #reject(id: string | undefined, error: unknown): boolean {
@@ -347,7 +350,8 @@ export class Session {
   }
 }
 
-function callError(method: string, { code, message, data }: ErrorMessage): CallError {
+function callError(method: string, { code, message, data }: ErrorMessage): WslinkError {
+  if (code === ErrorCode.interrupted) return new ConnectionError(`${method}: ${message}`, 1012, message);
   const Class = code === ErrorCode.authentication ? AuthenticationError : CallError;
   return new Class(method, code, message, data);
 }

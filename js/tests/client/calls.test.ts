@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { AuthenticationError, CallError, ConnectionError, NDArray, TimeoutError } from "../../src/index.js";
+import { AuthenticationError, CallError, ConnectionError, NDArray, TimeoutError, UsageError, connect } from "../../src/index.js";
 import { CLIENT_ID, WELCOME } from "../support/peer.js";
 import { linked, settled } from "../support/linked.js";
 
@@ -11,6 +11,17 @@ describe("a call", () => {
     expect(call).toEqual({ wslink: "1.0", id: `rpc:${CLIENT_ID}:1`, method: "terrain.light", args: [315], kwargs: { altitude: 30 } });
     peer.answer(call, { tiles: 3, pixels: new Uint8Array([1, 2]) });
     expect(await result).toEqual({ tiles: 3, pixels: new Uint8Array([1, 2]) });
+  });
+
+  test.each([5, "x", { a: 1 }, null])("whose arguments are %j is refused", async (args) => {
+    const { link } = await linked();
+    await expect(link.call("a.b", args as never)).rejects.toThrow('arguments are a list: ("a.b", [1, 2]), not ');
+  });
+
+  test.each([NaN, -1, "soon"])("with a timeout of %s is refused", async (timeout) => {
+    const { link } = await linked();
+    await expect(link.call("a.b", [], {}, { timeout: timeout as number })).rejects.toThrow(`timeout is ${String(timeout)}: milliseconds, from 0 on`);
+    await expect(connect("ws://localhost:1/ws", { timeout: timeout as number })).rejects.toThrow(UsageError);
   });
 
   test("never uses an id twice (MSG-3)", async () => {

@@ -12,7 +12,7 @@ from wslink.client.handlers import OnProgress
 from wslink.client.hello import NOBODY, Welcome
 from wslink.client.outbox import Outbox
 from wslink.client.transfers import OnTransfer, Receiving
-from wslink.errors import ConnectionClosed
+from wslink.errors import INTERRUPTED, ConnectionClosed
 from wslink.rpc.pending import PendingCalls
 from wslink.session.entries import Entry
 from wslink.wire import messages as wire
@@ -150,6 +150,18 @@ class Calls:
             unwanted = unwanted and entry.begun and not entry.ended
         if unwanted and wire.CANCELLATION in self.welcome.features and not call.id.startswith("system:"):
             self.outbox.urge(pack_extension((CANCEL, call.id)))
+
+    def interrupted(self, id_: str, error: Value) -> bool:
+        """Whether the server says of a call that its session has moved meanwhile (RES-12): it may have run, and is made
+        again where it may run twice."""
+        if not isinstance(error, dict) or error.get("code") != INTERRUPTED or not self.pending.waits(id_):
+            return False
+        message = self._fates.repeatable.get(id_)
+        if message is not None:
+            self.outbox.post(message)
+        else:
+            self.pending.reject(id_, ConnectionClosed(1012, str(error.get("message"))))
+        return True
 
     def take_progress(self, items: list[Value]) -> None:
         """A call has come further (PRG-1). What nobody waits for is late."""

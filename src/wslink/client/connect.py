@@ -110,11 +110,25 @@ def connect(
     Raises (when awaited or entered):
         AuthenticationError: the server refused the secret.
         ConnectionClosed: the server cannot be reached, does not answer, or closed the connection.
-        UsageError: the URL is not ws:// or wss://, or the proxy is not http:// or https://.
+        UsageError: the URL is not ws:// or wss://, the proxy is not http:// or https://, or another argument is not as
+            above.
     """
-    if not url.startswith(("ws://", "wss://")):
-        raise UsageError(f"{url!r} is not a ws:// or wss:// URL")
+    _refuse_others(url, timeout, reconnect, limits, handlers)
     options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
     dialer = Dialer(url, limits or Limits(), options)
     return Connecting(Dialing(dialer, url, secret, timeout, backoff), limits or Limits(), handlers or {})
+
+
+def _refuse_others(url: object, timeout: object, reconnect: object, limits: object, handlers: object) -> None:
+    """Raise UsageError for an argument of `connect` that is not as it says."""
+    if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
+        raise UsageError(f"{url!r:.100} is not a ws:// or wss:// URL")
+    if not isinstance(timeout, (int, float)) or not timeout > 0:
+        raise UsageError(f"timeout must be a number of seconds over 0, not {timeout!r:.100}")
+    if not isinstance(reconnect, (bool, Reconnect)):
+        raise UsageError(f"reconnect must be True, False or wslink.Reconnect, not {reconnect!r:.100}")
+    if limits is not None and not isinstance(limits, Limits):
+        raise UsageError(f"limits must be wslink.Limits, not {limits!r:.100}")
+    if handlers is not None and not isinstance(handlers, Mapping):
+        raise UsageError(f"handlers must be a mapping of names to functions, not {handlers!r:.100}")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
 
-from wslink.client.calling import Calling
+from wslink.client.calling import Calling, refuse_others
 from wslink.client.calls import OutgoingCall
 from wslink.client.connections import Connections, Dialing
 from wslink.client.events import Events, LinkState, OnReconnected, OnState
@@ -106,7 +106,7 @@ class Link(Reading, Handling):
         self, *, on_transfer: OnTransfer | None = None, on_progress: OnProgress | None = None, retry: bool = False
     ) -> Calling:
         """Call with options: `link.with_options(on_transfer=show).call(method, ...)`. They cannot stand beside the
-        arguments, all of whose names are the method's.
+        arguments, all of whose names are the method's. Raises UsageError for a callback that cannot be called.
 
         Args:
             on_transfer: called with a `Transfer` for each chunk of the call that was sent, and of the response that
@@ -116,6 +116,7 @@ class Link(Reading, Handling):
             retry: the method may run twice: where the connection ends, and the server does not know afterwards whether
                 it got the call, it is made again.
         """
+        refuse_others(on_transfer=on_transfer, on_progress=on_progress)
         return Calling(lambda method, args, kwargs: self.perform(method, args, kwargs, on_transfer, retry, on_progress))
 
     async def perform(

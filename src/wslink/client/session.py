@@ -250,6 +250,8 @@ class ClientSession(StreamingCalls):
                 self._welcome(message.get("result"))
             except ConnectionClosed as error:
                 self.pending.reject(id_, error)
+        if message.get("error") is not None and self.interrupted(id_, message["error"]):
+            return
         if not self.pending.settle(id_, message) and not _is_harmless(message.get("error")):
             logger.warning("the server reports an error: %s", message["error"])
 

@@ -15,6 +15,7 @@ from wslink.errors import CallError, LinkError, UsageError
 from wslink.rpc.arrays import NO_LENGTHS, dims
 from wslink.rpc.converters import Hint, convert
 from wslink.rpc.hints import checkable
+from wslink.wire.show import explained
 from wslink.wire.value import Value
 
 PayloadT = TypeVar("PayloadT")
@@ -178,7 +179,7 @@ def _converted(what: str, hint: Hint, value: Value) -> Value:
     try:
         return convert(value, _checkable(_Hint(hint)))
     except msgspec.ValidationError as error:
-        raise UnexpectedResult(f"{what}: {error}") from None
+        raise UnexpectedResult(f"{what}: {explained(error)}") from None
 
 
 class _Hint:

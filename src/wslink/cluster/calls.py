@@ -20,7 +20,7 @@ from wslink.wire.value import Value
 class Put(Protocol):
     """Appends a draft later (cluster.outbox.Outbox.put)."""
 
-    def __call__(self, draft: Draft, must: bool = False) -> None: ...
+    def __call__(self, draft: Draft, must: bool) -> None: ...
 
 
 class RemoteCalls:
@@ -59,7 +59,7 @@ class RemoteCalls:
     ) -> Value:
         heads, buffers = _packed([list(args), dict(kwargs)])
         id_, outcome = next(self._ids), asyncio.get_running_loop().create_future()
-        self._put(Draft(kinds.CALL, [client.worker, id_, client.id, method, timeout, heads], buffers))
+        self._put(Draft(kinds.CALL, [client.worker, id_, client.id, method, timeout, heads], buffers), must=False)
         self._pending[id_] = client.id, outcome
         try:
             return await asyncio.wait_for(outcome, timeout)
@@ -76,7 +76,7 @@ class RemoteCalls:
     def obey(self, record: Record) -> None:
         """Do what another worker orders of a client of this one."""
         _, client_id, what, argument = record.fields
-        client = self._hub.community.get(str(client_id))
+        client = self._hub.clients.get(str(client_id))  # which may have moved on
         if client is not None:
             does: dict[str, Callable[[str], object]] = {
                 "disconnect": client.disconnect, "join": client.join, "leave": client.leave,
@@ -122,7 +122,7 @@ class RemoteCalls:
     ) -> None:  # fmt: skip
         error: list[Value] | None = None
         value: Value = None
-        client = self._hub.community.get(client_id)
+        client = self._hub.clients.get(client_id)
         try:
             if client is None:
                 raise ClientGone(client_id)

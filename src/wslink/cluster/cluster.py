@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from wslink.cluster import records as kinds
 from wslink.cluster.broker import Broker
 from wslink.cluster.brokers import connect
 from wslink.cluster.calls import RemoteCalls
+from wslink.cluster.membership import Membership
 from wslink.cluster.memory_log import MemoryBroker
-from wslink.cluster.outbox import Outbox
+from wslink.cluster.moves import Moves
 from wslink.cluster.peers import Peers
 from wslink.cluster.publications import Publications
-from wslink.cluster.records import Draft, Record, decode
+from wslink.cluster.records import Record, decode
+from wslink.cluster.sending import Sending
 from wslink.cluster.versions import Versions
 from wslink.errors import BrokerError
-from wslink.hub.clients import Client
 from wslink.hub.hub import Hub
 from wslink.hub.relay import Outgoing, Version
-from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -45,46 +43,42 @@ class Cluster:
         target: see cluster.brokers.connect.
 
     Attributes:
-        origin: this worker's name.
         peers: the others.
+        moves: of sessions, from worker to worker.
         lost: publications of others that were lost on the way (docs/scale.md).
     """
 
     def __init__(self, hub: Hub, target: str | MemoryBroker) -> None:
         self.broker: Broker = connect(target)
-        self.origin: str = ""
         self.lost: int = 0
-        self._calls = RemoteCalls(hub, self._put)
+        self._sending = Sending(self.broker, lambda: hub.limits.max_broker_backlog)
+        self._tell = self._sending.tell
+        self._calls = RemoteCalls(hub, self._sending.put)
         self.peers: Peers = Peers(hub.community, self._calls.order, self._calls.call)
+        self._membership = Membership(hub.community, self._sending, self.peers, self._calls)
         self._hub = hub
         self._publications = Publications(hub)
-        self._outbox: Outbox | None = None
-        self._number = 0
+        self._own = 0  # the number of this worker's latest record that was read
         self._echo = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._opened: asyncio.Event | None = None
         self._recovering = False
         self._versions = Versions()
+        self.moves: Moves = Moves(hub, self._sending, self.peers, self._publications, self._versions)
         self._handlers: dict[str, Callable[[Record], None]] = {
             kinds.PUBLICATION: self._publication,
             kinds.RETAINED: self._addressed(self._retained),
-            kinds.STATE: lambda record: self.peers.learn(record.origin, record.fields[0]),
-            kinds.CAME: lambda record: self.peers.come(record.origin, record.fields[0]),
-            kinds.GONE: self._parted,
-            kinds.JOINED: lambda record: self.peers.joined(record.origin, record.fields[0], record.fields[1]),
-            kinds.LEFT: lambda record: self.peers.left(record.origin, record.fields[0], record.fields[1]),
+            **self._membership.handlers,
             kinds.BEAT: lambda record: None,
             kinds.HELLO: self._hello,
-            kinds.BYE: lambda record: self._bury(record.origin, told=True),
             kinds.DEAD: self._dead,
             kinds.COMMAND: self._addressed(self._calls.obey),
             kinds.CALL: self._addressed(self._calls.serve),
             kinds.CANCEL: self._addressed(self._calls.cancel),
             kinds.RESULT: self._addressed(self._calls.respond),
+            kinds.MOVE: self.moves.move,
+            kinds.MOVED: self.moves.moved,
         }
-        hub.community.entered.append(self._entered)
-        hub.community.gone.append(lambda client: self._tell(kinds.GONE, client.id))
-        hub.community.groups.changes.append(self._changed)
 
     # Life -------------------------------------------------------------------
 
@@ -93,7 +87,7 @@ class Cluster:
             return
         self._be_born()
         self._opened = asyncio.Event()
-        self._outbox = Outbox(self.broker, lambda: self._hub.limits.max_broker_backlog, self._stamp)
+        self._sending.begin()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(one) for one in (self._read(), self._write(), self._watch())]
         self._introduce()
@@ -106,10 +100,11 @@ class Cluster:
             raise BrokerError(f"the broker {self.broker.name} cannot be reached") from None
 
     async def stop(self) -> None:
-        if not self._tasks or self._outbox is None:
+        outbox = self._sending.outbox
+        if not self._tasks or outbox is None:
             return
         self._tell(kinds.BYE)
-        if self._opened is not None and self._opened.is_set() and not await self._outbox.flush(FLUSH):
+        if self._opened is not None and self._opened.is_set() and not await outbox.flush(FLUSH):
             logger.warning("the broker %s has not taken what waits for other workers", self.broker.name)
         tasks, self._tasks = self._tasks, []
         while tasks:  # a library may swallow a cancellation
@@ -117,18 +112,20 @@ class Cluster:
                 task.cancel()
             _, waiting = await asyncio.wait(tasks, timeout=0.1)
             tasks = list(waiting)
-        self._outbox = None
+        self._sending.outbox = None
+        self.moves.stop()
         await self.broker.close()
         for worker in list(self.peers):
             self.peers.bury(worker)
 
     def _be_born(self) -> None:
-        self.origin, self._number = f"w{secrets.token_hex(8)}", 0
-        self._echo = time.monotonic()
+        self._sending.be_born()
+        self.moves.stop()
+        self._own, self._echo = 0, time.monotonic()
 
     def _introduce(self, reborn: bool = False) -> None:
         """Say who is here, and ask who else is; a worker that is `reborn` has published what nobody took."""
-        self._tell(kinds.STATE, [_known(client) for client in self._hub.community.local])
+        self._membership.introduce()
         self._tell(kinds.HELLO, reborn)
 
     async def _read(self) -> None:
@@ -149,12 +146,14 @@ class Cluster:
                 continue
             for record in records:
                 self._take(record)
+                if self.moves.due:
+                    await self.moves.settle()
 
     async def _write(self) -> None:
         assert self._opened is not None
-        assert self._outbox is not None
+        assert self._sending.outbox is not None
         await self._opened.wait()
-        await self._outbox.run()
+        await self._sending.outbox.run()
 
     async def _watch(self) -> None:
         """Give signs of life, and look for those of others."""
@@ -172,39 +171,39 @@ class Cluster:
             for worker in [name for name, peer in self.peers.items() if now - peer.heard > DEAD_AFTER]:
                 logger.warning("worker %s is dead: nothing was heard of it for %g s", worker, DEAD_AFTER)
                 self._tell(kinds.DEAD, worker)
-                self._bury(worker, told=False)
+                self._membership.bury(worker)
 
     # Telling ----------------------------------------------------------------
 
-    def _stamp(self, draft: Draft) -> bytes:
-        self._number += 1
-        return draft.encode(self.origin, self._number)
-
-    def _tell(self, kind: str, *fields: Value) -> None:
-        self._put(Draft(kind, fields), must=True)
-
-    def _put(self, draft: Draft, must: bool = False) -> None:
-        if self._outbox is not None:
-            self._outbox.put(draft, must)
+    @property
+    def origin(self) -> str:
+        """This worker's name."""
+        return self._sending.origin
 
     def _addressed(self, handle: Callable[[Record], None]) -> Callable[[Record], None]:
         """Have those of its records that are for this worker, which their first field names, taken by `handle`."""
         return lambda record: handle(record) if record.fields[0] == self.origin else None
 
     def publish(self, publication: Outgoing) -> Version:
-        if self._outbox is None:  # it is not served: there is nobody
+        if self._sending.outbox is None:  # it is not served: there is nobody
             return (0.0, "")
         version = self._versions.next(self.origin, publication.slot)
         if not self._publications.stays_here(publication):
-            self._outbox.put(self._publications.draft(publication, version))
+            self._sending.publish(self._publications.draft(publication, version))
         return version
 
-    def _entered(self, client: Client) -> None:
-        self._tell(kinds.CAME, _known(client))
+    def publishing(self) -> None:
+        self._sending.publishing()
 
-    def _changed(self, client_id: str, group: str, joined: bool) -> None:
-        if self._hub.community.get(client_id) is not None:
-            self._tell(kinds.JOINED if joined else kinds.LEFT, client_id, group)
+    def submitted(self) -> None:
+        self._sending.submitted()
+
+    def recall(self, token: str) -> Awaitable[None] | None:
+        return self.moves.recall(token)
+
+    async def hand_over(self, timeout: float) -> None:
+        if self._tasks and self._opened is not None and self._opened.is_set():
+            await self.moves.leave(timeout)
 
     # Taking -----------------------------------------------------------------
 
@@ -216,6 +215,7 @@ class Cluster:
         now = time.monotonic()
         if record.origin == self.origin:
             self._echo = now
+            self._take_own(record)
             return
         if self.peers.is_buried(record.origin):
             return
@@ -230,12 +230,27 @@ class Cluster:
             self._handlers[record.kind](record)
         except Exception:
             logger.exception("a record %r of worker %s cannot be taken", record.kind, record.origin)
+        self.moves.passed(record.origin, record.number)
+
+    def _take_own(self, record: Record) -> None:
+        """A record of this worker's: what matters to sessions that move."""
+        missing, self._own = record.number - self._own - 1, max(record.number, self._own)
+        if missing > 0:
+            self.moves.lost()
+        if missing < 0:
+            return  # it was appended twice
+        if record.kind == kinds.PUBLICATION:
+            self.moves.take(record)
+        elif record.kind == kinds.MOVE:
+            self.moves.move(record)
+        self._sending.read(record.number)
 
     def _miss(self, worker: str, count: int) -> None:
         """Records were lost: clients that rely on each of them are told by the end of their sessions."""
         self.lost += count
         logger.error("%d records of worker %s were lost at the broker %s", count, worker, self.broker.name)
         self._publications.give_up("publications of another worker were lost")
+        self.moves.lost()
         if not self._recovering:
             self._recovering = True
             asyncio.get_running_loop().call_later(BEAT / 2, self._recover)
@@ -245,27 +260,21 @@ class Cluster:
         self._introduce()
 
     def _publication(self, record: Record) -> None:
-        self._publications.deliver(record, self._versions)
+        had = self.moves.had(record)
+        self._publications.deliver(record, self._versions, had=had)
+        self.moves.take(record)
 
     def _retained(self, record: Record) -> None:
         del record.fields[0]
         self._publications.deliver(record, self._versions, again=True)
 
-    def _parted(self, record: Record) -> None:
-        self.peers.part(record.origin, str(record.fields[0]))
-        self._calls.look()
-
     def _hello(self, record: Record) -> None:
         if record.fields[0]:
             self._publications.give_up("a worker stood still, and what it published is lost")
-        self._tell(kinds.STATE, [_known(client) for client in self._hub.community.local])
-        if self._is_senior(record.origin):
+        self._membership.introduce()
+        if self._membership.is_senior(record.origin):
             for draft in self._publications.retained(record.origin):
-                self._put(draft, must=True)
-
-    def _is_senior(self, without: str) -> bool:
-        """Whether this is the one of the workers that does what one of them has to do."""
-        return all(self.origin < worker for worker in self.peers if worker != without)
+                self._sending.put(draft)
 
     def _dead(self, record: Record) -> None:
         worker = str(record.fields[0])
@@ -274,23 +283,4 @@ class Cluster:
             self._be_born()
             self._introduce(reborn=True)
         else:
-            self._bury(worker, told=True)
-
-    def _bury(self, worker: str, told: bool) -> None:
-        known = worker in self.peers
-        orphans = self.peers.bury(worker)
-        self._calls.look()
-        if known and self._is_senior(worker):
-            for client, groups in orphans:
-                for group in groups:
-                    self._hub.community.tell(client, group, False)
-
-
-def _known(client: Client) -> list[Any]:
-    """What other workers are told of a client."""
-    attributes: Mapping[str, Any] = client.attributes
-    try:
-        kinds.check(dict(attributes))
-    except Exception:  # they cannot be sent
-        attributes = {}
-    return [client.id, client.user, client.address, client.connected_at, dict(attributes), list(client.groups)]
+            self._membership.bury(worker)

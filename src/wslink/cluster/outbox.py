@@ -70,6 +70,10 @@ class Outbox:
         else:
             self._loop.call_soon_threadsafe(self._wake)
 
+    def __len__(self) -> int:
+        """Drafts that have no number yet."""
+        return len(self._drafts)
+
     def _wake(self) -> None:
         self._empty.clear()
         self._news.set()

@@ -21,15 +21,21 @@ class Peer:
     Attributes:
         number: of its latest record.
         heard: when that was read, in seconds of a monotonic clock.
+        leaving: whether it stops, and takes no sessions of others.
         clients: those that it serves, by id.
     """
 
-    __slots__ = ("clients", "heard", "number")
+    __slots__ = ("clients", "heard", "leaving", "number")
 
     def __init__(self, number: int, heard: float) -> None:
         self.number: int = number
         self.heard: float = heard
+        self.leaving: bool = False
         self.clients: dict[str, RemoteClient] = {}
+
+    def leave(self) -> None:
+        """It stops."""
+        self.leaving = True
 
 
 class Peers(dict[str, Peer]):
@@ -71,6 +77,7 @@ class Peers(dict[str, Peer]):
         peer, id_ = self[worker], str(known[0])
         client = peer.clients.get(id_)
         if client is None:
+            self._forget(id_)
             client = peer.clients[id_] = RemoteClient(worker, known, self._community, self._order, self._call)
             self._community.remote[id_] = client
         groups, before = [str(group) for group in known[5]], set(client.groups)
@@ -78,6 +85,16 @@ class Peers(dict[str, Peer]):
             self._community.groups.join(id_, group)
         for group in before - set(groups):
             self._community.groups.leave(id_, group)
+
+    def _forget(self, id_: str) -> None:
+        """A client of another worker moves: it stays in its groups."""
+        before = self._community.remote.pop(id_, None)
+        if isinstance(before, RemoteClient) and before.worker in self:
+            self[before.worker].clients.pop(id_, None)
+
+    def arrive(self, id_: str) -> None:
+        """A client has moved from another worker to this one."""
+        self._forget(id_)
 
     def part(self, worker: str, id_: str) -> RemoteClient | None:
         """A client has gone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -54,21 +54,42 @@ class Publications:
             return False
         return all(self._hub.community.get(id_) is not None for id_ in ids_of(one.to) or ())
 
-    def deliver(self, record: Record, versions: Versions, again: bool = False) -> None:
+    def deliver(self, record: Record, versions: Versions, again: bool = False, had: tuple[str, ...] = ()) -> None:
         """Send this worker's clients a publication, whose payload is decoded if one that wants it needs that.
 
         Args:
             again: whether this worker may have had it before.
+            had: clients that have had it at another worker.
         """
-        name, delivery, retain, tags, key, _, heads, to, exclude = record.fields
-        topic = self._topic(str(name), delivery, bool(retain))
-        version = self.version_of(record)
-        slot = slot_of(topic.name, tags, hashable(key)) if topic.delivery == "latest" or topic.retained else None
-        if to is None and not versions.is_news(slot, version) and (again or topic.delivery == "latest"):
+        topic, value, slot = self._read(record)
+        to, exclude = record.fields[7:]
+        if to is None and not versions.is_news(slot, value.version) and (again or topic.delivery == "latest"):
             return
+        recipients: Recipients | None = self._recipients(exclude)
+        if had:
+            recipients = Ids((*had, *(ids_of(recipients) or ())))
+        topic.receive(value, slot, self._recipients(to), recipients)
+
+    def deliver_to(self, record: Record, client_id: str, versions: Versions) -> None:
+        """Send one client a publication that others of this worker have had, unless it is old."""
+        topic, value, slot = self._read(record)
+        to, exclude = map(self._recipients, record.fields[7:])
+        if to is not None and client_id not in (ids_of(to) or ()):
+            return
+        if topic.delivery != "latest" or versions.is_newest(slot, value.version):
+            topic.receive(value, slot, Ids((client_id,)), exclude)
+
+    def _read(self, record: Record) -> tuple[Topic, RetainedValue, Hashable]:
+        """A publication: its topic, its payload, and what it is the newest of."""
+        name, delivery, retain, tags, key, _, heads, _, _ = record.fields
+        topic = self._topic(str(name), delivery, bool(retain))
+        slot = (
+            slot_of(topic.name, tags, hashable(key))
+            if topic.delivery == "latest" or topic.retained is not None
+            else None
+        )
         packed = Packed.restore(heads, record.payload)
-        value = RetainedValue(tags, {V2_WITH_ARRAYS: packed}, version, hashable(key))
-        topic.receive(value, slot, self._recipients(to), self._recipients(exclude))
+        return topic, RetainedValue(tags, {V2_WITH_ARRAYS: packed}, self.version_of(record), hashable(key)), slot
 
     def retained(self, worker: str) -> Iterator[Draft]:
         """What a worker that has come is to know."""

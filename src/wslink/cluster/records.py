@@ -20,9 +20,11 @@ _decoder = msgspec.msgpack.Decoder(list[Any])
 PUBLICATION, STATE, CAME, GONE, JOINED, LEFT, BEAT, HELLO, BYE, DEAD, RETAINED, COMMAND, CALL, CANCEL, RESULT = (
     "pscgjlbhxdrokna"
 )
+MOVE, MOVED, LEAVING = "mvf"
 """Kinds of records: a publication; all clients of a worker; one that came, went, joined a group, left it; a sign of
 life; a worker that asks for what others know; one that ends; one that was found dead; a retained value for one that
-asked; a command about a client of another worker; a call of one, that it is given up, and its result."""
+asked; a command about a client of another worker; a call of one, that it is given up, and its result; that a session
+is to move, that it has; a worker that takes no more."""
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ class Draft:
     fields: Sequence[Value]
     buffers: Sequence[Buffer] = ()
     size: int = field(init=False)
+    number: int = 0
 
     def __post_init__(self) -> None:
         self.size = 256 + sum(map(len, self.buffers))

@@ -35,6 +35,11 @@ class Versions:
             self._clock = max(self._clock, version[0])
             return self._remember(slot, version)
 
+    def is_newest(self, slot: Hashable, version: Version) -> bool:
+        """Whether nothing newer is known of a key. True without a key."""
+        with self._lock:
+            return slot is None or self._newest.get(slot, version) <= version
+
     def _remember(self, slot: Hashable, version: Version) -> bool:
         if slot is None:
             return True

@@ -21,7 +21,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             say(text)
         else:
             Path(arguments.output).write_text(text + "\n", encoding="utf-8")
-    except (UsageError, OSError) as error:
+    except OSError as error:
+        complain(f"wslink: {error.filename or arguments.target}: {error.strerror or error}")
+        return 1
+    except UsageError as error:
         complain(f"wslink: {error}")
         return 1
     return 0

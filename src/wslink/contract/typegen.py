@@ -35,7 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             say(text.rstrip("\n"))
         else:
             Path(arguments.output).write_text(text, encoding="utf-8", newline="\n")
-    except (UsageError, OSError) as error:
+    except OSError as error:
+        complain(f"wslink: {error.filename or arguments.target}: {error.strerror or error}")
+        return 1
+    except UsageError as error:
         complain(f"wslink: {error}")
         return 1
     return 0

@@ -47,7 +47,7 @@ class AsgiApplication:
         self._client = ClientFiles(client)
         self._guarded = guarded
         self._connections = 0
-        self._strangers = Strangers()
+        self._strangers: Strangers[asyncio.Future[tuple[int, str]]] = Strangers(asyncio.Future.cancel)
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Handle one connection (ASGI 3)."""
@@ -87,7 +87,7 @@ class AsgiApplication:
         reading = asyncio.ensure_future(
             socket.read(lambda: connection.receiver or session, self._host.limits.max_frame, connection.gate)
         )
-        self._strangers.add(session, reading.cancel)
+        self._strangers.add(session, reading)
         try:
             await asyncio.wait({reading})
             if not reading.cancelled() and (end := reading.result())[0]:

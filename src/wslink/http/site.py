@@ -128,6 +128,12 @@ class Site:
             runner, listener, accept=lambda: Acceptor(listener, runner.server, self._connections, self._tls)
         )
 
+    async def stop_listening(self) -> None:
+        """Accept no more connections; those that there are go on."""
+        sites, self.sites = self.sites, []
+        for site in sites:
+            await site.stop()
+
     async def stop(self) -> None:
         """Free the port, and end what is under way, a start included."""
         self._stopped = True

@@ -8,7 +8,7 @@ from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, Va
 from functools import partial
 from typing import Any, Protocol
 
-from wslink.errors import CLIENT_ERROR, CallError
+from wslink.errors import CLIENT_ERROR, CallError, UsageError
 from wslink.session.client_calls import OnProgress
 from wslink.session.identity import Identity
 from wslink.session.view import SessionView
@@ -121,7 +121,12 @@ class Client:
             ClientGone: the client left for good before it answered.
             TimeoutError: there was no response in time.
             NotSerializable: an argument cannot be sent.
+            UsageError: for a timeout that is no number of seconds, or a callback that cannot be called.
         """
+        if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
+            raise UsageError(f"timeout must be a number of seconds, 0 or more, or None, not {timeout!r:.100}")
+        if on_progress is not None and not callable(on_progress):
+            raise UsageError(f"on_progress must be a function, not {on_progress!r:.100}")
         calls = self._session.calls
         if calls is None:
             raise CallError(

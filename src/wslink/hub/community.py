@@ -85,6 +85,10 @@ class Community:
         for notify in self.gone:
             notify(client)
 
+    def release(self, client: Client) -> None:
+        """It has moved to another worker, and stays in its groups."""
+        self._clients.pop(client.id, None)
+
     def group(self, name: str) -> Group[Client]:
         return Group(name, self.groups, self.clients)
 

@@ -155,6 +155,8 @@ class Hub(Placement):
     async def stop(self, timeout: float = STOP_TIMEOUT) -> None:
         """Close every session with 1001, also those that come in until another server begins; then see Work.stop."""
         self._stopping = True
+        if self.relay is not None:
+            await self.relay.hand_over(timeout)
         for session in list(self.connected):
             session.close(1001, STOPS)
         await self.work.stop(timeout)
@@ -183,6 +185,9 @@ class Hub(Placement):
             logger.exception("client %s: an observer of new connections raised", session.client_id)
             session.close(1011, "the server failed to take the connection")
 
+    def recall(self, token: str) -> Awaitable[None] | None:
+        return self.relay.recall(token) if self.relay is not None else None
+
     def admit(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
         return self.community.make(session, identity, opening)
 
@@ -195,10 +200,9 @@ class Hub(Placement):
             self.sessions[session.client_id] = session
             self.community.enter(client)
             self.subscriptions.join(session)
-        logger.info(
-            "client %s from %s connected%s",
-            client.id, client.address or "nowhere", f" as {client.user}" if client.user else "", extra=client.log,
-        )  # fmt: skip
+        if logger.isEnabledFor(logging.INFO):
+            name = f" as {client.user}" if client.user else ""
+            logger.info("client %s from %s connected%s", client.id, client.address or "nowhere", name, extra=client.log)
         self._changed()
         for handler in self.on_connect:
             self.handle(handler, session.client_id)

@@ -75,14 +75,14 @@ class Publishing(Audience[MemberT]):
 
         Args:
             label: what it was rendered at; None for what says nothing of the quality that fits.
-            slot, tags: see `_slot` and `publish`.
+            slot, tags: see `_slot` and `publish`; None where it is for this subscription whatever its filter.
         """
         session = subscription.session
         ids = (subscription.id,) if session.subscribing else None
         id_ = f"publish:{self.name}:{next(self._numbers)}"
         message = session.encoder.publication(id_, packed, ids, self._publisher.max_frame)
         for notify in self._publisher.observers.published:
-            notify(Published(self.name, tags or {}, packed, message.size, (session,)))
+            notify(Published(self.name, tags, packed, message.size, (session,)))
         if session.flow is None or ids is None or self.delivery == "reliable":
             session.send(message, slot, (self.name,), self.lane)
         else:
@@ -116,11 +116,28 @@ class Publishing(Audience[MemberT]):
         plain = check_tags(tags) if tags else {}
         if self.check is not None:
             self.check(payload, plain)
+        relay = self._publisher.relay if self.shared else None
+        if relay is None:
+            return self._publish(payload, plain, key, to, exclude, None)
+        relay.publishing()
+        try:
+            return self._publish(payload, plain, key, to, exclude, relay)
+        finally:
+            relay.submitted()
+
+    def _publish(
+        self,
+        payload: Any,
+        plain: dict[str, Tag],
+        key: Hashable,
+        to: Recipients | None,
+        exclude: Recipients | None,
+        relay: Relay | None,
+    ) -> int:
         subscriptions = self.subscriptions
         targets = self._targets(subscriptions, plain, to, exclude)
         if self.retained is not None and to is None:
             return self._publish_retained(payload, plain, key, exclude)
-        relay = self._publisher.relay if self.shared else None
         if not targets and relay is None:
             return 0
         packed = {encoder: encoder.pack(payload) for encoder in _encoders(targets, relay)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Awaitable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,8 +47,21 @@ class Relay(Protocol):
     async def ready(self) -> None:
         """Wait until other workers can be reached. Raises BrokerError."""
 
+    async def hand_over(self, timeout: float) -> None:
+        """The server stops: give the sessions that can be resumed to other workers, within `timeout` seconds."""
+
     async def stop(self) -> None:
         """The server stops."""
+
+    def recall(self, token: str) -> Awaitable[None] | None:
+        """Have the session of a token come here from whichever worker holds it; None where there is no other. From the
+        event loop's thread."""
+
+    def publishing(self) -> None:
+        """A publication begins, whose recipients are not known yet. From any thread."""
+
+    def submitted(self) -> None:
+        """It is on its way to this worker's clients, or has failed."""
 
     def publish(self, publication: Outgoing) -> Version:
         """Send a publication to the other workers; returns at once.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from wslink.errors import InvalidParams, LimitExceeded, NotAuthorized
+from wslink.errors import InvalidParams, LimitExceeded, NotAuthorized, PeerError
 from wslink.hub.authorization import Authorization, Narrowed
 from wslink.hub.filters import Predicate, everything
 from wslink.hub.flow import SubscriptionFlow
@@ -89,6 +89,29 @@ class Subscriptions(TopicRegistry):
                 part.topic.announce(part, before.get(name))
 
         return announce
+
+    def requests(self, session: SessionView) -> list[dict[str, Any]]:
+        """What a client asked for, as `subscribe` takes it."""
+        return [held.wish.request for held in self._of.get(session, {}).values()]
+
+    def restore(self, session: SessionView, requests: Iterable[Mapping[str, Any]]) -> Callable[[], None]:
+        """Make the subscriptions of a session again that was another worker's, and has been sent what is retained;
+        returns what to do then. Those that are not allowed here end."""
+        for request in requests:
+            self._restore(session, request)
+
+        def announce() -> None:
+            for held in list(self._of.get(session, {}).values()):
+                for part in list(held.parts.values()):
+                    part.topic.announce(part, part)
+
+        return announce
+
+    def _restore(self, session: SessionView, request: Mapping[str, Any]) -> None:
+        try:
+            self.subscribe(session, request)
+        except PeerError as error:
+            logger.warning("client %s loses a subscription: %s", session.client_id, error.message)
 
     def _check(self, wish: Wish, old: Held | None, mine: Mapping[int | str, Held]) -> None:
         """Whether a client may have one more subscription, or replace its filter."""

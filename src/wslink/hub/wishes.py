@@ -43,6 +43,12 @@ class Wish:
     window: int | None = None
     max_rate: float | None = None
 
+    @property
+    def request(self) -> dict[str, Any]:
+        """What `read_wish` makes this of."""
+        chosen = {"window": self.window, "max_rate": self.max_rate}
+        return {"subscription": self.id, "topic": self.topic, "filter": dict(self.filter), **chosen}
+
 
 class Held:
     """A client's subscription: to a topic, or to those that its pattern stands for.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -42,14 +43,31 @@ class StartRate:
             starts.popleft()
         self._starts[client] = starts
         if len(starts) >= self.limit:
-            raise RequestRefused(f"starts_per_minute ({self.limit}) is reached; try again later", 429)
+            raise too_fast(self.limit)
         starts.append(now)
         if len(self._starts) > MAX_CLIENTS:
             del self._starts[next(iter(self._starts))]
 
 
-class Admission:
-    """Bounds what one client has and starts.
+class Admission(ABC):
+    """Bounds what one client has and starts."""
+
+    @abstractmethod
+    def change(self, settings: Settings) -> None:
+        """Follow other settings from now on; what was counted stays."""
+
+    @abstractmethod
+    async def admit(self, client: str, session_id: str) -> None:
+        """Count a session of a client before it is started; "" is nobody, and is not counted. The session counts until
+        it is deleted from the store.
+
+        Raises:
+            RequestRefused: with 429, if the client has or starts too many sessions. Then nothing is counted.
+        """
+
+
+class LocalAdmission(Admission):
+    """Counts the sessions of this launcher.
 
     Args:
         settings: the launcher's.
@@ -62,15 +80,17 @@ class Admission:
         self._rate = StartRate(settings.starts_per_minute)
 
     def change(self, settings: Settings) -> None:
-        """Follow other settings from now on; what was counted stays."""
         self._limit, self._rate.limit = settings.sessions_per_client, settings.starts_per_minute
 
-    def admit(self, client: str) -> None:
-        """Count a start of a client; "" is nobody, and is not counted.
-
-        Raises:
-            RequestRefused: with 429, if it has or starts too many sessions.
-        """
+    async def admit(self, client: str, session_id: str) -> None:
         if client and self._limit and sum(one.client == client for one in self._sessions.values()) >= self._limit:
-            raise RequestRefused(f"sessions_per_client ({self._limit}) is reached", 429)
+            raise too_many(self._limit)
         self._rate.count(client)
+
+
+def too_many(limit: int) -> RequestRefused:
+    return RequestRefused(f"sessions_per_client ({limit}) is reached", 429)
+
+
+def too_fast(limit: int) -> RequestRefused:
+    return RequestRefused(f"starts_per_minute ({limit}) is reached; try again later", 429)

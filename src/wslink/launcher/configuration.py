@@ -120,6 +120,17 @@ class Settings(Struct, frozen=True, kw_only=True):
         Meta(ge=0, description="seconds that a log stays after its last line; 0: it goes with its session"),
     ] = 7 * 24 * 3600
     state_file: Annotated[str, Meta(description="an SQLite file, instead of launcher.sqlite in log_dir")] = ""
+    state: Annotated[
+        str,
+        Meta(
+            pattern="^$|^sqlite:///.|^rediss?://.|^unix://.",
+            description="where it is kept: sqlite:///FILE, or redis://HOST:PORT/DB, which launchers may share",
+        ),
+    ] = ""
+    launcher: Annotated[str, Meta(description="this launcher's name among those that share a state")] = ""
+    launcher_url: Annotated[
+        str, Meta(pattern="^$|^http://[^/]+/?$", description="where those reach it, such as http://10.0.0.5:9000")
+    ] = ""
 
 
 class Resource(Struct, frozen=True):

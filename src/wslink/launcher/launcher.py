@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wslink.errors import NoResources, UsageError
-from wslink.launcher.admission import Admission
+from wslink.errors import LaunchError, NoResources, UsageError
 from wslink.launcher.configuration import Configuration
+from wslink.launcher.ending import Ending
 from wslink.launcher.log import tail
 from wslink.launcher.logs import Logs
 from wslink.launcher.mapping import ProxyFile
@@ -20,11 +20,13 @@ from wslink.launcher.pool import Pool
 from wslink.launcher.ports import Address, Ports, nobody_listens
 from wslink.launcher.readiness import Waits
 from wslink.launcher.reloading import outdated
-from wslink.launcher.session import Session, State
+from wslink.launcher.session import Session, State, new_id
+from wslink.launcher.sharing import Sharing
 from wslink.launcher.spawners.base import LaunchSpec, find_spawner
-from wslink.launcher.specs import log_file, secret_file
+from wslink.launcher.specs import log_file
 from wslink.launcher.starting import Starter
-from wslink.launcher.store import Store
+from wslink.launcher.stores import open_store
+from wslink.launcher.stores.base import Record
 from wslink.launcher.watching import Watcher
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
@@ -38,7 +40,9 @@ class Launcher:
 
     Attributes:
         sessions: those that hold a port, by id; starting and stopping ones too.
+        store: what is written down of sessions.
         on_started: called with each session that became ready or failed to, and the error.
+        on_found: awaited with each session of another launcher, or an earlier one, that is this one's now.
 
     Raises:
         UsageError: if a directory or file of the configuration cannot be written, or an application names no spawner.
@@ -49,11 +53,10 @@ class Launcher:
         self.configuration = configuration
         self.sessions: dict[str, Session] = {}
         self.on_started: list[Callable[[Session, BaseException | None], None]] = []
+        self.on_found: list[Callable[[Session], Awaitable[None]]] = []
         self._ports = Ports(configuration.resources, nobody_listens)
-        self._admission = Admission(settings, self.sessions)
         self._proxy_file = ProxyFile(settings.proxy_file)
         self._pool = Pool(configuration.apps, self.sessions, self._start_standby)
-        self._ends: dict[str, asyncio.Task[None]] = {}
         self._watcher = Watcher(configuration, self.sessions, self.stop, self._each_second)
         self._logs = Logs(settings, self.sessions.keys)
         self._tasks: list[asyncio.Task[None]] = []
@@ -62,12 +65,11 @@ class Launcher:
             Path(settings.log_dir).mkdir(0o700, parents=True, exist_ok=True)  # logs are named by the ids of sessions
         except OSError as error:
             raise UsageError(f"log_dir cannot be made: {error}") from error
-        self._store = Store(Path(settings.state_file or Path(settings.log_dir) / "launcher.sqlite"))
-        try:
-            self._starter = Starter(configuration, self._store)
-        except UsageError:
-            self._store.close()
-            raise
+        self._starter = Starter(configuration)
+        self.store = open_store(settings)
+        self._admission = self.store.admission(settings, self.sessions)
+        self._ending = Ending(configuration, self.sessions, self._ports, self._logs, self.store)
+        self._sharing = Sharing(self.store, self.sessions, self._restore, self._leave)
 
     # Life of the launcher ---------------------------------------------------
 
@@ -76,15 +78,16 @@ class Launcher:
         ended: nobody waits for them any more.
 
         Raises:
-            UsageError: if the proxy file cannot be written.
+            UsageError: if the proxy file cannot be written, or the state cannot be had.
         """
-        await asyncio.gather(*(self._restore(*found) for found in self._store.records()))
+        await self.store.open()
+        await asyncio.gather(*(self._restore(*found) for found in (await self.store.records()).items()))
         try:
             self._proxy_file.write(self._addresses())
         except OSError as error:
             raise UsageError(f"proxy_file cannot be written: {error}") from error
         self._pool.fill()
-        self._tasks = [asyncio.create_task(one.watch()) for one in (self._watcher, self._logs)]
+        self._tasks = [asyncio.create_task(one.watch()) for one in (self._watcher, self._logs, self._sharing)]
 
     def reload(self, configuration: Configuration) -> None:
         """Follow another configuration from now on. Sessions that there are stay as they are, and so do starts that
@@ -93,7 +96,7 @@ class Launcher:
         Raises:
             UsageError: as the constructor does; then nothing has changed.
         """
-        starter = Starter(configuration, self._store)
+        starter = Starter(configuration)
         old, self.configuration, self._starter = self.configuration, configuration, starter
         self._admission.change(configuration.settings)
         self._ports.change(configuration.resources)
@@ -114,7 +117,7 @@ class Launcher:
         for failed in await asyncio.gather(*stops, return_exceptions=True):
             if isinstance(failed, Exception):
                 logger.error("a session could not be stopped", exc_info=failed)
-        self._store.close()
+        await self.store.close()
 
     # Sessions ---------------------------------------------------------------
 
@@ -136,14 +139,20 @@ class Launcher:
         """
         starter = self._starter
         accepted = starter.accept(application, posted)
-        self._admission.admit(client)
         session = self._pool.take(application)
+        session_id = session.id if session is not None else new_id()
+        try:
+            await self._admission.admit(client, session_id)
+        except LaunchError:
+            if session is not None:
+                session.standby = True
+            raise
         if session is None:
-            session = await self._lease(starter, application, accepted, client)
+            session = await self._lease(starter, session_id, application, accepted, client)
             await self._start_or_clear(starter, session, waits)
         else:
-            self._hand_over(session, client)
-        self._log_start(session)
+            await self._hand_over(session, client)
+        log_start(session)
         if isinstance(posted.get("sessionManagerURL"), str):
             session.public.setdefault("sessionManagerURL", posted["sessionManagerURL"])
         return session
@@ -161,13 +170,13 @@ class Launcher:
         if session.move(State.STOPPING):
             session.reason = reason
             self._publish()
-            self._ends[session_id] = asyncio.create_task(self._end(session))
-        if session_id in self._ends:
-            await asyncio.shield(self._ends[session_id])
+        await self._ending.end(session)
 
     def log_of(self, session: Session) -> str:
         """The end of what a session wrote, without its secrets."""
-        return tail(log_file(self.configuration, session.id), session.secrets)
+        return tail(
+            session.spawner.spec.log if session.spawner else log_file(self.configuration, session.id), session.secrets
+        )
 
     @property
     def free_ports(self) -> int:
@@ -176,7 +185,9 @@ class Launcher:
 
     # Inside -----------------------------------------------------------------
 
-    async def _lease(self, starter: Starter, application: str, accepted: Mapping[str, str], client: str) -> Session:
+    async def _lease(
+        self, starter: Starter, session_id: str, application: str, accepted: Mapping[str, str], client: str
+    ) -> Session:
         """A session that holds a port. One that waits for a client gives way to one that has a client."""
         lease = None if self._closing else self._ports.take()
         surplus = self._pool.surplus() if lease is None and not self._closing else None
@@ -184,8 +195,9 @@ class Launcher:
             await self.stop(surplus.id, "its port was needed")
             lease = self._ports.take()
         if lease is None:
+            await self.store.delete(session_id)
             raise NoResources("All the resources are currently taken")
-        session = starter.make(application, accepted, client, lease)
+        session = starter.make(session_id, application, accepted, client, lease)
         self.sessions[session.id] = session
         return session
 
@@ -193,27 +205,22 @@ class Launcher:
         if self._closing or not self._ports.free:
             raise NoResources("All the resources are currently taken")
         starter = self._starter
-        session = await self._lease(starter, application, {}, "")
+        session = await self._lease(starter, new_id(), application, {}, "")
         session.standby = True
         await self._start_or_clear(starter, session, lambda _: None)
         return session
 
-    def _log_start(self, session: Session) -> None:
-        took = time.time() - session.created
-        text = "session %s of %s was started for %s at %s:%d, in %.1f s"
-        logger.info(text, session.label, session.application, session.client or "no one", *session.address, took)
-
-    def _hand_over(self, session: Session, client: str) -> None:
+    async def _hand_over(self, session: Session, client: str) -> None:
         """Give a session of the pool to a client."""
         session.client, session.created, session.used = client, time.time(), time.monotonic()
-        self._store.put(session.id, session.record())
+        await self.store.put(session.id, session.record())
         self._publish()
         self._tell(session, None)
         self._pool.fill()
 
     async def _start_or_clear(self, starter: Starter, session: Session, waits: Waits) -> None:
         try:
-            await starter.start(session, waits)
+            await starter.start(session, self.store, waits)
             self._publish()
         except BaseException as error:
             self._tell(session, error)
@@ -222,38 +229,32 @@ class Launcher:
             raise
         self._tell(session, None)
 
-    async def _end(self, session: Session) -> None:
-        """Stop the processes, then give back what the session held, also where stopping fails."""
-        try:
-            if session.starting is not None:
-                # What is half started cannot be stopped; a thread that starts it cannot be cancelled.
-                await asyncio.wait([session.starting])
-            if session.spawner is not None:
-                await session.spawner.stop()
-        except Exception:
-            logger.exception("session %s could not be stopped", session.label)
-        finally:
-            session.move(State.ENDED)
-            with contextlib.suppress(OSError):
-                secret_file(self.configuration, session.id).unlink(missing_ok=True)
-            self._logs.ended(session.id)
-            self._ports.give_back(session.lease)
-            self._store.delete(session.id)
-            self.sessions.pop(session.id, None)
-            self._ends.pop(session.id, None)
-            logger.info("session %s of %s ended: %s", session.label, session.application, session.reason)
-
-    async def _restore(self, session_id: str, record: Mapping[str, Any]) -> None:
-        """Take over a session of an earlier launcher that runs and was ready; clear away the rest of any other."""
-        session = Session.from_record(session_id, dict(record))
+    async def _restore(self, session_id: str, record: Record | None) -> None:
+        """Take over a session of another launcher, or an earlier one, that runs and was ready; clear away the rest of
+        any other."""
+        if record is None:
+            await self.store.delete(session_id)
+            return
+        session = Session.from_record(session_id, record)
         self._ports.claim(session.lease)
         self.sessions[session.id] = session
         with contextlib.suppress(UsageError):  # its spawner may have been removed
             session.spawner = find_spawner(record["kind"])(LaunchSpec.from_record(record["spec"]))
             if await session.spawner.restore(record["spawner"]) and session.state is State.READY:
                 logger.info("session %s of an earlier launcher runs", session.label)
+                for listener in self.on_found:
+                    await listener(session)
+                self._publish()
                 return
         await self.stop(session.id, "it ended with an earlier launcher")
+
+    def _leave(self, session: Session) -> None:
+        """Leave a session to another launcher: nothing of it ends."""
+        if session.spawner is not None:
+            session.spawner.leave()
+        self.sessions.pop(session.id, None)
+        self._ports.give_back(session.lease)
+        self._publish()
 
     def _publish(self) -> None:
         self._proxy_file.publish(self._addresses())
@@ -268,6 +269,11 @@ class Launcher:
     def _each_second(self) -> None:
         """Do what could not be done before."""
         self._pool.fill()
-        self._store.catch_up()
         if self._proxy_file.late:
             self._publish()
+
+
+def log_start(session: Session) -> None:
+    took = time.time() - session.created
+    text = "session %s of %s was started for %s at %s:%d, in %.1f s"
+    logger.info(text, session.label, session.application, session.client or "no one", *session.address, took)

@@ -21,14 +21,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
-import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
-from yarl import URL
 
 from wslink.http import origin
 from wslink.http.tokens import same
 from wslink.launcher.addresses import Prefix, cookie_of
+from wslink.launcher.carrying import Carrier
 from wslink.launcher.forwarding import COOKIE, Forwarding
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.listeners import ForeignListener
@@ -37,12 +36,9 @@ from wslink.launcher.session import Session
 from wslink.proxy.fd_passing import Usage
 from wslink.proxy.handoff import follow, pass_connection
 from wslink.proxy.takeover import ConnectionPassed
-from wslink.proxy.upstream import Target, TunnelObserver, passed_on, request_head, tunnel
+from wslink.proxy.upstream import Target, TunnelObserver, request_head, tunnel
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
-
-PIECE = 64 * 1024
-"""Bytes of a body that are carried at once."""
 
 
 class SessionProxy:
@@ -57,7 +53,7 @@ class SessionProxy:
     def __init__(self, launcher: Launcher, origins: Iterable[str], forwarding: Forwarding) -> None:
         self._launcher = launcher
         self.change(origins, forwarding)
-        self._http: aiohttp.ClientSession | None = None
+        self._carrier = Carrier()
         self._usages: weakref.WeakSet[Usage] = weakref.WeakSet()
         self._route = f"{launcher.configuration.endpoint}/session"
         self._mapped = mapped_path(launcher.configuration.settings.session_url)
@@ -73,7 +69,7 @@ class SessionProxy:
         application.router.add_route("*", f"{self._route}/{{id}}/{{path:.*}}", self._handle)
         if self._mapped:
             application.router.add_get(self._mapped, self._handle_mapped)
-        application.on_startup.append(self._find_connections)
+        self._launcher.on_found.append(self._find_connections)
         application.on_cleanup.append(self._clean_up)
 
     def set_cookie(self, response: web.Response, session: Session, secure: bool) -> None:
@@ -108,11 +104,9 @@ class SessionProxy:
         return web.Response(status=307, headers={"Location": location, "Cache-Control": "no-store"})
 
     async def _handle_mapped(self, request: web.Request) -> web.StreamResponse:
-        # In any case: clients in the field put the whole address into small letters.
-        asked = {name.lower(): value for name, value in request.query.items()}
-        session = self._launcher.get(asked.get("sessionid", ""))
-        path = asked.get("path", "")
-        if session is None or not _INNER.fullmatch(path) or not _is_websocket(request):
+        session = self._launcher.get(asked_id(request))
+        path = _asked(request, "path")
+        if session is None or not _INNER.fullmatch(path) or not is_websocket(request):
             return _none()
         return await self._lead(request, session, Inner(f"/{path}", "/"))
 
@@ -132,9 +126,9 @@ class SessionProxy:
             head = request_head(target, headers)
         except ValueError as error:
             return web.json_response({"error": f"The request cannot be passed on: {error}"}, status=400)
-        if _is_websocket(request):
+        if is_websocket(request):
             return await self._connect(request, session, target, headers, head)
-        return await self._carry(request, target, headers, inner)
+        return await self._carrier.carry(request, target, headers, self._prefix(target, headers, inner).rewrite)
 
     async def _connect(
         self, request: web.Request, session: Session, target: Target, headers: CIMultiDict[str], head: bytes
@@ -169,40 +163,10 @@ class SessionProxy:
         self._usages.add(usage)
         return usage
 
-    async def _find_connections(self, application: web.Application) -> None:
-        """Count the connections that sessions got from an earlier launcher."""
-        for session in list(self._launcher.sessions.values()):
-            if session.handoff_socket:
-                await follow(session.handoff_socket, self._usage(session))
-
-    async def _carry(
-        self, request: web.Request, target: Target, headers: CIMultiDict[str], inner: Inner
-    ) -> web.StreamResponse:
-        """Carry one HTTP request, piece by piece in both directions."""
-        if any(map(_NO_TEXT.search, headers.values())):
-            # aiohttp's client would leave these bytes out.
-            return web.json_response({"error": "The request has a header that is not UTF-8"}, status=400)
-        if self._http is None:
-            connector = aiohttp.TCPConnector(limit=0, force_close=True)
-            timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
-            self._http = aiohttp.ClientSession(
-                connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-            )
-        url = URL(f"http://{target.netloc}{target.path}", encoded=True)
-        body = request.content.iter_chunked(PIECE) if request.body_exists else None
-        try:
-            upstream = await self._http.request(request.method, url, headers=headers, data=body, allow_redirects=False)
-            answered = self._prefix(target, headers, inner).rewrite(passed_on(upstream.headers))
-        except (aiohttp.ClientError, ValueError):
-            return web.json_response({"error": "The session cannot be reached"}, status=502)
-        async with upstream:
-            response = web.StreamResponse(status=upstream.status, reason=upstream.reason)
-            response.headers.extend(answered)
-            await response.prepare(request)
-            async for piece in upstream.content.iter_chunked(PIECE):
-                await response.write(piece)
-            await response.write_eof()
-        return response
+    async def _find_connections(self, session: Session) -> None:
+        """Count the connections that a session got from another launcher."""
+        if session.handoff_socket:
+            await follow(session.handoff_socket, self._usage(session))
 
     def _prefix(self, target: Target, headers: CIMultiDict[str], inner: Inner) -> Prefix:
         """Where a session is served, for what its answer says of addresses."""
@@ -212,8 +176,7 @@ class SessionProxy:
     async def _clean_up(self, application: web.Application) -> None:
         for usage in self._usages:
             usage.close()
-        if self._http is not None:
-            await self._http.close()
+        await self._carrier.close()
 
 
 @dataclass(frozen=True)
@@ -229,8 +192,6 @@ class Inner:
     prefix: str
 
 
-_NO_TEXT = re.compile("[\ud800-\udfff]")
-"""What aiohttp makes of bytes that are not UTF-8."""
 _INNER = re.compile(r"[\w/-]+", re.ASCII)
 """A path that may be asked for in the query; that of the documented RewriteRule."""
 
@@ -248,7 +209,17 @@ def public_path(session_url: str, route: str) -> str:
     return before if found and "$" not in before else ""
 
 
-def _is_websocket(request: web.Request) -> bool:
+def asked_id(request: web.Request) -> str:
+    """The id that a request has in its query, as a `sessionURL` of released launchers has it; "" for none."""
+    return _asked(request, "sessionid")
+
+
+def _asked(request: web.Request, key: str) -> str:
+    # In any case: clients in the field put the whole address into small letters.
+    return {name.lower(): value for name, value in request.query.items()}.get(key, "")
+
+
+def is_websocket(request: web.Request) -> bool:
     return request.headers.get("Upgrade", "").lower() == "websocket"
 
 

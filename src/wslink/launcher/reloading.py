@@ -6,7 +6,10 @@ import msgspec
 
 from wslink.launcher.configuration import Application, Configuration, Settings
 
-FIXED = ("host", "port", "endpoint", "proxy_file", "session_url", "log_dir", "content", "max_body", "state_file")
+FIXED = (
+    *("host", "port", "endpoint", "proxy_file", "session_url", "log_dir", "content", "max_body"),
+    *("state_file", "state", "launcher", "launcher_url"),
+)
 """Fields of `Settings` that stay as they are until the launcher is restarted: sockets, routes and files that it has
 open."""
 

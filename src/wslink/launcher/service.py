@@ -24,6 +24,7 @@ from wslink.launcher.guard import Guard
 from wslink.launcher.home import Home
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.metrics import Metrics
+from wslink.launcher.neighbours import Neighbours
 from wslink.launcher.policy import Policy
 from wslink.launcher.proxy import SessionProxy
 from wslink.launcher.readiness import Waits
@@ -52,14 +53,17 @@ class Service:
         self._guard = Guard(settings, self._access)
         self._administration = Administration(launcher, self._access)
         self._home = Home(launcher, self._access)
-        self._proxy = SessionProxy(launcher, settings.origins, Forwarding(settings, policy.proxies))
+        forwarding = Forwarding(settings, policy.proxies)
+        self._proxy = SessionProxy(launcher, settings.origins, forwarding)
+        self._neighbours = Neighbours(launcher, forwarding)
         self._metrics = None
         with contextlib.suppress(ImportError):
             self._metrics = Metrics(launcher)
 
     def application(self) -> web.Application:
         """The aiohttp application. It opens the launcher when it starts and closes it when it ends."""
-        application = web.Application(middlewares=[self._guard.middleware], client_max_size=self._settings.max_body)
+        middlewares = [self._guard.middleware, *([self._neighbours.middleware] if self._launcher.store.shared else ())]
+        application = web.Application(middlewares=middlewares, client_max_size=self._settings.max_body)
         endpoint = self._launcher.configuration.endpoint
         router = application.router
         self._administration.add_to(application)
@@ -73,6 +77,7 @@ class Service:
         application.on_startup.append(lambda _: self._launcher.open())
         self._proxy.add_to(application)
         add_pages(application, self._settings.content)
+        application.on_cleanup.append(self._neighbours.close)
         application.on_shutdown.append(lambda _: self._launcher.close())
         return application
 
@@ -91,7 +96,9 @@ class Service:
         self._settings = settings
         self._access.change(policy.authenticate, policy.admin_token, policy.proxies)
         self._guard.change(settings)
-        self._proxy.change(settings.origins, Forwarding(settings, policy.proxies))
+        forwarding = Forwarding(settings, policy.proxies)
+        self._proxy.change(settings.origins, forwarding)
+        self._neighbours.change(forwarding)
         return late
 
     # Requests ---------------------------------------------------------------

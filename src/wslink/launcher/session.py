@@ -103,6 +103,7 @@ class Session:
         kind = type(self.spawner)
         return {
             "kind": f"{kind.__module__}:{kind.__qualname__}",
+            "anywhere": kind.anywhere,
             "spec": self.spawner.spec.record(),
             "application": self.application,
             "client": self.client,

@@ -9,7 +9,7 @@ from typing import Any
 
 from wslink.launcher.configuration import Application, Configuration
 from wslink.launcher.ports import Address
-from wslink.launcher.session import Session, new_id, new_secret, new_token, public_name
+from wslink.launcher.session import Session, new_secret, new_token, public_name
 from wslink.launcher.spawners.base import COMMAND, HANDLE, LaunchSpec
 from wslink.launcher.variables import command_templates, fill, names
 
@@ -17,17 +17,22 @@ ALWAYS_PUBLIC = ("id", "sessionURL", "sessionManagerURL")
 
 
 def new_session(
-    configuration: Configuration, application: str, accepted: Mapping[str, str], client: str, lease: Address
+    configuration: Configuration,
+    session_id: str,
+    application: str,
+    accepted: Mapping[str, str],
+    client: str,
+    lease: Address,
 ) -> Session:
     """A session that has not been started.
 
     Args:
+        session_id: from `session.new_id`.
         accepted: the client's values, from `variables.accept`.
         client: whose session it is.
         lease: the port that it gets.
     """
     settings = configuration.settings
-    session_id = new_id()
     values: dict[str, Any] = {
         **accepted,
         **configuration.properties,

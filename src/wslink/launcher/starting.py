@@ -14,7 +14,7 @@ from wslink.launcher.readiness import Waits, until_ready
 from wslink.launcher.session import Session, State
 from wslink.launcher.spawners.base import find_spawners
 from wslink.launcher.specs import new_session, new_spec, write_secret
-from wslink.launcher.store import Store
+from wslink.launcher.stores.base import Store
 from wslink.launcher.variables import accept
 
 
@@ -23,15 +23,13 @@ class Starter:
 
     Args:
         configuration: what to start, and how.
-        store: keeps what a restarted launcher needs.
 
     Raises:
         UsageError: if an application names no spawner, or its options are wrong.
     """
 
-    def __init__(self, configuration: Configuration, store: Store) -> None:
+    def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
-        self._store = store
         self._spawners = find_spawners(configuration)
 
     def accept(self, application: str, posted: Mapping[str, Any]) -> dict[str, str]:
@@ -41,12 +39,18 @@ class Starter:
             raise RequestRefused("There is no such application.")
         return accept(self._configuration, app, posted)
 
-    def make(self, application: str, accepted: Mapping[str, str], client: str, lease: Address) -> Session:
+    def make(
+        self, session_id: str, application: str, accepted: Mapping[str, str], client: str, lease: Address
+    ) -> Session:
         """A session that has not been started."""
-        return new_session(self._configuration, application, accepted, client, lease)
+        return new_session(self._configuration, session_id, application, accepted, client, lease)
 
-    async def start(self, session: Session, waits: Waits) -> None:
+    async def start(self, session: Session, store: Store, waits: Waits) -> None:
         """Start a session's processes, and return when it is ready.
+
+        Args:
+            store: keeps what another launcher needs of it.
+            waits: told what it waits for.
 
         Raises:
             StartFailed: if it ends before, is not ready in time, or is stopped meanwhile.
@@ -59,12 +63,12 @@ class Starter:
             raise StartFailed(f"The session's secret cannot be written: {error.strerror}.") from error
         session.spawner = self._spawners[session.application](spec)
         # Before and after: a launcher that is killed in between still finds the processes, by the spec's id.
-        self._store.put(session.id, session.record())
+        await store.put(session.id, session.record())
         session.starting = asyncio.create_task(session.spawner.start())
         await asyncio.shield(session.starting)
-        self._store.put(session.id, session.record())
+        await store.put(session.id, session.record())
         await until_ready(session, app.ready_line, spec.log, self._configuration.settings.timeout, waits)
         if not session.move(State.READY):
             raise StartFailed(f"The session was stopped: {session.reason}.")
         session.used = time.monotonic()
-        self._store.put(session.id, session.record())
+        await store.put(session.id, session.record())

@@ -144,6 +144,12 @@ class Dispatcher:
         """Calls under way."""
         return len(self._running or ())
 
+    @property
+    def ids(self) -> list[str]:
+        """Of the calls under way, and of those that wait beside streams."""
+        running = [one.call.id for one in (self._running or {}).values()]
+        return [*running, *(request.id for request, _ in self._held or ())]
+
     def start(self, request: Request, client: Caller) -> None:
         """Run a method's first step, which for most is all of it. Never raises.
 

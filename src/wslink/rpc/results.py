@@ -16,6 +16,7 @@ from wslink.rpc.call import current_call
 from wslink.rpc.converters import Hint, convert
 from wslink.rpc.interceptors import Function
 from wslink.wire.plain import to_plain
+from wslink.wire.show import explained
 from wslink.wire.value import Value
 
 
@@ -37,7 +38,7 @@ def check(what: str, value: Value, hint: Hint, lengths: Mapping[str, int] = NO_L
     try:
         convert(msgspec.to_builtins(value, builtin_types=whole, str_keys=False, enc_hook=to_plain), hint)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{what} what its type does not allow: {error}") from None
+        raise UsageError(f"{what} what its type does not allow: {explained(error)}") from None
     except RecursionError:
         return  # the encoder says what is wrong with it
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import re
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -17,14 +16,14 @@ from wslink.errors import InvalidParams, UsageError
 from wslink.rpc.arrays import NO_LENGTHS, dims
 from wslink.rpc.call import Call
 from wslink.rpc.converters import Hint, Unsupported, convert, origin_of
+from wslink.rpc.explain import explain
 from wslink.rpc.hints import checkable
 from wslink.rpc.resolution import resolve
 from wslink.rpc.stream_hints import StreamArgument, item_of, result_item, stream_check, streams
 from wslink.rpc.streams import Inlet
+from wslink.wire.show import explained
 from wslink.wire.value import Value
 
-MAX_WHY = 400
-"""Characters of what is wrong with an argument: it may quote what was sent."""
 _Kind = inspect.Parameter
 _UNCHANGED = frozenset((str, int, float, bool, bytes))
 """Types whose values a check lets pass as they are."""
@@ -65,6 +64,8 @@ class Signature:
         self.lost: tuple[str, ...] = tuple(lost)
         self._rest = self._of_kind(parameters, _Kind.VAR_POSITIONAL, hints)
         self._more = self._of_kind(parameters, _Kind.VAR_KEYWORD, hints)
+        names = {p.kind: p.name for p in parameters}
+        self._rest_name, self._more_name = names.get(_Kind.VAR_POSITIONAL), names.get(_Kind.VAR_KEYWORD)
         named = [p for p in parameters if p.kind not in (_Kind.VAR_POSITIONAL, _Kind.VAR_KEYWORD)]
         self._positional = [p.name for p in named if p.kind is not _Kind.KEYWORD_ONLY]
         self._names = frozenset(p.name for p in named)
@@ -140,11 +141,11 @@ class Signature:
         checked = self._check(values, self._struct)
         fields = {name: getattr(checked, name) for name in self._struct.__struct_fields__}
         fields.update(dict.fromkeys(self._call_names, call))
-        positional = list(self._check(rest, self._rest)) if rest else []
+        positional = list(self._check(rest, self._rest, self._rest_name)) if rest else []
         if rest or self._positional_only:
             positional = [fields.pop(name) for name in self._in_place] + positional
         if more:
-            fields.update(self._check(more, self._more))
+            fields.update(self._check(more, self._more, self._more_name))
         if dims.known:
             call.lengths = dims.known
         return positional, fields
@@ -174,17 +175,17 @@ class Signature:
             try:
                 return convert(value, hint)
             except msgspec.ValidationError as error:
-                raise self._refuse(f"item {n} of '{name}': {_explain(error)}") from None
+                raise self._refuse(f"item {n} of '{name}': {explain(error, self.hints, name)}") from None
 
         inlet: Inlet = call.streams.streams.inlet(argument.key, None, check)
         inlet.ask()
         return inlet
 
-    def _check(self, values: Value, hint: Hint) -> Value:
+    def _check(self, values: Value, hint: Hint, name: str | None = None) -> Value:
         try:
             return convert(values, hint)
         except msgspec.ValidationError as error:
-            raise self._refuse(_explain(error)) from None
+            raise self._refuse(explain(error, self.hints, name)) from None
 
     def _with_call(self, row: tuple[Value, ...], call: Call) -> tuple[Sequence[Value], dict[str, Value]]:
         given = iter(row)
@@ -212,9 +213,9 @@ class Signature:
         return values, rest, more
 
     def _refuse(self, why: str) -> InvalidParams:
-        allowed = ", ".join(self._struct.__struct_fields__) or "none"
-        why = why if len(why) <= MAX_WHY else f"{why[: MAX_WHY // 2]} ... {why[-MAX_WHY // 2 :]}"
-        return InvalidParams(f"{self._name}: {why}; its arguments: {allowed}", self._name)
+        names = [*self._struct.__struct_fields__, f"*{self._rest_name}", f"**{self._more_name}"]
+        allowed = ", ".join(name for name in names if not name.endswith("*None")) or "none"
+        return InvalidParams(f"{self._name}: {explained(why)}; its arguments: {allowed}", self._name)
 
 
 def _open_parameters(function: Callable[..., Value]) -> list[inspect.Parameter]:
@@ -254,17 +255,3 @@ def _struct(
 
 def _identity(value: Value) -> Value:
     return value
-
-
-_PLACE = re.compile(r" - at `\$([^`]*)`")
-"""Where an error is, in the value that the next place names."""
-_PLACES = re.compile(f"({_PLACE.pattern})+")
-
-
-def _explain(error: msgspec.ValidationError) -> str:
-    text = _PLACES.sub(lambda places: f" - at `${''.join(_PLACE.findall(places[0])[::-1])}`", str(error))
-    return (
-        text.replace("Object missing required field", "missing field" if " - at " in text else "missing argument")
-        .replace("$.", "")
-        .replace("`$`", "the arguments")
-    )

@@ -37,6 +37,8 @@ from wslink.wire.limits import Limits
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from wslink.observe.recorder import Recorder
+
 logger: logging.Logger = logging.getLogger("wslink")
 
 AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
@@ -72,6 +74,7 @@ class App(Offering, Clientele, Sharing):
         broker: what connects the workers of this application, of this machine and others: "redis://HOST:PORT/DB" or
             "nats://HOST:PORT" (docs/scale.md); they share its publications, clients and groups then.
         describe: let clients call `wslink.describe`, which gives what `App.describe` does.
+        recorder: keeps what clients call and are sent, in memory, until it is written (docs/recording.md).
 
     Attributes:
         secret: the secret.
@@ -85,10 +88,13 @@ class App(Offering, Clientele, Sharing):
         features: Iterable[Feature] = (),
         describe: bool = True,
         broker: str | MemoryBroker = "",
+        recorder: Recorder | None = None,
     ) -> None:
         if secret is not None and (not isinstance(secret, str) or not secret):
             raise TypeError("secret must be a string that is not empty, or None for a random one")
         self.secret: str = secret or workers.shared_secret() or secrets.token_urlsafe(32)
+        if limits is not None and not isinstance(limits, Limits):
+            raise UsageError(f"limits must be wslink.Limits, not {limits!r:.100}")
         self._pages_need_secret = secret is not None
         self._limits = limits
         hub = Hub(self, self._authenticate, limits or Limits(), features=features)
@@ -103,6 +109,8 @@ class App(Offering, Clientele, Sharing):
         self.method("application.exit.later", run="loop")(self._exit_later)
         if describe:
             self.method("wslink.describe", run="loop")(self.describe)
+        if recorder is not None:
+            self._observing.record(recorder, lambda: self.secret)
 
     def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
         """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.
@@ -121,8 +129,10 @@ class App(Offering, Clientele, Sharing):
         `onClose` are called. The App's secret counts, unless a protocol has a `validateToken`, which then decides.
 
         Raises:
-            UsageError: for a second ServerProtocol, and for a method whose name is taken.
+            UsageError: for a second ServerProtocol, and for a method whose name is taken, and for what is neither.
         """
+        if not hasattr(protocol, "__wslink_include__"):
+            raise UsageError(f"an App includes a LinkProtocol or a ServerProtocol, not {protocol!r:.100}")
         self._included = protocol.__wslink_include__(self._hub, self._included, self._exit)
 
     # Serving ------------------------------------------------------------------

@@ -9,10 +9,7 @@ from typing import Any
 
 from wslink.errors import UsageError
 from wslink.settings import read
-from wslink.wire.limits import Limits
-
-MIN_MSG_SIZE = 64
-"""Bytes that WSLINK_MAX_MSG_SIZE has at least."""
+from wslink.wire.limits import MIN_MSG_SIZE, Limits
 
 
 def limits(environment: Mapping[str, str] | None = None) -> Limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -13,11 +13,13 @@ from yarl import URL
 from wslink.errors import UsageError
 from wslink.http.watching import CONTENT_TYPE, METRICS, is_local_program
 from wslink.hub.hub import Hub
+from wslink.rpc.methods import Method
 from wslink.server.options import Options
 
 if TYPE_CHECKING:
     from wslink.observe.inspector import Inspector
     from wslink.observe.metrics import Metrics
+    from wslink.observe.recorder import Recorder
     from wslink.server.inspecting import Inspecting
 
 INSPECTOR = "/wslink/inspect"
@@ -33,9 +35,18 @@ class Observing:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._secret = ""
+        self._recorder: Recorder | None = None
         self._metrics: Metrics | None = None
         self._inspector: Inspector | None = None
         self._inspecting: Inspecting | None = None
+
+    def record(self, recorder: Recorder, secret: Callable[[], str]) -> None:
+        """Let `recorder` record, and give what it has to those who know the secret. Raises UsageError."""
+        from wslink.server.recording import METHOD, Fetching
+
+        recorder.attach(self._hub)
+        self._recorder = recorder
+        self._hub.service.methods.add(Method(METHOD, Fetching(recorder, secret).fetch, run="loop"))
 
     def configure(self, options: Options, secret: str) -> None:
         """Watch what settings ask for.
@@ -45,6 +56,10 @@ class Observing:
                 dials a relay, which nobody can ask for a page.
         """
         self._secret = secret
+        if options.recorder and self._recorder is None:
+            from wslink.observe.recorder import Recorder
+
+            self.record(Recorder(options.recorder), lambda: self._secret)
         if options.metrics and self._metrics is None:
             from wslink.observe.metrics import Metrics
 

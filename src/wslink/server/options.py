@@ -48,6 +48,7 @@ class Settings(AsgiSettings, total=False):
     application_thread: bool
     metrics: bool
     inspector: bool
+    recorder: int
     ready_msg: str
     http_headers: str | PathLike[str]
     follow_symlinks: bool
@@ -117,7 +118,10 @@ class Options:
         "auto", "what carries the frames: picows, aiohttp, or auto for the faster one that is installed",
         env="WSLINK_ENGINE",
     )  # fmt: skip
-    loop: str = option("asyncio", "what App.run runs on: asyncio or uvloop", flags=("--loop",), env="WSLINK_LOOP")
+    loop: str = option(
+        "asyncio", "what App.run runs on: asyncio or uvloop", flags=("--loop",), env="WSLINK_LOOP",
+        choices=("asyncio", "uvloop"),
+    )  # fmt: skip
     application_thread: bool = option(
         False, "serve clients in a thread of their own, so that methods which block keep no connection waiting",
         flags=("--application-thread",), env="WSLINK_APPLICATION_THREAD",
@@ -130,6 +134,10 @@ class Options:
         False, "serve a page at /wslink/inspect that shows clients, topics, messages and calls, to those who know the "
         "secret",
         flags=("--inspector",), env="WSLINK_INSPECTOR",
+    )  # fmt: skip
+    recorder: int = option(
+        0, "bytes of what clients call and are sent that are kept for wslink record --ring; 0 keeps nothing",
+        flags=("--recorder",), env="WSLINK_RECORDER", least=0,
     )  # fmt: skip
     ready_msg: str = option(
         READY_MSG,

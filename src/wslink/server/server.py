@@ -146,6 +146,8 @@ class Server:
         await self.stop()
 
     async def _shut_down(self) -> None:
+        if self._site is not None and self._hub.relay is not None:
+            await self._site.stop_listening()  # clients return to other workers
         await self._hub.stop(self._options.stop_timeout)
         if self._reverse is not None:
             await self._reverse.close()

@@ -14,6 +14,7 @@ from wslink.session.ports import SessionOwner, Transport
 from wslink.session.refusals import Refusals
 from wslink.session.resumption import EXPIRED, OVERFLOW, REFUSED, Resumption, Return
 from wslink.session.state import CLOSED, DETACHED, OPEN, Event
+from wslink.session.tokens import digest
 from wslink.wire.codec import Decoder
 from wslink.wire.messages import ARRAYS, CANCELLATION
 from wslink.wire.value import Value
@@ -71,7 +72,10 @@ class Detachable(Refusals):
     def start_resume(self) -> None:
         """Acknowledge what arrives from now on (RES-5)."""
         assert self.resumption is not None
-        self._owner.tokens.add(self.resumption.token, self)
+        for each in self.resumption.foreign:
+            self._owner.tokens.adopt(each, self)
+        if self.resumption.token:
+            self._owner.tokens.add(self.resumption.token, self)
         if self.acknowledgements is None:
             self.acknowledgements = Acknowledgements(self._send_now, SELDOM, self.resumption.received)
 
@@ -82,7 +86,14 @@ class Detachable(Refusals):
             resumption.acknowledge(received, missing)
             if resumption.previous:
                 self._owner.tokens.void(resumption.previous)
+                self._void_foreign(resumption)
                 resumption.previous = ""
+
+    def _void_foreign(self, resumption: Resumption, verdict: str = EXPIRED) -> None:
+        """Tokens that the worker before gave count no more."""
+        for each in resumption.foreign:
+            self._owner.tokens.void_digest(each, verdict)
+        resumption.foreign = frozenset()
 
     # Going ------------------------------------------------------------------------
 
@@ -146,6 +157,7 @@ class Detachable(Refusals):
         if self.resumption is not None:
             for token in (self.resumption.token, self.resumption.previous):
                 self._owner.tokens.void(token, self.verdict)
+            self._void_foreign(self.resumption, self.verdict)
             self.resumption.give_up()
 
     # Returning ----------------------------------------------------------------------
@@ -172,6 +184,8 @@ class Detachable(Refusals):
     def _renew_token(self, resumption: Resumption, used: str) -> None:
         """Bring the next token; a client that missed the newest is given that again, since it may have missed it on
         one of two connections alone (RES-7)."""
+        if not resumption.token and digest(used) in resumption.foreign:
+            resumption.token = used
         if used == resumption.token:
             self._owner.tokens.void(resumption.previous)
             resumption.renew()

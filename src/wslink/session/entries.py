@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Protocol
 
 from wslink.wire.chunks import Cutter
@@ -136,6 +136,15 @@ class Names:
                 del self._places[name]
                 for watcher in self._watchers.pop(name, ()) if self._watchers else ():
                     watcher()
+
+    def forget_last(self, entry: Entry, streams: Sequence[Stream]) -> None:
+        """It was taken back. Where it was the last of a name, the last of those that still wait takes its place: in the
+        same stream, or else in the one of `streams` where there is one."""
+        for name in entry.names:
+            place = self._places.get(name)
+            if place is not None and place.last is entry:
+                places = ((one, each) for each in (place.stream, *streams) for one in reversed(each.entries))
+                place.last, place.stream = next((one, each) for one, each in places if name in one.names)
 
     def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
         if self._watchers is None:

@@ -11,8 +11,8 @@ from wslink.errors import RAISED
 from wslink.session.hello import answer, parse_hello
 from wslink.session.identity import Credentials, Identity, Opening
 from wslink.session.ports import Returnable, SessionOwner
-from wslink.session.resumption import Resumption
-from wslink.session.state import CLOSED, OPEN
+from wslink.session.resumption import RESTARTED, Resumption
+from wslink.session.state import CLOSED, NEW, OPEN
 from wslink.session.view import SessionView
 from wslink.wire.messages import RESUME, Request
 from wslink.wire.value import Value
@@ -101,10 +101,21 @@ class Greeting:
         if not session.resumable:
             features = tuple(name for name in features if name != RESUME)
         if RESUME in features:
-            self._resume(features, identity)
+            token = self._hello.back.token
+            coming = self._owner.recall(token) if token and self._owner.tokens.find(token) == RESTARTED else None
+            if coming is None:
+                self._resume(features, identity)
+            else:
+                self._owner.spawn(self._resume_later(coming, features, identity))
         else:
             session.result(self._id, self._answer(session.client_id, features))
             session.open(features, identity)
+
+    async def _resume_later(self, coming: Awaitable[None], features: tuple[str, ...], identity: Identity) -> None:
+        """Go on once the session has come from another process, if one has it (RES-12)."""
+        await coming
+        if self._session.state is NEW:
+            self._resume(features, identity)
 
     def _answer(self, client_id: str, features: tuple[str, ...]) -> dict[str, Value]:
         max_frame = self._owner.limits.max_msg_size

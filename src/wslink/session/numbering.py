@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections import deque
+from collections.abc import Collection, Hashable, Iterator
 from typing import Generic, TypeVar
 
 import msgspec
@@ -47,16 +47,28 @@ class Unacknowledged(Generic[MessageT]):
     def __init__(self) -> None:
         self.last: int = 0
         self.size: int = 0
-        self._kept: dict[int, Kept[MessageT]] = {}  # in the order of numbers, those above what was acknowledged
-        self._held: dict[int, Kept[MessageT]] = {}  # those below it that the peer reported missing
+        self._kept: deque[bytes | Kept[MessageT]] = deque()  # those above what was acknowledged, up to the last
+        self._held: dict[int, bytes | Kept[MessageT]] = {}  # those below it that the peer reported missing
 
     def __len__(self) -> int:
         return len(self._kept) + len(self._held)
 
     def __iter__(self) -> Iterator[tuple[int, Kept[MessageT]]]:
         """Numbers and messages, in the order of numbers."""
-        yield from sorted(self._held.items())
-        yield from self._kept.items()
+        for number in sorted(self._held):
+            yield number, self._whole(self._held[number])
+        for number, kept in enumerate(self._kept, self._first):
+            yield number, self._whole(kept)
+
+    @property
+    def _first(self) -> int:
+        """The number of the first in `_kept`."""
+        return self.last - len(self._kept) + 1
+
+    def _whole(self, kept: bytes | Kept[MessageT]) -> Kept[MessageT]:
+        """What is kept of a message, of which it may be no more than the bytes, to save time and room."""
+        assert isinstance(kept, Kept)
+        return kept
 
     def number(self, message: MessageT, size: int, key: Hashable = None) -> int:
         """Keep a message whose first chunk is about to be sent; returns its number.
@@ -65,7 +77,7 @@ class Unacknowledged(Generic[MessageT]):
             key: what makes it replaceable by a newer one on a return, with `latest` delivery.
         """
         self.last += 1
-        self._kept[self.last] = Kept(message, size, key)
+        self._kept.append(Kept(message, size, key))
         self.size += size
         return self.last
 
@@ -73,26 +85,44 @@ class Unacknowledged(Generic[MessageT]):
         """The peer has all up to `received` but those `missing`. What was never sent changes nothing."""
         if received > self.last:
             return
+        if missing or self._held:
+            self._drop(self._sift(received, missing))
+        elif received == self.last:
+            gone, self._kept = self._kept, deque()
+            self._drop(gone)
+        else:
+            take = self._kept.popleft
+            self._drop([take() for _ in range(self._first, received + 1)])
+
+    def _sift(self, received: int, missing: Collection[int]) -> list[bytes | Kept[MessageT]]:
+        """Take out what the peer has, and hold what it is missing."""
         gone = [self._held.pop(number) for number in [number for number in self._held if number not in missing]]
-        all_kept = self._kept
-        # Not by the first again and again: that looks at every place of one that was taken out before.
-        for number in list(itertools.takewhile(received.__ge__, all_kept)):
-            kept = all_kept.pop(number)
+        for number in range(self._first, received + 1):
+            kept = self._kept.popleft()
             if number in missing:
                 self._held[number] = kept
             else:
                 gone.append(kept)
-        self._drop(gone)
+        return gone
 
     def replace(self, number: int, message: MessageT, size: int) -> None:
         """Send `message` under the number of one that is still kept, in its place."""
-        store = self._held if number in self._held else self._kept
-        self.size += size - store[number].size
-        store[number] = msgspec.structs.replace(store[number], message=message, size=size)
+        held, at = number in self._held, number - self._first
+        kept = self._whole(self._held[number] if held else self._kept[at])
+        self.size += size - kept.size
+        newer = msgspec.structs.replace(kept, message=message, size=size)
+        if held:
+            self._held[number] = newer
+        else:
+            self._kept[at] = newer
 
-    def _drop(self, gone: Iterable[Kept[MessageT]]) -> None:
+    def _keeps(self, number: int) -> bool:
+        """Whether a message is kept."""
+        return number in self._held or self._first <= number <= self.last
+
+    def _drop(self, gone: Collection[bytes | Kept[MessageT]]) -> None:
         """Count messages no more that are not kept any longer."""
-        for kept in gone:
+        for kept in map(self._whole, gone):
             self.size -= kept.size
 
 

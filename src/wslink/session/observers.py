@@ -17,14 +17,14 @@ class Published(NamedTuple):
 
     Attributes:
         topic: the topic's name.
-        tags: its tags.
+        tags: its tags; None of what is rendered for one subscription, whatever its filter.
         packed: the payload, encoded; see Encoder.pack.
         size: bytes of the message that is sent to each client.
         clients: those that it is sent to.
     """
 
     topic: str
-    tags: Mapping[str, str | int | float | bool]
+    tags: Mapping[str, str | int | float | bool] | None
     packed: Value
     size: int
     clients: Sequence[SessionView]

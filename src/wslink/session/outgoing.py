@@ -77,11 +77,14 @@ class Outgoing(Duties):
 
     def result(self, id_: str, value: Value, method: str | None = None) -> None:
         """Send the result of a request, or what `encoded` made of it; an error where it cannot be encoded."""
+        resumption, number = self.resumption, 0
         if type(value) is Message:
             message = value
         else:
+            if resumption is not None:
+                number = resumption.last + 1  # unless it has to wait
             try:
-                message = self.encoder.result(id_, value, self._max_frame)
+                message = self.encoder.result(id_, value, self._max_frame, number)
             except NotSerializable as error:
                 self.error(id_, *_unsendable(error, method))
                 return
@@ -89,14 +92,22 @@ class Outgoing(Duties):
             self.queue.waiting
             or message.source is not None
             or self.state is CLOSED
-            or self.flow is not None
             or not self._transport.writable
+            or (self.flow is not None and not self.flow.takes(message.size))
         ):
-            self.send(message, None, (id_,), self._owner.service.methods.lanes.get(method))
-        elif self.resumption is None:  # as `send` does, which would be one more function on the path of every call
+            self._put_result(message, id_, method)
+        elif resumption is None:  # as `send` does, which would be one more function on the path of every call
+            self._transport.send(message.frames)
+        elif number > resumption.last:
+            resumption.keep(message)
             self._transport.send(message.frames)
         else:
-            self._transport.send(self.resumption.numbered(message))
+            self._transport.send(resumption.numbered(message))
+
+    def _put_result(self, message: Message, id_: str, method: str | None) -> None:
+        """Queue a result."""
+        if self.state is not CLOSED:
+            self._put(Entry(message, None, (id_,)), self._owner.service.methods.lanes.get(method))
 
     def encoded(self, id_: str, value: Value, method: str | None) -> Message:
         """The result of a request, encoded; an error where it cannot be. From any thread."""

@@ -142,6 +142,9 @@ class SessionOwner(Protocol):
     def authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
         """Who a client is, or None to refuse it; now, or as soon as it is known."""
 
+    def recall(self, token: str) -> Awaitable[None] | None:
+        """Have the session of a token that is not known come here from another process; None where there is none."""
+
     def admit(self, session: SessionView, identity: Identity, opening: Opening) -> Caller:
         """A client has authenticated, and is about to be told so: the client as its calls see it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 
 from wslink.session.entries import Entry
 from wslink.session.numbering import Kept, Unacknowledged
@@ -42,38 +42,53 @@ class Repeatable(Unacknowledged[Message]):
 
     last: int
     size: int
-    __slots__ = ("_ledger", "_limit", "_look_at", "lost")
+    __slots__ = ("_ledger", "_limit", "_look_at", "_mixed", "lost")
 
     def __init__(self, limit: int, ledger: Ledger) -> None:
         super().__init__()
         self._limit = limit
         self._ledger = ledger
         self._look_at = min(LOOK_AFTER, limit)
+        self._mixed = False  # whether more than bytes alone may be kept of a message
         self.lost: int = 0
 
-    def numbered(self, message: Message, key: Hashable = None) -> Sequence[Frame]:
-        """A message that is one chunk and goes at once, kept, under its number.
+    def keep(self, message: Message) -> None:
+        """Keep a message that is one chunk and goes at once, under the next number, which its encoder gave it.
 
         This is on the path of every call.
         """
-        self.last = number = self.last + 1
+        self.last += 1
         size = message.size + OVERHEAD
-        self._kept[number] = Kept(message, size, key)
+        self._kept.append(message.frames[0].parts[0])  # type: ignore[arg-type]
         self.size += size
         self._ledger.kept += size
         if self.size > self._look_at:
             self._look()
+
+    def numbered(self, message: Message, key: Hashable = None) -> Sequence[Frame]:
+        """A message that is one chunk and goes at once, kept, under its number."""
         chunk = message.frames[0]
-        parts = chunk.parts
-        if len(parts) == 1 and type(parts[0]) is bytes:
-            return (Frame(True, (pack_number(number) + parts[0][NUMBER_LENGTH:],), chunk.size, chunk.dense),)
-        return renumbered(message.frames, number)
+        if key is None and not chunk.dense and len(chunk.parts) == 1 and type(chunk.parts[0]) is bytes:
+            self.keep(message)
+            data = pack_number(self.last) + chunk.parts[0][NUMBER_LENGTH:]
+            return (Frame(True, (data,), chunk.size, chunk.dense),)
+        self.keep(message)
+        self._kept[-1] = Kept(message, message.size + OVERHEAD, key)
+        self._mixed = True
+        return renumbered(message.frames, self.last)
+
+    def _whole(self, kept: bytes | Kept[Message]) -> Kept[Message]:
+        if not isinstance(kept, bytes):
+            return kept
+        size = len(kept)
+        return Kept(Message((Frame(True, (kept,), size, False),), size), size + OVERHEAD, None)
 
     def begin(self, entry: Entry) -> int:
         """The number of a message that begins to be sent, which is kept."""
         self.last = number = self.last + 1
         size = entry.message.size + OVERHEAD
-        self._kept[number] = Kept(entry.message, size, entry.key, entry.gates, True)
+        self._kept.append(Kept(entry.message, size, entry.key, entry.gates, True))
+        self._mixed = True
         self.size += size
         self._ledger.add(entry.message)
         if self.size > self._look_at:
@@ -82,7 +97,7 @@ class Repeatable(Unacknowledged[Message]):
 
     def end(self, number: int) -> None:
         """No more is sent of a message: what says so is all that is sent again (CAN-3)."""
-        if number in self._held or number in self._kept:
+        if self._keeps(number):
             self.replace(number, ENDED, ENDED.size + OVERHEAD)
 
     def _look(self) -> None:
@@ -93,17 +108,24 @@ class Repeatable(Unacknowledged[Message]):
             self._look_at = min(self.size + LOOK_AFTER, self._limit)
             self._ledger.look()
 
-    def _drop(self, gone: Iterable[Kept[Message]]) -> None:
-        for kept in gone:
-            self.size -= kept.size
-            if kept.shared:
-                self._ledger.remove(kept.message)
-            else:
-                self._ledger.kept -= kept.size
+    def _drop(self, gone: Collection[bytes | Kept[Message]]) -> None:
+        if self._mixed:
+            for kept in [kept for kept in gone if isinstance(kept, Kept)]:
+                self.size -= kept.size
+                if kept.shared:
+                    self._ledger.remove(kept.message)
+                else:
+                    self._ledger.kept -= kept.size
+            gone = [kept for kept in gone if isinstance(kept, bytes)]
+            self._mixed = bool(self._kept or self._held)
+        size = sum(map(len, gone)) + OVERHEAD * len(gone)  # type: ignore[arg-type]
+        self.size -= size
+        self._ledger.kept -= size
 
     def replace(self, number: int, message: Message, size: int) -> None:
-        kept = self._held.get(number) or self._kept[number]
+        kept = self._whole(self._held[number] if number in self._held else self._kept[number - self._first])
         super().replace(number, message, size)
+        self._mixed = True
         if kept.shared:
             self._ledger.add(message)
             self._ledger.remove(kept.message)
@@ -112,7 +134,7 @@ class Repeatable(Unacknowledged[Message]):
 
     def give_up(self) -> None:
         """Keep nothing of what was sent so far: there is no return until the peer has acknowledged it (RES-4)."""
-        self._drop([kept for _, kept in self])
+        self._drop([*self._held.values(), *self._kept])
         self._kept.clear()
         self._held.clear()
         self._look_at = min(LOOK_AFTER, self._limit)
@@ -123,6 +145,15 @@ class Repeatable(Unacknowledged[Message]):
         self._look_at = min(self.size + LOOK_AFTER, self._limit)
         if self.lost and self.lost <= received <= self.last and all(number > self.lost for number in missing):
             self.lost = 0
+
+    def restore(self, number: int, kept: Kept[Message]) -> None:
+        """Keep a message that another worker sent under `number`; call it in the order of numbers."""
+        self._kept[number] = kept
+        self.size += kept.size
+        if kept.shared:
+            self._ledger.add(kept.message)
+        else:
+            self._ledger.kept += kept.size
 
     def prefer_newest(self, queue: SendQueue) -> None:
         """Let what waits take the place of older publications of its key that would be repeated (RES-6)."""

@@ -15,7 +15,7 @@ class Repeats:
 
     Attributes:
         waiting: bytes that wait to be sent.
-        repeats: what is left of what is sent again.
+        repeats: what is left of what is sent again; None where nothing was.
     """
 
     __slots__ = ("_begun", "_cutter", "_frames", "repeats", "waiting")
@@ -23,12 +23,14 @@ class Repeats:
     def __init__(self) -> None:
         self.waiting: int = 0
         self._begun = 0  # bytes that are left of messages that are being sent
-        self._frames: list[Frame] = []  # what is left of a message whose frames stay together, the next one last
-        self.repeats: deque[tuple[int, Message]] = deque()
+        self._frames: list[Frame] | None = None  # of a message whose frames stay together, the next one last
+        self.repeats: deque[tuple[int, Message]] | None = None
         self._cutter: Cutter | None = None  # of the first of these, once it has begun
 
     def repeat(self, messages: Iterable[tuple[int, Message]]) -> None:
         """Send messages again, each under its number."""
+        if self.repeats is None:
+            self.repeats = deque()
         before = len(self.repeats)
         self.repeats.extend(messages)
         size = sum(message.size for _, message in itertools.islice(self.repeats, before, None))
@@ -37,6 +39,7 @@ class Repeats:
 
     def _repeat(self, chunk: int) -> Frame:
         """The next frame of these, of at most `chunk` bytes where its message is cut."""
+        assert self.repeats is not None
         number, message = self.repeats[0]
         if message.source is None:
             self.repeats.popleft()
@@ -54,8 +57,7 @@ class Repeats:
 
     def _forget_begun(self) -> None:
         """Send nothing more of what has begun, nor of what would be repeated."""
-        self._frames.clear()
-        self.repeats.clear()
+        self._frames = self.repeats = None
         self._cutter = None
         self.waiting -= self._begun
         self._begun = 0

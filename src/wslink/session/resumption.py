@@ -40,16 +40,18 @@ class Resumption(Repeatable):
         epoch: changes exactly when the state that the server keeps for the client is void (RES-10).
         token: the newest; "" before the first.
         previous: the one before it, for as long as it counts; "" if none does.
+        foreign: digests of tokens that count and that another worker gave, before the session moved here.
         received: the numbers of messages from the client.
     """
 
-    __slots__ = ("epoch", "previous", "received", "token")
+    __slots__ = ("epoch", "foreign", "previous", "received", "token")
 
     def __init__(self, limit: int, max_missing: int, ledger: Ledger) -> None:
         super().__init__(limit, ledger)
         self.epoch: str = secrets.token_hex(8)
         self.token: str = secrets.token_hex(TOKEN_BYTES)
         self.previous: str = ""
+        self.foreign: frozenset[bytes] = frozenset()
         self.received: Received = Received(max_missing)
 
     def renew(self) -> None:

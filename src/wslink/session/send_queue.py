@@ -143,14 +143,11 @@ class SendQueue(Repeats):
 
     def _place(self, entry: Entry, lane: int) -> None:
         """Append to the stream of what it must not pass, or to one by its lane."""
-        stream: Stream | None = None
-        for name in entry.names:
-            place = self.named.get(name)
-            if place is None:
-                continue
-            if not place.stream.shared:
-                stream = place.stream
-            elif lane == BULK or entry.gates:
+        places = [place for name in entry.names if (place := self.named.get(name)) is not None]
+        stream = next((place.stream for place in places if not place.stream.shared), None)
+        apart = stream is not None or lane == BULK or bool(entry.gates)
+        for place in places:
+            if place.stream is not stream and (apart or place.stream.lane != lane):
                 entry.after = place.last
         if stream is None:
             waits = lane == BULK or entry.gates or entry.after is not None
@@ -195,13 +192,13 @@ class SendQueue(Repeats):
         entry = stream.entries[0]
         if not entry.begun:
             self._begin(entry)
-        cutter = entry.cutter
-        if cutter is not None:
+        if (cutter := entry.cutter) is not None:
             if cutter.offset:  # each chunk but the first adds a header to what the message counts
                 self._begun += HEADER_LENGTH
                 self.waiting += HEADER_LENGTH
             frame = cutter.end() if entry.ended else cutter.next(chunk)
         else:
+            assert self._frames is not None
             frame = self._frames.pop()
         if cutter is None or not cutter.left:
             stream.entries.popleft()
@@ -287,6 +284,7 @@ class SendQueue(Repeats):
         self._latest.pop(entry.key, None)
         self.waiting += OVERHEAD
         self._finish(entry)
+        self.named.forget_last(entry, [stream for streams in self._lanes or () for stream in streams])
 
     def newest(self, key: Hashable) -> Entry | None:
         """The message of a key that waits and has not begun, if there is one."""
@@ -314,6 +312,12 @@ def behind(queue: SendQueue) -> int:
     """Bytes that wait behind the largest message that is being sent, those not counted that wait for a gate."""
     heads = (stream.entries[0].cutter for streams in queue._lanes or () for stream in streams)
     return queue.waiting - queue.gated - max((cutter.left for cutter in heads if cutter is not None), default=0)
+
+
+def waiting(queue: SendQueue) -> list[tuple[int, Entry]]:
+    """All messages that have not begun, each with its lane, in an order in which they may be put again."""
+    streams = (stream for lane in queue._lanes or () for stream in lane)
+    return [(stream.lane, entry) for stream in streams for entry in stream.entries if not entry.begun]
 
 
 def left(queue: SendQueue, name: Hashable) -> tuple[int, int]:

@@ -18,9 +18,9 @@ from wslink.rpc.methods import MAX_NAME
 from wslink.session.greeting import Greeting
 from wslink.session.identity import Identity, Opening
 from wslink.session.intake import UNITS
+from wslink.session.moving import Moving
 from wslink.session.ports import Returnable, SessionOwner, Transport
 from wslink.session.state import CLOSED, NEW, OPEN, Event
-from wslink.session.streaming import Streaming
 from wslink.wire import messages as wire
 from wslink.wire.chunks import HEADER_LENGTH, is_end, renumbered
 from wslink.wire.codec import detect
@@ -39,7 +39,7 @@ def new_client_id() -> str:
     return f"c{secrets.token_hex(16)}"
 
 
-class Session(Streaming):
+class Session(Moving):
     """One client (session.view.SessionView), carried by a transport (session.ports.FrameReceiver).
 
     Args:
@@ -98,11 +98,11 @@ class Session(Streaming):
             self._malformed_frame(data, error)
             return
         if self.acknowledgements is not None and not (type(message) is list and is_uncounted(message)):
-            numbered = self.resumption is not None and (message is not INCOMPLETE or is_end(data))  # type: ignore[arg-type]
+            is_whole = type(message) is Request or message is not INCOMPLETE or is_end(data)  # type: ignore[arg-type]
             if type(message) is not Request and self._pace is not None and self.resumption is not None:
                 self.resumption.received.held = self._pace.held  # it may have passed them
             try:
-                if not self.acknowledgements.count(len(data), int.from_bytes(data[:4], "little") if numbered else 0):  # type: ignore[arg-type]
+                if not self.acknowledgements.count(len(data), self._decoder.number if is_whole else 0):  # type: ignore[union-attr]
                     return  # it has arrived before (RES-3)
             except PeerError as error:
                 self.refuse(wire.MALFORMED_ID, error)

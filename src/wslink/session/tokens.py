@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
 from wslink.session.resumption import EXPIRED, RESTARTED, Resumption
@@ -35,27 +36,47 @@ class Tokens(Generic[HolderT]):
 
     def add(self, token: str, holder: HolderT) -> None:
         """Let `token` lead to `holder`."""
-        self._holders[_digest(token)] = holder
+        self._holders[digest(token)] = holder
+
+    def adopt(self, digest: bytes, holder: HolderT) -> None:
+        """Let a token lead to `holder` of which only the digest is known: it came from another worker."""
+        self._holders[digest] = holder
+
+    def holder(self, digest: bytes) -> HolderT | None:
+        """The session to which the token of a digest leads."""
+        return self._holders.get(digest)
+
+    def release(self, digests: Iterable[bytes]) -> None:
+        """Know nothing more of tokens: their session has moved to another worker."""
+        for each in digests:
+            self._holders.pop(each, None)
 
     def void(self, token: str, verdict: str = EXPIRED) -> None:
         """Let `token` lead nowhere from now on."""
-        digest = _digest(token)
-        if token and self._holders.pop(digest, None) is not None:
+        if token:
+            self.void_digest(digest(token), verdict)
+
+    def void_digest(self, digest: bytes, verdict: str = EXPIRED) -> None:
+        """As `void`, by the token's digest."""
+        if self._holders.pop(digest, None) is not None:
             self._verdicts[digest] = verdict
             if len(self._verdicts) > MAX_VERDICTS:
                 del self._verdicts[next(iter(self._verdicts))]
 
     def find(self, token: str) -> HolderT | str:
         """The session to which `token` leads, or why it leads to none (RES-1)."""
-        digest = _digest(token)
-        holder = self._holders.get(digest)
+        found = digest(token)
+        holder = self._holders.get(found)
         resumption = holder.resumption if holder is not None else None
         if holder is None or resumption is None:
-            return self._verdicts.get(digest, RESTARTED)
+            return self._verdicts.get(found, RESTARTED)
+        if found in resumption.foreign:
+            return holder
         given = token.encode(errors="replace")
         known = [hmac.compare_digest(given, one.encode()) for one in (resumption.token, resumption.previous)]
         return holder if any(known) else EXPIRED
 
 
-def _digest(token: str) -> bytes:
+def digest(token: str) -> bytes:
+    """What stands for a token where that itself must not be."""
     return hashlib.sha256(token.encode(errors="replace")).digest()[:16]

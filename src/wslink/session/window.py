@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 FIRST_WINDOW = 4
@@ -145,6 +145,15 @@ class DeliveryWindow:
             self._resize(rtt, max(floor, 1e-6) if floor else self._rtts[0][1], newest.full)
         self.opened()
         return Settled(newest.size, now - newest.published, rtt, newest.label)
+
+    def pack_up(self) -> list[float]:
+        """What another worker needs to go on: see `restore`."""
+        return [self.count, self.settled, self.size, self.dropped, *(sent.size for sent in self._sent)]
+
+    def restore(self, now: float, packed: Sequence[float]) -> None:
+        """Go on from what `pack_up` gave: what is on its way counts as sent `now`."""
+        self.count, self.settled, self.size, self.dropped, *sizes = map(int, packed)
+        self._sent.extend(_Sent(now, now, size, False, None) for size in sizes)
 
     def _remember(self, now: float, rtt: float) -> None:
         rtts = self._rtts

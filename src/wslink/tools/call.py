@@ -14,6 +14,8 @@ from wslink.tools.options import Target, add_options, target_of
 from wslink.tools.show import as_json, as_line
 from wslink.wire.value import Value
 
+USE_STREAM = "use link.stream instead of link.call"
+"""What the server says to programs."""
 NAMED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 
 
@@ -25,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         perform = _stream if arguments.stream else _call
         asyncio.run(perform(target_of(arguments), arguments.method, args, kwargs))
     except CallError as error:
-        complain(f"wslink: {error}")
+        complain(f"wslink: {str(error).replace(USE_STREAM, 'call it with --stream')}")
         if error.data is not None and not isinstance(error.data, str):
             complain(as_json(error.data))
         return 1

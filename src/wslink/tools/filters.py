@@ -10,6 +10,7 @@ from wslink.tools.call import value_of
 from wslink.wire.value import Value
 
 WORDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt", "!=": "ne", "^=": "prefix"}
+CONDITION_IS = "a condition is a tag, one of = != < <= > >= ^=, and a value"
 CONDITION = re.compile(r"\s*(\w+)\s*(>=|<=|!=|\^=|>|<|=)\s*(.*?)\s*", re.DOTALL)
 
 
@@ -29,8 +30,10 @@ def parse(text: str) -> dict[str, Value]:
     for part in filter(str.strip, text.split(",")):
         match = CONDITION.fullmatch(part)
         if match is None:
-            raise UsageError(f"filter {part!r}: a condition is a tag, one of = != < <= > >= ^=, and a value")
+            raise UsageError(f"filter {part!r}: {CONDITION_IS}")
         tag, operator, value = match.groups()
+        if not value or value[0] in "=!<>^":
+            raise UsageError(f"filter {part!r}: {CONDITION_IS}; a text that begins with one of these, in quotes")
         if operator == "=":
             values = [value_of(one) for one in value.split("|")]
             if tag in conditions:

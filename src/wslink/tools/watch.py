@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 from collections.abc import Sequence
 from time import monotonic
 
@@ -106,6 +107,17 @@ async def _tick(rates: Rates, arguments: argparse.Namespace) -> None:
             say(f"-- {said}")
 
 
+def _count(text: str) -> int:
+    return int(_seconds(str(int(text))))
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
+    return value
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wslink watch",
@@ -116,9 +128,9 @@ def _parser() -> argparse.ArgumentParser:
     add_options(parser)
     parser.add_argument("topic")
     parser.add_argument("--filter", metavar="FILTER", help="only publications whose tags match")
-    parser.add_argument("--count", type=int, default=0, help="stop after so many; 0 for never (default)")
-    parser.add_argument("--seconds", type=float, default=0.0, help="stop after so long; 0 for never (default)")
-    parser.add_argument("--every", type=float, default=1.0, metavar="SECONDS", help="between rates (default: 1)")
+    parser.add_argument("--count", type=_count, default=0, help="stop after so many; 0 for never (default)")
+    parser.add_argument("--seconds", type=_seconds, default=0.0, help="stop after so long; 0 for never (default)")
+    parser.add_argument("--every", type=_seconds, default=1.0, metavar="SECONDS", help="between rates (default: 1)")
     parser.add_argument("--max-rate", type=float, metavar="N", help="publications per second, of a latest topic")
     parser.add_argument("--quiet", action="store_true", help="print the rates alone")
     parser.add_argument("--json", action="store_true", help="print each payload as a line of JSON, and no rates")

@@ -48,16 +48,17 @@ def next_message_id() -> int:
     return next(message_ids) & 0xFFFFFFFF
 
 
-def whole(text: bytes, max_frame: int) -> Message:
+def whole(text: bytes, max_frame: int, number: int = 0) -> Message:
     """A message that is one piece; see `cut`. The way of nearly every result."""
     total = len(text)
     size = HEADER_LENGTH + total
     if size >= JOIN_BELOW or size > max_frame:
-        return cut((text,), total, max_frame, False)
-    return Message((Frame(True, (HEADER.pack(next(message_ids) & 0xFFFFFFFF, 0, total) + text,), size, False),), size)
+        return cut((text,), total, max_frame, False, number)
+    payload = HEADER.pack(number or next(message_ids) & 0xFFFFFFFF, 0, total) + text
+    return Message((Frame(True, (payload,), size, False),), size)
 
 
-def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool) -> Message:
+def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool, number: int = 0) -> Message:
     """Make a message of its parts, without copying large ones: one chunk if it is small, otherwise a source of chunks.
 
     Args:
@@ -65,11 +66,12 @@ def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool) -> Mes
         total: its bytes.
         max_frame: the most bytes in a frame, header included (G2-5); at least 13.
         dense: see Frame.
+        number: its message id where it is one chunk; a new one unless given.
     """
     size = HEADER_LENGTH + total
     if size > min(SMALL_MESSAGE, max_frame):
         return Message((), size, Source(tuple(map(_fitted, parts)), total, dense, max_frame))
-    chunk = b"".join((HEADER.pack(next_message_id(), 0, total), *parts))
+    chunk = b"".join((HEADER.pack(number or next_message_id(), 0, total), *parts))
     return Message((Frame(True, (chunk,), size, dense),), size)
 
 
@@ -220,6 +222,8 @@ class Unchunker:
         self._stray = 0
         self.refused: dict[int, int] = {}
         """The bytes still to be skipped of messages that were refused, by id."""
+        self.number: int = 0
+        """The message id of the frame that was taken last."""
         self.accepts_ends: bool = False
         """Whether the sender may end a message before it is whole (CAN-3)."""
 
@@ -234,6 +238,7 @@ class Unchunker:
         if size < 0:
             raise ParseError(f"a frame has at least {HEADER_LENGTH} bytes, this one {len(frame)}")
         id_, offset, total = HEADER.unpack_from(frame)
+        self.number = id_
         if size == total <= self.max_message and not (offset or self.partial or self.refused):
             return frame[HEADER_LENGTH:] if type(frame) is bytes and size < COPY_BELOW else _after_header(frame)
         chunk = _after_header(frame)

@@ -10,6 +10,7 @@ from wslink.errors import ParseError
 from wslink.wire import arrays
 from wslink.wire.extensions import Extension
 from wslink.wire.messages import Request
+from wslink.wire.show import explained
 from wslink.wire.value import Value
 
 
@@ -42,4 +43,4 @@ beyond NumPy's an OverflowError."""
 
 def reason(error: Exception) -> str:
     """Why a message is malformed, for its sender."""
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return "it is nested too deeply" if isinstance(error, RecursionError) else explained(error)

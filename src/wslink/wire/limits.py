@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from functools import cached_property
+
+from wslink.errors import UsageError
 
 MIB = 1024 * 1024
 
 EARLY_ELEMENTS = 1024
 """LIM-13: values in a message before a good hello."""
+MIN_MSG_SIZE = 64
+"""Bytes that `max_msg_size` has at least."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Named limits of one server or client. Sizes are bytes, times seconds."""
+    """Named limits of one server or client. Sizes are bytes, times seconds.
+
+    Raises:
+        UsageError: naming a limit that is no number, negative, or not finite.
+    """
 
     max_msg_size: int = 4 * MIB
     """LIM-1: with `msg_overhead`, the largest frame received; it also bounds those sent, see `max_sent_frame`."""
@@ -81,6 +90,17 @@ class Limits:
     """LIM-21: bytes that wait for the broker between workers above which publications fail."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value: object = getattr(self, one.name)
+            kind: type = type(one.default)
+            if not isinstance(value, (int, float)) or isinstance(value, bool) or (kind is int and type(value) is float):
+                noun = "an integer" if kind is int else "a number"
+                raise UsageError(f"Limits: {one.name} must be {noun}, not {value!r:.100}")
+            least = MIN_MSG_SIZE if one.name == "max_msg_size" else 0
+            if not least <= value < math.inf:
+                raise UsageError(f"Limits: {one.name} must be at least {least}, and finite, not {value!r}")
 
     @property
     def max_frame(self) -> int:

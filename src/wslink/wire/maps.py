@@ -12,6 +12,7 @@ import msgpack
 
 from wslink.errors import LimitExceeded, ParseError
 from wslink.wire.frames import Buffer
+from wslink.wire.show import explained
 from wslink.wire.value import Value
 
 SMALL = 4096
@@ -70,7 +71,7 @@ def check_packed(text: Buffer, max_elements: int) -> None:
     except Exception as error:
         if "exceeds max_array_len" in str(error) or "exceeds max_map_len" in str(error):
             raise count.excess() from None
-        raise ParseError(f"malformed MessagePack: {error or type(error).__name__}") from error
+        raise ParseError(f"malformed MessagePack: {explained(error) or type(error).__name__}") from error
 
 
 _NO_KEY = ()

@@ -8,6 +8,8 @@ from wslink.wire.value import Value
 
 MAX_SHOWN = 200
 """Characters of a value that are shown."""
+MAX_EXPLAINED = 400
+"""Characters of an error of a library about a peer's value, which may hold the value, or its place level by level."""
 
 _short = reprlib.Repr()
 _short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 3, 80, 80, 40
@@ -25,3 +27,12 @@ def shown(value: Value) -> str:
     except Exception:
         text = f"a {type(value).__name__}"
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+
+
+def explained(error: Exception | str) -> str:
+    """What `error` says, without its middle if that is long: what is wrong stands first, and the place last."""
+    text = str(error)
+    if len(text) <= MAX_EXPLAINED:
+        return text
+    half = MAX_EXPLAINED // 2
+    return f"{text[:half]} ... {text[5 - half :]}"

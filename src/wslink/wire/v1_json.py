@@ -21,6 +21,7 @@ from wslink.wire.heads import text_id
 from wslink.wire.limits import EARLY_ELEMENTS, Limits
 from wslink.wire.messages import INCOMPLETE, NO_ID, VERSION, Request
 from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
+from wslink.wire.show import explained
 from wslink.wire.value import Value
 
 ATTACHMENT = "wslink.binary.attachment"
@@ -99,8 +100,8 @@ class V1Encoder:
         self._local.attachments.append((key, data))
         return key
 
-    def result(self, id_: str, value: Value, max_frame: int) -> Message:
-        """A call's result. Raises NotSerializable."""
+    def result(self, id_: str, value: Value, max_frame: int, number: int = 0) -> Message:
+        """A call's result; `number` counts in version 2. Raises NotSerializable."""
         kind = type(value)
         if kind in _FLAT or (kind is float and math.isfinite(value)):  # as below: most results
             try:
@@ -197,6 +198,8 @@ class V1Decoder:
     """
 
     version = 1
+    number: int = 0
+    """Messages of version 1 have none (RES-2)."""
 
     def __init__(self, limits: Limits, calls: bool = False) -> None:
         self._limits = limits
@@ -343,7 +346,7 @@ def _parse(data: Buffer | str, is_wide: bool) -> Value:
     except RecursionError as error:
         raise ParseError("malformed JSON: it is nested too deeply") from error
     except ValueError as error:
-        raise ParseError(f"malformed JSON: {error}") from error
+        raise ParseError(f"malformed JSON: {explained(error)}") from error
 
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)

@@ -145,8 +145,8 @@ class V2Encoder:
         self._local.splices.append(_Splice(head, data))
         return Ext(_MARK_CODE, _MARK_TOKEN)
 
-    def result(self, id_: str, value: Value, max_frame: int) -> Message:
-        """A call's result. Raises NotSerializable."""
+    def result(self, id_: str, value: Value, max_frame: int, number: int = 0) -> Message:
+        """A call's result; with `number`, under that where it is small (RES-2). Raises NotSerializable."""
         if type(value) in FLAT:
             try:
                 text = self._encoder.encode(_Result(id_, value))
@@ -154,11 +154,13 @@ class V2Encoder:
                 text = self._text(_Result(id_, value))  # names the reason
             total = len(text)
             if total < JOIN_BELOW - HEADER_LENGTH and total <= max_frame - HEADER_LENGTH:  # as `whole`: most results
-                payload = HEADER.pack(next(message_ids) & 0xFFFFFFFF, 0, total) + text
+                payload = HEADER.pack(number or next(message_ids) & 0xFFFFFFFF, 0, total) + text
                 return Message((Frame(True, (payload,), HEADER_LENGTH + total, False),), HEADER_LENGTH + total)
-            return whole(text, max_frame)
+            return whole(text, max_frame, number)
         packed = self._pack(value, id_)
-        return _compose(b"", packed, b"", max_frame) if packed.splices else whole(packed.texts[0], max_frame)
+        if not packed.splices:
+            return whole(packed.texts[0], max_frame, number)
+        return _compose(b"", packed, b"", max_frame, number)
 
     def failure(self, id_: str, error: dict[str, Value], max_frame: int) -> Message:
         """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
@@ -209,11 +211,11 @@ def _check_keys(text: bytes, value: Value) -> None:
         raise NotSerializable(wrong_key(value) if error.message == maps.WRONG_KEY else TOO_DEEP) from error
 
 
-def _compose(prefix: bytes, packed: Packed, tail: bytes, max_frame: int) -> Message:
+def _compose(prefix: bytes, packed: Packed, tail: bytes, max_frame: int, number: int = 0) -> Message:
     """Put a message together and cut it into chunks. Array padding is settled here, where offsets are known (ARR-4)."""
     if not packed.splices:
         text = packed.texts[0]
-        return cut((prefix, text, tail), len(prefix) + len(text) + len(tail), max_frame, False)
+        return cut((prefix, text, tail), len(prefix) + len(text) + len(tail), max_frame, False, number)
     parts: list[Buffer] = []
     total = spliced = 0
     pending = prefix + packed.texts[0]
@@ -227,7 +229,7 @@ def _compose(prefix: bytes, packed: Packed, tail: bytes, max_frame: int) -> Mess
     if pending:
         parts.append(pending)
     total += len(pending)
-    return cut(parts, total, max_frame, 2 * spliced > total)
+    return cut(parts, total, max_frame, 2 * spliced > total, number)
 
 
 _BIN32 = struct.Struct(">BI")
@@ -251,13 +253,15 @@ class V2Decoder:
         calls: whether what has the shape of a call is decoded as a Request.
     """
 
-    __slots__ = ("_calls", "_kept", "_later_elements", "_max_elements", "_passing", "_unchunker", "size")
+    __slots__ = ("_calls", "_kept", "_later_elements", "_max_elements", "_passing", "_unchunker", "number", "size")
     version = 2
 
     def __init__(self, limits: Limits, max_message: int | None = None, calls: bool = False) -> None:
         self._unchunker = Unchunker(limits, max_message)
         self.size: int = 0
         """Bytes of the message that was decoded last, unless it was a small call."""
+        self.number: int = 0
+        """The message id of the frame that was taken last (RES-2)."""
         self._calls = calls
         self._max_elements = limits.max_elements if max_message is None else min(EARLY_ELEMENTS, limits.max_elements)
         self._later_elements = limits.max_elements
@@ -292,9 +296,10 @@ class V2Decoder:
             and type(data) is bytes
             and 0 <= size < COPY_BELOW
             and size <= unchunker.max_message
-            and HEADER.unpack_from(data)[1:] == (0, size)
-            and not (unchunker.partial or unchunker.refused)
+            and (head := HEADER.unpack_from(data))[2] == size
+            and not (head[1] or unchunker.partial or unchunker.refused)
         ):
+            self.number = head[0]
             try:
                 call = self._kept.call.decode(data[HEADER_LENGTH:])
             except MALFORMED:
@@ -303,6 +308,7 @@ class V2Decoder:
                 plain = not call.kwargs and FLAT.issuperset(map(type, call.args))
                 return call if plain else _checked(call, data[HEADER_LENGTH:])
         text = unchunker.receive(data)
+        self.number = unchunker.number
         if text is None:
             return INCOMPLETE
         self.size = len(text)

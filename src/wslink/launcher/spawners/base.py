@@ -77,6 +77,9 @@ class Spawner(ABC):
     Methods run on the event loop's thread and must not block it.
     """
 
+    anywhere: bool = False
+    """Whether a launcher on another machine that shares the state can `restore` a session and stop it."""
+
     def __init__(self, spec: LaunchSpec) -> None:
         self.spec = spec
 
@@ -122,6 +125,10 @@ class Spawner(ABC):
             Whether it runs. `stop` is called if not, for what may be left of it.
         """
         return False
+
+    def leave(self) -> None:
+        """Do nothing for the session any more, and let it run: another launcher has taken it over."""
+        return
 
     def address(self) -> tuple[str, int]:
         """Where the session listens; port 0 as long as that is not known. A session is not ready before."""

@@ -36,6 +36,8 @@ FAILURES = 3
 class CommandSpawner(Spawner):
     """Runs the commands of the application's `options`; see above."""
 
+    anywhere = True
+
     def __init__(self, spec: LaunchSpec) -> None:
         super().__init__(spec)
         self._handle = ""
@@ -70,6 +72,12 @@ class CommandSpawner(Spawner):
 
     async def poll(self) -> int | None:
         return None if self._failures < FAILURES else 0
+
+    def leave(self) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._follower is not None and self._follower.returncode is None:
+            self._follower.terminate()
 
     async def stop(self) -> None:
         if self._watcher is not None:

@@ -79,6 +79,8 @@ FLAGS = {
 class SlurmSpawner(Spawner):
     """Submits a job per session, and follows it with the `Queue` of all sessions."""
 
+    anywhere = True
+
     def __init__(self, spec: LaunchSpec) -> None:
         super().__init__(spec)
         self._name = job_name(spec.id)
@@ -138,6 +140,9 @@ class SlurmSpawner(Spawner):
             if job is None or job.state != "COMPLETING":
                 await self._cancel()
             job = await self._queue.fresh(self._name)
+        self._queue.forget(self._name)
+
+    def leave(self) -> None:
         self._queue.forget(self._name)
 
     def state(self) -> dict[str, Any]:

@@ -13,6 +13,9 @@ MAX_NUMBERS = 4096
 """Numbers that a message may name as missing: more than any receiver lets be missing."""
 
 
+NONE: frozenset[int] = frozenset()
+
+
 def take_acknowledgement(session: SessionView, items: Sequence[Any]) -> None:
     """Take `[1, bytes, held]`, with `resume` `[1, bytes, held, number, [missing numbers], at once]`.
 
@@ -34,4 +37,6 @@ def numbers_of(items: Sequence[Any]) -> tuple[int, frozenset[int]]:
     if not isinstance(missing, Sequence) or len(missing) > MAX_NUMBERS:
         raise InvalidRequest("the numbers that are missing must be a list")
     received = number(items, 3, "the number received")
+    if not missing:
+        return received, NONE
     return received, frozenset(number(missing, at, "a number") for at in range(len(missing)))

@@ -39,6 +39,20 @@ class _Log:
 _log = _Log()
 
 
+class _Answer:
+    """The answer to an upgrade request, which picows asks for; it keeps what it asks."""
+
+    __slots__ = ("_headers", "_listener")
+
+    def __init__(self, listener: Gated, headers: dict[str, str]) -> None:
+        self._listener: Gated | None = listener
+        self._headers = headers
+
+    def __call__(self, request: object) -> WSUpgradeResponseWithListener:
+        listener, self._listener = self._listener, None
+        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(self._headers), listener)
+
+
 class Gated(Protocol):
     """What carries a session behind a gate."""
 
@@ -168,12 +182,11 @@ def take_over(request: web.Request, listener: Gated, max_frame: int, headers: di
 
 def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gated, headers: dict[str, str]) -> None:
     """Let picows answer an upgrade request and carry what comes, at first through a gate."""
-    response = WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), listener)
     protocol = WSProtocol(
         host_port=None,
         ws_path=None,
         is_client_side=False,
-        ws_listener_factory=lambda request: response,
+        ws_listener_factory=_Answer(listener, headers),
         logger=_log,
         disconnect_on_exception=True,
         websocket_handshake_timeout=None,
@@ -214,9 +227,12 @@ def _head(key: str) -> bytes:
 
 
 def _feed(protocol: Any, data: bytes) -> None:
-    while data:
-        buffer = cast(memoryview, protocol.get_buffer(len(data)))
-        piece = data[: len(buffer)]
+    """Hand over `data` in pieces that fill half of the room. The buffer, which the connection keeps, grows so with the
+    frame that has not come as a whole, and not with the number of frames that came together."""
+    left = memoryview(data)
+    while left:
+        buffer = cast(memoryview, protocol.get_buffer(len(left)))
+        piece = left[: len(buffer) // 2]
         buffer[: len(piece)] = piece
         protocol.buffer_updated(len(piece))
-        data = data[len(piece) :]
+        left = left[len(piece) :]

@@ -7,16 +7,16 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from wslink.errors import UsageError
+from wslink.launcher.stores.base import Changes, Record, Store
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
 
 
-class Store:
+class SqliteStore(Store):
     """Records of sessions, in an SQLite file that only its owner can read: records hold secrets.
 
     One launcher has it at a time; the hold ends with the process, however that ends.
@@ -50,18 +50,30 @@ class Store:
         self._database.execute("BEGIN IMMEDIATE; ")
         self._database.execute("COMMIT")
 
-    def put(self, session_id: str, record: dict[str, Any]) -> None:
+    async def put(self, session_id: str, record: Record) -> None:
         """Write a record, or replace it. It is there after any end of this process, unless the disk is full: then it is
-        written as soon as that is possible. Never raises."""
+        written as soon as that is possible."""
         self._late[session_id] = json.dumps(record)
-        self.catch_up()
+        self._catch_up()
 
-    def delete(self, session_id: str) -> None:
-        """Delete a record, as `put` writes one."""
+    async def delete(self, session_id: str) -> None:
         self._late[session_id] = None
-        self.catch_up()
+        self._catch_up()
 
-    def catch_up(self) -> None:
+    async def look(self, own: Collection[str]) -> Changes:
+        self._catch_up()
+        return Changes()
+
+    async def records(self) -> dict[str, Record | None]:
+        found = self._database.execute("SELECT id, record FROM sessions").fetchall()
+        return {session_id: json.loads(record) for session_id, record in found}
+
+    async def close(self) -> None:
+        self._catch_up()
+        with contextlib.suppress(sqlite3.Error):
+            self._database.close()
+
+    def _catch_up(self) -> None:
         """Write what could not be written before."""
         try:
             for session_id, record in list(self._late.items()):
@@ -76,12 +88,3 @@ class Store:
             self._failing = True
         else:
             self._failing = False
-
-    def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for session_id, record in self._database.execute("SELECT id, record FROM sessions").fetchall():
-            yield session_id, json.loads(record)
-
-    def close(self) -> None:
-        self.catch_up()
-        with contextlib.suppress(sqlite3.Error):
-            self._database.close()

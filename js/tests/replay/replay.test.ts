@@ -1,0 +1,166 @@
+// Recordings that are played to clients without a server, of the file that Python plays too (tests/vectors/recording.json).
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { connect } from "../../src/client/connect.js";
+import type { Link } from "../../src/client/link.js";
+import type { CallError } from "../../src/errors.js";
+import { Pace, covers } from "../../src/replay/player.js";
+import { ReplayServer } from "../../src/replay/server.js";
+import { ReplaySocket } from "../../src/replay/socket.js";
+import { type Tape, readTape } from "../../src/replay/tape.js";
+import type { WebSocketConstructor } from "../../src/transports/websocket.js";
+import { Decoder } from "../../src/wire/decoder.js";
+import { encodeWith } from "../support/encoded.js";
+import { readVectors, toValue, unhex } from "../support/vectors.js";
+
+interface Vectors {
+  readonly file: string;
+  readonly topics: Record<string, string>;
+  readonly publications: readonly { time: number; topic: string; tags: object | null; payload: unknown }[];
+  readonly calls: readonly { method: string; args: unknown[]; kwargs: Record<string, unknown>; response: object }[];
+}
+
+const vectors = readVectors<Vectors>("recording");
+const file = unhex(vectors.file);
+
+class Closed extends Event {
+  readonly code: number;
+  readonly reason: string;
+  constructor(name: string, { code = 1000, reason = "" }: CloseEventInit) {
+    super(name);
+    this.code = code;
+    this.reason = reason;
+  }
+}
+vi.stubGlobal("CloseEvent", Closed);
+
+const failure = (error: unknown): object => {
+  const { code, reason, data } = error as CallError;
+  return { error: { code, message: reason, data } };
+};
+
+const links: Link[] = [];
+afterEach(async () => {
+  for (const link of links.splice(0)) await link.close();
+});
+
+async function linked(pace: Pace, tape: Promise<Tape> = Promise.resolve(readTape(file))): Promise<Link> {
+  const Socket = class extends ReplaySocket {
+    constructor(url: string) {
+      super(url, tape, pace);
+    }
+  };
+  const link = await connect("ws://nowhere.example/ws", { WebSocket: Socket as unknown as WebSocketConstructor, reconnect: false });
+  links.push(link);
+  return link;
+}
+
+describe("reading", () => {
+  test("a recording is read as Python wrote it (REC-1 to REC-5)", () => {
+    const { topics, shown, answered } = readTape(file);
+    expect(Object.fromEntries(topics)).toEqual(vectors.topics);
+    const payloads = shown.map(({ message }) => (new Decoder().decode(message) as { result: unknown }).result);
+    expect(shown.map(({ time, topic, tags }, index) => ({ time, topic, tags, payload: payloads[index] }))).toEqual(
+      vectors.publications.map((one) => ({ ...one, payload: toValue(one.payload) })),
+    );
+    expect([...answered.keys()]).toEqual(["a.turn"]);
+  });
+
+  test("of one that was cut off, what is whole is read", () => {
+    expect(readTape(file.subarray(0, file.length - 1)).shown.length).toBe(2);
+    expect(readTape(file.subarray(0, file.length / 2)).shown.length).toBeLessThan(2);
+  });
+
+  test.each([
+    ["", "no recording"],
+    ["504b0304".repeat(9), "no recording"],
+    [vectors.file.replace("0d0a01", "0d0a07"), "version 7; this player reads version 1"],
+    [`${vectors.file}01000000c1`, /record at byte \d+ .*c1/],
+    [`${vectors.file}0100000005`, /record at byte \d+/],
+  ])("%.20s... is refused by a sentence", (text, why) => {
+    expect(() => readTape(unhex(text))).toThrow(why);
+  });
+});
+
+describe("playing to our client", () => {
+  test("calls are answered as they were, one after the other, and others by the newest", async () => {
+    const link = await linked(new Pace(1, false));
+    const outcomes: unknown[] = [];
+    for (const { method, args, kwargs } of vectors.calls) {
+      const call = link.call(method, args.map(toValue), kwargs);
+      outcomes.push(await call.then((result) => ({ result }), failure));
+    }
+    expect(outcomes).toEqual(vectors.calls.map(({ response }) => response));
+    await expect(link.call("a.turn", ["else"])).resolves.toEqual({ n: 1 });
+    await expect(link.call("a.lost")).rejects.toThrow("the recording holds no response to a.lost");
+    expect(link.server?.name).toBe("wslink replay");
+  });
+
+  test("publications come by their filters and in steps; who comes late gets the newest", async () => {
+    const pace = new Pace(0, false);
+    const link = await linked(pace);
+    const got: unknown[] = [];
+    const take = (name: string) => (payload: unknown) => got.push([name, payload]);
+    await link.subscribe("a.tile", take("first"), { filter: { row: 1 } }).ready;
+    await link.subscribe("a.tile", take("unknown"), { filter: { row: 2 } }).ready; // by what its payload says
+    await link.subscribe("a.tile", take("neither"), { filter: { row: 3 } }).ready;
+    await link.subscribe("a.quiet", take("quiet")).ready;
+    expect(got).toEqual([]);
+    pace.step(1);
+    await vi.waitFor(() => expect(got).toEqual([["first", toValue(vectors.publications[0]?.payload)]]));
+    pace.step(5);
+    await vi.waitFor(() => expect(got[1]).toEqual(["unknown", toValue(vectors.publications[1]?.payload)]));
+    const late = link.subscribe("a.*", take("late"), { filter: { row: { lte: 1 } } });
+    await vi.waitFor(() => expect(got[2]).toEqual(["late", toValue(vectors.publications[0]?.payload)]));
+    await late.ready;
+    await expect(link.subscribe("a.nothing", take("nothing")).ready).rejects.toThrow("knows no topic");
+    expect(got.length).toBe(3);
+  });
+
+  test("it goes at its pace, and at another from then on", async () => {
+    const pace = new Pace(10, false);
+    const link = await linked(pace);
+    const times: number[] = [];
+    const began = performance.now();
+    link.subscribe("a.tile", () => times.push(performance.now() - began));
+    await vi.waitFor(() => expect(times.length).toBe(2), 5000); // 1.75 s apart
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(120);
+    pace.speed = Infinity;
+    const other = await linked(pace);
+    const [before, all] = [performance.now(), vi.fn()];
+    other.subscribe("a.tile", all);
+    await vi.waitFor(() => expect(all).toHaveBeenCalledTimes(2));
+    expect(performance.now() - before).toBeLessThan(1000);
+  });
+
+  test("a recording that cannot be played ends the connection", async () => {
+    const said = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    await expect(linked(new Pace(1, false), Promise.reject(new Error("404")))).rejects.toThrow("nowhere.example");
+    expect(said).toHaveBeenCalledOnce();
+    said.mockRestore();
+  });
+});
+
+test("a released client is sent everything, arrays as bytes (ORD-4, ARR-1)", () => {
+  const sent: Record<string, unknown>[] = [];
+  const pace = new Pace(0, false);
+  const server = new ReplayServer(readTape(file), pace, (frame) => sent.push(new Decoder().decode(frame.subarray(12)) as Record<string, unknown>));
+  const bytes = encodeWith({}, { wslink: "1.0", id: "system:c0:0", method: "wslink.hello", args: [{ secret: "s" }], kwargs: {} });
+  new DataView(bytes.buffer).setUint32(8, bytes.length - 12, true);
+  server.receive(bytes);
+  pace.step(9);
+  expect(sent[0]).toMatchObject({ id: "system:c0:0", result: { maxMsgSize: 2 ** 22 } });
+  expect(sent.slice(1).map(({ id, subscriptions }) => [id, subscriptions])).toEqual([["publish:a.tile:0", undefined], ["publish:a.tile:1", undefined]]);
+  expect((sent[1]?.result as { pixels: unknown }).pixels).toEqual(new Uint8Array([0, 0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0]));
+  server.stop();
+});
+
+test.each([
+  ["a.b", "a.b", true],
+  ["a.*", "a.b", true],
+  ["a.*", "a.b.c", false],
+  ["a.**", "a.b.c", true],
+  ["a.**", "a", false],
+  ["*.b", "a.b", true],
+])("the pattern %s stands for %s: %s (SUB-18)", (pattern, topic, does) => {
+  expect(covers(pattern, topic)).toBe(does);
+});

@@ -1,0 +1,123 @@
+"""What one worker appends to the log: under its name, numbered, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from wslink.cluster.broker import Broker
+from wslink.cluster.outbox import Outbox
+from wslink.cluster.records import Draft, Record, decode
+from wslink.errors import BrokerError
+from wslink.wire.value import Value
+
+LONGEST_WAIT = 1.0
+"""Seconds that a thread which publishes waits for sessions that move at this moment."""
+
+
+class Sending:
+    """A worker's own records. On the event loop's thread, but for `publishing`, `publish` and `submitted`.
+
+    Args:
+        broker: see Broker.
+        limit: see Outbox.
+
+    Attributes:
+        origin: the worker's name.
+        outbox: what waits to be appended; None while it is not served.
+    """
+
+    def __init__(self, broker: Broker, limit: Callable[[], int]) -> None:
+        self.origin: str = ""
+        self.outbox: Outbox | None = None
+        self._broker = broker
+        self._limit = limit
+        self._number = 0
+        self._unread: deque[Draft] = deque()  # publications that were not read from the log yet
+        self._under_way = 0  # publications of other threads that have begun, and are not delivered here yet
+        self._moment = threading.Lock()
+        self._order = threading.Lock()
+        self._thread = 0
+        self._loop: asyncio.AbstractEventLoop
+
+    def begin(self) -> None:
+        """Live on the running event loop."""
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        self._under_way = 0
+        self.outbox = Outbox(self._broker, self._limit, self._stamp)
+
+    def be_born(self) -> None:
+        """Be another worker from now on."""
+        self.origin, self._number = f"w{secrets.token_hex(8)}", 0
+        self._unread.clear()
+
+    def _stamp(self, draft: Draft) -> bytes:
+        draft.number = self._number = self._number + 1
+        return draft.encode(self.origin, self._number)
+
+    def put(self, draft: Draft, must: bool = True) -> None:
+        """See Outbox.put."""
+        if self.outbox is not None:
+            self.outbox.put(draft, must)
+
+    def tell(self, kind: str, *fields: Value) -> None:
+        self.put(Draft(kind, fields))
+
+    # Publications ---------------------------------------------------------------------
+
+    def publishing(self) -> None:
+        """A publication begins; `submitted` ends it. From any thread."""
+        if not self._is_here:
+            held = self._moment.acquire(timeout=LONGEST_WAIT)
+            self._under_way += 1
+            if held:
+                self._moment.release()
+
+    def publish(self, draft: Draft) -> None:
+        """Append a publication. From any thread. Raises BrokerError."""
+        with self._order:
+            self._unread.append(draft)  # first: it may be read before `put` returns
+            try:
+                self.put(draft, must=False)
+            except BrokerError:
+                self._unread.remove(draft)
+                raise
+
+    def submitted(self) -> None:
+        """What has begun with `publishing` is on its way to this worker's clients."""
+        if not self._is_here:
+            self._loop.call_soon_threadsafe(self._arrived)
+
+    @property
+    def _is_here(self) -> bool:
+        return self.outbox is None or threading.get_ident() == self._thread
+
+    def _arrived(self) -> None:
+        self._under_way = max(self._under_way - 1, 0)
+
+    @contextmanager
+    def moment(self, force: bool) -> Iterator[bool]:
+        """A moment in which no other thread publishes; False while there is none, unless with `force`. What was put
+        has reached this worker's clients then, and what is put later has not."""
+        with self._moment:
+            yield force or not self._under_way
+
+    @property
+    def position(self) -> int:
+        """The number of the last record that was put."""
+        return self._number + len(self.outbox or ())
+
+    def read(self, number: int) -> None:
+        """This worker's record of that number was read."""
+        unread = self._unread
+        while unread and 0 < unread[0].number <= number:
+            unread.popleft()
+
+    def unread(self) -> list[Record]:
+        """Publications that were put and not read from the log yet."""
+        found = (decode(draft.encode(self.origin, draft.number)) for draft in tuple(self._unread))
+        return [record for record in found if record is not None]

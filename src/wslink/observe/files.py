@@ -1,0 +1,31 @@
+"""Files that hold what is not for everybody."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from wslink.wire.frames import Buffer
+
+
+def write_private(path: str | os.PathLike[str], pieces: Iterable[Buffer]) -> None:
+    """Write a file that its owner alone may read (0600), in place of one of that name: whole, or not at all.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
+    final = Path(path)
+    beside = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+        os.replace(beside, final)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise

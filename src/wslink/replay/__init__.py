@@ -1,0 +1,1 @@
+"""Recordings that are played: to pages, to tests, and as static sites."""

@@ -1,0 +1,112 @@
+"""An application that plays a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wslink.errors import UsageError
+from wslink.hub.publishing import Delivery
+from wslink.hub.topics import Subscription
+from wslink.observe.recorder import OWN
+from wslink.replay.player import Pace, Player
+from wslink.replay.tape import Tape
+from wslink.rpc.call import current_call
+from wslink.server.app import App
+from wslink.wire.messages import is_method_name
+from wslink.wire.value import Value
+
+CONTROL = "wslink.replay"
+"""What the names of methods begin with that step and pace a recording."""
+
+
+class Replay:
+    """Serves what a recording holds: each client that subscribes is played it from its beginning.
+
+    Args:
+        tape: the recording.
+        speed: seconds of the recording per second; `math.inf` for all at once, 0 for only in steps.
+        loop: begin again at its end.
+        strict: answer only calls with recorded arguments; otherwise others get the newest response of their method.
+        secret: see App.
+
+    Attributes:
+        app: the application. Beside the recorded methods it has `wslink.replay.step`, `.speed` and `.state`.
+
+    Raises:
+        UsageError: for a speed that is none.
+    """
+
+    def __init__(
+        self, tape: Tape, *, speed: float = 1.0, loop: bool = False, strict: bool = False, secret: str | None = None
+    ) -> None:
+        _check_speed(speed)
+        self.app: App = App(secret=secret, describe=False)
+        self._tape = tape
+        self._pace = Pace(speed, loop)
+        self._strict = strict
+        self._players: dict[str, Player] = {}
+        self._topics = {}
+        for name, delivery in tape.topics.items():
+            kind: Delivery = "latest" if delivery == "latest" else "reliable"
+            self._topics[name] = topic = self.app.topic(name, delivery=kind)
+            topic.on_subscribe(self._subscribed)
+        for name in tape.methods:
+            if is_method_name(name) and not name.startswith((OWN, "application.exit")):
+                self.app.method(name, run="loop")(self._method(name))
+        self.app.on_disconnect(self._gone)
+        self.app.method(f"{CONTROL}.step", run="loop")(self.step)
+        self.app.method(f"{CONTROL}.speed", run="loop")(self.speed)
+        self.app.method(f"{CONTROL}.state", run="loop")(self.state)
+
+    def _player(self, client_id: str) -> Player:
+        player = self._players.get(client_id)
+        if player is None:
+            player = Player(self._tape, self._topics, client_id, self._pace, self._strict)
+            self._players[client_id] = player
+        return player
+
+    def _subscribed(self, subscription: Subscription) -> None:
+        self._player(subscription.client_id).subscribed(subscription)
+
+    def _gone(self, client_id: str) -> None:
+        player = self._players.pop(client_id, None)
+        if player is not None:
+            player.stop()
+
+    def _method(self, name: str) -> Callable[..., Any]:
+        def respond(*args: Any, **kwargs: Any) -> Any:
+            call = current_call.get()
+            assert call is not None
+            return self._player(call.client_id).respond(name, list(args), kwargs)
+
+        return respond
+
+    # Control --------------------------------------------------------------------
+
+    def step(self, count: int = 1) -> dict[str, Value]:
+        """Send every client the next publications at once; see `state`."""
+        for player in self._players.values():
+            player.step(count)
+        return self.state()
+
+    def speed(self, factor: float) -> dict[str, Value]:
+        """Go on at another speed; 0 pauses. See `state`."""
+        _check_speed(factor)
+        before = self._pace.speed
+        for player in self._players.values():
+            self._pace.speed = before
+            player.paced(factor)
+        self._pace.speed = factor
+        return self.state()
+
+    def state(self) -> dict[str, Value]:
+        """Where each client is: `clients` by id, each with `time` (seconds of the recording) and `position`
+        (publications), of `publications` in all; and the `speed`."""
+        players = {name: {"time": one.time, "position": one.position} for name, one in self._players.items()}
+        return {"clients": players, "publications": len(self._tape.shown), "speed": self._pace.speed}
+
+
+def _check_speed(speed: float) -> None:
+    if not speed >= 0 or isinstance(speed, bool) or (speed < 1e-6 and speed != 0):
+        raise UsageError(f"a speed is 0, to play in steps, or a number from 1e-6 on, not {speed!r}")

@@ -1,0 +1,205 @@
+"""Plays a recording to one client: publications at their pace, and recorded responses to its calls."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from contextlib import suppress
+
+from wslink.errors import METHOD_NOT_FOUND, MethodError
+from wslink.hub.publishing import slot_of
+from wslink.hub.topics import Subscription, Topic
+from wslink.replay.tape import Exchange, Shown, Tape, key_of
+from wslink.wire import recording
+from wslink.wire.recording import Tags
+from wslink.wire.value import Value
+
+
+class Pace:
+    """How fast recordings are played. Not thread-safe.
+
+    Attributes:
+        speed: seconds of the recording per second; infinite for all at once, 0 for only in steps.
+        loop: whether it begins again at its end.
+    """
+
+    def __init__(self, speed: float = 1.0, loop: bool = False) -> None:
+        self.speed = speed
+        self.loop = loop
+
+
+class Player:
+    """Plays to one client, from its first subscription on.
+
+    Args:
+        tape: what is played.
+        topics: where it is published.
+        pace: how fast.
+        strict: answer only calls with recorded arguments; otherwise others get the newest response of their method.
+    """
+
+    def __init__(self, tape: Tape, topics: Mapping[str, Topic], client_id: str, pace: Pace, strict: bool) -> None:
+        self.position: int = 0
+        """Publications that it has sent."""
+        self._tape = tape
+        self._topics = topics
+        self._client_id = client_id
+        self._pace = pace
+        self._strict = strict
+        self._task: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._steps = 0
+        self._time = tape.shown[0].time if tape.shown else 0.0
+        self._since = 0.0
+        self._calls: Counter[tuple[str, Hashable]] = Counter()
+        self._whole: set[str] = set()  # "reliable" topics of which it has got everything
+
+    # Publications ---------------------------------------------------------------
+
+    @property
+    def time(self) -> float:
+        """Where it is, in seconds of the recording."""
+        passed = asyncio.get_running_loop().time() - self._since if self._task is not None else 0.0
+        return self._time if self._pace.speed in (0.0, math.inf) else self._time + passed * self._pace.speed
+
+    def subscribed(self, subscription: Subscription) -> None:
+        """The client has subscribed, or has replaced a filter: begin, or send what it would have got."""
+        if self._task is None:
+            self._since = asyncio.get_running_loop().time()
+            self._task = asyncio.get_running_loop().create_task(self._play())
+        topic, wish = subscription.topic, _Wish(subscription)
+        before = [one for one in self._tape.shown[: self.position] if one.topic == topic.name and wish.wants(one)]
+        if topic.delivery == "latest":
+            newest = {slot_of(one.topic, wish.tags(one), None): one for one in before}
+            before = sorted(newest.values(), key=lambda one: one.time)
+        elif topic.name in self._whole:
+            before = []
+        self._whole.add(topic.name)
+        for one in before:
+            wish.send(one)
+
+    def step(self, count: int) -> None:
+        """Send the next publications at once."""
+        self._steps += max(count, 0)
+        self._changed.set()
+
+    def paced(self, speed: float) -> None:
+        """Go on from here at another speed, which `Pace.speed` is when this returns."""
+        self._time = self.time
+        self._since = asyncio.get_running_loop().time()
+        self._pace.speed = speed
+        self._changed.set()
+
+    def stop(self) -> None:
+        """The client has gone."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _play(self) -> None:
+        shown = self._tape.shown
+        while True:
+            while self.position < len(shown):
+                one = shown[self.position]
+                await self._due(one.time)
+                self.position += 1
+                for subscription in self._topics[one.topic].subscriptions:
+                    if subscription.client_id == self._client_id:
+                        _Wish(subscription).send(one)
+                        if not subscription.session.has_room:
+                            await subscription.session.room_again()
+                await asyncio.sleep(0)
+            if not (self._pace.loop and shown):
+                return
+            await self._again(shown[0].time)
+
+    async def _again(self, begin: float) -> None:
+        await asyncio.sleep(1)  # the last picture stays for a while
+        self.position = 0
+        self._time, self._since = begin, asyncio.get_running_loop().time()
+
+    async def _due(self, time: float) -> None:
+        """Return when it is time for what was published at `time`."""
+        while True:
+            self._changed.clear()
+            if self._steps:
+                self._steps -= 1
+                self._time, self._since = max(time, self.time), asyncio.get_running_loop().time()
+                return
+            speed, left = self._pace.speed, time - self.time
+            if speed > 0 and (left <= 0 or speed == math.inf):
+                self._time = max(self._time, time) if speed == math.inf else self._time
+                return
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), left / speed if speed > 0 else None)
+
+    # Calls ------------------------------------------------------------------------
+
+    def respond(self, method: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        """The recorded result of a call: of several with the same arguments one after the other, and then the last.
+
+        Raises:
+            MethodError: the recorded one; or that none is recorded.
+        """
+        key = key_of(args, kwargs)
+        same = self._tape.same.get((method, key))
+        if same:
+            found = same[min(self._calls[method, key], len(same) - 1)]
+            self._calls[method, key] += 1
+            return _outcome(found)
+        known = self._tape.answered.get(method)
+        if known and not self._strict:
+            return _outcome(known[max(bisect_right(known, self.time, key=_time_of) - 1, 0)])
+        what = "these arguments" if known else "any arguments"
+        raise MethodError(f"the recording holds no response to {method} with {what}", method, METHOD_NOT_FOUND)
+
+
+class _Wish:
+    """A subscription to what is played."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+        self._names = _names(subscription.filter)
+
+    def tags(self, one: Shown) -> Tags:
+        """The tags of a publication; where they are not known, what its payload says of those that the filter asks for,
+        if it says something of all."""
+        if one.tags is not None:
+            return one.tags
+        return {name: one.entries[name] for name in self._names} if one.entries.keys() >= self._names else {}
+
+    def wants(self, one: Shown) -> bool:
+        """Whether it is sent a publication; one of which nothing is known that the filter asks for is."""
+        tags = self.tags(one)
+        return (one.tags is None and not tags) or self._subscription.matches(dict(tags))
+
+    def send(self, one: Shown) -> None:
+        """Send a publication, if it is wanted."""
+        if not self.wants(one):
+            return
+        topic, tags = self._subscription.topic, dict(self.tags(one))
+        packed = self._subscription.session.encoder.pack(one.payload)
+        slot = slot_of(topic.name, tags, None) if topic.delivery == "latest" and tags else None
+        topic.deliver_to(self._subscription, packed, None, slot, tags)
+
+
+def _names(filter: Mapping[str, Value]) -> frozenset[str]:
+    """The tags that a filter asks for."""
+    inner = [*filter.get("and", ()), *filter.get("or", ()), *([filter["not"]] if "not" in filter else ())]
+    own = filter.keys() - {"and", "or", "not"}
+    return frozenset(own).union(*map(_names, inner))
+
+
+def _time_of(exchange: Exchange) -> float:
+    return exchange.time
+
+
+def _outcome(exchange: Exchange) -> Value:
+    envelope = recording.decode(exchange.response)
+    error = envelope.get("error")
+    if isinstance(error, dict):
+        code = error.get("code")
+        raise MethodError(str(error.get("message")), error.get("data"), code if isinstance(code, int) else None)
+    return envelope.get("result")

@@ -1,0 +1,89 @@
+"""A recording and its page as a static site, which plays without a server."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from wslink.errors import UsageError
+from wslink.http.static import is_hidden
+from wslink.replay.tape import EVERYBODY, Tape
+from wslink.server.server import CLIENT
+from wslink.wire import recording
+
+PLAYER = "replay.js"
+RECORDING = "recording.wsrec"
+_HEAD = re.compile(r"<head\b[^>]*>|<!doctype[^>]*>", re.IGNORECASE)
+
+
+def export(tape: Tape, content: str, out: str) -> int:
+    """Write a static site: the page's files, the JavaScript client, and the recording with what plays it.
+
+    Args:
+        tape: of which what its client did and was sent goes into the site, and nothing else.
+        content: the directory of the page; files whose names begin with a dot stay there.
+        out: a directory that is empty or not there yet.
+
+    Returns:
+        the pages that play it.
+
+    Raises:
+        UsageError: there is no page, or something is in `out` already.
+        OSError: it cannot be written.
+    """
+    source, target = Path(content), Path(out)
+    if not content or not source.is_dir():
+        raise UsageError("a static site needs the page: --content names its directory")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(f"{out} is there already, and not empty")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"{out} would be a part of the page itself")
+    if not (CLIENT / PLAYER).is_file():  # built with the client
+        raise UsageError(f"the player is missing: {CLIENT / PLAYER}")
+    target.mkdir(parents=True, exist_ok=True)
+    pages = sum(_copy(path, source, target) for path in sorted(source.rglob("*")))
+    if not pages:
+        raise UsageError(f"{content} holds no page (.html)")
+    (target / "wslink").mkdir(exist_ok=True)
+    for path in CLIENT.iterdir():
+        shutil.copyfile(path, target / "wslink" / path.name)
+    with open(target / "wslink" / RECORDING, "wb") as file:
+        for piece in pieces(tape):
+            file.write(piece)
+    return pages
+
+
+def _copy(path: Path, source: Path, target: Path) -> bool:
+    """Copy one file; whether it is a page."""
+    relative = path.relative_to(source)
+    if not path.is_file() or is_hidden(str(relative)):
+        return False
+    place = target / relative
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() not in (".html", ".htm"):
+        shutil.copyfile(path, place)
+        return False
+    up = "../" * (len(relative.parts) - 1)
+    place.write_bytes(with_player(path.read_bytes(), f"{up}wslink/"))
+    return True
+
+
+def with_player(page: bytes, directory: str) -> bytes:
+    """A page that loads the player before anything else; it is not decoded, as only ASCII is looked for."""
+    text = page.decode("latin-1")
+    found = next((match for match in _HEAD.finditer(text) if match[0].lower().startswith("<head")), _HEAD.search(text))
+    at = found.end() if found is not None else 0
+    script = f'<script src="{directory}{PLAYER}" data-recording="{directory}{RECORDING}"></script>'
+    return f"{text[:at]}{script}{text[at:]}".encode("latin-1")
+
+
+def pieces(tape: Tape) -> list[bytes]:
+    """The file of what a tape plays, and of nothing else that was recorded: no events, nor why it was written."""
+    about = recording.About(tape.about.wslink, tape.about.source, tape.about.created, topics=tape.about.topics)
+    parts = [*recording.head(about)]
+    for one in tape.records:
+        if one.message is not None:
+            clients = one.clients if tape.client == EVERYBODY else [name for name in one.clients if name == tape.client]
+            parts += recording.pack(one.kind, one.time, clients, one.about, [one.message])
+    return [bytes(part) for part in parts]

@@ -1,0 +1,243 @@
+"""A recording as it is played: calls with their responses by what was called, and publications in their order."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from wslink.errors import PeerError, UsageError
+from wslink.wire import recording
+from wslink.wire.arrays import RawArray, is_array
+from wslink.wire.frames import Buffer
+from wslink.wire.messages import SUBSCRIBE, is_topic
+from wslink.wire.recording import About, Reader, Record, RecordingError, Tags
+from wslink.wire.value import Value
+
+EVERYBODY = "all"
+"""In place of a client's id: what all clients were sent, and what all called."""
+MAX_ENTRIES = 64
+"""Entries of a payload that are looked at in place of tags that are not known."""
+_BYTES = (bytes, bytearray, memoryview)
+_SCALARS = frozenset((str, int, float, bool))
+
+
+class Exchange(NamedTuple):
+    """A recorded call that was answered.
+
+    Attributes:
+        time: when it arrived.
+        response: the message that answered it.
+    """
+
+    time: float
+    response: Buffer
+
+
+class Shown(NamedTuple):
+    """A recorded publication.
+
+    Attributes:
+        tags: None where they are not known.
+        entries: what its payload, if that is a map, has of text, numbers and booleans; it stands for tags then.
+    """
+
+    time: float
+    topic: str
+    tags: Tags | None
+    entries: Tags
+    message: Buffer
+
+    @property
+    def payload(self) -> Value:
+        return recording.decode(self.message)["result"]
+
+
+class Tape(NamedTuple):
+    """A recording, of which all is known to be well-formed.
+
+    Attributes:
+        about: what it says of itself.
+        truncated: whether it was cut off.
+        client: whose view it is; EVERYBODY for that of all.
+        methods: what was called.
+        answered: the calls of each method that were answered, in their order.
+        same: those by their arguments, too; see `key_of`.
+        shown: what was published to it, in order.
+        topics: the delivery of each topic.
+        records: those that are played, as they stand in the file.
+    """
+
+    about: About
+    truncated: bool
+    client: str
+    methods: frozenset[str]
+    answered: Mapping[str, Sequence[Exchange]]
+    same: Mapping[tuple[str, Hashable], Sequence[Exchange]]
+    shown: Sequence[Shown]
+    topics: Mapping[str, str]
+    records: Sequence[Record]
+
+
+def open_tape(path: str | os.PathLike[str], client: str = "") -> Tape:
+    """Read a recording.
+
+    Args:
+        client: whose view is played: a client's id, or EVERYBODY; the client that was sent most unless given.
+
+    Raises:
+        OSError: it cannot be read.
+        RecordingError: it is none, or damaged: it says where and why.
+        UsageError: it knows no such client.
+    """
+    path = Path(path)
+    if path.stat().st_size > recording.MAX_FILE:
+        raise RecordingError(f"{path} has over MAX_FILE ({recording.MAX_FILE}) bytes")
+    reader = Reader(path.read_bytes())
+    records = list(reader)
+    chosen = _viewer(records, client)
+    mine = [one for one in records if chosen == EVERYBODY or chosen in one.clients or not one.clients]
+    return _tape(reader, chosen, mine)
+
+
+def _viewer(records: Sequence[Record], client: str) -> str:
+    """Whose view is played. Raises UsageError."""
+    sent: Counter[str] = Counter()
+    for record in records:
+        sent.update(dict.fromkeys(record.clients, record.kind == recording.PUBLICATION))
+    if client and client != EVERYBODY and client not in sent:
+        known = ", ".join(name for name, _ in sent.most_common(8)) or "none"
+        raise UsageError(f"the recording knows no client {client!r}; it knows {known}")
+    return client or (sent.most_common(1)[0][0] if sent else EVERYBODY)
+
+
+def _tape(reader: Reader, client: str, records: Sequence[Record]) -> Tape:
+    calls = _Calls()
+    shown: list[Shown] = []
+    topics = {name: topic.delivery for name, topic in reader.about.topics.items() if is_topic(name)}
+    for record in records:
+        if record.message is None:
+            continue
+        envelope = _envelope(record)
+        if record.kind == recording.PUBLICATION:
+            topic = _topic(record, envelope)
+            topics.setdefault(topic, "reliable")
+            tags = record.about if not isinstance(record.about, str) else None
+            shown.append(Shown(record.time, topic, tags, _entries(envelope["result"]), record.message))
+        elif record.kind == recording.CALL:
+            calls.begin(record, envelope, topics)
+        else:
+            calls.end(record, envelope, record.message)
+    methods, answered, same = calls.sorted()
+    return Tape(reader.about, reader.truncated, client, methods, answered, same, shown, topics, records)
+
+
+class _Calls:
+    """Brings calls together with their responses, which may come in any order."""
+
+    def __init__(self) -> None:
+        self._begun: list[tuple[float, str, Hashable]] = []
+        self._open: dict[tuple[str, str], int] = {}  # by client and id
+        self._responses: dict[int, Buffer] = {}
+
+    def begin(self, record: Record, envelope: Mapping[str, Value], topics: dict[str, str]) -> None:
+        method, args, kwargs = _call(record, envelope)
+        if method == SUBSCRIBE:
+            _subscribed(args, topics)
+        try:
+            key = key_of(args, kwargs)
+        except RecursionError as error:
+            raise _damaged(record, "its arguments are nested too deeply") from error
+        self._open[_caller(record), envelope["id"]] = len(self._begun)
+        self._begun.append((record.time, method, key))
+
+    def end(self, record: Record, envelope: Mapping[str, Value], message: Buffer) -> None:
+        index = self._open.pop((_caller(record), envelope["id"]), None)
+        if index is not None:  # its call may be older than the recording
+            self._responses[index] = message
+
+    def sorted(
+        self,
+    ) -> tuple[frozenset[str], dict[str, list[Exchange]], dict[tuple[str, Hashable], list[Exchange]]]:
+        answered: dict[str, list[Exchange]] = {}
+        same: dict[tuple[str, Hashable], list[Exchange]] = {}
+        for index, (time, method, key) in enumerate(self._begun):
+            if index in self._responses:
+                exchange = Exchange(time, self._responses[index])
+                answered.setdefault(method, []).append(exchange)
+                same.setdefault((method, key), []).append(exchange)
+        return frozenset(method for _, method, _ in self._begun), answered, same
+
+
+def _caller(record: Record) -> str:
+    return record.clients[0] if record.clients else ""
+
+
+def _envelope(record: Record) -> dict[str, Value]:
+    assert record.message is not None
+    try:
+        return recording.decode(record.message)
+    except PeerError as error:
+        raise _damaged(record, error.message) from error
+
+
+def _call(record: Record, envelope: Mapping[str, Value]) -> tuple[str, list[Value], dict[str, Value]]:
+    method, args, kwargs = envelope.get("method"), envelope.get("args", []), envelope.get("kwargs", {})
+    if not (isinstance(method, str) and isinstance(args, list) and isinstance(kwargs, dict)):
+        raise _damaged(record, "it is no call")
+    return method, args, kwargs
+
+
+def _topic(record: Record, envelope: Mapping[str, Value]) -> str:
+    kind, _, rest = envelope["id"].partition(":")
+    topic = str(rest.rpartition(":")[0])
+    if kind != "publish" or not is_topic(topic) or "result" not in envelope:
+        raise _damaged(record, "it is no publication")
+    return topic
+
+
+def _entries(payload: Value) -> Tags:
+    """What a payload says in the words of a filter, as publishers often have it there as in the tags."""
+    if not isinstance(payload, dict):
+        return {}
+    found = {name: value for name, value in payload.items() if type(name) is str and type(value) in _SCALARS}
+    return dict(islice(found.items(), MAX_ENTRIES))
+
+
+def _subscribed(args: Sequence[Value], topics: dict[str, str]) -> None:
+    """A page that subscribes to what never published finds its topic all the same."""
+    wanted = args[0].get("topic") if args and isinstance(args[0], dict) else None
+    if isinstance(wanted, str) and is_topic(wanted):
+        topics.setdefault(wanted, "reliable")
+
+
+def _damaged(record: Record, why: str) -> RecordingError:
+    return RecordingError(f"the message of the record at {record.time:.3f} s: {why}")
+
+
+def key_of(args: Sequence[Value], kwargs: Mapping[str, Value]) -> Hashable:
+    """What tells the arguments of a call: the same for those that are equal, whatever the order of their maps."""
+    return _key(list(args)), _key(dict(kwargs))
+
+
+def _key(value: Value) -> Hashable:
+    if isinstance(value, dict):
+        return ("map", frozenset((name, _key(inner)) for name, inner in value.items()))
+    if isinstance(value, RawArray):
+        return ("array", value.dtype, tuple(value.shape), bytes(value.data))
+    if isinstance(value, (list, tuple)):
+        return ("list", tuple(map(_key, value)))
+    if isinstance(value, bool):
+        return ("bool", value)
+    if isinstance(value, _BYTES):
+        return ("bytes", bytes(value))
+    if is_array(value):
+        return ("array", value.dtype.str, tuple(value.shape), value.tobytes())
+    try:
+        hash(value)
+    except TypeError:
+        return ("other", repr(value))
+    return ("value", value)

@@ -1,0 +1,178 @@
+"""A session that goes on in another process: what that needs to know of it (RES-12)."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from wslink.errors import INTERRUPTED
+from wslink.session.entries import Entry
+from wslink.session.identity import Identity
+from wslink.session.numbering import Kept
+from wslink.session.resumption import Resumption
+from wslink.session.send_queue import OVERHEAD, waiting
+from wslink.session.state import DETACHED, OPEN
+from wslink.session.streaming import Streaming
+from wslink.session.tokens import digest
+from wslink.session.window import DeliveryWindow
+from wslink.wire.chunks import HEADER_LENGTH
+from wslink.wire.codec import Encoder, detect
+from wslink.wire.frames import Frame, Message, Source
+from wslink.wire.value import Value
+
+MOVED = 4003
+"""The code that closes a connection whose session goes on in another process: the client returns at once (RES-12)."""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(dict[str, Any])
+
+
+class Moving(Streaming):
+    """Adds to a session that it can leave its process for another one. Takes what Streaming does."""
+
+    encoder: Encoder
+    resumption: Resumption | None
+    __slots__ = ()
+
+    @property
+    def busy(self) -> bool:
+        """Whether calls of its client are under way, which do not go with it."""
+        return self._dispatcher.under_way > 0
+
+    @property
+    def digests(self) -> list[bytes]:
+        """What stands for its tokens."""
+        resumption = self.resumption
+        if resumption is None:
+            return []
+        return [*resumption.foreign, *(digest(one) for one in (resumption.token, resumption.previous) if one)]
+
+    def pack_up(self) -> bytes | None:
+        """Leave the connection, and say what another process needs to go on (see `unpack`); None where it cannot. The
+        session is to be ended by `vacate` then."""
+        resumption = self.resumption
+        if self.state is OPEN and resumption is not None:
+            self._transport.close(MOVED, "the session has moved")
+            self.detach()
+        if self.state is not DETACHED or resumption is None or resumption.lost:
+            return None
+        windows: dict[int, DeliveryWindow] = self.flow.windows if self.flow is not None else {}
+        numbers = {id(window): number for number, window in windows.items()}
+        try:
+            return _encoder.encode(
+                {
+                    "id": self.client_id,
+                    "features": self.features,
+                    "epoch": resumption.epoch,
+                    "digests": self.digests,
+                    "received": [resumption.received.last, sorted(resumption.received.missing)],
+                    "last": resumption.last,
+                    "kept": [[number, *_kept(kept, numbers)] for number, kept in resumption],
+                    "windows": {number: window.pack_up() for number, window in windows.items()},
+                    "waiting": [[lane, *_waits(entry, numbers)] for lane, entry in waiting(self.queue)],
+                    "interrupted": self._dispatcher.ids,
+                }
+            )
+        except (TypeError, OverflowError):  # a key of the application's
+            return None
+
+    def vacate(self) -> None:
+        """End the session here: it goes on elsewhere."""
+        self._owner.tokens.release(self.digests)
+        self._end()
+
+    def move_in(self, packed: Mapping[str, Any], identity: Identity) -> None:
+        """Go on from what `unpack` gave, without a connection until the client comes. On a session that has just been
+        made."""
+        limits = self._owner.limits
+        self.encoder, self._decoder = detect(True, limits)
+        self.resumption = self.queue.numbers = found = Resumption(
+            limits.max_resume, limits.max_partial, self._owner.backlog
+        )
+        found.epoch, found.token, found.foreign = packed["epoch"], "", frozenset(packed["digests"])
+        found.last = packed["last"]
+        found.received.last, missing = packed["received"]
+        found.received.missing.update(missing)
+        self.open(tuple(packed["features"]), identity)
+        if self.state is OPEN:
+            self.detach()
+
+    def unload(self, packed: Mapping[str, Any]) -> None:
+        """Keep and queue what was kept and queued where it came from. Its subscriptions have been made again."""
+        flow, resumption = self.flow, self.resumption
+        assert resumption is not None
+        if flow is not None:
+            for number, window in packed["windows"].items():
+                if number in flow.windows:
+                    flow.windows[number].restore(monotonic(), window)
+        for number, *kept in packed["kept"]:
+            parts, key, gates, shared = kept
+            message = _message(parts)
+            size = message.size + OVERHEAD
+            resumption.restore(number, Kept(message, size, _plain(key), self._gates(gates), shared))
+        for lane, parts, key, names, gates, about in packed["waiting"]:
+            message, key, names = _message(parts), _plain(key), tuple(map(_plain, names))
+            if gates is None:
+                self._put(Entry(message, key, names), lane)
+            else:
+                ids, tags = about
+                self.send_within(message, key, names, self._gates(gates), None, (tuple(ids), tags), lane)
+        for id_ in packed["interrupted"]:
+            self.error(id_, INTERRUPTED, "the call was under way when its session moved to another worker")
+
+    def _gates(self, numbers: Sequence[int] | None) -> tuple[DeliveryWindow, ...]:
+        return self.flow.gates(tuple(numbers)) if self.flow is not None and numbers else ()
+
+    def open(self, features: tuple[str, ...], identity: Identity) -> None:
+        """The client has authenticated."""
+        raise NotImplementedError
+
+
+def unpack(packed: bytes) -> dict[str, Any]:
+    """What `pack_up` gave. Raises msgspec.DecodeError."""
+    return _decoder.decode(packed)
+
+
+def _kept(kept: Kept[Message], numbers: Mapping[int, int]) -> list[Value]:
+    return [_parts(kept.message), _listed(kept.key), _numbers(kept.gates, numbers), kept.shared]
+
+
+def _waits(entry: Entry, numbers: Mapping[int, int]) -> list[Value]:
+    gates = _numbers(entry.gates, numbers) if isinstance(entry.about, tuple) else None
+    names = [_listed(name) for name in entry.names]
+    return [_parts(entry.message), _listed(entry.key), names, gates, entry.about if gates is not None else None]
+
+
+def _numbers(gates: Sequence[object], numbers: Mapping[int, int]) -> list[Value]:
+    """Windows by the numbers of their subscriptions; those of ended ones are open."""
+    return [numbers[id(gate)] for gate in gates if id(gate) in numbers]
+
+
+def _parts(message: Message) -> list[Value]:
+    """A message as it is encoded: whether it is dense, what it is cut into at most (0: it is one chunk), its bytes."""
+    source = message.source
+    if source is None:
+        frame = message.frames[0]
+        return [frame.dense, 0, bytes(frame.joined())]
+    return [source.dense, source.max_frame, b"".join(source.parts)]
+
+
+def _message(parts: Sequence[Any]) -> Message:
+    dense, max_frame, data = parts
+    if not max_frame:
+        return Message((Frame(True, (data,), len(data), dense),), len(data))
+    source = Source((data,), len(data), dense, max_frame)
+    return Message((), HEADER_LENGTH + len(data), source)
+
+
+def _listed(value: Hashable) -> Value:
+    """A key or a name; tuples arrive as lists, see `_plain`."""
+    result: Value = value
+    return result
+
+
+def _plain(value: Any) -> Any:
+    return tuple(map(_plain, value)) if isinstance(value, list) else value

@@ -1,0 +1,191 @@
+"""The command line: `wslink record URL -o run.wsrec`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from wslink.client.link import Link
+from wslink.client.subscription import ClientSubscription
+from wslink.console import complain, say
+from wslink.errors import CallError, LinkError, PeerError, UsageError
+from wslink.tools.filters import parse
+from wslink.tools.options import Target, add_options, target_of
+from wslink.tools.show import size
+from wslink.version import __version__
+from wslink.wire import recording
+from wslink.wire.codec import V2_WITH_ARRAYS
+from wslink.wire.frames import Buffer
+from wslink.wire.recording import About, TopicAbout
+from wslink.wire.value import Value
+
+MAX_FRAME = 2**30
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    arguments = _parser().parse_args(argv)
+    tally = Tally(arguments.output, arguments.max_bytes)
+    try:
+        asyncio.run((_fetch if arguments.ring else _record)(target_of(arguments), arguments, tally))
+    except KeyboardInterrupt:
+        return 0
+    except (LinkError, PeerError, UsageError, OSError) as error:
+        complain(f"wslink: {error}")
+        return 1
+    finally:
+        tally.close()
+    return 0
+
+
+class Tally:
+    """Writes to a file that its owner alone may read (REC-6), and counts.
+
+    Args:
+        path: the file; it is opened when there is something to write.
+        limit: bytes.
+    """
+
+    def __init__(self, path: str, limit: int) -> None:
+        self.bytes: int = 0
+        self.records: int = 0
+        self._path = path
+        self._limit = limit
+        self._file: BinaryIO | None = None
+
+    def write(self, pieces: Sequence[Buffer]) -> bool:
+        """Write, unless that would be too much: False then."""
+        total = sum(map(len, pieces))
+        if self.bytes + total > self._limit:
+            return False
+        if self._file is None:
+            self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+            os.chmod(self._path, 0o600)  # of one that was there already
+        for piece in pieces:
+            self._file.write(piece)
+        self.bytes += total
+        self.records += 1
+        return True
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        if self._file is not None:
+            self._file.close()
+
+
+# What the server publishes ------------------------------------------------------
+
+
+async def _record(target: Target, arguments: argparse.Namespace, tally: Tally) -> None:
+    definition = parse(arguments.filter) if arguments.filter else None
+    async with target.connect() as link:
+        topics = await _topics(link, arguments.topic, target.timeout)
+        about = About(
+            __version__, "client", time.time(), "", 0, {name: TopicAbout(how) for name, how in topics.items()}
+        )
+        tally.write(recording.head(about))
+        tally.records = 0
+        async with contextlib.AsyncExitStack() as stack:
+            subscriptions = [link.subscribe(name, filter=definition) for name in topics]
+            for one in subscriptions:
+                await stack.enter_async_context(one)
+            say(f"recording {', '.join(topics)}; Ctrl+C ends it")
+            writer = Writer(tally, arguments.count)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(writer.take(subscriptions), arguments.seconds or None)
+    say(f"-- {tally.records} publications, {size(tally.bytes)}, in {arguments.output}{writer.full}")
+
+
+async def _topics(link: Link, wanted: Sequence[str], timeout: float) -> dict[str, str]:
+    """The topics to record, each with its delivery. Raises UsageError where the server tells of none."""
+    described: Mapping[str, Value] = {}
+    with contextlib.suppress(CallError, asyncio.TimeoutError):
+        told = await asyncio.wait_for(link.call("wslink.describe"), timeout)
+        described = told.get("topics", {}) if isinstance(told, dict) else {}
+    names = wanted or list(described)
+    if not names:
+        raise UsageError("the server tells of no topics: name them by --topic")
+    return {name: str(described.get(name, {}).get("delivery", "reliable")) for name in names}
+
+
+class Writer:
+    """Writes publications as they come.
+
+    Args:
+        tally: where to.
+        count: after how many it is enough; 0 for no end.
+
+    Attributes:
+        full: what to say where there was no room for more.
+    """
+
+    def __init__(self, tally: Tally, count: int) -> None:
+        self.full: str = ""
+        self._tally = tally
+        self._count = count
+        self._began = time.monotonic()
+        self._numbers = itertools.count()
+
+    async def take(self, subscriptions: Sequence[ClientSubscription]) -> None:
+        """Write what is published, until the connection ends or it is enough."""
+        tasks = [asyncio.ensure_future(self._take(one)) for one in subscriptions]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                one.result()
+        finally:
+            for one in tasks:
+                one.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _take(self, subscription: ClientSubscription) -> None:
+        async for payload in subscription:
+            id_ = f"publish:{subscription.topic}:{next(self._numbers)}"
+            message = V2_WITH_ARRAYS.publication(id_, V2_WITH_ARRAYS.pack(payload), None, MAX_FRAME)
+            passed = time.monotonic() - self._began
+            parts = recording.parts_of(message)
+            if not self._tally.write(recording.pack(recording.PUBLICATION, passed, (), None, parts)):
+                self.full = "; no more has room (--max-bytes)"
+                return
+            if self._tally.records == self._count:
+                return
+
+
+# What the server has recorded ---------------------------------------------------
+
+
+async def _fetch(target: Target, arguments: argparse.Namespace, tally: Tally) -> None:
+    if target.secret is None:
+        raise UsageError("the server's secret opens what it has recorded: --secret, or WSLINK_SECRET")
+    async with target.connect() as link:
+        async for piece in link.stream("wslink.recording", target.secret):
+            if not tally.write([piece]):
+                raise UsageError(f"the server's recording has over --max-bytes ({arguments.max_bytes}) bytes")
+    say(f"-- {size(tally.bytes)} in {Path(arguments.output)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wslink record",
+        description="Record what a server publishes, or fetch what it has recorded itself (App(recorder=...)).",
+    )
+    add_options(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="where to, such as run.wsrec")
+    parser.add_argument("--ring", action="store_true", help="fetch what the server has recorded, calls included")
+    parser.add_argument(
+        "--topic", action="append", default=[], metavar="TOPIC", help="to record (default: all that it tells of)"
+    )
+    parser.add_argument("--filter", metavar="FILTER", help="only publications whose tags match; as wslink watch's")
+    parser.add_argument("--count", type=int, default=0, help="stop after so many; 0 for never (default)")
+    parser.add_argument("--seconds", type=float, default=0.0, help="stop after so long; 0 for never (default)")
+    parser.add_argument(
+        "--max-bytes", type=int, default=recording.MAX_FILE, metavar="N", help="stop before so many (default: 2 GiB)"
+    )
+    return parser

@@ -1,0 +1,221 @@
+"""Recordings: messages with their time, as docs/protocol/recordings.md lays them out in a file (REC)."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from wslink.errors import ParseError, PeerError, UsageError
+from wslink.wire.chunks import HEADER_LENGTH
+from wslink.wire.decoders import COPIES, MALFORMED, reason
+from wslink.wire.frames import Buffer, Message
+from wslink.wire.limits import MIB, Limits
+from wslink.wire.maps import check_packed
+from wslink.wire.value import Value
+
+MAGIC = b"\x89WSREC\r\n"  # REC-1
+VERSION = 1
+MAX_FILE = 2048 * MIB
+"""LIM-22: bytes of a recording that is read."""
+MAX_RECORDS = 1_000_000
+"""LIM-22: records in it."""
+ABOUT, CALL, RESPONSE, PUBLICATION, EVENT = range(5)  # REC-3
+_KINDS = ("about", "call", "response", "publication", "event")
+_NUMBER = struct.Struct("<I")
+_BIN32 = struct.Struct(">BI")
+_LIMITS = Limits()
+
+Tags = Mapping[str, "str | int | float | bool"]
+
+
+class RecordingError(UsageError):
+    """A file is no recording, or one that this version cannot read. The message says where and why."""
+
+
+class TopicAbout(msgspec.Struct):
+    """A topic, as a recording describes it."""
+
+    delivery: str = "reliable"
+
+
+class About(msgspec.Struct):
+    """What a recording says of itself (REC-4).
+
+    Attributes:
+        wslink: the version that wrote it.
+        source: "server" or "client": who recorded.
+        created: seconds since the epoch at time 0.
+        reason: why it was written.
+        left_out: records that the ring had no room for any more.
+        topics: those of the server, by name.
+    """
+
+    wslink: str = ""
+    source: str = "server"
+    created: float = 0.0
+    reason: str = ""
+    left_out: int = 0
+    topics: dict[str, TopicAbout] = {}
+
+
+class Record(NamedTuple):
+    """One record (REC-3).
+
+    Attributes:
+        kind: CALL, RESPONSE, PUBLICATION or EVENT.
+        time: seconds since the recording began.
+        clients: ids of the client that called or was sent it, or of all that were; none where that is not known.
+        about: the tags of a publication, None where they are not known; what happened, of an event.
+        message: the message of protocol version 2, without the header of chunks; None of an event.
+    """
+
+    kind: int
+    time: float
+    clients: Sequence[str]
+    about: Tags | str | None
+    message: Buffer | None
+
+
+class _Row(msgspec.Struct, array_like=True):
+    """A record in a file. Items beyond these are those of later versions."""
+
+    kind: int
+    time: float
+    clients: list[str]
+    about: Value = None
+    message: memoryview | None = None
+
+
+_rows = msgspec.msgpack.Decoder(_Row, strict=True)
+
+
+def head(about: About) -> list[Buffer]:
+    """How a file begins (REC-1, REC-4)."""
+    return [MAGIC, _NUMBER.pack(VERSION), *pack(ABOUT, 0.0, (), msgspec.to_builtins(about), None)]
+
+
+def pack(
+    kind: int, time: float, clients: Sequence[str], about: Value, message: Sequence[Buffer] | None
+) -> list[Buffer]:
+    """A record, as it stands in a file (REC-2, REC-3); `message` is what `parts_of` gave."""
+    encode = msgspec.msgpack.encode
+    text = b"".join((b"\x95", encode(kind), encode(time), encode(clients), encode(about)))
+    if message is None:
+        return [_NUMBER.pack(len(text) + 1), text + b"\xc0"]
+    size = sum(map(len, message))
+    text += _BIN32.pack(0xC6, size)
+    return [_NUMBER.pack(len(text) + size), text, *message]
+
+
+def parts_of(message: Message) -> list[Buffer]:
+    """An encoded message of protocol version 2 without the header of its chunk, to be read back to back."""
+    if message.source is not None:
+        return list(message.source.parts)
+    return [memoryview(message.frames[0].joined())[HEADER_LENGTH:]]
+
+
+def decode(message: Buffer, limits: Limits = _LIMITS) -> dict[str, Value]:
+    """The envelope of a recorded message, with arrays and bytes of its own. Raises ParseError, LimitExceeded."""
+    check_packed(message, limits.max_elements)
+    try:
+        envelope = COPIES.value.decode(message)
+    except MALFORMED as error:
+        raise ParseError(f"malformed MessagePack: {reason(error)}") from error
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("id"), str):
+        raise ParseError("a message must be a map with an id")
+    return envelope
+
+
+class Reader:
+    """Reads a recording that is in memory. A file that ends in the middle of a record has been cut off: what is whole
+    is read (REC-2).
+
+    Args:
+        data: the file.
+        limits: of the values in a record (LIM-13).
+
+    Attributes:
+        about: what it says of itself.
+        truncated: whether it ends in the middle of a record; known once all records have been read.
+
+    Raises:
+        RecordingError: it is no recording, or of another version.
+    """
+
+    def __init__(self, data: Buffer, limits: Limits = _LIMITS) -> None:
+        self._data = memoryview(data)
+        self._limits = limits
+        self._at = len(MAGIC) + _NUMBER.size
+        self._count = 0
+        self.truncated: bool = False
+        if bytes(self._data[: len(MAGIC)]) != MAGIC:
+            raise RecordingError("this is no recording of wslink: it does not begin as one")
+        if len(self._data) < self._at:
+            raise RecordingError("the recording ends before its version")
+        version = _NUMBER.unpack_from(self._data, len(MAGIC))[0]
+        if version != VERSION:
+            raise RecordingError(f"the recording is of version {version}; this wslink reads version {VERSION}")
+        first = self._next()
+        if first is None or first.kind != ABOUT:
+            raise RecordingError("the recording does not say what it holds: its first record is missing")
+        try:
+            self.about: About = msgspec.convert(first.about, About)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise RecordingError(f"the recording says wrong things of itself: {error}") from error
+
+    def __iter__(self) -> Iterator[Record]:
+        """The records, in the order of the file; those of unknown kinds are left out. Raises RecordingError."""
+        latest = 0.0
+        while (row := self._next()) is not None:
+            if not 0 < row.kind < len(_KINDS):
+                continue
+            latest = max(latest, row.time)
+            yield Record(row.kind, latest, row.clients, self._about(row), row.message)
+
+    def _next(self) -> _Row | None:
+        """The next record; None at the end."""
+        begin = self._at + _NUMBER.size
+        if begin > len(self._data):
+            self.truncated = self._at < len(self._data)
+            return None
+        end = begin + _NUMBER.unpack_from(self._data, self._at)[0]
+        if end > len(self._data):
+            self.truncated = True
+            return None
+        self._count += 1
+        if self._count > MAX_RECORDS + 1:
+            raise self._error(f"there are over MAX_RECORDS ({MAX_RECORDS}) records")
+        text = self._data[begin:end]
+        try:
+            check_packed(text, self._limits.max_elements)
+            row = _rows.decode(text)
+        except PeerError as error:
+            raise self._error(error.message) from error
+        except (*MALFORMED,) as error:
+            raise self._error(reason(error)) from error
+        if not (math.isfinite(row.time) and row.time >= 0):
+            raise self._error(f"its time is {row.time}")
+        self._at = end
+        return row
+
+    def _about(self, row: _Row) -> Tags | str | None:
+        """What stands beside the message of a record. Raises RecordingError."""
+        about = row.about
+        if row.kind == EVENT:
+            if isinstance(about, str):
+                return about
+            raise self._error("an event does not say what happened")
+        if row.message is None:
+            raise self._error(f"a {_KINDS[row.kind]} has no message")
+        if about is None or row.kind != PUBLICATION:
+            return None
+        if isinstance(about, dict) and all(isinstance(one, (str, int, float, bool)) for one in about.values()):
+            return about
+        raise self._error("the tags of a publication are not text, numbers or booleans")
+
+    def _error(self, why: str) -> RecordingError:
+        return RecordingError(f"record {self._count} of the recording (at byte {self._at}): {why}")
