@@ -23,5 +23,6 @@ async def test_the_cell_shows_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert await page.get("index.html") == (200, "text/html", b"<p>here")
     async with names["app"].connect() as link:
         waves = link.subscribe("demo.wave")
+        await waves.update(None)  # the subscription has been accepted
         assert await link.call("demo.tune", 2) == 2
         assert (await asyncio.wait_for(anext(waves), 5)).shape == (400,)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
@@ -20,6 +21,7 @@ from wslink.session.state import CLOSED, State
 from wslink.transport.base import CLOSE_TIMEOUT, close_reason, early_limit, too_large
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.queued import PumpedConnection
+from wslink.transport.tcp import Line
 from wslink.wire.frames import Buffer
 
 logger: logging.Logger = logging.getLogger("wslink.transport.comm")
@@ -177,7 +179,7 @@ class CommConnection:
         self._inbox: deque[Buffer | str] = deque()
         self._waiting = 0  # bytes
         self._reading: asyncio.Task[None] | None = None
-        self._heartbeat = Heartbeat(host.heartbeat, lambda: send({"kind": "ping"}, []), self._dead)
+        self._heartbeat = Heartbeat(host.heartbeat, self)
 
     @property
     def _receiver(self) -> FrameReceiver:
@@ -222,9 +224,20 @@ class CommConnection:
             self._receiver.closed(asked)
             self._on_end()
 
-    def _dead(self, reason: str) -> None:
+    # transport.heartbeat.Peer
+
+    def beat(self) -> None:
+        self._send({"kind": "ping"}, [])
+
+    def dead(self, reason: str) -> None:
         logger.info("client %s: %s", self._session.client_id, reason)
         self.drop(LOST, reason)
+
+    def arrived(self) -> int:
+        return 0
+
+    def line(self) -> Line:
+        return Line(0, math.inf)
 
     def _frames(self, content: Mapping[str, Any], buffers: Sequence[Buffer]) -> None:
         if content.get("number") != self._expected:
