@@ -217,7 +217,8 @@ async def test_a_reload_replaces_every_worker_and_loses_no_client(serving: Servi
 
 
 def test_what_cannot_start_is_told(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text("from wslink import App\napp = App(broker='redis://127.0.0.1:1')\n")
+    soon = "from wslink.cluster import cluster\ncluster.PATIENCE = 0.2\n"
+    (tmp_path / "program.py").write_text(f"{soon}from wslink import App\napp = App(broker='redis://127.0.0.1:1')\n")
     for more, words in (
         ((), "cannot be reached"),
         (("--timeout", "5"), "timeout is for one worker"),

@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { launch } from "../browser/demo.js";
 
 const SITE = process.env.WSLINK_SITE ?? new URL("../../build/site", import.meta.url).pathname;
-const TYPES = { html: "text/html", js: "text/javascript", css: "text/css", json: "application/json", svg: "image/svg+xml", png: "image/png" };
+const TYPES = { html: "text/html", js: "text/javascript", css: "text/css", json: "application/json", svg: "image/svg+xml", png: "image/png", webp: "image/webp" };
 const [VERSION] = JSON.parse(readFileSync(join(SITE, "versions.json"), "utf8"));
 const HOME = join(SITE, VERSION);
 
@@ -79,8 +79,12 @@ describe("in a browser", { timeout: 120_000 }, () => {
   test("the reference holds methods of both languages", async () => {
     await page.goto(`${url}/${VERSION}/reference/python.html`);
     await page.locator('[id="wslink.App.topic"]').waitFor();
-    await page.goto(`${url}/${VERSION}/reference/typescript/interfaces/Link.html`);
+    await page.goto(`${url}/${VERSION}/reference/typescript/index/interfaces/Link.html`);
     await page.getByRole("heading", { name: "subscribe()" }).first().waitFor();
+    for (const framework of ["react", "vue"]) {
+      await page.goto(`${url}/${VERSION}/reference/typescript/wslink/${framework}/functions/useTopic.html`);
+      await page.getByRole("heading", { name: "useTopic()" }).first().waitFor();
+    }
   });
 
   test("the playground evaluates a filter with the client's code", async () => {

@@ -107,11 +107,11 @@ def connect(
         handlers: functions that the server may call, by name, as with `Link.handle`, before it knows of this client.
         compress: offer compression (permessage-deflate), which costs time at both ends.
 
-    Raises (when awaited or entered):
+    Raises:
         AuthenticationError: the server refused the secret.
         ConnectionClosed: the server cannot be reached, does not answer, or closed the connection.
-        UsageError: the URL is not ws:// or wss://, the proxy is not http:// or https://, or another argument is not as
-            above.
+        UsageError: at once: the URL is not ws:// or wss://, the proxy is not http:// or https://, or another argument
+            is not as above.
     """
     _refuse_others(url, timeout, reconnect, limits, handlers)
     options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}

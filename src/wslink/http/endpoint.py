@@ -178,6 +178,9 @@ class Endpoint:
         if len(self._connections) >= most and not self._strangers.drop_oldest():
             self._refusals.warning("a client was refused: max_clients (%d) are connected", most)
             return Refusal(503, f"max_clients ({most}) are connected.\n")
+        if self._host.is_application_behind():
+            self._refusals.warning("a client was refused: the application is behind by max_mailbox calls and events")
+            return Refusal(503, "The application is busy.\n", {"Retry-After": "1"})
         return None
 
     def _drop(self, connection: ServedTransport) -> None:

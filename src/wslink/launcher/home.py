@@ -41,13 +41,16 @@ class Home:
             router.add_get("/wslink/{file:home[.](css|js)}", _file)
 
     def describe(self) -> dict[str, Any]:
-        """The applications; JSON. Of each: `name`, and `values`, the keys that a client may post beside it."""
+        """The applications; JSON. Of each: `name`, and `values`, the keys that a client may post beside it. `sessions`
+        says what users may ask for of their own."""
         configuration = self._launcher.configuration
+        settings = configuration.settings
         return {
             "applications": [
                 {"name": name, "values": sorted(postable(configuration, app))}
                 for name, app in configuration.apps.items()
-            ]
+            ],
+            "sessions": {"get": self._access.has_users and settings.get, "delete": settings.delete},
         }
 
     async def _applications(self, request: web.Request) -> web.StreamResponse:

@@ -8,6 +8,7 @@ const ENDPOINT = new URL(`${document.documentElement.dataset.endpoint}/`, docume
 
 const find = (selector, within = document) => within.querySelector(selector);
 let token = "";
+let permitted = {};
 
 const headers = () => (token ? { Authorization: `Bearer ${token}` } : {});
 
@@ -19,6 +20,8 @@ async function list() {
   if (!response.ok) throw new Error(answer.error ?? `the launcher answers with ${response.status}`);
   find("#sign-in").hidden = true;
   find("#applications").replaceChildren(...answer.applications.map(card));
+  permitted = answer.sessions;
+  await listOwn();
   if (!answer.applications.length) find("#trouble").textContent = "The launcher has no applications.";
 }
 
@@ -96,6 +99,43 @@ function tellError(form, { message, log, exitCode }) {
   find(".error", form).textContent = `It did not start: ${message.replace(/[.]$/, "")}.${code}`;
   find(".log", form).textContent = log ?? "";
   find(".log", form).hidden = !log;
+}
+
+// Own sessions ------------------------------------------------------------------
+
+/** Lists what the user has left, where the launcher knows users. */
+async function listOwn() {
+  const { sessions } = permitted.get ? await ask("GET", "") : { sessions: [] };
+  find("#own").hidden = !sessions.length;
+  find("#own ul").replaceChildren(...sessions.map(own));
+}
+
+function own({ id, application, created }) {
+  const item = find("#own-session").content.cloneNode(true).firstElementChild;
+  const since = new Date(created * 1000).toLocaleString();
+  find(".name", item).textContent = `${application}, since ${since}`;
+  find(".open", item).setAttribute("aria-label", `Open ${application}, since ${since}`);
+  find(".end", item).setAttribute("aria-label", `End ${application}, since ${since}`);
+  find(".end", item).hidden = !permitted.delete;
+  find(".open", item).onclick = () => attempt(async () => lead(item, await ask("POST", `${id}/attach`)));
+  find(".end", item).onclick = () => attempt(() => ask("DELETE", id).finally(listOwn));
+  return item;
+}
+
+async function ask(method, path) {
+  const response = await fetch(new URL(path, ENDPOINT), { method, headers: headers(), cache: "no-store", redirect: "error" });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.error ?? `the launcher answers with ${response.status}`);
+  return answer;
+}
+
+async function attempt(action) {
+  find("#own .error").textContent = "";
+  try {
+    await action();
+  } catch (error) {
+    find("#own .error").textContent = `That did not work: ${error.message.replace(/[.]$/, "")}.`;
+  }
 }
 
 // The session -------------------------------------------------------------------
