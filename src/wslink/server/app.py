@@ -11,18 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
-from wslink.client.connect import Connecting
-from wslink.cluster.cluster import Cluster
-from wslink.cluster.memory_log import MemoryBroker
 from wslink.console import say
 from wslink.errors import UsageError
 from wslink.hosts import is_loopback
-from wslink.http.asgi import AsgiApplication
 from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
 from wslink.server import loop, workers
 from wslink.server.clientele import Clientele
-from wslink.server.inside import connect_inside
 from wslink.server.limits import limits as limits_of_environment
 from wslink.server.observing import Observing
 from wslink.server.offering import Offering
@@ -37,6 +32,9 @@ from wslink.wire.limits import Limits
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from wslink.client.connect import Connecting
+    from wslink.cluster.memory_log import MemoryBroker
+    from wslink.http.asgi import AsgiApplication
     from wslink.observe.recorder import Recorder
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -99,6 +97,8 @@ class App(Offering, Clientele, Sharing):
         self._limits = limits
         hub = Hub(self, self._authenticate, limits or Limits(), features=features)
         if broker:
+            from wslink.cluster.cluster import Cluster
+
             hub.relay = Cluster(hub, broker)
         Clientele.__init__(self, hub)
         Offering.__init__(self, hub)
@@ -174,6 +174,8 @@ class App(Offering, Clientele, Sharing):
         """
         if self._server is None or self._server.stopped:
             self._configure({})
+        from wslink.server.inside import connect_inside
+
         return connect_inside(self._hub, self.secret, timeout, handlers or {})
 
     def asgi(self, **settings: Unpack[AsgiSettings]) -> AsgiApplication:
@@ -203,9 +205,10 @@ class App(Offering, Clientele, Sharing):
             logger.warning(workers.WARNING, "" if self._pages_need_secret else workers.EACH_ITS_OWN)
         self._hub.reopen()
         origins = environment.split_origins(options.origins)
-        return AsgiApplication(
-            self._hub, options.ws, origins, CLIENT, SharedLife(self._hub), not self._pages_need_secret
-        )
+        from wslink.http.asgi import AsgiApplication
+
+        life, guarded = SharedLife(self._hub), not self._pages_need_secret
+        return AsgiApplication(self._hub, options.ws, origins, CLIENT, life, guarded)
 
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)
