@@ -38,6 +38,7 @@ RUN_BY = {
         "vue": ["js/tests/interop/frameworks.test.ts::the page's Vue component"],
         "json": ["js/tests/package.test.ts::can be taken for @kitware/wslink by an override"],
     },
+    "docs/notebooks.md": {"python": ["tests/docs/test_notebooks_page.py::test_the_cell_shows_a_page"]},
     "docs/contract.md": {
         "python": [
             "tests/docs/test_contract_page.py::test_the_example_is_described",
