@@ -14,6 +14,11 @@ def test_a_small_call_enters_few_functions(case: tuple[str, int, int], version: 
     assert counted.total <= LIMITS[case], counted.by_name
 
 
+def test_metrics_add_at_most_one_function_to_a_small_call() -> None:
+    without, with_them = (count(api, 2, 1, 1, calls=1_000) for api in ("app", "metrics"))
+    assert with_them.total - without.total <= 1.1, with_them.by_name
+
+
 def test_resumption_adds_at_most_two_functions_to_a_small_call() -> None:
     """RES-2, RES-4, RES-5. One call at a time: of more together, it is chance how many arrive at once."""
     without, with_it = (count("app", 2, 1, 1, calls=1_000, features=features) for features in (WITHOUT, WITH))
