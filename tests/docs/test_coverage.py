@@ -145,6 +145,10 @@ RUN_BY = {
         "bash": ["tests/docs/test_tools_page.py::test_the_commands"] * 3,
         "text": ["tests/docs/test_tools_page.py::test_what_the_doctor_says"],
     },
+    "docs/tracing.md": {
+        "python": ["tests/docs/test_tracing_page.py::test_the_click_is_followed_through_the_server"] * 2,
+        "js": ["tests/docs/test_tracing_page.py::test_the_click_is_followed_through_the_server"],
+    },
     "docs/tutorial.md": {
         "python": ["tests/docs/test_tutorial.py::test_the_tutorials_viewer"] * 3,
         "js": ["tests/docs/test_tutorial.py::test_the_tutorials_viewer"] * 2,

@@ -24,7 +24,6 @@ from wslink.session.flow import FlowControl
 from wslink.session.sender import FrameSink
 from wslink.wire import messages as wire
 from wslink.wire.chunks import Cutter, is_end, renumbered
-from wslink.wire.codec import V2_WITH_ARRAYS
 from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, ITEM, ITEM_CREDIT, ITEM_END, PROGRESS, is_uncounted, number
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
@@ -57,6 +56,8 @@ class ClientSession(StreamingCalls):
         sessions: how many there have been.
     """
 
+    _announced: tuple[str, ...] = FEATURES
+
     def __init__(
         self,
         limits: Limits,
@@ -76,7 +77,7 @@ class ClientSession(StreamingCalls):
         self._resuming = Resuming(limits.max_partial, self._ask, lost) if lost is not None else None
         self._acknowledgements: Acknowledgements | None = None
         self._settling = Settling(self.outbox.notify)
-        self._decoder = V2Decoder(limits)
+        self._decoder = V2Decoder(self._limits)
 
     # Connections ----------------------------------------------------------------
 
@@ -93,7 +94,7 @@ class ClientSession(StreamingCalls):
         self._decoder = V2Decoder(self._limits)
         resuming = self._resuming
         resume = resuming.request(self.outbox.overflowed) if resuming is not None else None
-        features = FEATURES if resuming is None else (*FEATURES, wire.RESUME)
+        features = self._announced if resuming is None else (*self._announced, wire.RESUME)
         call = self._call(wire.HELLO_ID, wire.HELLO, [hello_of(secret, features, resume)], {})
         source = call.message.source
         return call, tuple(renumbered(call.message.frames, 0) if source is None else Cutter(source, 0))
@@ -132,8 +133,8 @@ class ClientSession(StreamingCalls):
         """
         welcome = read_welcome(result)
         self.welcome: Welcome = welcome
+        self._encoder = self._make_encoder(wire.ARRAYS in welcome.features)
         if wire.ARRAYS in welcome.features:
-            self._encoder = V2_WITH_ARRAYS
             self._decoder.accept_arrays()
         if wire.CANCELLATION in welcome.features:
             self._decoder.accept_ends()
