@@ -10,10 +10,10 @@ from time import monotonic
 from typing import Any
 
 from wslink.errors import METHOD_NOT_FOUND
-from wslink.observe.calls import OK, status_of
+from wslink.observe.calls import OK
 from wslink.observe.histogram import SECONDS, Histogram
 from wslink.rpc.call import Call, current_call
-from wslink.rpc.interceptors import Function
+from wslink.rpc.interceptors import Function, status_of
 from wslink.rpc.methods import NEVER_AWAITABLE
 
 OTHER = "_OTHER"
