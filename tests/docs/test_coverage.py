@@ -38,6 +38,7 @@ RUN_BY = {
         "vue": ["js/tests/interop/frameworks.test.ts::the page's Vue component"],
         "json": ["js/tests/package.test.ts::can be taken for @kitware/wslink by an override"],
     },
+    "docs/notebooks.md": {"python": ["tests/docs/test_notebooks_page.py::test_the_cell_shows_a_page"]},
     "docs/contract.md": {
         "python": [
             "tests/docs/test_contract_page.py::test_the_example_is_described",
@@ -112,6 +113,7 @@ RUN_BY = {
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
             "tests/launcher/test_shared_state.py::test_the_documented_settings_hold",
+            "tests/launcher/test_openid.py::test_the_documented_settings_are_right",
         ],
         "js": ["tests/docs/test_launcher_pages.py::test_a_page_starts_a_session"],
     },

@@ -17,7 +17,10 @@ from tests.package.conftest import ROOT, build, unpacked
 
 pytestmark = pytest.mark.timeout(300)
 
-CLIENT = {f"src/wslink/static/{name}.js{map_}" for name in ("client", "replay") for map_ in ("", ".map")}
+CLIENT = {
+    *(f"src/wslink/static/{name}.js{map_}" for name in ("client", "replay") for map_ in ("", ".map")),
+    "src/wslink/static/notebook.js",
+}
 """What is built and not tracked, and yet carried."""
 FILES = {
     "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "hatch_build.py", "hatch_metadata.py",

@@ -12,9 +12,16 @@ const TYPES = { html: "text/html", js: "text/javascript", css: "text/css", json:
 const [VERSION] = JSON.parse(readFileSync(join(SITE, "versions.json"), "utf8"));
 const HOME = join(SITE, VERSION);
 
+/** A second version, as if the site had been built for it too; it lacks one page. */
+const OLDER = "0.1";
+const GONE = "docs/faq.html";
+
 /** What a static host answers: files, and index.html for directories. */
 function serve(request, response) {
-  const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
+  let path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
+  if (path === "/versions.json") return response.writeHead(200, { "Content-Type": TYPES.json }).end(JSON.stringify([VERSION, OLDER]));
+  if (path === `/${OLDER}/${GONE}`) return response.writeHead(404).end();
+  path = path.replace(`/${OLDER}/`, `/${VERSION}/`);
   const file = join(SITE, path.endsWith("/") ? `${path}index.html` : path);
   if (path === "/favicon.ico") return response.writeHead(204).end(); // browsers ask for it unasked
   if (!file.startsWith(SITE) || !existsSync(file)) return response.writeHead(404).end();
@@ -69,6 +76,16 @@ describe("in a browser", { timeout: 120_000 }, () => {
     await page.goto(url);
     await page.waitForURL(`**/${VERSION}/`);
     assert.equal(await page.getByLabel("version of the documentation").inputValue(), VERSION);
+  });
+
+  test("the list of versions leads to the same page of another, or to its first", async () => {
+    for (const [from, to] of [["docs/settings.html", "docs/settings.html"], [GONE, ""]]) {
+      await page.goto(`${url}/${VERSION}/${from}`);
+      await page.getByLabel("version of the documentation").selectOption(OLDER);
+      await page.waitForURL(`${url}/${OLDER}/${to}`);
+      assert.equal(await page.getByLabel("version of the documentation").inputValue(), OLDER);
+    }
+    errors.splice(0, 1); // the page that the older version does not have
   });
 
   test("the search finds a setting", async () => {

@@ -23,6 +23,7 @@ from wslink.server.observing import Observing
 from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
+from wslink.server.shared_life import SharedLife
 from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from wslink.cluster.memory_log import MemoryBroker
     from wslink.http.asgi import AsgiApplication
     from wslink.observe.recorder import Recorder
+    from wslink.transport.comm import CommEndpoint, Send
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -171,11 +173,32 @@ class App(Offering, Clientele, Sharing):
             timeout: seconds for hello.
             handlers: functions that the application may call, by name, as with `wslink.connect`.
         """
-        if self._server is None or self._server.stopped:
-            self._configure({})
         from wslink.server.inside import connect_inside
 
+        self._prepare()
         return connect_inside(self._hub, self.secret, timeout, handlers or {})
+
+    def over_comm(self, send: Send) -> CommEndpoint:
+        """Serve pages over the messages of a Jupyter comm, in the event loop that runs: what `wslink.notebook.show`
+        does, which is what notebooks use.
+
+        Args:
+            send: sends a message's content and its buffers to the pages.
+
+        Raises:
+            UsageError: where the application is being served with application_thread=True.
+        """
+        from wslink.transport.comm import CommEndpoint
+
+        if self._hub.application is not None:
+            raise UsageError("application_thread=True serves clients in another event loop: they need its port")
+        self._prepare()
+        return CommEndpoint(self._hub, send)
+
+    def _prepare(self) -> None:
+        """Read the settings, unless a server has."""
+        if self._server is None or self._server.stopped:
+            self._configure({})
 
     def asgi(self, **settings: Unpack[AsgiSettings]) -> AsgiApplication:
         """An ASGI application to mount next to the routes of Starlette, FastAPI or any other.
@@ -206,7 +229,8 @@ class App(Offering, Clientele, Sharing):
         origins = environment.split_origins(options.origins)
         from wslink.http.asgi import AsgiApplication
 
-        return AsgiApplication(self._hub, options.ws, origins, CLIENT, guarded=not self._pages_need_secret)
+        life, guarded = SharedLife(self._hub), not self._pages_need_secret
+        return AsgiApplication(self._hub, options.ws, origins, CLIENT, life, guarded)
 
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)
@@ -248,7 +272,8 @@ class App(Offering, Clientele, Sharing):
             return verdict
         secret = credentials.secret
         if not credentials.has_secret:  # HELLO-7
-            accepted = credentials.opening.same_origin and not self._pages_need_secret
+            opening = credentials.opening
+            accepted = opening.vouched or (opening.same_origin and not self._pages_need_secret)
         elif not isinstance(secret, str):  # HELLO-3
             accepted = False
         else:
