@@ -32,8 +32,9 @@ from wslink.client.events import Reconnected
 
 PROGRAM = """
 import os, itertools
-from wslink import App, Call
-app = App(secret="secret", broker=os.environ["TEST_BROKER"])
+from wslink import App, Call, Limits
+limits = Limits(resume_window=10)  # sessions whose claim was lost, such as while the broker is away, end by then
+app = App(secret="secret", broker=os.environ["TEST_BROKER"], limits=limits)
 topic = app.topic("test.topic")
 state = app.topic("test.state", delivery="latest", retain=True)
 numbers = itertools.count()

@@ -118,6 +118,7 @@ RUN_BY = {
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
             "tests/launcher/test_shared_state.py::test_the_documented_settings_hold",
+            "tests/launcher/test_openid.py::test_the_documented_settings_are_right",
         ],
         "js": ["tests/docs/test_launcher_pages.py::test_a_page_starts_a_session"],
     },

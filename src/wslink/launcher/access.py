@@ -52,6 +52,11 @@ class Access:
         return self._authenticate(request) or ""
 
     @property
+    def authenticator(self) -> Authenticator | None:
+        """What tells users; None where everybody may come in."""
+        return self._authenticate
+
+    @property
     def has_users(self) -> bool:
         """Whether requests have to show who they come from."""
         return self._authenticate is not None

@@ -31,6 +31,7 @@ from wslink.launcher.proxy import SessionProxy
 from wslink.launcher.readiness import Waits
 from wslink.launcher.reloading import followed
 from wslink.launcher.session import Session
+from wslink.launcher.sign_in import SignIn
 
 requests: logging.Logger = sparse_logger("wslink.launcher.requests")
 
@@ -53,7 +54,8 @@ class Service:
         self._access = Access(policy.authenticate, policy.admin_token, policy.proxies)
         self._guard = Guard(settings, self._access)
         self._administration = Administration(launcher, self._access)
-        self._home = Home(launcher, self._access)
+        self._sign_in = SignIn(self._access)
+        self._home = Home(launcher, self._access, self._sign_in)
         forwarding = Forwarding(settings, policy.proxies)
         self._proxy = SessionProxy(launcher, settings.origins, forwarding)
         self._neighbours = Neighbours(launcher, forwarding)
@@ -70,6 +72,7 @@ class Service:
         router = application.router
         self._administration.add_to(application)
         self._home.add_to(application)
+        self._sign_in.add_to(application, endpoint)
         router.add_post(endpoint, self._post)
         router.add_post(f"{endpoint}/", self._post)
         self._existing.add_to(application)

@@ -23,6 +23,7 @@ from wslink.server.observing import Observing
 from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
+from wslink.server.shared_life import SharedLife
 from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
@@ -228,7 +229,8 @@ class App(Offering, Clientele, Sharing):
         origins = environment.split_origins(options.origins)
         from wslink.http.asgi import AsgiApplication
 
-        return AsgiApplication(self._hub, options.ws, origins, CLIENT, guarded=not self._pages_need_secret)
+        life, guarded = SharedLife(self._hub), not self._pages_need_secret
+        return AsgiApplication(self._hub, options.ws, origins, CLIENT, life, guarded)
 
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)

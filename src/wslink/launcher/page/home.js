@@ -5,6 +5,7 @@
 import { launch } from "./client.js";
 
 const ENDPOINT = new URL(`${document.documentElement.dataset.endpoint}/`, document.baseURI);
+const SIGN_IN = Boolean(document.documentElement.dataset.signIn);
 
 const find = (selector, within = document) => within.querySelector(selector);
 let token = "";
@@ -19,6 +20,7 @@ async function list() {
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error ?? `the launcher answers with ${response.status}`);
   find("#sign-in").hidden = true;
+  find("#sign-out").hidden = !SIGN_IN;
   find("#applications").replaceChildren(...answer.applications.map(card));
   permitted = answer.sessions;
   await listOwn();
@@ -26,6 +28,10 @@ async function list() {
 }
 
 function askForToken() {
+  if (SIGN_IN) {
+    find("#log-in").hidden = false;
+    return;
+  }
   if (token) find("#refusal").textContent = "This token is not accepted.";
   token = "";
   find("#sign-in").hidden = false;
@@ -172,6 +178,7 @@ async function isPage(address) {
   }
 }
 
+find("#sign-out").addEventListener("click", () => attempt(() => ask("POST", "logout").then(() => location.reload())));
 find("#sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   const given = find("#token").value.trim();
