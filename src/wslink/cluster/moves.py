@@ -38,6 +38,8 @@ PATIENCE = 2.0
 """Seconds that a client which returns waits for its session, which another worker may have or none."""
 ON_ITS_WAY = 5.0
 """Seconds that a worker waits for a session that another one gives it."""
+MAX_ARRIVALS = 8192
+"""Sessions that may be on their way to a worker at a time; clients that ask for more begin anew."""
 BATCH, PACE = 64, 0.02
 """Sessions that a worker which stops gives away at once, and seconds between these."""
 TRIES = 1_000
@@ -144,6 +146,8 @@ class Moves:
         key = digest(token)
         arrival = self._arrivals.get(key)
         if arrival is None:
+            if len(self._arrivals) >= MAX_ARRIVALS:
+                return None
             arrival = self._expect([key])
             self._host.put(Draft(kinds.MOVE, [self._host.origin, [key]]))
         return self._wait(arrival)
