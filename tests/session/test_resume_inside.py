@@ -148,3 +148,46 @@ async def test_what_a_hello_says_of_beginnings_is_checked(app: App, serve: Serve
     message = await client.connect(begun=begun)
     assert "'begun' of 'resume'" in message["error"]["message"]
     await client.close()
+
+
+async def test_a_newer_frame_begins_anew_under_the_number_of_one_whose_beginning_has_arrived(
+    app: App, serve: Serve
+) -> None:
+    """RES-6, RES-13: also when the cut comes again before any of the newer one has arrived."""
+    frames = app.topic("test.frames", delivery="latest")
+    client = Returning(await serve(app))
+    await client.connect()
+    await client.subscribe(1, "test.frames")
+    older, newer = b"a" * 300_000, b"b" * 300_000
+    frames.publish(older)
+    await client.cut()
+    frames.publish(newer)
+    for again in (True, False):  # it says each time that it has the beginning of the older one
+        await client.connect(begun=[[client.last + 1, 1000]])
+        if again:
+            await client.cut()
+    for _ in range(100):
+        if client.publications:
+            break
+        await asyncio.sleep(0.02)
+    assert [one["result"] if isinstance(one, dict) else one for one in client.publications][-1:] == [newer]
+    await client.close()
+
+
+async def test_beginnings_are_forgotten_where_there_is_no_room_to_keep_them(app: App, serve: Serve) -> None:
+    """RES-13, LIM-18."""
+    limited = App(secret="secret", limits=Limits(max_resume=100_000))
+    topic = limited.topic("test.topic")
+    client = Returning(await serve(limited))
+    await client.connect()
+    await client.subscribe(1, "test.topic")
+    await client.socket.send_bytes(HEADER.pack(client.sent_number + 1, 0, 200_000) + bytes(90_000))
+    await asyncio.sleep(0.1)
+    await client.cut()
+    await asyncio.sleep(0.1)
+    topic.publish(bytes(50_000))
+    await asyncio.sleep(0.1)
+    answer = await client.connect()
+    assert answer["resume"]["resumed"]
+    assert "begun" not in answer["resume"]
+    await client.close()
