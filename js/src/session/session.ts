@@ -130,8 +130,9 @@ export class Session {
     return this.#state;
   }
 
-  /** Uses a connection; {@link Session.hello} follows. Chunks of messages that had not arrived whole on the one before are forgotten (RES-3). */
+  /** Uses a connection; {@link Session.hello} follows. */
   connect(sink: FrameSink): void {
+    this.#resume?.keep(this.#assembler);
     this.#assembler = new Assembler(this.#limits);
     this.#queue.connect(sink);
   }
@@ -160,10 +161,10 @@ export class Session {
     const accepted = this.#asReleased ? [] : welcome.features;
     const resumption = accepted.includes("resume") ? welcome.resumption : undefined;
     const resumed = resumption?.resumed ?? false;
-    this.#resume?.welcome(resumption);
+    this.#resume?.welcome(resumption, this.#assembler);
     if (resumed) {
       this.#features.resumed();
-      this.#queue.resume(resumption?.received ?? 0, resumption?.missing ?? []);
+      this.#queue.resume(resumption?.received ?? 0, resumption?.missing ?? [], new Map(resumption?.begun));
     } else {
       this.#prefix = `rpc:${welcome.clientId}:`;
       this.#begin(accepted, resumption !== undefined);

@@ -88,12 +88,11 @@ class ClientSession(StreamingCalls):
         return known or f"{self.welcome.client_id}:{self.sessions}"
 
     def hello(self, sink: FrameSink, secret: str | None) -> tuple[OutgoingCall, tuple[Frame, ...]]:
-        """Use a connection: its first call (HELLO-1, EXT-1), and what that is sent as. Chunks of messages that had not
-        arrived whole on the one before are forgotten (RES-3)."""
+        """Use a connection: its first call (HELLO-1, EXT-1), and what that is sent as."""
         self._sink = sink
-        self._decoder = V2Decoder(self._limits)
         resuming = self._resuming
-        resume = resuming.request(self.outbox.overflowed) if resuming is not None else None
+        resume = resuming.request(self.outbox.overflowed, self._decoder) if resuming is not None else None
+        self._decoder = V2Decoder(self._limits)
         features = self._announced if resuming is None else (*self._announced, wire.RESUME)
         call = self._call(wire.HELLO_ID, wire.HELLO, [hello_of(secret, features, resume)], {})
         source = call.message.source
@@ -142,7 +141,7 @@ class ClientSession(StreamingCalls):
         resumed, overflowed = welcome.resume if wire.RESUME in welcome.features else None, self.outbox.overflowed
         self.outbox.open(self._sink)
         if self._resuming is not None:
-            self.verdict = self._resuming.welcome(resumed, overflowed)
+            self.verdict = self._resuming.welcome(resumed, overflowed, self._decoder)
         if resumed is not None and self.verdict.resumed:
             self._go_on(resumed)
         else:
@@ -153,7 +152,7 @@ class ClientSession(StreamingCalls):
         self._acknowledge(self.outbox.flow)
         self._settling.resume()
         self.streams.renew()
-        self.outbox.repeat(resumed.received, resumed.missing)
+        self.outbox.repeat(resumed.received, resumed.missing, resumed.begun)
 
     def _begin(self) -> None:
         """The server knows nothing of what was before. Subscriptions are made again, then calls that may be made twice;

@@ -122,7 +122,7 @@ class Moving(Streaming):
     def _kept_again(self, parts: Sequence[Any], key: Any, gates: Sequence[int], shared: bool) -> Kept[Message]:
         """What `_kept` gave."""
         message = _message(parts)
-        return Kept(message, message.size + OVERHEAD, _plain(key), self._gates(gates), shared)
+        return Kept(message, message.size + OVERHEAD, _plain(key), self._gates(gates), shared, True)
 
     def _gates(self, numbers: Sequence[int] | None) -> tuple[DeliveryWindow, ...]:
         return self.flow.gates(tuple(numbers)) if self.flow is not None and numbers else ()

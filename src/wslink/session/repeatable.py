@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 from wslink.session.entries import Entry
 from wslink.session.numbering import Kept, Unacknowledged
@@ -160,6 +160,13 @@ class Repeatable(Unacknowledged[Message]):
                 self._ledger.add(kept.message)
             else:
                 self._ledger.kept += kept.size
+
+    def offsets(self, begun: Iterable[tuple[int, int]]) -> dict[int, int]:
+        """From where the peer lacks messages of which it has said that it has the beginning (RES-13)."""
+        known = dict(begun)
+        sources = {number: kept.message.source for number, kept in self if known and not kept.anew}
+        found = ((number, sources.get(number), at) for number, at in known.items())
+        return {number: at for number, source, at in found if source is not None and at < source.total}
 
     def prefer_newest(self, queue: SendQueue) -> None:
         """Let what waits take the place of older publications of its key that would be repeated (RES-6)."""

@@ -13,7 +13,17 @@ from msgspec.msgpack import Ext
 
 from wslink.errors import NotSerializable, ParseError, PeerError
 from wslink.wire import arrays, maps
-from wslink.wire.chunks import COPY_BELOW, HEADER, HEADER_LENGTH, JOIN_BELOW, Unchunker, cut, message_ids, whole
+from wslink.wire.chunks import (
+    COPY_BELOW,
+    HEADER,
+    HEADER_LENGTH,
+    JOIN_BELOW,
+    Partial,
+    Unchunker,
+    cut,
+    message_ids,
+    whole,
+)
 from wslink.wire.decoders import COPIES, MALFORMED, PLAIN, VIEWS, Decoders, reason
 from wslink.wire.depth import is_deep_packed
 from wslink.wire.frames import Buffer, Frame, Message
@@ -292,6 +302,14 @@ class V2Decoder:
     def accept_ends(self) -> None:
         """Drop messages that their sender ends before they are whole from now on (CAN-3)."""
         self._unchunker.accepts_ends = True
+
+    def take_beginnings(self) -> dict[int, Partial]:
+        """What has arrived of messages that are not whole; see Unchunker."""
+        return self._unchunker.take_beginnings()
+
+    def go_on(self, begun: Mapping[int, Partial]) -> None:
+        """Go on with what had arrived on another connection."""
+        self._unchunker.go_on(begun)
 
     def receive(self, binary: bool, data: Buffer | str) -> Value:
         """Take one frame: the decoded message it completes, or `INCOMPLETE`. Nothing of it is a view of a memoryview.
