@@ -10,7 +10,7 @@ import { ROOT } from "../browser/demo.js";
 const TOKEN = "of-this-test";
 const PATIENCE = 60_000; // milliseconds; a busy machine is no failure
 
-/** Starts JupyterLab in a copy of `directory`, which is below the project. `url(path)` leads to a page of it. */
+/** Starts JupyterLab in a copy of `directory`, which is below the project. `url(path)` leads to a page of it, and `files` is the copy. */
 export async function startLab(directory) {
   const python = process.env.WSLINK_APPLICATIONS_PYTHON;
   if (!python) throw new Error("WSLINK_APPLICATIONS_PYTHON must name a Python that has JupyterLab and anywidget; scripts/test applications sets it");
@@ -33,6 +33,7 @@ export async function startLab(directory) {
     ended.then(([code]) => reject(new Error(`JupyterLab ended with ${code}:\n${log}`)));
   });
   return {
+    files: join(home, "files"),
     url: (path) => `${address}${path}?token=${TOKEN}`,
     log: () => log,
     async stop() {

@@ -1,12 +1,23 @@
 // Pages in a real JupyterLab: an App's over the kernel's own channel, and trame's behind jupyter-server-proxy.
 
 import assert from "node:assert/strict";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { launch } from "../browser/demo.js";
+import { ROOT, launch } from "../browser/demo.js";
 import { openNotebook, restart, runAll, startLab } from "./lab.js";
 import { open, serve } from "./support.js";
 
 const GONE = "The kernel of this page has ended. Run the cell again.";
+
+/** The tutorial's cells as a notebook, and its page. */
+async function tutorial() {
+  const text = await readFile(join(ROOT, "docs/tutorials/notebook.md"), "utf8");
+  const blocks = (language) => [...text.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, "gs"))].map(([, block]) => block);
+  const cell = (source, id) => ({ cell_type: "code", execution_count: null, id: `cell-${id}`, metadata: {}, outputs: [], source });
+  const notebook = (cells) => JSON.stringify({ cells, metadata: { kernelspec: { display_name: "Python 3", language: "python", name: "python3" } }, nbformat: 4, nbformat_minor: 5 });
+  return { notebook: notebook(blocks("python").map(cell)), page: blocks("html")[0] };
+}
 
 /** How many of the canvas's pixels are drawn on, and a number that changes with what is drawn. */
 const drawing = (frame) =>
@@ -80,6 +91,43 @@ describe("JupyterLab", { timeout: 180_000 }, () => {
     await state("open");
     await frame.locator("#frequency").fill("3");
     await frame.locator("#tuned", { hasText: "3" }).waitFor();
+    await context.close();
+  });
+
+  test("shows the tutorial's page, what is picked there reaches the notebook, and what is computed there the page", async () => {
+    const { notebook, page: html } = await tutorial();
+    await mkdir(join(lab.files, "tutorial/www"), { recursive: true });
+    await writeFile(join(lab.files, "tutorial/www/index.html"), html);
+    await writeFile(join(lab.files, "tutorial/volume.ipynb"), notebook);
+    const context = await browser.newContext({ viewport: { width: 1100, height: 1600 } });
+    const page = await openNotebook(context, lab, "tutorial/volume.ipynb");
+    await runAll(page); // nothing is picked yet, so the fourth cell fails
+    await page.getByText("IndexError: list index out of range").first().waitFor();
+    const frame = page.frameLocator("iframe[title=wslink]");
+    const green = (row, column, test) =>
+      frame.locator("canvas").evaluate(
+        async (canvas, [y, x, least, most]) => {
+          for (let tries = 0; tries < 300; tries++) {
+            const [, value, blue] = canvas.getContext("2d").getImageData(x, y, 1, 1).data;
+            if (blue === 60 && value >= least && value <= most) return value;
+            await new Promise((resolve) => setTimeout(resolve, 50));
+          }
+          throw new Error("in vain");
+        },
+        [row, column, ...test],
+      );
+    await green(64, 64, [100, 120]);
+    await frame.locator("input").fill("40");
+    await green(64, 64, [80, 105]);
+    await frame.locator("canvas").click({ position: { x: 64, y: 128 } });
+    await frame.locator("output", { hasText: "0.2" }).waitFor();
+    await green(64, 32, [20, 40]);
+
+    await page.locator(".jp-CodeCell").nth(3).click();
+    for (let cell = 0; cell < 3; cell++) await page.keyboard.press("Shift+Enter");
+    await page.locator(".jp-OutputArea-output", { hasText: /^(np.int64\()?3[12]\)?$/ }).waitFor(); // where the profile is largest
+    await page.locator(".jp-OutputArea-output", { hasText: /http:\/\/\S+:\d+/ }).first().waitFor();
+    await green(64, 32, [0, 5]); // to the power of 4
     await context.close();
   });
 

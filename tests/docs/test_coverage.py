@@ -13,6 +13,10 @@ TRAME = (
     "tests/applications/tutorial.test.js::"
     "trame's application is shown, with clients in a thread of their own and the newest frame alone"
 )
+NOTEBOOK = (
+    "tests/applications/notebook.test.js::"
+    "shows the tutorial's page, what is picked there reaches the notebook, and what is computed there the page"
+)
 VIEW = "tests/applications/tutorial.test.js::a view without trame turns, and its scene changes"
 ADMINISTRATOR = "tests/docs/test_administrator_tutorial.py::test_a_user_has_a_viewer_and_the_administrator_sees_it"
 RUN_BY = {
@@ -94,6 +98,7 @@ RUN_BY = {
         ],
     },
     "docs/tutorials/vtk.md": {"python": [TRAME, VIEW, VIEW], "bash": [TRAME, TRAME, TRAME, VIEW], "html": [VIEW]},
+    "docs/tutorials/notebook.md": {"python": [NOTEBOOK] * 6, "html": [NOTEBOOK]},
     "docs/tutorials/administrator.md": {
         "python": [ADMINISTRATOR],
         "html": [ADMINISTRATOR],
