@@ -26,7 +26,7 @@ def project_urls(repository: str) -> dict[str, str]:
         return dict(PAGES)
     return {
         "Repository": repository,
-        "Documentation": f"{repository}/blob/HEAD/docs/tutorial.md",
+        "Documentation": f"{repository}/blob/HEAD/docs/README.md",
         "Changelog": f"{repository}/blob/HEAD/CHANGELOG.md",
         "Issues": f"{repository}/issues",
         **PAGES,

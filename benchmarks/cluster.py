@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 from tests.cluster.servers import Server
 from tests.peers import Peer
 from tests.ports import free_port
@@ -112,6 +113,25 @@ async def latency(near: int, far: int, count: int) -> list[float]:
     return sorted(took)
 
 
+async def cost(process: int, publisher: int, count: int, pause: float) -> tuple[float, float]:
+    """Microseconds of CPU per record of 1 KiB at a worker that has no clients, and records per second meanwhile."""
+    source = await peer(publisher)
+    spent, began = cpu(process), time.monotonic()
+    await source.call("bench.run", count, 1024, pause)
+    await asyncio.sleep(0.5)
+    took = time.monotonic() - began
+    idle, quiet = cpu(process), time.monotonic()
+    await asyncio.sleep(2)
+    at_rest = (cpu(process) - idle) / (time.monotonic() - quiet) * took
+    await source.close()
+    return (idle - spent - at_rest) / count * 1e6, count / (took - 0.5)
+
+
+def cpu(process: int) -> float:
+    used = psutil.Process(process).cpu_times()
+    return float(used.user + used.system)
+
+
 async def measure(kind: str, clients: int, frames: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -121,6 +141,9 @@ async def measure(kind: str, clients: int, frames: int) -> None:
         alone = serve(folder, "")
         try:
             ports = [port for _, port in workers]
+            for count, pause in ((3000, 0.0005), (20000, 0)):
+                spent, rate = await cost(workers[1][0].pid, ports[0], count, pause)
+                print(f"{kind}: {spent:.0f} us of CPU per record nobody wants, at {rate:,.0f} records/s")
             took = await latency(ports[0], ports[1], 500)
             print(f"{kind}: latency p50 {took[250] * 1000:.2f} ms, p99 {took[494] * 1000:.2f} ms")
             one = await throughput([alone[1]], alone[1], clients, frames)

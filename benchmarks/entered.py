@@ -50,7 +50,7 @@ def count(
     """Measure one case.
 
     Args:
-        api: "app" or "compat".
+        api: "app", "metrics" (the same, with metrics), or "compat".
         version: of the protocol.
         connections: how many.
         in_flight: calls under way on each.

@@ -15,10 +15,11 @@ const LAYERS = {
   compat: ["client", "frameworks", "index"],
   replay: ["rpc", "transports", "launcher", "client", "compat", "frameworks", "index"],
   frameworks: ["wire", "rpc", "transports", "launcher", "compat", "index"],
+  notebook: ["wire", "rpc", "session", "transports", "launcher", "client", "compat", "frameworks", "index"],
 };
 
-/** Nothing is a dependency; the bindings to a framework have that one. */
-const OUTSIDE = { frameworks: "^(?!(react|vue)$)[^.]" };
+/** Nothing is a dependency; the bindings to a framework have that one, and what Python serves to notebooks is bundled. */
+const OUTSIDE = { frameworks: "^(?!(react|vue)$)[^.]", notebook: "^(?!es-module-lexer/js$)[^.]" };
 
 function layer([folder, forbidden]) {
   const message = `src/${folder} must not import from above, or beside, its layer`;

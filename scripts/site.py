@@ -87,12 +87,18 @@ def write(path: Path, content: str | bytes) -> None:
     path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def age(version: str) -> tuple[bool, list[int]]:
+    """What versions are sorted by: their numbers, behind names without any, such as `main`."""
+    numbers = [int(number) for number in re.findall(r"\d+", version)]
+    return bool(numbers), numbers
+
+
 def finish(out: Path, version: str) -> None:
-    """List the versions that lie side by side, and lead the front page to this one."""
+    """List the versions that lie side by side, newest first, and lead the front page to the newest."""
     (out / version / ".nojekyll").touch()
-    versions = sorted((path.name for path in out.iterdir() if (path / "index.html").is_file()), reverse=True)
+    versions = sorted((path.name for path in out.iterdir() if (path / "index.html").is_file()), key=age, reverse=True)
     (out / "versions.json").write_text(json.dumps(versions))
-    (out / "index.html").write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={version}/">\n')
+    (out / "index.html").write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={versions[0]}/">\n')
     shutil.copy2(ROOT / "js/dist/session/filters.js", out / version / "_static/filters.js")
 
 

@@ -99,11 +99,13 @@ class Line:
         url: that leads over the line.
         connections: how many there have been.
         refusing: whether new ones are refused.
+        every: bytes towards the client and towards the server after which each new one is cut.
     """
 
     def __init__(self, url: str, chance: random.Random | None = None) -> None:
         self.connections = 0
         self.refusing = False
+        self.every: tuple[float, float] | None = None
         self._parts = urlsplit(url)
         self._chance = chance or random.Random(1)
         self._server: asyncio.Server
@@ -149,6 +151,8 @@ class Line:
         if self._next is not None:
             connection.stop_after(*self._next)
             self._next = None
+        elif self.every is not None:
+            connection.stop_after(*self.every)
         self._open.append(connection)
         try:
             await connection.run(self._parts.hostname or "", self._parts.port or 80)

@@ -24,7 +24,7 @@ def name(code: CodeType) -> str:
     return f"{getattr(code, 'co_qualname', code.co_name)} {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
 
 
-async def serve_app() -> int:
+async def serve_app(metrics: bool) -> int:
     from wslink import App
 
     app = App(secret=SECRET)
@@ -33,7 +33,7 @@ async def serve_app() -> int:
     def add(a: int, b: int, c: int) -> int:
         return a + b + c
 
-    server = await app.serve(port=0, host="127.0.0.1", handle_signals=False, ready_msg="")
+    server = await app.serve(port=0, host="127.0.0.1", handle_signals=False, ready_msg="", metrics=metrics)
     return server.port
 
 
@@ -59,7 +59,7 @@ async def serve_compat() -> int:
 async def main() -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    port = await (serve_compat() if sys.argv[1] == "compat" else serve_app())
+    port = await (serve_compat() if sys.argv[1] == "compat" else serve_app(sys.argv[1] == "metrics"))
     print(port, flush=True)
 
     def command() -> None:

@@ -1,5 +1,5 @@
 // Writes dist/ (ES modules with types, one module for browsers, one script for script tags), cjs/ (the same as CommonJS in the syntax of 2017,
-// for require and for tools of that age) and the copy of the browser module which the Python server serves.
+// for require and for tools of that age), the copy of the browser module which the Python server serves, and what notebooks load.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -17,7 +17,7 @@ const plugin = {
   name: "plain-members",
   setup: ({ onLoad }) => onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => ({ contents: plainMembers(path), loader: "ts" })),
 };
-const sources = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+const sources = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => /(?<!^notebook\/.*)\.ts$/.test(file));
 const common = { bundle: true, minify: true, target: "es2022", sourcemap: true, sourcesContent: true, legalComments: "none" };
 // A script, or a CommonJS module, has no URL to connect back to: it takes the page's.
 const old = { target: "es2017", define: { "import.meta.url": '""' }, supported: { "dynamic-import": true } };
@@ -60,3 +60,19 @@ for (const module of new Set(Object.values(ENTRIES))) {
 
 mkdirSync(served, { recursive: true });
 for (const file of ["client.js", "client.js.map", "replay.js", "replay.js.map"]) copyFileSync(`dist/${file}`, served + file);
+await buildNotebook();
+
+/** What notebooks load: the widget's module, with the script of its frame in it. It is served by Python alone. */
+async function buildNotebook() {
+  const options = { ...common, sourcemap: false };
+  const { outputFiles } = await build({ ...options, entryPoints: ["src/notebook/frame.ts"], format: "iife", write: false });
+  const script = outputFiles[0].text.replaceAll("</", "<\\/").trim();
+  await build({
+    ...options,
+    entryPoints: ["src/notebook/widget.ts"],
+    outfile: `${served}notebook.js`,
+    format: "esm",
+    define: { FRAME_SCRIPT: JSON.stringify(script) },
+    banner: { js: `/* es-module-lexer:\n${readFileSync("node_modules/es-module-lexer/LICENSE", "utf8").replaceAll("*/", "")}*/` },
+  });
+}

@@ -8,6 +8,7 @@ export const ENTRIES = {
   "./client.js": "client/index",
   "./react": "frameworks/react",
   "./vue": "frameworks/vue",
+  "./trace": "client/trace",
   "./src": "index",
   "./src/index.js": "index",
   ...Object.fromEntries(COMPAT.flatMap((name) => [`./src/${name}`, `./src/${name}/index.js`].map((path) => [path, `compat/${name}`]))),
@@ -41,8 +42,8 @@ export function exportsOf() {
 export function shims() {
   const files = {};
   for (const [path, module] of Object.entries(ENTRIES)) {
-    const file = /^\.\/(react|vue)$/.test(path) ? `${path}.js` : path;
-    if (!/^\.\/(src\/|client|react|vue).*\.js$/.test(file)) continue;
+    const file = /^\.\/(react|vue|trace)$/.test(path) ? `${path}.js` : path;
+    if (!/^\.\/(src\/|client|react|vue|trace).*\.js$/.test(file)) continue;
     const target = `${"../".repeat(path.split("/").length - 2) || "./"}cjs/${module}.js`;
     const source = `export * from "${target}";\n${hasDefault(module) ? `export { default } from "${target}";\n` : ""}`;
     files[file.slice(2)] = source;

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import sys
 from typing import Any, Protocol
+
+_UNSENT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", {"linux": 25, "darwin": 0x201}.get(sys.platform))
 
 
 class Informed(Protocol):
@@ -23,9 +24,9 @@ def limit_unsent(transport: Informed | None, limit: int) -> None:
     of no line falls. Elsewhere, and for other sockets, nothing changes.
     """
     raw = transport.get_extra_info("socket") if transport is not None else None
-    if raw is None or raw.family not in (socket.AF_INET, socket.AF_INET6):
+    if raw is None or _UNSENT is None:
         return
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", {"linux": 25, "darwin": 0x201}.get(sys.platform))
-    if option is not None:
-        with contextlib.suppress(OSError):
-            raw.setsockopt(socket.IPPROTO_TCP, option, limit)
+    try:
+        raw.setsockopt(socket.IPPROTO_TCP, _UNSENT, limit)
+    except OSError:  # no TCP, or it has ended
+        return

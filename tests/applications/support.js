@@ -9,11 +9,11 @@ import { ROOT } from "../browser/demo.js";
 const PATIENCE = 60_000; // milliseconds; a busy machine is no failure
 const PROBE = /\/paraview\/$/; // trame's page looks there for a launcher first; that there is none is no error
 
-/** Runs `python -m examples.NAME` on a free port until it says where it serves. */
+/** Runs `python -m examples.NAME`, or another module, on a free port until it says where it serves. */
 export async function serve(name) {
   const python = process.env.WSLINK_APPLICATIONS_PYTHON;
   if (!python) throw new Error("WSLINK_APPLICATIONS_PYTHON must name a Python that has trame and VTK; scripts/test applications sets it");
-  const server = spawn(python, ["-m", `examples.${name}`, "--port", "0", "--server"], {
+  const server = spawn(python, ["-m", name.includes(".") ? name : `examples.${name}`, "--port", "0", "--server"], {
     cwd: ROOT,
     env: { ...process.env, DISPLAY: "", VTK_DEFAULT_OPENGL_WINDOW: "vtkEGLRenderWindow" }, // no screen, and no search for one
     stdio: ["ignore", "pipe", "pipe"],

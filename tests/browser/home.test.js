@@ -148,7 +148,7 @@ describe("the list of applications", { timeout: 300_000 }, () => {
 
   test("asks who it is where the launcher wants to know", async () => {
     const authentication = { type: "bearer", options: { token_file: USERS } };
-    const other = await launching(apps, {}, { content: "", authentication });
+    const other = await launching(apps, {}, { content: "", authentication, get: true, delete: true });
     try {
       const page = await tab(other.url);
       await page.getByLabel("Your token").fill("not-the-token-of-ada");
@@ -159,9 +159,19 @@ describe("the list of applications", { timeout: 300_000 }, () => {
       await page.getByRole("button", { name: "Sign in" }).click();
       await begin(page, "plain");
       await card(page, "plain").locator(".session code").waitFor();
+      const [{ id, client }] = (await overview(other)).sessions;
+      assert.equal(client, "ada");
       const kept = await page.evaluate(() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie, document.body.innerHTML, location.href]));
       assert.ok(!kept.includes(USER_TOKEN));
-      assert.equal((await overview(other)).sessions[0].client, "ada");
+      // Who comes back finds it, and may open and end it.
+      const later = await tab(other.url);
+      await later.getByLabel("Your token").fill(USER_TOKEN);
+      await later.getByRole("button", { name: "Sign in" }).click();
+      await later.getByRole("button", { name: /^Open plain, since/ }).click();
+      await later.locator("#own .session code", { hasText: id }).waitFor();
+      await later.getByRole("button", { name: /^End plain, since/ }).click();
+      await later.getByRole("heading", { name: "Your sessions" }).waitFor({ state: "hidden" });
+      assert.deepEqual((await overview(other)).sessions, []);
     } finally {
       await other.stop();
     }

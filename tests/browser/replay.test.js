@@ -26,22 +26,35 @@ async function files(directory) {
   throw new Error("the file server ended");
 }
 
+/** Serves the recording and its page, without the application. */
+async function replay(file) {
+  const options = ["-u", "-m", "wslink", "replay", file, "--content", "examples/terrain/www", "--port", "0", "--speed", "4"];
+  const server = spawn(PYTHON, options, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  for await (const line of createInterface(server.stdout)) {
+    const url = /serving on (\S+)/.exec(line)?.[1];
+    if (url) return { url, stop: () => (server.kill("SIGTERM"), once(server, "exit")) };
+  }
+  throw new Error("wslink replay ended");
+}
+
 /** What is drawn of the land. */
 const drawn = (page) => page.evaluate(() => document.getElementById("land").toDataURL());
 
 describe("a recording in a browser", { timeout: 180_000 }, () => {
-  let browser, directory, server, original;
+  let browser, directory, server, replayed, original;
 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), "wslink-replay-"));
     browser = await launch();
     await record();
     server = await files(join(directory, "site"));
+    replayed = await replay(join(directory, "run.wsrec"));
   });
 
   after(async () => {
     await browser?.close();
     await server?.stop();
+    await replayed?.stop();
     if (directory) await rm(directory, { recursive: true });
   });
 
@@ -66,16 +79,16 @@ describe("a recording in a browser", { timeout: 180_000 }, () => {
     assert.match(stdout, /1 pages/);
   }
 
-  async function visit(query, visited) {
+  async function visit(url, visited, connects = false) {
     const context = await browser.newContext({ viewport: SIZE, deviceScaleFactor: 1 });
     try {
       const page = await context.newPage();
       const errors = [];
       page.on("pageerror", (error) => errors.push(error.message));
       page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
-      page.on("websocket", (socket) => errors.push(`a connection to ${socket.url()}`));
+      page.on("websocket", (socket) => connects || errors.push(`a connection to ${socket.url()}`));
       page.setDefaultTimeout(60_000); // a busy machine is no failure
-      await page.goto(server.url + query);
+      await page.goto(url);
       await visited(page);
       assert.deepEqual(errors, []);
     } finally {
@@ -84,7 +97,7 @@ describe("a recording in a browser", { timeout: 180_000 }, () => {
   }
 
   test("a static site shows what the application showed, in the end the same pixels", async () => {
-    await visit("", async (page) => {
+    await visit(server.url, async (page) => {
       await page.waitForFunction((light) => window.demo?.settled && window.demo.shown.light >= light, original.light);
       assert.deepEqual(await regionOf(page), original.region);
       assert.equal(await drawn(page), original.land);
@@ -92,8 +105,19 @@ describe("a recording in a browser", { timeout: 180_000 }, () => {
     });
   });
 
+  test("wslink replay shows the same, from a server without the application", async () => {
+    await visit(
+      replayed.url,
+      async (page) => {
+        await page.waitForFunction((light) => window.demo?.settled && window.demo.shown.light >= light, original.light);
+        assert.equal(await drawn(page), original.land);
+      },
+      true,
+    );
+  });
+
   test("it is stepped, and what the page asks for is answered as it was recorded", async () => {
-    await visit("?replay=step", async (page) => {
+    await visit(`${server.url}?replay=step`, async (page) => {
       await page.waitForFunction(() => window.demo?.link?.state === "open" && window.wslinkReplay);
       const { publications } = await page.evaluate(() => window.wslinkReplay.ready);
       const info = await page.evaluate(() => window.demo.link.call("terrain.info"));

@@ -1,8 +1,8 @@
 """Checks what docs/scale.md promises while workers are killed and the broker fails; see `main`.
 
 What a client gets of one publisher within one session has to be every number from the first one that it gets on, once
-and in order. When all is well again, every worker has to know the same clients, and every client the newest value of
-each key.
+and in order; some clients lose their connections again and again, and return to their sessions at other workers. When
+all is well again, every worker has to know the same clients, and every client the newest value of each key.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import subprocess
@@ -17,17 +18,23 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from tests.cluster.servers import Server
+from tests.cluster.switch import Switch
 from tests.peers import Peer
 from tests.ports import free_port
+from wslink import Reconnect, connect
+from wslink.client.events import Reconnected
 
 PROGRAM = """
 import os, itertools
-from wslink import App, Call
-app = App(secret="secret", broker=os.environ["TEST_BROKER"])
+from wslink import App, Call, Limits
+limits = Limits(resume_window=10)  # sessions whose claim was lost, such as while the broker is away, end by then
+app = App(secret="secret", broker=os.environ["TEST_BROKER"], limits=limits)
 topic = app.topic("test.topic")
 state = app.topic("test.state", delivery="latest", retain=True)
 numbers = itertools.count()
@@ -47,7 +54,9 @@ def clients() -> list[str]:
     return sorted(app.clients)
 """
 HELLO = {"secret": "secret", "features": ["subscribe"]}
-FAULTS = ("kill", "trim", "restart", "pause")
+FAULTS = ("kill", "move", "cut", "trim", "move", "restart", "pause")
+"""A worker is killed; clients return to another one; a worker's connection to the broker is cut, or lets nothing
+through; the broker loses its records, is started again without memory, stands still."""
 
 
 class Broken(AssertionError):
@@ -61,7 +70,14 @@ class Worker:
         self.port = free_port()
         self._folder = folder
         self._url = url
+        self.line: Switch
+        """Its connections to the broker."""
         self.process: subprocess.Popen[bytes]
+
+    async def begin(self) -> None:
+        parts = urlsplit(self._url)
+        self.line = await Switch(parts.port or 0).start()
+        self._url = urlunsplit(parts._replace(netloc=f"127.0.0.1:{self.line.port}"))
         self.start()
 
     def start(self) -> None:
@@ -134,6 +150,86 @@ class Viewer:
         await asyncio.wait([self.task])
 
 
+class Wanderer:
+    """As Viewer, with a session that goes on at whatever worker its connections lead to."""
+
+    def __init__(self, workers: list[Worker], choose: random.Random) -> None:
+        self.peer: object = None
+        self.last: dict[int, int] = {}
+        self.values: dict[str, int] = {}
+        self.count = 0
+        self.sessions = 0
+        self.returns = 0
+        self.codes: Counter[int | None] = Counter()
+        self.broken = ""
+        self._workers = workers
+        self._choose = choose
+        self._switch = Switch(0)
+        self._epoch = ""
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        await self._switch.start()
+        self.lead()
+        url, soon = f"ws://127.0.0.1:{self._switch.port}/ws", Reconnect(initial=0.1, max=0.3)
+        while self.peer is None:
+            with contextlib.suppress(Exception):
+                self._link = self.peer = await connect(url, secret="secret", reconnect=soon)
+            await asyncio.sleep(0.1)
+            self.lead()
+        self._link.on_statechange(self._changed)
+        self._link.on_reconnected(self._returned)
+        self.sessions += 1
+        await asyncio.gather(
+            self._follow(self._link.subscribe("test.topic"), self._take),
+            self._follow(self._link.subscribe("test.state"), self._keep),
+        )
+
+    def lead(self) -> None:
+        self._switch.target = self._choose.choice(self._workers).port
+
+    def move(self) -> None:
+        """Lose the connection; the next one leads to any worker."""
+        self.lead()
+        self._switch.cut()
+
+    def _changed(self, state: str) -> None:
+        self.peer = self._link if state == "open" else None
+        if state == "reconnecting":
+            self.lead()
+
+    def _returned(self, reconnected: Reconnected) -> None:
+        self.returns += reconnected.resumed
+        self.sessions += not reconnected.resumed
+
+    async def _follow(self, subscription: Any, take: Any) -> None:
+        async for payload in subscription:
+            take(payload)
+
+    def _keep(self, payload: Any) -> None:
+        key, value = payload
+        self.values[key] = value
+
+    def _take(self, payload: Any) -> None:
+        publisher, number = payload
+        before = self.last.get(publisher, number - 1)
+        if number != before + 1 and self._epoch == self._link.epoch:
+            self.broken = f"after {before} of publisher {publisher} came {number}, to a client that returns"
+        elif number != before + 1:  # another session
+            self._epoch = self._link.epoch
+            self.last.clear()
+        self._epoch = self._epoch or self._link.epoch
+        self.last[publisher] = number
+        self.count += 1
+
+    async def stop(self) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+        with contextlib.suppress(Exception):
+            await self._link.close()
+        await self._switch.stop()
+
+
 async def ask(worker: Worker, method: str, *args: Any) -> Any:
     """What a worker responds; None where it cannot be reached."""
     try:
@@ -152,7 +248,9 @@ class History:
         self.broker = Server(kind, folder)
         self.choose = random.Random(seed)
         self.workers = [Worker(folder, self.broker.url) for _ in range(3)]
-        self.viewers = [Viewer(self.workers[number % 3]) for number in range(viewers)]
+        self.wanderers = [Wanderer(self.workers, self.choose) for _ in range(viewers // 3)]
+        settled = [Viewer(self.workers[number % 3]) for number in range(viewers - len(self.wanderers))]
+        self.viewers: list[Viewer | Wanderer] = [*settled, *self.wanderers]
         self.newest: dict[str, int] = {}
         self.faults: Counter[str] = Counter()
         self.published = 0
@@ -203,6 +301,21 @@ class History:
             worker.kill()
             await asyncio.sleep(self.choose.uniform(0, 1))
             worker.start()
+        elif kind == "move":
+            for wanderer in self.wanderers:
+                wanderer.move()
+            await asyncio.sleep(self.choose.uniform(0, 0.5))
+        elif kind == "cut":
+            line = self.choose.choice(self.workers).line
+            if self.choose.random() < 0.5:
+                line.hold()
+                await asyncio.sleep(self.choose.uniform(0.1, 3))
+                line.release()
+            else:
+                line.down = True
+                line.cut()
+                await asyncio.sleep(self.choose.uniform(0.1, 2))
+                line.down = False
         elif kind == "pause":
             await self.broker.pause(self.choose.uniform(0.1, 2))
         elif kind == "restart":
@@ -214,10 +327,12 @@ class History:
         await busy
         await self.publish()
 
-    async def run(self, faults: int) -> None:
+    async def run(self, faults: Sequence[str]) -> None:
+        for worker in self.workers:
+            await worker.begin()
         await self.settle(60)
-        for number in range(faults):
-            await self.fault(FAULTS[number % len(FAULTS)])
+        for kind in faults:
+            await self.fault(kind)
             await self.settle()
             await self.set()
             await self.settle()
@@ -227,6 +342,7 @@ class History:
             await viewer.stop()
         for worker in self.workers:
             worker.kill()
+            await worker.line.stop()
         self.broker.stop()
 
     def figures(self) -> str:
@@ -234,11 +350,12 @@ class History:
         return (
             f"{self.broker.kind}: {sum(self.faults.values())} faults {dict(self.faults)}, {self.published} published, "
             f"{sum(viewer.count for viewer in self.viewers)} deliveries in {sum(v.sessions for v in self.viewers)} "
-            f"sessions of {len(self.viewers)} clients, ends {dict(codes)}"
+            f"sessions of {len(self.viewers)} clients, {sum(one.returns for one in self.wanderers)} returns to another "
+            f"worker, ends {dict(codes)}"
         )
 
 
-async def check(kind: str, folder: Path, faults: int, viewers: int, seed: int) -> str:
+async def check(kind: str, folder: Path, faults: Sequence[str], viewers: int, seed: int) -> str:
     """Run faults; the figures. Raises Broken."""
     history = History(kind, folder, viewers, seed)
     try:
@@ -259,10 +376,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=None)
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else random.randrange(10**6)
+    faults = list(itertools.islice(itertools.cycle(FAULTS), given.faults))
     for kind in ("redis", "nats") if given.kind == "both" else (given.kind,):
         with tempfile.TemporaryDirectory() as folder:
             began = time.monotonic()
-            print(asyncio.run(check(kind, Path(folder), given.faults, given.clients, seed)), end=", ")
+            print(asyncio.run(check(kind, Path(folder), faults, given.clients, seed)), end=", ")
             print(f"{time.monotonic() - began:.0f} s, seed {seed}", flush=True)
 
 

@@ -50,6 +50,9 @@ class Switch:
         self.cut()
         if self._server is not None:
             self._server.close()
+        for _ in range(100):
+            if self._open:
+                await asyncio.sleep(0.01)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.down:

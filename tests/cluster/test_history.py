@@ -10,6 +10,8 @@ from tests.cluster.history import check
 
 
 @pytest.mark.timeout(90)
-@pytest.mark.parametrize("kind", ["redis", "nats"])
-async def test_what_is_promised_holds_while_workers_die_and_records_are_lost(kind: str, tmp_path: Path) -> None:
-    print(await check(kind, tmp_path, faults=2, viewers=6, seed=7))
+@pytest.mark.parametrize(("kind", "faults"), [("redis", ("kill", "move")), ("nats", ("cut", "move", "trim"))])
+async def test_what_is_promised_holds_while_workers_die_and_records_are_lost(
+    kind: str, faults: tuple[str, ...], tmp_path: Path
+) -> None:
+    print(await check(kind, tmp_path, faults, viewers=6, seed=7))

@@ -21,7 +21,7 @@ import pytest
 from tests.cluster.servers import Server
 from tests.peers import Peer
 from tests.ports import free_port
-from wslink import connect
+from wslink import ConnectionClosed, Reconnect, connect
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -217,7 +217,8 @@ async def test_a_reload_replaces_every_worker_and_loses_no_client(serving: Servi
 
 
 def test_what_cannot_start_is_told(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text("from wslink import App\napp = App(broker='redis://127.0.0.1:1')\n")
+    soon = "from wslink.cluster import cluster\ncluster.PATIENCE = 0.2\n"
+    (tmp_path / "program.py").write_text(f"{soon}from wslink import App\napp = App(broker='redis://127.0.0.1:1')\n")
     for more, words in (
         ((), "cannot be reached"),
         (("--timeout", "5"), "timeout is for one worker"),
@@ -228,36 +229,64 @@ def test_what_cannot_start_is_told(tmp_path: Path) -> None:
         assert (run.returncode, words in run.stderr) == (1, True), run.stderr
 
 
-async def test_workers_of_uvicorn_are_one_application_too(tmp_path: Path, broker: Server) -> None:
+UVICORN = ("uvicorn", "program:mounted", "--workers", "2", "--port")
+GUNICORN = (
+    "gunicorn", "program:mounted", "--workers", "2", "--worker-class", "uvicorn_worker.UvicornWorker", "--bind",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("server", [UVICORN, GUNICORN], ids=["uvicorn", "gunicorn"])
+async def test_workers_of_other_servers_are_one_application_too(
+    server: tuple[str, ...], tmp_path: Path, broker: Server
+) -> None:
+    """RES-12: also when workers end, their sessions go on."""
     (tmp_path / "program.py").write_text(PROGRAM + "\nmounted = app.asgi()\n")
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "program:mounted", "--port", str(port), "--workers", "2"]
+    command = [sys.executable, "-m", *server, str(port) if server is UVICORN else f"127.0.0.1:{port}"]
     environment = {**os.environ, "TEST_BROKER": broker.url}
     with (tmp_path / "errors").open("w") as errors:
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=errors, stderr=errors)
+    links: dict[int, Any] = {}
+    returned: list[bool] = []
+    soon = Reconnect(initial=0.1, max=0.2)
     try:
-        clients: dict[int, Peer] = {}
         deadline = time.monotonic() + 40
-        while len(clients) < 2:
+        while len(links) < 2:
             assert time.monotonic() < deadline, (tmp_path / "errors").read_text()
             try:
-                peer = await Peer.open(f"ws://127.0.0.1:{port}/ws")
-            except OSError:
+                link = await connect(f"ws://127.0.0.1:{port}/ws", secret="secret", reconnect=soon)
+            except ConnectionClosed:
                 await asyncio.sleep(0.2)
                 continue
-            await peer.hello(**HELLO)
-            pid = (await peer.call("test.pid"))["result"]
-            if clients.setdefault(pid, peer) is not peer:
-                await peer.close()
-        for peer in clients.values():
-            await peer.subscribe(1, "test.topic")
-        while (await peer.call("test.clients"))["result"] != 2:
+            if links.setdefault(await link.call("test.pid"), link) is not link:
+                await link.close()
+        followers = [Follower(link) for link in links.values()]
+        for follower in followers:
+            await follower.subscription.ready
+            follower.link.on_reconnected(lambda reconnected: returned.append(reconnected.resumed))
+        while await link.call("test.clients") != 2:
             await asyncio.sleep(0.1)
-        assert (await peer.call("test.publish", 7))["result"] == 1
-        assert [(await one.receive())["result"] for one in clients.values()] == [7, 7]
+        assert await link.call("test.publish", 7) == 1
+        if server is UVICORN:
+            process.send_signal(signal.SIGHUP)
+            going = set(links)
+        else:  # whose SIGHUP ends the workers before there are others
+            going = {next(iter(links))}
+            os.kill(*going, signal.SIGTERM)
+        while len(returned) < len(going) or {await one.call("test.pid") for one in links.values()} & going:
+            assert time.monotonic() < deadline, (returned, (tmp_path / "errors").read_text())
+            await asyncio.sleep(0.1)
+        await link.call("test.publish", 8)
+        while not all(one.got == [7, 8] for one in followers):
+            assert time.monotonic() < deadline, [one.got for one in followers]
+            await asyncio.sleep(0.02)
+        assert all(returned)
         assert "several worker processes" not in (tmp_path / "errors").read_text()
-        for one in clients.values():
-            await one.close()
     finally:
+        for link in links.values():
+            await link.close()
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()

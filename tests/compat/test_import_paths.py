@@ -47,6 +47,20 @@ def test_each_path_can_be_imported_first(first: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
 
 
+def test_a_program_that_serves_an_app_loads_nothing_that_serving_does_not_need() -> None:
+    program = """
+import asyncio, sys, wslink
+async def serve():
+    async with await wslink.App().serve(port=0, host="127.0.0.1", ready_msg=""):
+        print(*sorted(sys.modules))
+asyncio.run(serve())
+"""
+    loaded = subprocess.check_output([sys.executable, "-c", program], text=True).split()
+    unneeded = ("wslink.compat", "wslink.client", "wslink.cluster", "wslink.observe", "wslink.http.asgi")
+    assert "wslink.http.site" in loaded
+    assert not [name for name in loaded if name.startswith(unneeded)]
+
+
 def test_a_program_that_makes_an_app_alone_loads_no_compatibility_api() -> None:
     program = "import sys, wslink; wslink.App(); print([name for name in sys.modules if 'wslink.compat' in name])"
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from wslink import Limits
 from wslink.http.site import Site
+from wslink.session.identity import Opening
 from wslink.session.state import State
 from wslink.transport.aiohttp import AiohttpConnection
 from wslink.transport.base import TransportOptions, find_engine
@@ -47,8 +48,8 @@ async def serving(engine: str) -> AsyncIterator[str]:
     """The URL of a server whose WebSockets `engine` carries."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        options = TransportOptions(LIMITS, 0, True, lambda transport: Echo(transport), lambda transport: None)  # type: ignore[arg-type, return-value]
-        return await find_engine(engine).serve_request(request, options)
+        options = TransportOptions(LIMITS, 0, True, lambda transport, opening: Echo(transport), lambda transport: None)  # type: ignore[arg-type, return-value]
+        return await find_engine(engine).serve_request(request, options, Opening())
 
     application = web.Application()
     application.router.add_get("/", handle)

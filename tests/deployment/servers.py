@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 import socket
 from pathlib import Path
 
@@ -37,7 +39,7 @@ class WebServer:
 
     async def __aenter__(self) -> str:
         """Its address, without the scheme."""
-        self.process = await asyncio.create_subprocess_exec(*self.command)
+        self.process = await asyncio.create_subprocess_exec(*self.command, start_new_session=True)
         for _ in range(250):
             try:
                 (await asyncio.open_connection("127.0.0.1", self.port))[1].close()
@@ -50,7 +52,11 @@ class WebServer:
     async def __aexit__(self, *_: object) -> None:
         if self.process.returncode is None:
             self.process.terminate()
-        await asyncio.wait_for(self.process.wait(), 30)
+        try:
+            await asyncio.wait_for(self.process.wait(), 1)
+        except asyncio.TimeoutError:  # Apache gives connections that are open 10 s
+            os.killpg(self.process.pid, signal.SIGKILL)
+            await self.process.wait()
 
 
 def nginx(directory: Path, blocks: str, *modules: str) -> WebServer:

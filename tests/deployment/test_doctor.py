@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.conftest import Serve
-from tests.deployment.servers import WebServer, apache, missing, nginx
-from wslink import App
+from tests.deployment.servers import MODULES, WebServer, apache, missing, nginx
+from wslink import App, Limits
 from wslink.ssl_context import generate_ssl_pair
 from wslink.tools.doctor import examine
 from wslink.tools.findings import Finding
@@ -164,16 +167,94 @@ async def test_the_secret_is_wrong(kind: str, tmp_path: Path, port: int) -> None
     assert "--secret" in one.cure
 
 
-@pytest.mark.skipif(missing("nginx"), reason="nginx is not installed")
-async def test_a_certificate_that_nobody_knows(tmp_path: Path, port: int) -> None:
-    certificate, key = generate_ssl_pair("localhost")
-    tls = f"listen 8080 ssl; ssl_certificate {certificate}; ssl_certificate_key {key};"
-    blocks = f"server {{ {tls}\nlocation / {{ proxy_pass http://127.0.0.1:{port}; {UPGRADE} {HOST} }}\n}}"
-    async with nginx(tmp_path, blocks) as host:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_certificate_that_nobody_knows(kind: str, tmp_path: Path, port: int) -> None:
+    async with tls_proxy(kind, tmp_path, port) as host:
         one = failed(await found(f"wss://{host}/ws"))
         assert one.what == "tls"
         assert "--insecure" in one.cure
         findings = await found(f"wss://{host}/ws", insecure=True)
         assert [finding.lines() for finding in findings.values() if finding.good is False] == []
         plain = failed(await found(f"ws://{host}/ws"))
-        assert plain.what in ("http", "upgrade"), plain.lines()
+        assert (plain.what, plain.hop) == ("upgrade", "the URL"), plain.lines()
+        assert plain.cure == f"use wss://{host}/ws"
+
+
+def tls_proxy(kind: str, directory: Path, port: int) -> WebServer:
+    """A proxy with a certificate of its own in front of the server at `port`."""
+    certificate, key = generate_ssl_pair("localhost")
+    if kind == "nginx":
+        tls = f"listen 8080 ssl; ssl_certificate {certificate}; ssl_certificate_key {key};"
+        passed = f"proxy_pass http://127.0.0.1:{port}; {UPGRADE} {HOST}"
+        return nginx(directory, f"server {{ {tls}\nlocation / {{ {passed} }}\n}}")
+    modules = "".join(f"LoadModule {name}_module {MODULES}/mod_{name}.so\n" for name in ("socache_shmcb", "ssl"))
+    tls = f"SSLEngine on\nSSLCertificateFile {certificate}\nSSLCertificateKeyFile {key}"
+    passed = f"ProxyPreserveHost On\nProxyPass / http://127.0.0.1:{port}/ upgrade=websocket"
+    return apache(directory, f"{modules}Listen 8080\n<VirtualHost *:8080>\n{tls}\n{passed}\n</VirtualHost>")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_plain_http_is_sent_on_to_tls(kind: str, tmp_path: Path) -> None:
+    if kind == "nginx":
+        sent_on = nginx(tmp_path, "server { listen 8080; return 301 https://$http_host$request_uri; }")
+    else:
+        rule = "RewriteEngine On\nRewriteRule ^ https://%{HTTP_HOST}%{REQUEST_URI} [R=301,L]"
+        sent_on = apache(tmp_path, f"Listen 8080\n<VirtualHost *:8080>\n{rule}\n</VirtualHost>")
+    async with sent_on as host:
+        one = failed(await found(f"ws://{host}/ws"))
+    assert (one.what, one.hop) == ("upgrade", "the URL"), one.lines()
+    assert f"use wss://{host}/ws" in one.cure
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_server_takes_no_large_messages(kind: str, tmp_path: Path, serve: Serve) -> None:
+    small = port_of(await serve(App(secret="secret", limits=Limits(max_message=500_000))))
+    async with proxy(kind, tmp_path, small) as host:
+        one = failed(await found(f"ws://{host}/ws"))
+    assert (one.what, one.hop) == ("frame size", "the server"), one.lines()
+    assert "limits" in one.cure
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_clock_is_wrong(kind: str, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time
+    monkeypatch.setattr("wslink.tools.checks.time", SimpleNamespace(time=lambda: now() + 3600))
+    async with proxy(kind, tmp_path, port) as host:
+        one = failed(await found(f"ws://{host}/ws"))
+    assert (one.what, " s ahead" in one.text) == ("clock", True), one.lines()
+    assert "timedatectl" in one.cure
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_proxy_wants_to_know_who_asks(kind: str, tmp_path: Path, port: int) -> None:
+    if kind == "nginx":
+        asks = proxy(kind, tmp_path, port, nginx_more='auth_basic "viewer"; auth_basic_user_file /dev/null;')
+    else:
+        rule = "RewriteEngine On\nRewriteCond %{HTTP:Authorization} ^$\nRewriteRule ^ - [R=401,L]"
+        asks = apache(tmp_path, f"Listen 8080\n<VirtualHost *:8080>\n{rule}\n</VirtualHost>")
+    async with asks as host:
+        one = failed(await found(f"ws://{host}/ws"))
+    assert (one.what, kind in one.hop.lower()) == ("upgrade", True), one.lines()
+    assert "--header" in one.cure
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_server_does_not_answer(kind: str, tmp_path: Path) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    silent = await asyncio.start_server(hang, "127.0.0.1", 0)
+    async with silent, proxy(kind, tmp_path, silent.sockets[0].getsockname()[1], timeout=1) as host:
+        one = failed(await found(f"ws://{host}/ws"))
+    assert (one.what, kind in one.hop.lower()) == ("upgrade", True), one.lines()
+    assert "does not reach the server" in one.text
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])  # nginx does not start with such a name
+async def test_the_proxy_does_not_know_the_servers_name(kind: str, tmp_path: Path) -> None:
+    rules = "ProxyPass / http://no-such-name.invalid:8080/ upgrade=websocket"
+    async with apache(tmp_path, f"Listen 8080\n<VirtualHost *:8080>\n{rules}\n</VirtualHost>") as host:
+        one = failed(await found(f"ws://{host}/ws"))
+    assert (one.what, "apache" in one.hop.lower()) == ("upgrade", True), one.lines()
+    assert "address and port" in one.cure

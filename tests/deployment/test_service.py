@@ -47,6 +47,13 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     assert [line for line in told.stderr.splitlines() if UNIT.name in line] == []
 
 
+def test_the_port_is_the_services() -> None:
+    socket = configparser.ConfigParser(strict=False, interpolation=None)
+    socket.read(UNIT.with_suffix(".socket"))
+    assert socket["Socket"]["ListenStream"] == "127.0.0.1:9000"
+    assert socket["Install"]["WantedBy"] == "sockets.target"
+
+
 def test_viewers_outlive_a_restart_of_the_service() -> None:
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.optionxform = str  # type: ignore[assignment, method-assign]

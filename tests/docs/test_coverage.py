@@ -13,6 +13,10 @@ TRAME = (
     "tests/applications/tutorial.test.js::"
     "trame's application is shown, with clients in a thread of their own and the newest frame alone"
 )
+NOTEBOOK = (
+    "tests/applications/notebook.test.js::"
+    "shows the tutorial's page, what is picked there reaches the notebook, and what is computed there the page"
+)
 VIEW = "tests/applications/tutorial.test.js::a view without trame turns, and its scene changes"
 ADMINISTRATOR = "tests/docs/test_administrator_tutorial.py::test_a_user_has_a_viewer_and_the_administrator_sees_it"
 RUN_BY = {
@@ -20,10 +24,10 @@ RUN_BY = {
         "bash": ["tests/docs/test_readme.py::test_the_demo_starts"],
         "python": [
             "tests/package/test_wheel.py::test_the_readmes_ten_lines_run_without_node",
-            "tests/docs/test_readme.py::test_the_python_client_meets_the_server",
         ],
         "html": ["tests/browser/readme.test.js::the README's page paints what the README's server publishes"],
     },
+    "docs/README.md": {"python": ["tests/docs/test_readme.py::test_the_python_client_meets_the_server"]},
     "docs/calls.md": {
         "python": ["tests/docs/test_calls_page.py::test_the_pages_script_and_the_client_meet_the_server"] * 5,
         "js": ["tests/docs/test_calls_page.py::test_the_pages_script_and_the_client_meet_the_server"] * 3,
@@ -38,6 +42,7 @@ RUN_BY = {
         "vue": ["js/tests/interop/frameworks.test.ts::the page's Vue component"],
         "json": ["js/tests/package.test.ts::can be taken for @kitware/wslink by an override"],
     },
+    "docs/notebooks.md": {"python": ["tests/docs/test_notebooks_page.py::test_the_cell_shows_a_page"]},
     "docs/contract.md": {
         "python": [
             "tests/docs/test_contract_page.py::test_the_example_is_described",
@@ -93,6 +98,7 @@ RUN_BY = {
         ],
     },
     "docs/tutorials/vtk.md": {"python": [TRAME, VIEW, VIEW], "bash": [TRAME, TRAME, TRAME, VIEW], "html": [VIEW]},
+    "docs/tutorials/notebook.md": {"python": [NOTEBOOK] * 6, "html": [NOTEBOOK]},
     "docs/tutorials/administrator.md": {
         "python": [ADMINISTRATOR],
         "html": [ADMINISTRATOR],
@@ -112,6 +118,7 @@ RUN_BY = {
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
             "tests/docs/test_launcher_pages.py::test_engines_are_driven_as_configured",
             "tests/launcher/test_shared_state.py::test_the_documented_settings_hold",
+            "tests/launcher/test_openid.py::test_the_documented_settings_are_right",
         ],
         "js": ["tests/docs/test_launcher_pages.py::test_a_page_starts_a_session"],
     },
@@ -144,6 +151,10 @@ RUN_BY = {
     "docs/tools.md": {
         "bash": ["tests/docs/test_tools_page.py::test_the_commands"] * 3,
         "text": ["tests/docs/test_tools_page.py::test_what_the_doctor_says"],
+    },
+    "docs/tracing.md": {
+        "python": ["tests/docs/test_tracing_page.py::test_the_click_is_followed_through_the_server"] * 2,
+        "js": ["tests/docs/test_tracing_page.py::test_the_click_is_followed_through_the_server"],
     },
     "docs/tutorial.md": {
         "python": ["tests/docs/test_tutorial.py::test_the_tutorials_viewer"] * 3,

@@ -18,7 +18,7 @@ async def test_the_python_client_meets_the_server(tmp_path: Path) -> None:
     (tmp_path / "www").mkdir()
     (tmp_path / "server.py").write_text(block("README.md", "python").replace("port=8080", "port=0"))
     async with running(tmp_path, "python server.py", WSLINK_SECRET=SECRET) as port:
-        client = block("README.md", "python", 1).replace("localhost:8080", f"localhost:{port}")
+        client = block("docs/README.md", "python").replace("localhost:8080", f"localhost:{port}")
         (tmp_path / "client.py").write_text(client)
         printed = await done(tmp_path, "python", "client.py", WSLINK_SECRET=SECRET)
     assert printed == f"1 viewers\n{bytes([200, 80, 99, 255])}\n"

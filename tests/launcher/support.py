@@ -7,7 +7,7 @@ import json
 import os
 import random
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -145,7 +145,7 @@ async def launching(directory: Path, **settings: Any) -> AsyncIterator[Running]:
     launcher = Launcher(with_environment(convert(configuration(directory, **settings)), {}))
     runner = web.AppRunner(Service(launcher).application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", launcher.configuration.settings.port).start()
     running = Running(f"http://127.0.0.1:{runner.addresses[0][1]}", launcher, directory)
     try:
         yield running
@@ -169,9 +169,9 @@ class LauncherProcess:
         self.path = directory / "config.json"
         self.path.write_text(json.dumps(configuration(directory, **settings)))
 
-    async def start(self, **options: Any) -> Client:
+    async def start(self, command: Sequence[str] = (sys.executable, "-m", "wslink.launcher"), **options: Any) -> Client:
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "wslink.launcher", str(self.path)), stdout=asyncio.subprocess.PIPE, **options
+            *(*command, str(self.path)), stdout=asyncio.subprocess.PIPE, **options
         )
         self.started.append(self.process)
         assert self.process.stdout is not None

@@ -87,7 +87,7 @@ async def test_a_hook_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "problem"),
     [
-        ("magic", {}, "one of header, bearer, jwt, or package.module:name"),
+        ("magic", {}, "one of header, bearer, jwt, openid, or package.module:name"),
         ("header", {}, "'name' is missing"),
         ("bearer", {"token_file": "/does/not/exist"}, "No such file"),
         ("nowhere:x", {}, "No module named 'nowhere'"),

@@ -83,6 +83,7 @@ async def test_calls_are_counted_and_timed_by_method_and_status(serve: Serve) ->
     assert 0.05 <= found[total % "method=demo.late,status=OK"] < 5
     assert 0.02 <= found[total % "method=demo.block,status=OK"] < 5
     assert found["wslink_call_queueing_seconds_count{method=demo.add}"] == 3
+    assert 0 < found["wslink_call_queueing_seconds_sum{method=demo.block}"] < 5
     assert not any("nothing_like_it" in name for name in found), "what a client makes up is a label"
 
 
@@ -183,7 +184,7 @@ async def test_the_dashboard_asks_for_metrics_that_exist(serve: Serve) -> None:
 
 
 async def test_codes_that_an_application_makes_up_are_labels_within_bounds(serve: Serve) -> None:
-    from wslink.observe.metrics import MAX_SERIES
+    from wslink.observe.durations import MAX_SERIES
 
     application = app()
 

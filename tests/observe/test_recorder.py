@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import wslink
 from tests.conftest import Open, Serve
 from wslink import App, CallError, MethodError, Recorder, UsageError
+from wslink.testing import replay
 from wslink.wire import recording
 from wslink.wire.recording import Reader, Record
 
@@ -187,6 +189,24 @@ async def test_the_servers_secret_alone_opens_it(serve: Serve) -> None:
                     pass
         data = b"".join([piece async for piece in link.stream("wslink.recording", SECRET)])
     assert ("response", 42) in told(list(Reader(data)))
+
+
+async def test_what_is_rendered_for_one_subscription_has_no_tags(tmp_path: Path) -> None:
+    """REC-3: its filter has not been asked, and would keep it out when it is played."""
+    recorder = Recorder()
+    application = App(recorder=recorder)
+    tiles = application.topic("demo.rendered", delivery="latest")
+    tiles.on_demand(lambda viewer: {"row": 3})
+    async with application.connect() as link, link.subscribe("demo.rendered", filter={"row": 3}) as shown:
+        assert await anext(shown) == {"row": 3}
+    path = tmp_path / "a.wsrec"
+    recorder.write(path)
+    assert {one.about for one in read(path)[1] if one.kind == recording.PUBLICATION} == {None}
+    async with replay(path) as link, link.subscribe("demo.rendered", filter={"row": 3}) as shown:
+        assert await anext(shown) == {"row": 3}
+        async with link.subscribe("demo.rendered", filter={"row": 4}) as other:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(anext(other), 0.05)
 
 
 async def test_a_setting_turns_it_on(serve: Serve) -> None:

@@ -17,7 +17,10 @@ from tests.package.conftest import ROOT, build, unpacked
 
 pytestmark = pytest.mark.timeout(300)
 
-CLIENT = {f"src/wslink/static/{name}.js{map_}" for name in ("client", "replay") for map_ in ("", ".map")}
+CLIENT = {
+    *(f"src/wslink/static/{name}.js{map_}" for name in ("client", "replay") for map_ in ("", ".map")),
+    "src/wslink/static/notebook.js",
+}
 """What is built and not tracked, and yet carried."""
 FILES = {
     "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "hatch_build.py", "hatch_metadata.py",
@@ -83,7 +86,7 @@ def test_a_repository_named_once_is_named_everywhere(sdist: Path, tmp_path: Path
     assert {"Repository", "Documentation", "Changelog", "Issues"} <= urls(message).keys()
     own = [target for target in targets(str(message.get_payload())) if target.startswith(base)]
     pages = {re.sub(r"#.*", "", target.split("/HEAD/")[1]) for target in own}
-    assert {"docs/tutorial.md", "docs/images/demo.png"} <= pages
+    assert {"docs/tutorials/README.md", "docs/images/demo.webp"} <= pages
     assert [page for page in sorted(pages) if not (ROOT / page).exists()] == []
 
 

@@ -36,6 +36,7 @@ def test_the_wheel_holds_the_client_and_types(wheel: Path) -> None:
     assert {
         "wslink/static/client.js",
         "wslink/static/client.js.map",
+        "wslink/static/notebook.js",
         "wslink/static/replay.js",
         "wslink/py.typed",
     } <= set(names)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from benchmarks.entered import LIMITS, count
 from benchmarks.resumption import MAX_FUNCTIONS, WITH, WITHOUT
+
+from wslink import observe
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -12,6 +16,13 @@ from benchmarks.resumption import MAX_FUNCTIONS, WITH, WITHOUT
 def test_a_small_call_enters_few_functions(case: tuple[str, int, int], version: int) -> None:
     counted = count(*case[:1], version, *case[1:], calls=2_000)
     assert counted.total <= LIMITS[case], counted.by_name
+
+
+def test_metrics_add_one_function_to_a_small_call() -> None:
+    files = {path.name for path in Path(observe.__file__).parent.glob("*.py")}
+    counted = count("metrics", 2, 1, 1, calls=1_000).by_name
+    observing = {name: entered for name, entered in counted.items() if name.split()[-1] in files}
+    assert sum(observing.values()) == 1, observing
 
 
 def test_resumption_adds_at_most_two_functions_to_a_small_call() -> None:

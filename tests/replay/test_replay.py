@@ -233,6 +233,7 @@ def test_a_site_is_written_whole_or_refused(tmp_path: Path) -> None:
     (page / "sub" / "bare.html").write_text("<script src=a.js></script>")
     (page / ".env").write_text("secret")
     (page / "a.js").write_text("1")
+    (page / "passwords.txt").symlink_to(tmp_path / "a.wsrec")
     for content, out, why in [
         ("", "out", "--content"),
         (str(page), str(page), "not empty"),
@@ -247,6 +248,7 @@ def test_a_site_is_written_whole_or_refused(tmp_path: Path) -> None:
     assert (out / "sub" / "bare.html").read_text().startswith(script.format("../"))
     assert (out / "a.js").read_text() == "1"
     assert not (out / ".env").exists()
+    assert not (out / "passwords.txt").exists()
     assert (out / "wslink" / "client.js").exists()
     with pytest.raises(UsageError, match="not empty"):
         export(tape, str(page), str(out))

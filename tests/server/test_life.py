@@ -21,6 +21,7 @@ import pytest
 import wslink
 from tests.conftest import Open, Serve
 from wslink import App, UsageError
+from wslink.transport import tcp
 from wslink.transport.heartbeat import Heartbeat
 
 HELLO = {"secret": "secret"}
@@ -210,7 +211,21 @@ async def test_a_heartbeat_ends_what_is_silent_and_spares_what_is_busy(monkeypat
     monkeypatch.setattr("wslink.transport.heartbeat.MIN_INTERVAL", 0.01)
     pings: list[float] = []
     dead = asyncio.Event()
-    beat = Heartbeat(0.05, lambda: pings.append(time.monotonic()), lambda reason: dead.set())
+
+    class Peer:
+        def beat(self) -> None:
+            pings.append(time.monotonic())
+
+        def dead(self, reason: str) -> None:
+            dead.set()
+
+        def arrived(self) -> int:
+            return 0
+
+        def line(self) -> tcp.Line:
+            return tcp.UNKNOWN
+
+    beat = Heartbeat(0.05, Peer())
     for _ in range(6):
         await asyncio.sleep(0.03)
         beat.heard = True

@@ -8,13 +8,20 @@ import { after, before, describe, test } from "node:test";
 import { launch } from "../browser/demo.js";
 
 const SITE = process.env.WSLINK_SITE ?? new URL("../../build/site", import.meta.url).pathname;
-const TYPES = { html: "text/html", js: "text/javascript", css: "text/css", json: "application/json", svg: "image/svg+xml", png: "image/png" };
+const TYPES = { html: "text/html", js: "text/javascript", css: "text/css", json: "application/json", svg: "image/svg+xml", png: "image/png", webp: "image/webp" };
 const [VERSION] = JSON.parse(readFileSync(join(SITE, "versions.json"), "utf8"));
 const HOME = join(SITE, VERSION);
 
+/** A second version, as if the site had been built for it too; it lacks one page. */
+const OLDER = "0.1";
+const GONE = "docs/faq.html";
+
 /** What a static host answers: files, and index.html for directories. */
 function serve(request, response) {
-  const path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
+  let path = normalize(decodeURIComponent(new URL(request.url, "http://localhost").pathname));
+  if (path === "/versions.json") return response.writeHead(200, { "Content-Type": TYPES.json }).end(JSON.stringify([VERSION, OLDER]));
+  if (path === `/${OLDER}/${GONE}`) return response.writeHead(404).end();
+  path = path.replace(`/${OLDER}/`, `/${VERSION}/`);
   const file = join(SITE, path.endsWith("/") ? `${path}index.html` : path);
   if (path === "/favicon.ico") return response.writeHead(204).end(); // browsers ask for it unasked
   if (!file.startsWith(SITE) || !existsSync(file)) return response.writeHead(404).end();
@@ -71,6 +78,16 @@ describe("in a browser", { timeout: 120_000 }, () => {
     assert.equal(await page.getByLabel("version of the documentation").inputValue(), VERSION);
   });
 
+  test("the list of versions leads to the same page of another, or to its first", async () => {
+    for (const [from, to] of [["docs/settings.html", "docs/settings.html"], [GONE, ""]]) {
+      await page.goto(`${url}/${VERSION}/${from}`);
+      await page.getByLabel("version of the documentation").selectOption(OLDER);
+      await page.waitForURL(`${url}/${OLDER}/${to}`);
+      assert.equal(await page.getByLabel("version of the documentation").inputValue(), OLDER);
+    }
+    errors.splice(0, 1); // the page that the older version does not have
+  });
+
   test("the search finds a setting", async () => {
     await page.goto(`${url}/${VERSION}/search.html?q=WSLINK_MAX_MSG_SIZE`);
     await page.locator("#search-results").getByRole("link", { name: /settings/i }).first().waitFor();
@@ -79,8 +96,12 @@ describe("in a browser", { timeout: 120_000 }, () => {
   test("the reference holds methods of both languages", async () => {
     await page.goto(`${url}/${VERSION}/reference/python.html`);
     await page.locator('[id="wslink.App.topic"]').waitFor();
-    await page.goto(`${url}/${VERSION}/reference/typescript/interfaces/Link.html`);
+    await page.goto(`${url}/${VERSION}/reference/typescript/index/interfaces/Link.html`);
     await page.getByRole("heading", { name: "subscribe()" }).first().waitFor();
+    for (const framework of ["react", "vue"]) {
+      await page.goto(`${url}/${VERSION}/reference/typescript/wslink/${framework}/functions/useTopic.html`);
+      await page.getByRole("heading", { name: "useTopic()" }).first().waitFor();
+    }
   });
 
   test("the playground evaluates a filter with the client's code", async () => {

@@ -14,6 +14,7 @@ import wslink
 from tests.conftest import Serve
 from tests.tools.test_commands import ROOT, run
 from wslink import App, Recorder
+from wslink.cli import main
 from wslink.replay.tape import open_tape
 
 
@@ -87,12 +88,16 @@ async def test_they_say_what_went_wrong(serve: Serve, tmp_path: Path) -> None:
     url, path = await serve(app()), tmp_path / "run.wsrec"
     for arguments, why in [
         (["record", url, "--secret", "secret", "--ring", "-o", str(path)], "Unregistered method called"),
-        (["record", url, "--ring", "-o", str(path)], "the server's secret opens"),
+        (["record", url, "--secret", "secret", "--topic", "a.*", "-o", str(path)], "'a.*' is the name of no topic"),
         (["record", url, "--secret", "wrong", "-o", str(path)], "refused the secret"),
-        (["replay", str(path)], "No such file"),
-        (["replay", str(ROOT / "README.md")], "does not begin as one"),
     ]:
         code, _, err = await run(*arguments)
         assert code == 1
         assert why in err
         assert not path.exists()
+
+
+@pytest.mark.parametrize(("file", "why"), [("nowhere.wsrec", "No such file"), ("README.md", "does not begin as one")])
+def test_replay_says_what_is_no_recording(file: str, why: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", str(ROOT / file)]) == 1
+    assert why in capsys.readouterr().err

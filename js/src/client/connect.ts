@@ -7,7 +7,7 @@ import { type WebSocketConstructor, openWebSocket } from "../transports/websocke
 import { withDefaults } from "../wire/limits.js";
 import type { LaunchedSession } from "./launch.js";
 import { Link } from "./link.js";
-import { type Page, defaultUrl, forgetSecret, pageSecret, socketUrl } from "./page.js";
+import { type Page, baseOf, defaultUrl, forgetSecret, pageSecret, socketUrl } from "./page.js";
 import { Backoff, type ReconnectOptions } from "./reconnect.js";
 
 /** Options of {@link connect}. */
@@ -114,6 +114,6 @@ function isSession(target: unknown): target is LaunchedSession {
 
 async function openTransport(target: string | URL | Transport, options: ConnectOptions, signal: AbortSignal): Promise<Transport> {
   if (typeof target !== "string" && !(target instanceof URL)) return target;
-  const url = socketUrl(target, (globalThis as Page).location?.href);
+  const url = socketUrl(target, baseOf(globalThis));
   return openWebSocket(url, options.WebSocket, signal);
 }

@@ -3,6 +3,7 @@ import { UsageError } from "../errors.js";
 /** What this module uses of the page it runs in; all of it is missing in Node. */
 export interface Page {
   readonly location?: { readonly href: string };
+  readonly document?: { readonly baseURI: string };
   readonly history?: { readonly state: unknown; replaceState(state: unknown, unused: string, url: string): void };
   readonly sessionStorage?: Pick<Storage, "getItem" | "setItem" | "removeItem">;
 }
@@ -16,7 +17,12 @@ export interface Page {
 export function defaultUrl(moduleUrl: string, page: Page): string {
   if (withoutQuery(moduleUrl).endsWith("/wslink/client.js")) return socketUrl("../ws", moduleUrl);
   if (!page.location) throw new UsageError("connect() needs a URL outside a page");
-  return socketUrl("/ws", page.location.href);
+  return socketUrl("/ws", baseOf(page));
+}
+
+/** What relative URLs of a page are relative to; a frame whose text another page has given (`srcdoc`) has no address of its own. */
+export function baseOf({ location, document }: Page): string | undefined {
+  return location?.href === "about:srcdoc" ? document?.baseURI : location?.href;
 }
 
 /**

@@ -1,4 +1,8 @@
-// wslink/react: hooks over the client.
+/**
+ * Hooks over the client.
+ *
+ * @module wslink/react
+ */
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { Link } from "../client/link.js";
 import type { SubscribeOptions } from "../session/features/subscribe.js";

@@ -1,4 +1,8 @@
-// wslink/vue: composables over the client.
+/**
+ * Composables over the client.
+ *
+ * @module wslink/vue
+ */
 import { type MaybeRefOrGetter, type Ref, nextTick, onMounted, shallowReactive, toRefs, toValue, watch } from "vue";
 import type { Link } from "../client/link.js";
 import type { SubscribeOptions } from "../session/features/subscribe.js";

@@ -48,9 +48,9 @@ function readServer(server: unknown): Welcome["server"] {
 
 function readResumption(resume: unknown): Resumption | undefined {
   if (resume === undefined) return undefined;
-  const { token, epoch, resumed, reason, received, missing = [], heartbeat } = Object(resume) as Record<string, unknown>;
+  const { token, epoch, resumed, reason, received, missing = [], begun = [], heartbeat } = Object(resume) as Record<string, unknown>;
   const counts = Array.isArray(missing) && missing.every(isCount) && (resumed !== true || isCount(received));
-  if (!isText(token) || !isText(epoch) || !counts) throw badWelcome("resume");
+  if (!isText(token) || !isText(epoch) || !counts || !isPairs(begun)) throw badWelcome("resume");
   return {
     token,
     epoch,
@@ -58,8 +58,13 @@ function readResumption(resume: unknown): Resumption | undefined {
     reason: isText(reason) ? (reason as NotResumed) : undefined,
     received: Number(received),
     missing,
+    begun,
     heartbeat: typeof heartbeat === "number" ? heartbeat : 0,
   };
+}
+
+function isPairs(value: unknown): value is Resumption["begun"] {
+  return Array.isArray(value) && value.every(Array.isArray);
 }
 
 function isText(value: unknown): value is string {

@@ -50,10 +50,10 @@ export class Outgoing {
     readonly onTransfer?: OnTransfer,
   ) {}
 
-  /** It is sent from its beginning. */
-  rewind(): void {
-    this.offset = 0;
-    this.source = undefined;
+  /** It is sent from its beginning, or from where the server lacks it (RES-13). */
+  rewind(offset = 0): void {
+    this.offset = offset < this.message.size ? offset : 0;
+    this.source = new Source(this.message.parts, this.offset);
   }
 
   /** Bytes of it in memory: what a Blob holds is not. */
@@ -111,11 +111,11 @@ export class SendQueue {
     return this.#take();
   }
 
-  /** The session goes on: what the server lacks is sent again, before what waits (RES-6). */
-  resume(received: number, missing: readonly number[]): void {
+  /** The session goes on: what the server lacks is sent again, before what waits (RES-6); of what has `begun` to arrive, the rest. */
+  resume(received: number, missing: readonly number[], begun: ReadonlyMap<number, number>): void {
     this.received(received, missing);
     const again = this.#sent?.messages ?? [];
-    for (const outgoing of again) outgoing.rewind();
+    for (const outgoing of again) outgoing.rewind(begun.get(outgoing.number));
     this.restore([...again, ...this.#take()]);
   }
 

@@ -11,7 +11,7 @@ import { HEADER_LENGTH, type Limits } from "../wire/limits.js";
 import { type ErrorMessage, type ResponseMessage, type ServerMessage, readMessage } from "../wire/messages.js";
 import { arrays } from "./features/arrays.js";
 import { Cancel } from "./features/cancel.js";
-import { type FeatureFactory, type FeatureHost, Features } from "./features/feature.js";
+import { type Arounds, type FeatureFactory, type FeatureHost, Features } from "./features/feature.js";
 import { Flow } from "./features/flow.js";
 import { type Handler, Handlers } from "./features/handle.js";
 import { type OnProgress, Progress } from "./features/progress.js";
@@ -82,6 +82,7 @@ export class Session {
   readonly #handlers: Handlers;
   readonly #resume: Resume | undefined;
   readonly #features: Features;
+  readonly #read: Arounds["read"];
   readonly #asReleased: boolean;
   #state: SessionState = "new";
   #prefix = "";
@@ -122,14 +123,16 @@ export class Session {
     this.#handlers = new Handlers(host, options.maxClientCalls);
     this.#subscriptions = new Subscriptions(host, this.#flow);
     this.#features = new Features(host, [() => this.#subscriptions, arrays, () => this.#flow, () => this.#cancel, () => this.#progress, () => this.#handlers, () => this.#streams, ...resume.map((feature) => () => feature), ...features]);
+    this.#read = this.#features.around("read", "", (bytes) => readMessage(this.#decoder, bytes));
   }
 
   get state(): SessionState {
     return this.#state;
   }
 
-  /** Uses a connection; {@link Session.hello} follows. Chunks of messages that had not arrived whole on the one before are forgotten (RES-3). */
+  /** Uses a connection; {@link Session.hello} follows. */
   connect(sink: FrameSink): void {
+    this.#resume?.keep(this.#assembler);
     this.#assembler = new Assembler(this.#limits);
     this.#queue.connect(sink);
   }
@@ -158,10 +161,10 @@ export class Session {
     const accepted = this.#asReleased ? [] : welcome.features;
     const resumption = accepted.includes("resume") ? welcome.resumption : undefined;
     const resumed = resumption?.resumed ?? false;
-    this.#resume?.welcome(resumption);
+    this.#resume?.welcome(resumption, this.#assembler);
     if (resumed) {
       this.#features.resumed();
-      this.#queue.resume(resumption?.received ?? 0, resumption?.missing ?? []);
+      this.#queue.resume(resumption?.received ?? 0, resumption?.missing ?? [], new Map(resumption?.begun));
     } else {
       this.#prefix = `rpc:${welcome.clientId}:`;
       this.#begin(accepted, resumption !== undefined);
@@ -173,7 +176,7 @@ export class Session {
   }
 
   call(method: string, args: readonly unknown[], kwargs: object | undefined, options: CallOptions): Promise<unknown> {
-    return this.#request(`${this.#prefix}${++this.#lastNumber}`, method, args, kwargs, options);
+    return this.#make(this.#newId(), method, args, kwargs, options);
   }
 
   /** Makes a call whose result is a stream, when it is first asked for an item. */
@@ -183,10 +186,10 @@ export class Session {
     kwargs: object | undefined,
     { window = 16, ...options }: StreamOptions,
   ): AsyncGenerator<unknown, void, undefined> {
-    const id = `${this.#prefix}${++this.#lastNumber}`;
+    const id = this.#newId();
     if (!Number.isInteger(window) || window < 1) throw new UsageError(`window is ${String(window)}: a number of items, from 1 on`);
     const inlet = this.#streams.read(id, window);
-    const response = this.#request(id, method, args, kwargs, options, window);
+    const response = this.#make(id, method, args, kwargs, options, window);
     response.then(() => inlet.stop({}), (error: unknown) => inlet.stop({ error }, !(error instanceof CallError)));
     try {
       yield* inlet;
@@ -198,12 +201,12 @@ export class Session {
 
   subscribe(topic: string, callback: Callback, options: SubscribeOptions): Subscription {
     isFunction("callback", callback);
-    return this.#subscriptions.add(topic, callback, options);
+    return this.#subscriptions.add(topic, this.#features.around("callback", topic, callback), options);
   }
 
   handle(method: string, handler: Handler): () => void {
     isFunction("handler", handler);
-    return this.#handlers.add(method, handler);
+    return this.#handlers.add(method, this.#features.around("handler", method, handler));
   }
 
   /** Takes a frame from the server. It never throws: what is wrong with a frame rejects the call that it belongs to, or is reported. */
@@ -213,7 +216,7 @@ export class Session {
       if (typeof frame === "string") throw new ProtocolError(ErrorCode.invalidRequest, "the server sent a text frame (DET-2)");
       this.#resume?.heard();
       const assembled = this.#assemble(frame);
-      const message = assembled && this.#isNew(frame) ? readMessage(this.#decoder, assembled) : undefined;
+      const message = assembled && this.#isNew(frame) ? this.#read(assembled) : undefined;
       this.#flow.count(frame.length, message?.kind === "extension" ? message.type : undefined);
       if (!assembled) this.#transfers.arrived(frame);
       else if (message?.kind === "response") this.#transfers.completed(message.id, frame);
@@ -261,6 +264,14 @@ export class Session {
     for (const id of uncertain) this.#reject(id, error);
   }
 
+  #newId(): string {
+    return `${this.#prefix}${++this.#lastNumber}`;
+  }
+
+  #make(id: string, method: string, args: readonly unknown[], kwargs: object | undefined, options: CallOptions, stream?: number): Promise<unknown> {
+    return this.#features.around("call", method, (id, keys) => this.#request(id, method, args, kwargs, options, stream, keys))(id);
+  }
+
   async #request(
     id: string,
     method: string,
@@ -268,13 +279,14 @@ export class Session {
     kwargs?: object,
     { retry, onTransfer, onProgress, ...options }: CallOptions = {},
     stream?: number,
+    keys?: object,
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
     if (!Array.isArray(args)) throw new UsageError(`arguments are a list: ("${method}", [1, 2]), not ${typeof args}`);
     // The id comes before the arguments, so that a server that refuses the message for its size knows which call it was.
     const lifted = this.#streams.lift(id, args, kwargs);
-    const asks = { ...(onProgress && { progress: true }), ...(stream && { stream }) };
+    const asks = { ...(onProgress && { progress: true }), ...(stream && { stream }), ...keys };
     const message = this.#encoder.encode({ wslink: "1.0", id, ...asks, method, args: lifted.args, ...(kwargs && { kwargs: lifted.kwargs }) });
     const response = this.#pending.wait(id, method, options);
     if (lifted.outlets.length > 0) this.#streams.feed(id, lifted.outlets, response, (error) => this.#reject(id, error));

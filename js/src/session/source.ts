@@ -6,8 +6,11 @@ export class Source {
   readonly #parts: (Uint8Array | Blob)[];
   #position = HEADER_LENGTH;
 
-  constructor(parts: Encoded["parts"]) {
+  /** @param skip - bytes that are not read again. */
+  constructor(parts: Encoded["parts"], skip = 0) {
     this.#parts = [...parts];
+    this.#position += skip;
+    for (let part; (part = this.#parts[0]) && this.#position >= sizeOf(part); this.#parts.shift()) this.#position -= sizeOf(part);
   }
 
   /** Fills a frame behind its header. */
@@ -15,7 +18,7 @@ export class Source {
     let at = HEADER_LENGTH;
     while (at < frame.length) {
       const part = this.#parts[0] as Uint8Array | Blob;
-      const left = (part instanceof Uint8Array ? part.length : part.size) - this.#position;
+      const left = sizeOf(part) - this.#position;
       const size = Math.min(left, frame.length - at);
       frame.set(await slice(part, this.#position, size), at);
       at += size;
@@ -25,6 +28,10 @@ export class Source {
       this.#position = 0;
     }
   }
+}
+
+function sizeOf(part: Uint8Array | Blob): number {
+  return part instanceof Uint8Array ? part.length : part.size;
 }
 
 function slice(part: Uint8Array | Blob, start: number, size: number): Uint8Array | Promise<Uint8Array> {

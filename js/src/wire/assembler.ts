@@ -23,7 +23,12 @@ interface Partial {
   small: number;
   /** What the chunks cover: in order, and neighbours are one run, so that there are few. */
   readonly runs: Run[];
+  /** Whether it began on another connection, and may begin anew on this one (RES-13). */
+  resumes?: boolean;
 }
+
+/** What has arrived of messages that are not whole, from their starts, by number (RES-13). */
+export type Beginnings = ReadonlyMap<number, Partial>;
 
 /** What is left of a message that was given up. */
 interface Skipped {
@@ -72,6 +77,20 @@ export class Assembler {
     return refused;
   }
 
+  /** What has arrived of messages with a number over a connection that has ended. */
+  get beginnings(): Beginnings {
+    return new Map([...this.#partials].filter(([id, { runs }]) => id > 0 && !runs[1] && !runs[0]?.start));
+  }
+
+  /** Goes on with what had arrived over another connection. */
+  goOn(begun: Beginnings): void {
+    for (const [id, partial] of begun) {
+      this.#partials.set(id, { ...partial, resumes: true });
+      this.#kept += partial.received;
+      this.#small += partial.small;
+    }
+  }
+
   /**
    * Takes one frame.
    *
@@ -88,6 +107,11 @@ export class Assembler {
       return undefined;
     }
     if (this.#skips(header, bytes)) return undefined;
+    const partial = this.#partials.get(header.id);
+    if (partial?.resumes) {
+      partial.resumes = false;
+      if (header.offset === 0) this.#forget(header.id); // its sender begins anew
+    }
     try {
       this.#check(header, bytes.length);
       return this.#isWhole(header, bytes.length) ? bytes : this.#keep(header, bytes);

@@ -25,6 +25,8 @@ export interface Publication {
   readonly payload: unknown;
   /** Which subscriptions it matches, where the server keeps them (SUB-6). */
   readonly subscriptions: readonly number[] | undefined;
+  /** The span that it was made in (TRC-1), unchecked. */
+  readonly traceparent: unknown;
 }
 
 /** A call of the server's (HND-1). */
@@ -36,6 +38,8 @@ export interface CallMessage {
   readonly kwargs: Readonly<Record<string, unknown>>;
   /** Whether the server wants to know how far it has come (PRG-1). */
   readonly progress: boolean;
+  /** The span that it was made in (TRC-1), unchecked. */
+  readonly traceparent: unknown;
 }
 
 /** A message that could not be read. */
@@ -83,14 +87,14 @@ function parse(envelope: unknown): ServerMessage {
   if ("error" in envelope) return parseError(envelope.id as string, envelope.error);
   if (!("result" in envelope)) throw invalid("it has neither result nor error");
   if (id.kind !== "publish") return { kind: "response", id: envelope.id as string, result: envelope.result };
-  const { result: payload, subscriptions } = envelope;
+  const { result: payload, subscriptions, traceparent } = envelope;
   if (subscriptions !== undefined && !isNumberList(subscriptions)) throw invalid("subscriptions is not a list of integers");
-  return { kind: "publication", topic: id.name, number: id.number, payload, subscriptions };
+  return { kind: "publication", topic: id.name, number: id.number, payload, subscriptions, traceparent };
 }
 
-function parseCall(id: string, { method, args = [], kwargs = {}, progress = false }: Decoded): CallMessage {
+function parseCall(id: string, { method, args = [], kwargs = {}, progress = false, traceparent }: Decoded): CallMessage {
   if (typeof method !== "string" || !Array.isArray(args) || !isMap(kwargs)) throw invalid("it is no call");
-  return { kind: "call", id, method, args, kwargs, progress: progress === true };
+  return { kind: "call", id, method, args, kwargs, progress: progress === true, traceparent };
 }
 
 function parseError(id: string, error: unknown): ErrorMessage {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UsageError } from "../../src/errors.js";
-import { type Page, defaultUrl, forgetSecret, pageSecret, socketUrl } from "../../src/client/page.js";
+import { type Page, baseOf, defaultUrl, forgetSecret, pageSecret, socketUrl } from "../../src/client/page.js";
 
 function storage(): Storage {
   const items = new Map<string, string>();
@@ -74,4 +74,11 @@ describe("the page's secret", () => {
     });
     expect(pageSecret(URL, sandboxed)).toBe("s");
   });
+});
+
+test("a frame without an address of its own has that of its base", () => {
+  const frame = { location: { href: "about:srcdoc" }, document: { baseURI: "https://notebook.example/app/" } };
+  expect(defaultUrl("https://notebook.example/app/assets/index.js", frame)).toBe("wss://notebook.example/ws");
+  expect(baseOf(frame)).toBe("https://notebook.example/app/");
+  expect(baseOf({ ...frame, location: { href: "http://a.example/x" } })).toBe("http://a.example/x");
 });

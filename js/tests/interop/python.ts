@@ -9,6 +9,8 @@ const PYTHONS = {
   released: "WSLINK_PEER_PYTHON",
   /** What the server of this project depends on, and NumPy. */
   ours: "WSLINK_PYTHON",
+  /** The same, with OpenTelemetry. */
+  traced: "WSLINK_PYTHON",
 } as const;
 
 export type ServerName = keyof typeof PYTHONS;
@@ -23,7 +25,7 @@ export class PythonServer {
     const python = process.env[PYTHONS[name]];
     if (!python) throw new Error(`${PYTHONS[name]} must name a Python: see README.md`);
     const child = spawn(python, [fileURLToPath(new URL(`${name}.py`, import.meta.url)), ...options], {
-      env: { ...process.env, ...(name === "ours" && { PYTHONPATH: fileURLToPath(new URL("../../../src", import.meta.url)) }) },
+      env: { ...process.env, ...(name !== "released" && { PYTHONPATH: fileURLToPath(new URL("../../../src", import.meta.url)) }) },
       stdio: ["ignore", "pipe", "inherit"],
     });
     for await (const line of createInterface(child.stdout)) {

@@ -16,11 +16,11 @@ from wslink.errors import INTERRUPTED, ConnectionClosed
 from wslink.rpc.pending import PendingCalls
 from wslink.session.entries import Entry
 from wslink.wire import messages as wire
-from wslink.wire.codec import V2
+from wslink.wire.codec import V2, V2_WITH_ARRAYS
 from wslink.wire.extensions import CANCEL, pack_extension
 from wslink.wire.frames import Message
 from wslink.wire.limits import Limits
-from wslink.wire.v2_msgpack import NO_OPTIONS, V2Encoder
+from wslink.wire.v2_msgpack import NO_OPTIONS, Option, V2Encoder
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink.client")
@@ -104,6 +104,10 @@ class Calls:
         self.on_progress[id_] = on_progress
         return call
 
+    def _make_encoder(self, arrays: bool) -> V2Encoder:
+        """What encodes for a server, with typed arrays or without."""
+        return V2_WITH_ARRAYS if arrays else V2
+
     def system(self, method: str, argument: Mapping[str, Value]) -> OutgoingCall:
         """A system call, of a feature. Raises NotSerializable."""
         return self._call(f"system:{method}:{next(self._numbers)}", method, [argument], {})
@@ -114,7 +118,7 @@ class Calls:
         method: str,
         args: Sequence[Value],
         kwargs: dict[str, Value],
-        options: Mapping[str, int | bool] = NO_OPTIONS,
+        options: Mapping[str, Option] = NO_OPTIONS,
     ) -> OutgoingCall:
         message = self._encoder.call(id_, method, args, kwargs, self.welcome.max_frame, options)
         return OutgoingCall(id_, message, self.pending.add(id_))

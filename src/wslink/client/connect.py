@@ -13,6 +13,7 @@ from wslink.client.backoff import Backoff, Reconnect
 from wslink.client.connections import Dialing
 from wslink.client.link import Link
 from wslink.client.proxy import find_proxy
+from wslink.client.session import ClientSession
 from wslink.client.socket import Socket
 from wslink.errors import ConnectionClosed, UsageError
 from wslink.rpc.interceptors import Function
@@ -25,10 +26,17 @@ Options = dict[str, Any]
 class Connecting:
     """What `connect` returns: `await` it for a Link, or use it with `async with`, which closes the Link at the end."""
 
-    def __init__(self, dialing: Dialing, limits: Limits, handlers: Mapping[str, Function]) -> None:
+    def __init__(
+        self,
+        dialing: Dialing,
+        limits: Limits,
+        handlers: Mapping[str, Function],
+        session: type[ClientSession] = ClientSession,
+    ) -> None:
         self._dialing = dialing
         self._limits = limits
         self._handlers = handlers
+        self._session = session
         self._link: Link | None = None
 
     def __await__(self) -> Generator[Any, None, Link]:
@@ -45,7 +53,7 @@ class Connecting:
         await self._link.close()
 
     async def _connect(self) -> Link:
-        link = Link(self._dialing, self._limits)
+        link = Link(self._dialing, self._limits, self._session)
         for name, function in self._handlers.items():
             link.handle(name, function)
         await link.open()
@@ -90,6 +98,7 @@ def connect(
     limits: Limits | None = None,
     handlers: Mapping[str, Function] | None = None,
     compress: bool = False,
+    traces: bool = False,
 ) -> Connecting:
     """Connect to a server: `async with wslink.connect(url, secret=s) as link`, or `link = await wslink.connect(...)`.
 
@@ -102,22 +111,38 @@ def connect(
         proxy: an HTTP proxy such as "http://proxy:3128"; True for the environment's (HTTP_PROXY, HTTPS_PROXY,
             ALL_PROXY, NO_PROXY), never for loopback addresses; False for none. It must CONNECT, or pass upgrades on.
         reconnect: how to connect again: at once, then after random, growing waits; False closes the link instead.
-        limits: bounds on what the server may make grow (`max_message`, `max_partial`), and on what is kept for when
-            there is a connection again (`max_resume`); `Limits()` unless given.
+        limits: bounds on what the server may make grow, and on what is kept without connection; the defaults of Limits.
         handlers: functions that the server may call, by name, as with `Link.handle`, before it knows of this client.
         compress: offer compression (permessage-deflate), which costs time at both ends.
+        traces: record calls and publications as spans of OpenTelemetry, and take part in the server's traces.
 
-    Raises (when awaited or entered):
+    Raises:
         AuthenticationError: the server refused the secret.
         ConnectionClosed: the server cannot be reached, does not answer, or closed the connection.
-        UsageError: the URL is not ws:// or wss://, the proxy is not http:// or https://, or another argument is not as
-            above.
+        UsageError: at once: the URL is not ws:// or wss://, the proxy is not http:// or https://, another argument is
+            not as above, or OpenTelemetry is missing.
     """
     _refuse_others(url, timeout, reconnect, limits, handlers)
     options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}
+    dialing = _dialing(url, secret, timeout, reconnect, limits or Limits(), options)
+    return Connecting(dialing, limits or Limits(), handlers or {}, _session_class(traces))
+
+
+def _dialing(
+    url: str, secret: str | None, timeout: float, reconnect: Reconnect | bool, limits: Limits, options: Options
+) -> Dialing:
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
-    dialer = Dialer(url, limits or Limits(), options)
-    return Connecting(Dialing(dialer, url, secret, timeout, backoff), limits or Limits(), handlers or {})
+    return Dialing(Dialer(url, limits, options), url, secret, timeout, backoff)
+
+
+def _session_class(traces: bool) -> type[ClientSession]:
+    if not traces:
+        return ClientSession
+    try:
+        from wslink.client.traced import TracedSession
+    except ImportError as error:
+        raise UsageError(f"traces need OpenTelemetry: pip install 'wslink[otel]' ({error})") from error
+    return TracedSession
 
 
 def _refuse_others(url: object, timeout: object, reconnect: object, limits: object, handlers: object) -> None:

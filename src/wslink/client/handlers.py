@@ -13,6 +13,7 @@ from wslink.client.outbox import Outbox
 from wslink.errors import NotSerializable, PeerError
 from wslink.rpc.call import Call
 from wslink.rpc.dispatcher import Dispatcher, Service
+from wslink.rpc.interceptors import Interceptor
 from wslink.rpc.methods import MAX_NAME, Method
 from wslink.rpc.progress import Reporter
 from wslink.session.entries import Entry
@@ -181,6 +182,10 @@ class Handlers:
     def add(self, method: Method) -> None:
         """Let the server call `method`. Raises UsageError if its name is taken."""
         self._service.methods.add(method)
+
+    def intercept(self, interceptor: Interceptor) -> None:
+        """See Methods.intercept."""
+        self._service.methods.intercept(interceptor)
 
     def remove(self, method: Method) -> None:
         """It may no longer."""

@@ -27,6 +27,7 @@ class Resumed:
         reason: why not, where a token was given.
         received: what the server has of this client's messages, and `missing` which below it are not.
         heartbeat: seconds of silence after which the client asks for a sign of life (RES-11); 0 for never.
+        begun: what the server has of messages that are not whole there, by number, in bytes (RES-13).
     """
 
     token: str
@@ -36,6 +37,7 @@ class Resumed:
     received: int
     missing: frozenset[int]
     heartbeat: float
+    begun: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def _read_resumed(given: Value) -> Resumed:
         _count(given["received"]) if resumed else 0,
         frozenset(map(_count, given.get("missing", ()))),
         min(max(float(given.get("heartbeat", 0)), 0.0), MAX_HEARTBEAT),
+        {_count(number): _count(size) for number, size in given.get("begun", ())},
     )
 
 

@@ -32,12 +32,12 @@ class Link(Reading, Handling):
     `connect`; usable as an async context manager, which closes it.
     """
 
-    def __init__(self, dialing: Dialing, limits: Limits) -> None:
+    def __init__(self, dialing: Dialing, limits: Limits, make_session: type[ClientSession] = ClientSession) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._events = Events(self.keep)
         lost = None if dialing.backoff is None else self._lost
         super().__init__(Handlers(self, limits))
-        self._session = ClientSession(limits, self._publish, self._renew, lost, self._handlers)
+        self._session = make_session(limits, self._publish, self._renew, lost, self._handlers)
         self.streaming_calls: StreamingCalls = self._session
         self._subscriptions = Subscriptions(self._session.settle)
         self._subscribing = Subscribing(self, self._session, self._subscriptions)

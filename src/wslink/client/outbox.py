@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from time import monotonic
 
 from wslink.client.transfers import OnTransfer, Sending
@@ -66,11 +66,12 @@ class Outbox:
         """Send messages of the session before in this one, ahead of what waits."""
         self._queue.repeat((self._number(message), message) for message in messages)
 
-    def repeat(self, received: int, missing: frozenset[int]) -> None:
-        """The session goes on: what the server lacks is sent again, ahead of what waits (RES-6)."""
+    def repeat(self, received: int, missing: frozenset[int], begun: Mapping[int, int]) -> None:
+        """The session goes on: what the server lacks is sent again, ahead of what waits (RES-6, RES-13)."""
         if self.sent is not None:
             self.sent.acknowledge(received, missing)
-            self._queue.repeat((number, kept.message) for number, kept in self.sent)
+            again = ((number, kept.message) for number, kept in self.sent)
+            self._queue.repeat(again, self.sent.offsets(begun.items()))
 
     def open(self, sink: FrameSink) -> None:
         """The server has accepted hello: what waits goes to `sink`, which calls `resume` when it is writable again."""

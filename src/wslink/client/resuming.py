@@ -8,6 +8,8 @@ from typing import NamedTuple
 from wslink.client.hello import Resumed
 from wslink.client.sign_of_life import SignOfLife
 from wslink.session.numbering import Received
+from wslink.wire.chunks import Partial
+from wslink.wire.v2_msgpack import V2Decoder
 from wslink.wire.value import Value
 
 OVERFLOW, UNSUPPORTED = "overflow", "unsupported"
@@ -49,22 +51,28 @@ class Resuming:
         self.epoch: str = ""
         self._max_missing = max_missing
         self._token = ""
+        self._begun: dict[int, Partial] = {}
 
-    def request(self, overflowed: bool) -> dict[str, Value]:
+    def request(self, overflowed: bool, decoder: V2Decoder) -> dict[str, Value]:
         """What hello says; without a token, or where too much was sent, it asks for a new session."""
         if self.received is None or overflowed:
             return {}
+        self._begun.update(decoder.take_beginnings())
         received, missing = self.received.report()
-        return {"token": self._token, "received": received, "missing": missing}
+        begun = [[number, partial.reached] for number, partial in self._begun.items()]
+        known: dict[str, Value] = {"token": self._token, "received": received, "missing": missing}
+        return {**known, "begun": begun} if begun else known
 
-    def welcome(self, resumed: Resumed | None, overflowed: bool) -> Verdict:
-        """The server has accepted hello."""
+    def welcome(self, resumed: Resumed | None, overflowed: bool, decoder: V2Decoder) -> Verdict:
+        """The server has accepted hello; `decoder` reads what follows."""
+        begun, self._begun = self._begun, {}
         self.life.watch(resumed.heartbeat if resumed is not None else 0.0)
         if resumed is None:
             self.received, self.epoch = None, ""
             return UNRESUMED
         self._token, self.epoch = resumed.token, resumed.epoch
         if resumed.resumed:
+            decoder.go_on(begun)
             return Verdict(True, None)
         self.received = Received(self._max_missing)
         return Verdict(False, OVERFLOW if overflowed else resumed.reason)

@@ -24,7 +24,6 @@ from wslink.session.flow import FlowControl
 from wslink.session.sender import FrameSink
 from wslink.wire import messages as wire
 from wslink.wire.chunks import Cutter, is_end, renumbered
-from wslink.wire.codec import V2_WITH_ARRAYS
 from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, ITEM, ITEM_CREDIT, ITEM_END, PROGRESS, is_uncounted, number
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
@@ -57,6 +56,8 @@ class ClientSession(StreamingCalls):
         sessions: how many there have been.
     """
 
+    _announced: tuple[str, ...] = FEATURES
+
     def __init__(
         self,
         limits: Limits,
@@ -76,7 +77,7 @@ class ClientSession(StreamingCalls):
         self._resuming = Resuming(limits.max_partial, self._ask, lost) if lost is not None else None
         self._acknowledgements: Acknowledgements | None = None
         self._settling = Settling(self.outbox.notify)
-        self._decoder = V2Decoder(limits)
+        self._decoder = V2Decoder(self._limits)
 
     # Connections ----------------------------------------------------------------
 
@@ -87,13 +88,12 @@ class ClientSession(StreamingCalls):
         return known or f"{self.welcome.client_id}:{self.sessions}"
 
     def hello(self, sink: FrameSink, secret: str | None) -> tuple[OutgoingCall, tuple[Frame, ...]]:
-        """Use a connection: its first call (HELLO-1, EXT-1), and what that is sent as. Chunks of messages that had not
-        arrived whole on the one before are forgotten (RES-3)."""
+        """Use a connection: its first call (HELLO-1, EXT-1), and what that is sent as."""
         self._sink = sink
-        self._decoder = V2Decoder(self._limits)
         resuming = self._resuming
-        resume = resuming.request(self.outbox.overflowed) if resuming is not None else None
-        features = FEATURES if resuming is None else (*FEATURES, wire.RESUME)
+        resume = resuming.request(self.outbox.overflowed, self._decoder) if resuming is not None else None
+        self._decoder = V2Decoder(self._limits)
+        features = self._announced if resuming is None else (*self._announced, wire.RESUME)
         call = self._call(wire.HELLO_ID, wire.HELLO, [hello_of(secret, features, resume)], {})
         source = call.message.source
         return call, tuple(renumbered(call.message.frames, 0) if source is None else Cutter(source, 0))
@@ -132,8 +132,8 @@ class ClientSession(StreamingCalls):
         """
         welcome = read_welcome(result)
         self.welcome: Welcome = welcome
+        self._encoder = self._make_encoder(wire.ARRAYS in welcome.features)
         if wire.ARRAYS in welcome.features:
-            self._encoder = V2_WITH_ARRAYS
             self._decoder.accept_arrays()
         if wire.CANCELLATION in welcome.features:
             self._decoder.accept_ends()
@@ -141,7 +141,7 @@ class ClientSession(StreamingCalls):
         resumed, overflowed = welcome.resume if wire.RESUME in welcome.features else None, self.outbox.overflowed
         self.outbox.open(self._sink)
         if self._resuming is not None:
-            self.verdict = self._resuming.welcome(resumed, overflowed)
+            self.verdict = self._resuming.welcome(resumed, overflowed, self._decoder)
         if resumed is not None and self.verdict.resumed:
             self._go_on(resumed)
         else:
@@ -152,7 +152,7 @@ class ClientSession(StreamingCalls):
         self._acknowledge(self.outbox.flow)
         self._settling.resume()
         self.streams.renew()
-        self.outbox.repeat(resumed.received, resumed.missing)
+        self.outbox.repeat(resumed.received, resumed.missing, resumed.begun)
 
     def _begin(self) -> None:
         """The server knows nothing of what was before. Subscriptions are made again, then calls that may be made twice;

@@ -58,7 +58,6 @@ class Cluster:
         self._membership = Membership(hub.community, self._sending, self.peers, self._calls)
         self._hub = hub
         self._publications = Publications(hub)
-        self._own = 0  # the number of this worker's latest record that was read
         self._echo = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._opened: asyncio.Event | None = None
@@ -121,7 +120,7 @@ class Cluster:
     def _be_born(self) -> None:
         self._sending.be_born()
         self.moves.stop()
-        self._own, self._echo = 0, time.monotonic()
+        self._echo = time.monotonic()
 
     def _introduce(self, reborn: bool = False) -> None:
         """Say who is here, and ask who else is; a worker that is `reborn` has published what nobody took."""
@@ -234,16 +233,16 @@ class Cluster:
 
     def _take_own(self, record: Record) -> None:
         """A record of this worker's: what matters to sessions that move."""
-        missing, self._own = record.number - self._own - 1, max(record.number, self._own)
+        missing = record.number - self._sending.latest - 1
         if missing > 0:
             self.moves.lost()
         if missing < 0:
             return  # it was appended twice
+        self._sending.read(record.number)
         if record.kind == kinds.PUBLICATION:
             self.moves.take(record)
         elif record.kind == kinds.MOVE:
             self.moves.move(record)
-        self._sending.read(record.number)
 
     def _miss(self, worker: str, count: int) -> None:
         """Records were lost: clients that rely on each of them are told by the end of their sessions."""

@@ -38,8 +38,12 @@ PATIENCE = 2.0
 """Seconds that a client which returns waits for its session, which another worker may have or none."""
 ON_ITS_WAY = 5.0
 """Seconds that a worker waits for a session that another one gives it."""
+MAX_ARRIVALS = 8192
+"""Sessions that may be on their way to a worker at a time; clients that ask for more begin anew."""
 BATCH, PACE = 64, 0.02
 """Sessions that a worker which stops gives away at once, and seconds between these."""
+RECOVERY = 5.0
+"""Seconds after a loss of records in which sessions do not move: newest values may be on their way again."""
 TRIES = 1_000
 """Turns of the event loop in which other threads have to hand over what they publish."""
 
@@ -64,6 +68,10 @@ class Host(Protocol):
         """See Sending.moment."""
 
     @property
+    def latest(self) -> int:
+        """The number of its latest record that was read."""
+
+    @property
     def position(self) -> int:
         """The number of the last record that was put."""
 
@@ -78,6 +86,7 @@ class Arrival:
         keys: the digests of its tokens.
         begun: whether its move was read, and what is read from now on is for it.
         records: publications since then.
+        seen: the numbers of each worker's latest record that had been read then.
         onward: the worker that has asked for it meanwhile, and for which later records are.
         broken: whether publications for it were lost.
         done: once it has come, or will not.
@@ -87,7 +96,9 @@ class Arrival:
         self.keys: Sequence[bytes] = keys
         self.begun: bool = False
         self.records: list[Record] = []
+        self.seen: dict[str, int] = {}
         self.onward: str = ""
+        self.onward_seen: dict[str, int] = {}
         self.broken: bool = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.timer: asyncio.TimerHandle | None = None
@@ -124,6 +135,7 @@ class Moves:
         self._skips: dict[str, list[Skip]] = {}
         self._due: list[Act] = []
         self._left: asyncio.Event | None = None
+        self._lost_at = -RECOVERY
 
     # Asking and giving ------------------------------------------------------------
 
@@ -144,6 +156,8 @@ class Moves:
         key = digest(token)
         arrival = self._arrivals.get(key)
         if arrival is None:
+            if len(self._arrivals) >= MAX_ARRIVALS:
+                return None
             arrival = self._expect([key])
             self._host.put(Draft(kinds.MOVE, [self._host.origin, [key]]))
         return self._wait(arrival)
@@ -201,13 +215,13 @@ class Moves:
         if to == self._host.origin:
             if arrival is None:
                 arrival = self._expect(keys, ON_ITS_WAY)
-            arrival.begun = True
+            arrival.begun, arrival.seen = True, self._seen
             if session is not None:
                 self._end(arrival)
         elif isinstance(session, Moving):
-            self._due.append(partial(self._give, session, to, keys))
+            self._due.append(partial(self._give, session, to, keys, self._seen))
         elif arrival is not None and arrival.begun and not arrival.onward:
-            arrival.onward = to
+            arrival.onward, arrival.onward_seen = to, self._seen
 
     def moved(self, record: Record) -> None:
         """A session has moved."""
@@ -240,13 +254,7 @@ class Moves:
             with self._host.moment(tries > TRIES) as quiet:
                 due, self._due = (self._due, []) if quiet else ([], self._due)
                 for act in due:
-                    self._act(act)
-
-    def _act(self, act: Act) -> None:
-        try:
-            act()
-        except Exception:
-            logger.exception("a session could not be moved")
+                    _run(act)
 
     def take(self, record: Record) -> None:
         """A publication was read, this worker's or another's."""
@@ -266,26 +274,31 @@ class Moves:
 
     def lost(self) -> None:
         """Records were lost: sessions that are on their way begin anew."""
+        self._lost_at = monotonic()
         for arrival in set(self._arrivals.values()):
             arrival.broken = True
 
+    @property
+    def _seen(self) -> dict[str, int]:
+        return {self._host.origin: self._host.latest, **{name: peer.number for name, peer in self._peers.items()}}
+
     # Going and coming -------------------------------------------------------------------
 
-    def _give(self, session: Moving, to: str, keys: Sequence[bytes]) -> None:
+    def _give(self, session: Moving, to: str, keys: Sequence[bytes], seen: dict[str, int]) -> None:
         client = self._hub.community.get(session.client_id)
         if client is None:
             self._host.put(Draft(kinds.MOVED, [to, list[Value](keys), None]))
             return
         known, requests, id_ = known_of(client), self._hub.subscriptions.requests(session), client.id
-        portable = dict(client.attributes) == known[4]
+        portable = dict(client.attributes) == known[4] and monotonic() - self._lost_at > RECOVERY
         packed = session.pack_up() if portable else None
         if packed is None:
             self._host.put(Draft(kinds.MOVED, [to, list[Value](keys), None]))
-            if portable:
+            if portable or self._left is not None:
                 session.close(RESTART, "the session cannot move")
             return
         skips = [*self._skips.pop(id_, ()), (self._host.origin, self._host.position)]
-        state = _encoder.encode({"session": packed, "requests": requests, "skips": skips})
+        state = _encoder.encode({"session": packed, "requests": requests, "skips": skips, "seen": seen})
         self._host.put(Draft(kinds.MOVED, [to, list[Value](keys), known], [state]))
         self._hub.community.release(client)
         if to in self._peers:
@@ -295,14 +308,20 @@ class Moves:
 
     def _install(self, arrival: Arrival, known: list[Any], state: bytes) -> None:
         try:
-            session, announce = self._revive(known, _decoder.decode(state))
+            given = _decoder.decode(state)
+            seen = given["seen"]
+            if any(seen.get(worker, number) < number for worker, number in arrival.seen.items()):
+                logger.warning("client %s begins anew: the worker that it comes from has missed records", known[0])
+                self._lose(known)
+                return
+            session, announce = self._revive(known, given)
             if not announce:
                 return
             for record in (*arrival.records, *(() if arrival.onward else self._host.unread())):
                 self._replay(record, session.client_id)
             announce()
             if arrival.onward:
-                self._give(session, arrival.onward, arrival.keys)
+                self._give(session, arrival.onward, arrival.keys, arrival.onward_seen)
         finally:
             self._end(arrival)
 
@@ -339,6 +358,13 @@ class Moves:
         self._peers.arrive(id_)
         community.groups.leave_all(id_)
         self._host.put(Draft(kinds.GONE, [id_]))
+
+
+def _run(act: Act) -> None:
+    try:
+        act()
+    except Exception:
+        logger.exception("a session could not be moved")
 
 
 def _covers(skips: Iterable[Skip], record: Record) -> bool:

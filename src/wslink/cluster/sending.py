@@ -29,6 +29,7 @@ class Sending:
     Attributes:
         origin: the worker's name.
         outbox: what waits to be appended; None while it is not served.
+        latest: the number of its latest record that was read.
     """
 
     def __init__(self, broker: Broker, limit: Callable[[], int]) -> None:
@@ -36,6 +37,7 @@ class Sending:
         self.outbox: Outbox | None = None
         self._broker = broker
         self._limit = limit
+        self.latest: int = 0
         self._number = 0
         self._unread: deque[Draft] = deque()  # publications that were not read from the log yet
         self._under_way = 0  # publications of other threads that have begun, and are not delivered here yet
@@ -52,7 +54,7 @@ class Sending:
 
     def be_born(self) -> None:
         """Be another worker from now on."""
-        self.origin, self._number = f"w{secrets.token_hex(8)}", 0
+        self.origin, self._number, self.latest = f"w{secrets.token_hex(8)}", 0, 0
         self._unread.clear()
 
     def _stamp(self, draft: Draft) -> bytes:
@@ -113,7 +115,7 @@ class Sending:
 
     def read(self, number: int) -> None:
         """This worker's record of that number was read."""
-        unread = self._unread
+        unread, self.latest = self._unread, number
         while unread and 0 < unread[0].number <= number:
             unread.popleft()
 

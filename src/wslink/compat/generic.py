@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wslink.compat.protocol import AbstractWebApp, WslinkHandler
+from wslink.server import loop
 
 MessageCallback = Callable[[bool, Any], Awaitable[None]]
 
@@ -108,6 +109,7 @@ class GenericServer(AbstractWebApp):
         if server_config.get("reverse_url"):
             raise NotImplementedError("reverse_url needs the aiohttp backend")
         super().__init__(server_config)
+        loop.warn_of_thread(type(self).__name__)
         self._endpoints = {
             route: WsEndpoint(protocol, self) for route, protocol in (server_config.get("ws") or {}).items()
         }

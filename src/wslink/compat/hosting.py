@@ -207,7 +207,8 @@ class ProtocolHost(Observer):
 
     def emit(self, event: str, *args: Any) -> None:
         """Tell the protocol's listeners; what they raise is logged, and nobody else's concern."""
-        self.hub.in_application(functools.partial(self._emit, event, *args))
+        if not self.hub.is_application_behind():
+            self.hub.in_application(functools.partial(self._emit, event, *args))
 
     def _emit(self, event: str, *args: Any) -> None:
         try:

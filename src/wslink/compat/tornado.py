@@ -61,17 +61,22 @@ class SocketHandler(WebSocketHandler):
         self._connection = self._endpoint.open(self.request)
         self._connection.on_message(self._send)
         self._connection.on_close(self.close)
-        self._heartbeat = Heartbeat(self._interval, self._ping, self._dead, lambda: self._line().arrived, self._line)
+        self._heartbeat = Heartbeat(self._interval, self)
 
-    def _line(self) -> tcp.Line:
+    # heartbeat.Peer
+
+    def arrived(self) -> int:
+        return self.line().arrived
+
+    def line(self) -> tcp.Line:
         stream = getattr(self.ws_connection, "stream", None)
         return tcp.line_of(stream.socket, 0) if stream is not None else tcp.UNKNOWN
 
-    def _ping(self) -> None:
+    def beat(self) -> None:
         with contextlib.suppress(WebSocketClosedError):
             self.ping(b"")
 
-    def _dead(self, reason: str) -> None:
+    def dead(self, reason: str) -> None:
         logger.warning("client %s is dropped: %s", self._connection.client_id if self._connection else "?", reason)
         stream = getattr(self.ws_connection, "stream", None)
         if stream is not None:

@@ -47,9 +47,24 @@ class Complaints:
 
 
 class CountedSocket(socket.socket):
-    """Reports when it is closed, whoever carries it."""
+    """Reports when it is closed, whoever carries it.
 
-    on_closed: Callable[[], None] | None = None
+    Attributes:
+        on_closed: called then, once, with the socket.
+    """
+
+    __slots__ = ("on_closed",)
+
+    def __init__(
+        self,
+        family: int = -1,
+        kind: int = -1,
+        protocol: int = -1,
+        fileno: int | None = None,
+        on_closed: Callable[[CountedSocket], None] | None = None,
+    ) -> None:
+        super().__init__(family, kind, protocol, fileno)
+        self.on_closed: Callable[[CountedSocket], None] | None = on_closed
 
     def close(self) -> None:
         super().close()
@@ -63,7 +78,7 @@ class CountedSocket(socket.socket):
     def _report(self) -> None:
         report, self.on_closed = self.on_closed, None
         if report is not None:
-            report()
+            report(self)
 
 
 class Connections:
@@ -81,6 +96,7 @@ class Connections:
         self.limit: int = min(limit, _descriptors())
         self.evictors: list[Callable[[], bool]] = []
         self._open: set[CountedSocket] = set()
+        self._closed = self._open.discard
         self._complaints = Complaints()
 
     def __len__(self) -> int:
@@ -95,16 +111,18 @@ class Connections:
         """End the connection that has waited longest without sending its request; whether there was one."""
         return any(evict() for evict in self.evictors)
 
-    def admit(self, accepted: socket.socket) -> CountedSocket | None:
-        """Count a connection; None if there are too many, and it was closed."""
+    def admit(self, accepted: socket.socket, kind: tuple[int, int, int]) -> CountedSocket | None:
+        """Count a connection; None if there are too many, and it was closed.
+
+        Args:
+            kind: its family, type and protocol, which are those of the socket that listens.
+        """
         if self.full and not self.evict():
             accepted.close()
             self._complaints.warning("a connection was refused: %d are open", len(self._open))
             return None
-        family, kind, protocol = accepted.family, accepted.type, accepted.proto
-        counted = CountedSocket(family, kind, protocol, fileno=accepted.detach())
+        counted = CountedSocket(*kind, accepted.detach(), self._closed)
         counted.setblocking(False)
-        counted.on_closed = lambda: self._open.discard(counted)
         self._open.add(counted)
         return counted
 
@@ -128,6 +146,7 @@ class Acceptor:
         tls: ssl.SSLContext | None,
     ) -> None:
         self._listener = listener
+        self._kind = listener.family, listener.type, listener.proto
         self._protocols = protocols
         self._connections = connections
         self._tls = tls
@@ -173,13 +192,16 @@ class Acceptor:
                 self._complaints.warning("no connections are accepted for a while: %s", error.strerror or error)
                 return
             full = self._connections.full
-            counted = self._connections.admit(accepted)
+            counted = self._connections.admit(accepted, self._kind)
             if counted is not None:
                 task = self._loop.create_task(self._open(counted))
                 self._opening[task] = None
-                task.add_done_callback(lambda task: self._opening.pop(task, None))
+                task.add_done_callback(self._opened)
             if full:
                 return  # what makes room gives its descriptor back in the next turn
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening.pop(task, None)
 
     async def _open(self, counted: CountedSocket) -> None:
         timeout = TLS_TIMEOUT if self._tls is not None else None

@@ -7,9 +7,11 @@ import contextlib
 import logging
 import sys
 from pathlib import Path
+from typing import Protocol
 
 from multidict import CIMultiDict
 
+from wslink.errors import BrokerError
 from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.client_files import ClientFiles
@@ -27,6 +29,15 @@ TRY_AGAIN_LATER = 1013
 POLICY_VIOLATION = 1008
 
 
+class Lifespan(Protocol):
+    """What begins and ends with the process that serves an application."""
+
+    async def begin(self) -> None:
+        """Raises BrokerError."""
+
+    async def end(self) -> None: ...
+
+
 class AsgiApplication:
     """Serves `/<route>` (WebSocket) and `/wslink/client.js` below wherever it is mounted.
 
@@ -36,18 +47,27 @@ class AsgiApplication:
         origins: pages that may connect beside those of the server's own origin; see `origin.is_allowed`.
         client: the directory of the JavaScript client.
         guarded: whether pages that `origin.may_be_rebound` are refused to clients of this machine.
+        lifespan: begins and ends with the server, where this is its outermost application; an outer one may await its
+            `begin` and `end` in its own.
     """
 
     def __init__(
-        self, host: HandshakeOwner, route: str, origins: tuple[str, ...], client: Path, guarded: bool = False
+        self,
+        host: HandshakeOwner,
+        route: str,
+        origins: tuple[str, ...],
+        client: Path,
+        lifespan: Lifespan,
+        guarded: bool = False,
     ) -> None:
+        self.lifespan: Lifespan = lifespan
         self._host = host
         self._route = "/" + route.strip("/")
         self._origins = origins
         self._client = ClientFiles(client)
         self._guarded = guarded
         self._connections = 0
-        self._strangers = Strangers()
+        self._strangers: Strangers[asyncio.Future[tuple[int, str]]] = Strangers(asyncio.Future.cancel)
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Handle one connection (ASGI 3)."""
@@ -55,8 +75,23 @@ class AsgiApplication:
             await self._websocket(scope, receive, send)
         elif scope["type"] == "http":
             await self._http(scope, send)
-        else:  # a lifespan, which is the outer application's
-            raise RuntimeError(f"{scope['type']} is not handled here: mount this below an application")
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            raise RuntimeError(f"{scope['type']} is not handled here")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Begin and end with the server (ASGI's lifespan)."""
+        await receive()  # lifespan.startup
+        try:
+            await self.lifespan.begin()
+        except BrokerError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()  # lifespan.shutdown
+        await self.lifespan.end()
+        await send({"type": "lifespan.shutdown.complete"})
 
     async def _websocket(self, scope: Event, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
@@ -87,7 +122,7 @@ class AsgiApplication:
         reading = asyncio.ensure_future(
             socket.read(lambda: connection.receiver or session, self._host.limits.max_frame, connection.gate)
         )
-        self._strangers.add(session, reading.cancel)
+        self._strangers.add(session, reading)
         try:
             await asyncio.wait({reading})
             if not reading.cancelled() and (end := reading.result())[0]:

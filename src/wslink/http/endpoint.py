@@ -17,7 +17,7 @@ from wslink.http import origin
 from wslink.http.acceptor import Complaints
 from wslink.http.fast_path import ARRIVALS
 from wslink.http.strangers import Strangers
-from wslink.session.identity import Opening
+from wslink.session.identity import NO_HEADERS, Opening
 from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
 from wslink.transport.base import ServedTransport, TransportOptions, find_engine
@@ -78,7 +78,8 @@ class Endpoint:
         self._logger = logging.getLogger(options.logger or f"wslink.transport.{self._engine.name}")
         self._connections: set[ServedTransport] = set()
         self._empty = asyncio.Event()
-        self._strangers = Strangers()
+        self._strangers: Strangers[ServedTransport] = Strangers(self._drop)
+        self._carrying: TransportOptions | None = None
         self._refusals = Complaints()
 
     def add_to(self, application: web.Application, route: str) -> None:
@@ -96,10 +97,12 @@ class Endpoint:
             return web.Response(status=refusal.status, text=refusal.text, headers=refusal.headers)
         if ARRIVALS in request.app:
             request.app[ARRIVALS].learn(request, self)
-        given = self._opening(request.headers, request.remote or "", request.query_string, request)
-        opening = [given]  # taken out once used: a connection may outlive its request by days
-        options = self._transport_options(lambda connection: self._opened(connection, opening.pop()))
-        return await self._engine.serve_request(request, options)
+        # Not kept here: a connection may outlive its request by days.
+        return await self._engine.serve_request(
+            request,
+            self._transport_options(),
+            self._opening(request.headers, request.remote or "", request.query_string, request),
+        )
 
     def serve_connection(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
         """Take a connection over which a GET request for this endpoint came; False if aiohttp has to, which also
@@ -112,26 +115,29 @@ class Endpoint:
             return False
         peer, *_ = transport.get_extra_info("peername") or ("",)
         opening = self._opening(headers, str(peer), query)
-        self._engine.serve_connection(
-            transport, headers, self._transport_options(lambda connection: self._opened(connection, opening))
-        )
+        self._engine.serve_connection(transport, headers, self._transport_options(), opening)
         return True
 
-    def _transport_options(self, opened: Callable[[ServedTransport], Session]) -> TransportOptions:
-        options = self._options
-        return TransportOptions(self._host.limits, options.heartbeat, options.compress, opened, self._ended)
+    def _transport_options(self) -> TransportOptions:
+        """What all connections share, until the host has other limits."""
+        options, carrying, limits = self._options, self._carrying, self._host.limits
+        if carrying is None or carrying.limits is not limits:
+            carrying = self._carrying = TransportOptions(
+                limits, options.heartbeat, options.compress, self._opened, self._ended
+            )
+        return carrying
 
     def _opening(
         self, headers: Mapping[str, str], peer: str, query: str, request: web.Request | None = None
     ) -> Opening:
         """What a request brings. Its headers are kept, as long as its connection, only where they are wanted."""
-        kept = CIMultiDict(headers) if self._host.wants_headers() else {}
+        kept = CIMultiDict(headers) if self._host.wants_headers() else NO_HEADERS
         return Opening(kept, peer, query if kept else "", origin.is_local_page(headers), request)
 
     def _opened(self, connection: ServedTransport, opening: Opening) -> Session:
         self._connections.add(connection)
         session = Session(self._host, connection, opening, route=self._route)
-        self._strangers.add(session, lambda: self._drop(connection))
+        self._strangers.add(session, connection)
         self._logger.info("client %s: a connection from %s", session.client_id, opening.address)
         return session
 
@@ -172,6 +178,9 @@ class Endpoint:
         if len(self._connections) >= most and not self._strangers.drop_oldest():
             self._refusals.warning("a client was refused: max_clients (%d) are connected", most)
             return Refusal(503, f"max_clients ({most}) are connected.\n")
+        if self._host.is_application_behind():
+            self._refusals.warning("a client was refused: the application is behind by max_mailbox calls and events")
+            return Refusal(503, "The application is busy.\n", {"Retry-After": "1"})
         return None
 
     def _drop(self, connection: ServedTransport) -> None:
@@ -216,4 +225,7 @@ def _is_upgrade(headers: MultiMapping[str]) -> bool:
 
 def _has_token(headers: MultiMapping[str], name: str, token: str) -> bool:
     """Whether a header that holds a list of tokens, in one line or several, has one of them, in any case."""
-    return any(one.strip().lower() == token for line in headers.getall(name, ()) for one in line.split(","))
+    lines = headers.getall(name, ())
+    if len(lines) == 1 and lines[0].lower() == token:  # as nearly all are
+        return True
+    return any(one.strip().lower() == token for line in lines for one in line.split(","))

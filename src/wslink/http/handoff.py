@@ -114,7 +114,7 @@ class HandoffListener:
         try:
             if received.type != socket.SOCK_STREAM or received.family not in (socket.AF_INET, socket.AF_INET6):
                 raise ValueError("what was passed is not a TCP connection")
-            received.on_closed = lambda: self._ended(received, control)
+            received.on_closed = lambda received: self._ended(received, control)
             self._held.add(received)
             control.send(b"+")
             loop = asyncio.get_running_loop()

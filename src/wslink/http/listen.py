@@ -13,6 +13,8 @@ _PASSIVE: Any = {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}
 
 INHERITED = "WSLINK_WORKER_SOCKETS"
 """The variable with the descriptors of listening sockets that a supervisor opened."""
+FIRST_ACTIVATED = 3
+"""The first descriptor that systemd passes."""
 ATTEMPTS = 20
 """Tries to find a port that is free on every address of a host."""
 
@@ -37,12 +39,24 @@ async def open_sockets(host: str, port: int) -> list[socket.socket]:
 
 
 def inherited_sockets() -> list[socket.socket]:
-    """The listening sockets that a supervisor gave this process (`WSLINK_WORKER_SOCKETS`), the first time."""
-    numbers = os.environ.pop(INHERITED, "")
-    sockets = [socket.socket(fileno=int(number)) for number in numbers.split(",") if number]
+    """The listening sockets that a supervisor gave this process (`WSLINK_WORKER_SOCKETS`), or that systemd did, the
+    first time."""
+    numbers = os.environ.pop(INHERITED, "").split(",")
+    sockets = [socket.socket(fileno=number) for number in [*map(int, filter(None, numbers)), *_activated()]]
     for one in sockets:
         one.setblocking(False)
+        one.set_inheritable(False)
     return sockets
+
+
+def _activated() -> range:
+    """The descriptors that systemd opened for this process (sd_listen_fds(3)): they stay open while it is replaced."""
+    count, process = os.environ.get("LISTEN_FDS", ""), os.environ.get("LISTEN_PID", "")
+    if not count.isdigit() or process != str(os.getpid()):
+        return range(0)
+    for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
+        os.environ.pop(name, None)
+    return range(FIRST_ACTIVATED, FIRST_ACTIVATED + int(count))
 
 
 def listening_sockets(host: str, port: int, infos: Infos = (), shared: bool = False) -> list[socket.socket]:

@@ -33,18 +33,19 @@ class StaticFiles:
 
     def __contains__(self, name: str) -> bool:
         """Whether there is something to serve at `name`."""
-        return self._find(name) is not None
+        return self.find(name) is not None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer a request for the directory itself, or one whose route ends in `{path:.*}`."""
-        path = self._find(request.match_info.get("path", ""))
+        path = self.find(request.match_info.get("path", ""))
         if path is None:
             raise web.HTTPNotFound
         if path.name == "index.html" and not request.path.endswith(("/", "index.html")):
             raise web.HTTPMovedPermanently(below(request.raw_path))
         return web.FileResponse(path, headers={"Cache-Control": "no-cache", **self._headers})
 
-    def _find(self, relative: str) -> Path | None:
+    def find(self, relative: str) -> Path | None:
+        """The file that is served at `relative`, if there is one."""
         if "\0" in relative or is_hidden(relative):
             return None
         path = Path(os.path.normpath(self._root / relative.lstrip("/")))

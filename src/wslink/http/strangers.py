@@ -5,29 +5,37 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from wslink.session.session import Session
-from wslink.session.state import State
+from wslink.session.state import NEW
 
 logger: logging.Logger = logging.getLogger("wslink.http")
 
 
-class Strangers:
-    """Sessions before hello, the oldest first."""
+ConnectionT = TypeVar("ConnectionT")
 
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[Session, Callable[[], object]]] = (
-            deque()
-        )  # those that said hello meanwhile among them
 
-    def add(self, session: Session, drop: Callable[[], object]) -> None:
-        """A client has connected; `drop` ends its connection at once."""
+class Strangers(Generic[ConnectionT]):
+    """Sessions before hello, the oldest first.
+
+    Args:
+        drop: ends a connection at once.
+    """
+
+    def __init__(self, drop: Callable[[ConnectionT], object]) -> None:
+        self._drop = drop
+        # Those that said hello meanwhile are among them.
+        self._waiting: deque[tuple[Session, ConnectionT]] = deque()
+
+    def add(self, session: Session, connection: ConnectionT) -> None:
+        """A client has connected."""
         self.forget()
-        self._waiting.append((session, drop))
+        self._waiting.append((session, connection))
 
     def forget(self) -> None:
         """Let go of those that have said hello, or have gone."""
-        while self._waiting and self._waiting[0][0].state is not State.NEW:
+        while self._waiting and self._waiting[0][0].state is not NEW:
             self._waiting.popleft()
 
     def drop_oldest(self) -> bool:
@@ -35,7 +43,7 @@ class Strangers:
         self.forget()
         if not self._waiting:
             return False
-        session, drop = self._waiting.popleft()
+        session, connection = self._waiting.popleft()
         logger.info("client %s: it has not said hello, and makes room for another", session.client_id)
-        drop()
+        self._drop(connection)
         return True

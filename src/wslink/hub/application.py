@@ -47,6 +47,11 @@ class ApplicationThread:
         """Whether the caller runs on it."""
         return threading.get_ident() == self._thread
 
+    @property
+    def behind(self) -> int:
+        """How much waits for it (LIM-10, `max_mailbox`)."""
+        return len(self._to_application)
+
     # Towards the application, from the hub's thread
 
     def run(self, function: Callable[[], Any]) -> asyncio.Future[Any]:

@@ -200,10 +200,9 @@ class Hub(Placement):
             self.sessions[session.client_id] = session
             self.community.enter(client)
             self.subscriptions.join(session)
-        logger.info(
-            "client %s from %s connected%s",
-            client.id, client.address or "nowhere", f" as {client.user}" if client.user else "", extra=client.log,
-        )  # fmt: skip
+        if logger.isEnabledFor(logging.INFO):
+            name = f" as {client.user}" if client.user else ""
+            logger.info("client %s from %s connected%s", client.id, client.address or "nowhere", name, extra=client.log)
         self._changed()
         for handler in self.on_connect:
             self.handle(handler, session.client_id)

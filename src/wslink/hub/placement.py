@@ -52,6 +52,10 @@ class Placement:
         """Whether the caller runs on the event loop's thread."""
         return threading.get_ident() == self._thread
 
+    def is_application_behind(self) -> bool:
+        """Whether as much waits for the application's own thread as may (LIM-10)."""
+        return self.application is not None and self.application.behind >= self.service.limits.max_mailbox
+
     def attach(self, application: ApplicationThread) -> None:
         """Run what belongs to the application there, from now on: methods that do not say otherwise, handlers, what
         renders on demand, and its authentication."""

@@ -45,6 +45,22 @@ class Access:
         """Whether anybody can be the administrator."""
         return bool(self._admin_token())
 
+    def known_user(self, request: web.Request) -> str:
+        """The user's name; "" where a request shows none, or its address has to wait. Nothing is counted."""
+        if self._authenticate is None or (bearer_token(request) and self._wait(request)):
+            return ""
+        return self._authenticate(request) or ""
+
+    @property
+    def authenticator(self) -> Authenticator | None:
+        """What tells users; None where everybody may come in."""
+        return self._authenticate
+
+    @property
+    def has_users(self) -> bool:
+        """Whether requests have to show who they come from."""
+        return self._authenticate is not None
+
     def client(self, request: web.Request) -> str:
         """The address that limits count a request for; "" where a trusted proxy tells none."""
         return client_of(request, self._proxies)

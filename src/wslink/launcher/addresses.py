@@ -13,6 +13,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from multidict import CIMultiDict
 
+SIGN_IN = ("wslink-user", "wslink-login")
+"""The cookies of who signs in (`wslink.launcher.openid`)."""
+
 _ADDRESSES = ("location", "content-location")
 _REFRESH = re.compile(r"(?is)(\s*[\d.]*\s*[;,]\s*url\s*=\s*)(['\"]?)(.*?)(\2\s*)")
 _PATH = re.compile(r"(?i)(;[ \t]*path[ \t]*=[ \t]*)([^;]*)")

@@ -36,7 +36,7 @@ PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
 class Administration:
-    """The administrator's routes: `<endpoint>/admin/` is the page, `<endpoint>/` the overview as JSON, and
+    """The administrator's routes: `<endpoint>/admin/` is the page, and
     `<endpoint>/<id>/log` the end of a log. All but the page, which holds nothing, need the token.
 
     Args:
@@ -53,8 +53,6 @@ class Administration:
     def add_to(self, application: web.Application) -> None:
         """Add the routes, in front of those that take anything below the endpoint."""
         endpoint, router = self._launcher.configuration.endpoint, application.router
-        router.add_get(endpoint, self._overview)
-        router.add_get(f"{endpoint}/", self._overview)
         router.add_get(f"{endpoint}/admin", self._to_page)
         router.add_get(f"{endpoint}/admin/{{file:[^/]*}}", self._page)
         router.add_get(f"{endpoint}/{{id}}/log", self._log)
@@ -77,7 +75,8 @@ class Administration:
             "failures": self._failures,
         }
 
-    async def _overview(self, request: web.Request) -> web.StreamResponse:
+    async def overview(self, request: web.Request) -> web.StreamResponse:
+        """Answer the administrator. Raises RequestRefused, as `Access.admit_admin` does."""
         self._access.admit_admin(request)
         return web.json_response(await self.describe(), headers=PRIVATE)
 

@@ -107,7 +107,23 @@ def jwt(options: Mapping[str, Any]) -> Authenticator:
     return authenticate
 
 
-_KINDS: dict[str, Callable[[Mapping[str, Any]], Authenticator]] = {"header": header, "bearer": bearer, "jwt": jwt}
+def openid(options: Mapping[str, Any]) -> Authenticator:
+    """Have people sign in with an OpenID provider; see `wslink.launcher.openid`."""
+    try:
+        import authlib  # noqa: F401
+    except ImportError as error:
+        raise UsageError("authentication 'openid' needs the Authlib package: pip install wslink[openid]") from error
+    from wslink.launcher.openid import OpenIDConnect
+
+    return OpenIDConnect(options)
+
+
+_KINDS: dict[str, Callable[[Mapping[str, Any]], Authenticator]] = {
+    "header": header,
+    "bearer": bearer,
+    "jwt": jwt,
+    "openid": openid,
+}
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -42,7 +42,7 @@ class SanitizeRule(Struct, frozen=True):
 class Authentication(Struct, frozen=True):
     """Who may start sessions; see `wslink.launcher.authentication`."""
 
-    type: Annotated[str, Meta(description='"header", "bearer", "jwt", or "package.module:name" of your own')]
+    type: Annotated[str, Meta(description='"header", "bearer", "jwt", "openid", or "package.module:name" of your own')]
     options: Values = {}
 
 

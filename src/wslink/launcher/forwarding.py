@@ -8,14 +8,13 @@ from collections.abc import Iterable
 from aiohttp import web
 from multidict import CIMultiDict
 
-from wslink.launcher.addresses import without_cookie
+from wslink.launcher.addresses import SIGN_IN, without_cookie
 from wslink.launcher.authentication import Network, is_in
 from wslink.launcher.configuration import Settings
 from wslink.proxy.upstream import Target, forwarded, passed_on
 
 COOKIE = "wslink-session"
 """The cookie that holds a session's token."""
-
 IDENTITY = frozenset(
     (
         *("remote-user", "x-remote-user", "x-remote-group", "x-remote-groups", "x-forwarded-user", "x-forwarded-email"),
@@ -54,7 +53,10 @@ class Forwarding:
             if name not in headers and name.lower() != "cookie" and self._may_pass(_plain(name), trusted):
                 headers.add(name, value)
         # The session's own cookies alone: the token is the proxy's.
-        headers.extend(("Cookie", one) for one in without_cookie(request.headers.getall("Cookie", ()), COOKIE))
+        cookies: Iterable[str] = request.headers.getall("Cookie", ())
+        for own in (COOKIE, *SIGN_IN):
+            cookies = without_cookie(cookies, own)
+        headers.extend(("Cookie", one) for one in cookies)
         return headers
 
     def _may_pass(self, name: str, trusted: bool) -> bool:

@@ -12,6 +12,7 @@ from wslink.errors import RequestRefused
 from wslink.launcher.access import Access
 from wslink.launcher.admin import HEADERS, PAGE, PRIVATE
 from wslink.launcher.launcher import Launcher
+from wslink.launcher.sign_in import SignIn
 from wslink.launcher.variables import postable
 
 CLIENT = Path(__file__).parent.parent / "static"
@@ -25,9 +26,11 @@ class Home:
     Args:
         launcher: whose applications they are.
         access: knows the users.
+        sign_in: where they sign in, if they can.
     """
 
-    def __init__(self, launcher: Launcher, access: Access) -> None:
+    def __init__(self, launcher: Launcher, access: Access, sign_in: SignIn) -> None:
+        self._sign_in = sign_in
         self._launcher = launcher
         self._access = access
 
@@ -41,13 +44,16 @@ class Home:
             router.add_get("/wslink/{file:home[.](css|js)}", _file)
 
     def describe(self) -> dict[str, Any]:
-        """The applications; JSON. Of each: `name`, and `values`, the keys that a client may post beside it."""
+        """The applications; JSON. Of each: `name`, and `values`, the keys that a client may post beside it. `sessions`
+        says what users may ask for of their own."""
         configuration = self._launcher.configuration
+        settings = configuration.settings
         return {
             "applications": [
                 {"name": name, "values": sorted(postable(configuration, app))}
                 for name, app in configuration.apps.items()
-            ]
+            ],
+            "sessions": {"get": self._access.has_users and settings.get, "delete": settings.delete},
         }
 
     async def _applications(self, request: web.Request) -> web.StreamResponse:
@@ -60,6 +66,7 @@ class Home:
             text = f"Nothing is served here: content is not set. Sessions are started by POST of /{endpoint}/"
             raise RequestRefused(text, 404)
         page = (PAGE / "home.html").read_text(encoding="utf-8").replace("ENDPOINT", html.escape(endpoint))
+        page = page.replace('data-sign-in=""', f'data-sign-in="{"offered" if self._sign_in.offered else ""}"')
         return web.Response(text=page, content_type="text/html", headers=HEADERS)
 
 

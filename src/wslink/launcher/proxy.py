@@ -72,12 +72,13 @@ class SessionProxy:
         self._launcher.on_found.append(self._find_connections)
         application.on_cleanup.append(self._clean_up)
 
-    def set_cookie(self, response: web.Response, session: Session, secure: bool) -> None:
+    def set_cookie(self, response: web.Response, session: Session, request: web.Request) -> None:
         """Let the browser that started a session reach it without the token in the address.
 
         The cookie's path is the one that the launcher sees: behind a proxy that serves it below a path of its own, the
         address has to hold the token.
         """
+        secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
         response.set_cookie(
             COOKIE,
             session.values["token"],

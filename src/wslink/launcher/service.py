@@ -19,6 +19,7 @@ from wslink.launcher.access import Access
 from wslink.launcher.admin import Administration
 from wslink.launcher.configuration import Configuration
 from wslink.launcher.events import stream, wants_events
+from wslink.launcher.existing import Existing
 from wslink.launcher.forwarding import Forwarding
 from wslink.launcher.guard import Guard
 from wslink.launcher.home import Home
@@ -30,6 +31,7 @@ from wslink.launcher.proxy import SessionProxy
 from wslink.launcher.readiness import Waits
 from wslink.launcher.reloading import followed
 from wslink.launcher.session import Session
+from wslink.launcher.sign_in import SignIn
 
 requests: logging.Logger = sparse_logger("wslink.launcher.requests")
 
@@ -52,10 +54,12 @@ class Service:
         self._access = Access(policy.authenticate, policy.admin_token, policy.proxies)
         self._guard = Guard(settings, self._access)
         self._administration = Administration(launcher, self._access)
-        self._home = Home(launcher, self._access)
+        self._sign_in = SignIn(self._access)
+        self._home = Home(launcher, self._access, self._sign_in)
         forwarding = Forwarding(settings, policy.proxies)
         self._proxy = SessionProxy(launcher, settings.origins, forwarding)
         self._neighbours = Neighbours(launcher, forwarding)
+        self._existing = Existing(launcher, self._access, self._proxy, self._administration, settings)
         self._metrics = None
         with contextlib.suppress(ImportError):
             self._metrics = Metrics(launcher)
@@ -68,10 +72,10 @@ class Service:
         router = application.router
         self._administration.add_to(application)
         self._home.add_to(application)
+        self._sign_in.add_to(application, endpoint)
         router.add_post(endpoint, self._post)
         router.add_post(f"{endpoint}/", self._post)
-        router.add_get(f"{endpoint}/{{id}}", self._get)
-        router.add_delete(f"{endpoint}/{{id}}", self._delete)
+        self._existing.add_to(application)
         router.add_get("/health", self._health)
         router.add_get("/metrics", self._tell_metrics)
         application.on_startup.append(lambda _: self._launcher.open())
@@ -96,6 +100,7 @@ class Service:
         self._settings = settings
         self._access.change(policy.authenticate, policy.admin_token, policy.proxies)
         self._guard.change(settings)
+        self._existing.change(settings)
         forwarding = Forwarding(settings, policy.proxies)
         self._proxy.change(settings.origins, forwarding)
         self._neighbours.change(forwarding)
@@ -119,7 +124,7 @@ class Service:
             # Nobody is left to be told of it, and nobody could ever end it.
             await self._launcher.stop(session.id, "its client left before it was ready")
         response = web.json_response(session.public, headers={"Cache-Control": "no-store"})
-        self._proxy.set_cookie(response, session, request.headers.get("X-Forwarded-Proto", request.scheme) == "https")
+        self._proxy.set_cookie(response, session, request)
         return response
 
     def _log(self, request: web.Request, user: str | None, application: str) -> None:
@@ -150,33 +155,6 @@ class Service:
         if self._metrics is None or not (local or self._access.is_admin(request)):
             raise web.HTTPNotFound
         return self._metrics.response()
-
-    async def _get(self, request: web.Request) -> web.StreamResponse:
-        session = self._found(request, self._settings.get)
-        if session is None:
-            # The status that released launchers answer with.
-            raise RequestRefused("No such session")
-        return web.json_response(session.public, headers={"Cache-Control": "no-store"})
-
-    async def _delete(self, request: web.Request) -> web.StreamResponse:
-        session = self._found(request, self._settings.delete)
-        if session is None:
-            raise RequestRefused("No such session", 404)
-        asker = "the administrator" if self._access.is_admin(request) else "its client"
-        await self._launcher.stop(session.id, f"{asker} asked for it")
-        return web.json_response(session.public)
-
-    # Who may ----------------------------------------------------------------
-
-    def _found(self, request: web.Request, enabled: bool) -> Session | None:
-        """The session that a request names, if it may have it: the id opens it, to its user where users are known."""
-        if self._access.is_admin(request):
-            return self._launcher.sessions.get(request.match_info["id"])
-        if not enabled:
-            raise web.HTTPNotFound
-        user = self._access.user(request)
-        session = self._launcher.get(request.match_info["id"])
-        return session if session is not None and user in (None, session.client) else None
 
     async def _payload(self, request: web.Request) -> dict[str, Any]:
         # Released clients send JSON as text/plain: the type says nothing.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Awaitable
 from time import monotonic
 from typing import Any, Protocol
 
-from wslink import errors
 from wslink.rpc.call import Call, current_call
-from wslink.rpc.interceptors import Function
+from wslink.rpc.interceptors import Function, status_of
 from wslink.rpc.methods import NEVER_AWAITABLE
 from wslink.session.observers import Observer
 from wslink.session.view import SessionView
@@ -86,11 +84,3 @@ class CallTimer(Observer):
             raise
         finally:
             self._sink.ended(call, monotonic() - begun, status)
-
-
-def status_of(error: BaseException) -> str:
-    """The code that a caller gets for what a method raised (ERR)."""
-    if isinstance(error, asyncio.CancelledError):
-        return str(errors.CANCELLED)
-    code = getattr(error, "code", None) if isinstance(error, errors.WslinkError) else None
-    return str(errors.as_code(code))

@@ -15,26 +15,30 @@ class Histogram:
     """Counts of values by upper bounds, and their sum.
 
     Updates of several threads may lose one another now and then: a lock would cost more than all the rest.
+
+    Attributes:
+        counts: of values up to each bound, and above the last.
+        total: their sum.
     """
 
-    __slots__ = ("_bounds", "_counts", "total")
+    __slots__ = ("_bounds", "counts", "total")
 
     def __init__(self, bounds: tuple[float, ...] = SECONDS) -> None:
         self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
+        self.counts: list[int] = [0] * (len(bounds) + 1)
         self.total: float = 0.0
 
     def observe(self, value: float) -> None:
-        self._counts[bisect_left(self._bounds, value)] += 1
+        self.counts[bisect_left(self._bounds, value)] += 1
         self.total += value
 
     @property
     def count(self) -> int:
-        return sum(self._counts)
+        return sum(self.counts)
 
     def buckets(self) -> Iterator[tuple[str, float]]:
         """Upper bounds, as Prometheus writes them, with the number of values up to each."""
         seen = 0
-        for bound, count in zip((*self._bounds, float("inf")), self._counts, strict=True):
+        for bound, count in zip((*self._bounds, float("inf")), self.counts, strict=True):
             seen += count
             yield ("+Inf" if bound == float("inf") else repr(bound)), float(seen)

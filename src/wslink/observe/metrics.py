@@ -6,10 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from wslink.errors import METHOD_NOT_FOUND
-from wslink.observe.calls import CallTimer
+from wslink.observe.durations import Durations
 from wslink.observe.histogram import BYTES, Histogram
-from wslink.rpc.call import Call
 from wslink.rpc.dispatcher import Service
 from wslink.session.identity import Opening
 from wslink.session.observers import Observer, Observers, Published
@@ -20,11 +18,7 @@ from wslink.wire.messages import Request
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-OTHER = "_OTHER"
-"""Stands for every method that the server does not have: what a client makes up never becomes a label."""
 PREFIX = "wslink"
-MAX_SERIES = 2_000
-"""Pairs of a method and a status that are told apart; an application may make up codes without end."""
 
 
 class Served(Protocol):
@@ -56,8 +50,7 @@ class Metrics(Observer):
         self._hub = hub
         self._registry = CollectorRegistry(auto_describe=False)
         self._generate = generate_latest
-        self._durations: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
-        self._waits: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self._calls = Durations()
         self._publications: Counter[str] = Counter()
         self._sizes: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(BYTES))
         self._deliveries: Counter[str] = Counter()
@@ -66,25 +59,14 @@ class Metrics(Observer):
         self._round_trips = Histogram()
         self._events: Counter[str] = Counter()
         self._dropped_before = 0
-        timer = CallTimer(self)
-        hub.observers.add(timer)
         hub.observers.add(self)
-        hub.service.methods.intercept(timer.around)
+        hub.service.methods.intercept(self._calls.around)
         self._registry.register(self)
 
     # What it is told ------------------------------------------------------------
 
-    def began(self, call: Call, waited: float) -> None:
-        self._waits[call.method].observe(waited)
-
-    def ended(self, call: Call, seconds: float, status: str) -> None:
-        key = (call.method, status)
-        if key not in self._durations and len(self._durations) >= MAX_SERIES:
-            key = (call.method, OTHER)
-        self._durations[key].observe(seconds)
-
-    def failed(self, session: SessionView, request: Request) -> None:
-        self._durations[OTHER, str(METHOD_NOT_FOUND)].observe(0.0)
+    def unknown(self, session: SessionView, request: Request) -> None:
+        self._calls.unknown()
 
     def published(self, publication: Published) -> None:
         clients = len(publication.clients)
@@ -131,13 +113,13 @@ class Metrics(Observer):
         durations = HistogramMetricFamily(
             f"{PREFIX}_call_duration_seconds", "Time that calls ran, by method and status", labels=["method", "status"]
         )
-        for (method, status), histogram in list(self._durations.items()):
+        for (method, status), histogram in list(self._calls.ran.items()):
             durations.add_metric([method, status], list(histogram.buckets()), histogram.total)
         yield durations
         waits = HistogramMetricFamily(
             f"{PREFIX}_call_queueing_seconds", "Time from the arrival of calls to their start", labels=["method"]
         )
-        for method, histogram in list(self._waits.items()):
+        for method, histogram in list(self._calls.waited.items()):
             waits.add_metric([method], list(histogram.buckets()), histogram.total)
         yield waits
 

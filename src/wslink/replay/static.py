@@ -22,7 +22,8 @@ def export(tape: Tape, content: str, out: str) -> int:
 
     Args:
         tape: of which what its client did and was sent goes into the site, and nothing else.
-        content: the directory of the page; files whose names begin with a dot stay there.
+        content: the directory of the page; files whose names begin with a dot stay there, and links that lead
+            out of it.
         out: a directory that is empty or not there yet.
 
     Returns:
@@ -57,7 +58,7 @@ def export(tape: Tape, content: str, out: str) -> int:
 def _copy(path: Path, source: Path, target: Path) -> bool:
     """Copy one file; whether it is a page."""
     relative = path.relative_to(source)
-    if not path.is_file() or is_hidden(str(relative)):
+    if not path.is_file() or is_hidden(str(relative)) or not path.resolve().is_relative_to(source.resolve()):
         return False
     place = target / relative
     place.parent.mkdir(parents=True, exist_ok=True)

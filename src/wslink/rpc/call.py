@@ -58,6 +58,7 @@ class Call(msgspec.Struct, eq=False):
         lengths: what the symbols in its arrays' shapes stand for (see Array); {} for a call without any.
         streams: what carries its items, which is not for methods.
         report: what sends progress; None where the caller has not asked for any.
+        arrived: when it came (monotonic), where it did not begin at once; else 0.
     """
 
     client: Caller
@@ -69,6 +70,7 @@ class Call(msgspec.Struct, eq=False):
     lengths: Mapping[str, int] = {}
     streams: Any = None
     report: Callable[[Any], None] | None = None
+    arrived: float = 0.0
 
     @property
     def client_id(self) -> str:

@@ -9,6 +9,7 @@ import logging
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from time import monotonic
 from typing import Protocol
 
 from wslink import errors
@@ -134,7 +135,7 @@ class Dispatcher:
         self._service = service
         self._responder = responder
         self._running: dict[object, Running] | None = None  # most clients never have one
-        self._held: deque[tuple[Request, Caller]] | None = None  # calls that wait beside streams that are read
+        self._held: deque[tuple[Request, Caller, float]] | None = None  # calls that wait beside streams that are read
         self._turns: Turns | None = None
         self.full: bool = False
         """Whether no further calls are to be taken from the client for a while (LIM-10)."""
@@ -148,10 +149,10 @@ class Dispatcher:
     def ids(self) -> list[str]:
         """Of the calls under way, and of those that wait beside streams."""
         running = [one.call.id for one in (self._running or {}).values()]
-        return [*running, *(request.id for request, _ in self._held or ())]
+        return [*running, *(request.id for request, _, _ in self._held or ())]
 
-    def start(self, request: Request, client: Caller) -> None:
-        """Run a method's first step, which for most is all of it. Never raises.
+    def start(self, request: Request, client: Caller, arrived: float = 0.0) -> None:
+        """Run a method's first step, which for most is all of it; see `Call.arrived`. Never raises.
 
         This is on the path of every call: each function entered here is a tenth of what a small call costs.
         """
@@ -163,6 +164,7 @@ class Dispatcher:
         if (service.refuse and self._refuse(request, client)) or (self.full and self._hold(request, client)):
             return
         call = Call(client, method.name, service.owner, request.id)
+        call.arrived = arrived
         token = current_call.set(call)
         try:
             if request.progress or request.stream is not None or method.streaming:
@@ -230,7 +232,7 @@ class Dispatcher:
         if self._held is None:
             self._held = deque()
         if is_small(request) and len(self._held) < most:
-            self._held.append((request, client))
+            self._held.append((request, client, monotonic()))
         else:
             why = f"over max_calls ({most}) calls are under way, streams among them"
             self._responder.error(request.id, errors.LIMIT_ERROR, why, request.method)
@@ -274,6 +276,7 @@ class Dispatcher:
 
     def _in_turn(self, method: Method, call: Call, args: Sequence[Value], kwargs: dict[str, Value]) -> Awaitable[Value]:
         """Run a latest-wins method when it is the call's turn (TURN-5)."""
+        call.arrived = call.arrived or monotonic()
         function: Function = functools.partial(method.function, *args, **kwargs)
         if method.run in self._service.executors:
             work = self._work(method, call, args, kwargs)
@@ -284,6 +287,7 @@ class Dispatcher:
 
     def _work(self, method: Method, call: Call, args: Sequence[Value], kwargs: dict[str, Value]) -> Callable[[], Value]:
         """What an executor runs for a call."""
+        call.arrived = call.arrived or monotonic()
         if call.streams is not None:
             args, kwargs = brought(args, kwargs)
         return functools.partial(serve, self._responder, call, method.function, args, kwargs)

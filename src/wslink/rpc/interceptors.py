@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from wslink import errors
 
 Function = Callable[..., Any]
 Interceptor = Callable[[str, Function], Function]
@@ -16,3 +19,11 @@ def compose(name: str, function: Function, interceptors: Iterable[Interceptor]) 
     for interceptor in reversed(tuple(interceptors)):
         function = interceptor(name, function)
     return function
+
+
+def status_of(error: BaseException) -> str:
+    """The code that a caller gets for what a method raised (ERR)."""
+    if isinstance(error, asyncio.CancelledError):
+        return str(errors.CANCELLED)
+    code = getattr(error, "code", None) if isinstance(error, errors.WslinkError) else None
+    return str(errors.as_code(code))

@@ -11,23 +11,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
-from wslink.client.connect import Connecting
-from wslink.cluster.cluster import Cluster
-from wslink.cluster.memory_log import MemoryBroker
 from wslink.console import say
 from wslink.errors import UsageError
 from wslink.hosts import is_loopback
-from wslink.http.asgi import AsgiApplication
 from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
 from wslink.server import loop, workers
 from wslink.server.clientele import Clientele
-from wslink.server.inside import connect_inside
 from wslink.server.limits import limits as limits_of_environment
 from wslink.server.observing import Observing
 from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
 from wslink.server.server import CLIENT, Server
+from wslink.server.shared_life import SharedLife
 from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
@@ -36,7 +32,11 @@ from wslink.wire.limits import Limits
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from wslink.client.connect import Connecting
+    from wslink.cluster.memory_log import MemoryBroker
+    from wslink.http.asgi import AsgiApplication
     from wslink.observe.recorder import Recorder
+    from wslink.transport.comm import CommEndpoint, Send
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -98,6 +98,8 @@ class App(Offering, Clientele, Sharing):
         self._limits = limits
         hub = Hub(self, self._authenticate, limits or Limits(), features=features)
         if broker:
+            from wslink.cluster.cluster import Cluster
+
             hub.relay = Cluster(hub, broker)
         Clientele.__init__(self, hub)
         Offering.__init__(self, hub)
@@ -171,9 +173,32 @@ class App(Offering, Clientele, Sharing):
             timeout: seconds for hello.
             handlers: functions that the application may call, by name, as with `wslink.connect`.
         """
+        from wslink.server.inside import connect_inside
+
+        self._prepare()
+        return connect_inside(self._hub, self.secret, timeout, handlers or {})
+
+    def over_comm(self, send: Send) -> CommEndpoint:
+        """Serve pages over the messages of a Jupyter comm, in the event loop that runs: what `wslink.notebook.show`
+        does, which is what notebooks use.
+
+        Args:
+            send: sends a message's content and its buffers to the pages.
+
+        Raises:
+            UsageError: where the application is being served with application_thread=True.
+        """
+        from wslink.transport.comm import CommEndpoint
+
+        if self._hub.application is not None:
+            raise UsageError("application_thread=True serves clients in another event loop: they need its port")
+        self._prepare()
+        return CommEndpoint(self._hub, send)
+
+    def _prepare(self) -> None:
+        """Read the settings, unless a server has."""
         if self._server is None or self._server.stopped:
             self._configure({})
-        return connect_inside(self._hub, self.secret, timeout, handlers or {})
 
     def asgi(self, **settings: Unpack[AsgiSettings]) -> AsgiApplication:
         """An ASGI application to mount next to the routes of Starlette, FastAPI or any other.
@@ -191,15 +216,21 @@ class App(Offering, Clientele, Sharing):
         for name in settings:
             if name not in ASGI_SETTINGS:
                 raise UsageError(
-                    f"asgi() has no setting {name!r}: that is up to the outer application and its server; "
+                    loop.NO_THREAD.format("App.asgi")
+                    if name == "application_thread"
+                    else f"asgi() has no setting {name!r}: that is up to the outer application and its server; "
                     f"settings: {', '.join(sorted(ASGI_SETTINGS))}"
                 )
         options = self._configure(settings)
+        loop.warn_of_thread("App.asgi")
         if workers.is_one_of_several() and self._hub.relay is None:
             logger.warning(workers.WARNING, "" if self._pages_need_secret else workers.EACH_ITS_OWN)
         self._hub.reopen()
         origins = environment.split_origins(options.origins)
-        return AsgiApplication(self._hub, options.ws, origins, CLIENT, guarded=not self._pages_need_secret)
+        from wslink.http.asgi import AsgiApplication
+
+        life, guarded = SharedLife(self._hub), not self._pages_need_secret
+        return AsgiApplication(self._hub, options.ws, origins, CLIENT, life, guarded)
 
     def _configure(self, settings: Settings | AsgiSettings) -> Options:
         options = Options.from_environment(**settings)
@@ -241,7 +272,8 @@ class App(Offering, Clientele, Sharing):
             return verdict
         secret = credentials.secret
         if not credentials.has_secret:  # HELLO-7
-            accepted = credentials.opening.same_origin and not self._pages_need_secret
+            opening = credentials.opening
+            accepted = opening.vouched or (opening.same_origin and not self._pages_need_secret)
         elif not isinstance(secret, str):  # HELLO-3
             accepted = False
         else:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from wslink import settings as environment
 from wslink.errors import UsageError
 from wslink.hub.pool import DaemonPool, default_threads
 from wslink.hub.work import finish
+
+logger: logging.Logger = logging.getLogger("wslink")
 
 NOTEBOOK = (
     "an event loop runs here already, as in a notebook: write `server = await app.serve(...)` there, "
     "and `await server.stop()` to end it"
 )
+
+NO_THREAD = (
+    "{} carries clients on the application's own event loop, and cannot follow application_thread: App.run, App.serve, "
+    "`wslink serve`, and the aiohttp backend of the compatibility API do"
+)
+
+
+def warn_of_thread(who: str) -> None:
+    """Log that `who` does not follow WSLINK_APPLICATION_THREAD, where that asks for a thread."""
+    if environment.read("WSLINK_APPLICATION_THREAD", bool, False):
+        logger.warning(NO_THREAD.format(who))
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]], loop: str, stop_timeout: float) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wslink.observe.inspector import Inspector
     from wslink.observe.metrics import Metrics
     from wslink.observe.recorder import Recorder
+    from wslink.observe.traces import Traces
     from wslink.server.inspecting import Inspecting
 
 INSPECTOR = "/wslink/inspect"
@@ -37,6 +38,7 @@ class Observing:
         self._secret = ""
         self._recorder: Recorder | None = None
         self._metrics: Metrics | None = None
+        self._traces: Traces | None = None
         self._inspector: Inspector | None = None
         self._inspecting: Inspecting | None = None
 
@@ -52,8 +54,8 @@ class Observing:
         """Watch what settings ask for.
 
         Raises:
-            UsageError: for metrics where prometheus-client is not installed, and for an inspector of a server that
-                dials a relay, which nobody can ask for a page.
+            UsageError: for metrics where prometheus-client is not installed, for traces where opentelemetry-api is not,
+                and for an inspector of a server that dials a relay, which nobody can ask for a page.
         """
         self._secret = secret
         if options.recorder and self._recorder is None:
@@ -70,6 +72,15 @@ class Observing:
         if options.inspector and options.reverse_url:
             raise UsageError("inspector: a server that dials a relay has no page")
         self._inspecting = self._inspect() if options.inspector else None
+        if options.traces and self._traces is None:  # outermost, as it encodes what methods return
+            self._traces = self._trace()
+
+    def _trace(self) -> Traces:
+        try:
+            from wslink.observe.traces import Traces
+        except ImportError as error:
+            raise UsageError(f"traces need OpenTelemetry: pip install 'wslink[otel]' ({error})") from error
+        return Traces(self._hub)
 
     def _inspect(self) -> Inspecting:
         from wslink.observe.inspector import Inspector

@@ -48,6 +48,7 @@ class Settings(AsgiSettings, total=False):
     application_thread: bool
     metrics: bool
     inspector: bool
+    traces: bool
     recorder: int
     ready_msg: str
     http_headers: str | PathLike[str]
@@ -134,6 +135,10 @@ class Options:
         False, "serve a page at /wslink/inspect that shows clients, topics, messages and calls, to those who know the "
         "secret",
         flags=("--inspector",), env="WSLINK_INSPECTOR",
+    )  # fmt: skip
+    traces: bool = option(
+        False, "record calls with OpenTelemetry, and follow the traces of clients through them",
+        flags=("--traces",), env="WSLINK_TRACES",
     )  # fmt: skip
     recorder: int = option(
         0, "bytes of what clients call and are sent that are kept for wslink record --ring; 0 keeps nothing",

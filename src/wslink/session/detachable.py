@@ -17,6 +17,7 @@ from wslink.session.state import CLOSED, DETACHED, OPEN, Event
 from wslink.session.tokens import digest
 from wslink.wire.codec import Decoder
 from wslink.wire.messages import ARRAYS, CANCELLATION
+from wslink.wire.v2_msgpack import V2Decoder
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -100,7 +101,9 @@ class Detachable(Refusals):
     def detach(self) -> None:
         """The connection is lost: wait for the client's return (RES-6)."""
         self.advance(Event.DETACHED)
-        self._decoder = None  # what had not arrived whole is forgotten (RES-3)
+        if self.resumption is not None and isinstance(self._decoder, V2Decoder):
+            self.resumption.keep_beginnings(self._decoder.take_beginnings())
+        self._decoder = None
         self._move(Nowhere())
         if self._is_over_limit():
             return
@@ -125,10 +128,14 @@ class Detachable(Refusals):
     def _is_over_limit(self) -> bool:
         """Whether more is kept for a client that is away than may be (RES-4), which ends the session."""
         resumption = self.resumption
-        if resumption is not None and resumption.size + self.queue.waiting > self._owner.limits.max_resume:
+        if resumption is None:
+            return False
+        room = self._owner.limits.max_resume - resumption.size - self.queue.waiting
+        if resumption.begun > room:
+            resumption.take_beginnings()
+        if room < 0:
             self._give_up(OVERFLOW)
-            return True
-        return False
+        return room < 0
 
     def _expire(self) -> None:
         self._give_up(EXPIRED)
@@ -174,6 +181,7 @@ class Detachable(Refusals):
             self.detach()
         if self.state is DETACHED:
             resumption.acknowledge(back.received, frozenset(back.missing))
+            resumption.lacks_from = back.begun
             if resumption.lost:
                 self._give_up(OVERFLOW)
         if self.state is not DETACHED:
@@ -205,11 +213,14 @@ class Detachable(Refusals):
             decoder.accept_arrays()
         if CANCELLATION in self.features:
             decoder.accept_ends()
+        if isinstance(decoder, V2Decoder):
+            decoder.go_on(resumption.take_beginnings())
         self._malformed = self._refused = 0
         self._move(transport)
         transport.carry(self)
         resumption.prefer_newest(self.queue)
-        self.queue.repeat((number, kept.message) for number, kept in resumption)
+        again = ((number, kept.message) for number, kept in resumption)
+        self.queue.repeat(again, resumption.offsets(resumption.lacks_from))
         self.credit = -1 if self.has_many_calls() else CREDIT
         self._owner.resumed(self, opening)
         self._pump()

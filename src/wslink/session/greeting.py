@@ -135,6 +135,8 @@ class Greeting:
         if old is not None:
             received, missing = resumption.received.report()
             resume.update(resumed=True, received=received, missing=missing)
+            if begun := resumption.report_beginnings():
+                resume["begun"] = begun
             session.hand_over(old, self._id, {**self._answer(old.client_id, features), "resume": resume})
             return
         resume.update(resumed=False, **({"reason": reason} if reason else {}))

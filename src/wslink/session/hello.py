@@ -75,7 +75,17 @@ def _parse_return(given: Value, max_missing: int) -> Return:
     if not all(type(number) is int and number >= 0 for number in numbers):
         allowed = f"an integer of 0 or more, and a list of at most {max_missing} of these"
         raise InvalidParams(f"wslink.hello: 'received' and 'missing' of 'resume' must be {allowed}", HELLO)
-    return Return(token, received, tuple(missing))
+    return Return(token, received, tuple(missing), _parse_begun(given.get("begun", []), max_missing))
+
+
+def _parse_begun(given: Value, most: int) -> tuple[tuple[int, int], ...]:
+    """The messages of which the peer has the beginning, and how much of it (RES-13). Raises InvalidParams."""
+    pairs: list[Value] = given if isinstance(given, list) and len(given) <= most else [None]
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 2 or not all(type(one) is int and one > 0 for one in pair):
+            message = f"wslink.hello: 'begun' of 'resume' must be a list of at most {most} pairs of a number and bytes"
+            raise InvalidParams(message, HELLO)
+    return tuple((number, size) for number, size in pairs)
 
 
 def answer(hello: Hello, client_id: str, version: int, max_frame: int, features: tuple[str, ...]) -> dict[str, Value]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
 
-_NONE: Mapping[str, str] = {}
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,17 @@ class Opening:
         same_origin: whether it comes from a page of this server's own origin, directly and on this machine (HELLO-7).
         request: the request itself, for the observers of the compatibility API; None where nobody wants it.
         scope: in an ASGI application its scope, with the session and the user of the outer application.
+        vouched: whether what carries the connection answers for the peer, which needs no secret then: a page of a
+            notebook, over the channel of the kernel that its user controls (HELLO-7).
     """
 
-    headers: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     address: str = ""
     query: str = ""
     same_origin: bool = False
     request: Any = None
     scope: Mapping[str, Any] | None = None
+    vouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

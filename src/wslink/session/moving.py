@@ -93,7 +93,6 @@ class Moving(Streaming):
             limits.max_resume, limits.max_partial, self._owner.backlog
         )
         found.epoch, found.token, found.foreign = packed["epoch"], "", frozenset(packed["digests"])
-        found.last = packed["last"]
         found.received.last, missing = packed["received"]
         found.received.missing.update(missing)
         self.open(tuple(packed["features"]), identity)
@@ -108,11 +107,8 @@ class Moving(Streaming):
             for number, window in packed["windows"].items():
                 if number in flow.windows:
                     flow.windows[number].restore(monotonic(), window)
-        for number, *kept in packed["kept"]:
-            parts, key, gates, shared = kept
-            message = _message(parts)
-            size = message.size + OVERHEAD
-            resumption.restore(number, Kept(message, size, _plain(key), self._gates(gates), shared))
+        kept = {number: self._kept_again(*how) for number, *how in packed["kept"]}
+        resumption.restore(packed["last"], kept)
         for lane, parts, key, names, gates, about in packed["waiting"]:
             message, key, names = _message(parts), _plain(key), tuple(map(_plain, names))
             if gates is None:
@@ -122,6 +118,11 @@ class Moving(Streaming):
                 self.send_within(message, key, names, self._gates(gates), None, (tuple(ids), tags), lane)
         for id_ in packed["interrupted"]:
             self.error(id_, INTERRUPTED, "the call was under way when its session moved to another worker")
+
+    def _kept_again(self, parts: Sequence[Any], key: Any, gates: Sequence[int], shared: bool) -> Kept[Message]:
+        """What `_kept` gave."""
+        message = _message(parts)
+        return Kept(message, message.size + OVERHEAD, _plain(key), self._gates(gates), shared, True)
 
     def _gates(self, numbers: Sequence[int] | None) -> tuple[DeliveryWindow, ...]:
         return self.flow.gates(tuple(numbers)) if self.flow is not None and numbers else ()

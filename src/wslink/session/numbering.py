@@ -25,6 +25,7 @@ class Kept(msgspec.Struct, Generic[MessageT], frozen=True, gc=False):
         key: what makes it replaceable by a newer one on a return, with `latest` delivery.
         gates: what it waited for; one that replaces it has the same.
         shared: whether it may be kept for several peers, and counts once.
+        anew: whether the peer may have the beginning of another one under its number (RES-13).
     """
 
     message: MessageT
@@ -32,6 +33,7 @@ class Kept(msgspec.Struct, Generic[MessageT], frozen=True, gc=False):
     key: Hashable
     gates: tuple[object, ...] = ()
     shared: bool = False
+    anew: bool = False
 
 
 class Unacknowledged(Generic[MessageT]):
@@ -110,7 +112,7 @@ class Unacknowledged(Generic[MessageT]):
         held, at = number in self._held, number - self._first
         kept = self._whole(self._held[number] if held else self._kept[at])
         self.size += size - kept.size
-        newer = msgspec.structs.replace(kept, message=message, size=size)
+        newer = msgspec.structs.replace(kept, message=message, size=size, anew=True)
         if held:
             self._held[number] = newer
         else:

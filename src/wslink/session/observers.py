@@ -49,6 +49,9 @@ class Observer:
     def unknown(self, session: SessionView, request: Request) -> None:
         """A call of a method that there is not."""
 
+    def errored(self, session: SessionView, id_: str, code: int) -> None:
+        """The request `id_`, which may have ended already, is sent an error."""
+
     def published(self, publication: Published) -> None:
         """A publication is sent to clients, encoded for some of them: once for each encoding."""
 
@@ -77,6 +80,7 @@ class Observers:
         self.closed: list[Callable[[SessionView], None]] = []
         self.received: list[Callable[[SessionView, Request], None]] = []
         self.unknown: list[Callable[[SessionView, Request], None]] = []
+        self.errored: list[Callable[[SessionView, str, int], None]] = []
         self.published: list[Callable[[Published], None]] = []
         self.acknowledged: list[Callable[[SessionView, str, Settled], None]] = []
         self.detached: list[Callable[[SessionView], None]] = []

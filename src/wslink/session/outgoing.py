@@ -110,7 +110,9 @@ class Outgoing(Duties):
             self._put(Entry(message, None, (id_,)), self._owner.service.methods.lanes.get(method))
 
     def encoded(self, id_: str, value: Value, method: str | None) -> Message:
-        """The result of a request, encoded; an error where it cannot be. From any thread."""
+        """The result of a request, encoded unless it is already; an error where it cannot be. From any thread."""
+        if type(value) is Message:
+            return value
         try:
             return self.encoder.result(id_, value, self._max_frame)
         except NotSerializable as error:
@@ -127,6 +129,8 @@ class Outgoing(Duties):
         except NotSerializable as unsendable:
             logger.error("an error cannot be sent as it is: %s", unsendable)
             failure = self.encoder.failure(id_, _sendable(self.encoder, error), self._max_frame)
+        for notify in self._owner.observers.errored:
+            notify(self, id_, error["code"])
         self.send(failure, None, (id_,))
 
     def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:

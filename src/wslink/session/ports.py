@@ -176,3 +176,6 @@ class HandshakeOwner(SessionOwner, Protocol):
 
     def wants_headers(self) -> bool:
         """Whether its headers are wanted until hello."""
+
+    def is_application_behind(self) -> bool:
+        """Whether as much waits for the application's own thread as may (LIM-10): no further clients are taken."""

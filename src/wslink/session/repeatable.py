@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 from wslink.session.entries import Entry
 from wslink.session.numbering import Kept, Unacknowledged
@@ -146,14 +146,27 @@ class Repeatable(Unacknowledged[Message]):
         if self.lost and self.lost <= received <= self.last and all(number > self.lost for number in missing):
             self.lost = 0
 
-    def restore(self, number: int, kept: Kept[Message]) -> None:
-        """Keep a message that another worker sent under `number`; call it in the order of numbers."""
-        self._kept[number] = kept
-        self.size += kept.size
-        if kept.shared:
-            self._ledger.add(kept.message)
-        else:
-            self._ledger.kept += kept.size
+    def restore(self, last: int, messages: Mapping[int, Kept[Message]]) -> None:
+        """Keep messages that another worker sent under their numbers, of which `last` is the last that it gave."""
+        self.last, self._mixed = last, True
+        first = last + 1
+        while first - 1 in messages:
+            first -= 1
+        self._kept.extend(messages[number] for number in range(first, last + 1))
+        self._held.update({number: kept for number, kept in messages.items() if number < first})
+        for kept in messages.values():
+            self.size += kept.size
+            if kept.shared:
+                self._ledger.add(kept.message)
+            else:
+                self._ledger.kept += kept.size
+
+    def offsets(self, begun: Iterable[tuple[int, int]]) -> dict[int, int]:
+        """From where the peer lacks messages of which it has said that it has the beginning (RES-13)."""
+        known = dict(begun)
+        sources = {number: kept.message.source for number, kept in self if known and not kept.anew}
+        found = ((number, sources.get(number), at) for number, at in known.items())
+        return {number: at for number, source, at in found if source is not None and at < source.total}
 
     def prefer_newest(self, queue: SendQueue) -> None:
         """Let what waits take the place of older publications of its key that would be repeated (RES-6)."""

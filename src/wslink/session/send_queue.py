@@ -192,13 +192,13 @@ class SendQueue(Repeats):
         entry = stream.entries[0]
         if not entry.begun:
             self._begin(entry)
-        cutter = entry.cutter
-        if cutter is not None:
+        if (cutter := entry.cutter) is not None:
             if cutter.offset:  # each chunk but the first adds a header to what the message counts
                 self._begun += HEADER_LENGTH
                 self.waiting += HEADER_LENGTH
             frame = cutter.end() if entry.ended else cutter.next(chunk)
         else:
+            assert self._frames is not None
             frame = self._frames.pop()
         if cutter is None or not cutter.left:
             stream.entries.popleft()

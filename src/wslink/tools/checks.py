@@ -113,6 +113,8 @@ class Way:
         if answer.status == 0:
             cure = "use wss:// or https:// if TLS is spoken there; otherwise something else listens at that port"
             return [Finding("http", False, "what answers is not HTTP", "what listens at that port", cure)]
+        if answer.wants_tls and self.parts.scheme == "ws" and answer.status == 400:
+            return [self._only_tls(answer)]
         found = [ok("http", f"{answer.server or 'the server'} answers")]
         return [*found, *_clock(answer)]
 
@@ -140,7 +142,9 @@ class Way:
         if answer.status == 426 or (answer.status in (400, 200, 301, 302) and "WebSocket" in answer.body):
             hop = proxy if proxy.startswith("the proxy") else UNNAMED
             return Finding("upgrade", False, f"{status}: the wish for a WebSocket did not arrive", hop, NGINX)
-        if answer.status in (502, 503, 504):
+        if answer.wants_tls and self.parts.scheme == "ws":
+            return self._only_tls(answer)
+        if answer.status in (502, 503, 504) or "DNS lookup failure" in answer.body:
             cure = "start the server, and check the address and port that the proxy passes requests on to"
             return Finding("upgrade", False, f"{status}: it does not reach the server", proxy, cure)
         if answer.status == 421:
@@ -152,6 +156,13 @@ class Way:
             return Finding("upgrade", False, f"{status}: it wants to know who asks", proxy, cure)
         text = f"{status} in place of a WebSocket: {' '.join(answer.body.split())[:100]}"
         return Finding("upgrade", False, text, proxy, f"check what serves {self.parts.path} there; {NGINX}")
+
+    def _only_tls(self, answer: Answer) -> Finding:
+        text = f"{answer.status} of {answer.server or 'what answers'}: it takes TLS only"
+        cure = f"use {urlunsplit(('wss', *self.parts[1:3], '', ''))}"
+        if answer.headers.get("location"):  # to another port, maybe
+            cure += f", or what {answer.headers['location'][:200]} stands for"
+        return Finding("upgrade", False, text, "the URL", cure)
 
     async def _forbidden(self, answer: Answer) -> Finding:
         """403: by the Origin, or by a Host that a proxy has changed."""

@@ -13,6 +13,10 @@ from urllib.parse import SplitResult, urlsplit
 
 MAX_HEAD, MAX_BODY = 64 * 1024, 4096
 """Bytes of an answer that are read."""
+PLAIN_TO_TLS = ("plain HTTP request was sent to HTTPS port", "speaking plain HTTP to an SSL-enabled server port")
+"""What nginx and Apache say to a request without TLS where they take none."""
+CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"
+"""The frame that closes a WebSocket with 1000."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,12 @@ class Answer:
     def server(self) -> str:
         """Who says to have answered."""
         return self.headers.get("server", "")
+
+    @property
+    def wants_tls(self) -> bool:
+        """Whether it sends requests on to TLS, or speaks nothing else at that port."""
+        sent_on = self.status in (301, 302, 307, 308) and self.headers.get("location", "").startswith("https://")
+        return sent_on or (self.status == 400 and any(said in self.body for said in PLAIN_TO_TLS))
 
 
 def origin_of(url: SplitResult) -> str:
@@ -60,25 +70,40 @@ async def ask(
     opening = asyncio.open_connection(parts.hostname, port, ssl=tls, server_hostname=name, limit=MAX_HEAD)
     reader, writer = await asyncio.wait_for(opening, timeout)
     try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
-        if upgrade:
-            key = base64.b64encode(secrets.token_bytes(16)).decode()
-            lines += [
-                "Connection: Upgrade",
-                "Upgrade: websocket",
-                "Sec-WebSocket-Version: 13",
-                f"Sec-WebSocket-Key: {key}",
-            ]
-        else:
-            lines.append("Connection: close")
-        lines += [f"{one}: {value}" for one, value in headers.items()]
+        lines = _request(parts, upgrade) + [f"{one}: {value}" for one, value in headers.items()]
         writer.write("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"))
-        return await asyncio.wait_for(_read(reader), timeout)
+        answer = await asyncio.wait_for(_read(reader), timeout)
+        if answer.status == 101:
+            await _close(reader, writer)
+        return answer
     finally:
         writer.close()
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             await asyncio.wait_for(writer.wait_closed(), 1)
+
+
+def _request(parts: SplitResult, upgrade: bool) -> list[str]:
+    """The lines of a request, its own headers included."""
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc.rpartition('@')[2]}"]
+    if upgrade:
+        key = base64.b64encode(secrets.token_bytes(16)).decode()
+        lines += [
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {key}",
+        ]
+    else:
+        lines.append("Connection: close")
+    return lines
+
+
+async def _close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close a WebSocket: Apache keeps a thread for one whose client is merely gone, until its timeout."""
+    with contextlib.suppress(OSError, asyncio.TimeoutError):
+        writer.write(CLOSE)
+        await asyncio.wait_for(reader.read(), 1)
 
 
 async def _read(reader: asyncio.StreamReader) -> Answer:

@@ -23,6 +23,7 @@ from wslink.version import __version__
 from wslink.wire import recording
 from wslink.wire.codec import V2_WITH_ARRAYS
 from wslink.wire.frames import Buffer
+from wslink.wire.messages import is_topic
 from wslink.wire.recording import About, TopicAbout
 from wslink.wire.value import Value
 
@@ -110,6 +111,9 @@ async def _topics(link: Link, wanted: Sequence[str], timeout: float) -> dict[str
         told = await asyncio.wait_for(link.call("wslink.describe"), timeout)
         described = told.get("topics", {}) if isinstance(told, dict) else {}
     names = wanted or list(described)
+    for name in names:
+        if not is_topic(name):
+            raise UsageError(f"--topic: {name!r} is the name of no topic")
     if not names:
         raise UsageError("the server tells of no topics: name them by --topic")
     return {name: str(described.get(name, {}).get("delivery", "reliable")) for name in names}

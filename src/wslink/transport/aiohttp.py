@@ -13,6 +13,7 @@ from typing import cast
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
 from wslink.kernel import limit_unsent
+from wslink.session.identity import Opening
 from wslink.session.ports import FrameReceiver
 from wslink.session.stall import Progress
 from wslink.session.state import State
@@ -53,7 +54,7 @@ MAX_PONGS = 16
 logger: logging.Logger = logging.getLogger("wslink.transport.aiohttp")
 
 
-async def serve_request(request: web.Request, options: TransportOptions) -> web.StreamResponse:
+async def serve_request(request: web.Request, options: TransportOptions, opening: Opening) -> web.StreamResponse:
     """Upgrade and carry until the connection ends (base.Engine)."""
     socket = web.WebSocketResponse(
         autoping=False, autoclose=False, compress=options.compress, max_msg_size=options.max_frame + 1, timeout=1.0
@@ -61,7 +62,9 @@ async def serve_request(request: web.Request, options: TransportOptions) -> web.
     await socket.prepare(plain_upgrade(request))
     connection = AiohttpConnection(socket, request.transport, options.heartbeat, options.limits, server_guard(request))
     try:
-        await connection.run(options.opened(connection))
+        session = options.opened(connection, opening)
+        del opening
+        await connection.run(session)
     finally:
         options.ended(connection)
     return socket
@@ -98,7 +101,7 @@ class AiohttpConnection:
         self._guard = guard
         self._session: FrameReceiver | None = None
         self._compress = compress_per_message(socket)
-        self._heartbeat = Heartbeat(heartbeat, self._ping, self._dead, self._arrived, self._line)
+        self._heartbeat = Heartbeat(heartbeat, self)
         self._gate = ReadGate()
         self._silences = 0
         self._queue: deque[Callable[[], Awaitable[None]]] = deque()
@@ -191,16 +194,16 @@ class AiohttpConnection:
         if self._close_timer is None and self._transport is not None:
             self._close_timer = CloseTimer(self._transport, self._admitted)
 
-    def _arrived(self) -> int:
+    def arrived(self) -> int:
         if not self._gate.closed:
             return self._guard.received
         self._silences += 1  # what is not read is not silence
         return self._silences
 
-    def _line(self) -> tcp.Line:
+    def line(self) -> tcp.Line:
         return tcp.line(self._transport) if self._transport is not None else tcp.UNKNOWN
 
-    def _dead(self, reason: str) -> None:
+    def dead(self, reason: str) -> None:
         logger.warning("client %s is dropped: %s", self._session.client_id if self._session else "?", reason)
         self.abort()
 
@@ -299,7 +302,7 @@ class AiohttpConnection:
             self._queue.append(write)
             self._wake.set()
 
-    def _ping(self) -> None:
+    def beat(self) -> None:
         if not self._pinging:
             self._pinging = True
             self._enqueue(self._write_ping)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from wslink.errors import UsageError
+from wslink.session.identity import Opening
 from wslink.session.ports import Transport
 from wslink.session.session import Session
 from wslink.wire.chunks import HEADER_LENGTH
@@ -46,14 +47,14 @@ class TransportOptions:
         limits: the host's.
         heartbeat: seconds between pings; below 1 there are none.
         compress: whether permessage-deflate is accepted where a client offers it.
-        opened: called once frames can be sent; returns the session to carry.
+        opened: called once frames can be sent, with what opened the connection; returns the session to carry.
         ended: called once the connection has ended.
     """
 
     limits: Limits
     heartbeat: float
     compress: bool
-    opened: Callable[[ServedTransport], Session]
+    opened: Callable[[ServedTransport, Opening], Session]
     ended: Callable[[ServedTransport], None]
 
     @property
@@ -76,8 +77,8 @@ class Engine(NamedTuple):
     """
 
     name: str
-    serve_request: Callable[[web.Request, TransportOptions], Awaitable[web.StreamResponse]]
-    serve_connection: Callable[[asyncio.Transport, MultiMapping[str], TransportOptions], None] | None = None
+    serve_request: Callable[[web.Request, TransportOptions, Opening], Awaitable[web.StreamResponse]]
+    serve_connection: Callable[[asyncio.Transport, MultiMapping[str], TransportOptions, Opening], None] | None = None
 
 
 def find_engine(name: str) -> Engine:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import weakref
-from collections.abc import Callable
+from typing import Protocol
 
 from wslink.transport.tcp import Line
 
@@ -24,8 +23,24 @@ STEPS = 16
 """Parts of an interval. The heartbeats of one part share its timer."""
 
 
+class Peer(Protocol):
+    """The other end of a connection, as its heartbeat sees it."""
+
+    def beat(self) -> None:
+        """Send it a ping."""
+
+    def dead(self, reason: str) -> None:
+        """It has shown no sign of life for too long. Called once."""
+
+    def arrived(self) -> int:
+        """A number that changes while a message is arriving; one that takes long is a sign of life, too."""
+
+    def line(self) -> Line:
+        """The state of the connection."""
+
+
 class Heartbeat:
-    """Pings a peer every `interval` seconds and calls `dead` once it has shown no sign of life for some of them.
+    """Pings a peer every `interval` seconds, and declares it dead once it has shown no sign of life for some of them.
 
     What arrives from it is a sign, also a part of a message; so are the bytes that it takes, since a pong stands behind
     all that was sent before. Busy is not dead: an interval counts only if the event loop was free to hear. After a tick
@@ -33,32 +48,18 @@ class Heartbeat:
 
     Args:
         interval: seconds; below 1 there is no heartbeat.
-        ping: sends a ping.
-        dead: called once, with the reason.
-        progress: a number that changes while a message is arriving; one that takes long is a sign of life, too.
-        line: the state of the connection.
+        peer: see Peer.
 
     Attributes:
         heard: set it to True when something arrives from the peer.
     """
 
-    __slots__ = ("_arrived", "_dead", "_interval", "_line", "_ping", "_progress", "_silent", "_step", "_taken",
-        "_unanswered", "heard")  # fmt: skip
+    __slots__ = ("_arrived", "_interval", "_peer", "_silent", "_step", "_taken", "_unanswered", "heard")
 
-    def __init__(
-        self,
-        interval: float,
-        ping: Callable[[], None],
-        dead: Callable[[str], None],
-        progress: Callable[[], int] = lambda: 0,
-        line: Callable[[], Line] = lambda: Line(0, math.inf),
-    ) -> None:
+    def __init__(self, interval: float, peer: Peer) -> None:
         self.heard: bool = True
         self._interval = interval
-        self._ping = ping
-        self._dead = dead
-        self._progress = progress
-        self._line = line
+        self._peer = peer
         self._arrived = 0
         self._taken = 0
         self._unanswered = 0  # bytes that were taken since the peer was heard last
@@ -71,7 +72,7 @@ class Heartbeat:
 
     def tick(self, late: bool) -> None:
         """An interval has gone by."""
-        arrived, (taken, answered, _) = self._progress(), self._line()
+        arrived, (taken, answered, _) = self._peer.arrived(), self._peer.line()
         more = taken - self._taken
         if self.heard or late or arrived != self._arrived:
             self._silent = self._unanswered = 0
@@ -85,9 +86,9 @@ class Heartbeat:
         grace = min(self._unanswered / SLOWEST, MAX_GRACE)
         if self._silent * self._interval >= intervals * self._interval + grace:
             self.stop()
-            self._dead(f"no sign of life for {self._silent * self._interval:g} s")
+            self._peer.dead(f"no sign of life for {self._silent * self._interval:g} s")
         else:
-            self._ping()
+            self._peer.beat()
 
 
 class _Wheel:

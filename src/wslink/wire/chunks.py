@@ -6,7 +6,7 @@ import itertools
 import os
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from wslink.errors import LimitExceeded, ParseError, PeerError
@@ -87,16 +87,20 @@ class Cutter:
     Args:
         source: the message.
         message_id: the id of its chunks; a new one unless given.
+        offset: bytes of the message that the peer has already (RES-13).
     """
 
     __slots__ = ("_part", "_position", "_source", "id", "offset")
 
-    def __init__(self, source: Source, message_id: int | None = None) -> None:
+    def __init__(self, source: Source, message_id: int | None = None, offset: int = 0) -> None:
         self._source = source
         self.id: int = next_message_id() if message_id is None else message_id
         self._part = 0
-        self._position = 0  # in that part
-        self.offset: int = 0
+        self._position = offset  # in that part
+        while self._part < len(source.parts) and self._position >= len(source.parts[self._part]):
+            self._position -= len(source.parts[self._part])
+            self._part += 1
+        self.offset: int = offset
         """Bytes of the message that were cut off so far."""
 
     @property
@@ -163,7 +167,7 @@ def _after_header(frame: Buffer) -> memoryview:
     return memoryview(frame)[HEADER_LENGTH:]
 
 
-class _Partial:
+class Partial:
     """A message under way: the bytes from its start that have arrived, and chunks that wait for earlier ones."""
 
     def __init__(self, total: int) -> None:
@@ -171,11 +175,18 @@ class _Partial:
         self._buffer = bytearray(HEADER_LENGTH)  # room as for a header, for the alignment of arrays (G2-9)
         self.stray: dict[int, bytes] = {}
         self._offsets: list[int] = []  # of the stray chunks, ascending
+        self.resumes = False
+        """Whether it began on another connection, and may begin anew on this one (RES-13)."""
 
     @property
     def reached(self) -> int:
         """Bytes that have arrived without a gap, from the start of the message."""
         return len(self._buffer) - HEADER_LENGTH
+
+    @property
+    def held(self) -> int:
+        """Bytes that keeping what has arrived from the start takes: a buffer that grows has room for more."""
+        return self._buffer.__sizeof__()
 
     @property
     def arrived(self) -> int:
@@ -200,6 +211,11 @@ class _Partial:
             self._offsets.pop(0)
             self._buffer += following
 
+    def forget_stray(self) -> None:
+        """Keep what has arrived from the start alone."""
+        self.stray.clear()
+        self._offsets.clear()
+
     def _refuse_overlap(self, offset: int, length: int) -> None:
         index = bisect_right(self._offsets, offset)
         before = self._offsets[index - 1] if index else None
@@ -216,7 +232,7 @@ class Unchunker:
         self.max_message: int = limits.max_message if max_message is None else max_message
         """The largest message accepted from now on, in bytes. A server raises it after hello (G2-10)."""
         self._max_partial = limits.max_partial
-        self.partial: dict[int, _Partial] = {}
+        self.partial: dict[int, Partial] = {}
         """The messages under way, by id."""
         self._arrived = 0
         self._stray = 0
@@ -270,6 +286,20 @@ class Unchunker:
         self.refused.clear()
         self._arrived = self._stray = 0
 
+    def take_beginnings(self) -> dict[int, Partial]:
+        """What has arrived of messages with a number, from their starts, of a connection that has ended (RES-13)."""
+        begun = {id_: partial for id_, partial in self.partial.items() if id_ and partial.reached}
+        for partial in begun.values():
+            partial.forget_stray()
+            partial.resumes = True
+        self.release()
+        return begun
+
+    def go_on(self, begun: Mapping[int, Partial]) -> None:
+        """Take what has arrived on the connection before."""
+        self.partial.update(begun)
+        self._arrived += sum(partial.reached for partial in begun.values())
+
     def _identified(self, error: PeerErrorT, id_: int, offset: int, chunk: memoryview) -> PeerErrorT:
         """`error` with the id of the message, if its beginning has arrived (ERR-5)."""
         partial = self.partial.get(id_)
@@ -285,7 +315,13 @@ class Unchunker:
     def _collect(self, id_: int, offset: int, total: int, chunk: memoryview) -> memoryview | None:
         if not len(chunk) or offset + len(chunk) > total:
             raise ParseError(f"a chunk of {len(chunk)} bytes at {offset} does not lie in its message of {total} bytes")
-        partial = self.partial.get(id_) or self._begin(id_, total)
+        partial = self.partial.get(id_)
+        if partial is not None and partial.resumes:
+            partial.resumes = False
+            if not offset:  # its sender begins anew
+                self._forget(id_)
+                partial = None
+        partial = partial or self._begin(id_, total)
         if partial.total != total:
             raise ParseError(f"chunks of one message announce totals of {partial.total} and {total} bytes")
         is_stray = offset != partial.reached
@@ -303,12 +339,12 @@ class Unchunker:
         del self.partial[id_]
         return partial.message()
 
-    def _begin(self, id_: int, total: int) -> _Partial:
+    def _begin(self, id_: int, total: int) -> Partial:
         if total > self.max_message:
             raise self._too_large(total)
         if len(self.partial) >= self._max_partial:
             raise LimitExceeded(f"over max_partial ({self._max_partial}) messages are under way")
-        return self.partial.setdefault(id_, _Partial(total))
+        return self.partial.setdefault(id_, Partial(total))
 
     def _forget(self, id_: int) -> int:
         """Drop what has arrived of a message; how many bytes that were."""

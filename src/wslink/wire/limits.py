@@ -74,6 +74,8 @@ class Limits:
     """LIM-10: calls under way per client above which no further ones are taken from it for a while."""
     max_server_calls: int = 4096
     """LIM-10: calls under way on the server above which none are taken from clients that have their share of them."""
+    max_mailbox: int = 65_536
+    """LIM-10: what waits for an application's own thread above which the server takes no further connections."""
     max_held: int = 16 * MIB
     """LIM-16: bytes of calls that wait to be taken, where the transport cannot hold up its client."""
     max_retained: int = 1024

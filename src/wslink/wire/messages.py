@@ -26,6 +26,8 @@ STREAM = "stream"
 """The feature of streamed results and arguments (STR)."""
 RESUME = "resume"
 """The feature of sessions that outlive their connections (RES)."""
+TRACE = "trace"
+"""The feature of messages that name the span in which they were made (TRC)."""
 HANDLES = "handle"
 """The feature of calls from server to client (HND)."""
 PROGRESSES = "progress"
@@ -74,6 +76,8 @@ class Request(msgspec.Struct):
     """The credit with which the call asks for a stream (STR-1)."""
     progress: bool = False
     """Whether its caller wants to be told how far it has come (PRG-1)."""
+    traceparent: Value = None
+    """Whatever stands for the span that it was made in (TRC-1); see wire.traceparent."""
 
 
 def parse_call(envelope: Value) -> Request:
@@ -106,7 +110,7 @@ def parse_call(envelope: Value) -> Request:
     progress = envelope.get("progress", False)
     if not isinstance(progress, bool):
         raise InvalidRequest(f"'progress' must be a boolean, not {_kind(progress)}")
-    return Request(method, id_, args, kwargs, stream, progress)
+    return Request(method, id_, args, kwargs, stream, progress, envelope.get("traceparent"))
 
 
 def _given(envelope: Envelope, key: str, absent: Value) -> Value:

@@ -13,7 +13,17 @@ from msgspec.msgpack import Ext
 
 from wslink.errors import NotSerializable, ParseError, PeerError
 from wslink.wire import arrays, maps
-from wslink.wire.chunks import COPY_BELOW, HEADER, HEADER_LENGTH, JOIN_BELOW, Unchunker, cut, message_ids, whole
+from wslink.wire.chunks import (
+    COPY_BELOW,
+    HEADER,
+    HEADER_LENGTH,
+    JOIN_BELOW,
+    Partial,
+    Unchunker,
+    cut,
+    message_ids,
+    whole,
+)
 from wslink.wire.decoders import COPIES, MALFORMED, PLAIN, VIEWS, Decoders, reason
 from wslink.wire.depth import is_deep_packed
 from wslink.wire.frames import Buffer, Frame, Message
@@ -32,9 +42,11 @@ _ENVELOPE = msgspec.msgpack.encode({"wslink": VERSION, "id": ""})[1:-1]
 _RESULT, _ERROR, _METHOD, _ARGS, _KWARGS, _SUBSCRIPTIONS = (
     msgspec.msgpack.encode(key) for key in ("result", "error", "method", "args", "kwargs", "subscriptions")
 )
-_MAP3, _MAP4, _MAP5 = b"\x83", b"\x84", b"\x85"
+_MAP3, _MAP5 = b"\x83", b"\x85"
 
-NO_OPTIONS: Mapping[str, int | bool] = {}
+Option = int | bool | str
+"""What an extension adds to a message under a key of its own."""
+NO_OPTIONS: Mapping[str, Option] = {}
 
 _encode = msgspec.msgpack.encode
 
@@ -164,18 +176,25 @@ class V2Encoder:
 
     def failure(self, id_: str, error: dict[str, Value], max_frame: int) -> Message:
         """A call's failure. Raises NotSerializable, if the error's data cannot be sent."""
-        return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _ERROR)), self.pack(error), b"", max_frame)
+        return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _ERROR)), self._pack(error, None), b"", max_frame)
 
-    def publication(self, id_: str, packed: Packed, subscriptions: tuple[int, ...] | None, max_frame: int) -> Message:
-        """A publication of a packed payload; `subscriptions` is None for a peer that did not announce them (SUB-6)."""
-        if subscriptions is None:
-            return _compose(b"".join((_MAP3, _ENVELOPE, _encode(id_), _RESULT)), packed, b"", max_frame)
-        tail = _SUBSCRIPTIONS + _encode(subscriptions)
-        return _compose(b"".join((_MAP4, _ENVELOPE, _encode(id_), _RESULT)), packed, tail, max_frame)
+    def publication(
+        self,
+        id_: str,
+        packed: Packed,
+        subscriptions: tuple[int, ...] | None,
+        max_frame: int,
+        options: Mapping[str, Option] = NO_OPTIONS,
+    ) -> Message:
+        """A publication of a packed payload; `subscriptions` is None for a peer that did not announce them (SUB-6).
+        `options` are what extensions add to it."""
+        size = bytes((_MAP3[0] + (subscriptions is not None) + len(options),))
+        tail = b"" if subscriptions is None else _SUBSCRIPTIONS + _encode(subscriptions)
+        return _compose(b"".join((size, _ENVELOPE, _encode(id_), _added(options), _RESULT)), packed, tail, max_frame)
 
     def extension(self, items: Sequence[Value], max_frame: int) -> Message:
         """A message of an extension that holds values of the application's (EXT-4). Raises NotSerializable."""
-        packed = self.pack(items)
+        packed = self._pack(items, None)
         return _compose(b"", packed, b"", max_frame) if packed.splices else whole(packed.texts[0], max_frame)
 
     def call(
@@ -185,19 +204,22 @@ class V2Encoder:
         args: Sequence[Value],
         kwargs: dict[str, Value],
         max_frame: int,
-        options: Mapping[str, int | bool] = NO_OPTIONS,
+        options: Mapping[str, Option] = NO_OPTIONS,
     ) -> Message:
         """A call; `options` are what extensions add to it. Raises NotSerializable."""
         size = bytes((_MAP5[0] + len(options),))
-        added = b"".join(_encode(key) + _encode(value) for key, value in options.items()) if options else b""
-        prefix = b"".join((size, _ENVELOPE, _encode(id_), added, _METHOD, _encode(method), _ARGS))
-        packed_args, packed_kwargs = self.pack(args), self.pack(kwargs)
+        prefix = b"".join((size, _ENVELOPE, _encode(id_), _added(options), _METHOD, _encode(method), _ARGS))
+        packed_args, packed_kwargs = self._pack(args, None), self._pack(kwargs, None)
         texts = [
             *packed_args.texts[:-1],
             packed_args.texts[-1] + _KWARGS + packed_kwargs.texts[0],
             *packed_kwargs.texts[1:],
         ]
         return _compose(prefix, Packed(texts, [*packed_args.splices, *packed_kwargs.splices]), b"", max_frame)
+
+
+def _added(options: Mapping[str, Option]) -> bytes:
+    return b"".join(_encode(key) + _encode(value) for key, value in options.items()) if options else b""
 
 
 def _check_keys(text: bytes, value: Value) -> None:
@@ -280,6 +302,14 @@ class V2Decoder:
     def accept_ends(self) -> None:
         """Drop messages that their sender ends before they are whole from now on (CAN-3)."""
         self._unchunker.accepts_ends = True
+
+    def take_beginnings(self) -> dict[int, Partial]:
+        """What has arrived of messages that are not whole; see Unchunker."""
+        return self._unchunker.take_beginnings()
+
+    def go_on(self, begun: Mapping[int, Partial]) -> None:
+        """Go on with what had arrived on another connection."""
+        self._unchunker.go_on(begun)
 
     def receive(self, binary: bool, data: Buffer | str) -> Value:
         """Take one frame: the decoded message it completes, or `INCOMPLETE`. Nothing of it is a view of a memoryview.

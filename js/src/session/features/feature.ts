@@ -1,5 +1,6 @@
 import { type ConnectionError, ErrorCode, ProtocolError } from "../../errors.js";
-import type { UnaskedMessage } from "../../wire/messages.js";
+import type { ServerMessage, UnaskedMessage } from "../../wire/messages.js";
+import type { Callback, Handler } from "../callbacks.js";
 
 /** What a feature may use of the session that it extends. */
 export interface FeatureHost {
@@ -38,6 +39,21 @@ export interface FeatureHost {
   readonly encoder: { arrays: boolean };
 }
 
+/** Makes a call, with keys of its message that extensions add. */
+export type MakeCall = (id: string, keys?: object) => Promise<unknown>;
+
+/** What features may stand around, by what it is called. */
+export interface Arounds {
+  /** A call that is made, by its method. */
+  readonly call: MakeCall;
+  /** The reading of a message that is whole; the name is empty. */
+  readonly read: (bytes: Uint8Array) => ServerMessage;
+  /** A subscriber's callback, by its topic. */
+  readonly callback: Callback;
+  /** The handler of a method. */
+  readonly handler: Handler;
+}
+
 /** An extension of the protocol. Hello announces it by its name, and it is in use where the server accepts it (EXT-1 to EXT-3). */
 export interface Feature {
   readonly name: string;
@@ -47,6 +63,8 @@ export interface Feature {
   disconnected?(): void;
   /** The session goes on over a new connection (RES-6). */
   resumed?(): void;
+  /** What to call in place of `inner`, which it calls in turn. */
+  around?<K extends keyof Arounds>(kind: K, name: string, inner: Arounds[K]): Arounds[K];
   /** Takes a message of the server that responds to no call; false where it belongs to another feature. */
   receive?(message: UnaskedMessage): boolean;
   /** The session has ended, with the error that everything that waits rejects with. */
@@ -67,6 +85,11 @@ export class Features {
   /** What hello announces. */
   get names(): readonly string[] {
     return this.#all.map(({ name }) => name);
+  }
+
+  /** `inner` with what stands around it; the first feature is the innermost. */
+  around<K extends keyof Arounds>(kind: K, name: string, inner: Arounds[K]): Arounds[K] {
+    return this.#all.reduce((next, feature) => feature.around?.(kind, name, next) ?? next, inner);
   }
 
   /** Passes on what the server accepted. */

@@ -1,8 +1,11 @@
 import { ErrorCode, MethodError, UsageError } from "../../errors.js";
 import { report } from "../../report.js";
 import type { CallMessage, UnaskedMessage } from "../../wire/messages.js";
+import type { Handler, HandlerContext } from "../callbacks.js";
 import type { Feature, FeatureHost } from "./feature.js";
 import { PROGRESS } from "./progress.js";
+
+export type { Handler, HandlerContext } from "../callbacks.js";
 
 /** The type of cancellations (EXT-4). */
 const CANCEL = 6;
@@ -10,21 +13,6 @@ const CANCEL = 6;
 /** Characters of an exception's text, and of an unknown method's name, that are sent (ERR-2). */
 const MAX_TEXT = 4096;
 const MAX_NAME = 1024;
-
-/** What a handler may know of the call that it serves. */
-export interface HandlerContext {
-  /** Aborts when the server gives the call up, or has forgotten it. */
-  readonly signal: AbortSignal;
-  /** Tells the server how far the call has come, where it wants to know; of what waits only the newest is sent. */
-  readonly progress: (value: unknown) => void;
-}
-
-/** Serves calls of the server: gets positional arguments, arguments by name, and the context; returns the result, or a promise of it. */
-export type Handler<A extends readonly unknown[] = readonly unknown[], K = Readonly<Record<string, unknown>>> = (
-  args: A,
-  kwargs: K,
-  context: HandlerContext,
-) => unknown;
 
 /** A result or an error. */
 interface Outcome {

@@ -1,3 +1,4 @@
+import type { Assembler, Beginnings } from "../../wire/assembler.js";
 import { Received } from "../numbering.js";
 import type { Feature } from "./feature.js";
 
@@ -13,6 +14,8 @@ export interface Resumption {
   /** What the server has of this client's messages, where it has resumed. */
   readonly received: number;
   readonly missing: readonly number[];
+  /** How much the server has of messages that are not whole there, as pairs of number and bytes (RES-13). */
+  readonly begun: readonly (readonly [number, number])[];
   /** Seconds of silence after which the client asks for a sign of life (RES-11); 0 for never. */
   readonly heartbeat: number;
 }
@@ -36,6 +39,7 @@ export class Resume implements Feature {
   readonly #ask: () => void;
   readonly #lost: () => void;
   #last: Resumption | undefined;
+  #begun: Beginnings = new Map();
   #heardAt = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -49,10 +53,16 @@ export class Resume implements Feature {
     this.#lost = lost;
   }
 
+  /** A connection has ended, which the assembler read. */
+  keep(assembler: Assembler): void {
+    this.#begun = new Map([...this.#begun, ...assembler.beginnings]);
+  }
+
   /** What hello says; without a token, or where too much was sent, a new session is asked for. */
   request(overflowed: boolean): object {
     if (!this.#last || !this.received || overflowed) return {};
-    return { token: this.#last.token, received: this.received.last, missing: [...this.received.missing] };
+    const begun = [...this.#begun].map(([number, { received }]) => [number, received]);
+    return { token: this.#last.token, received: this.received.last, missing: [...this.received.missing], ...(begun.length && { begun }) };
   }
 
   /** What an acknowledgement adds (RES-5). */
@@ -60,9 +70,11 @@ export class Resume implements Feature {
     return this.received ? [this.received.last, [...this.received.missing]] : [];
   }
 
-  /** The server has accepted hello. */
-  welcome(resumption: Resumption | undefined): void {
+  /** The server has accepted hello; the assembler reads what follows. */
+  welcome(resumption: Resumption | undefined, assembler: Assembler): void {
     this.#last = resumption;
+    if (resumption?.resumed) assembler.goOn(this.#begun);
+    this.#begun = new Map();
     if (!resumption?.resumed) this.received = resumption && new Received(this.#maxPartial);
     this.#listen(Math.min(resumption?.heartbeat ?? 0, MAX_HEARTBEAT) * 1000);
   }

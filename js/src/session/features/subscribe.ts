@@ -1,7 +1,10 @@
 import { ConnectionError, ErrorCode, ProtocolError, UnsupportedError, UsageError } from "../../errors.js";
 import { report } from "../../report.js";
 import type { Publication, UnaskedMessage } from "../../wire/messages.js";
+import type { Callback, PublicationInfo } from "../callbacks.js";
 import type { Feature, FeatureHost } from "./feature.js";
+
+export type { Callback, PublicationInfo } from "../callbacks.js";
 
 /** The value of a tag that a publication carries (SUB-8). */
 export type TagValue = string | number | boolean;
@@ -37,16 +40,6 @@ export type Filter = (Readonly<Record<string, Condition>> & { readonly [name in 
 
 /** `reliable`: every publication arrives (SUB-12). `latest`: an old one may give way to a newer one (SUB-13). `mixed`: a pattern's topics differ. */
 export type Delivery = "reliable" | "latest" | "mixed";
-
-/** What a subscriber gets besides the payload. */
-export interface PublicationInfo {
-  readonly topic: string;
-  /** Counts the topic's publications on the server. It may skip, and never decreases (MSG-6). */
-  readonly number: number;
-}
-
-/** Takes a publication. What it throws, or rejects with, is reported and stops nothing else. */
-export type Callback<T = unknown> = (payload: T, info: PublicationInfo) => unknown;
 
 /** A subscription, from {@link Link.subscribe}. */
 export interface Subscription {

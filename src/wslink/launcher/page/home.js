@@ -5,9 +5,11 @@
 import { launch } from "./client.js";
 
 const ENDPOINT = new URL(`${document.documentElement.dataset.endpoint}/`, document.baseURI);
+const SIGN_IN = Boolean(document.documentElement.dataset.signIn);
 
 const find = (selector, within = document) => within.querySelector(selector);
 let token = "";
+let permitted = {};
 
 const headers = () => (token ? { Authorization: `Bearer ${token}` } : {});
 
@@ -18,11 +20,18 @@ async function list() {
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error ?? `the launcher answers with ${response.status}`);
   find("#sign-in").hidden = true;
+  find("#sign-out").hidden = !SIGN_IN;
   find("#applications").replaceChildren(...answer.applications.map(card));
+  permitted = answer.sessions;
+  await listOwn();
   if (!answer.applications.length) find("#trouble").textContent = "The launcher has no applications.";
 }
 
 function askForToken() {
+  if (SIGN_IN) {
+    find("#log-in").hidden = false;
+    return;
+  }
   if (token) find("#refusal").textContent = "This token is not accepted.";
   token = "";
   find("#sign-in").hidden = false;
@@ -98,6 +107,43 @@ function tellError(form, { message, log, exitCode }) {
   find(".log", form).hidden = !log;
 }
 
+// Own sessions ------------------------------------------------------------------
+
+/** Lists what the user has left, where the launcher knows users. */
+async function listOwn() {
+  const { sessions } = permitted.get ? await ask("GET", "") : { sessions: [] };
+  find("#own").hidden = !sessions.length;
+  find("#own ul").replaceChildren(...sessions.map(own));
+}
+
+function own({ id, application, created }) {
+  const item = find("#own-session").content.cloneNode(true).firstElementChild;
+  const since = new Date(created * 1000).toLocaleString();
+  find(".name", item).textContent = `${application}, since ${since}`;
+  find(".open", item).setAttribute("aria-label", `Open ${application}, since ${since}`);
+  find(".end", item).setAttribute("aria-label", `End ${application}, since ${since}`);
+  find(".end", item).hidden = !permitted.delete;
+  find(".open", item).onclick = () => attempt(async () => lead(item, await ask("POST", `${id}/attach`)));
+  find(".end", item).onclick = () => attempt(() => ask("DELETE", id).finally(listOwn));
+  return item;
+}
+
+async function ask(method, path) {
+  const response = await fetch(new URL(path, ENDPOINT), { method, headers: headers(), cache: "no-store", redirect: "error" });
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.error ?? `the launcher answers with ${response.status}`);
+  return answer;
+}
+
+async function attempt(action) {
+  find("#own .error").textContent = "";
+  try {
+    await action();
+  } catch (error) {
+    find("#own .error").textContent = `That did not work: ${error.message.replace(/[.]$/, "")}.`;
+  }
+}
+
 // The session -------------------------------------------------------------------
 
 /** Goes to the session's own page; where it has none, tells what programs connect to. */
@@ -132,6 +178,7 @@ async function isPage(address) {
   }
 }
 
+find("#sign-out").addEventListener("click", () => attempt(() => ask("POST", "logout").then(() => location.reload())));
 find("#sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   const given = find("#token").value.trim();

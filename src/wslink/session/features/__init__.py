@@ -79,9 +79,10 @@ class Features:
         return tuple(feature.name for feature in known if feature is not None and version in feature.versions)
 
     def accept(self, session: SessionView) -> None:
-        """A client has been granted `session.features`."""
-        for name in session.features:
-            self._features[name].accept(session)
+        """A client has been granted `session.features`, which take effect in the order in which they are registered."""
+        for name, feature in self._features.items():
+            if name in session.features:
+                feature.accept(session)
 
     def handler(self, method: str, granted: Iterable[str]) -> Handler | None:
         """What serves a system message of a client with the features `granted`; None if nothing does."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from picows import WSFrame, WSMsgType, WSTransport
 
+from wslink.session.identity import Opening
 from wslink.session.stall import Progress
 from wslink.session.state import State
 from wslink.transport import deflate, framing, tcp
@@ -51,6 +52,7 @@ class PicowsConnection(Sending):
     Args:
         options: see TransportOptions.
         agreement: what was negotiated about compression; None if nothing was.
+        opening: what opened the connection. It is let go of once there is a session.
     """
 
     __slots__ = (
@@ -61,6 +63,7 @@ class PicowsConnection(Sending):
         "_expanding",
         "_heartbeat",
         "_late",
+        "_opening",
         "_options",
         "_parts",
         "_reached",
@@ -68,9 +71,10 @@ class PicowsConnection(Sending):
         "_silences",
     )  # fmt: skip
 
-    def __init__(self, options: TransportOptions, agreement: deflate.Agreement | None) -> None:
+    def __init__(self, options: TransportOptions, agreement: deflate.Agreement | None, opening: Opening) -> None:
         super().__init__(agreement.bits if agreement is not None else 0)
         self._options = options
+        self._opening: Opening | None = opening
         self._parts = MessageParts(self, agreement)
         self._asked = False  # whether the peer has closed with code 1000, 1001 or none
         self._controls = 0  # control frames that arrived together
@@ -87,10 +91,10 @@ class PicowsConnection(Sending):
         self._ws = transport
         self._transport = transport.underlying_transport
         self._transport.set_write_buffer_limits(high=1, low=0)  # asyncio's TLS is always over 0
-        self._heartbeat = Heartbeat(
-            self._options.heartbeat, self._ping, self._dead, self._progress, lambda: tcp.line(self._transport)
-        )
-        self._session = self._options.opened(self)
+        self._heartbeat = Heartbeat(self._options.heartbeat, self)
+        opening, self._opening = self._opening, None
+        assert opening is not None
+        self._session = self._options.opened(self, opening)
         forget_handshake(transport)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
@@ -217,17 +221,22 @@ class PicowsConnection(Sending):
         elif self._reading:
             self._transport.resume_reading()
 
-    def _progress(self) -> int:
+    # heartbeat.Peer
+
+    def arrived(self) -> int:
         if self._reading:
             return progress(self._transport)
         self._silences += 1  # what is not read is not silence
         return self._silences
 
-    def _ping(self) -> None:
+    def line(self) -> tcp.Line:
+        return tcp.line(self._transport)
+
+    def beat(self) -> None:
         if not self._closing:
             self._control(_PING, b"")
 
-    def _dead(self, reason: str) -> None:
+    def dead(self, reason: str) -> None:
         logger.warning("client %s is dropped: %s", self._session.client_id, reason)
         self.abort()
 

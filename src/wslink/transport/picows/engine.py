@@ -7,6 +7,7 @@ import asyncio
 from aiohttp import web
 from multidict import MultiMapping
 
+from wslink.session.identity import Opening
 from wslink.transport import deflate
 from wslink.transport.base import Engine, TransportOptions
 from wslink.transport.picows.connection import PicowsConnection
@@ -15,23 +16,27 @@ from wslink.transport.picows.private import begin, take_over
 _EXTENSIONS = "Sec-WebSocket-Extensions"
 
 
-async def serve_request(request: web.Request, options: TransportOptions) -> web.StreamResponse:
+async def serve_request(request: web.Request, options: TransportOptions, opening: Opening) -> web.StreamResponse:
     """Hand the connection over and return: picows carries it from here on (transport.base.Engine)."""
-    listener, headers = _accept(options, request.headers)
+    listener, headers = _accept(options, request.headers, opening)
     return take_over(request, listener, options.max_frame, headers)
 
 
-def serve_connection(transport: asyncio.Transport, headers: MultiMapping[str], options: TransportOptions) -> None:
+def serve_connection(
+    transport: asyncio.Transport, headers: MultiMapping[str], options: TransportOptions, opening: Opening
+) -> None:
     """Let picows answer, and carry (transport.base.Engine)."""
-    listener, answer = _accept(options, headers)
+    listener, answer = _accept(options, headers, opening)
     begin(transport, headers["Sec-WebSocket-Key"], options.max_frame, listener, answer)
 
 
-def _accept(options: TransportOptions, headers: MultiMapping[str]) -> tuple[PicowsConnection, dict[str, str]]:
+def _accept(
+    options: TransportOptions, headers: MultiMapping[str], opening: Opening
+) -> tuple[PicowsConnection, dict[str, str]]:
     """What carries the session, and the headers of the answer."""
     offers = headers.getall(_EXTENSIONS, ())
     agreement = deflate.negotiate(",".join(offers)) if offers and options.compress else None
-    return PicowsConnection(options, agreement), {_EXTENSIONS: agreement.answer} if agreement else {}
+    return PicowsConnection(options, agreement, opening), {_EXTENSIONS: agreement.answer} if agreement else {}
 
 
 ENGINE = Engine("picows", serve_request, serve_connection)

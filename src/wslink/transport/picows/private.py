@@ -39,6 +39,20 @@ class _Log:
 _log = _Log()
 
 
+class _Answer:
+    """The answer to an upgrade request, which picows asks for; it keeps what it asks."""
+
+    __slots__ = ("_headers", "_listener")
+
+    def __init__(self, listener: Gated, headers: dict[str, str]) -> None:
+        self._listener: Gated | None = listener
+        self._headers = headers
+
+    def __call__(self, request: object) -> WSUpgradeResponseWithListener:
+        listener, self._listener = self._listener, None
+        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(self._headers), listener)
+
+
 class Gated(Protocol):
     """What carries a session behind a gate."""
 
@@ -168,12 +182,11 @@ def take_over(request: web.Request, listener: Gated, max_frame: int, headers: di
 
 def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gated, headers: dict[str, str]) -> None:
     """Let picows answer an upgrade request and carry what comes, at first through a gate."""
-    response = WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), listener)
     protocol = WSProtocol(
         host_port=None,
         ws_path=None,
         is_client_side=False,
-        ws_listener_factory=lambda request: response,
+        ws_listener_factory=_Answer(listener, headers),
         logger=_log,
         disconnect_on_exception=True,
         websocket_handshake_timeout=None,

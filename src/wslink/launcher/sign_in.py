@@ -1,0 +1,60 @@
+"""Routes by which people sign in, where the launcher's authentication has such."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from aiohttp import web
+
+from wslink.launcher.access import Access
+
+
+@runtime_checkable
+class SignsIn(Protocol):
+    """An authenticator to which people come with a browser."""
+
+    async def login(self, request: web.Request) -> web.Response:
+        """Begin to sign in."""
+
+    async def callback(self, request: web.Request) -> web.Response:
+        """End it."""
+
+    def logout(self) -> web.Response:
+        """Forget who it was."""
+
+
+class SignIn:
+    """`<endpoint>/login`, `<endpoint>/login/callback` and POST of `<endpoint>/logout`; 404 where nobody signs in so.
+
+    Args:
+        access: has the authenticator, which may change.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def add_to(self, application: web.Application, endpoint: str) -> None:
+        """Add the routes, in front of those that take anything below the endpoint."""
+        application.router.add_get(f"{endpoint}/login", self._login)
+        application.router.add_get(f"{endpoint}/login/callback", self._callback)
+        application.router.add_post(f"{endpoint}/logout", self._logout)
+
+    @property
+    def offered(self) -> bool:
+        """Whether people can sign in."""
+        return isinstance(self._access.authenticator, SignsIn)
+
+    async def _login(self, request: web.Request) -> web.StreamResponse:
+        return await self._found().login(request)
+
+    async def _callback(self, request: web.Request) -> web.StreamResponse:
+        return await self._found().callback(request)
+
+    async def _logout(self, request: web.Request) -> web.StreamResponse:
+        return self._found().logout()
+
+    def _found(self) -> SignsIn:
+        authenticator = self._access.authenticator
+        if not isinstance(authenticator, SignsIn):
+            raise web.HTTPNotFound
+        return authenticator
