@@ -32,9 +32,11 @@ class Recorded(CongestionController):
         super().__init__(now)
         self.steps: list[list[Any]] = []
 
-    def sent(self, now: float, size: int) -> None:
-        super().sent(now, size)
+    def sent(self, now: float, size: int, last: bool = False) -> None:
+        super().sent(now, size, last)
         self._record("sent", now, size)
+        if last:
+            self.steps.append(["idle"])
 
     def idle(self) -> None:
         super().idle()
@@ -67,6 +69,12 @@ def shaken() -> simulation.Sender:
     return simulation.Sender(simulation.Line(5 * simulation.MBIT, 0.05, jitter=0.06))
 
 
+def calling() -> simulation.Sender:
+    sender = simulation.Calling(simulation.Line(20 * simulation.MBIT, 0.03))
+    sender.at(simulation.Calling.START, "wake", 0)
+    return sender
+
+
 def main() -> None:
     mbit, line = simulation.MBIT, simulation.Line
     cases = {
@@ -74,6 +82,7 @@ def main() -> None:
         "a line that becomes slower": steps(slower(), 6.0),
         "a line with jitter": steps(shaken(), 3.0),
         "a line that is fast": steps(simulation.Sender(line(1000 * mbit, 0.0001, buffer=1 << 22)), 0.05),
+        "small calls with a late answer, and then a transfer": steps(calling(), simulation.Calling.START + 0.6),
         "a sender with little to say": steps(simulation.Sparing(line(20 * mbit, 0.04)), 1.0),
     }
     listed = ",\n".join(

@@ -126,12 +126,39 @@ class Sparing(Sender):
         pass
 
 
+class Calling(Sender):
+    """Answers small calls one after the other, of which one is late, and sends without a pause from `START` on."""
+
+    START = 3.0
+    SMALL = 100
+
+    def _wake(self, now: float, number: float) -> None:
+        if now < self.START:
+            late = 0.2 if number == 10 else 0.0
+            self.run.controller.sent(now, self.SMALL, True)
+            self.at(self.line.send(now, self.SMALL) + late, "arrive", self.SMALL)
+            self.at(now + 0.3, "wake", number + 1)
+
+    def send(self, now: float) -> None:
+        if now >= self.START:
+            super().send(now)
+
+
 def transfer(line: Line, until: float, changes: dict[float, float] | None = None) -> Run:
     """Send without a pause; the line's rate changes at the times of `changes`."""
     sender = Sender(line)
     for time, rate in (changes or {}).items():
         sender.at(time, "rate", rate)
     return sender.until(until)
+
+
+@pytest.mark.parametrize("mbit", [5, 20, 100, 1000])
+def test_small_calls_with_a_late_answer_are_not_taken_for_what_the_line_carries(mbit: int) -> None:
+    """FLOW-4."""
+    sender = Calling(Line(mbit * MBIT, 0.03))
+    sender.at(Calling.START, "wake", 0)
+    run = sender.until(Calling.START + 2)
+    assert run.rate(Calling.START + 1, Calling.START + 2) > 0.7 * min(mbit, 100) * MBIT
 
 
 @pytest.mark.parametrize(("mbit", "round_trip"), [(5, 0.1), (20, 0.08), (100, 0.02), (20, 0.004), (1, 0.3)], ids=str)

@@ -140,8 +140,9 @@ export class CongestionController {
     if (!newest) return;
     this.#firstTime = newest.time;
     this.#sampleRtt(now, Math.max(now - newest.time - Math.max(held, 0), 1e-6));
-    this.#countRound(newest, this.#sampleRate(now, newest, held));
-    if (!this.#started && this.rtt > STARTUP_QUEUE * this.minRtt + CHUNK_TIME) {
+    const limited = this.#sampleRate(now, newest, held);
+    this.#countRound(newest, limited);
+    if (!limited && !this.#started && this.rtt > STARTUP_QUEUE * this.minRtt + CHUNK_TIME) {
       this.#fullRate = this.rate;
       this.#started = true;
     }

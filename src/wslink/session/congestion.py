@@ -170,13 +170,15 @@ class CongestionController:
 
     # What callers report --------------------------------------------------------
 
-    def sent(self, now: float, size: int) -> None:
-        """`size` bytes were handed to the transport."""
+    def sent(self, now: float, size: int, last: bool = False) -> None:
+        """`size` bytes were handed to the transport; `last` as `idle`."""
         if not self._sent:
             self._delivered_time = self._first_time = now
         self.sent_bytes += size
         limited = self.delivered <= self._limited_until
         self._sent.append(_Sent(self.sent_bytes, now, self.delivered, self._delivered_time, self._first_time, limited))
+        if last:
+            self._limited_until = self.sent_bytes
         rate = self._pacing_rate()
         if rate:
             self._release = max(self._release, now) + size / rate
@@ -203,7 +205,8 @@ class CongestionController:
         self._sample_rtt(now, max(now - newest.time - max(held, 0.0), 1e-6))
         limited = self._sample_rate(now, newest, held)
         self._count_round(newest, limited)
-        self._check_queue()
+        if not limited:
+            self._check_queue()
         self._advance(now)
 
     # Estimates ------------------------------------------------------------------
@@ -265,7 +268,8 @@ class CongestionController:
             self._started = self._full_rounds >= STARTUP_ROUNDS
 
     def _check_queue(self) -> None:
-        """End start-up as soon as a queue shows: the rate follows a round trip later."""
+        """End start-up as soon as a queue shows: the rate follows a round trip later. What the application limits makes
+        no queue: a late answer to a small message says nothing about the line's rate."""
         if not self._started and self.rtt > STARTUP_QUEUE * self.min_rtt + CHUNK_TIME:
             self._full_rate = self.rate
             self._started = True

@@ -75,7 +75,7 @@ class FlowControl:
         line = self.line
         if line.in_flight >= line.window:
             return False
-        line.sent(monotonic(), size)
+        line.sent(monotonic(), size, not self._queue.waiting)
         return True
 
     def pump(self) -> None:
