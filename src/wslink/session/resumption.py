@@ -45,7 +45,7 @@ class Resumption(Repeatable):
         previous: the one before it, for as long as it counts; "" if none does.
         foreign: digests of tokens that count and that another worker gave, before the session moved here.
         received: the numbers of messages from the client.
-        begun: bytes that have arrived of those that are not whole, while it is away (RES-13).
+        begun: bytes that it takes to keep what has arrived of those that are not whole, while it is away (RES-13).
         lacks_from: what it has said at its return of what it has; see `offsets`.
     """
 
@@ -65,7 +65,7 @@ class Resumption(Repeatable):
     def keep_beginnings(self, begun: dict[int, Partial]) -> None:
         """The connection has ended: keep what has arrived of messages."""
         self._beginnings = begun or None
-        self.begun = sum(partial.reached for partial in begun.values())
+        self.begun = sum(partial.held for partial in begun.values())
         self._ledger.kept += self.begun
 
     def take_beginnings(self) -> dict[int, Partial]:

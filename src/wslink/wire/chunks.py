@@ -184,6 +184,11 @@ class Partial:
         return len(self._buffer) - HEADER_LENGTH
 
     @property
+    def held(self) -> int:
+        """Bytes that keeping what has arrived from the start takes: a buffer that grows has room for more."""
+        return self._buffer.__sizeof__()
+
+    @property
     def arrived(self) -> int:
         """Bytes that have arrived."""
         return self.reached + sum(len(chunk) for chunk in self.stray.values())
