@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 HEAD_TIMEOUT = 10.0
 """Seconds that the head of a connection's first request may take (LIM-15)."""
+READ_SIZE = 16 * 1024
+"""Bytes that are read at a time until a connection's first request has come, and hello on a WebSocket."""
 LINGER = 2.0
 """Seconds in which what comes after a refused head is thrown away, so that its sender can read the answer."""
 MAX_LINGER = 1024 * 1024
@@ -135,16 +137,19 @@ class Arrivals:
 class _Arrival(asyncio.Protocol):
     """A connection that has not sent the head of its first request yet."""
 
-    __slots__ = ("_arrivals", "_discarded", "_head", "_transport")
+    __slots__ = ("_arrivals", "_discarded", "_head", "_most", "_transport")
 
     def __init__(self, arrivals: Arrivals) -> None:
         self._arrivals = arrivals
         self._head = b""
+        self._most = 0
         self._discarded = -1  # bytes that came after a head that was refused
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if hasattr(transport, "max_size"):  # asyncio's own, which makes room for so much at each read
+            self._most, transport.max_size = transport.max_size, READ_SIZE
         self._arrivals.wait(self)
 
     def data_received(self, data: bytes) -> None:
@@ -164,6 +169,8 @@ class _Arrival(asyncio.Protocol):
         self._head = b""
         if not self._arrivals.take(self._transport, data):
             protocol = self._arrivals.server()
+            if self._most:
+                self._transport.max_size = self._most  # type: ignore[attr-defined]
             self._transport.set_protocol(protocol)
             protocol.connection_made(self._transport)
             protocol.data_received(data)
