@@ -58,6 +58,8 @@ class Kernel:
                 return html
             if message["msg_type"] == "display_data":
                 html += message["content"]["data"].get("text/html", "")
+            if message["msg_type"] == "comm_open":  # trame shows a widget where ipywidgets is installed
+                html += str(message["content"]["data"].get("state", {}).get("value", ""))
 
     def send(self, kind: str, content: dict[str, Any], buffers: list[bytes] | None = None) -> str:
         message = self.client.session.msg(kind, {"comm_id": "the-comm", **content})

@@ -22,6 +22,8 @@ NO_FLOW = ("subscribe", "cancel", "resume")
 """With these a client is sent what it has not acknowledged, and that is kept for it."""
 KEPT = 64 * MIB
 """`max_resume`: what a session keeps for its client."""
+BEGUN = 64 * MIB
+"""`max_begun`: what is kept of messages that clients which are away had sent in part."""
 OUTBOX = 16 * MIB
 """`max_outbox`: what waits for a client from which calls are taken."""
 
@@ -269,7 +271,7 @@ def _deserters(target: Target, over: Callable[[], bool], outcome: Outcome) -> No
         _guarded(lambda: Client(target, outcome).cut())
 
 
-@script("clients that are cut off in the middle of large messages", kinds=WAITING)
+@script("clients that are cut off in the middle of large messages", kinds=WAITING, growth=PROCESS_BYTES + BEGUN)
 def _partial(target: Target, over: Callable[[], bool], outcome: Outcome) -> None:
     def one() -> None:
         client = Client(target, outcome)

@@ -191,3 +191,32 @@ async def test_beginnings_are_forgotten_where_there_is_no_room_to_keep_them(app:
     assert answer["resume"]["resumed"]
     assert "begun" not in answer["resume"]
     await client.close()
+
+
+async def test_what_is_kept_for_all_clients_is_bounded(serve: Serve) -> None:
+    """LIM-18: what had arrived in part of the client that went first is forgotten; that client begins anew."""
+    app = App(secret="secret", limits=Limits(max_begun=100_000))
+    app.method("test.length")(lambda data: len(data))
+    url = await serve(app)
+    envelope = {"wslink": "1.0", "id": "rpc:c0:1", "method": "test.length", "args": [bytes(150_000)], "kwargs": {}}
+    text = msgpack.packb(envelope)
+    clients = [Returning(url) for _ in range(3)]
+    for client, size in zip(clients, (40_000, 60_000, 120_000), strict=True):
+        await client.connect()
+        client.sent_number = 1
+        client.sent[1] = text
+        await client.socket.send_bytes(HEADER.pack(1, 0, len(text)) + text[:size])
+    await asyncio.sleep(0.1)
+    begun = []
+    for client in clients[:2]:
+        await client.cut()
+        await asyncio.sleep(0.05)
+    for client in (clients[1], clients[0]):
+        begun.append((await client.connect())["resume"].get("begun"))
+        assert await client.result("rpc:c0:1") == 150_000
+    await clients[2].cut()
+    begun.append((await clients[2].connect())["resume"].get("begun"))
+    assert await clients[2].result("rpc:c0:1") == 150_000
+    assert begun == [[[1, 60_000]], None, None]
+    for client in clients:
+        await client.close()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from wslink.session.send_queue import OVERHEAD
+from wslink.session.send_queue import OVERHEAD, Holder
 from wslink.wire.frames import Message
+from wslink.wire.limits import Limits
 
 LARGE = 64 * 1024
 """Bytes of a buffer that messages which differ in their envelopes share."""
@@ -17,7 +18,9 @@ class Backlog:
     waits in many queues counts once, and the message `OVERHEAD` for each.
 
     Args:
-        limit: gives the bytes that may wait (LIM-6, `max_server_backlog`).
+        limits: gives those that count: `max_server_backlog`, of the bytes that may wait (LIM-6), and `max_begun`, of
+            the beginnings of messages that may be kept (LIM-18). Beyond that, those that have been kept for longest
+            are forgotten, and their senders begin anew.
         shed: called, once the event loop comes to it, where more wait.
 
     Attributes:
@@ -25,18 +28,20 @@ class Backlog:
         kept: see session.send_queue.Ledger.
     """
 
-    def __init__(self, limit: Callable[[], int], shed: Callable[[], None]) -> None:
+    def __init__(self, limits: Callable[[], Limits], shed: Callable[[], None]) -> None:
         self.bytes: int = 0
         self.kept: int = 0
-        self._limit = limit
+        self._limits = limits
         self._shed = shed
         self._queues: dict[int, int] = {}
         self._shedding = False
+        self._begun = 0
+        self._holders: dict[Holder, None] = {}
 
     @property
     def over(self) -> bool:
         """Whether more wait than may."""
-        return self.bytes + self.kept > self._limit()
+        return self.bytes + self.kept > self._limits().max_server_backlog
 
     def add(self, message: Message) -> None:
         for key, size in _pieces(message):
@@ -61,6 +66,19 @@ class Backlog:
                 del self._queues[key]
                 self.bytes -= size
         self.bytes -= OVERHEAD
+
+    def hold(self, holder: Holder) -> None:
+        self._holders[holder] = None
+        self._begun += holder.begun
+        self.kept += holder.begun
+        limit = self._limits().max_begun
+        while self._begun > limit:
+            next(iter(self._holders)).forget_beginnings()
+
+    def release(self, holder: Holder) -> None:
+        del self._holders[holder]
+        self._begun -= holder.begun
+        self.kept -= holder.begun
 
     def _relieve(self) -> None:
         self._shedding = False

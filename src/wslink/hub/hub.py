@@ -97,7 +97,7 @@ class Hub(Placement):
         own = Subscribe(self.subscriptions), Arrays(), Flow(self.subscriptions.observe), Resume(), Cancel()
         self.features: Features = Features((*own, Progress(), Stream(), Handle(), *features))
         self.turns: Turns = Turns()
-        self.backlog: Backlog = Backlog(lambda: self.limits.max_server_backlog, self._shed)
+        self.backlog: Backlog = Backlog(lambda: self.limits, self._shed)
         self.observers: Observers = Observers()
         for observer in observers:
             self.observers.add(observer)

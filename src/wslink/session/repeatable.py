@@ -6,7 +6,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 
 from wslink.session.entries import Entry
 from wslink.session.numbering import Kept, Unacknowledged
-from wslink.session.send_queue import OVERHEAD, Ledger, SendQueue
+from wslink.session.send_queue import OVERHEAD, Holder, Ledger, SendQueue
 from wslink.wire.chunks import ENDED, NUMBER_LENGTH, pack_number, renumbered
 from wslink.wire.frames import Frame, Message
 
@@ -27,6 +27,10 @@ class Uncounted:
     def remove(self, message: Message) -> None: ...
 
     def look(self) -> None: ...
+
+    def hold(self, holder: Holder) -> None: ...
+
+    def release(self, holder: Holder) -> None: ...
 
 
 class Repeatable(Unacknowledged[Message]):

@@ -66,14 +66,20 @@ class Resumption(Repeatable):
         """The connection has ended: keep what has arrived of messages."""
         self._beginnings = begun or None
         self.begun = sum(partial.held for partial in begun.values())
-        self._ledger.kept += self.begun
+        if begun:
+            self._ledger.hold(self)
 
     def take_beginnings(self) -> dict[int, Partial]:
         """What was kept of them; it is not kept any longer."""
         begun, self._beginnings = self._beginnings, None
-        self._ledger.kept -= self.begun
+        if begun:
+            self._ledger.release(self)
         self.begun = 0
         return begun or {}
+
+    def forget_beginnings(self) -> None:
+        """Keep what was kept of them no longer."""
+        self.take_beginnings()
 
     def report_beginnings(self) -> list[list[int]]:
         """What the client is told of them (RES-13)."""

@@ -20,6 +20,19 @@ OVERHEAD = 1024
 """Bytes that a waiting message counts beside its own: what keeping it costs."""
 
 
+class Holder(Protocol):
+    """What keeps the beginnings of messages (RES-13).
+
+    Attributes:
+        begun: their bytes.
+    """
+
+    begun: int
+
+    def forget_beginnings(self) -> None:
+        """Keep them no longer."""
+
+
 class Ledger(Protocol):
     """What counts the messages that wait in all queues of a server.
 
@@ -37,6 +50,12 @@ class Ledger(Protocol):
 
     def look(self) -> None:
         """See to it that no more is kept than may be."""
+
+    def hold(self, holder: Holder) -> None:
+        """It keeps beginnings of messages."""
+
+    def release(self, holder: Holder) -> None:
+        """It keeps them no longer."""
 
 
 class Numbers(Protocol):

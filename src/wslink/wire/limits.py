@@ -84,6 +84,9 @@ class Limits:
     """LIM-18: time for which a session whose connection was lost is kept (RES-6)."""
     max_resume: int = 64 * MIB
     """LIM-18: bytes of a session, sent and not acknowledged or waiting, above which it cannot be resumed (RES-4)."""
+    max_begun: int = 64 * MIB
+    """LIM-18: bytes of messages that had arrived in part, kept for all clients that are away; the oldest are forgotten
+    beyond (RES-13)."""
     max_stream_window: int = 1024
     """LIM-19: items of a stream that its reader may let come before it has taken them."""
     max_client_calls: int = 64
