@@ -163,6 +163,12 @@ async def test_a_user_signs_in_starts_a_session_and_signs_out(tmp_path: Path) ->
             assert response.status == 401
 
 
+@pytest.fixture(autouse=True)
+def every_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Log each refusal, however many of them tests before this one have caused."""
+    monkeypatch.setattr(logging.getLogger("wslink.launcher.refused"), "filters", [])
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -130,6 +130,7 @@ async def test_a_client_that_takes_nothing_is_cut_off_in_time(
     [line] = [record.getMessage() for record in caplog.records if "stall_timeout" in record.getMessage()]
     assert stopped.client_id in line
     assert "bytes wait" in line
+    read_on(stopped)  # or its end would be waited for
 
 
 async def test_a_client_that_reads_slowly_is_not_cut_off(serve: Serve, peers: Open) -> None:
