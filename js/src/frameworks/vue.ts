@@ -56,7 +56,6 @@ export function useTopic<T = unknown>(
   options?: MaybeRefOrGetter<SubscribeOptions | undefined>,
 ): Refs<TopicStatus<T>> {
   const status = shallowReactive<Shown<T>>({ ...NOTHING });
-  const chosen = (): SubscribeOptions | undefined => toValue(options);
   let own: Watch | undefined;
   const show = (shown: Shown<T>): void => {
     Object.assign(status, shown);
@@ -64,11 +63,11 @@ export function useTopic<T = unknown>(
   };
   whileMounted([() => toValue(link), () => toValue(topic)], () => {
     const to = toValue(link);
-    if (!to) show(NOTHING);
-    own = to && watchTopic(to, toValue(topic), chosen(), show);
+    own = to && watchTopic(to, toValue(topic), toValue(options), show);
+    if (!own) show(NOTHING);
     return () => own?.end();
   });
-  watch(() => filterKey(chosen()), () => own?.update(chosen()));
+  watch(() => filterKey(toValue(options)), () => own?.update(toValue(options)));
   return toRefs(status);
 }
 
