@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 
 import wslink
@@ -380,6 +381,39 @@ async def test_a_link_that_is_closed_while_it_reconnects(app: App, serve: Serve,
     await asyncio.wait_for(one.link.close(), 1)
     with pytest.raises(ConnectionClosed):
         await waits
+    assert (await one.link.wait_closed()).code == 1000
+    assert one.states == ["reconnecting", "closing", "closed"]
+
+
+async def test_a_link_that_is_closed_at_the_moment_of_its_return(
+    app: App, serve: Serve, linked: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`asyncio.wait_for` of Python 3.11 and before swallows a cancellation that meets what it waits for."""
+    one = await linked(await serve(app))
+    connect, connecting, goes_on = aiohttp.ClientSession.ws_connect, asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: Any, **options: Any) -> Any:
+        connecting.set()
+        await goes_on.wait()
+        return await connect(*args, **options)
+
+    async def swallowing(awaitable: Any, timeout: float | None) -> Any:
+        task = asyncio.ensure_future(awaitable)
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        return task.result()
+
+    monkeypatch.setattr(aiohttp.ClientSession, "ws_connect", slow)
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio, "wait_for", swallowing)
+        await one.cut()
+        await connecting.wait()
+        closing = asyncio.create_task(one.link.close())
+        await asyncio.sleep(0)
+        goes_on.set()
+        await asyncio.wait([closing], timeout=3)
+    assert closing.done()
     assert (await one.link.wait_closed()).code == 1000
     assert one.states == ["reconnecting", "closing", "closed"]
 

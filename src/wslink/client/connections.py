@@ -162,6 +162,8 @@ class Connections:
                 await self._attempt()
             except ConnectionClosed as error:
                 logger.debug("%s", error)
+            if self.ended is not None:  # closed meanwhile, and what was awaited has swallowed the cancellation
+                raise asyncio.CancelledError
         self._change("open")
         resumed, reason = self._session.verdict
         self._events.returned(Reconnected(resumed, reason, monotonic() - since))
