@@ -48,7 +48,8 @@ export async function startLab(directory) {
 export async function openNotebook(context, lab, name) {
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
-  await page.goto(lab.url(`lab/tree/${name}`));
+  // A workspace of its own: JupyterLab opens again what was open in another test's.
+  await page.goto(lab.url(`lab/workspaces/${name.replaceAll(/\W/g, "-")}/tree/${name}`));
   await page.locator(".jp-Notebook .jp-CodeCell").first().waitFor();
   await page.getByText("Python 3 (ipykernel) | Idle").waitFor();
   return page;
