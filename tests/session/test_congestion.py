@@ -134,7 +134,7 @@ class Calling(Sender):
 
     def _wake(self, now: float, number: float) -> None:
         if now < self.START:
-            late = 0.2 if number == 10 else 0.0
+            late = 0.2 if number == 5 else 0.0
             self.run.controller.sent(now, self.SMALL, True)
             self.at(self.line.send(now, self.SMALL) + late, "arrive", self.SMALL)
             self.at(now + 0.3, "wake", number + 1)
