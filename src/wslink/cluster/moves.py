@@ -237,7 +237,7 @@ class Moves:
         if arrival is not None:
             self._end(arrival)
         if known is not None:
-            self._lose(known)
+            _lose(self._hub, self._peers, self._host, known)
 
     @property
     def due(self) -> bool:
@@ -311,7 +311,7 @@ class Moves:
             self._admit(arrival, known, state)
         except Exception as error:  # of another version, or damaged
             logger.error("client %s begins anew: its session cannot be read: %r", str(known[0])[:80], error)
-            self._lose(known)
+            _lose(self._hub, self._peers, self._host, known)
         finally:
             self._end(arrival)
 
@@ -320,10 +320,10 @@ class Moves:
         seen = given["seen"]
         if any(seen.get(worker, number) < number for worker, number in arrival.seen.items()):
             logger.warning("client %s begins anew: the worker that it comes from has missed records", known[0])
-            self._lose(known)
+            _lose(self._hub, self._peers, self._host, known)
             return
         packed, skips = unpack(given["session"]), [(str(worker), int(last)) for worker, last in given["skips"]]
-        session = self._come(known, packed)
+        session = _come(self._hub, self._peers, known)
         try:
             announce = self._revive(session, known, packed, given["requests"], skips)
             if not announce:
@@ -337,14 +337,6 @@ class Moves:
             raise
         if arrival.onward:
             self._give(session, arrival.onward, arrival.keys, arrival.onward_seen)
-
-    def _come(self, known: list[Any], packed: Packed) -> Session:
-        """A session for a client that comes."""
-        id_, _, address, _, _, groups = known
-        for group in groups:
-            self._hub.community.groups.join(id_, group)
-        self._peers.arrive(id_)
-        return Session(self._hub, Nowhere(), Opening(address=address), client_id=id_, hello_timeout=False)
 
     def _revive(
         self, session: Session, known: list[Any], packed: Packed, requests: list[Any], skips: list[Skip]
@@ -366,16 +358,26 @@ class Moves:
         if id_ in self._hub.sessions and not _covers(self._skips.get(id_, ()), record):
             self._publications.deliver_to(record, id_, self._versions)
 
-    def _lose(self, known: list[Any]) -> None:
-        """A session came for which nobody waits any more: its client has gone."""
-        id_, groups, community = str(known[0]), known[5], self._hub.community
-        gone = community.remote.get(id_)
-        if gone is not None:
-            for group in groups:
-                community.tell(gone, group, False)
-        self._peers.arrive(id_)
-        community.groups.leave_all(id_)
-        self._host.put(Draft(kinds.GONE, [id_]))
+
+def _lose(hub: Hub, peers: Peers, host: Host, known: list[Any]) -> None:
+    """A session came for which nobody waits any more, or that cannot be read: its client has gone."""
+    id_, groups, community = str(known[0]), known[5], hub.community
+    gone = community.remote.get(id_)
+    if gone is not None:
+        for group in groups:
+            community.tell(gone, group, False)
+    peers.arrive(id_)
+    community.groups.leave_all(id_)
+    host.put(Draft(kinds.GONE, [id_]))
+
+
+def _come(hub: Hub, peers: Peers, known: list[Any]) -> Session:
+    """A session for a client that comes."""
+    id_, _, address, _, _, groups = known
+    for group in groups:
+        hub.community.groups.join(id_, group)
+    peers.arrive(id_)
+    return Session(hub, Nowhere(), Opening(address=address), client_id=id_, hello_timeout=False)
 
 
 def _run(act: Act) -> None:
