@@ -175,7 +175,8 @@ class Link(Reading, Handling):
         window: int | None = None,
         max_rate: float | None = None,
     ) -> ClientSubscription:
-        """Subscribe to a topic; iterate over what is returned.
+        """Subscribe to a topic; iterate over what is returned. The server is told at once: calls that are made after
+        this come after it.
 
         Args:
             topic: its name.
