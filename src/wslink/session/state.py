@@ -17,6 +17,8 @@ class State(enum.Enum):
     CLOSED = "closed"
     """Ended for good."""
 
+    __hash__ = object.__hash__  # in C, where that of Enum is a function
+
 
 class Event(enum.Enum):
     """What changes a session's state."""
@@ -25,6 +27,8 @@ class Event(enum.Enum):
     DETACHED = "detached"
     RESUMED = "resumed"
     ENDED = "ended"
+
+    __hash__ = object.__hash__
 
 
 # Looked up once: in Python 3.11 each look at a member is a function call.
