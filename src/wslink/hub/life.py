@@ -186,7 +186,8 @@ class Life:
     def _clients_changed(self) -> None:
         for hub in self._hubs:
             if hub.sessions:
-                self.cancel_timeout()
+                if self._timer is not None:
+                    self.cancel_timeout()
                 return
         self.await_client()
 

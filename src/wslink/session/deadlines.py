@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable
+from time import monotonic
 
 
 class Deadline:
@@ -21,11 +22,10 @@ class Deadline:
 
     def add(self, late: Callable[[], None]) -> None:
         """Call `late` once the time has gone by, unless it is discarded before."""
-        loop = asyncio.get_running_loop()
-        self._due[late] = due = loop.time() + self._seconds
+        self._due[late] = monotonic() + self._seconds
         if not self._scheduled:
             self._scheduled = True
-            loop.call_at(due, self._sweep)
+            asyncio.get_running_loop().call_later(self._seconds, self._sweep)
 
     def discard(self, late: Callable[[], None]) -> None:
         """It has been done. Safe to call more than once."""
@@ -33,15 +33,15 @@ class Deadline:
 
     def _sweep(self) -> None:
         self._scheduled = False
-        loop = asyncio.get_running_loop()
         while self._due:
             late, due = next(iter(self._due.items()))
-            if due > loop.time():
+            left = due - monotonic()
+            if left > 0:
                 self._scheduled = True
-                loop.call_at(due, self._sweep)
+                asyncio.get_running_loop().call_later(left, self._sweep)
                 return
             del self._due[late]
-            late()
+            asyncio.get_running_loop().call_soon(late)  # one that raises spoils it for nobody else
 
 
 _deadlines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, Deadline]] = weakref.WeakKeyDictionary()

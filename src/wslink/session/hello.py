@@ -16,7 +16,7 @@ MAX_TOKEN = 64
 """Characters of a token that are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hello:
     """A client's hello.
 

@@ -250,7 +250,8 @@ class Session(Moving):
         self._deadline.add(self._hello_late)
 
     def _hello_late(self) -> None:
-        self.close(1008, f"no good hello within hello_timeout ({self._owner.limits.hello_timeout:g} s)")
+        if self.state is NEW:
+            self.close(1008, f"no good hello within hello_timeout ({self._owner.limits.hello_timeout:g} s)")
 
     # End --------------------------------------------------------------------
 
