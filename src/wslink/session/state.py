@@ -17,8 +17,6 @@ class State(enum.Enum):
     CLOSED = "closed"
     """Ended for good."""
 
-    __hash__ = object.__hash__  # in C, where that of Enum is a function
-
 
 class Event(enum.Enum):
     """What changes a session's state."""
@@ -27,8 +25,6 @@ class Event(enum.Enum):
     DETACHED = "detached"
     RESUMED = "resumed"
     ENDED = "ended"
-
-    __hash__ = object.__hash__
 
 
 # Looked up once: in Python 3.11 each look at a member is a function call.
