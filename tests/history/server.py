@@ -113,6 +113,7 @@ async def main() -> None:
     parser.add_argument("--max-resume", type=int, default=Limits.max_resume)
     parser.add_argument("--window", type=float, default=Limits.resume_window)
     parser.add_argument("--heart-beat", type=int, default=1)
+    parser.add_argument("--content", default="", help="directory of pages that are served at /")
     options = parser.parse_args()
     app = App(secret="history", limits=Limits(max_resume=options.max_resume, resume_window=options.window))
     History(app, random.Random(options.seed), options.pace)
@@ -124,7 +125,8 @@ async def main() -> None:
         server = await app.serve(reverse_url=options.url, **common)
         print("serving", options.url, flush=True)
     else:
-        server = await app.serve(port=options.port, host="127.0.0.1", engine=options.kind, **common)
+        where = {"port": options.port, "host": "127.0.0.1", "content": options.content}
+        server = await app.serve(engine=options.kind, **where, **common)
         print(f"serving ws://127.0.0.1:{server.port}/ws", flush=True)
     await server.wait_closed()
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from wslink.launcher.admin import HEADERS, PAGE
+from wslink.http.pages import HEADERS
+from wslink.launcher.admin import PAGE
 
 
 def refusal(request: web.Request, told: dict[str, Any], status: int) -> web.Response:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from wslink import observe
 from wslink.errors import CLIENT_ERROR, INVALID_PARAMS, CallError, MethodNotFound, NotSerializable
+from wslink.http.pages import PRIVATE, STYLE, page_file
 from wslink.hub import contract
 from wslink.hub.gate import Gate
 from wslink.hub.hub import Hub
@@ -25,20 +26,7 @@ from wslink.wire.messages import Request
 from wslink.wire.value import Value
 
 PAGE = Path(observe.__file__).parent / "page"
-FILES = ("inspector.css", "inspector.js")
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
-"""Of the page: it runs its own script, asks its own server, and stands in no frame."""
-PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-"""Of answers that only the secret opens."""
+FILES = (STYLE, "inspector.css", "inspector.js")
 MAX_CALLS = 16
 """Calls that the form may have under way."""
 CALL_TIMEOUT = 60.0
@@ -164,7 +152,7 @@ class Inspecting:
     # The page -------------------------------------------------------------------
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(PAGE / "inspector.html", headers=HEADERS)
+        return page_file(PAGE, "inspector.html")
 
     async def _to_page(self, request: web.Request) -> web.StreamResponse:
         # Relative, so that it holds below any path that a proxy puts before it.
@@ -172,7 +160,7 @@ class Inspecting:
 
     def _file(self, name: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
-            return web.FileResponse(PAGE / name, headers=HEADERS)
+            return page_file(PAGE, name)
 
         return serve
 
