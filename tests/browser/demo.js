@@ -29,7 +29,7 @@ export async function start(command, args, options) {
   const ended = once(server, "exit");
   const url = await new Promise((resolve, reject) => {
     createInterface(server.stdout).on("line", (line) => {
-      const found = /(?:serving on|Local:) +(\S+)/.exec(line);
+      const found = /(?:serving(?: on)?|Local:) +(\S+)/.exec(line);
       if (found) resolve(found[1]);
     });
     ended.then(([code]) => reject(new Error(`${args.join(" ")} ended with ${code}:\n${log}`)));

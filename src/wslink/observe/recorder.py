@@ -77,11 +77,11 @@ class Recorder(Observer):
     Args:
         max_bytes: that are kept in memory, 64 MiB unless given; the oldest records go first.
         directory: where a file is written when a method raises what it did not choose (anything but MethodError), at
-            most one in 10 s and 16 in all; "" for none.
+            most one in 10 s and 16 in all; "" for none. It is made, for its owner alone, where it is not there.
         leave_out: names of methods and topics that are not recorded, such as one that is given a password.
 
     Raises:
-        UsageError: for bounds that are none, and a directory that is not there.
+        UsageError: for bounds that are none, and a directory that cannot be made.
     """
 
     def __init__(
@@ -90,8 +90,12 @@ class Recorder(Observer):
         if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
             raise UsageError(f"a recorder keeps 1 byte or more, not {max_bytes!r}")
         self._directory = Path(directory) if directory else None
-        if self._directory is not None and not self._directory.is_dir():
-            raise UsageError(f"recorder: {str(directory)!r} is not a directory")
+        if self._directory is not None:
+            try:
+                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                why = "it is not a directory" if isinstance(error, FileExistsError) else error.strerror or error
+                raise UsageError(f"recorder: the directory {str(directory)!r} cannot be made: {why}") from None
         self._leave_out = frozenset((leave_out,) if isinstance(leave_out, str) else leave_out)
         self._ring = Ring(max_bytes)
         self._created = time.time()

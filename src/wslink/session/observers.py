@@ -52,6 +52,10 @@ class Observer:
     def errored(self, session: SessionView, id_: str, code: int) -> None:
         """The request `id_`, which may have ended already, is sent an error."""
 
+    def delayed(self, session: SessionView, id_: str, method: str) -> None:
+        """The response to a call, a result of `method` or an error (""), did not go out at once. `session.queue.watch`
+        tells when its last frame has been taken, or it was given up."""
+
     def published(self, publication: Published) -> None:
         """A publication is sent to clients, encoded for some of them: once for each encoding."""
 
@@ -81,6 +85,7 @@ class Observers:
         self.received: list[Callable[[SessionView, Request], None]] = []
         self.unknown: list[Callable[[SessionView, Request], None]] = []
         self.errored: list[Callable[[SessionView, str, int], None]] = []
+        self.delayed: list[Callable[[SessionView, str, str], None]] = []
         self.published: list[Callable[[Published], None]] = []
         self.acknowledged: list[Callable[[SessionView, str, Settled], None]] = []
         self.detached: list[Callable[[SessionView], None]] = []
