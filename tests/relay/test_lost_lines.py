@@ -69,9 +69,9 @@ async def test_who_is_in_the_middle_of_a_message_keeps_its_place(place: Place, u
             await asyncio.sleep(0.7)
 
     sending = asyncio.create_task(send())
+    received = await client.reader.readexactly(1000)
     refused = asyncio.create_task(place.refused(url))
-    received = b""
-    while len(received) < 12 + len(data):
+    while len(received) < 12 + len(data) and not client.reader.at_eof():
         received += await client.reader.read(2**16)
         await asyncio.sleep(0.05)
     assert received[12:].startswith(data)  # after the ping of one that waits, and the header
