@@ -331,11 +331,13 @@ class History:
         for worker in self.workers:
             await worker.begin()
         await self.settle(60)
-        for kind in faults:
+        for number, kind in enumerate(faults, 1):
             await self.fault(kind)
             await self.settle()
             await self.set()
             await self.settle()
+            if number % 50 == 0:
+                print(self.figures(), file=sys.stderr, flush=True)
 
     async def stop(self) -> None:
         for viewer in self.viewers:

@@ -1,15 +1,12 @@
 """Attacks that are not held yet, with the kinds of server.
 
-Why: aiohttp expands a message whole before anything can look at it, also before hello (`ws_compress=False` closes that;
-picows is not concerned). Tornado and ASGI servers read ahead of what is taken, by amounts of their own. Of publications
+Why: Tornado and ASGI servers read ahead of what is taken, by amounts of their own. Of publications
 that are not read, the time is that of sending to ten clients frame by frame while all of them publish.
 """
 
 from __future__ import annotations
 
 NOT_YET: dict[str, tuple[str, ...]] = {
-    "little that expands to much, before hello": ("aiohttp",),
-    "little that expands to much": ("aiohttp",),
     "errors that repeat what was sent": ("tornado",),
     "numbers in filters whose hashes are equal": ("tornado",),  # 220 ms where 200 are asked for
     "publications that are not read": ("picows", "aiohttp", "asgi", "tornado"),  # picows: 45 MiB where 32 are asked for

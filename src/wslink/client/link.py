@@ -175,7 +175,7 @@ class Link(Reading, Handling):
         window: int | None = None,
         max_rate: float | None = None,
     ) -> ClientSubscription:
-        """Subscribe to a topic; iterate over what is returned.
+        """Subscribe to a topic, ahead of calls that are made after this; iterate over what is returned.
 
         Args:
             topic: its name.

@@ -28,7 +28,8 @@ from wslink.transport.base import (
 )
 from wslink.transport.closing import CloseTimer
 from wslink.transport.deflate import worth_compressing
-from wslink.transport.framing import is_close_code
+from wslink.transport.expanding import Expanding
+from wslink.transport.framing import BrokenFrame, is_close_code
 from wslink.transport.gate import ReadGate
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.private import GuardedParser, compress_per_message, plain_upgrade, server_guard
@@ -101,6 +102,7 @@ class AiohttpConnection:
         self._guard = guard
         self._session: FrameReceiver | None = None
         self._compress = compress_per_message(socket)
+        self._expanding: Expanding | None = None
         self._heartbeat = Heartbeat(heartbeat, self)
         self._gate = ReadGate()
         self._silences = 0
@@ -213,6 +215,7 @@ class AiohttpConnection:
         """Carry `session` until the connection ends."""
         self._session = session
         self._guard.bind(self._max_size, self._fail, bool(self._compress))
+        self._expanding = Expanding(self._guard.forms, self._max_size) if self._compress else None
         writer = asyncio.get_running_loop().create_task(self._write())
         try:
             await self._read()
@@ -242,12 +245,12 @@ class AiohttpConnection:
             count += 1
             if count % TURN == 0:
                 await asyncio.sleep(0)
-            if message.type is WSMsgType.BINARY:
+            if message.type is WSMsgType.BINARY or message.type is WSMsgType.TEXT:
                 self._heartbeat.heard = True
-                self._receiver.receive(True, message.data)
-            elif message.type is WSMsgType.TEXT:
-                self._heartbeat.heard = True
-                self._receiver.receive(False, message.data)
+                if self._expanding is not None and self._expanding.is_next:
+                    await self._expand(self._expanding, message.data)
+                else:
+                    self._receiver.receive(message.type is WSMsgType.BINARY, message.data)
             elif message.type is WSMsgType.PING:
                 self._answer(bytes(message.data))
             elif message.type is WSMsgType.PONG:
@@ -257,6 +260,14 @@ class AiohttpConnection:
                     self._asked = message.data in (WSCloseCode.OK, WSCloseCode.GOING_AWAY, None, 0)
                     await self._answer_close(message.data)
                 return
+
+    async def _expand(self, expanding: Expanding, data: bytes) -> None:
+        try:
+            message = await expanding.expand(data)
+        except BrokenFrame as error:
+            self._fail(error.code, str(error))
+        else:
+            self._receiver.receive(not isinstance(message, str), message)
 
     def _answer(self, ping: bytes) -> None:
         """Answer a ping, where pongs would pile up only the newest."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_runner import BaseSite
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from wslink.transport.framing import TOO_BIG, BrokenFrame, FrameGuard
+from wslink.transport.framing import PROTOCOL_ERROR, TOO_BIG, BrokenFrame, FrameGuard
 
 MAX_HEAD = 16 * 1024
 """Bytes of a request's head, from which on it is answered 431 (LIM-15)."""
@@ -28,6 +29,10 @@ IDLE_TIMEOUT = 12.0
 READ_SIZE = 64 * 1024
 EARLY_LIMIT = 64 * 1024
 """Bytes of a message that comes before anybody has said how large one may be."""
+
+PLAIN, TEXT, BINARY = range(3)
+"""Forms of messages: not compressed, compressed text, compressed bytes."""
+RSV1, FIN = 64, 128
 
 READ_AHEAD = 2
 """Requests that wait behind one that is being answered, from which on a connection is not read any further."""
@@ -80,10 +85,12 @@ class GuardedParser:
 
     Attributes:
         received: the bytes that have come.
+        forms: of messages that may be compressed, in their order: PLAIN, or what aiohttp is to hand on as it came.
     """
 
     def __init__(self, parser: Any, masked: bool) -> None:
         self.received: int = 0
+        self.forms: deque[int] = deque()
         self._parser = parser
         self._guard = FrameGuard(masked)
         self._limit: Callable[[], int] = lambda: EARLY_LIMIT
@@ -97,6 +104,8 @@ class GuardedParser:
         self._guard.compressed = compressed
         self._limit = limit
         self._fail = fail
+        if not compressed and self._error is None and any(self.forms):
+            self._error = BrokenFrame(PROTOCOL_ERROR, "a reserved bit is set", 0)
         self._report()
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
@@ -115,11 +124,22 @@ class GuardedParser:
                 self._held = rest
             else:
                 self._error = error
-        answer: tuple[bool, bytes] = self._parser.feed_data(data)
+        answer: tuple[bool, bytes] = self._parser.feed_data(self._disguised(data) if self._guard.begun else data)
         if self._held:
             asyncio.get_running_loop().call_soon(self._feed_rest, limit)
         self._report()
         return answer
+
+    def _disguised(self, data: bytes) -> bytes:
+        """`data`, with compressed messages as binary ones: aiohttp would expand them whole, whatever they grow to."""
+        changed: bytearray | None = None
+        for position, first in self._guard.begun:
+            if position < len(data):
+                self.forms.append(first & 15 if first & RSV1 else PLAIN)
+                if first & RSV1:
+                    changed = changed or bytearray(data)
+                    changed[position] = first & FIN | BINARY
+        return data if changed is None else bytes(changed)
 
     def _feed_rest(self, limit: int) -> None:
         """Look again at a frame that was too large, once those before it have been received."""
