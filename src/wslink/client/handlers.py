@@ -180,7 +180,11 @@ class Handlers:
         self._dispatcher: Dispatcher | None = None
 
     def add(self, method: Method) -> None:
-        """Let the server call `method`. Raises UsageError if its name is taken."""
+        """Let the server call `method`. Raises UsageError if its name is taken, or it has streams (HND-6)."""
+        if method.streaming:
+            raise errors.UsageError(
+                f"handler {method.name!r} has streams, which only methods of a server may have (HND-6)"
+            )
         self._service.methods.add(method)
 
     def intercept(self, interceptor: Interceptor) -> None:

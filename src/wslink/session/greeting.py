@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Awaitable
 from typing import Protocol
@@ -69,10 +68,10 @@ class Greeting:
             identity = self._owner.authenticate(self._credentials)
         except RAISED as error:
             identity = self._no_identity(error)
-        if inspect.isawaitable(identity):
-            self._owner.spawn(self._wait(identity))
-        else:
+        if identity is None or isinstance(identity, Identity):
             self._finish(identity)
+        else:
+            self._owner.spawn(self._wait(identity))
 
     async def _wait(self, verdict: Awaitable[Identity | None]) -> None:
         try:
