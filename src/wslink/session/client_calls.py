@@ -43,6 +43,12 @@ class Callee(Protocol):
     def withdraw(self, entries: list[Entry]) -> None:
         """Send no more of messages that wait."""
 
+    def asks(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> None:
+        """It is called."""
+
+    def replies(self, message: Mapping[str, Value]) -> None:
+        """It has responded to a call that waits for that."""
+
     def read_on(self) -> None:
         """A response is waited for, which must be read past what waits for its turn."""
 
@@ -94,6 +100,7 @@ class ClientCalls:
         if on_progress is not None:
             self._on_progress[id_] = on_progress
         try:
+            session.asks(id_, method, args, kwargs)
             session.send(message, None, ((_NAME, id_),))
             session.read_on()
             done, _ = await asyncio.wait({response}, timeout=timeout)
@@ -121,6 +128,8 @@ class ClientCalls:
         """Take a response. One for which nobody waits is late, or none at all, and is ignored (HND-3)."""
         id_ = message.get("id")
         if isinstance(id_, str):
+            if self._pending.waits(id_):
+                self._session.replies(message)
             self._pending.settle(id_, message)
 
     def refuse(self, error: PeerError) -> None:
