@@ -1,4 +1,4 @@
-// A page whose network is switched off and on while it and its server speak all the time: nothing is lost, and nothing comes twice.
+// A page that calls, listens and streams all the time, and whose network is switched off and on: nothing is lost, and nothing comes twice.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

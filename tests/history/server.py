@@ -11,6 +11,8 @@ import random
 import sys
 from typing import Any
 
+from tests.history.filling import filled
+from tests.history.streams import Streams
 from wslink import App, Limits
 
 TOPICS = 2
@@ -20,11 +22,6 @@ SIZES = (10,) * 80 + (2_000,) * 12 + (20_000,) * 5 + (200_000,) * 3
 LARGE = 8 * 1024 * 1024
 LARGE_EVERY, LARGE_AT = 400, 60
 """One publication of a topic, and one call, in so many is large: the one with that remainder."""
-
-
-def filled(number: int, size: int) -> bytes:
-    """What a message holds: anybody sees whether it is whole and the right one."""
-    return bytes([number % 251]) * size
 
 
 class History:
@@ -117,6 +114,7 @@ async def main() -> None:
     options = parser.parse_args()
     app = App(secret="history", limits=Limits(max_resume=options.max_resume, resume_window=options.window))
     History(app, random.Random(options.seed), options.pace)
+    Streams(app)
     if options.kind == "asgi":
         await serve_asgi(app)
         return

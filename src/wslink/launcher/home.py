@@ -40,9 +40,12 @@ class Home:
         configuration, router = self._launcher.configuration, application.router
         router.add_get(f"{configuration.endpoint}/applications", self._applications)
         router.add_get("/wslink/{file:client[.]js([.]map)?}", _client)
+        router.add_get(
+            "/wslink/{file:(home|base)[.]css}", _file
+        )  # also of the page that tells why something is refused
         if not configuration.settings.content:
             router.add_get("/", self._page)
-            router.add_get("/wslink/{file:(home[.]css|home[.]js|base[.]css)}", _file)
+            router.add_get("/wslink/{file:home[.]js}", _file)
 
     def describe(self) -> dict[str, Any]:
         """The applications; JSON. Of each: `name`, and `values`, the keys that a client may post beside it. `sessions`
