@@ -24,10 +24,12 @@ class Road(NamedTuple):
     Attributes:
         url: over the road.
         direct: without it; "" where there is no such way.
+        rest: seconds by which a line is left alone for longer, at most, since a return takes longer.
     """
 
     url: str
     direct: str
+    rest: float = 0.0
 
 
 @asynccontextmanager
@@ -121,7 +123,7 @@ async def reverse(directory: Path, *options: str) -> AsyncIterator[Road]:
     async with _relay(mode="relay", proxy_route="/meet/{id}", process_token_file=str(token)) as relay:
         environment = {"WSLINK_REVERSE_TOKEN_FILE": str(token)}
         async with started("reverse", "--url", f"{relay}/meet/one", *options, environment=environment):
-            yield Road(f"{relay}/meet/one", "")
+            yield Road(f"{relay}/meet/one", "", rest=0.3)
 
 
 @asynccontextmanager

@@ -21,9 +21,11 @@ RARELY = 0.004
 """The share of cuts that one end learns of only by asking for signs of life, which takes 6 s."""
 QUICK = 0.2
 """The share that follows at once on the one before: both ends are returning."""
-SLOW, LONG = 0.12, 0.02
-"""The shares of pauses in which a large message fits as a rule, and in which all that was kept arrives: what is cut
-over and over again before it has arrived piles up, until a session cannot be resumed."""
+SLOW = 0.12
+"""The share of pauses in which a large message fits as a rule."""
+MOST, LEAST, LOOK_EVERY = 16 * 1024 * 1024, 1024 * 1024, 0.3
+"""Bytes that wait for a client beyond which nothing is cut until fewer do, and seconds between two looks: what is cut
+over and over again before it has arrived piles up, until a session cannot be resumed, as is right (`max_resume`)."""
 
 
 @dataclass
@@ -61,13 +63,28 @@ class Cutter:
         cuts: how many times, all lines together.
         chance: decides when and how.
         tell: is told how many there were, once in a while.
+        rest: seconds by which pauses are longer, at most.
     """
 
-    def __init__(self, cuts: int, chance: random.Random, tell: Callable[[int], object]) -> None:
+    def __init__(self, cuts: int, chance: random.Random, tell: Callable[[int], object], rest: float) -> None:
         self.made: Counter[str] = Counter()
         self._left = cuts
         self._chance = chance
         self._tell = tell
+        self._rest = rest
+        self._may = asyncio.Event()
+
+    async def watch(self, waiting: Callable[[], Awaitable[int]]) -> None:
+        """Let the lines be where more waits than is to be."""
+        most = MOST
+        while True:
+            if await waiting() < most:
+                self._may.set()
+                most = MOST
+            else:
+                self._may.clear()
+                most = LEAST
+            await asyncio.sleep(LOOK_EVERY)
 
     def _way(self) -> Way:
         chance = self._chance
@@ -79,14 +96,13 @@ class Cutter:
         chance = self._chance
         if chance.random() < QUICK:
             return chance.random() * 0.008
-        return chance.random() * (1.5 if chance.random() < SLOW else 0.1)
+        return chance.random() * (1.5 if chance.random() < SLOW else 0.1) + chance.random() * self._rest
 
     async def cut(self, line: Line) -> None:
         while self._left > 0:
             await self._until_open(line)
-            if self._chance.random() < LONG:
-                await line.drained(30)
             await asyncio.sleep(self._pause())
+            await self._may.wait()
             if line.is_open and self._left > 0:
                 way = self._way()
                 line.cut(way)
@@ -102,7 +118,7 @@ class Cutter:
 
 async def run(
     url: str, direct: str, cuts: int, *, seed: int = 1, javascript: int = 2, python: int = 1, pace: float = 0.04,
-    tell: Callable[[int], object] = lambda _: None,
+    rest: float = 0.0, tell: Callable[[int], object] = lambda _: None,
 ) -> Result:  # fmt: skip
     """Let clients talk to a server over lines that are cut.
 
@@ -114,6 +130,7 @@ async def run(
         javascript: clients in Node.
         python: clients in Python.
         pace: the longest pause between bursts of calls.
+        rest: see Cutter.
         tell: see Cutter.
     """
     began, chance = time.monotonic(), random.Random(seed)
@@ -125,11 +142,13 @@ async def run(
         for number in range(javascript + python)
     ]
     await asyncio.gather(*(speaker.begin() for speaker in speakers))
-    cutter = Cutter(cuts, chance, tell)
+    cutter = Cutter(cuts, chance, tell, rest)
     async with contextlib.AsyncExitStack() as stack:
         link = await stack.enter_async_context(wslink.connect(direct, secret="history")) if direct else speakers[-1]
         await link.call("history.begin")
+        watching = asyncio.create_task(cutter.watch(lambda: link.call("history.waiting")))
         await asyncio.gather(*(cutter.cut(line) for line in lines))
+        watching.cancel()
         await asyncio.gather(*(speaker.stop() for speaker in speakers))
         record = await link.call("history.end")
         logs = await _logs(speakers, lambda each: each.end(record["published"], record["newest"]))
