@@ -60,6 +60,10 @@ class Speaker:
             self.log["errors"].append(f"argument of call {number} of the server is broken")
         return [number, data]
 
+    def returned(self) -> bool:
+        """Whether it has its session again, as far as this process knows."""
+        return self._link.state == "open"
+
     async def call(self, method: str) -> Any:
         """A call that is not logged."""
         return await self._link.call(method)
