@@ -6,7 +6,7 @@ import asyncio
 import gc
 import tracemalloc
 
-from tests.session.test_resume import Returning
+from tests.session.returning import Returning
 from wslink import App, Limits
 
 CLIENTS = 16

@@ -14,7 +14,7 @@ from starlette.routing import Mount
 
 from tests.conftest import Open
 from tests.ports import free_port
-from tests.session.test_resume import Returning
+from tests.session.returning import Returning
 from tests.transport.raw import RawSocket
 from wslink import App, Limits
 

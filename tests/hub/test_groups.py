@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Open, Serve
-from tests.session.test_resume import Returning
+from tests.session.returning import Returning
 from wslink import App, Call, Client, UsageError
 
 HELLO = {"secret": "secret", "features": ["subscribe"]}

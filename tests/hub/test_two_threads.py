@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import wslink
-from tests.server.test_application_thread import Running
+from tests.server.running import Running
 from wslink import App, Call, CallError, Limits
 
 CLIENTS = 20

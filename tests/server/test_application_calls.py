@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import wslink
-from tests.server.test_application_thread import Running
+from tests.server.running import Running
 from wslink import App, Call
 
 

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 import wslink
-from tests.server.test_application_thread import HELLO, Blocker, Running
+from tests.server.running import HELLO, Blocker, Running
 from wslink import App, Limits, UsageError
 from wslink.backends.generic import GenericServer
 from wslink.websocket import ServerProtocol

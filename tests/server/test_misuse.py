@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.server.test_application_thread import Running
+from tests.server.running import Running
 from wslink import App, CallError, Limits, MethodError, UsageError, connect
 
 URL = "ws://localhost:1/ws"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -75,6 +76,40 @@ async def test_one_client_after_another(app: App, relay: Place) -> None:
             async with relay.connect(app.secret) as link:
                 assert await link.call("test.double", number) == 2 * number
                 assert len(app.clients) == 1
+
+
+async def test_clients_that_come_and_go_find_it_at_once(app: App, relay: Place) -> None:
+    """Each that leaves ends a connection of the process, which is no reason to wait longer for the next."""
+    async with await dialing(app, relay):
+        for _ in range(7):  # after as many waits that double it stays away for 3 s
+            began = time.monotonic()
+            async with relay.connect(app.secret):
+                took = time.monotonic() - began
+        assert took < 1.5
+
+
+async def test_it_comes_less_and_less_often_where_nobody_does(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relay that takes a connection and ends it, over and over again."""
+    came = []
+
+    async def dismiss(request: web.Request) -> web.WebSocketResponse:
+        came.append(time.monotonic())
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        return socket
+
+    application = web.Application()
+    application.router.add_get("/meet", dismiss)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    monkeypatch.setattr("wslink.http.reverse.PAUSE", 0.02)
+    url = f"ws://127.0.0.1:{port}/meet"
+    async with await app.serve(reverse_url=url, handle_signals=False, ready_msg=""):
+        await asyncio.sleep(0.8)
+    await runner.cleanup()
+    assert 3 <= len(came) <= 8
 
 
 async def test_every_client_needs_the_secret(app: App, relay: Place) -> None:

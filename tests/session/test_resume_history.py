@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from tests.conftest import Serve
-from tests.session.test_resume import FEATURES, Returning
+from tests.session.returning import FEATURES, Returning
 from wslink import App
 
 CUTS = int(os.environ.get("WSLINK_CUTS", "40"))

@@ -15,7 +15,7 @@ import wslink
 from tests.conftest import Serve
 from tests.history.js import NODE, missing
 from tests.lines import Line
-from tests.session.test_resume import HEADER, Returning
+from tests.session.returning import HEADER, Returning
 from wslink import App, Reconnect
 from wslink.wire.chunks import Cutter, Unchunker, cut
 from wslink.wire.limits import Limits

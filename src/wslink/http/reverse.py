@@ -26,7 +26,8 @@ from wslink.wire.messages import Request
 logger: logging.Logger = logging.getLogger("wslink.http")
 
 PAUSE, LONGEST_PAUSE = 0.1, 10.0
-"""Seconds before a connection is made again: at first, and at most, where it fails or ends soon again and again."""
+"""Seconds before a connection is made again: at first, and at most, where it fails or ends soon again and again with
+nobody having come."""
 
 NEW_PEER = b"wslink:peer"
 """The payload of a ping by which a relay tells that another client has come. Pages cannot send pings, and a process
@@ -40,12 +41,15 @@ class SuccessiveSessions:
 
     Args:
         begin: makes a session, which hands on a hello after a good one.
+
+    Attributes:
+        awaited: whether nobody has said anything yet: there may be nobody at the other end.
     """
 
     def __init__(self, begin: Callable[[Renew], Session]) -> None:
         self._begin = begin
         self._session: FrameReceiver = begin(self._renew)
-        self._awaited = True  # nobody may be at the other end for as long as nothing comes
+        self.awaited: bool = True
 
     @property
     def client_id(self) -> str:
@@ -57,8 +61,8 @@ class SuccessiveSessions:
         return self._session.state
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
-        if self._awaited:
-            self._awaited = False
+        if self.awaited:
+            self.awaited = False
             if isinstance(self._session, Session):
                 self._session.expect_hello()
         self._session.receive(binary, data)
@@ -82,7 +86,7 @@ class SuccessiveSessions:
         """Another client has come."""
         self._session.closed()
         self._session = session = self._begin(self._renew)
-        self._awaited = False
+        self.awaited = False
         session.expect_hello()
 
     def _renew(self, hello: Request) -> None:
@@ -174,22 +178,23 @@ class ReverseConnection:
         await self.carry(connected)
         loop, pause = asyncio.get_running_loop(), PAUSE
         while not await self._closes_within(pause * random.uniform(0.5, 1)):  # noqa: S311 - so that not all come at once
-            began = loop.time()
+            began, served = loop.time(), False
             try:
-                await self.carry(lambda: None)
+                served = await self.carry(lambda: None)
             except (aiohttp.ClientError, OSError, asyncio.TimeoutError, UsageError) as error:
                 logger.warning("the reverse connection cannot be made again: %s", _reason(error))
-            pause = PAUSE if loop.time() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+            held = served or loop.time() - began > LONGEST_PAUSE  # a client that comes and goes is to find it again
+            pause = PAUSE if held else min(2 * pause, LONGEST_PAUSE)
 
-    async def carry(self, connected: Callable[[], None]) -> None:
-        """Connect and serve until the connection ends. Raises as `serve` does."""
+    async def carry(self, connected: Callable[[], None]) -> bool:
+        """Connect and serve until the connection ends; whether a client has said anything. Raises as `serve` does."""
         token = read_token("reverse_token_file", self._token_file)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with contextlib.AsyncExitStack() as stack:
             http = await stack.enter_async_context(aiohttp.ClientSession(connector=guarding_connector()))
             socket = await self._dial(http, headers)
             if socket is None:
-                return
+                return False
             stack.push_async_callback(socket.close)
             connected()
             self._connection = connection = SharedConnection(
@@ -199,6 +204,7 @@ class ReverseConnection:
             connection.sessions = sessions
             connection.on_ping = lambda payload: sessions.next_client() if payload == NEW_PEER else None
             await connection.run(sessions)
+            return not sessions.awaited
 
     async def _dial(
         self, http: aiohttp.ClientSession, headers: dict[str, str]

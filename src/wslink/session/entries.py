@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
 from wslink.wire.chunks import Cutter
@@ -26,13 +26,19 @@ class Entry:
         names: what later messages that must not pass it are known by: a topic, a call.
         gates: all are open when it begins.
         on_begin: called when its first frame is taken.
-        after: one that has to be over first, in another stream.
+        after: one that has to be over first, whatever their names.
+        order: counts the messages of a queue, in the order in which they were put.
+        follows: whether another of one of its names waited when it was put.
+        stream: where it waits.
         about: what its sender knows it by, for `withdraw`.
         over: whether its last frame was taken.
         ended: whether no more of it is sent than the chunk that says so (CAN-3).
     """
 
-    __slots__ = ("about", "after", "begun", "cutter", "ended", "gates", "key", "message", "names", "on_begin", "over")
+    __slots__ = (
+        "about", "after", "begun", "cutter", "ended", "follows", "gates", "key", "message", "names", "on_begin",
+        "order", "over", "stream",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -48,6 +54,9 @@ class Entry:
         self.gates: tuple[Gate, ...] = gates
         self.on_begin: Callable[[Entry], None] | None = on_begin
         self.after: Entry | None = None
+        self.order: int = 0
+        self.follows: bool = False
+        self.stream: Stream | None = None
         self.about: Any = None
         self.cutter: Cutter | None = None
         self.begun: bool = False
@@ -63,7 +72,7 @@ class Entry:
 
     @property
     def ready(self) -> bool:
-        """Whether its next frame may go."""
+        """Whether its next frame may go once it is the first of its names."""
         if self.begun:
             return True
         return (self.after is None or self.after.over) and all(gate.open for gate in self.gates)
@@ -81,14 +90,50 @@ class Stream:
 
 
 class Place:
-    """Where messages of a name wait."""
+    """Where messages of a name wait.
 
-    __slots__ = ("count", "last", "stream")
+    Attributes:
+        count: how many do.
+        last: the one that was put last.
+        stream: the one where it waits.
+        all: all of them in the order in which they were put, those between the first and the last that are over
+            included; None where there never was more than one.
+    """
 
-    def __init__(self) -> None:
-        self.count: int = 0
-        self.stream: Stream
-        self.last: Entry
+    __slots__ = ("all", "count", "last", "stream")
+
+    def __init__(self, entry: Entry, stream: Stream) -> None:
+        self.count: int = 1
+        self.last: Entry = entry
+        self.stream: Stream = stream
+        self.all: deque[Entry] | None = None
+
+    def add(self, entry: Entry, stream: Stream) -> None:
+        if self.all is None:
+            self.all = deque((self.last,))
+        self.all.append(entry)
+        self.count += 1
+        self.last, self.stream = entry, stream
+
+    def remove(self) -> None:
+        """One of them, of several, is over."""
+        self.count -= 1
+        entries = self.all
+        assert entries is not None
+        while entries and entries[0].over:
+            entries.popleft()
+        while entries and entries[-1].over:
+            entries.pop()
+        if len(entries) > 2 * self.count + 8:
+            self.all = entries = deque(entry for entry in entries if not entry.over)
+        if entries and self.last is not entries[-1]:
+            self.last = entries[-1]
+            assert self.last.stream is not None
+            self.stream = self.last.stream
+
+    @property
+    def first(self) -> Entry:
+        return self.last if self.all is None else self.all[0]
 
 
 class Names:
@@ -108,43 +153,38 @@ class Names:
         place = self._places.get(name)
         return place is not None and bool(place.last.gates)
 
+    def leads(self, entry: Entry) -> bool:
+        """Whether a message that waits is the first of each of its names."""
+        return all(self._places[name].first is entry for name in entry.names)
+
     def entries(self, name: Hashable) -> tuple[Entry, ...]:
-        """The messages of a name that wait where the last of them does."""
+        """The messages of a name that wait, in the order in which they were put."""
         place = self._places.get(name)
-        return tuple(entry for entry in place.stream.entries if name in entry.names) if place is not None else ()
+        return () if place is None else tuple(entry for entry in place.all or (place.last,) if not entry.over)
 
     def response(self, id_: str) -> Entry | None:
         """The response to a call, which has no other name."""
-        place = self._places.get(id_)
-        if place is None or place.last.names == (id_,):
-            return place.last if place is not None else None
         return next((entry for entry in self.entries(id_) if entry.names == (id_,)), None)
 
     def add(self, entry: Entry, stream: Stream) -> None:
         """A message waits in `stream`."""
         for name in entry.names:
-            place = self._places.setdefault(name, Place())
-            place.count += 1
-            place.stream, place.last = stream, entry
+            place = self._places.get(name)
+            if place is None:
+                self._places[name] = Place(entry, stream)
+            else:
+                place.add(entry, stream)
 
     def remove(self, entry: Entry) -> None:
-        """It waits no longer."""
+        """It waits no longer, and is over."""
         for name in entry.names:
             place = self._places[name]
-            place.count -= 1
-            if not place.count:
-                del self._places[name]
-                for watcher in self._watchers.pop(name, ()) if self._watchers else ():
-                    watcher()
-
-    def forget_last(self, entry: Entry, streams: Sequence[Stream]) -> None:
-        """It was taken back. Where it was the last of a name, the last of those that still wait takes its place: in the
-        same stream, or else in the one of `streams` where there is one."""
-        for name in entry.names:
-            place = self._places.get(name)
-            if place is not None and place.last is entry:
-                places = ((one, each) for each in (place.stream, *streams) for one in reversed(each.entries))
-                place.last, place.stream = next((one, each) for one, each in places if name in one.names)
+            if place.count > 1:
+                place.remove()
+                continue
+            del self._places[name]
+            for watcher in self._watchers.pop(name, ()) if self._watchers else ():
+                watcher()
 
     def watch(self, name: Hashable, watcher: Callable[[], None]) -> None:
         if self._watchers is None:

@@ -98,7 +98,7 @@ class SendQueue(Repeats):
 
     waiting: int
     __slots__ = (
-        "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "dropped", "gated", "named", "numbers",
+        "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "_order", "dropped", "gated", "named", "numbers",
     )  # fmt: skip
 
     def __init__(self, limit: int, numbers: Numbers | None = None, ledger: Ledger | None = None) -> None:
@@ -112,6 +112,7 @@ class SendQueue(Repeats):
         self.named: Names = Names()
         self._ahead = 0  # bytes of higher lanes that went while something waited in the bulk lane
         self._count = 0
+        self._order = 0
         self.gated: int = 0
         self.dropped: int = 0
 
@@ -164,13 +165,11 @@ class SendQueue(Repeats):
         """Append to the stream of what it must not pass, or to one by its lane."""
         places = [place for name in entry.names if (place := self.named.get(name)) is not None]
         stream = next((place.stream for place in places if not place.stream.shared), None)
-        apart = stream is not None or lane == BULK or bool(entry.gates)
-        for place in places:
-            if place.stream is not stream and (apart or place.stream.lane != lane):
-                entry.after = place.last
         if stream is None:
-            waits = lane == BULK or entry.gates or entry.after is not None
-            stream = self._add_stream(lane, False) if waits else self._shared(lane)
+            apart = lane == BULK or entry.gates or entry.after or any(place.stream.lane != lane for place in places)
+            stream = self._add_stream(lane, False) if apart else self._shared(lane)
+        self._order += 1
+        entry.order, entry.follows, entry.stream = self._order, bool(places), stream
         stream.entries.append(entry)
         self.named.add(entry, stream)
 
@@ -200,7 +199,8 @@ class SendQueue(Repeats):
         behind = bool(bulk) and self._ahead >= BULK_AFTER * chunk
         for streams in (bulk, urgent, normal) if behind else (urgent, normal, bulk):
             for stream in streams:
-                if stream.entries[0].ready:
+                entry = stream.entries[0]
+                if entry.ready and (entry.begun or not entry.follows or self.named.leads(entry)):
                     frame = self._take(streams, stream, chunk)
                     self._ahead = self._ahead + frame.size if bulk and streams is not bulk else 0
                     return frame
@@ -293,17 +293,14 @@ class SendQueue(Repeats):
 
     def _remove(self, entry: Entry) -> None:
         """Take an entry that waits out of its stream. The bytes that wait are the caller's to count."""
-        for streams in self._lanes or ():
-            stream = next((stream for stream in streams if entry in stream.entries), None)
-            if stream is not None:
-                stream.entries.remove(entry)
-                if not stream.entries:
-                    streams.remove(stream)
-                break
+        assert entry.stream is not None
+        assert self._lanes is not None
+        entry.stream.entries.remove(entry)
+        if not entry.stream.entries:
+            self._lanes[entry.stream.lane].remove(entry.stream)
         self._latest.pop(entry.key, None)
         self.waiting += OVERHEAD
         self._finish(entry)
-        self.named.forget_last(entry, [stream for streams in self._lanes or () for stream in streams])
 
     def newest(self, key: Hashable) -> Entry | None:
         """The message of a key that waits and has not begun, if there is one."""
@@ -336,7 +333,8 @@ def behind(queue: SendQueue) -> int:
 def waiting(queue: SendQueue) -> list[tuple[int, Entry]]:
     """All messages that have not begun, each with its lane, in an order in which they may be put again."""
     streams = (stream for lane in queue._lanes or () for stream in lane)
-    return [(stream.lane, entry) for stream in streams for entry in stream.entries if not entry.begun]
+    entries = (entry for stream in streams for entry in stream.entries if not entry.begun)
+    return [(entry.stream.lane, entry) for entry in sorted(entries, key=lambda entry: entry.order) if entry.stream]
 
 
 def left(queue: SendQueue, name: Hashable) -> tuple[int, int]:

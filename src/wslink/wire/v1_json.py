@@ -76,7 +76,7 @@ class V1Encoder:
             raise
         except Exception as error:  # a property or an iterator of the application's may raise anything
             raise (
-                NotSerializable(wrong_key(value)) if _ONLY_KEYS in str(error) else not_serializable(error)
+                NotSerializable(wrong_key(value)) if _REFUSED_KEY.match(str(error)) else not_serializable(error)
             ) from error
 
     def _text(self, value: Value, attachments: list[tuple[str, Buffer]]) -> str:
@@ -84,7 +84,7 @@ class V1Encoder:
             return self._encoder.encode(value)
         except NotSerializable:
             raise
-        except TypeError:  # a key, such as a NumPy integer or an Enum, that only the slower way makes text of
+        except TypeError:  # a key, such as a NumPy integer or an Enum, that is plain only after the slower way
             attachments.clear()
             return self._encoder.encode(_builtins(value))
 
@@ -124,8 +124,8 @@ class V1Encoder:
         return _compose(id_, "result", packed, tail)
 
 
-_ONLY_KEYS = "Only dicts with str-like or number-like keys"
-"""How msgspec refuses a key that is neither text nor a number."""
+_REFUSED_KEY = re.compile("keys must be|unhashable type")
+"""How json refuses a key that it has no text for, and msgspec one that is no key any more as plain data."""
 _FLAT = frozenset((str, int, bool, type(None)))
 _NUMBERS = frozenset((int, float))
 
@@ -166,7 +166,9 @@ def _are_plain(values: Collection[Value]) -> bool:
 
 
 def _builtins(value: Value) -> Value:
-    return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=True, enc_hook=_plain_or_bytes)
+    """`value` as what json can write. Keys stay what they are: which of them have a text is json's to say, as msgspec
+    would write bytes in base64."""
+    return msgspec.to_builtins(value, builtin_types=_BINARY, str_keys=False, enc_hook=_plain_or_bytes)
 
 
 def _plain_or_bytes(value: Value) -> Value:
