@@ -21,9 +21,10 @@ LAYERS = ("wire", "rpc", "session", "hub")
 TESTS = (
     *("tests/wire", "tests/rpc", "tests/session", "tests/hub", "tests/client", "tests/observe"),
     *(f"tests/contract/test_{name}.py" for name in ("describe", "table", "array_hints", "debug", "check")),
+    *("tests/cluster/test_moves.py", "tests/cluster/test_cluster.py"),
     *(f"tests/server/test_application_{name}.py" for name in ("calls", "thread", "thread_limits")),
 )
-"""Where the core is asserted: what describes methods and hubs is by tests of contracts, what observes by its own."""
+"""Where the core is asserted; its services that stand in other directories have their tests there."""
 MUTMUT = "mutmut>=3.8,<4"
 STRYKER = ("@stryker-mutator/core@9", "@stryker-mutator/vitest-runner@9")  # 10 wants Node 22
 CONFIGURATION = """
