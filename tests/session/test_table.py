@@ -43,7 +43,7 @@ REFUSED = [
 
 def name(value: Any) -> str:
     """The same in every process, and one that pytest takes."""
-    return re.sub(r" at 0x[0-9a-f]+|\\\\", "", ascii(value))[:40]
+    return re.sub(r" at 0x[0-9a-f]+|\\|\s+", "", ascii(value))[:40]
 
 
 @pytest.mark.parametrize(("value", "arrives"), ROWS, ids=[name(row[0]) for row in ROWS])
