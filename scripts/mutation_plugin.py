@@ -56,6 +56,15 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.setrecursionlimit(DEPTH)
     if unchanged():
         config.option.maxfail = 0
+    # A mutant's process is forked from one that has imported the tests: what they made then, it makes again.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+        del sys.modules[name]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """An application describes itself once, for the first test that asks; here, for each."""
+    if (offer := sys.modules.get("tests.contract.offer")) is not None:
+        offer.app._described = ((), {})
 
 
 @pytest.hookimpl(trylast=True)
@@ -72,7 +81,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     durations: dict[str, float] = json.loads(DURATIONS.read_text())["duration_by_test"]
     items.sort(key=lambda item: durations.get(item.nodeid, 0))
     whole = 0.0
-    chosen = []
+    chosen: list[pytest.Item] = []
     for item in items:
         item.add_marker(pytest.mark.timeout(15 + 5 * durations.get(item.nodeid, 0)))
         whole += durations.get(item.nodeid, 0)
