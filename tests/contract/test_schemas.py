@@ -8,7 +8,7 @@ import enum
 import json
 from collections import abc
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal, NamedTuple, NewType, TypedDict, Union
+from typing import Annotated, Any, Literal, NamedTuple, NewType, TypedDict, Union, cast
 
 import msgspec
 import numpy
@@ -109,7 +109,7 @@ SCHEMAS: list[tuple[Any, Any]] = [
         },
     ),
     *(
-        (Annotated[int, msgspec.Meta(**{word: value})], {**INTEGER, name: value, "x-wslink": "integer64"})
+        (Annotated[int, msgspec.Meta(**cast("Any", {word: value}))], {**INTEGER, name: value, "x-wslink": "integer64"})
         for word, name, value in (
             ("ge", "minimum", -(2**60)),
             ("le", "maximum", 2**60),
