@@ -70,7 +70,12 @@ def test_its_signals_are_heard_and_all_are_handed_on(other: Other, earlier: int)
     heard: list[threading.Thread] = []
     came = threading.Event()
     before = descriptors()
-    early = EarlySignals(other.loop, lambda: (heard.append(threading.current_thread()), came.set())[0], [HEARD])
+
+    def hear() -> None:
+        heard.append(threading.current_thread())
+        came.set()
+
+    early = EarlySignals(other.loop, hear, [HEARD])
     early.start()
     signal.raise_signal(OTHER)
     other.turn()
