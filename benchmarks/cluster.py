@@ -1,7 +1,8 @@
 """Measures publications from one worker to the clients of others, through a broker: python -m benchmarks.cluster redis
 
 Latency is from `publish` to the frame at a client of another worker. Throughput is in frames of 1 KiB at all clients,
-beside those of one process with as many clients per worker.
+beside those of one process with as many clients per worker: by the clock, and in time of the CPU, which says what many
+cores bear where this machine has fewer than processes.
 """
 
 from __future__ import annotations
@@ -41,7 +42,11 @@ async def run(count: int, size: int, pause: float = 0.0) -> float:
 HELLO = {"secret": "secret", "features": ["subscribe"]}
 
 
-def serve(folder: Path, broker: str) -> tuple[subprocess.Popen[bytes], int]:
+Serving = tuple["subprocess.Popen[bytes]", int]
+"""A server, and its port."""
+
+
+def serve(folder: Path, broker: str) -> Serving:
     port = free_port()
     command = [sys.executable, "-m", "wslink", "serve", "program:app", "--host", "127.0.0.1", "--port", str(port)]
     environment = {**os.environ, "TEST_BROKER": broker, "WSLINK_WS_COMPRESS": "0"}
@@ -80,8 +85,12 @@ def following(port: int, count: int, frames: int, ready: Any, done: Any) -> None
     asyncio.run(run())
 
 
-async def throughput(ports: list[int], publisher: int, clients: int, frames: int) -> float:
-    """Frames per second at all clients."""
+async def throughput(
+    servers: list[Serving], publisher: Serving, clients: int, frames: int
+) -> tuple[float, float, float]:
+    """Frames per second at all clients of some servers, microseconds of CPU per frame there, and per publication at the
+    one that publishes."""
+    ports = [port for _, port in servers]
     ready, done = multiprocessing.Semaphore(0), multiprocessing.Queue()
     loads = [
         multiprocessing.Process(target=following, args=(port, clients, frames, ready, done), daemon=True)
@@ -91,12 +100,14 @@ async def throughput(ports: list[int], publisher: int, clients: int, frames: int
         load.start()
     for _ in loads:
         await asyncio.to_thread(ready.acquire)
-    source = await peer(publisher)
-    began = time.monotonic()
+    source = await peer(publisher[1])
+    began, spent, own = time.monotonic(), sum(cpu(one.pid) for one, _ in servers), cpu(publisher[0].pid)
     await source.call("bench.run", frames, 1024)
     ended = max([await asyncio.to_thread(done.get) for _ in loads])
+    spent, own = sum(cpu(one.pid) for one, _ in servers) - spent, cpu(publisher[0].pid) - own
     await source.close()
-    return len(ports) * clients * frames / (ended - began)
+    count = len(ports) * clients * frames
+    return count / (ended - began), spent / count * 1e6, own / frames * 1e6
 
 
 async def latency(near: int, far: int, count: int) -> list[float]:
@@ -146,10 +157,14 @@ async def measure(kind: str, clients: int, frames: int) -> None:
                 print(f"{kind}: {spent:.0f} us of CPU per record nobody wants, at {rate:,.0f} records/s")
             took = await latency(ports[0], ports[1], 500)
             print(f"{kind}: latency p50 {took[250] * 1000:.2f} ms, p99 {took[494] * 1000:.2f} ms")
-            one = await throughput([alone[1]], alone[1], clients, frames)
-            print(f"one process, {clients} clients: {one:,.0f} frames/s")
-            three = await throughput(ports[1:], ports[0], clients, frames)
-            print(f"{kind}: 3 workers with {clients} clients each, of a fourth: {three:,.0f} frames/s in all")
+            rate, alone_costs, _ = await throughput([alone], alone, clients, frames)
+            print(f"one process, {clients} clients: {rate:,.0f} frames/s, {alone_costs:.1f} us of CPU per frame")
+            rate, costs, own = await throughput(workers[1:], workers[0], clients, frames)
+            print(
+                f"{kind}: 3 workers with {clients} clients each, of a fourth: {rate:,.0f} frames/s in all, "
+                f"{costs:.1f} us of CPU per frame ({alone_costs / costs:.2f} x as many per core), and {own:.0f} us per "
+                "publication at the fourth"
+            )
         finally:
             for process, _ in (*workers, alone):
                 process.kill()

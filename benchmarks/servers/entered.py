@@ -11,6 +11,7 @@ import sys
 from types import CodeType, FrameType
 
 SECRET = "wslink-secret"
+WATCHED = {"metrics": {"metrics": True}, "inspector": {"inspector": True}, "recorder": {"recorder": 2**22}}
 
 counts: collections.Counter[CodeType] = collections.Counter()
 
@@ -24,7 +25,7 @@ def name(code: CodeType) -> str:
     return f"{getattr(code, 'co_qualname', code.co_name)} {code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}"
 
 
-async def serve_app(metrics: bool) -> int:
+async def serve_app(**settings: object) -> int:
     from wslink import App
 
     app = App(secret=SECRET)
@@ -33,7 +34,7 @@ async def serve_app(metrics: bool) -> int:
     def add(a: int, b: int, c: int) -> int:
         return a + b + c
 
-    server = await app.serve(port=0, host="127.0.0.1", handle_signals=False, ready_msg="", metrics=metrics)
+    server = await app.serve(port=0, host="127.0.0.1", handle_signals=False, ready_msg="", **settings)
     return server.port
 
 
@@ -59,7 +60,7 @@ async def serve_compat() -> int:
 async def main() -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    port = await (serve_compat() if sys.argv[1] == "compat" else serve_app(sys.argv[1] == "metrics"))
+    port = await (serve_compat() if sys.argv[1] == "compat" else serve_app(**WATCHED.get(sys.argv[1], {})))
     print(port, flush=True)
 
     def command() -> None:

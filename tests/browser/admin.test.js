@@ -26,8 +26,9 @@ describe("the administrator's page", { timeout: 300_000 }, () => {
   });
 
   after(async () => {
-    await browser?.close();
+    // First, so that no viewer stays behind a browser that does not close.
     const { code, log } = (await launcher?.stop()) ?? {};
+    await browser?.close();
     assert.equal(code, 0);
     assert.equal(log, "", "the launcher logged something");
   });

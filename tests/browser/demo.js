@@ -14,6 +14,9 @@ const FLAGS = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
+/** A command, as `spawn` takes it, whose process is asked to end once this one has ended, however that ends. */
+export const tied = (command, args) => (process.platform === "linux" ? ["setpriv", ["--pdeathsig", "TERM", command, ...args]] : [command, args]);
+
 /** Serves the demo, another example or a module, on a free port unless one is given. */
 export async function serve(example = "terrain", python = process.env.WSLINK_PYTHON, port = "0") {
   if (!python) throw new Error("WSLINK_PYTHON must name a Python that has the project and its group demo; scripts/test sets it");
@@ -23,13 +26,13 @@ export async function serve(example = "terrain", python = process.env.WSLINK_PYT
 
 /** Starts a command, and waits until it says where it serves. */
 export async function start(command, args, options) {
-  const server = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const server = spawn(...tied(command, args), { ...options, stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
   server.stderr.setEncoding("utf8").on("data", (text) => (log += text));
   const ended = once(server, "exit");
   const url = await new Promise((resolve, reject) => {
     createInterface(server.stdout).on("line", (line) => {
-      const found = /(?:serving on|Local:) +(\S+)/.exec(line);
+      const found = /(?:serving(?: on)?|Local:) +(\S+)/.exec(line);
       if (found) resolve(found[1]);
     });
     ended.then(([code]) => reject(new Error(`${args.join(" ")} ended with ${code}:\n${log}`)));

@@ -50,9 +50,10 @@ describe("the list of applications", { timeout: 300_000 }, () => {
   });
 
   after(async () => {
-    await browser?.close();
     await rm(USERS, { force: true });
+    // First, so that no viewer stays behind a browser that does not close.
     const { code, log } = (await launcher?.stop()) ?? {};
+    await browser?.close();
     assert.equal(code, 0);
     assert.equal(log, "", "the launcher logged something");
   });

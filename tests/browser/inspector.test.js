@@ -14,7 +14,9 @@ const PYTHON = process.env.WSLINK_PYTHON;
 // Serves an application that has clients of its own: one that is called by hostile names, and on demand 200, with 1,000 publications per second.
 const APPLICATION = `
 import asyncio, contextlib, os
-from wslink import App, Identity, WslinkError, connect
+from collections.abc import AsyncIterator
+from typing import Annotated
+from wslink import App, Array, RawArray, Identity, WslinkError, connect
 
 SECRET, HOSTILE = ${JSON.stringify(SECRET)}, ${JSON.stringify(HOSTILE)}
 app = App(secret=SECRET)
@@ -35,6 +37,22 @@ def add(a: int, b: int = 3, *more: int, name: str = "") -> dict:
 @app.method("demo.slow")
 async def slow(seconds: float = 0.2) -> None:
     await asyncio.sleep(seconds)
+
+@app.method("demo.large")
+def large(size: int) -> bytes:
+    return bytes(size)
+
+@app.method("demo.count")
+async def count(pause: float) -> AsyncIterator[dict]:
+    number = 0
+    while True:
+        yield {"number": number, "name": HOSTILE}
+        number += 1
+        await asyncio.sleep(pause)
+
+@app.method("demo.move")
+def move(points: Annotated[RawArray, Array("<f4", "n", 3)]) -> list:
+    return [points.dtype, list(points.shape)]
 
 @app.method("demo.show")
 def show(row: int) -> int:
@@ -196,9 +214,21 @@ describe("the inspector's page", { timeout: 300_000 }, () => {
     await running.waitFor({ state: "detached" });
     const cells = await fields(ended);
     assert.match(cells.run, /^15\d\d ms$/);
-    assert.match(cells.wait, / ms$/);
+    assert.match(cells.wait, / ms$|–/);
     const [bar, ran] = await ended.evaluate((row) => [row.querySelector(".bar"), row.querySelector("td .run")].map((one) => one.getBoundingClientRect().width));
     assert.ok(ran > bar * 0.8, `${ran} of ${bar}`);
+  });
+
+  test("shows how long a response waited for the line", async () => {
+    const page = await signedIn("Calls");
+    tell("demo.large", 60_000_000);
+    const row = page.locator("#calls tbody tr", { hasText: "demo.large" }).first();
+    await row.waitFor();
+    await page.waitForFunction(() => [...document.querySelectorAll("#calls tbody tr")].some((one) => one.textContent.includes("demo.large") && one.querySelector('[data-field="send"]').textContent.endsWith("s")));
+    const [bar, sent] = await row.evaluate((one) => [one.querySelector(".bar"), one.querySelector("td .send")].map((part) => part.getBoundingClientRect().width));
+    assert.ok(sent > bar * 0.02, `${sent} of ${bar}`);
+    await page.getByRole("tab", { name: "Messages" }).click();
+    await page.locator("#log tbody tr", { hasText: "for the line" }).first().waitFor();
   });
 
   test("the log is filtered and paused", async () => {
@@ -247,6 +277,33 @@ describe("the inspector's page", { timeout: 300_000 }, () => {
     await page.getByRole("tab", { name: "Calls", exact: true }).click();
     const call = page.locator("#calls tbody tr", { hasText: "demo.add" }).filter({ hasText: "inspecto" }).first();
     await call.waitFor();
+  });
+
+  test("shows the items of a stream through the form, and stops it", async () => {
+    const page = await signedIn("Call a method");
+    await page.getByLabel("Method", { exact: true }).selectOption("demo.count");
+    await page.getByLabel("pause", { exact: true }).fill("0.05");
+    assert.ok(!(await page.getByRole("button", { name: "Stop" }).isVisible()));
+    await page.getByRole("button", { name: "Call", exact: true }).click();
+    await page.getByRole("status").filter({ hasText: /^Item [3-9]/ }).waitFor();
+    assert.match(await page.locator("#result").textContent(), /"number": 1[^]*onerror[^]*"number": 2/);
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.getByRole("status").filter({ hasText: /^It was stopped after .* with \d+ items/ }).waitFor();
+    await page.getByRole("tab", { name: "Calls", exact: true }).click();
+    await page.locator("#calls tbody tr", { hasText: "demo.count" }).filter({ hasText: "error -32800" }).first().waitFor();
+  });
+
+  test("gives arrays through the form", async () => {
+    const page = await signedIn("Call a method");
+    await page.getByLabel("Method", { exact: true }).selectOption("demo.move");
+    const points = page.getByLabel("points", { exact: true });
+    assert.equal(await points.getAttribute("placeholder"), "array <f4 [n,3]");
+    await points.fill("[[1, 2, 3], [4, 5, 6]]");
+    await points.press("Enter");
+    await page.waitForFunction(() => document.querySelector("#result").textContent.replaceAll(/\s/g, "") === '["<f4",[2,3]]');
+    await points.fill("[[1, 2]]");
+    await points.press("Enter");
+    await page.getByRole("status").filter({ hasText: "It failed with -32602" }).waitFor();
   });
 
   test("is read with the keyboard", async () => {

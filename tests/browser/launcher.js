@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { ROOT } from "./demo.js";
+import { ROOT, tied } from "./demo.js";
 
 export const TOKEN = "the-administrators-token";
 export const PYTHON = process.env.WSLINK_PYTHON;
@@ -72,7 +72,7 @@ export async function launching(applications, pages = {}, settings = {}) {
     apps: applications(folder),
   });
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-  const launcher = spawn(PYTHON, ["-m", "wslink.launcher", join(folder, "launcher.json")], {
+  const launcher = spawn(...tied(PYTHON, ["-m", "wslink.launcher", join(folder, "launcher.json")]), {
     env: { ...process.env, PYTHONPATH: join(ROOT, "src") },
     stdio: ["ignore", "pipe", "pipe"],
   });

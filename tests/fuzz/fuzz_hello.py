@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
 
 import msgpack
 
+from tests.fuzz.sinks import Sink
 from tests.fuzz.vectors import group, plain
 from wslink import App
 from wslink.session.identity import Opening
 from wslink.session.session import Session
 from wslink.wire.chunks import HEADER
-from wslink.wire.frames import Frame
 
 SEEDS = [
     *(b"\x00" + json.dumps(case["request"]).encode() for case in group("hello", "cases")),
@@ -23,25 +22,6 @@ SEEDS = [
     b"\x00" + b'{"id": "system", "method": "wslink.hello", "args": [{"secret": "s3cret", "features": [[]]}]}',
     b"\x01" + msgpack.packb({"id": "rpc:x", "method": "application.exit"}),
 ]
-
-
-class Sink:
-    """A transport that keeps what is sent, and the reason for which it is closed."""
-
-    writable = True
-
-    def __init__(self) -> None:
-        self.frames: list[Frame] = []
-        self.reason: str | None = None
-
-    def send(self, frames: Sequence[Frame]) -> None:
-        self.frames.extend(frames)
-
-    def limit_unsent(self, limit: int) -> None:
-        """All is sent at once."""
-
-    def close(self, code: int, reason: str) -> None:
-        self.reason = reason
 
 
 APP = App(secret="s3cret")
@@ -67,7 +47,7 @@ async def _visit(data: bytes) -> None:
     for _ in range(3):
         session.receive(binary, frame)
     await asyncio.sleep(0)
-    assert sum(frame.size for frame in sink.frames) < 20_000 + 8 * len(data)
+    assert sink.size < 20_000 + 8 * len(data)
     assert b"s3cret" in data or session.client is None
     session.closed()
     assert not APP.clients

@@ -26,3 +26,8 @@ def plain(value: Any) -> Any:
     if "$bytes" in value:
         return bytes.fromhex(value["$bytes"])
     return {key: plain(item) for key, item in value.items()}
+
+
+def bundle(file: str) -> dict[str, Any]:
+    """A whole file of vectors."""
+    return dict(json.loads((FOLDER / f"{file}.json").read_text()))

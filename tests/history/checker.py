@@ -1,7 +1,12 @@
-"""Finds loss, doubles, disorder and double execution in a history."""
+"""Finds loss, doubles, disorder and double execution in a history.
+
+`python -m tests.history.checker` takes `[record, logs]` as JSON on stdin, and prints a list.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections import Counter
 from typing import Any
 
@@ -51,3 +56,7 @@ def _differ(what: str, numbers: list[int], expected: set[int]) -> list[str]:
         for kind, some in (("lost", lost), ("that there are not", more), ("doubled", doubled))
         if some
     ]
+
+
+if __name__ == "__main__":
+    print(json.dumps(check(*json.load(sys.stdin))))

@@ -7,7 +7,8 @@ import random
 from typing import Any
 
 import wslink
-from tests.history.server import KEYS, LARGE, LARGE_AT, LARGE_EVERY, SIZES, TOPICS, filled
+from tests.history.filling import filled
+from tests.history.server import KEYS, LARGE, LARGE_AT, LARGE_EVERY, SIZES, TOPICS
 
 MAX_WAITING = 40
 """Calls that wait for their response."""

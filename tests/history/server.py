@@ -11,6 +11,8 @@ import random
 import sys
 from typing import Any
 
+from tests.history.filling import filled
+from tests.history.streams import Streams
 from wslink import App, Limits
 
 TOPICS = 2
@@ -20,11 +22,6 @@ SIZES = (10,) * 80 + (2_000,) * 12 + (20_000,) * 5 + (200_000,) * 3
 LARGE = 8 * 1024 * 1024
 LARGE_EVERY, LARGE_AT = 400, 60
 """One publication of a topic, and one call, in so many is large: the one with that remainder."""
-
-
-def filled(number: int, size: int) -> bytes:
-    """What a message holds: anybody sees whether it is whole and the right one."""
-    return bytes([number % 251]) * size
 
 
 class History:
@@ -113,9 +110,11 @@ async def main() -> None:
     parser.add_argument("--max-resume", type=int, default=Limits.max_resume)
     parser.add_argument("--window", type=float, default=Limits.resume_window)
     parser.add_argument("--heart-beat", type=int, default=1)
+    parser.add_argument("--content", default="", help="directory of pages that are served at /")
     options = parser.parse_args()
     app = App(secret="history", limits=Limits(max_resume=options.max_resume, resume_window=options.window))
     History(app, random.Random(options.seed), options.pace)
+    Streams(app)
     if options.kind == "asgi":
         await serve_asgi(app)
         return
@@ -124,7 +123,8 @@ async def main() -> None:
         server = await app.serve(reverse_url=options.url, **common)
         print("serving", options.url, flush=True)
     else:
-        server = await app.serve(port=options.port, host="127.0.0.1", engine=options.kind, **common)
+        where = {"port": options.port, "host": "127.0.0.1", "content": options.content}
+        server = await app.serve(engine=options.kind, **where, **common)
         print(f"serving ws://127.0.0.1:{server.port}/ws", flush=True)
     await server.wait_closed()
 

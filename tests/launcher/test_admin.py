@@ -142,7 +142,8 @@ class TestPage:
                 re.findall(r"<script(?! type=\"module\" src=\"admin.js\"></script>)|<style| style=| on\w+=", text) == []
             )
             assert "innerHTML" not in await self.fetch(running, "admin.js", "javascript")
-            await self.fetch(running, "admin.css", "css")
+            for name in ("admin.css", "base.css"):
+                await self.fetch(running, name, "css")
 
     async def fetch(self, running: Running, name: str, kind: str) -> str:
         async with running.http.get(f"{running.url}{running.endpoint}/admin/{name}") as response:

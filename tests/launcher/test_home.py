@@ -8,7 +8,7 @@ import pytest
 
 from tests.launcher.support import APPS, arguments_app, launching
 
-PAGES = ("", "wslink/home.js", "wslink/home.css")
+PAGES = ("", "wslink/home.js", "wslink/home.css", "wslink/base.css")
 TOKEN = "0123456789abcdef"
 
 

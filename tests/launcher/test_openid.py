@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import logging
-import secrets
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_plus
 
 import aiohttp
 import pytest
-from aiohttp import web
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from joserfc import jwt
 from joserfc.jwk import RSAKey
 from multidict import CIMultiDict
 from yarl import URL
 
 from tests.docs.blocks import block
+from tests.launcher.provider import KEY, SECRET, Provider
 from tests.launcher.support import Running, app, launching
 from tests.ports import free_port
 from wslink.errors import UsageError
@@ -30,8 +24,6 @@ from wslink.launcher.configuration import Authentication
 from wslink.launcher.openid import OPTIONS
 from wslink.launcher.source import read_source
 
-SECRET = "the secret of the launcher"
-KEY = RSAKey.generate_key(2048, {"kid": "one"})
 TELL = """
 import http.server, sys
 class Page(http.server.BaseHTTPRequestHandler):
@@ -43,64 +35,6 @@ class Page(http.server.BaseHTTPRequestHandler):
 server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Page)
 print("it is ready", flush=True); server.serve_forever()
 """
-
-
-class Provider:
-    """An OpenID provider at which `user` has signed in already. `changes` of its ID tokens, its `key` and `refuses`
-    make it a wrong one."""
-
-    def __init__(self) -> None:
-        self.user = {"sub": "0815", "email": "ada@example.org"}
-        self.changes: dict[str, Any] = {}
-        self.key, self.refuses, self.answer = KEY, "", {}
-        self._codes: dict[str, dict[str, str]] = {}
-
-    async def start(self) -> web.AppRunner:
-        application = web.Application()
-        application.router.add_get("/.well-known/openid-configuration", self._metadata)
-        application.router.add_get("/authorize", self._authorize)
-        application.router.add_post("/token", self._token)
-        application.router.add_get("/keys", self._keys)
-        runner = web.AppRunner(application, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.issuer = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        return runner
-
-    async def _metadata(self, request: web.Request) -> web.Response:
-        told = {
-            "issuer": self.issuer,
-            "authorization_endpoint": f"{self.issuer}/authorize",
-            "token_endpoint": f"{self.issuer}/token",
-            "jwks_uri": f"{self.issuer}/keys",
-        }
-        return web.json_response(told)
-
-    async def _authorize(self, request: web.Request) -> web.Response:
-        asked = request.query
-        assert (asked["response_type"], asked["client_id"]) == ("code", "viewers")
-        assert asked["code_challenge_method"] == "S256"
-        assert "openid" in asked["scope"].split()
-        code = secrets.token_urlsafe()
-        self._codes[code] = dict(asked)
-        told = {"error": self.refuses} if self.refuses else {"code": code, "iss": self.issuer}
-        raise web.HTTPFound(URL(asked["redirect_uri"]).with_query({"state": asked["state"], **told}))
-
-    async def _token(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        asked = self._codes.pop(str(form["code"]), None)  # a code is good for once
-        login = base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode()
-        if asked is None or [unquote_plus(part) for part in login.split(":")] != ["viewers", SECRET]:
-            return web.json_response({"error": "invalid_grant"}, status=400)
-        assert create_s256_code_challenge(str(form["code_verifier"])) == asked["code_challenge"]
-        assert form["redirect_uri"] == asked["redirect_uri"]
-        now = int(time.time())
-        claims = {"iss": self.issuer, "aud": "viewers", "iat": now, "exp": now + 60, "nonce": asked["nonce"]}
-        token = jwt.encode({"alg": "RS256", "kid": "one"}, {**claims, **self.user, **self.changes}, self.key)
-        return web.json_response({"access_token": "of no use here", "token_type": "Bearer", "id_token": token})
-
-    async def _keys(self, request: web.Request) -> web.Response:
-        return web.json_response({"keys": [KEY.as_dict(private=False)]})
 
 
 @asynccontextmanager
@@ -196,8 +130,11 @@ async def test_what_else_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFix
         place = f"{running.url}/paraview/login"
         provider.refuses = "access_denied"
         assert "access_denied" in await refused(running, browser, 403, caplog)
+        page = await refused(running, browser, 403, caplog, {"Accept": "text/html"})
+        assert "<title>Refused</title>" in page
+        assert "access_denied" in page
         provider.refuses = "<script>"
-        assert "script" not in await refused(running, browser, 403, caplog)
+        assert "script" not in await refused(running, browser, 403, caplog, {"Accept": "text/html"})
         provider.refuses, provider.key = "", RSAKey.generate_key(2048, {"kid": "one"})
         await refused(running, browser, 403, caplog)  # it is not the provider's key
         provider.key = KEY
@@ -220,11 +157,15 @@ async def test_what_else_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 
 async def refused(
-    running: Running, browser: aiohttp.ClientSession, status: int, caplog: pytest.LogCaptureFixture
+    running: Running,
+    browser: aiohttp.ClientSession,
+    status: int,
+    caplog: pytest.LogCaptureFixture,
+    headers: Mapping[str, str] | None = None,
 ) -> str:
     """What a sign-in is refused with: it is logged, without secrets, and lets nobody in."""
     caplog.clear()
-    async with browser.get(f"{running.url}/paraview/login") as response:
+    async with browser.get(f"{running.url}/paraview/login", headers=headers) as response:
         assert response.status == status
         answer = await response.text()
     text = "\n".join(f"{record.getMessage()} {record.exc_text or ''}" for record in caplog.records)

@@ -147,7 +147,8 @@ async def test_it_logs_messages_with_their_sizes_and_calls_with_their_times(
     assert done["demo.block"]["run"] >= 0.05
     assert done["demo.slow"]["run"] >= 0.3
     assert (done["demo.fail"]["text"], done["demo.none"]["text"], done["demo.add"]["text"]) == ("-5", "-32601", "OK")
-    assert done["demo.add"]["wait"] > 0
+    assert done["demo.block"]["wait"] > 0
+    assert "wait" not in done["demo.add"], "it began as soon as it had come"
     (publication,) = [one for one in entries if one["kind"] == "publication"]
     assert publication["name"] == "terrain.tile"
     assert publication["client"] == link.client_id

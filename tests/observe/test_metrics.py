@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import wslink
-from tests.conftest import Open, Serve
+from tests.conftest import Serve
 from wslink import App, MethodError, UsageError
 
 
@@ -123,6 +123,24 @@ async def test_programs_of_this_machine_and_the_secret_may_read_them(serve: Serv
     assert await scrape(url, {"Authorization": "Bearer wrong"}) == {}
 
 
+async def test_whoever_guesses_the_secret_has_to_wait_wherever_it_opens_something(serve: Serve) -> None:
+    url = await serve(app(), metrics=True, inspector=True)
+    guess, overview = (
+        {"Authorization": "Bearer guessed"},
+        url.replace("ws", "http", 1).replace("/ws", "/wslink/inspect/overview"),
+    )
+    async with aiohttp.ClientSession() as session:
+        for _ in range(5):
+            assert await scrape(url, guess) == {}
+            assert (await session.get(overview, headers=guess)).status == 401
+        began = time.monotonic()
+        for _ in range(4):
+            assert await scrape(url, guess) == {}
+    assert time.monotonic() - began > 0.25
+    assert await scrape(url), "who brings no secret guesses nothing"
+    assert await scrape(url, {"Authorization": "Bearer secret"})
+
+
 async def test_there_are_none_unless_they_are_asked_for(serve: Serve) -> None:
     assert await scrape(await serve(app())) == {}
 
@@ -138,23 +156,16 @@ async def test_an_application_that_is_served_again_counts_once(serve: Serve, ser
     assert found["wslink_call_duration_seconds_count{method=demo.add,status=OK}"] == 1
 
 
-async def test_calls_that_never_began_are_forgotten(serve: Serve, peers: Open) -> None:
-    from wslink.observe.calls import CallTimer
-
-    class Sink:
-        def began(self, *_: object) -> None: ...
-
-        ended = failed = began
-
+async def test_a_method_that_is_replaced_goes_on_counting(serve: Serve) -> None:
     application = app()
-    timer = CallTimer(Sink())
-    application._hub.observers.add(timer)
-    peer = await peers(await serve(application), hello={})
-    await peer.call("demo.nothing")
-    await peer.call("demo.add", "no number", 1)
-    await peer.close()
-    await asyncio.sleep(0.2)
-    assert len(timer._arrived) == 0
+    url = await serve(application, metrics=True)
+    async with wslink.connect(url, secret="secret") as link:
+        await link.call("demo.add", 1, 1)
+        application._hub.service.methods.intercept(lambda name, function: function)  # composes all of them anew
+        assert await link.call("demo.add", 1, 1) == 2
+        found = await scrape(url)
+    assert found["wslink_call_duration_seconds_count{method=demo.add,status=OK}"] == 2
+    assert found["wslink_call_queueing_seconds_count{method=demo.add}"] == 2
 
 
 async def test_a_missing_package_is_named(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,16 +164,18 @@ async def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
 
 
 async def test_a_file_is_written_at_an_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    recorder = Recorder(directory=tmp_path)
+    directory = tmp_path / "not" / "there"
+    recorder = Recorder(directory=directory)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     async with app(recorder).connect() as link:
         with pytest.raises(CallError):
             await link.call("demo.fail", "chosen")
-        assert not list(tmp_path.iterdir())
+        assert not list(directory.iterdir())
         for _ in range(3):  # which may come fast, and fill no disk
             with pytest.raises(CallError):
                 await link.call("demo.fail", "by accident")
         recorder.wait()
-    (path,) = tmp_path.glob("*.wsrec")
+    (path,) = directory.glob("*.wsrec")
     reader, records = read(path)
     assert "demo.fail raised ValueError('by accident')" in reader.about.reason
     assert ("event", "raised: demo.fail: ValueError('by accident')") in told(records)
@@ -240,10 +242,17 @@ async def test_clients_of_both_versions_are_recorded(
     assert ("publication", {"n": 0, "data": b"xxx"}) in kept
 
 
-@pytest.mark.parametrize("options", [{"max_bytes": 0}, {"max_bytes": True}, {"directory": "/nowhere/at/all"}])
+@pytest.mark.parametrize("options", [{"max_bytes": 0}, {"max_bytes": True}])
 def test_what_no_recorder_can_be_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Recorder(**options)
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_directory_that_cannot_be_made_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=rf"the directory '{tmp_path / name}' cannot be made: .*[Nn]ot a directory"):
+        Recorder(directory=tmp_path / name)
 
 
 def test_a_recorder_is_one_apps() -> None:

@@ -14,11 +14,12 @@ import pytest
 
 from tests.conftest import Serve
 from wslink import App, MethodError, UsageError
+from wslink.cli import main
 from wslink.contract.describe import main as describe
 from wslink.contract.typegen import main as typegen
 from wslink.tools import filters
 from wslink.tools.call import parse
-from wslink.tools.show import line
+from wslink.tools.show import as_json, as_line, line
 from wslink.tools.watch import main as watch
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +65,17 @@ async def test_call_prints_the_result(app: App, serve: Serve) -> None:
     assert said == {"azimuth": 315, "altitude": 30, "name": "rock", "rows": "<<f4 [2, 3] 24 B, 0 to 5, mean 2.5>"}
 
 
+@pytest.mark.parametrize("show", [as_json, as_line])
+def test_what_is_printed_is_json_whatever_the_numbers_are(show: Callable[[Any], str]) -> None:
+    value = {"a": [float("nan"), float("inf"), float("-inf"), 1.5], "b": numpy.array([float("nan")])}
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    read = json.loads(show(value), parse_constant=refuse)
+    assert read["a"] == ["NaN", "Infinity", "-Infinity", 1.5]
+
+
 async def test_call_prints_items_of_a_stream(app: App, serve: Serve) -> None:
     @app.method("rows.count")
     async def count(most: int) -> AsyncIterator[dict[str, int]]:
@@ -93,6 +105,43 @@ async def test_call_says_what_went_wrong(app: App, serve: Serve) -> None:
     code, _, err = await run("call", "localhost:8080", "terrain.light")
     assert code == 1
     assert "is no URL of a server" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "call URL terrain.light 1",
+        "call URL terrain.light 1 --secret wrong",
+        "watch URL a.b",
+        "record URL -o FILE",
+        "record URL --ring -o FILE",
+        "doctor URL",
+        "describe URL",
+        "typegen URL -o FILE",
+    ],
+)
+async def test_a_secret_that_is_random_is_refused_with_the_cure(
+    words: str, serve: Serve, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WSLINK_SECRET", raising=False)
+    url = await serve(App())
+    arguments = words.replace("URL", url).replace("FILE", str(tmp_path / "file")).split()
+    assert await asyncio.to_thread(main, arguments) == 1
+    said = "".join(capsys.readouterr())
+    assert "connect(" not in said
+    assert "secret" in said
+    for cure in ("cure:", "WSLINK_SECRET=...", "--secret", "?secret=...", '"serving on ..."'):
+        assert cure in said
+
+
+async def test_the_cure_cures(
+    app: App, serve: Serve, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = await serve(app)
+    monkeypatch.setenv("WSLINK_SECRET", "secret")
+    for command in ("call URL terrain.light 1", "describe URL", "typegen URL"):
+        assert await asyncio.to_thread(main, command.replace("URL", url).split()) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_arguments_are_json_or_text() -> None:

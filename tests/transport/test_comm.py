@@ -232,6 +232,18 @@ async def test_a_page_that_sends_before_its_bytes_are_taken_is_closed() -> None:
     assert (await asyncio.wait_for(page.end, 5))[0] == 1008
 
 
+@pytest.mark.parametrize("texts", [5, True, "abc", {"a": 1}, None, [""] * 100_000])
+async def test_frames_that_are_none_or_without_number_end_that_connection_alone(app: App, texts: Any) -> None:
+    widget = Widget(app)
+    page, other = widget.open("bad"), widget.open("good")
+    page.send("frames", number=0, texts=texts)
+    assert (await page.end)[0] == 1008
+    for number in range(3):
+        page.send("frames", number=number, texts=["x"])
+    peer = Peer(None, other, 2)  # type: ignore[arg-type]
+    assert "result" in await peer.hello(...)
+
+
 async def test_a_page_that_takes_nothing_does_not_outlive_its_end(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wslink.transport.comm.CLOSE_TIMEOUT", 0.1)
     gone: list[str] = []

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from wslink.client.backoff import Backoff
+from wslink.client.cure import MISSING, WRONG
 from wslink.client.events import Events, LinkState, Reconnected
 from wslink.client.ports import ClientSocket
 from wslink.client.session import ClientSession
@@ -125,7 +126,7 @@ class Connections:
         except CallError as error:
             if error.code != AUTHENTICATION_ERROR:
                 raise ConnectionClosed(1006, f"the server did not take hello: {error}") from error
-            why = "the server refused the secret" if secret is not None else "the server wants a secret"
+            why = WRONG if secret is not None else MISSING
             raise AuthenticationError(f"{error.message}: {why}; connect(url, secret=...)") from error
         finally:
             self._session.over(call, None)

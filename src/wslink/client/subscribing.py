@@ -5,23 +5,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from wslink.client.calls import OutgoingCall
 from wslink.client.session import ClientSession
 from wslink.client.subscription import MAX_RATE, MAX_WINDOW, MIN_RATE, Inbox
 from wslink.client.subscriptions import Subscriptions
-from wslink.errors import CLIENT_ERROR, CallError, ConnectionClosed, LinkError, NotSerializable, UsageError
+from wslink.errors import (
+    CLIENT_ERROR,
+    CallError,
+    ConnectionClosed,
+    LinkError,
+    NotSerializable,
+    UsageError,
+    WslinkError,
+)
+from wslink.session.entries import Entry
 from wslink.session.features.flow import FLOW
 from wslink.wire import messages as wire
 from wslink.wire.value import Value
 
 
-class Caller(Protocol):
-    """What makes calls: a link."""
-
-    async def result(self, call: OutgoingCall) -> Value:
-        """Send a call and wait for its result. Raises CallError, ConnectionClosed."""
+class Keeper(Protocol):
+    """What runs them: a link."""
 
     def refuse_if_ended(self) -> None:
         """Raise ConnectionClosed once no more can be called."""
@@ -30,53 +36,88 @@ class Caller(Protocol):
         """Run `coroutine` until it ends or the link does."""
 
 
+class _Sent(NamedTuple):
+    """A call that was sent, at once: what its user calls next comes after it. `entry` is for `Calls.over`."""
+
+    call: OutgoingCall
+    entry: Entry | None
+
+
 class Subscribing:
     """Tells the server of subscriptions that begin, change, end, or have to be made again.
 
     Args:
-        link: makes the calls.
-        session: encodes them.
+        link: runs what waits for responses.
+        session: makes the calls.
         subscriptions: the inboxes.
     """
 
-    def __init__(self, link: Caller, session: ClientSession, subscriptions: Subscriptions) -> None:
+    def __init__(self, link: Keeper, session: ClientSession, subscriptions: Subscriptions) -> None:
         self._link = link
         self._session = session
         self._subscriptions = subscriptions
 
     def begin(self, inbox: Inbox) -> None:
         """A subscription begins."""
-        self._link.keep(self._begin(inbox))
-
-    async def _begin(self, inbox: Inbox) -> None:
         try:
-            await self._announce(inbox, inbox.filter)
+            sent = self._announce(inbox, inbox.filter)
         except (LinkError, NotSerializable) as error:
-            self._subscriptions.remove(inbox)
-            inbox.end(error)
+            self._fail(inbox, error)
+        else:
+            self._link.keep(self._begin(inbox, sent))
+
+    async def _begin(self, inbox: Inbox, sent: _Sent | None) -> None:
+        try:
+            await self._accepted(inbox, sent)
+        except LinkError as error:
+            self._fail(inbox, error)
         else:
             if not inbox.ready.done():
                 inbox.ready.set_result(None)
+
+    def _fail(self, inbox: Inbox, error: WslinkError) -> None:
+        self._subscriptions.remove(inbox)
+        inbox.end(error)
 
     async def update(self, inbox: Inbox, filter: Mapping[str, Value] | None) -> None:
         """See ClientSubscription.update."""
         check_filter(filter)
         if inbox not in self._subscriptions:
             raise UsageError(f"the subscription to {inbox.topic} has ended")
-        await self._announce(inbox, filter)
+        await self._accepted(inbox, self._announce(inbox, filter))
         inbox.filter = filter
 
-    async def _announce(self, inbox: Inbox, filter: Mapping[str, Value] | None) -> None:
+    def _announce(self, inbox: Inbox, filter: Mapping[str, Value] | None) -> _Sent | None:
+        """Tell the server of a subscription, unless it knows none. Raises LinkError, NotSerializable."""
         self._link.refuse_if_ended()
         if wire.SUBSCRIPTIONS in self._session.welcome.features:
             call = self._session.system(wire.SUBSCRIBE, _request(inbox, filter))
             self._session.retry(call)
-            await self._accepted(inbox, call)
-        elif filter:
+            return self._send(call)
+        if filter:
             raise CallError(CLIENT_ERROR, "this server has no filters: it did not accept the feature 'subscribe'")
+        return None
 
-    async def _accepted(self, inbox: Inbox, call: OutgoingCall) -> None:
-        answer = await self._link.result(call)
+    def _send(self, call: OutgoingCall) -> _Sent:
+        """Raises ConnectionClosed."""
+        self._subscriptions.room.set()  # a response must be read past a full subscription
+        try:
+            return _Sent(call, self._session.post(call, None))
+        except ConnectionClosed:
+            self._session.over(call, None)
+            raise
+
+    async def _response(self, sent: _Sent) -> Value:
+        """Raises CallError, ConnectionClosed."""
+        try:
+            return await sent.call.result
+        finally:
+            self._session.over(*sent)
+
+    async def _accepted(self, inbox: Inbox, sent: _Sent | None) -> None:
+        if sent is None:
+            return
+        answer = await self._response(sent)
         inbox.latest = isinstance(answer, dict) and answer.get("delivery") == "latest"
         inbox.windowed = inbox.latest and FLOW in self._session.welcome.features
 
@@ -88,30 +129,32 @@ class Subscribing:
         made = []
         for inbox in self._subscriptions.begin_again():
             call = self._session.system(wire.SUBSCRIBE, _request(inbox, inbox.filter))
-            self._link.keep(self._again(inbox, call))
+            self._link.keep(self._again(inbox, _Sent(call, None)))
             made.append(call)
         return made
 
-    async def _again(self, inbox: Inbox, call: OutgoingCall) -> None:
+    async def _again(self, inbox: Inbox, sent: _Sent) -> None:
         try:
-            await self._accepted(inbox, call)
+            await self._accepted(inbox, sent)
         except ConnectionClosed:
             pass  # the next session is asked again, if there is one
         except CallError as error:
-            self._subscriptions.remove(inbox)
-            inbox.end(error)
+            self._fail(inbox, error)
 
     def cancel(self, inbox: Inbox) -> asyncio.Task[None]:
         """See ClientSubscription.cancel."""
         inbox.end(None)
-        return self._link.keep(self._cancel(inbox))
-
-    async def _cancel(self, inbox: Inbox) -> None:
-        known = self._subscriptions.remove(inbox)
-        if known and wire.SUBSCRIPTIONS in self._session.welcome.features:
-            with contextlib.suppress(CallError, ConnectionClosed):
+        sent = None
+        if self._subscriptions.remove(inbox) and wire.SUBSCRIPTIONS in self._session.welcome.features:
+            with contextlib.suppress(ConnectionClosed):
                 self._link.refuse_if_ended()
-                await self._link.result(self._session.system(wire.UNSUBSCRIBE, {"subscription": inbox.id}))
+                sent = self._send(self._session.system(wire.UNSUBSCRIBE, {"subscription": inbox.id}))
+        return self._link.keep(self._cancel(inbox, sent))
+
+    async def _cancel(self, inbox: Inbox, sent: _Sent | None) -> None:
+        if sent is not None:
+            with contextlib.suppress(CallError, ConnectionClosed):
+                await self._response(sent)
                 self._session.forget(inbox.id)
 
 

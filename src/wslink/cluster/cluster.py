@@ -16,6 +16,7 @@ from wslink.cluster.memory_log import MemoryBroker
 from wslink.cluster.moves import Moves
 from wslink.cluster.peers import Peers
 from wslink.cluster.publications import Publications
+from wslink.cluster.reading import read
 from wslink.cluster.records import Record, decode
 from wslink.cluster.sending import Sending
 from wslink.cluster.versions import Versions
@@ -88,7 +89,8 @@ class Cluster:
         self._opened = asyncio.Event()
         self._sending.begin()
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(one) for one in (self._read(), self._write(), self._watch())]
+        reading = read(self.broker, self._opened, self._take, self.moves)
+        self._tasks = [loop.create_task(one) for one in (reading, self._write(), self._watch())]
         self._introduce()
 
     async def ready(self) -> None:
@@ -126,27 +128,6 @@ class Cluster:
         """Say who is here, and ask who else is; a worker that is `reborn` has published what nobody took."""
         self._membership.introduce()
         self._tell(kinds.HELLO, reborn)
-
-    async def _read(self) -> None:
-        pause = 0.05
-        while True:
-            try:
-                await self.broker.open()
-                assert self._opened is not None
-                self._opened.set()
-                records = await self.broker.read()
-                pause = 0.05
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                logger.debug("the broker %s: %r", self.broker.name, error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, 1.0)
-                continue
-            for record in records:
-                self._take(record)
-                if self.moves.due:
-                    await self.moves.settle()
 
     async def _write(self) -> None:
         assert self._opened is not None

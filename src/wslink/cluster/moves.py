@@ -25,7 +25,7 @@ from wslink.cluster.records import Draft, Record
 from wslink.cluster.versions import Versions
 from wslink.hub.hub import Hub
 from wslink.session.identity import Identity, Opening
-from wslink.session.moving import Moving, unpack
+from wslink.session.moving import Moving, Packed, unpack
 from wslink.session.nowhere import Nowhere
 from wslink.session.session import Session
 from wslink.session.state import DETACHED, OPEN
@@ -237,7 +237,7 @@ class Moves:
         if arrival is not None:
             self._end(arrival)
         if known is not None:
-            self._lose(known)
+            _lose(self._hub, self._peers, self._host, known)
 
     @property
     def due(self) -> bool:
@@ -308,56 +308,76 @@ class Moves:
 
     def _install(self, arrival: Arrival, known: list[Any], state: bytes) -> None:
         try:
-            given = _decoder.decode(state)
-            seen = given["seen"]
-            if any(seen.get(worker, number) < number for worker, number in arrival.seen.items()):
-                logger.warning("client %s begins anew: the worker that it comes from has missed records", known[0])
-                self._lose(known)
-                return
-            session, announce = self._revive(known, given)
+            self._admit(arrival, known, state)
+        except Exception as error:  # of another version, or damaged
+            logger.error("client %s begins anew: its session cannot be read: %r", str(known[0])[:80], error)
+            _lose(self._hub, self._peers, self._host, known)
+        finally:
+            self._end(arrival)
+
+    def _admit(self, arrival: Arrival, known: list[Any], state: bytes) -> None:
+        given = _decoder.decode(state)
+        seen = given["seen"]
+        if any(seen.get(worker, number) < number for worker, number in arrival.seen.items()):
+            logger.warning("client %s begins anew: the worker that it comes from has missed records", known[0])
+            _lose(self._hub, self._peers, self._host, known)
+            return
+        packed, skips = unpack(given["session"]), [(str(worker), int(last)) for worker, last in given["skips"]]
+        session = _come(self._hub, self._peers, known)
+        try:
+            announce = self._revive(session, known, packed, given["requests"], skips)
             if not announce:
                 return
             for record in (*arrival.records, *(() if arrival.onward else self._host.unread())):
                 self._replay(record, session.client_id)
             announce()
-            if arrival.onward:
-                self._give(session, arrival.onward, arrival.keys, arrival.onward_seen)
-        finally:
-            self._end(arrival)
+        except Exception:
+            session.close(RESTART, "the session cannot go on here")
+            session.closed(True)
+            raise
+        if arrival.onward:
+            self._give(session, arrival.onward, arrival.keys, arrival.onward_seen)
 
-    def _revive(self, known: list[Any], state: dict[str, Any]) -> tuple[Session, Callable[[], None] | None]:
-        """The session that another worker has given, and what to do once it has what was published meanwhile."""
-        hub, packed = self._hub, unpack(state["session"])
-        id_, user, address, connected_at, attributes, groups = known
-        for group in groups:
-            hub.community.groups.join(id_, group)
-        self._peers.arrive(id_)
-        session = Session(hub, Nowhere(), Opening(address=address), client_id=id_, hello_timeout=False)
+    def _revive(
+        self, session: Session, known: list[Any], packed: Packed, requests: list[Any], skips: list[Skip]
+    ) -> Callable[[], None] | None:
+        """Let a session go on that another worker has given; what to do once it has what was published meanwhile."""
+        hub, (id_, user, _, connected_at, attributes, _) = self._hub, known
         session.move_in(packed, Identity(user, attributes))
         client = hub.community.get(id_)
         if client is None or session.state is not DETACHED:
-            return session, None
+            return None
         client.connected_at = connected_at
-        announce = hub.subscriptions.restore(session, state["requests"])
-        self._skips[id_] = [(worker, last) for worker, last in state["skips"] if worker != self._host.origin]
+        announce = hub.subscriptions.restore(session, requests)
+        self._skips[id_] = [skip for skip in skips if skip[0] != self._host.origin]
         session.unload(packed)
-        return session, announce
+        return announce
 
     def _replay(self, record: Record, id_: str) -> None:
         """Deliver a publication to one client alone."""
         if id_ in self._hub.sessions and not _covers(self._skips.get(id_, ()), record):
             self._publications.deliver_to(record, id_, self._versions)
 
-    def _lose(self, known: list[Any]) -> None:
-        """A session came for which nobody waits any more: its client has gone."""
-        id_, groups, community = str(known[0]), known[5], self._hub.community
-        gone = community.remote.get(id_)
-        if gone is not None:
-            for group in groups:
-                community.tell(gone, group, False)
-        self._peers.arrive(id_)
-        community.groups.leave_all(id_)
-        self._host.put(Draft(kinds.GONE, [id_]))
+
+def _lose(hub: Hub, peers: Peers, host: Host, known: list[Any]) -> None:
+    """A session came for which nobody waits any more, or that cannot be read: its client has gone."""
+    id_, groups, community = str(known[0]), known[5], hub.community
+    gone = community.remote.get(id_)
+    if gone is not None:
+        for group in groups:
+            community.tell(gone, group, False)
+    peers.arrive(id_)
+    community.groups.leave_all(id_)
+    host.put(Draft(kinds.GONE, [id_]))
+
+
+def _come(hub: Hub, peers: Peers, known: list[Any]) -> Session:
+    """A session for a client that comes."""
+    id_, _, address, _, _, groups = known
+    for group in groups:
+        hub.community.groups.join(id_, group)
+    peers.arrive(id_)
+    return Session(hub, Nowhere(), Opening(address=address), client_id=id_, hello_timeout=False)
 
 
 def _run(act: Act) -> None:

@@ -6,25 +6,23 @@ import asyncio
 import contextlib
 import secrets
 import struct
-import time
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import nats
-import nats.errors
 import nats.js.errors
 from nats.js import api
 
 from wslink.cluster.broker import MAX_RECORDS, WAIT
+from wslink.cluster.nats_pull import Pull
 
 TIMEOUT = 4.0
 """Seconds after which a server that does not respond counts as away."""
-BATCH = 256
+LOOK = 0.1
+"""Seconds between looks at whether the connection is still there, while a response is waited for."""
 MAX_BYTES = 256 * 1024 * 1024
 """Bytes that the stream keeps for workers that are behind."""
-IDLE = 3.0
-"""Seconds without a record after which it is looked at whether there is still somebody who sends any."""
 _PART = struct.Struct("<8sII")
 """Of a record that is larger than the server's messages: its mark, the part's index, the count of parts."""
 
@@ -44,51 +42,59 @@ class NatsLog:
         self._stream = f"WSLINK_{name}".replace("-", "_")
         self._subject = f"wslink.{name}.log"
         self._connection: Any = None
-        self._context: Any = None
-        self._consumer: Any = None
+        self._pull: Pull | None = None
         self._last: int | None = None
-        self._heard = 0.0
+        self._made: Any = None
+        """When the stream was made: another one has other numbers."""
         self._parts: dict[bytes, list[bytes]] = {}
 
     async def open(self) -> None:
-        if self._connection is None:
+        """A connection that has ended is replaced as a whole: what was sent on the one before counts only if that has
+        said so, and what it had not brought yet is asked for again."""
+        if self._connection is None or self._connection.is_closed:
+            await self.close()
             self._connection = await nats.connect(
-                self._url, connect_timeout=TIMEOUT, max_reconnect_attempts=-1, reconnect_time_wait=0.25,
-                allow_reconnect=True, ping_interval=2, max_outstanding_pings=2, error_cb=_pass_over,
-                pending_size=0,
+                self._url, connect_timeout=TIMEOUT, allow_reconnect=False, reconnect_time_wait=0.1, ping_interval=2,
+                max_outstanding_pings=2, error_cb=_pass_over,
             )  # fmt: skip
-            self._context = self._connection.jetstream(timeout=TIMEOUT)
-        if self._consumer is None:
-            self._consumer = await self._subscribe()
-            self._heard = time.monotonic()
+        if self._pull is None:
+            pull = Pull(self._connection, self._stream, await self._position())
+            await pull.begin(TIMEOUT)
+            self._pull = pull
 
-    async def _subscribe(self) -> Any:
-        """A consumer that begins behind the last record that was read, or at the first one of a new stream."""
+    async def _position(self) -> int:
+        """The number of the record that was read last, in the stream of now, which is made if there is none."""
+        context = self._connection.jetstream(timeout=TIMEOUT)
         limits: dict[str, Any] = {"max_msgs": MAX_RECORDS, "max_bytes": MAX_BYTES}
         memory = api.StorageType.MEMORY
         try:
-            state = (await self._context.stream_info(self._stream)).state
+            info = await context.stream_info(self._stream)
         except nats.js.errors.NotFoundError:
             made = api.StreamConfig(name=self._stream, subjects=[self._subject], storage=memory, **limits)
-            state = (await self._context.add_stream(made)).state
+            info = await context.add_stream(made)
         if self._last is None:
-            self._last = state.last_seq
-        elif self._last > state.last_seq:  # another stream: the server has lost its memory
+            self._last = info.state.last_seq
+        elif info.created != self._made or self._last > info.state.last_seq:  # the server has lost its memory
             self._last = 0
-        policy = api.DeliverPolicy.BY_START_SEQUENCE
-        config = api.ConsumerConfig(
-            deliver_policy=policy, opt_start_seq=self._last + 1, ack_policy=api.AckPolicy.NONE, inactive_threshold=60.0,
-            mem_storage=True,
-        )  # fmt: skip
-        return await self._context.pull_subscribe(self._subject, stream=self._stream, config=config)
+        self._made = info.created
+        return self._last
 
     async def append(self, records: Sequence[bytes]) -> None:
-        if not self._connection.is_connected:
+        connection = self._connection
+        if connection is None or not connection.is_connected:
             raise ConnectionError("there is no connection")
         messages = [part for record in records for part in self._cut(record)]
         for message in messages[:-1]:  # in one connection's order: what the last one's response says holds for all
-            await self._connection.publish(self._subject, message)
-        await self._context.publish(self._subject, messages[-1], timeout=TIMEOUT)
+            await connection.publish(self._subject, message)
+        last = asyncio.ensure_future(connection.jetstream().publish(self._subject, messages[-1], timeout=TIMEOUT))
+        try:
+            while not last.done():  # nobody is told when the connection has ended
+                await asyncio.wait({last}, timeout=LOOK)
+                if connection.is_closed and not last.done():
+                    raise ConnectionError("the connection has ended")
+            await last
+        finally:
+            last.cancel()
 
     def _cut(self, record: bytes) -> list[bytes]:
         most = self._connection.max_payload - 64
@@ -99,17 +105,16 @@ class NatsLog:
         return [b"\1" + _PART.pack(mark, index, len(pieces)) + piece for index, piece in enumerate(pieces)]
 
     async def read(self) -> Sequence[bytes]:
+        pull = self._pull
+        assert pull is not None
         try:
-            messages = await self._consumer.fetch(BATCH, timeout=WAIT)
-        except (nats.errors.TimeoutError, asyncio.TimeoutError):
-            await self._look_again()
-            return ()
+            found = await pull.read(WAIT)
         except Exception:
             await self._leave()
             raise
-        self._heard = time.monotonic()
-        self._last = messages[-1].metadata.sequence.stream
-        whole = (self._join(message.data) for message in messages)
+        if found:
+            self._last = pull.last
+        whole = (self._join(data) for data in found)
         return [record for record in whole if record is not None]
 
     def _join(self, data: bytes) -> bytes | None:
@@ -125,20 +130,14 @@ class NatsLog:
         del self._parts[mark]
         return b"".join(pieces) if len(pieces) == count else None
 
-    async def _look_again(self) -> None:
-        """Every worker gives signs of life: where none arrive, the consumer may be gone."""
-        if time.monotonic() - self._heard > IDLE:
-            await self._leave()
-
     async def _leave(self) -> None:
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            with contextlib.suppress(Exception):
-                await consumer.unsubscribe()
+        pull, self._pull = self._pull, None
+        if pull is not None:
+            await pull.end()
 
     async def close(self) -> None:
+        await self._leave()
         connection, self._connection = self._connection, None
-        self._consumer = None
         if connection is not None:
             with contextlib.suppress(Exception):
                 await connection.close()

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from wslink.errors import NotSerializable
+from wslink.wire.decoders import MALFORMED
 from wslink.wire.frames import Buffer
 from wslink.wire.value import Value
 
@@ -66,7 +67,7 @@ def decode(data: bytes) -> Record | None:
     try:
         (length,) = _LENGTH.unpack_from(view)
         kind, origin, number, *fields = _decoder.decode(view[4 : 4 + length])
-    except (struct.error, msgspec.DecodeError, ValueError):
+    except (struct.error, *MALFORMED):
         return None
     if not (isinstance(kind, str) and isinstance(origin, str) and isinstance(number, int)):
         return None

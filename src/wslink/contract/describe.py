@@ -49,4 +49,4 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target", help="module:attribute of an App; the URL of a server; or a file that wslink describe wrote"
     )
-    parser.add_argument("--secret", metavar="SECRET", help="of the server, where its URL has none")
+    parser.add_argument("--secret", metavar="SECRET", help="of the server, where its URL and WSLINK_SECRET have none")

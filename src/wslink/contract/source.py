@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from wslink.client.address import socket_url
 from wslink.client.connect import connect
+from wslink.client.cure import explained
 from wslink.errors import METHOD_NOT_FOUND, CallError, LinkError, PeerError, UsageError
 from wslink.server.cli import load
 
@@ -23,7 +25,7 @@ def read(target: str, secret: str | None = None) -> dict[str, Any]:
     """
     if "://" in target:
         url, found = socket_url(target)
-        return asyncio.run(_ask(url, secret or found))
+        return asyncio.run(_ask(url, secret or found or os.environ.get("WSLINK_SECRET") or None))
     if target.endswith(".json"):
         try:
             document = json.loads(Path(target).read_text(encoding="utf-8"))
@@ -42,7 +44,7 @@ async def _ask(url: str, secret: str | None) -> dict[str, Any]:
             raise UsageError(f"{url} describes nothing: it is no App, or one with describe=False") from None
         raise UsageError(f"{url}: {error}") from None
     except (LinkError, PeerError) as error:
-        raise UsageError(f"{url}: {error}") from None
+        raise UsageError(f"{url}: {explained(error)}") from None
 
 
 def checked(document: Any, source: str) -> dict[str, Any]:

@@ -62,8 +62,11 @@ class FilterIndex(Generic[T]):
             self._anywhere[item] = None
         self._keys[item] = keys or ()
         self._repeated += _repeats(keys or ())
+        last, add = ("", ""), None
         for name, which, key in keys or ():
-            self._place(name, which).add(key, item)
+            if add is None or (name, which) != last:
+                last, add = (name, which), self._place(name, which).add
+            add(key, item)
 
     def remove(self, item: T) -> None:
         """Hold it no longer, if it was held."""
@@ -128,11 +131,14 @@ RANKS: dict[str, int] = {which: make().rank for which, make in PLACES.items()}
 
 def _repeats(keys: tuple[Key, ...]) -> bool:
     """Whether one publication may have several of `keys`. Two values of a tag, or cells of a grid, it cannot."""
-    return len(keys) > 1 and len({(name, which, _sort(which, key)) for name, which, key in keys}) > 1
+    if len(keys) < 2:
+        return False
+    first = _sort(*keys[0])
+    return any(_sort(*key) != first for key in keys)
 
 
-def _sort(which: str, key: Any) -> Any:
-    return None if which == "value" else key[0] if which == "range" else key
+def _sort(name: str, which: str, key: Any) -> tuple[str, str, Any]:
+    return name, which, None if which == "value" else key[0] if which == "range" else key
 
 
 class _Listed:
@@ -183,6 +189,10 @@ def _common_prefix(one: str, other: str) -> str:
     return one[:length]
 
 
+_WEIGHTLESS = frozenset((int, float, bool, type(None)))
+"""Types of what counts nothing but its place."""
+
+
 def filter_size(definition: Mapping[str, object]) -> int:
     """What a filter counts: 64 bytes for each condition and value, and its characters. It need not be valid."""
     size, waiting = 0, [definition]
@@ -197,5 +207,5 @@ def filter_size(definition: Mapping[str, object]) -> int:
         if isinstance(one, Mapping):
             size += sum(len(name) for name in one if isinstance(name, str) and name not in OPERATORS)
         size += 64 * len(one) if parts else 0
-        waiting.extend(parts)
+        waiting.extend(part for part in parts if type(part) not in _WEIGHTLESS)  # there may be thousands
     return size

@@ -11,28 +11,15 @@ from typing import Any
 from aiohttp import web
 
 from wslink.errors import RequestRefused, StartFailed
+from wslink.http.pages import PRIVATE, STYLE, page_file
 from wslink.launcher.access import Access
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.session import Session, State
 from wslink.launcher.usage import connections, memory
 
 PAGE = Path(__file__).parent / "page"
-FILES = {"": "admin.html", "admin.css": "admin.css", "admin.js": "admin.js"}
+FILES = {"": "admin.html", "admin.css": "admin.css", "admin.js": "admin.js", STYLE: STYLE}
 """What the page is made of, by path below `<endpoint>/admin/`."""
-
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
-"""Of the page: it runs its own script, asks its own launcher, and stands in no frame."""
-PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-"""Of answers that only the administrator may have."""
 
 
 class Administration:
@@ -97,7 +84,7 @@ class Administration:
         name = FILES.get(request.match_info["file"])
         if name is None or not self._access.has_admin:
             raise web.HTTPNotFound
-        return web.FileResponse(PAGE / name, headers=HEADERS)
+        return page_file(PAGE, name)
 
     def _count(self, session: Session, error: BaseException | None) -> None:
         self._starts += 1

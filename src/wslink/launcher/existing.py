@@ -8,8 +8,9 @@ from typing import Any
 from aiohttp import web
 
 from wslink.errors import RequestRefused
+from wslink.http.pages import PRIVATE
 from wslink.launcher.access import Access
-from wslink.launcher.admin import PRIVATE, Administration
+from wslink.launcher.admin import Administration
 from wslink.launcher.configuration import Settings
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.proxy import SessionProxy

@@ -16,6 +16,7 @@ from wslink.http.sparse import sparse_logger
 from wslink.launcher.access import Access
 from wslink.launcher.configuration import Settings
 from wslink.launcher.events import failure
+from wslink.launcher.refusal import refusal
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
 refusals: logging.Logger = sparse_logger("wslink.launcher.refused")
@@ -77,7 +78,7 @@ class Guard:
             refusals.warning(
                 "%s %.80r from %s got %d: %s", request.method, request.path, address, error.status, error.message
             )
-        response = web.json_response(failure(error), status=error.status)
+        response = refusal(request, failure(error), error.status)
         if isinstance(error, RequestRefused) and error.retry_after:
             response.headers["Retry-After"] = str(math.ceil(error.retry_after))
         if error.status == 408:

@@ -9,8 +9,9 @@ from typing import Any
 from aiohttp import web
 
 from wslink.errors import RequestRefused
+from wslink.http.pages import HEADERS, PRIVATE, page_file
 from wslink.launcher.access import Access
-from wslink.launcher.admin import HEADERS, PAGE, PRIVATE
+from wslink.launcher.admin import PAGE
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.sign_in import SignIn
 from wslink.launcher.variables import postable
@@ -39,9 +40,12 @@ class Home:
         configuration, router = self._launcher.configuration, application.router
         router.add_get(f"{configuration.endpoint}/applications", self._applications)
         router.add_get("/wslink/{file:client[.]js([.]map)?}", _client)
+        router.add_get(
+            "/wslink/{file:(home|base)[.]css}", _file
+        )  # also of the page that tells why something is refused
         if not configuration.settings.content:
             router.add_get("/", self._page)
-            router.add_get("/wslink/{file:home[.](css|js)}", _file)
+            router.add_get("/wslink/{file:home[.]js}", _file)
 
     def describe(self) -> dict[str, Any]:
         """The applications; JSON. Of each: `name`, and `values`, the keys that a client may post beside it. `sessions`
@@ -76,4 +80,4 @@ async def _client(request: web.Request) -> web.StreamResponse:
 
 
 async def _file(request: web.Request) -> web.StreamResponse:
-    return web.FileResponse(PAGE / request.match_info["file"], headers=HEADERS)
+    return page_file(PAGE, request.match_info["file"])

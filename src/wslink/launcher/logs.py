@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from wslink.launcher.configuration import Settings
+from wslink.launcher.cutting import part_of, rotate
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
 
@@ -22,7 +23,6 @@ PURGE_INTERVAL = 60.0
 MOST_KEPT = 1000
 """Logs of sessions that have ended, at most; the oldest go first."""
 _NAME = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}([.][1-9][0-9]*)?[.]txt")
-_CUT = b"[the launcher has left out %d bytes here: log_limit]\n"
 
 
 class Logs:
@@ -100,46 +100,3 @@ def _remove(path: Path) -> None:
         path.unlink()
         if file.parent == path.parent.resolve():
             file.unlink(missing_ok=True)
-
-
-def cut_log(path: Path, keep: int, part: Path | None = None, most: int = 0) -> None:
-    """Shorten a log in place to its last `keep` bytes, from the begin of a line. Its writers append, and go on at the
-    new end; what they write meanwhile may be lost.
-
-    Args:
-        path: the log.
-        keep: bytes that stay in it.
-        part: a file that gets what is left out; nothing does unless given.
-        most: bytes of that file, at most; of more, the end.
-    """
-    with open(os.open(path, os.O_RDWR | os.O_APPEND), "r+b", buffering=0) as file:
-        size = file.seek(0, os.SEEK_END)
-        start = file.seek(max(0, size - keep))
-        line = file.read(keep).find(b"\n") + 1
-        cut = start + line if start + line < size else start
-        if part is not None:
-            file.seek(max(0, cut - most))
-            _write_private(part, file.read(min(most, cut)))
-        file.seek(cut)
-        kept = _CUT % cut + file.read(keep)
-        os.ftruncate(file.fileno(), 0)
-        file.write(kept)  # at once: writers do not wait
-
-
-def part_of(path: Path, number: int) -> Path:
-    """The file that holds an older part of a log; 1 is the newest."""
-    return path.with_suffix(f".{number}{path.suffix}")
-
-
-def rotate(path: Path, limit: int, parts: int) -> None:
-    """Halve a log that is longer than `limit` bytes, and keep what is left out in the first of its parts, which become
-    `parts` at most: the oldest goes."""
-    for number in range(parts - 1, 0, -1):
-        with contextlib.suppress(FileNotFoundError):
-            part_of(path, number).replace(part_of(path, number + 1))
-    cut_log(path, limit // 2, part_of(path, 1) if parts else None, limit)
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)

@@ -3,86 +3,109 @@
 from __future__ import annotations
 
 import inspect
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Awaitable
+from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from wslink.errors import METHOD_NOT_FOUND
-from wslink.observe.calls import OK
 from wslink.observe.histogram import SECONDS, Histogram
+from wslink.observe.timing import OK, Timing, wait_of
 from wslink.rpc.call import Call, current_call
 from wslink.rpc.interceptors import Function, status_of
 from wslink.rpc.methods import NEVER_AWAITABLE
+
+Key = TypeVar("Key")
 
 OTHER = "_OTHER"
 """Stands for every method that the server does not have: what a client makes up never becomes a label."""
 MAX_SERIES = 2_000
 """Pairs of a method and a status that are told apart; an application may make up codes without end."""
+SMALL = SECONDS[0]
+"""Seconds up to which a call that began at once and succeeded is only counted."""
 
 
-class Durations:
-    """An interceptor (`around`) that keeps how long the calls of each method ran, and had waited before.
+class Small(NamedTuple):
+    """What was only counted of a method: calls, and their seconds together."""
 
-    Attributes:
-        ran: by method and status.
-        waited: by method. A call that began as soon as it had come has waited for nothing.
-    """
+    calls: int
+    seconds: float
+
+
+class Durations(Timing):
+    """An interceptor (`around`) that keeps how long the calls of each method ran, and had waited before."""
 
     def __init__(self) -> None:
-        self.ran: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
-        self.waited: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self._ran: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
+        self._waited: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self._small: dict[str, Callable[[], Small]] = {}
 
     def around(self, name: str, function: Function) -> Function:
-        """See rpc.interceptors. It enters no other function for a call that succeeds in its first step: a small call
-        costs so little that each would be felt."""
-        ran: Histogram | None = None
-        waited: Histogram | None = None
+        """See rpc.interceptors. It enters no other function for a call that succeeds in its first step, and sorts those
+        that take less than the first bound of the histograms into none: a small call costs so little that each step
+        would be felt."""
+        calls, total = 0, 0.0
 
         def timed(*args: Any, **kwargs: Any) -> Any:
-            nonlocal ran, waited
-            call = current_call.get()
+            nonlocal calls, total
             begun = monotonic()
             try:
                 result = function(*args, **kwargs)
             except BaseException as error:
-                self._ended(call, begun, status_of(error))
+                if (call := current_call.get()) is not None:
+                    self.ended(call, begun, status_of(error))
                 raise
-            if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
-                return self._finish(call, begun, result)
-            if call is None or call.arrived:
-                self._ended(call, begun, OK)
-                return result
-            if ran is None or waited is None:
-                ran, waited = self.ran[name, OK], self.waited[name]
             seconds = monotonic() - begun
-            ran.counts[bisect_left(SECONDS, seconds)] += 1
-            ran.total += seconds
-            waited.counts[0] += 1
+            call = current_call.get()
+            if call is None:  # a function of the application's called it
+                return result
+            if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
+                return self.awaited(call, begun, result)
+            if seconds > SMALL or call.arrived:
+                self.ended(call, begun, OK)
+            else:
+                calls += 1
+                total += seconds
             return result
 
+        self._keep(name)
+        self._small[name] = lambda: Small(calls, total)
         return timed
+
+    def ended(self, call: Call, begun: float, status: str) -> None:
+        """See Timing."""
+        key = (call.method, status)
+        if key not in self._ran and len(self._ran) >= MAX_SERIES:
+            key = (call.method, OTHER)
+        self._ran[key].observe(monotonic() - begun)
+        self._waited[call.method].observe(wait_of(call, begun))
 
     def unknown(self) -> None:
         """A call of a method that there is not."""
-        self.ran[OTHER, str(METHOD_NOT_FOUND)].observe(0.0)
+        self._ran[OTHER, str(METHOD_NOT_FOUND)].observe(0.0)
 
-    async def _finish(self, call: Call | None, begun: float, awaitable: Awaitable[Any]) -> Any:
-        status = OK
-        try:
-            return await awaitable
-        except BaseException as error:
-            status = status_of(error)
-            raise
-        finally:
-            self._ended(call, begun, status)
+    def ran(self) -> dict[tuple[str, str], Histogram]:
+        """How long calls ran, by method and status."""
+        found = {key: one.copy() for key, one in list(self._ran.items())}
+        for name, small in list(self._small.items()):
+            _add(found, (name, OK), small())
+        return found
 
-    def _ended(self, call: Call | None, begun: float, status: str) -> None:
-        if call is None:  # a function of the application's called it
-            return
-        key = (call.method, status)
-        if key not in self.ran and len(self.ran) >= MAX_SERIES:
-            key = (call.method, OTHER)
-        self.ran[key].observe(monotonic() - begun)
-        self.waited[call.method].observe(begun - call.arrived if call.arrived else 0.0)
+    def waited(self) -> dict[str, Histogram]:
+        """How long calls had waited, by method. One that began as soon as it had come has waited for nothing."""
+        found = {name: one.copy() for name, one in list(self._waited.items())}
+        for name, small in list(self._small.items()):
+            _add(found, name, small()._replace(seconds=0.0))
+        return found
+
+    def _keep(self, name: str) -> None:
+        """Another function takes a method's name: what was counted of the one before is kept."""
+        small = self._small.pop(name, None)
+        if small is not None:
+            _add(self._ran, (name, OK), small())
+            _add(self._waited, name, small()._replace(seconds=0.0))
+
+
+def _add(histograms: dict[Key, Histogram], key: Key, small: Small) -> None:
+    if small.calls:
+        histograms.setdefault(key, Histogram()).add(small.calls, small.seconds)

@@ -32,6 +32,17 @@ class Histogram:
         self.counts[bisect_left(self._bounds, value)] += 1
         self.total += value
 
+    def add(self, count: int, total: float) -> None:
+        """So many values within the first bound, which are `total` together."""
+        self.counts[0] += count
+        self.total += total
+
+    def copy(self) -> Histogram:
+        """Its values of this moment."""
+        made = Histogram(self._bounds)
+        made.counts, made.total = self.counts.copy(), self.total
+        return made
+
     @property
     def count(self) -> int:
         return sum(self.counts)

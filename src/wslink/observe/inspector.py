@@ -14,9 +14,9 @@ from typing import NamedTuple, Protocol
 from wslink.errors import METHOD_NOT_FOUND
 from wslink.hub.clients import Client
 from wslink.hub.topics import Subscription, Topic
-from wslink.observe.calls import CallTimer
 from wslink.observe.summary import line, weight
 from wslink.observe.tail import Piece, Tail
+from wslink.observe.timing import OK, Timing, wait_of
 from wslink.rpc.call import Call
 from wslink.rpc.dispatcher import Service
 from wslink.session.identity import Opening
@@ -36,7 +36,11 @@ MAX_FILTER = 300
 MAX_NAME = 200
 """Characters of a method's name, which may be anybody's."""
 MAX_UNDER_WAY = 16_384
-"""Calls under way that are known; beyond these the oldest is forgotten."""
+"""Calls under way that are known, of which beyond these the oldest is forgotten; and responses that wait."""
+SHOWN = 8
+"""Arguments of a call that are shown."""
+SMALL = frozenset((int, float, bool, type(None)))
+"""Types of arguments that may be kept until somebody looks."""
 MAX_COUNTED_SUBSCRIPTIONS = 5_000
 """Subscriptions of the server up to which those of each client are looked at, for their number and lag."""
 MAX_COUNTED_TOPICS = 10_000
@@ -48,13 +52,16 @@ class Entry(NamedTuple):
 
     Attributes:
         time: seconds since the epoch.
-        kind: "call" (it has arrived), "done" (its method has ended), "publication", or "client".
+        kind: "call" (it has arrived), "done" (its method has ended), "sent" (its response, which had to wait, has been
+            taken by the transport), "publication", or "client".
         name: the method, the topic, or what became of the client.
         client: its id; "" where it is several.
         size: bytes; about, for a call's arguments.
         clients: how many it is sent to.
         text: the beginning of the arguments, the tags, or how a call ended.
-        wait, run: seconds that a call waited for its turn, and that its method ran.
+        wait, run, send: seconds that a call waited for its turn, that its method ran, and that its response waited for
+            the transport.
+        call: the id of the call that has ended, or whose response is sent.
     """
 
     time: float
@@ -66,14 +73,23 @@ class Entry(NamedTuple):
     text: str = ""
     wait: float = 0.0
     run: float = 0.0
+    send: float = 0.0
+    call: str = ""
 
 
-class UnderWay(NamedTuple):
-    """A call whose method runs: when that began (monotonic), and how long it had waited."""
+Arrived = tuple[float, Request, str]
+"""A small call that has arrived, and its client. An Entry is made of it, as of a Done, when somebody looks: to make
+them at once would be half of what the inspector costs."""
+Done = tuple[float, str, str, str, float, float, str]
+"""A call that has ended: time, method, client, status, wait, run, call."""
 
-    call: Call
+
+class Response(NamedTuple):
+    """A response that waits: since when (monotonic), the call's method or "" where it failed, and its client."""
+
     began: float
-    waited: float
+    method: str
+    client: str
 
 
 class TopicsOf(Protocol):
@@ -98,7 +114,7 @@ class Inspected(Protocol):
     def subscriptions(self) -> TopicsOf: ...
 
 
-class Inspector(Observer):
+class Inspector(Observer, Timing):
     """Watches a server, for as long as it is served. What it keeps, and what it gives in one look, is bounded.
 
     Args:
@@ -107,45 +123,58 @@ class Inspector(Observer):
 
     def __init__(self, hub: Inspected) -> None:
         self._hub = hub
-        self._log: Tail[Entry] = Tail(MAX_KEPT)
+        self._log: Tail[Entry | Arrived | Done] = Tail(MAX_KEPT)
         self._started = time.time()
-        self._under_way: dict[Call, UnderWay] = {}
+        self._under_way: dict[Call, float] = {}  # when the method began (monotonic)
+        self._responses: dict[tuple[SessionView, str], Response] = {}
         self._addresses: dict[SessionView, str] = {}
         self._totals = {"received": 0, "publications": 0, "sent": 0, "bytes": 0, "done": 0, "failed": 0}
         self._published: Counter[str] = Counter()
         self._bytes: Counter[str] = Counter()
         self._filters: dict[Subscription, str] = {}
-        timer = CallTimer(self)
-        hub.observers.add(timer)
         hub.observers.add(self)
-        hub.service.methods.intercept(timer.around)
+        hub.service.methods.intercept(self.around)
 
     # What it is told ------------------------------------------------------------
 
     def received(self, session: SessionView, request: Request) -> None:
-        system = request.id.startswith("system")  # hello has the secret
-        given = [*request.args[:8], *([request.kwargs] if request.kwargs else [])]
-        text = "" if system else ", ".join(map(line, given))[:MAX_FILTER]
-        size = weight(request.args) + weight(request.kwargs)
         self._totals["received"] += 1
-        self._log.add(Entry(time.time(), "call", request.method[:MAX_NAME], session.client_id, size, text=text))
+        method, args = request.method, request.args
+        if not request.kwargs and SMALL.issuperset(map(type, args)) and len(method) <= MAX_NAME and len(args) <= SHOWN:
+            self._log.add((time.time(), request, session.client_id))
+        else:  # what may be large is not kept
+            self._log.add(_arrived(time.time(), request, session.client_id))
 
-    def began(self, call: Call, waited: float) -> None:
+    def began(self, call: Call, begun: float) -> None:
         if len(self._under_way) >= MAX_UNDER_WAY:
             self._under_way.pop(next(iter(self._under_way)), None)
-        self._under_way[call] = UnderWay(call, time.monotonic(), waited)
+        self._under_way[call] = begun
 
-    def ended(self, call: Call, seconds: float, status: str) -> None:
-        known = self._under_way.pop(call, None)
-        wait = known.waited if known is not None else 0.0
-        self._end(call.method, call.client_id, status, wait, seconds)
+    def ended(self, call: Call, begun: float, status: str) -> None:
+        if self._under_way:
+            self._under_way.pop(call, None)
+        self._totals["done" if status is OK else "failed"] += 1
+        wait = begun - call.arrived if call.arrived else 0.0
+        run = time.monotonic() - begun
+        self._log.add((time.time(), call.method, call.client.id, status, wait, run, call.id))
 
-    def failed(self, session: SessionView, request: Request) -> None:
-        self._end(request.method[:MAX_NAME], session.client_id, str(METHOD_NOT_FOUND))
+    def unknown(self, session: SessionView, request: Request) -> None:
+        self._totals["failed"] += 1
+        method, client = request.method[:MAX_NAME], session.client_id
+        self._log.add(Entry(time.time(), "done", method, client, text=str(METHOD_NOT_FOUND), call=request.id))
 
-    def _end(self, method: str, client: str, status: str, wait: float = 0.0, run: float = 0.0) -> None:
-        self._totals["done" if status == "OK" else "failed"] += 1
-        self._log.add(Entry(time.time(), "done", method, client, text=status, wait=wait, run=run))
+    def delayed(self, session: SessionView, id_: str, method: str) -> None:
+        if len(self._responses) < MAX_UNDER_WAY:
+            key = session, id_
+            self._responses[key] = Response(time.monotonic(), method, session.client_id)
+            session.queue.watch(id_, lambda: self._sent(key))
+
+    def _sent(self, key: tuple[SessionView, str]) -> None:
+        """A response has been taken by the transport, or was given up."""
+        one = self._responses.pop(key, None)
+        if one is not None:
+            seconds = time.monotonic() - one.began
+            self._log.add(Entry(time.time(), "sent", one.method, one.client, send=seconds, call=key[1]))
 
     def published(self, publication: Published) -> None:
         clients, size, totals = publication.clients, publication.size, self._totals
@@ -174,6 +203,8 @@ class Inspector(Observer):
 
     def closed(self, session: SessionView) -> None:
         self._addresses.pop(session, None)
+        for key in [key for key in self._responses if key[0] is session]:
+            del self._responses[key]
         self._happened("gone", session)
 
     def _happened(self, what: str, session: SessionView, text: str = "") -> None:
@@ -183,8 +214,8 @@ class Inspector(Observer):
 
     def log(self, begin: int | None) -> dict[str, Value]:
         """The log since `begin`; see Tail.since. JSON: `entries` (without what is 0 or empty), `end`, `left_out`."""
-        piece: Piece[Entry] = self._log.since(begin, MAX_GIVEN)
-        entries = [{key: value for key, value in entry._asdict().items() if value} for entry in piece.entries]
+        piece: Piece[Entry | Arrived | Done] = self._log.since(begin, MAX_GIVEN)
+        entries = [{key: value for key, value in _entry(one)._asdict().items() if value} for one in piece.entries]
         return {"entries": entries, "end": piece.end, "left_out": piece.left_out}
 
     def overview(self) -> dict[str, Value]:
@@ -194,7 +225,7 @@ class Inspector(Observer):
         shown = connected
         if len(connected) > MAX_CLIENTS:  # those who wait for most
             shown = heapq.nlargest(MAX_CLIENTS, connected, key=lambda session: session.queue.waiting)
-        under_way = list(self._under_way.values())
+        under_way, responses = self._under_way.copy(), self._responses.copy()
         subscriptions = sum(len(topic.subscriptions) for topic in topics.values())
         lags: dict[str, list[float]] = {}
         for one in _subscriptions(topics) if subscriptions <= MAX_COUNTED_SUBSCRIPTIONS else ():
@@ -206,12 +237,14 @@ class Inspector(Observer):
             "clients": [self._client(session, lags.get(session.client_id, [])) for session in shown],
             "topics": [self._topic(topic) for topic in islice(topics.values(), MAX_TOPICS)],
             "subscriptions": self._told(islice(_subscriptions(topics), MAX_SUBSCRIPTIONS)),
-            "running": [_running(one) for one in under_way[:MAX_RUNNING]],
+            "running": [_running(*one) for one in islice(under_way.items(), MAX_RUNNING)],
+            "sending": [_sending(key[1], one) for key, one in islice(responses.items(), MAX_RUNNING)],
             "all": {
                 "clients": len(connected),
                 "topics": len(topics),
                 "subscriptions": subscriptions,
                 "running": len(under_way),
+                "sending": len(responses),
             },
         }
 
@@ -275,10 +308,32 @@ def _subscription(one: Subscription, filter_: str) -> dict[str, Value]:
     }
 
 
-def _running(one: UnderWay) -> dict[str, Value]:
+def _entry(one: Entry | Arrived | Done) -> Entry:
+    if isinstance(one, Entry):
+        return one
+    if len(one) == 3:
+        return _arrived(*one)
+    ended, method, client, status, wait, run, call = one
+    return Entry(ended, "done", method, client, text=status, wait=wait, run=run, call=call)
+
+
+def _arrived(arrived: float, request: Request, client: str) -> Entry:
+    """The entry of a call, or a system message, that has arrived."""
+    system = request.id.startswith("system")  # hello has the secret
+    given = [*request.args[:SHOWN], *([request.kwargs] if request.kwargs else [])]
+    text = "" if system else ", ".join(map(line, given))[:MAX_FILTER]
+    size = weight(request.args) + weight(request.kwargs)
+    return Entry(arrived, "call", request.method[:MAX_NAME], client, size, text=text)
+
+
+def _running(call: Call, begun: float) -> dict[str, Value]:
     return {
-        "method": one.call.method,
-        "client": one.call.client_id,
-        "wait": one.waited,
-        "run": time.monotonic() - one.began,
+        "method": call.method,
+        "client": call.client.id,
+        "wait": wait_of(call, begun),
+        "run": time.monotonic() - begun,
     }
+
+
+def _sending(id_: str, one: Response) -> dict[str, Value]:
+    return {"method": one.method, "client": one.client, "call": id_, "send": time.monotonic() - one.began}

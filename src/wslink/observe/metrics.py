@@ -113,13 +113,13 @@ class Metrics(Observer):
         durations = HistogramMetricFamily(
             f"{PREFIX}_call_duration_seconds", "Time that calls ran, by method and status", labels=["method", "status"]
         )
-        for (method, status), histogram in list(self._calls.ran.items()):
+        for (method, status), histogram in self._calls.ran().items():
             durations.add_metric([method, status], list(histogram.buckets()), histogram.total)
         yield durations
         waits = HistogramMetricFamily(
             f"{PREFIX}_call_queueing_seconds", "Time from the arrival of calls to their start", labels=["method"]
         )
-        for method, histogram in list(self._calls.waited.items()):
+        for method, histogram in self._calls.waited().items():
             waits.add_metric([method], list(histogram.buckets()), histogram.total)
         yield waits
 

@@ -47,6 +47,8 @@ SPACING = 10.0
 """Seconds between two of them at least."""
 MAX_TEXT = 1024
 """Characters of what an error says."""
+MAX_ASKED = 4096
+"""Calls of clients whose responses are waited for; those that never come are forgotten."""
 MAX_FRAME = 2**30
 OWN = "wslink."
 """What the names of methods begin with that are never recorded: what they are given may be secret."""
@@ -77,11 +79,11 @@ class Recorder(Observer):
     Args:
         max_bytes: that are kept in memory, 64 MiB unless given; the oldest records go first.
         directory: where a file is written when a method raises what it did not choose (anything but MethodError), at
-            most one in 10 s and 16 in all; "" for none.
+            most one in 10 s and 16 in all; "" for none. It is made, for its owner alone, where it is not there.
         leave_out: names of methods and topics that are not recorded, such as one that is given a password.
 
     Raises:
-        UsageError: for bounds that are none, and a directory that is not there.
+        UsageError: for bounds that are none, and a directory that cannot be made.
     """
 
     def __init__(
@@ -90,13 +92,18 @@ class Recorder(Observer):
         if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
             raise UsageError(f"a recorder keeps 1 byte or more, not {max_bytes!r}")
         self._directory = Path(directory) if directory else None
-        if self._directory is not None and not self._directory.is_dir():
-            raise UsageError(f"recorder: {str(directory)!r} is not a directory")
+        if self._directory is not None:
+            try:
+                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                why = "it is not a directory" if isinstance(error, FileExistsError) else error.strerror or error
+                raise UsageError(f"recorder: the directory {str(directory)!r} cannot be made: {why}") from None
         self._leave_out = frozenset((leave_out,) if isinstance(leave_out, str) else leave_out)
         self._ring = Ring(max_bytes)
         self._created = time.time()
         self._numbers = itertools.count()
         self._hub: Recorded | None = None
+        self._asked: set[tuple[str, str]] = set()  # calls of clients that are recorded, and wait for their responses
         self._files = 0
         self._written = -math.inf
         self._writing: threading.Thread | None = None
@@ -121,7 +128,8 @@ class Recorder(Observer):
         elif method.startswith(OWN):
             return
         try:
-            message = V2_WITH_ARRAYS.call(request.id, method, request.args, request.kwargs, MAX_FRAME)
+            options = {} if request.stream is None else {"stream": request.stream}
+            message = V2_WITH_ARRAYS.call(request.id, method, request.args, request.kwargs, MAX_FRAME, options)
         except NotSerializable:  # an argument is a stream
             return
         self._keep(recording.CALL, session.client_id, message)
@@ -129,6 +137,27 @@ class Recorder(Observer):
     def unknown(self, session: SessionView, request: Request) -> None:
         if session.client is not None and not request.method.startswith(OWN):
             self._fail(session.client_id, request.id, METHOD_NOT_FOUND, "Unregistered method called", None)
+
+    def asked(
+        self, session: SessionView, id_: str, method: str, args: Sequence[Value], kwargs: Mapping[str, Value]
+    ) -> None:
+        if method not in self._leave_out and not method.startswith(OWN):
+            if len(self._asked) >= MAX_ASKED:
+                self._asked.pop()
+            self._asked.add((session.client_id, id_))
+            message = V2_WITH_ARRAYS.call(id_, method, args, dict(kwargs), MAX_FRAME)
+            self._keep(recording.ASKED, session.client_id, message)
+
+    def replied(self, session: SessionView, message: Mapping[str, Value]) -> None:
+        asked = session.client_id, message["id"]
+        if asked in self._asked:
+            self._asked.discard(asked)
+            error = message.get("error")
+            if isinstance(error, dict):
+                encoded = V2_WITH_ARRAYS.failure(message["id"], error, MAX_FRAME)
+            else:
+                encoded = V2_WITH_ARRAYS.result(message["id"], message.get("result"), MAX_FRAME)
+            self._keep(recording.REPLY, session.client_id, encoded)
 
     def published(self, publication: Published) -> None:
         topic = publication.topic
@@ -147,6 +176,7 @@ class Recorder(Observer):
         self._happened("returned", session.client_id)
 
     def closed(self, session: SessionView) -> None:
+        self._asked = {one for one in self._asked if one[0] != session.client_id}
         if session.client is not None:
             self._happened("gone", session.client_id)
 
@@ -164,8 +194,11 @@ class Recorder(Observer):
 
         def recorded(*args: Any, **kwargs: Any) -> Any:
             call = current_call.get()
-            if call is None or call.streams is not None:  # items are not recorded
+            streams = call.streams.streams if call is not None and call.streams is not None else None
+            if call is None or (streams is not None and None not in streams.outlets):  # an argument is a stream
                 return function(*args, **kwargs)
+            if streams is not None:
+                streams.outlets[None].tap = partial(self._item, call)
             try:
                 result = function(*args, **kwargs)
             except BaseException as error:
@@ -186,6 +219,9 @@ class Recorder(Observer):
             raise
         self._returned(call, result)
         return result
+
+    def _item(self, call: Call, item: Value) -> None:
+        self._keep(recording.ITEM, call.client_id, V2_WITH_ARRAYS.result(call.id, item, MAX_FRAME))
 
     def _returned(self, call: Call, result: Value) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import itertools
 from collections import deque
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
@@ -32,15 +32,12 @@ class Tail(Generic[T]):
     """
 
     def __init__(self, kept: int) -> None:
-        self._entries: deque[T] = deque(maxlen=kept)
-        self._count = 0
-        self._lock = threading.Lock()
+        self._entries: deque[tuple[int, T]] = deque(maxlen=kept)
+        self._numbers = itertools.count()  # which no two threads are given the same of, and costs less than a lock
 
     def add(self, entry: T) -> None:
         """Keep `entry`, in the place of the oldest where there is no room."""
-        with self._lock:
-            self._entries.append(entry)
-            self._count += 1
+        self._entries.append((next(self._numbers), entry))
 
     def since(self, begin: int | None, most: int) -> Piece[T]:
         """What has been added since `begin`, which is the `end` of an earlier look; None or what is none for the first.
@@ -48,10 +45,10 @@ class Tail(Generic[T]):
         Args:
             most: entries that are given.
         """
-        with self._lock:
-            first = begin is None or not 0 <= begin <= self._count
-            new = self._count - begin if begin is not None and not first else len(self._entries)
-            given = min(new, most, len(self._entries))
-            entries = list(islice(reversed(self._entries), given))
-            end = self._count
+        kept = self._entries.copy()
+        end = kept[-1][0] + 1 if kept else 0
+        first = begin is None or not 0 <= begin <= end
+        new = end - begin if begin is not None and not first else len(kept)
+        given = min(new, most, len(kept))
+        entries = [entry for _, entry in islice(reversed(kept), given)]
         return Piece(entries[::-1], end, 0 if first else new - given)

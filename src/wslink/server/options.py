@@ -70,7 +70,10 @@ class Options:
     content: str = option("", "directory of static files to serve at /", flags=("-c", "--content"), metavar="DIR")
     fs_endpoints: str = option("", "more directories of static files: a=PATH|b=PATH", flags=("--fs-endpoints",))
     secret: str = option(
-        "", "what clients need to come in; instead of the App's own", flags=("-a", "--authKey"), env="WSLINK_SECRET"
+        "",
+        "what clients need to come in; instead of the App's own",
+        flags=("-a", "--authKey", "--secret"),
+        env="WSLINK_SECRET",
     )
     ws: str = option("ws", "route of the WebSocket", flags=("-ws", "--ws-endpoint"), metavar="ROUTE")
     ws_endpoint: bool = option(True, "accept WebSockets", flags=("--no-ws-endpoint",))

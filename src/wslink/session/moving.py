@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from time import monotonic
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from wslink.errors import INTERRUPTED
 from wslink.session.entries import Entry
 from wslink.session.identity import Identity
-from wslink.session.numbering import Kept
+from wslink.session.numbering import LAST_NUMBER, Kept
 from wslink.session.resumption import Resumption
-from wslink.session.send_queue import OVERHEAD, waiting
+from wslink.session.send_queue import BULK, OVERHEAD, URGENT, waiting
 from wslink.session.state import DETACHED, OPEN
 from wslink.session.streaming import Streaming
 from wslink.session.tokens import digest
@@ -26,8 +26,28 @@ from wslink.wire.value import Value
 MOVED = 4003
 """The code that closes a connection whose session goes on in another process: the client returns at once (RES-12)."""
 
+Number = Annotated[int, msgspec.Meta(ge=0, le=LAST_NUMBER)]
+Parts = tuple[bool, Annotated[int, msgspec.Meta(ge=0)], bytes]
+"""A message as it is encoded: whether it is dense, what it is cut into at most (0: it is one chunk), its bytes."""
+Lane = Annotated[int, msgspec.Meta(ge=URGENT, le=BULK)]
+
+
+class Packed(msgspec.Struct):
+    """What `Moving.pack_up` says of a session."""
+
+    features: tuple[str, ...]
+    epoch: str
+    digests: frozenset[bytes]
+    received: tuple[Number, frozenset[Number]]
+    last: Number
+    kept: list[tuple[Number, Parts, Value, list[int], bool]]
+    windows: dict[int, Annotated[list[Annotated[int, msgspec.Meta(ge=0)]], msgspec.Meta(min_length=4)]]
+    waiting: list[tuple[Lane, Parts, Value, list[Value], list[int] | None, tuple[list[int], Value] | None]]
+    interrupted: list[str]
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(dict[str, Any])
+_decoder = msgspec.msgpack.Decoder(Packed)
 
 
 class Moving(Streaming):
@@ -84,7 +104,7 @@ class Moving(Streaming):
         self._owner.tokens.release(self.digests)
         self._end()
 
-    def move_in(self, packed: Mapping[str, Any], identity: Identity) -> None:
+    def move_in(self, packed: Packed, identity: Identity) -> None:
         """Go on from what `unpack` gave, without a connection until the client comes. On a session that has just been
         made."""
         limits = self._owner.limits
@@ -92,34 +112,34 @@ class Moving(Streaming):
         self.resumption = self.queue.numbers = found = Resumption(
             limits.max_resume, limits.max_partial, self._owner.backlog
         )
-        found.epoch, found.token, found.foreign = packed["epoch"], "", frozenset(packed["digests"])
-        found.received.last, missing = packed["received"]
+        found.epoch, found.token, found.foreign = packed.epoch, "", packed.digests
+        found.received.last, missing = packed.received
         found.received.missing.update(missing)
-        self.open(tuple(packed["features"]), identity)
+        self.open(packed.features, identity)
         if self.state is OPEN:
             self.detach()
 
-    def unload(self, packed: Mapping[str, Any]) -> None:
+    def unload(self, packed: Packed) -> None:
         """Keep and queue what was kept and queued where it came from. Its subscriptions have been made again."""
         flow, resumption = self.flow, self.resumption
         assert resumption is not None
         if flow is not None:
-            for number, window in packed["windows"].items():
+            for number, window in packed.windows.items():
                 if number in flow.windows:
                     flow.windows[number].restore(monotonic(), window)
-        kept = {number: self._kept_again(*how) for number, *how in packed["kept"]}
-        resumption.restore(packed["last"], kept)
-        for lane, parts, key, names, gates, about in packed["waiting"]:
-            message, key, names = _message(parts), _plain(key), tuple(map(_plain, names))
-            if gates is None:
-                self._put(Entry(message, key, names), lane)
+        kept = {number: self._kept_again(*how) for number, *how in packed.kept if 0 < number <= packed.last}
+        resumption.restore(packed.last, kept)
+        for lane, parts, key, names, gates, about in packed.waiting:
+            message, keyed, named = _message(parts), _plain(key), tuple(map(_plain, names))
+            if gates is None or about is None:
+                self._put(Entry(message, keyed, named), lane)
             else:
                 ids, tags = about
-                self.send_within(message, key, names, self._gates(gates), None, (tuple(ids), tags), lane)
-        for id_ in packed["interrupted"]:
+                self.send_within(message, keyed, named, self._gates(gates), None, (tuple(ids), tags), lane)
+        for id_ in packed.interrupted:
             self.error(id_, INTERRUPTED, "the call was under way when its session moved to another worker")
 
-    def _kept_again(self, parts: Sequence[Any], key: Any, gates: Sequence[int], shared: bool) -> Kept[Message]:
+    def _kept_again(self, parts: Any, key: Any, gates: Sequence[int], shared: bool) -> Kept[Message]:
         """What `_kept` gave."""
         message = _message(parts)
         return Kept(message, message.size + OVERHEAD, _plain(key), self._gates(gates), shared, True)
@@ -132,7 +152,7 @@ class Moving(Streaming):
         raise NotImplementedError
 
 
-def unpack(packed: bytes) -> dict[str, Any]:
+def unpack(packed: bytes) -> Packed:
     """What `pack_up` gave. Raises msgspec.DecodeError."""
     return _decoder.decode(packed)
 
@@ -153,7 +173,6 @@ def _numbers(gates: Sequence[object], numbers: Mapping[int, int]) -> list[Value]
 
 
 def _parts(message: Message) -> list[Value]:
-    """A message as it is encoded: whether it is dense, what it is cut into at most (0: it is one chunk), its bytes."""
     source = message.source
     if source is None:
         frame = message.frames[0]
@@ -161,7 +180,7 @@ def _parts(message: Message) -> list[Value]:
     return [source.dense, source.max_frame, b"".join(source.parts)]
 
 
-def _message(parts: Sequence[Any]) -> Message:
+def _message(parts: Parts) -> Message:
     dense, max_frame, data = parts
     if not max_frame:
         return Message((Frame(True, (data,), len(data), dense),), len(data))

@@ -108,6 +108,12 @@ class Outgoing(Duties):
         """Queue a result."""
         if self.state is not CLOSED:
             self._put(Entry(message, None, (id_,)), self._owner.service.methods.lanes.get(method))
+            self._notify_delayed(id_, method or "")
+
+    def _notify_delayed(self, id_: str, method: str) -> None:
+        """Notify observers of a response that waits."""
+        for notify in self._owner.observers.delayed if self.queue.holds(id_) else ():
+            notify(self, id_, method)
 
     def encoded(self, id_: str, value: Value, method: str | None) -> Message:
         """The result of a request, encoded unless it is already; an error where it cannot be. From any thread."""
@@ -132,6 +138,7 @@ class Outgoing(Duties):
         for notify in self._owner.observers.errored:
             notify(self, id_, error["code"])
         self.send(failure, None, (id_,))
+        self._notify_delayed(id_, "")
 
     def send(self, message: Message, key: Value = None, names: tuple[Value, ...] = (), lane: int | None = None) -> None:
         """Send `message` once the transport takes it; see send_queue.Entry for `key` and `names`, and SendQueue.put for

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 
+from wslink.client.cure import explained
 from wslink.console import complain, say
 from wslink.errors import CallError, LinkError, PeerError, UsageError
 from wslink.tools.options import Target, add_options, target_of
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             complain(as_json(error.data))
         return 1
     except (LinkError, PeerError, UsageError) as error:
-        complain(f"wslink: {error}")
+        complain(f"wslink: {explained(error)}")
         return 1
     return 0
 

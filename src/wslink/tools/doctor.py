@@ -6,6 +6,7 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+from wslink.client.cure import CURE, reason
 from wslink.client.link import Link
 from wslink.console import complain, say
 from wslink.errors import AuthenticationError, CallError, ConnectionClosed, LinkError, UsageError
@@ -59,8 +60,7 @@ async def examine(target: Target, origin: str | None = None, idle: float = 0.0) 
             yield await _frames(link)
             yield await _idle(link, idle)
     except AuthenticationError as error:
-        cure = "give the server's own: --secret, ?secret= in the URL, or WSLINK_SECRET; it stands in the line it prints"
-        yield Finding("secret", False, str(error), "the URL", cure)
+        yield Finding("secret", False, reason(error), "the URL", CURE)
         return
     except LinkError as error:
         cure = "let the proxy pass WebSocket frames as they are, and see the server's log"

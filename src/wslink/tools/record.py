@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from wslink.client.cure import CURE, explained
 from wslink.client.link import Link
 from wslink.client.subscription import ClientSubscription
 from wslink.console import complain, say
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     except (LinkError, PeerError, UsageError, OSError) as error:
-        complain(f"wslink: {error}")
+        complain(f"wslink: {explained(error)}")
         return 1
     finally:
         tally.close()
@@ -167,7 +168,7 @@ class Writer:
 
 async def _fetch(target: Target, arguments: argparse.Namespace, tally: Tally) -> None:
     if target.secret is None:
-        raise UsageError("the server's secret opens what it has recorded: --secret, or WSLINK_SECRET")
+        raise UsageError(f"the server's secret opens what it has recorded\n  cure: {CURE}")
     async with target.connect() as link:
         async for piece in link.stream("wslink.recording", target.secret):
             if not tally.write([piece]):

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from time import monotonic
 
+from wslink.client.cure import explained
 from wslink.client.subscription import ClientSubscription
 from wslink.console import complain, say
 from wslink.errors import LinkError, PeerError, UsageError
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     except (LinkError, PeerError, UsageError) as error:
-        complain(f"wslink: {error}")
+        complain(f"wslink: {explained(error)}")
         return 1
     return 0
 

@@ -28,10 +28,12 @@ from wslink.transport.base import (
 )
 from wslink.transport.closing import CloseTimer
 from wslink.transport.deflate import worth_compressing
+from wslink.transport.expanding import Expanding
 from wslink.transport.framing import is_close_code
 from wslink.transport.gate import ReadGate
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.private import GuardedParser, compress_per_message, plain_upgrade, server_guard
+from wslink.transport.turns import WRITING
 from wslink.wire.frames import Frame
 from wslink.wire.limits import Limits
 
@@ -46,8 +48,6 @@ TURN = 256
 """Messages that are received before others have their turn."""
 READ_SIZE = 64 * 1024
 """Bytes that are read, and parsed, before others have their turn."""
-WRITE_TURN = 0.002
-"""Seconds for which one connection is written to before others have their turn."""
 MAX_PONGS = 16
 """Pings whose answers may wait; of more, the newest are answered (RFC 6455, 5.5.3)."""
 
@@ -101,6 +101,7 @@ class AiohttpConnection:
         self._guard = guard
         self._session: FrameReceiver | None = None
         self._compress = compress_per_message(socket)
+        self._expanding: Expanding | None = None
         self._heartbeat = Heartbeat(heartbeat, self)
         self._gate = ReadGate()
         self._silences = 0
@@ -213,6 +214,7 @@ class AiohttpConnection:
         """Carry `session` until the connection ends."""
         self._session = session
         self._guard.bind(self._max_size, self._fail, bool(self._compress))
+        self._expanding = Expanding(self._guard.forms, self._max_size) if self._compress else None
         writer = asyncio.get_running_loop().create_task(self._write())
         try:
             await self._read()
@@ -242,12 +244,12 @@ class AiohttpConnection:
             count += 1
             if count % TURN == 0:
                 await asyncio.sleep(0)
-            if message.type is WSMsgType.BINARY:
+            if message.type is WSMsgType.BINARY or message.type is WSMsgType.TEXT:
                 self._heartbeat.heard = True
-                self._receiver.receive(True, message.data)
-            elif message.type is WSMsgType.TEXT:
-                self._heartbeat.heard = True
-                self._receiver.receive(False, message.data)
+                if self._expanding is not None and self._expanding.is_next:
+                    await self._expanding.hand_on(message.data, self._receiver, self._fail)
+                else:
+                    self._receiver.receive(message.type is WSMsgType.BINARY, message.data)
             elif message.type is WSMsgType.PING:
                 self._answer(bytes(message.data))
             elif message.type is WSMsgType.PONG:
@@ -279,18 +281,22 @@ class AiohttpConnection:
     async def _write(self) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
-                until = monotonic() + WRITE_TURN
-                while self._queue:
-                    if monotonic() > until:  # writes that never wait would keep the others waiting
-                        await asyncio.sleep(0)
-                        until = monotonic() + WRITE_TURN
-                    await self._queue.popleft()()
-                    if self.writable:
-                        self._receiver.resume()
+                await self._write_queued()
                 if self._closing:  # nothing more will be queued
                     return
                 self._wake.clear()
                 await self._wake.wait()
+
+    async def _write_queued(self) -> None:
+        with WRITING as turn:
+            until = turn.until()
+            while self._queue:
+                if monotonic() > until:
+                    await asyncio.sleep(0)
+                    until = turn.until()
+                await self._queue.popleft()()
+                if self.writable:
+                    self._receiver.resume()
 
     async def _write_frame(self, frame: Frame) -> None:
         opcode = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT

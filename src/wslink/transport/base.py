@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from wslink.errors import UsageError
@@ -49,6 +49,8 @@ class TransportOptions:
         compress: whether permessage-deflate is accepted where a client offers it.
         opened: called once frames can be sent, with what opened the connection; returns the session to carry.
         ended: called once the connection has ended.
+        max_frame: the largest message accepted from the peer, in bytes (LIM-1).
+        max_early_frame: the largest before a good hello (LIM-2).
     """
 
     limits: Limits
@@ -56,16 +58,12 @@ class TransportOptions:
     compress: bool
     opened: Callable[[ServedTransport, Opening], Session]
     ended: Callable[[ServedTransport], None]
+    max_frame: int = field(init=False)
+    max_early_frame: int = field(init=False)
 
-    @property
-    def max_frame(self) -> int:
-        """The largest message accepted from the peer, in bytes (LIM-1)."""
-        return self.limits.max_frame
-
-    @property
-    def max_early_frame(self) -> int:
-        """The largest before a good hello (LIM-2)."""
-        return early_limit(self.limits)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_frame", self.limits.max_frame)
+        object.__setattr__(self, "max_early_frame", early_limit(self.limits))
 
 
 class Engine(NamedTuple):

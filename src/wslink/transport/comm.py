@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -22,6 +22,7 @@ from wslink.transport.base import CLOSE_TIMEOUT, close_reason, early_limit, too_
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.queued import PumpedConnection
 from wslink.transport.tcp import Line
+from wslink.wire.chunks import HEADER_LENGTH
 from wslink.wire.frames import Buffer
 
 logger: logging.Logger = logging.getLogger("wslink.transport.comm")
@@ -33,6 +34,8 @@ INTERVAL = 0.005
 """Seconds between two messages of frames to a page: Jupyter's server drops what is over 1,000 messages in a second."""
 MAX_BATCH = 256
 """Frames in a message."""
+MAX_WAITING = WINDOW // HEADER_LENGTH
+"""Frames of a page that may wait to be read: WINDOW holds no more of them that mean anything."""
 ACKNOWLEDGE, ACKNOWLEDGE_TIME = WINDOW // 8, 0.1
 """Bytes taken, and seconds, after which the other end is told without a frame for it: every message costs Jupyter more
 than a frame costs us."""
@@ -240,19 +243,29 @@ class CommConnection:
         return Line(0, math.inf)
 
     def _frames(self, content: Mapping[str, Any], buffers: Sequence[Buffer]) -> None:
-        if content.get("number") != self._expected:
-            self.refuse(POLICY_VIOLATION, "messages of the page were lost on their way")
+        texts = content.get("texts")
+        if self._receiver.state is CLOSED:
             return
-        self._expected += 1
-        remaining = iter(buffers)
-        for text in content.get("texts") or ():
-            frame = next(remaining, b"") if text is None else str(text)
-            if size_of(frame) > (early_limit(self._host.limits) if self.is_stranger else self._host.limits.max_frame):
-                self.refuse(TOO_LARGE, too_large(self._host.limits, not self.is_stranger))
+        if content.get("number") != self._expected or not isinstance(texts, list):
+            self.refuse(POLICY_VIOLATION, "messages of the page were lost on their way")
+        elif len(texts) + len(self._inbox) > MAX_WAITING:
+            self.refuse(POLICY_VIOLATION, f"of a page, at most {MAX_WAITING} frames wait")
+        else:
+            self._expected += 1
+            self._queue(texts, iter(buffers))
+
+    def _queue(self, texts: Sequence[object], buffers: Iterator[Buffer]) -> None:
+        """Have frames read, unless one of them is too large, or all are."""
+        limits = self._host.limits
+        for text in texts:
+            frame = next(buffers, b"") if text is None else str(text)
+            size = size_of(frame)
+            if size > (early_limit(limits) if self.is_stranger else limits.max_frame):
+                self.refuse(TOO_LARGE, too_large(limits, not self.is_stranger))
                 return
             self._inbox.append(frame)
-            self._waiting += size_of(frame)
-        if self._waiting > WINDOW + self._host.limits.max_frame:
+            self._waiting += size
+        if self._waiting > WINDOW + limits.max_frame:
             self.refuse(POLICY_VIOLATION, f"a page sends {WINDOW} bytes at most before they are taken")
         elif self._reading is None or self._reading.done():
             self._reading = asyncio.get_running_loop().create_task(self._read())

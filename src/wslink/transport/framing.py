@@ -56,12 +56,14 @@ class FrameGuard:
 
     Attributes:
         compressed: whether frames may be compressed.
+        begun: the messages that begin in what was checked last, if they may be compressed: where, and their first byte.
     """
 
-    __slots__ = ("_controls", "_fragments", "_head", "_left", "_masked", "_message", "compressed")
+    __slots__ = ("_controls", "_fragments", "_head", "_left", "_masked", "_message", "begun", "compressed")
 
     def __init__(self, masked: bool) -> None:
         self.compressed: bool = True
+        self.begun: list[tuple[int, int]] = []
         self._masked = masked
         self._head = b""  # of a frame whose head has not come as a whole
         self._left = 0  # bytes of the current frame that have not come
@@ -80,6 +82,9 @@ class FrameGuard:
         """
         position, size = 0, len(data)
         self._controls = 0
+        if self._masked and not (self._left or self._head) and self._is_one(data, size, limit):
+            return
+        self.begun = []
         if self._left >= size:
             self._left -= size
             return
@@ -90,6 +95,19 @@ class FrameGuard:
             return
         self._frames(data, position, size, limit)
 
+    def _is_one(self, data: bytes, size: int, limit: int) -> bool:
+        """Whether it is a whole message in one small frame of a client's, as nearly all are; it is counted then."""
+        if size < 6 or data[0] not in (0x81, 0x82):
+            return False
+        length = data[1] - 128
+        if length == 126 and size >= 134:
+            size, length = size - 2, (data[2] << 8) + data[3]
+        if length != size - 6 or length > limit:
+            return False
+        self._message, self._fragments = length, 1
+        self.begun = [(0, data[0])] if self.compressed else []
+        return True
+
     def _join(self, data: bytes, limit: int) -> None:
         """Go on with a head that came in part."""
         head, self._head = self._head, b""
@@ -99,11 +117,15 @@ class FrameGuard:
             self._head = b"" if error.position else head
             error.position = max(error.position - len(head), 0)
             raise
+        finally:  # the first one was told when its first byte came
+            self.begun = [(position - len(head), first) for position, first in self.begun if position]
 
     def _frames(self, data: bytes, position: int, size: int, limit: int) -> None:
         mask = 4 if self._masked else 0
         while position < size:
             left = size - position
+            if self.compressed and data[position] & 15 in (1, 2):
+                self.begun.append((position, data[position]))
             if left > 1:
                 self._look(data[position], data[position + 1], position)
                 length = data[position + 1] & 127

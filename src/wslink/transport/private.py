@@ -1,10 +1,12 @@
-"""The one place that uses names which aiohttp does not promise. tests/transport/test_private.py notices when they
-move."""
+"""The one place that uses names which aiohttp and asyncio do not promise. tests/transport/test_private.py notices when
+they move."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -17,7 +19,7 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_runner import BaseSite
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from wslink.transport.framing import TOO_BIG, BrokenFrame, FrameGuard
+from wslink.transport.framing import PROTOCOL_ERROR, TOO_BIG, BrokenFrame, FrameGuard
 
 MAX_HEAD = 16 * 1024
 """Bytes of a request's head, from which on it is answered 431 (LIM-15)."""
@@ -29,6 +31,10 @@ READ_SIZE = 64 * 1024
 EARLY_LIMIT = 64 * 1024
 """Bytes of a message that comes before anybody has said how large one may be."""
 
+PLAIN, TEXT, BINARY = range(3)
+"""Forms of messages: not compressed, compressed text, compressed bytes."""
+RSV1, FIN = 64, 128
+
 READ_AHEAD = 2
 """Requests that wait behind one that is being answered, from which on a connection is not read any further."""
 
@@ -36,6 +42,32 @@ HANDLER_OPTIONS: dict[str, Any] = {
     "max_line_size": MAX_HEAD, "max_field_size": MAX_HEAD, "keepalive_timeout": IDLE_TIMEOUT,
 }  # fmt: skip
 """For an AppRunner: aiohttp refuses no line of a head that is accepted as a whole."""
+
+
+def accepting(listener: socket.socket) -> Callable[[], tuple[int, object]]:
+    """What accepts a connection and returns its descriptor and address, as `socket.accept` does, which makes a socket
+    around them."""
+    accept: Callable[[], tuple[int, object]] | None = getattr(listener, "_accept", None)
+    if accept is not None:
+        return accept
+
+    def detached() -> tuple[int, object]:
+        accepted, address = listener.accept()
+        return accepted.detach(), address
+
+    return detached
+
+
+def open_transport(
+    loop: asyncio.AbstractEventLoop, accepted: socket.socket, protocols: Callable[[], asyncio.BaseProtocol]
+) -> bool:
+    """Let the event loop carry an accepted connection, as its `connect_accepted_socket` does, for which that takes a
+    task, a future and three more turns. False, and nothing has happened, where the loop is not asyncio's own."""
+    make = getattr(loop, "_make_socket_transport", None)
+    if make is None:
+        return False
+    make(accepted, protocols())
+    return True
 
 
 def compress_per_message(socket: web.WebSocketResponse | ClientWebSocketResponse) -> int:
@@ -80,10 +112,12 @@ class GuardedParser:
 
     Attributes:
         received: the bytes that have come.
+        forms: of messages that may be compressed, in their order: PLAIN, or what aiohttp is to hand on as it came.
     """
 
     def __init__(self, parser: Any, masked: bool) -> None:
         self.received: int = 0
+        self.forms: deque[int] = deque()
         self._parser = parser
         self._guard = FrameGuard(masked)
         self._limit: Callable[[], int] = lambda: EARLY_LIMIT
@@ -97,6 +131,8 @@ class GuardedParser:
         self._guard.compressed = compressed
         self._limit = limit
         self._fail = fail
+        if not compressed and self._error is None and any(self.forms):
+            self._error = BrokenFrame(PROTOCOL_ERROR, "a reserved bit is set", 0)
         self._report()
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
@@ -115,11 +151,22 @@ class GuardedParser:
                 self._held = rest
             else:
                 self._error = error
-        answer: tuple[bool, bytes] = self._parser.feed_data(data)
+        answer: tuple[bool, bytes] = self._parser.feed_data(self._disguised(data) if self._guard.begun else data)
         if self._held:
             asyncio.get_running_loop().call_soon(self._feed_rest, limit)
         self._report()
         return answer
+
+    def _disguised(self, data: bytes) -> bytes:
+        """`data`, with compressed messages as binary ones: aiohttp would expand them whole, whatever they grow to."""
+        changed: bytearray | None = None
+        for position, first in self._guard.begun:
+            if position < len(data):
+                self.forms.append(first & 15 if first & RSV1 else PLAIN)
+                if first & RSV1:
+                    changed = changed or bytearray(data)
+                    changed[position] = first & FIN | BINARY
+        return data if changed is None else bytes(changed)
 
     def _feed_rest(self, limit: int) -> None:
         """Look again at a frame that was too large, once those before it have been received."""

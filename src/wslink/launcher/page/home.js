@@ -178,7 +178,14 @@ async function isPage(address) {
   }
 }
 
-find("#sign-out").addEventListener("click", () => attempt(() => ask("POST", "logout").then(() => location.reload())));
+find("#sign-out").addEventListener("click", async () => {
+  try {
+    await ask("POST", "logout");
+    location.reload();
+  } catch (error) {
+    find("#trouble").textContent = `You are still signed in: ${error.message}.`;
+  }
+});
 find("#sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   const given = find("#token").value.trim();

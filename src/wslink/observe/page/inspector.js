@@ -5,7 +5,8 @@
 const LOG_EVERY = 250; // milliseconds between two looks at the log
 const OVERVIEW_EVERY = 1000;
 const PATIENCE = 15_000; // milliseconds for one answer
-const CALL_PATIENCE = 70_000; // and for that of a call, which the server gives up after 60 s
+const CALL_PATIENCE = 70_000; // and for each part of that of a call, which the server gives up after 60 s without one
+const ITEMS = 200; // of a stream, that are shown: the newest
 const KEPT = 2000; // entries of the log, and of calls
 const SHOWN = 200; // rows of the log, and of calls: newest first
 const BASE = new URL("inspect/", location.href);
@@ -24,17 +25,20 @@ let leftOut = 0;
 let looked = 0; // when the overview was asked for
 let log = [];
 let calls = [];
+let stop; // stops the call of the form that is under way
 
 class Refused extends Error {}
 
-async function ask(path, options = {}, timeout = PATIENCE) {
+async function ask(path) {
+  return (await request(path, { signal: AbortSignal.timeout(PATIENCE) })).json();
+}
+
+async function request(path, options) {
   const headers = { Authorization: `Bearer ${asBytes(secret)}` };
-  const response = await fetch(new URL(path, BASE), {
-    headers, cache: "no-store", credentials: "omit", redirect: "error", signal: AbortSignal.timeout(timeout), ...options,
-  });
+  const response = await fetch(new URL(path, BASE), { headers, cache: "no-store", credentials: "omit", redirect: "error", ...options });
   if (response.status === 401) throw new Refused("the secret is not accepted any longer");
   if (!response.ok) throw new Error(`the server answers with ${response.status}`);
-  return response.json();
+  return response;
 }
 
 /** A header holds bytes: those of UTF-8, each as a character. */
@@ -65,6 +69,7 @@ async function signIn(offered) {
 
 function signOut(why = "") {
   secret = end = "";
+  stop?.();
   clearTimeout(timer);
   overview = before = undefined;
   [log, calls, leftOut] = [[], [], 0];
@@ -114,8 +119,17 @@ function take(piece) {
   end = piece.end;
   leftOut += piece.left_out;
   log = [...log, ...piece.entries].slice(-KEPT);
+  const sent = new Map(piece.entries.filter(({ kind }) => kind === "sent").map((entry) => [keyOf(entry), entry.send]));
   calls = [...calls, ...piece.entries.filter(({ kind }) => kind === "done")].slice(-KEPT);
+  // Ids are those of a client's calls, the newest of which is meant.
+  for (let place = calls.length - 1; sent.size && place >= 0; place--) {
+    const key = keyOf(calls[place]);
+    if (sent.has(key)) calls[place] = { ...calls[place], send: sent.get(key) };
+    sent.delete(key);
+  }
 }
+
+const keyOf = ({ client, call }) => `${client} ${call}`;
 
 // Rows ---------------------------------------------------------------------------
 
@@ -158,7 +172,7 @@ const COLUMNS = {
     cell("name", ({ name }) => name),
     cell("client", ({ client, clients = 0 }) => (client ? short(client) : `${clients} clients`)),
     cell("size", ({ kind, size = 0 }) => (kind === "call" || kind === "publication" ? bytes(size) : ""), "number"),
-    cell("text", ({ kind, text = "", run = 0 }) => (kind === "done" ? `${status(text)}, ${time(run)}` : text), "long"),
+    cell("text", ({ kind, text = "", run = 0, send = 0 }) => (kind === "done" ? `${status(text)}, ${time(run)}` : kind === "sent" ? `waited ${time(send)} for the line` : text), "long"),
   ],
   calls: [
     cell("time", ({ time: when }) => (when ? clock(when) : "runs")),
@@ -167,10 +181,11 @@ const COLUMNS = {
     cell("status", ({ text }) => (text ? status(text) : "–")),
     cell("wait", ({ wait = 0 }) => time(wait), "number"),
     cell("run", ({ run = 0 }) => time(run), "number"),
+    cell("send", ({ send = 0 }) => time(send), "number"),
     cell("timeline", null, "timeline"),
   ],
 };
-const KINDS = { call: "→ call", done: "← result", publication: "← publication", client: "client" };
+const KINDS = { call: "→ call", done: "← result", sent: "← sent", publication: "← publication", client: "client" };
 
 /** Shows records in the rows of a table, which stay where they are: what is new costs the cells whose text has changed. */
 function rows(table, columns, records) {
@@ -198,7 +213,7 @@ function rowOf(columns) {
 function barOf() {
   const bar = document.createElement("span");
   bar.className = "bar";
-  for (const part of ["wait", "run"]) bar.appendChild(document.createElement("span")).className = part;
+  for (const part of ["wait", "run", "send"]) bar.appendChild(document.createElement("span")).className = part;
   return bar;
 }
 
@@ -265,14 +280,14 @@ function showLog() {
 
 function showCalls() {
   const running = overview.running.map(({ method, ...one }) => ({ ...one, name: method })).filter(matches);
-  const [ended, all] = newest(calls);
+  const sending = new Map(overview.sending.map((one) => [keyOf(one), one.send]));
+  const [ended, all] = newest(calls.map((one) => (sending.has(keyOf(one)) ? { send: sending.get(keyOf(one)), ...one } : one)));
   const found = [...running, ...ended].slice(0, SHOWN);
   rows(find("#calls table"), COLUMNS.calls, found);
-  const longest = Math.max(...found.map(({ wait = 0, run = 0 }) => wait + run), 1e-6);
-  found.forEach(({ wait = 0, run = 0 }, place) => {
-    const [waited, ran] = find("#calls table").tBodies[0].rows[place].querySelector(".bar").children;
-    waited.style.width = `${(100 * wait) / longest}%`;
-    ran.style.width = `${(100 * run) / longest}%`;
+  const longest = Math.max(...found.map(({ wait = 0, run = 0, send = 0 }) => wait + run + send), 1e-6);
+  found.forEach(({ wait = 0, run = 0, send = 0 }, place) => {
+    const parts = find("#calls table").tBodies[0].rows[place].querySelector(".bar").children;
+    [wait, run, send].forEach((seconds, index) => (parts[index].style.width = `${(100 * seconds) / longest}%`));
   });
   const more = overview.all.running - overview.running.length;
   rest("#calls .rest", found.length, calls.length + running.length, more && `${more} more calls are under way.`, all + running.length);
@@ -349,7 +364,19 @@ function typeOf(schema) {
   if (schema.enum) return schema.enum.map((one) => JSON.stringify(one)).join(" or ");
   if (schema.$ref) return schema.$ref.replace("#/$defs/", "");
   if (schema.anyOf) return schema.anyOf.map(typeOf).join(" or ");
+  if (schema["x-wslink"] === "ndarray") return `array ${schema.dtype?.[0] ?? 'or {"dtype": "|u1", "data": [1, 2]}'} ${shapeOf(schema)}`;
   return schema["x-wslink"] ?? (schema.type === "array" && schema.items ? `array of ${typeOf(schema.items)}` : (schema.type ?? "JSON"));
+}
+
+/** A shape as lists have it: [n, 3] is a list of n lists of 3 numbers. */
+const shapeOf = ({ shape }) => (shape?.length ? JSON.stringify(shape.map((length) => length ?? "any")).replaceAll('"', "") : "of any shape");
+
+/** The dtype of an argument that is an array ("" for any), or "bytes"; undefined for all others. */
+function arrayOf(schema = {}) {
+  const kind = schema["x-wslink"];
+  if (kind === "ndarray") return schema.dtype?.[0] ?? "";
+  if (kind === "bytes") return kind;
+  return schema.anyOf?.map(arrayOf).find((one) => one !== undefined);
 }
 
 /** What a field holds: JSON, or text where that is asked for or it is nothing else. */
@@ -363,7 +390,7 @@ function valueOf({ value, dataset }) {
   return value;
 }
 
-function request() {
+function wanted() {
   const method = find("#method").value;
   const described = contract.methods[method] ?? {};
   const inputs = [...find("#arguments").querySelectorAll("input")].filter(({ value }) => value !== "");
@@ -373,35 +400,79 @@ function request() {
   if (!Array.isArray(more)) throw new Error("more arguments are a JSON list, such as [1, 2]");
   const places = (described.positional ?? []).slice(0, more.length ? undefined : (described.positionalOnly ?? 0));
   const args = [];
+  const names = new Map([...given.keys()].map((name) => [name, name])); // to the place or the name of each
   for (const name of places) {
     if (!given.has(name)) break;
+    names.set(name, String(args.length));
     args.push(given.get(name));
     given.delete(name);
   }
   if (more.length && args.length < places.length) throw new Error(`more arguments need ${places[args.length]}`);
-  return { method, args: [...args, ...more], kwargs: Object.fromEntries(given) };
+  const kinds = [...names].map(([name, key]) => [key, arrayOf(described.params?.properties?.[name])]);
+  const arrays = Object.fromEntries(kinds.filter(([, kind]) => kind !== undefined));
+  return { method, args: [...args, ...more], kwargs: Object.fromEntries(given), arrays, stream: Boolean(described.stream) };
 }
 
 async function call(event) {
   event.preventDefault();
-  const [button, verdict, result] = [find("#send"), find("#verdict"), find("#result")];
+  const [button, stopper, verdict, result] = [find("#send"), find("#stop"), find("#verdict"), find("#result")];
   button.disabled = true;
   result.hidden = true;
   verdict.textContent = "It runs …";
   const asked = secret;
   const began = performance.now();
+  const took = () => time((performance.now() - began) / 1000);
+  const items = [];
+  let count = 0;
+  let late;
+  const patience = new AbortController();
+  const wait = () => {
+    clearTimeout(late);
+    late = setTimeout(() => patience.abort(new Error("the server is silent")), CALL_PATIENCE);
+  };
+  stop = () => patience.abort(new Stopped());
+  const say = (text, output) => {
+    verdict.textContent = text;
+    result.textContent = output;
+    result.hidden = !output;
+  };
   try {
-    const answer = await ask("call", { method: "POST", body: JSON.stringify(request()) }, CALL_PATIENCE);
-    if (secret !== asked) return;
-    const took = time((performance.now() - began) / 1000);
-    const { error } = answer;
-    verdict.textContent = error ? `It failed with ${error.code} after ${took}: ${error.message}` : `It took ${took}.`;
-    result.textContent = error ? (error.data ?? "") : answer.result;
-    result.hidden = !result.textContent;
+    const body = JSON.stringify(wanted());
+    stopper.hidden = false;
+    wait();
+    for await (const { item, result: value, error } of linesOf(await request("call", { method: "POST", body, signal: patience.signal }))) {
+      if (secret !== asked) return;
+      wait();
+      if (item !== undefined) {
+        items.push(item);
+        count += 1;
+        if (items.length > ITEMS) items.shift();
+        say(`Item ${count} after ${took()} …`, items.join("\n"));
+      } else if (error) say(`It failed with ${error.code} after ${took()}: ${error.message}`, items.concat(error.data ?? []).join("\n"));
+      else say(count ? `It took ${took()}, and gave ${count} items.` : `It took ${took()}.`, items.length ? items.join("\n") : value);
+    }
   } catch (error) {
-    if (secret === asked) verdict.textContent = `It was not called: ${error.message}.`;
+    if (secret !== asked) return;
+    verdict.textContent = error instanceof Stopped ? `It was stopped after ${took()}, with ${count} items.` : `It was not called: ${error.message}.`;
   } finally {
+    clearTimeout(late);
     button.disabled = false;
+    stopper.hidden = true;
+  }
+}
+
+class Stopped extends Error {}
+
+/** The values of a response, a line of JSON each, as they come. */
+async function* linesOf(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { done, value = "" } = await reader.read();
+    const lines = (text + value).split("\n");
+    text = lines.pop();
+    for (const line of lines) yield JSON.parse(line);
+    if (done) return;
   }
 }
 
@@ -458,6 +529,7 @@ find("#pause").addEventListener("click", ({ target }) => {
 });
 find("#method").addEventListener("change", showMethod);
 find("#call").addEventListener("submit", call);
+find("#stop").addEventListener("click", () => stop?.());
 document.addEventListener("visibilitychange", () => {
   clearTimeout(timer);
   if (secret && !document.hidden) look();

@@ -1,0 +1,24 @@
+"""What a command says where a server did not let it in: the error, and what to do."""
+
+from __future__ import annotations
+
+from wslink.errors import AuthenticationError
+
+WRONG = "the server refused the secret"
+MISSING = "the server wants a secret"
+CURE = (
+    "start the server with a secret that you know (WSLINK_SECRET=... or --secret), and give the same here: "
+    'WSLINK_SECRET, --secret, or ?secret=... in the URL. Where the line that the server prints, "serving on ...", has '
+    "one in its URL, give that whole; where it has none, it is random, and only the server's own pages are told"
+)
+
+
+def explained(error: Exception) -> str:
+    """An error for people at a command line, who cannot write `connect(url, secret=...)`."""
+    if not isinstance(error, AuthenticationError):
+        return str(error)
+    return f"{reason(error)}\n  cure: {CURE}"
+
+
+def reason(error: AuthenticationError) -> str:
+    return WRONG if WRONG in str(error) else MISSING
