@@ -1,4 +1,5 @@
-"""Python functions that a server enters per small call: a figure that no load on the machine moves much.
+"""Python functions that a server enters per small call, and per connection and hello: a figure that no load on the
+machine moves much.
 
 The server runs as a process of its own with `sys.setprofile`, which counts the calls of Python functions on its event
 loop's thread: those of this package, of asyncio and of the method itself. The load keeps a number of calls in flight
@@ -15,7 +16,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,9 @@ LIMITS = {
 }  # fmt: skip
 """Functions per call, at most: App or the compatibility API, connections, calls in flight on each. Reached are 9, 14,
 12 and 17; the rest is room for what is to come, and for busy machines, on which fewer calls arrive together."""
+HELLO_LIMITS = {"app": 260.0, "compat": 300.0}
+"""The same per connection and hello. Reached are 253 and 292, of which a third are asyncio's own."""
+HELLOS = 100
 SERVER = Path(__file__).parent / "servers" / "entered.py"
 HEADER = struct.Struct("<III")
 MASK_LENGTH = 4
@@ -58,25 +62,61 @@ def count(
         python: the interpreter of an environment that has this package.
         features: that the clients announce.
     """
-    command = [python, str(SERVER), api]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
-        opened = [Connection(port, version, features) for _ in range(connections)]
+    with Counted(python, api) as server:
+        opened = [Connection(server.port, version, features) for _ in range(connections)]
         load(opened, in_flight, calls // 10)
-        for word, number in (("start", calls), ("stop", 0)):
-            server.stdin.write(f"{word}\n")
-            server.stdin.flush()
-            answer = server.stdout.readline()
-            if number:
-                load(opened, in_flight, number)
+        counted = server.during(lambda: load(opened, in_flight, calls), calls)
         for connection in opened:
             connection.socket.close()
-        server.stdin.close()
-    counts = msgspec.json.decode(answer, type=dict[str, int])
-    by_name = {name: entered / calls for name, entered in sorted(counts.items(), key=lambda item: -item[1])}
-    return Count(sum(counts.values()) / calls, by_name)
+    return counted
+
+
+def count_hellos(api: str, version: int, hellos: int = HELLOS, python: str = sys.executable) -> Count:
+    """Functions per connection and hello; see `count`."""
+    with Counted(python, api) as server:
+        opened = [Connection(server.port, version) for _ in range(10)]
+        counted = server.during(lambda: opened.extend(Connection(server.port, version) for _ in range(hellos)), hellos)
+        for connection in opened:
+            connection.socket.close()
+    return counted
+
+
+class Counted:
+    """A server that counts; use it with `with`.
+
+    Attributes:
+        port: that it listens on.
+    """
+
+    def __init__(self, python: str, api: str) -> None:
+        self._server = subprocess.Popen(
+            [python, str(SERVER), api], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._server.stdout is not None
+        self.port = int(self._server.stdout.readline())
+
+    def __enter__(self) -> Counted:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._server:
+            assert self._server.stdin is not None
+            self._server.stdin.close()
+
+    def during(self, work: Callable[[], object], times: int) -> Count:
+        """The functions that it enters during `work`, over the times that this does something."""
+        self._answer("start")
+        work()
+        counts = msgspec.json.decode(self._answer("stop"), type=dict[str, int])
+        by_name = {name: entered / times for name, entered in sorted(counts.items(), key=lambda item: -item[1])}
+        return Count(sum(counts.values()) / times, by_name)
+
+    def _answer(self, word: str) -> str:
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(f"{word}\n")
+        self._server.stdin.flush()
+        return self._server.stdout.readline()
 
 
 def complaints(python: str) -> Iterator[str]:
@@ -88,6 +128,12 @@ def complaints(python: str) -> Iterator[str]:
             print(f"functions per small call, {case}: {total:.1f} of {limit:.0f}", flush=True)
             if total > limit:
                 yield f"{case}: {total:.1f} functions per small call, over {limit:.0f}"
+    for api, limit in HELLO_LIMITS.items():
+        for version in (1, 2):
+            total = count_hellos(api, version, python=python).total
+            print(f"functions per hello, {api}, protocol version {version}: {total:.1f} of {limit:.0f}", flush=True)
+            if total > limit:
+                yield f"{api}, protocol version {version}: {total:.1f} functions per hello, over {limit:.0f}"
 
 
 class Connection:
@@ -204,11 +250,17 @@ def main() -> int:
     """Print every case with its most frequent functions."""
     for api, connections, in_flight in LIMITS:
         for version in (1, 2):
-            counted = count(api, version, connections, in_flight)
-            print(f"\n{api}, version {version}, {connections} x {in_flight}: {counted.total:.2f}")
-            for name, entered in list(counted.by_name.items())[: 40 if "-v" in sys.argv else 0]:
-                print(f"  {entered:6.2f}  {name}")
+            _show(f"{api}, version {version}, {connections} x {in_flight}", count(api, version, connections, in_flight))
+    for api in HELLO_LIMITS:
+        for version in (1, 2):
+            _show(f"{api}, version {version}, connection and hello", count_hellos(api, version), 400)
     return 0
+
+
+def _show(case: str, counted: Count, most: int = 40) -> None:
+    print(f"\n{case}: {counted.total:.2f}")
+    for name, entered in list(counted.by_name.items())[: most if "-v" in sys.argv else 0]:
+        print(f"  {entered:6.2f}  {name}")
 
 
 if __name__ == "__main__":

@@ -68,12 +68,10 @@ async def render(size: int, rate: float, seconds: float) -> None:
         await asyncio.sleep(max(0.0, begin + (index + 1) / rate - loop.time()))
 
 
-view = app.topic("bench.view", delivery="latest")
 turned = {"number": 0, "size": 0, "renders": 0}
 """How often the scene has turned, the bytes of its picture or 0 for a JPEG file, and how many were rendered."""
 
 
-@view.on_demand
 def show(viewer: Viewer) -> bytes | None:
     if not turned["number"]:
         return None
@@ -83,6 +81,11 @@ def show(viewer: Viewer) -> bytes | None:
     import pictures
 
     return pictures.jpeg(turned["number"], viewer.quality)
+
+
+if options.on_demand:  # each new client costs a call of it
+    view = app.topic("bench.view", delivery="latest")
+    view.on_demand(show)
 
 
 @app.method("bench.turn")

@@ -18,6 +18,7 @@ arguments.add_argument("--engine", default="auto")
 arguments.add_argument("--loop", default="asyncio")
 arguments.add_argument("--compress", action="store_true")
 arguments.add_argument("--delivery", default="reliable")
+arguments.add_argument("--on-demand", action="store_true", help="offer a topic that is rendered for each viewer")
 arguments.add_argument("--hold", type=int, default=0, help="bytes of payload to make before the measurement begins")
 
 

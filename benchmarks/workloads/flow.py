@@ -169,7 +169,7 @@ def on_demand(line: str, bound: float) -> Load:
             Metric("renders", "renders per frame shown", "exact", targets=(("", 1.2),)),
         ),
         ready=lambda s: beside_frames(s, rate, delay, "bench.turn"),
-        arguments=("--delivery=latest", f"--hold={FRAME}"), windows=1, restart=True,
+        arguments=("--on-demand", "--delivery=latest", f"--hold={FRAME}"), windows=1, restart=True,
     )  # fmt: skip
 
 
@@ -178,7 +178,8 @@ def by_quality(line: str, bound: float, least: float | None) -> Load:
     return Load(
         name=f"quality-{line}", title=f"JPEG on demand, by quality, on {words}", peers=("ours flow",),
         metrics=(AGE, aged(bound), BESIDE[line], USED, shown(least), CONNECTED),
-        ready=lambda s: beside_frames(s, rate, delay, "bench.turn", 0), windows=1, restart=True,
+        ready=lambda s: beside_frames(s, rate, delay, "bench.turn", 0),
+        arguments=("--on-demand",), windows=1, restart=True,
     )  # fmt: skip
 
 

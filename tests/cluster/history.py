@@ -11,9 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import itertools
-import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,39 +19,14 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
+from tests.cluster.history_program import HASTE, HELLO, PROGRAM, Worker, ask
 from tests.cluster.servers import Server
 from tests.cluster.switch import Switch
 from tests.peers import Peer
-from tests.ports import free_port
 from wslink import Reconnect, connect
 from wslink.client.events import Reconnected
 
-PROGRAM = """
-import os, itertools
-from wslink import App, Call, Limits
-limits = Limits(resume_window=10)  # sessions whose claim was lost, such as while the broker is away, end by then
-app = App(secret="secret", broker=os.environ["TEST_BROKER"], limits=limits)
-topic = app.topic("test.topic")
-state = app.topic("test.state", delivery="latest", retain=True)
-numbers = itertools.count()
-
-@app.method("test.burst")
-def burst(count: int) -> int:
-    for _ in range(count):
-        topic.publish([os.getpid(), next(numbers)])
-    return count
-
-@app.method("test.set")
-def set_(key: str, value: int) -> int:
-    return state.publish([key, value], key=key)
-
-@app.method("test.clients")
-def clients() -> list[str]:
-    return sorted(app.clients)
-"""
-HELLO = {"secret": "secret", "features": ["subscribe"]}
 FAULTS = ("kill", "move", "cut", "trim", "move", "restart", "pause")
 """A worker is killed; clients return to another one; a worker's connection to the broker is cut, or lets nothing
 through; the broker loses its records, is started again without memory, stands still."""
@@ -61,39 +34,6 @@ through; the broker loses its records, is started again without memory, stands s
 
 class Broken(AssertionError):
     """A promise was not kept."""
-
-
-class Worker:
-    """A process that serves the program, and is started again after a kill."""
-
-    def __init__(self, folder: Path, url: str) -> None:
-        self.port = free_port()
-        self._folder = folder
-        self._url = url
-        self.line: Switch
-        """Its connections to the broker."""
-        self.process: subprocess.Popen[bytes]
-
-    async def begin(self) -> None:
-        parts = urlsplit(self._url)
-        self.line = await Switch(parts.port or 0).start()
-        self._url = urlunsplit(parts._replace(netloc=f"127.0.0.1:{self.line.port}"))
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "wslink", "serve", "program:app", "--host", "127.0.0.1"]
-        with (self._folder / f"{self.port}.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--port", str(self.port)],
-                cwd=self._folder,
-                env={**os.environ, "TEST_BROKER": self._url},
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
 
 
 class Viewer:
@@ -154,7 +94,7 @@ class Wanderer:
     """As Viewer, with a session that goes on at whatever worker its connections lead to."""
 
     def __init__(self, workers: list[Worker], choose: random.Random) -> None:
-        self.peer: object = None
+        self.peer: Any = None
         self.last: dict[int, int] = {}
         self.values: dict[str, int] = {}
         self.count = 0
@@ -230,21 +170,11 @@ class Wanderer:
         await self._switch.stop()
 
 
-async def ask(worker: Worker, method: str, *args: Any) -> Any:
-    """What a worker responds; None where it cannot be reached."""
-    try:
-        async with await Peer.open(f"ws://127.0.0.1:{worker.port}/ws") as peer:
-            await peer.hello(**HELLO)
-            return (await peer.call(method, *args)).get("result")
-    except Exception:
-        return None
-
-
 class History:
     """A run: workers, their viewers, and a broker."""
 
-    def __init__(self, kind: str, folder: Path, viewers: int, seed: int) -> None:
-        (folder / "program.py").write_text(PROGRAM)
+    def __init__(self, kind: str, folder: Path, viewers: int, seed: int, haste: bool) -> None:
+        (folder / "program.py").write_text(HASTE * haste + PROGRAM)
         self.broker = Server(kind, folder)
         self.choose = random.Random(seed)
         self.workers = [Worker(folder, self.broker.url) for _ in range(3)]
@@ -252,6 +182,8 @@ class History:
         settled = [Viewer(self.workers[number % 3]) for number in range(viewers - len(self.wanderers))]
         self.viewers: list[Viewer | Wanderer] = [*settled, *self.wanderers]
         self.newest: dict[str, int] = {}
+        self.asked: set[str] = set()
+        """Clients that only asked something, and go."""
         self.faults: Counter[str] = Counter()
         self.published = 0
 
@@ -271,25 +203,30 @@ class History:
             await asyncio.sleep(0.2)
 
     async def _wrong(self) -> str:
-        if not all(viewer.peer is not None for viewer in self.viewers):
+        clients = {viewer.peer.client_id for viewer in self.viewers if viewer.peer is not None}
+        if len(clients) < len(self.viewers):
             return "not every client is connected"
         for key, value in self.newest.items():
             missing = sum(viewer.values.get(key) != value for viewer in self.viewers)
             if missing:
                 return f"{missing} clients have not the newest value of {key}"
-        known = [await ask(worker, "test.clients") for worker in self.workers]
-        counts = [len(one) if one is not None else 0 for one in known]
-        return "" if counts == [len(self.viewers) + 1] * 3 else f"the workers know {counts} clients"
+        known = [await self._ask(worker, "test.clients") for worker in self.workers]
+        missing = [len(clients - set(one or ())) for one in known]
+        too_many = [len(set(one or ()) - clients - self.asked) for one in known]
+        return f"the workers know {missing} clients too few and {too_many} too many" if any(missing + too_many) else ""
+
+    async def _ask(self, worker: Worker, method: str, *args: Any) -> Any:
+        return await ask(worker, method, *args, asked=self.asked)
 
     async def publish(self) -> None:
         """Some publications of each worker, and one value."""
         for worker in self.workers:
             count = self.choose.randrange(1, 40)
-            self.published += count if await ask(worker, "test.burst", count) else 0
+            self.published += count if await self._ask(worker, "test.burst", count) else 0
 
     async def set(self) -> None:
         key, value = self.choose.choice("abc"), self.newest.get("n", 0) + sum(self.newest.values()) + 1
-        if await ask(self.choose.choice(self.workers), "test.set", key, value) is not None:
+        if await self._ask(self.choose.choice(self.workers), "test.set", key, value) is not None:
             self.newest[key] = value
 
     async def fault(self, kind: str) -> None:
@@ -357,9 +294,13 @@ class History:
         )
 
 
-async def check(kind: str, folder: Path, faults: Sequence[str], viewers: int, seed: int) -> str:
-    """Run faults; the figures. Raises Broken."""
-    history = History(kind, folder, viewers, seed)
+async def check(kind: str, folder: Path, faults: Sequence[str], viewers: int, seed: int, haste: bool = False) -> str:
+    """Run faults; the figures. Raises Broken.
+
+    Args:
+        haste: for a short run, see HASTE.
+    """
+    history = History(kind, folder, viewers, seed, haste)
     try:
         await history.run(faults)
         return history.figures()

@@ -76,7 +76,7 @@ async def test_every_publication_arrives_once_and_in_order(pair: Pair) -> None:
 async def test_a_broker_that_stands_still_loses_nothing(pair: Pair, server: Server) -> None:
     expected = publish(pair, 0, 10)
     await until(lambda: pair.got[1] == expected)
-    pausing = asyncio.create_task(server.pause(2))
+    pausing = asyncio.create_task(server.pause(1))
     await asyncio.sleep(0.1)
     expected = publish(pair, 10, 500)
     await pausing

@@ -14,4 +14,4 @@ from tests.cluster.history import check
 async def test_what_is_promised_holds_while_workers_die_and_records_are_lost(
     kind: str, faults: tuple[str, ...], tmp_path: Path
 ) -> None:
-    print(await check(kind, tmp_path, faults, viewers=6, seed=7))
+    print(await check(kind, tmp_path, faults, viewers=6, seed=7, haste=True))

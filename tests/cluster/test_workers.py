@@ -100,16 +100,17 @@ class Serving:
         raise AssertionError(f"connections reach {len(found)} workers")
 
 
-@pytest.fixture(params=["redis"])
-def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    server = Server(request.param, tmp_path)
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server("redis", tmp_path_factory.mktemp("broker"))
     yield server
     server.stop()
 
 
-@pytest.fixture
-async def serving(tmp_path: Path, broker: Server) -> AsyncIterator[Serving]:
-    serving = Serving(tmp_path, broker.url, 2)
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory, broker: Server) -> Iterator[Serving]:
+    """Two workers for all tests: each takes some tenths of a second to start."""
+    serving = Serving(tmp_path_factory.mktemp("serving"), broker.url, 2)
     yield serving
     serving.stop()
 
@@ -216,17 +217,23 @@ async def test_a_reload_replaces_every_worker_and_loses_no_client(serving: Servi
         assert wrong == [{}] * 20, "each gets every publication once"
 
 
-def test_what_cannot_start_is_told(tmp_path: Path) -> None:
+async def test_what_cannot_start_is_told(tmp_path: Path) -> None:
     soon = "from wslink.cluster import cluster\ncluster.PATIENCE = 0.2\n"
     (tmp_path / "program.py").write_text(f"{soon}from wslink import App\napp = App(broker='redis://127.0.0.1:1')\n")
-    for more, words in (
-        ((), "cannot be reached"),
-        (("--timeout", "5"), "timeout is for one worker"),
-        (("--inspector",), "inspector is for one"),
-    ):
-        command = [sys.executable, "-m", "wslink", "serve", "program:app", "--port", "0", "--workers", "2", *more]
-        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-        assert (run.returncode, words in run.stderr) == (1, True), run.stderr
+
+    async def fails(words: str, *more: str) -> None:
+        command = ["-m", "wslink", "serve", "program:app", "--port", "0", "--workers", "2", *more]
+        run = await asyncio.create_subprocess_exec(
+            sys.executable, *command, cwd=tmp_path, stderr=asyncio.subprocess.PIPE
+        )
+        _, errors = await asyncio.wait_for(run.communicate(), 60)
+        assert (run.returncode, words in errors.decode()) == (1, True), errors
+
+    await asyncio.gather(
+        fails("cannot be reached"),
+        fails("timeout is for one worker", "--timeout", "5"),
+        fails("inspector is for one", "--inspector"),
+    )
 
 
 UVICORN = ("uvicorn", "program:mounted", "--workers", "2", "--port")
@@ -243,7 +250,7 @@ async def test_workers_of_other_servers_are_one_application_too(
     (tmp_path / "program.py").write_text(PROGRAM + "\nmounted = app.asgi()\n")
     port = free_port()
     command = [sys.executable, "-m", *server, str(port) if server is UVICORN else f"127.0.0.1:{port}"]
-    environment = {**os.environ, "TEST_BROKER": broker.url}
+    environment = {**os.environ, "TEST_BROKER": f"{broker.url}{port}"}  # an application of its own
     with (tmp_path / "errors").open("w") as errors:
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=errors, stderr=errors)
     links: dict[int, Any] = {}

@@ -83,7 +83,7 @@ RUN_BY = {
         "html": ["tests/browser/tutorial.test.js::the plate of the simulation is drawn, and heated by the pointer"],
     },
     "docs/tutorials/fastapi.md": {
-        "python": ["tests/docs/test_tutorials.py::test_the_kitchens_test_passes"] * 5,
+        "python": ["tests/docs/test_tutorials.py::test_the_tutorials_test_passes"] * 5,
         "html": [KITCHEN],
         "bash": [KITCHEN] * 2,
     },

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import wslink
 from tests.docs.blocks import block
 
 SIMULATION = "docs/tutorials/simulation.md"
+KITCHEN = "docs/tutorials/fastapi.md"
 
 
 @pytest.fixture
@@ -58,13 +61,12 @@ async def test_the_plate_is_served_touched_and_seen(program: dict[str, Any], mon
     await running
 
 
-async def test_the_tutorials_test_passes(program: dict[str, Any]) -> None:
-    exec(block(SIMULATION, "python", 3), program)
-    await program["test_a_touch_is_seen"]()
-
-
-async def test_the_kitchens_test_passes(tmp_path: Path) -> None:
-    names: dict[str, Any] = {"__name__": "main", "__file__": str(tmp_path / "main.py")}
-    for number in range(5):
-        exec(block("docs/tutorials/fastapi.md", "python", number), names)
-    await names["test_the_kitchen_sees_what_is_ordered"]()
+@pytest.mark.parametrize(("page", "module", "blocks"), [(SIMULATION, "server", 3), (KITCHEN, "main", 4)])
+def test_the_tutorials_test_passes(page: str, module: str, blocks: int, tmp_path: Path) -> None:
+    parts = [block(page, "python", number) for number in range(blocks + 1)]
+    (tmp_path / f"{module}.py").write_text("\n".join(parts[:-1]))
+    (tmp_path / f"test_{module}.py").write_text(parts[-1])
+    command = next(line for line in block(page, "sh", 1).splitlines() if line.startswith("pytest")).split()
+    run = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
+    assert "1 passed" in run.stdout

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from wslink import App, Limits
+from wslink import App, Call, Limits
 from wslink import register as export_rpc
 from wslink.server import create_webserver
 from wslink.websocket import LinkProtocol, ServerProtocol
@@ -32,9 +32,20 @@ def make_app(limits: Limits) -> App:
     def slow(seconds: float = 1) -> None:
         time.sleep(min(seconds, 2))
 
+    waiting = 0
+
     @app.method("test.later")
     async def later(seconds: float = 1) -> None:
-        await asyncio.sleep(min(seconds, 60))
+        nonlocal waiting
+        waiting += 1
+        try:
+            await asyncio.sleep(min(seconds, 60))
+        finally:
+            waiting -= 1
+
+    @app.method("test.count")
+    def count() -> int:
+        return waiting
 
     @app.method("test.echo")
     def echo(value: Any) -> Any:
@@ -43,6 +54,10 @@ def make_app(limits: Limits) -> App:
     @app.method("test.big")
     def big(size: int) -> bytes:
         return bytes(min(size, 1 << 20))
+
+    @app.method("test.ask")
+    async def ask(call: Call) -> Any:
+        return await call.client.call("page.value", timeout=60, on_progress=lambda value: None)
 
     @app.method("test.publish")
     def publish(size: int = 100) -> None:
@@ -56,7 +71,7 @@ class Methods(LinkProtocol):
 
     @export_rpc("test.quick")
     def quick(self, value: int = 0) -> int:
-        return value
+        return int(value)  # nobody checks arguments for these: it raises
 
     @export_rpc("test.later")
     async def later(self, seconds: float = 1) -> None:

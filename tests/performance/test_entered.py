@@ -1,11 +1,11 @@
-"""How many Python functions a server enters per small call: a figure that no load on the machine moves much."""
+"""How many Python functions a server enters per small call and per hello: a figure that no load moves much."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from benchmarks.entered import LIMITS, count
+from benchmarks.entered import HELLO_LIMITS, LIMITS, count, count_hellos
 from benchmarks.resumption import MAX_FUNCTIONS, WITH, WITHOUT
 
 from wslink import observe
@@ -16,6 +16,12 @@ from wslink import observe
 def test_a_small_call_enters_few_functions(case: tuple[str, int, int], version: int) -> None:
     counted = count(*case[:1], version, *case[1:], calls=2_000)
     assert counted.total <= LIMITS[case], counted.by_name
+
+
+@pytest.mark.parametrize("api", HELLO_LIMITS)
+def test_a_connection_and_its_hello_enter_few_functions(api: str) -> None:
+    counted = count_hellos(api, 2)
+    assert counted.total <= HELLO_LIMITS[api], counted.by_name
 
 
 def test_metrics_add_one_function_to_a_small_call() -> None:

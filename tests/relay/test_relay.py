@@ -317,8 +317,10 @@ class TestRelay:
         assert await place.refused(url, headers=page) == 502
 
     async def test_a_third_is_refused(self, place: Place, url: str) -> None:
-        _pair = await place.dial(url), await place.dial(url)
+        _process, client = await place.dial(url), await place.dial(url)
+        listening = asyncio.create_task(client.receive())
         assert await place.refused(url) == 403
+        listening.cancel()
 
     async def test_paths_are_apart(self, place: Place, url: str) -> None:
         one, two = await place.dial(url), await place.dial(f"{url}-two")

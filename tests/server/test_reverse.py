@@ -12,9 +12,11 @@ import pytest
 from aiohttp import web
 
 import wslink
+from tests.lines import Line
 from tests.ports import free_port
 from wslink import App
 from wslink.errors import AuthenticationError, UsageError
+from wslink.relay import member
 from wslink.relay.options import Options
 from wslink.relay.service import Relay
 from wslink.server import add_arguments, start_webserver, stop_webserver
@@ -86,6 +88,25 @@ async def test_clients_that_come_and_go_find_it_at_once(app: App, relay: Place) 
             async with relay.connect(app.secret):
                 took = time.monotonic() - began
         assert took < 1.5
+
+
+async def test_a_client_whose_line_fell_silent_returns_to_its_session(
+    app: App, relay: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RES-6: the relay is not told of the end, and the next ping of the process is half a minute away."""
+    monkeypatch.setattr(member, "PROBE", 0.3)
+    line = await Line.to(relay.url)
+    reconnect = wslink.Reconnect(initial=0.02, max=0.1)
+    async with (
+        await dialing(app, relay),
+        await wslink.connect(line.url, secret=app.secret, reconnect=reconnect) as link,
+    ):
+        returned = asyncio.get_running_loop().create_future()
+        link.on_reconnected(returned.set_result)
+        line.cut("half")
+        assert await asyncio.wait_for(link.call("test.double", 4), 5) == 8
+        assert (await returned).resumed
+    await line.close()
 
 
 async def test_it_comes_less_and_less_often_where_nobody_does(app: App, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import socket
 import time
 import weakref
 from typing import Any
@@ -39,6 +40,59 @@ async def test_frames_that_come_together_before_hello_leave_the_read_buffer_as_i
     socket.close()
     assert rooms
     assert max(rooms) <= picows_private.READ_BUFFER
+
+
+async def test_the_names_of_asyncio_and_what_stands_in_for_them() -> None:
+    """Connections are accepted by shorter ways where these names exist, and by public ones elsewhere."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        assert not aiohttp_private.open_transport(FakeLoop(), listener, asyncio.Protocol)  # type: ignore[arg-type]
+        assert aiohttp_private.accepting(listener).__name__ == "_accept"
+        for listening in (listener, Narrow(listener)):
+            with socket.create_connection(address) as client:
+                descriptor, peer = aiohttp_private.accepting(listening)()  # type: ignore[arg-type]
+                assert peer == client.getsockname()
+                accepted = socket.socket(fileno=descriptor)
+                accepted.setblocking(False)
+                protocol = Echo()
+                assert aiohttp_private.open_transport(loop, accepted, protocol.itself)
+                await asyncio.wait_for(protocol.made, 5)
+                await loop.sock_sendall(_unblocked(client), b"hi")
+                assert await asyncio.wait_for(loop.sock_recv(client, 2), 5) == b"hi"
+                protocol.transport.close()
+
+
+class FakeLoop:
+    """Not asyncio's own."""
+
+
+class Narrow:
+    """A listening socket with the public names alone."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.accept = listener.accept
+
+
+class Echo(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.transport: Any
+
+    def itself(self) -> Echo:
+        return self
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.made.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+def _unblocked(one: socket.socket) -> socket.socket:
+    one.setblocking(False)
+    return one
 
 
 def test_the_names_of_aiohttp() -> None:

@@ -52,7 +52,7 @@ def test_a_message_of_a_stream(case: dict[str, Any]) -> None:
     if isinstance(message, list):
         encoded = V2_WITH_ARRAYS.extension(message, 1 << 22)
     else:
-        options = {"stream": message["stream"]} if "stream" in message else {}
+        options = {key: message[key] for key in ("progress", "stream") if key in message}
         encoded = V2_WITH_ARRAYS.call(
             message["id"], message["method"], message["args"], message["kwargs"], 1 << 22, options
         )

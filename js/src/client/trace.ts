@@ -1,4 +1,8 @@
-// wslink/trace: calls, publications and handlers as spans of OpenTelemetry, in one trace with the server's.
+/**
+ * Calls, publications and handlers as spans of OpenTelemetry, in one trace with the server's.
+ *
+ * @module wslink/trace
+ */
 import { CallError } from "../errors.js";
 import type { Arounds, Feature, FeatureFactory, MakeCall } from "../session/features/feature.js";
 import { VERSION } from "../version.js";

@@ -1,7 +1,7 @@
 // Plays the publications of a recording to one connection, at its pace.
 import { type Tags, matches } from "../session/filters.js";
 import type { Filter, TagValue } from "../session/features/subscribe.js";
-import type { Shown, Tape } from "./tape.js";
+import type { Asked, Shown, Tape } from "./tape.js";
 
 /** A subscription of the page. */
 export interface Wish {
@@ -55,6 +55,9 @@ export class Player {
   readonly #tape: Tape;
   readonly #pace: Pace;
   readonly #send: (shown: Shown, ids: number[]) => void;
+  readonly #ask: (asked: Asked) => void;
+  /** Calls of the page that were made. */
+  #asked = 0;
   readonly #wishes = new Map<number, Wish>();
   /** Topics that are "reliable", of which everything has been sent. */
   readonly #whole = new Set<string>();
@@ -66,10 +69,11 @@ export class Player {
   readonly #changing = (): void => this.#rebase(this.time);
   readonly #step = (count: number): void => this.step(count);
 
-  constructor(tape: Tape, pace: Pace, send: (shown: Shown, ids: number[]) => void) {
+  constructor(tape: Tape, pace: Pace, send: (shown: Shown, ids: number[]) => void, ask: (asked: Asked) => void) {
     this.#tape = tape;
     this.#pace = pace;
     this.#send = send;
+    this.#ask = ask;
     this.#time = tape.shown[0]?.time ?? 0;
     pace.changing.add(this.#changing);
     pace.stepping.add(this.#step);
@@ -132,9 +136,24 @@ export class Player {
     return found.values();
   }
 
+  /** When the next publication is due, or the next call of the page; undefined at the end. */
+  get #due(): number | undefined {
+    const times = [this.#tape.shown[this.position]?.time, this.#tape.asked[this.#asked]?.time].filter((time) => time !== undefined);
+    return times.length ? Math.min(...times) : undefined;
+  }
+
+  /** Calls the page as it was called before `time`. */
+  #askUntil(time: number): void {
+    for (let next = this.#tape.asked[this.#asked]; next && next.time <= time; next = this.#tape.asked[this.#asked]) {
+      this.#asked += 1;
+      this.#ask(next);
+    }
+  }
+
   /** Sends the next publication, and returns its time. */
   #next(): number {
     const one = this.#tape.shown[this.position++] as Shown;
+    this.#askUntil(one.time);
     const ids = [...this.#wishes.values()].filter((wish) => wants(wish, one)).map(({ id }) => id);
     this.#send(one, ids);
     return one.time;
@@ -143,24 +162,24 @@ export class Player {
   #wait(): void {
     clearTimeout(this.#timer);
     const { speed, loop } = this.#pace;
-    const next = this.#tape.shown[this.position];
-    if (next && speed > 0) this.#timer = setTimeout(() => this.#play(), Math.min(Math.max(((next.time - this.time) / speed) * 1000, 0), LONGEST));
-    else if (!next && loop && speed > 0) this.#timer = setTimeout(() => this.#again(), REST);
+    const due = this.#due;
+    if (due !== undefined && speed > 0) this.#timer = setTimeout(() => this.#play(), Math.min(Math.max(((due - this.time) / speed) * 1000, 0), LONGEST));
+    else if (due === undefined && loop && speed > 0) this.#timer = setTimeout(() => this.#again(), REST);
   }
 
   #play(): void {
     for (let sent = 0; sent < TURN; sent++) {
-      const next = this.#tape.shown[this.position];
-      const due = next && (this.#pace.speed === Infinity || next.time <= this.time);
-      if (!due) break;
-      const time = this.#next();
+      const due = this.#due;
+      if (due === undefined || (this.#pace.speed !== Infinity && due > this.time)) break;
+      this.#askUntil(due);
+      const time = this.#tape.shown[this.position]?.time === due ? this.#next() : due;
       if (this.#pace.speed === Infinity) this.#time = time;
     }
     this.#wait();
   }
 
   #again(): void {
-    this.position = 0;
+    this.position = this.#asked = 0;
     this.#rebase(this.#tape.shown[0]?.time ?? 0);
     this.#wait();
   }

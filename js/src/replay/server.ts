@@ -8,15 +8,18 @@ import { type Decoded, Decoder } from "../wire/decoder.js";
 import { Encoder } from "../wire/encoder.js";
 import { HEADER_LENGTH, withDefaults } from "../wire/limits.js";
 import { type Pace, Player } from "./player.js";
-import { type Exchange, type Shown, type Tape, keyOf } from "./tape.js";
+import { type Asked, type Exchange, type Item, type Shown, type Tape, keyOf } from "./tape.js";
 
-const FEATURES = ["subscribe", "arrays"];
+const FEATURES = ["subscribe", "arrays", "stream", "handle"];
+/** Types of messages (EXT-4). */
+const [ITEM, CREDIT] = [3, 5] as const;
 /** MessagePack: a map of so few entries that its size is in its first byte, which has room for one more. */
 const FIXMAP = 0x80;
 const FIXMAP_END = 0x8f;
 
 export class ReplayServer {
   readonly #tape: Tape;
+  readonly #pace: Pace;
   readonly #player: Player;
   readonly #send: (frame: Uint8Array<ArrayBuffer>) => void;
   readonly #assembler = new Assembler(withDefaults({}));
@@ -24,13 +27,18 @@ export class ReplayServer {
   readonly #encoder = new Encoder();
   /** How often each call was made. */
   readonly #calls = new Map<string, number>();
+  /** Of streams under way: the items that may be sent, and what waits for more. */
+  readonly #streams = new Map<string, { credit: number; granted?: () => void }>();
   #subscribes = false;
+  #handles = false;
+  #asked = 0;
   #number = 0;
 
   constructor(tape: Tape, pace: Pace, send: (frame: Uint8Array<ArrayBuffer>) => void) {
     this.#tape = tape;
+    this.#pace = pace;
     this.#send = send;
-    this.#player = new Player(tape, pace, (shown, ids) => this.#publish(shown, ids));
+    this.#player = new Player(tape, pace, (shown, ids) => this.#publish(shown, ids), (asked) => this.#ask(asked));
   }
 
   get position(): number {
@@ -42,23 +50,32 @@ export class ReplayServer {
     const bytes = this.#assembler.add(frame);
     if (!bytes) return;
     const message = this.#decoder.decode(bytes);
-    if (Array.isArray(message)) return; // of an extension, which was not accepted
-    const { id, method, args = [], kwargs = {} } = message as Decoded;
-    this.#take(String(id), String(method), args as unknown[], kwargs as Decoded);
+    if (Array.isArray(message)) {
+      const [type, id, credit] = message as unknown[];
+      const stream = type === CREDIT ? this.#streams.get(String(id)) : undefined;
+      if (!stream) return; // of an extension that was not accepted, or of a stream that is over
+      stream.credit = Math.max(stream.credit, Number(credit));
+      stream.granted?.();
+      return;
+    }
+    const { id, method, args = [], kwargs = {}, stream } = message as Decoded;
+    if (method === undefined) return; // the page responds
+    this.#take(String(id), method as string, args as unknown[], kwargs as Decoded, stream as number | undefined);
   }
 
   stop(): void {
     this.#player.stop();
+    this.#streams.clear();
   }
 
-  #take(id: string, method: string, args: unknown[], kwargs: Decoded): void {
+  #take(id: string, method: string, args: unknown[], kwargs: Decoded, stream: number | undefined): void {
     const [first = {}] = args as [Decoded?];
     if (method === "wslink.hello") this.#hello(id, first);
     else if (method === "wslink.subscribe") this.#subscribe(id, first);
     else if (method === "wslink.unsubscribe") {
       this.#player.unsubscribe(Number(first.subscription));
       this.#post({ id, result: null });
-    } else this.#respond(id, method, args, kwargs);
+    } else this.#respond(id, method, args, kwargs, stream);
   }
 
   #hello(id: string, { features }: Decoded): void {
@@ -71,6 +88,7 @@ export class ReplayServer {
     }
     const accepted = FEATURES.filter((one) => features.includes(one));
     this.#subscribes = accepted.includes("subscribe");
+    this.#handles = accepted.includes("handle");
     this.#post({ id, result: { ...welcome, features: accepted, server: { name: "wslink replay", version: VERSION } } });
     this.#encoder.arrays = accepted.includes("arrays");
     if (!this.#subscribes) this.#player.begin();
@@ -88,14 +106,39 @@ export class ReplayServer {
   }
 
   /** Responds as it was recorded: to several of the same calls one after the other; to others with the method's newest response. */
-  #respond(id: string, method: string, args: unknown[], kwargs: Decoded): void {
+  #respond(id: string, method: string, args: unknown[], kwargs: Decoded, stream: number | undefined): void {
     const key = keyOf(method, args, kwargs);
     const same = this.#tape.same.get(key);
     const count = this.#calls.get(key) ?? 0;
     this.#calls.set(key, count + 1);
     const found = same?.[Math.min(count, same.length - 1)] ?? this.#newest(method);
-    if (found) this.#post({ ...found.response, id });
+    if (found && (found.items === undefined) !== (stream === undefined)) {
+      this.#fail(id, ErrorCode.invalidParams, `method ${method} ${found.items ? "streams its results: use link.stream" : "does not stream: use link.call"}`);
+    } else if (found?.items) void this.#stream(id, found.items, found, stream ?? 0);
+    else if (found) this.#post({ ...found.response, id });
     else this.#fail(id, ErrorCode.methodNotFound, `the recording holds no response to ${method}`);
+  }
+
+  /** Sends items at their pace, as far as the page lets them come, and then the response. */
+  async #stream(id: string, items: readonly Item[], { time, response }: Exchange, credit: number): Promise<void> {
+    const stream: { credit: number; granted?: () => void } = { credit };
+    this.#streams.set(id, stream);
+    let before = time;
+    for (const [n, item] of items.entries()) {
+      const { speed } = this.#pace;
+      if (speed > 0 && speed < Infinity) await new Promise((resolve) => setTimeout(resolve, ((item.time - before) / speed) * 1000));
+      before = item.time;
+      while (stream.credit <= n) await new Promise<void>((resolve) => (stream.granted = resolve));
+      if (this.#streams.get(id) !== stream) return; // the connection has ended
+      this.#encode([ITEM, id, n, item.value]);
+    }
+    this.#streams.delete(id);
+    this.#post({ ...(response ?? { result: null }), id });
+  }
+
+  /** Calls the page as the server did. What it responds is its own. */
+  #ask({ call: { method, args, kwargs } }: Asked): void {
+    if (this.#handles) this.#post({ id: `rpc:server:${this.#asked++}`, method, args, kwargs });
   }
 
   #newest(method: string): Exchange | undefined {
@@ -125,7 +168,11 @@ export class ReplayServer {
   }
 
   #post(message: Decoded): void {
-    const { parts, size } = this.#encoder.encode({ wslink: "1.0", ...message });
+    this.#encode({ wslink: "1.0", ...message });
+  }
+
+  #encode(message: unknown): void {
+    const { parts, size } = this.#encoder.encode(message);
     const frame = new Uint8Array(HEADER_LENGTH + size);
     let at = 0;
     for (const part of parts) {

@@ -6,7 +6,7 @@ import { NDArray } from "../wire/ndarray.js";
 
 const MAGIC = [0x89, 0x57, 0x53, 0x52, 0x45, 0x43, 0x0d, 0x0a];
 const VERSION = 1;
-const [ABOUT, CALL, RESPONSE, PUBLICATION] = [0, 1, 2, 3] as const;
+const [ABOUT, CALL, RESPONSE, PUBLICATION, , ITEM, ASKED] = [0, 1, 2, 3, 4, 5, 6] as const;
 /** Entries of a payload that are looked at in place of tags that are not known. */
 const MAX_ENTRIES = 64;
 const SUBSCRIBE = "wslink.subscribe";
@@ -27,7 +27,21 @@ export interface Shown {
 /** A recorded call that was answered. */
 export interface Exchange {
   readonly time: number;
-  readonly response: Decoded;
+  /** Undefined of a stream that had not ended. */
+  readonly response: Decoded | undefined;
+  /** Those of its stream; undefined where it asked for none. */
+  readonly items: readonly Item[] | undefined;
+}
+
+export interface Item {
+  readonly time: number;
+  readonly value: unknown;
+}
+
+/** A recorded call that the server made of the page. */
+export interface Asked {
+  readonly time: number;
+  readonly call: Decoded;
 }
 
 /** What a recording holds. */
@@ -35,6 +49,7 @@ export interface Tape {
   /** The delivery of each topic. */
   readonly topics: ReadonlyMap<string, string>;
   readonly shown: readonly Shown[];
+  readonly asked: readonly Asked[];
   /** The calls of each method, in their order. */
   readonly answered: ReadonlyMap<string, readonly Exchange[]>;
   /** The same, by {@link keyOf}. */
@@ -80,19 +95,22 @@ function rowOf(bytes: Uint8Array): Row {
 class Reading {
   readonly #topics = new Map<string, string>();
   readonly #shown: Shown[] = [];
-  readonly #calls: { time: number; method: string; key: string; response?: Decoded }[] = [];
+  readonly #asked: Asked[] = [];
+  readonly #calls: { time: number; method: string; key: string; response?: Decoded; items: Item[] | undefined }[] = [];
   /** By client and id, where the call stands. */
   readonly #open = new Map<string, number>();
 
   take({ kind, time, client, about, message }: Row): void {
     if (kind === ABOUT) this.#describe(about);
-    if (!message || kind < CALL || kind > PUBLICATION) return;
+    if (!message || kind < CALL || kind > ASKED) return;
     const envelope = new Decoder().decode(message) as Decoded;
     if (kind === PUBLICATION) this.#publication(time, envelope, about as Tags | null, message);
     const id = `${client} ${String(envelope.id)}`;
     if (kind === CALL) this.#call(time, id, envelope);
-    const call = kind === RESPONSE ? this.#calls[this.#open.get(id) ?? -1] : undefined;
-    if (call) call.response = envelope;
+    if (kind === ASKED) this.#asked.push({ time, call: envelope });
+    const call = kind === CALL ? undefined : this.#calls[this.#open.get(id) ?? -1];
+    if (call && kind === RESPONSE) call.response = envelope;
+    if (call && kind === ITEM) call.items?.push({ time, value: envelope.result });
   }
 
   #describe(about: unknown): void {
@@ -107,11 +125,11 @@ class Reading {
     this.#shown.push({ time, topic, tags, entries: entriesOf(result), message });
   }
 
-  #call(time: number, id: string, { method, args = [], kwargs = {} }: Decoded): void {
+  #call(time: number, id: string, { method, args = [], kwargs = {}, stream }: Decoded): void {
     const [wish] = args as [{ topic?: unknown }?];
     if (method === SUBSCRIBE && typeof wish?.topic === "string" && !wish.topic.includes("*")) this.#know(wish.topic);
     this.#open.set(id, this.#calls.length);
-    this.#calls.push({ time, method: String(method), key: keyOf(String(method), args, kwargs) });
+    this.#calls.push({ time, method: String(method), key: keyOf(String(method), args, kwargs), items: stream === undefined ? undefined : [] });
   }
 
   #know(topic: string): void {
@@ -121,12 +139,12 @@ class Reading {
   tape(): Tape {
     const answered = new Map<string, Exchange[]>();
     const same = new Map<string, Exchange[]>();
-    for (const { time, method, key, response } of this.#calls) {
-      if (!response) continue;
-      push(answered, method, { time, response });
-      push(same, key, { time, response });
+    for (const { time, method, key, response, items } of this.#calls) {
+      if (!response && !items?.length) continue;
+      push(answered, method, { time, response, items });
+      push(same, key, { time, response, items });
     }
-    return { topics: this.#topics, shown: this.#shown, answered, same };
+    return { topics: this.#topics, shown: this.#shown, asked: this.#asked, answered, same };
   }
 }
 

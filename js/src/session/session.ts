@@ -54,6 +54,8 @@ export interface CallOptions extends TransferOptions {
 export interface StreamOptions extends WaitOptions {
   /** How many items may be on their way or wait here, from 1 to the server's `max_stream_window` (1,024). Default: 16. */
   readonly window?: number | undefined;
+  /** Is told of the stream's progress, as of a call's; it may overtake items. */
+  readonly onProgress?: OnProgress | undefined;
 }
 
 /** How a connection takes up from the one before: `reason` says why it does not. */

@@ -154,6 +154,60 @@ test("a released client is sent everything, arrays as bytes (ORD-4, ARR-1)", () 
   server.stop();
 });
 
+describe("streams, and calls of the server (REC-5)", () => {
+  const record = (kind: number, time: number, message: object): Uint8Array => {
+    const inner = encodeWith({}, message).subarray(12);
+    const outer = encodeWith({}, [kind, time, ["c1"], null, inner]).slice(8);
+    new DataView(outer.buffer).setUint32(0, outer.length - 4, true);
+    return outer;
+  };
+  const call = (id: string, method: string, args: unknown[], more: object = {}): object => ({ wslink: "1.0", id, method, args, kwargs: {}, ...more });
+  const [CALL, RESPONSE, PUBLICATION, ITEM, ASKED, REPLY] = [1, 2, 3, 5, 6, 7];
+  const items = Array.from({ length: 6 }, (_, n) => record(ITEM, 1 + n / 20, { wslink: "1.0", id: "a", result: { n } }));
+  const recorded = [
+    file.subarray(0, 12 + 4 + new DataView(file.buffer, file.byteOffset).getUint32(12, true)),
+    record(CALL, 1, call("a", "mesh.refine", [6], { stream: 8 })),
+    ...items,
+    record(RESPONSE, 1.4, { wslink: "1.0", id: "a", error: { code: 7, message: "too fine" } }),
+    record(CALL, 1.5, call("b", "mesh.refine", [9], { stream: 8 })),
+    record(ITEM, 1.5, { wslink: "1.0", id: "b", result: "first" }),
+    record(CALL, 1.5, call("c", "mesh.plain", [])),
+    record(RESPONSE, 1.5, { wslink: "1.0", id: "c", result: 1 }),
+    record(ASKED, 1.6, call("s", "page.confirm", ["save?"])),
+    record(REPLY, 1.7, { wslink: "1.0", id: "s", result: "yes" }),
+    record(PUBLICATION, 1.8, { wslink: "1.0", id: "publish:demo.line:0", result: "before" }),
+    record(ASKED, 1.9, call("t", "page.last", [])),
+  ];
+  const tape = (): Promise<Tape> => Promise.resolve(readTape(Uint8Array.from(recorded.flatMap((one) => [...one]))));
+
+  test.each([1, Infinity, 0])("a stream gives its items and its end, at speed %d", async (speed) => {
+    const link = await linked(new Pace(speed, false), tape());
+    const seen: unknown[] = [];
+    const began = performance.now();
+    const read = async (): Promise<void> => {
+      for await (const item of link.stream<{ n: number }>("mesh.refine", [6], {}, { window: 2 })) seen.push(item.n);
+    };
+    await expect(read()).rejects.toMatchObject({ code: 7 });
+    expect(seen).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(performance.now() - began > 200).toBe(speed === 1);
+    const cut: unknown[] = [];
+    for await (const item of link.stream("mesh.refine", [9])) cut.push(item);
+    expect(cut).toEqual(["first"]);
+    await expect(link.call("mesh.refine", [6])).rejects.toThrow("link.stream");
+    await expect(link.stream("mesh.plain").next()).rejects.toThrow("link.call");
+  });
+
+  test.each([10, Infinity])("the page is called as the server did, at speed %d", async (speed) => {
+    const link = await linked(new Pace(speed, false), tape());
+    const seen: unknown[] = [];
+    link.handle("page.confirm", ([question]) => seen.push(question));
+    const last = new Promise<void>((resolve) => link.handle("page.last", () => resolve()));
+    await link.subscribe("demo.line", (line) => void seen.push(line)).ready;
+    await last;
+    expect(seen).toEqual(["save?", "before"]);
+  });
+});
+
 test.each([
   ["a.b", "a.b", true],
   ["a.*", "a.b", true],

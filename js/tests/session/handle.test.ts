@@ -125,6 +125,19 @@ describe("errors", () => {
     expect(reported).toHaveLength(1);
   });
 
+  test("HND-6: a handler that is an async generator, as streams go from methods of the server alone", async () => {
+    const { peer } = await serving({
+      async *"a.b"() {
+        yield await Promise.resolve(1);
+      },
+    });
+    expect((await asked(peer, "a.b")).error).toEqual({ code: -32002, message: "Method result cannot be serialized", data: "a.b" });
+    expect(reported).toMatchObject([{ name: "UsageError", message: expect.stringContaining("AsyncGenerator") as string }]);
+    reported.length = 0;
+    expect((await asked(peer, "a.b", [], { stream: 4 })).error).toMatchObject({ code: -32002 });
+    reported.length = 0;
+  });
+
   test("ERR-3, ERR-4: a result, or an error's data, that cannot be sent", async () => {
     const { peer } = await serving({
       "a.b": () => () => 1,

@@ -23,6 +23,25 @@ test("PRG-1: a call that asks is told of its progress, in order, and of nothing 
   expect(reported).toEqual([]);
 });
 
+test("PRG-1: a stream that asks is told of its progress, too", async () => {
+  const { link, peer } = await linked({ ...WELCOME, features: [...WELCOME.features, "stream"] });
+  const seen: unknown[] = [];
+  const stream = link.stream("a.method", [1], {}, { window: 4, onProgress: (value) => seen.push(value) });
+  const first = stream.next();
+  const asked = await peer.next();
+  expect(asked).toMatchObject({ progress: true, stream: 4, method: "a.method" });
+  peer.together(() => {
+    peer.extension(7, asked.id, "half");
+    peer.extension(3, asked.id, 0, "item");
+    peer.answer(asked, null);
+    peer.extension(7, asked.id, "too late");
+  });
+  expect([await first, await stream.next()]).toEqual([{ done: false, value: "item" }, { done: true, value: undefined }]);
+  await settled(link, peer);
+  expect(seen).toEqual(["half"]);
+  expect(reported).toEqual([]);
+});
+
 test("a call that does not ask is the same as ever", async () => {
   const { link, peer } = await linked(WELCOME);
   const call = link.call("a.method");

@@ -2,27 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
+from wslink.client.handlers import OnProgress
+from wslink.client.streaming import WINDOW, Items, check_window
+from wslink.client.transfers import OnTransfer
 from wslink.errors import UsageError
 from wslink.wire.value import Value
 
-Perform = Callable[[str, Sequence[Value], dict[str, Value]], Awaitable[Value]]
+
+class Options(NamedTuple):
+    """See Link.with_options. Raises UsageError from `check` for a callback that cannot be called."""
+
+    on_transfer: OnTransfer | None
+    retry: bool
+    on_progress: OnProgress | None
+
+    def check(self) -> None:
+        for name in ("on_transfer", "on_progress"):
+            callback = getattr(self, name)
+            if callback is not None and not callable(callback):
+                raise UsageError(f"{name} must be a function, not {callback!r:.100}")
+
+
+class Performer(Protocol):
+    """What makes the calls: a link."""
+
+    async def perform(
+        self,
+        method: str,
+        args: Sequence[Value],
+        kwargs: dict[str, Value],
+        on_transfer: OnTransfer | None = None,
+        retry: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Value: ...
+
+    def items(
+        self,
+        method: str,
+        args: Sequence[Value],
+        kwargs: dict[str, Value],
+        window: int,
+        on_progress: OnProgress | None = None,
+    ) -> Items: ...
 
 
 class Calling:
     """What `Link.with_options` returns: calls methods with these options, as often as it is wanted."""
 
-    def __init__(self, perform: Perform) -> None:
-        self._perform = perform
+    def __init__(self, link: Performer, options: Options) -> None:
+        options.check()
+        self._link = link
+        self._options = options
 
     async def call(self, method: str, /, *args: Value, **kwargs: Value) -> Value:
         """See Link.call."""
-        return await self._perform(method, args, kwargs)
+        return await self._link.perform(method, args, kwargs, *self._options)
 
-
-def refuse_others(**callbacks: object) -> None:
-    """Raise UsageError, with its name, for a callback that cannot be called."""
-    for name, callback in callbacks.items():
-        if callback is not None and not callable(callback):
-            raise UsageError(f"{name} must be a function, not {callback!r:.100}")
+    def stream(self, method: str, /, *args: Value, window: int = WINDOW, **kwargs: Value) -> Items:
+        """See Link.stream. What the method reports of its progress may overtake items. Raises UsageError where there
+        are options beside `on_progress`: a stream can be neither made again nor watched chunk by chunk."""
+        check_window(window)
+        if self._options.on_transfer is not None or self._options.retry:
+            raise UsageError("of these options, streams have on_progress alone")
+        return self._link.items(method, args, kwargs, window, self._options.on_progress)

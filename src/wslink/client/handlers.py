@@ -17,6 +17,7 @@ from wslink.rpc.interceptors import Interceptor
 from wslink.rpc.methods import MAX_NAME, Method
 from wslink.rpc.progress import Reporter
 from wslink.session.entries import Entry
+from wslink.waiting import within
 from wslink.wire import messages as wire
 from wslink.wire.extensions import PROGRESS
 from wslink.wire.frames import Message
@@ -72,7 +73,7 @@ class Server:
         **kwargs: Any,
     ) -> Any:
         """Call a method of the server; see Link.call."""
-        return await asyncio.wait_for(self._link.perform(method, args, kwargs, on_progress=on_progress), timeout)
+        return await within(self._link.perform(method, args, kwargs, on_progress=on_progress), timeout)
 
 
 class Answers:
@@ -180,7 +181,11 @@ class Handlers:
         self._dispatcher: Dispatcher | None = None
 
     def add(self, method: Method) -> None:
-        """Let the server call `method`. Raises UsageError if its name is taken."""
+        """Let the server call `method`. Raises UsageError if its name is taken, or it has streams (HND-6)."""
+        if method.streaming:
+            raise errors.UsageError(
+                f"handler {method.name!r} has streams, which only methods of a server may have (HND-6)"
+            )
         self._service.methods.add(method)
 
     def intercept(self, interceptor: Interceptor) -> None:

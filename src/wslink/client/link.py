@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from types import TracebackType
 
-from wslink.client.calling import Calling, refuse_others
+from wslink.client.calling import Calling, Options
 from wslink.client.calls import OutgoingCall
 from wslink.client.connections import Connections, Dialing
 from wslink.client.events import Events, LinkState, OnReconnected, OnState
@@ -116,8 +116,7 @@ class Link(Reading, Handling):
             retry: the method may run twice: where the connection ends, and the server does not know afterwards whether
                 it got the call, it is made again.
         """
-        refuse_others(on_transfer=on_transfer, on_progress=on_progress)
-        return Calling(lambda method, args, kwargs: self.perform(method, args, kwargs, on_transfer, retry, on_progress))
+        return Calling(self, Options(on_transfer, retry, on_progress))
 
     async def perform(
         self,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from contextlib import suppress
 
-from wslink.client.calls import Calls, OutgoingCall
+from wslink.client.calls import PROGRESS_WANTED, Calls, OutgoingCall
 from wslink.client.handlers import OnProgress
 from wslink.client.transfers import OnTransfer
 from wslink.errors import CLIENT_ERROR, EXCEPTION_ERROR, CallError, NotSerializable, PeerError, UsageError
@@ -17,6 +17,7 @@ from wslink.wire import messages as wire
 from wslink.wire.extensions import pack_extension, stream_key
 from wslink.wire.limits import Limits
 from wslink.wire.show import shown
+from wslink.wire.v2_msgpack import NO_OPTIONS, Option
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink.client")
@@ -72,14 +73,22 @@ class StreamingCalls(Calls):
         return call
 
     def read(
-        self, method: str, args: Sequence[Value], kwargs: dict[str, Value], window: int
+        self,
+        method: str,
+        args: Sequence[Value],
+        kwargs: dict[str, Value],
+        window: int,
+        on_progress: OnProgress | None = None,
     ) -> tuple[OutgoingCall, Inlet]:
         """A call whose result is a stream. Raises NotSerializable, CallError."""
         self._check()
         sources: list[AsyncIterable[Value]] = []
         lifted = [_lift(value, sources) for value in args], {k: _lift(v, sources) for k, v in kwargs.items()}
         id_ = f"rpc:{self.welcome.client_id}:{next(self._numbers)}"
-        call = self._call(id_, method, *lifted, {"stream": window})
+        asks: Mapping[str, Option] = NO_OPTIONS if on_progress is None else PROGRESS_WANTED
+        call = self._call(id_, method, *lifted, {**asks, "stream": window})
+        if on_progress is not None:
+            self.on_progress[id_] = on_progress
         self._feed(call, sources)
         return call, self.streams.of(id_).inlet(None, window)
 
@@ -135,6 +144,12 @@ async def _send(source: AsyncIterable[Value], outlet: Outlet, result: asyncio.Fu
             result.set_exception(error)
 
 
+def check_window(window: int) -> None:
+    """Raise UsageError for a window that no server would take (STR-1)."""
+    if type(window) is not int or not 1 <= window < 2**32:
+        raise UsageError(f"window is {window!r}: a number of items, from 1 to the server's max_stream_window")
+
+
 class Reading:
     """What a link does for streams of results.
 
@@ -163,9 +178,8 @@ class Reading:
             ConnectionClosed, NotSerializable: see `call`.
             UsageError: for a window that is no number from 1 on.
         """
-        if type(window) is not int or not 1 <= window < 2**32:
-            raise UsageError(f"window is {window!r}: a number of items, from 1 to the server's max_stream_window")
-        return self._items(method, args, kwargs, window)
+        check_window(window)
+        return self.items(method, args, kwargs, window)
 
     async def _result(self, call: OutgoingCall) -> Exception | None:
         """What the response to a call for a stream is for its reader."""
@@ -175,9 +189,17 @@ class Reading:
             return error
         return None
 
-    async def _items(self, method: str, args: Sequence[Value], kwargs: dict[str, Value], window: int) -> Items:
+    async def items(
+        self,
+        method: str,
+        args: Sequence[Value],
+        kwargs: dict[str, Value],
+        window: int,
+        on_progress: OnProgress | None = None,
+    ) -> Items:
+        """See `stream`."""
         self.refuse_if_ended()
-        call, inlet = self.streaming_calls.read(method, args, kwargs, window)
+        call, inlet = self.streaming_calls.read(method, args, kwargs, window, on_progress)
         response = asyncio.get_running_loop().create_task(self._result(call))
         response.add_done_callback(lambda done: inlet.stop(None if done.cancelled() else done.result()))
         await asyncio.sleep(0)  # it has begun, and so ends the call

@@ -10,6 +10,8 @@ import ssl
 import time
 from collections.abc import Callable
 
+from wslink.transport.private import accepting, open_transport
+
 logger: logging.Logger = logging.getLogger("wslink.http")
 
 BATCH = 32
@@ -53,17 +55,23 @@ class CountedSocket(socket.socket):
         on_closed: called then, once, with the socket.
     """
 
-    __slots__ = ("on_closed",)
+    # As slots, since a socket makes a member of an enum each time that it is asked for its family or its type, and
+    # asyncio asks several times of each connection.
+    __slots__ = ("family", "on_closed", "type")
+    family: socket.AddressFamily
+    type: socket.SocketKind
 
     def __init__(
         self,
         family: int = -1,
-        kind: int = -1,
+        type_: int = -1,
         protocol: int = -1,
         fileno: int | None = None,
         on_closed: Callable[[CountedSocket], None] | None = None,
     ) -> None:
-        super().__init__(family, kind, protocol, fileno)
+        super().__init__(family, type_, protocol, fileno)
+        self.family = family if isinstance(family, socket.AddressFamily) else super().family
+        self.type = type_ if isinstance(type_, socket.SocketKind) else super().type
         self.on_closed: Callable[[CountedSocket], None] | None = on_closed
 
     def close(self) -> None:
@@ -111,17 +119,19 @@ class Connections:
         """End the connection that has waited longest without sending its request; whether there was one."""
         return any(evict() for evict in self.evictors)
 
-    def admit(self, accepted: socket.socket, kind: tuple[int, int, int]) -> CountedSocket | None:
+    def admit(self, descriptor: int, kind: tuple[int, int, int]) -> CountedSocket | None:
         """Count a connection; None if there are too many, and it was closed.
 
         Args:
+            descriptor: its socket.
             kind: its family, type and protocol, which are those of the socket that listens.
         """
-        if self.full and not self.evict():
-            accepted.close()
+        if len(self._open) >= self.limit and not self.evict():
+            socket.close(descriptor)
             self._complaints.warning("a connection was refused: %d are open", len(self._open))
             return None
-        counted = CountedSocket(*kind, accepted.detach(), self._closed)
+        family, type_, protocol = kind
+        counted = CountedSocket(family, type_, protocol, descriptor, self._closed)
         counted.setblocking(False)
         self._open.add(counted)
         return counted
@@ -146,6 +156,7 @@ class Acceptor:
         tls: ssl.SSLContext | None,
     ) -> None:
         self._listener = listener
+        self._next = accepting(listener)
         self._kind = listener.family, listener.type, listener.proto
         self._protocols = protocols
         self._connections = connections
@@ -182,7 +193,7 @@ class Acceptor:
     def _accept(self) -> None:
         for _ in range(BATCH):
             try:
-                accepted, _ = self._listener.accept()
+                descriptor, _ = self._next()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -192,13 +203,23 @@ class Acceptor:
                 self._complaints.warning("no connections are accepted for a while: %s", error.strerror or error)
                 return
             full = self._connections.full
-            counted = self._connections.admit(accepted, self._kind)
+            counted = self._connections.admit(descriptor, self._kind)
             if counted is not None:
-                task = self._loop.create_task(self._open(counted))
-                self._opening[task] = None
-                task.add_done_callback(self._opened)
+                self._begin(counted)
             if full:
                 return  # what makes room gives its descriptor back in the next turn
+
+    def _begin(self, counted: CountedSocket) -> None:
+        """Give a connection its protocol, now or, after its TLS handshake, from a task."""
+        try:
+            if self._tls is None and open_transport(self._loop, counted, self._protocols):
+                return
+        except OSError as error:
+            _ended_early(counted, error)
+            return
+        task = self._loop.create_task(self._open(counted))
+        self._opening[task] = None
+        task.add_done_callback(self._opened)
 
     def _opened(self, task: asyncio.Task[None]) -> None:
         self._opening.pop(task, None)
@@ -210,8 +231,7 @@ class Acceptor:
                 self._protocols, counted, ssl=self._tls, ssl_handshake_timeout=timeout
             )
         except (OSError, asyncio.TimeoutError) as error:
-            logger.debug("a connection ended before it was open: %s", error)
-            counted.close()
+            _ended_early(counted, error)
         except BaseException:
             counted.close()
             raise
@@ -224,6 +244,11 @@ class Acceptor:
         del self._opening[task]
         task.cancel()
         return True
+
+
+def _ended_early(counted: CountedSocket, error: BaseException) -> None:
+    logger.debug("a connection ended before it was open: %s", error)
+    counted.close()
 
 
 def _descriptors() -> int:

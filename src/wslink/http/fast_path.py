@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
 from wslink.http.acceptor import Complaints
-from wslink.transport.private import MAX_HEAD, parse_head
+from wslink.http.heads import read_head
+from wslink.transport.private import MAX_HEAD
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
@@ -28,7 +29,6 @@ MAX_LINGER = 1024 * 1024
 
 _METHOD, _VERSION, _END = b"GET ", b" HTTP/1.1\r\n", b"\r\n\r\n"
 _PLAIN = (web.PlainResource, web.DynamicResource, web.StaticResource)
-_BODY = ("Content-Length", "Transfer-Encoding")
 
 
 class Adopter(Protocol):
@@ -111,8 +111,8 @@ class Arrivals:
     def take(self, transport: asyncio.Transport, data: bytes) -> bool:
         """Give a connection that begins with `data` to an endpoint; whether that is possible."""
         endpoint = self._endpoint(data)
-        headers = parse_head(data) if endpoint is not None else None
-        if endpoint is None or headers is None or any(name in headers for name in _BODY):
+        headers = read_head(data) if endpoint is not None else None
+        if endpoint is None or headers is None or "Content-Length" in headers or "Transfer-Encoding" in headers:
             return False
         return endpoint.serve_connection(transport, _query(data), headers)
 
@@ -147,7 +147,7 @@ class _Arrival(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = transport  # type: ignore[assignment]
         if hasattr(transport, "max_size"):  # asyncio's own, which makes room for so much at each read
             self._most, transport.max_size = transport.max_size, READ_SIZE
         self._arrivals.wait(self)

@@ -58,7 +58,8 @@ def is_local_page(headers: Mapping[str, str]) -> bool:
     The name matters: a foreign page whose name was made to resolve to 127.0.0.1 has the same origin too, but not a
     loopback name.
     """
-    origin = _split(headers.get("Origin", ""))
+    page = headers.get("Origin")
+    origin = _split(page) if page else None
     if origin is None or "X-Forwarded-Host" in headers or "Forwarded" in headers or "X-Forwarded-For" in headers:
         return False
     return is_same_origin(headers) and is_loopback(origin.hostname or "")

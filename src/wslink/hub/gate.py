@@ -57,12 +57,13 @@ class Gate:
 
     def admit(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
         """Who a client is, or None to refuse it; now, or as soon as it is known."""
-        delay = self._delay(credentials.address)
-        if delay:
+        if self._records and (delay := self._delay(credentials.address)):
             return self._admit_later(credentials, delay)
         verdict = self.authenticate(credentials)
-        if verdict is None or isinstance(verdict, Identity):
-            return self._noted(credentials, verdict)
+        if isinstance(verdict, Identity):
+            return verdict
+        if verdict is None:
+            return self._noted(credentials, None)
         return self._await(credentials, verdict)
 
     async def _admit_later(self, credentials: Credentials, delay: float) -> Identity | None:

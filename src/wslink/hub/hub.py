@@ -166,7 +166,8 @@ class Hub(Placement):
     # session.ports.SessionOwner -------------------------------------------------
 
     def wants_requests(self) -> bool:
-        return any(wants() for wants in self.observers.wants_request)
+        wishes = self.observers.wants_request
+        return bool(wishes) and any(wants() for wants in wishes)
 
     def wants_headers(self) -> bool:
         return self._headers_wanted

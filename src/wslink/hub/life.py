@@ -184,10 +184,12 @@ class Life:
             self._detach()
 
     def _clients_changed(self) -> None:
-        if any(hub.sessions for hub in self._hubs):
-            self.cancel_timeout()
-        else:
-            self.await_client()
+        for hub in self._hubs:
+            if hub.sessions:
+                if self._timer is not None:
+                    self.cancel_timeout()
+                return
+        self.await_client()
 
     def _idle(self) -> None:
         self._timer = None

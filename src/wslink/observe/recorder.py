@@ -10,7 +10,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,6 +47,8 @@ SPACING = 10.0
 """Seconds between two of them at least."""
 MAX_TEXT = 1024
 """Characters of what an error says."""
+MAX_ASKED = 4096
+"""Calls of clients whose responses are waited for; those that never come are forgotten."""
 MAX_FRAME = 2**30
 OWN = "wslink."
 """What the names of methods begin with that are never recorded: what they are given may be secret."""
@@ -101,6 +103,7 @@ class Recorder(Observer):
         self._created = time.time()
         self._numbers = itertools.count()
         self._hub: Recorded | None = None
+        self._asked: set[tuple[str, str]] = set()  # calls of clients that are recorded, and wait for their responses
         self._files = 0
         self._written = -math.inf
         self._writing: threading.Thread | None = None
@@ -125,7 +128,8 @@ class Recorder(Observer):
         elif method.startswith(OWN):
             return
         try:
-            message = V2_WITH_ARRAYS.call(request.id, method, request.args, request.kwargs, MAX_FRAME)
+            options = {} if request.stream is None else {"stream": request.stream}
+            message = V2_WITH_ARRAYS.call(request.id, method, request.args, request.kwargs, MAX_FRAME, options)
         except NotSerializable:  # an argument is a stream
             return
         self._keep(recording.CALL, session.client_id, message)
@@ -133,6 +137,27 @@ class Recorder(Observer):
     def unknown(self, session: SessionView, request: Request) -> None:
         if session.client is not None and not request.method.startswith(OWN):
             self._fail(session.client_id, request.id, METHOD_NOT_FOUND, "Unregistered method called", None)
+
+    def asked(
+        self, session: SessionView, id_: str, method: str, args: Sequence[Value], kwargs: Mapping[str, Value]
+    ) -> None:
+        if method not in self._leave_out and not method.startswith(OWN):
+            if len(self._asked) >= MAX_ASKED:
+                self._asked.pop()
+            self._asked.add((session.client_id, id_))
+            message = V2_WITH_ARRAYS.call(id_, method, args, dict(kwargs), MAX_FRAME)
+            self._keep(recording.ASKED, session.client_id, message)
+
+    def replied(self, session: SessionView, message: Mapping[str, Value]) -> None:
+        asked = session.client_id, message["id"]
+        if asked in self._asked:
+            self._asked.discard(asked)
+            error = message.get("error")
+            if isinstance(error, dict):
+                encoded = V2_WITH_ARRAYS.failure(message["id"], error, MAX_FRAME)
+            else:
+                encoded = V2_WITH_ARRAYS.result(message["id"], message.get("result"), MAX_FRAME)
+            self._keep(recording.REPLY, session.client_id, encoded)
 
     def published(self, publication: Published) -> None:
         topic = publication.topic
@@ -151,6 +176,7 @@ class Recorder(Observer):
         self._happened("returned", session.client_id)
 
     def closed(self, session: SessionView) -> None:
+        self._asked = {one for one in self._asked if one[0] != session.client_id}
         if session.client is not None:
             self._happened("gone", session.client_id)
 
@@ -168,8 +194,11 @@ class Recorder(Observer):
 
         def recorded(*args: Any, **kwargs: Any) -> Any:
             call = current_call.get()
-            if call is None or call.streams is not None:  # items are not recorded
+            streams = call.streams.streams if call is not None and call.streams is not None else None
+            if call is None or (streams is not None and None not in streams.outlets):  # an argument is a stream
                 return function(*args, **kwargs)
+            if streams is not None:
+                streams.outlets[None].tap = partial(self._item, call)
             try:
                 result = function(*args, **kwargs)
             except BaseException as error:
@@ -190,6 +219,9 @@ class Recorder(Observer):
             raise
         self._returned(call, result)
         return result
+
+    def _item(self, call: Call, item: Value) -> None:
+        self._keep(recording.ITEM, call.client_id, V2_WITH_ARRAYS.result(call.id, item, MAX_FRAME))
 
     def _returned(self, call: Call, result: Value) -> None:
         try:
@@ -241,7 +273,7 @@ class Recorder(Observer):
         write_private(path, self.chunks(reason, counted))
         return next(counted)
 
-    def chunks(self, reason: str = "", counted: Iterator[int] | None = None) -> Iterator[Buffer]:
+    def chunks(self, reason: str = "", counted: Iterator[int] | None = None) -> Generator[Buffer, None, None]:
         """What is kept at the first step, as the pieces of a file."""
         kept, about = self._ring.records(), self._about(reason)
         yield from recording.head(about)

@@ -8,10 +8,13 @@ import hashlib
 
 from aiohttp import web
 
+from wslink import kernel
 from wslink.errors import ParseError
 from wslink.proxy.pipe import Side, join
 from wslink.proxy.takeover import take_over
 from wslink.relay.frames import CLOSE, PING, PONG, FrameReader, Piece, close, control
+from wslink.transport import tcp
+from wslink.transport.heartbeat import MAX_GRACE, SLOWEST
 
 HEARTBEAT = 30.0
 """Seconds between pings to a peer that waits; one that has sent nothing for two of them is gone."""
@@ -36,6 +39,8 @@ _READ = memoryview(bytearray(PAIRED_READ))
 GONE = 1014
 """The code by which a peer is told that the other one has gone without a close frame. 1001 would say that it does not
 come back (RES-6)."""
+PROBE, PROBE_STEP = 2.0, 0.05
+"""Seconds in which a client has to show a sign of life where another comes to its place, and between two looks."""
 CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to answer a close frame."""
 
@@ -54,7 +59,8 @@ class Member(Side, asyncio.BufferedProtocol):
         self._silence: asyncio.TimerHandle | None = None
         self._reader = FrameReader()
         self._close_passed = False
-        self._heard = True
+        self._heard = 1  # how often something has come
+        self._heard_before = 0
         self._heartbeat: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -87,17 +93,49 @@ class Member(Side, asyncio.BufferedProtocol):
 
     def end(self, code: int, reason: str) -> None:
         """Say goodbye, where that fits between two frames, and close."""
-        partner = self.other
-        cut = isinstance(partner, Member) and not partner._reader.between_frames
-        if self.transport is not None and not cut and not self._was_closed():
+        if self._takes_control():
             self.send(close(code, reason))
         self.close()
+
+    async def lives(self) -> bool:
+        """Whether a client that talks to its process shows a sign of life when it is pinged, as soon as it may be. What
+        was sent before gives it more time, as it is taken. In the middle of a frame it is asked nothing, and dead only
+        if it does not take what is there."""
+        loop = asyncio.get_running_loop()
+        began, heard, pinged, taken, before = loop.time(), self._heard, False, self._taken(), self._unsent()
+        while self.connected:
+            if not pinged and (self._takes_control() or not self._unsent()):
+                began, taken, pinged = loop.time(), self._taken(), self._takes_control()
+                before = self._unsent() + self._unacknowledged()
+                if pinged:
+                    self.send(control(PING))
+            if loop.time() - began > PROBE + min(min(self._taken() - taken, before) / SLOWEST, MAX_GRACE):
+                return False
+            await asyncio.sleep(PROBE_STEP)
+            if self._heard != heard:
+                return True
+        return False
+
+    def _unsent(self) -> int:
+        return self.transport.get_write_buffer_size() if self.transport is not None else 0
+
+    def _unacknowledged(self) -> int:
+        return kernel.unacknowledged(self.transport) if self.transport is not None else 0
+
+    def _taken(self) -> int:
+        return tcp.line(self.transport).taken if self.transport is not None else 0
+
+    def _takes_control(self) -> bool:
+        """Whether a control frame may be sent now: not into another frame, and not after its end."""
+        partner = self.other
+        cut = isinstance(partner, Member) and not partner._reader.between_frames
+        return self.transport is not None and not cut and not self._was_closed()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return _READ if self.other is not None else _READ[:WAITING_READ]
 
     def buffer_updated(self, size: int) -> None:
-        self._heard = True
+        self._heard += 1
         self._reader.feed(_READ[:size])
         if not self._behind:
             self._work()
@@ -199,10 +237,10 @@ class Member(Side, asyncio.BufferedProtocol):
             self.end(1008, "no message came in time")
 
     def _beat(self) -> None:
-        if not self._heard:
+        if self._heard == self._heard_before:
             self.abort()
             return
-        self._heard = False
+        self._heard_before = self._heard
         self._controls = 0
         self.send(control(PING))
         self._heartbeat = asyncio.get_running_loop().call_later(HEARTBEAT, self._beat)

@@ -6,6 +6,7 @@ import asyncio
 import enum
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -23,14 +24,19 @@ class Role(enum.Enum):
     """It did not prove what it is: the first to come is the process."""
 
 
+class GaveWay(Exception):
+    """Another has come instead."""
+
+
 @dataclass
 class Room:
     """Who is at one path.
 
     Attributes:
         process: the process that waits for a client.
-        client: the client that waits for a process, as a future of that.
+        client: the client that waits for a process, as a future of that; an older one gives way to it.
         pair: the two that talk.
+        looking: whether the client of the pair lives, while another waits to know.
         address: where the one that waits has come from.
         proven: whether that one has shown a token. Otherwise it gives way where too many wait.
     """
@@ -38,12 +44,18 @@ class Room:
     process: Member | None = None
     client: asyncio.Future[Member] | None = None
     pair: tuple[Member, Member] | None = None
+    looking: asyncio.Task[bool] | None = None
     address: str = ""
     proven: bool = False
 
     @property
     def empty(self) -> bool:
         return self.process is None and self.client is None and self.pair is None
+
+    def give_way(self, reason: Exception) -> None:
+        """The client that waits waits no longer."""
+        if self.client is not None and not self.client.done():
+            self.client.set_exception(reason)
 
 
 class Rooms:
@@ -121,8 +133,7 @@ class Rooms:
     def _give_way(self, room: Room) -> None:
         if room.process is not None:
             room.process.end(1013, "too many wait: try again later")
-        if room.client is not None and not room.client.done():
-            room.client.set_exception(asyncio.TimeoutError())
+        room.give_way(asyncio.TimeoutError())
         path = next(path for path, one in self._rooms.items() if one is room)
         del self._rooms[path]
 
@@ -140,12 +151,18 @@ class Rooms:
         return ConnectionPassed()
 
     async def _client(self, path: str, room: Room, request: web.Request) -> web.StreamResponse:
-        if room.client is not None or (room.pair is not None and room.process is None):
-            return _refused(403, "Another client is at this path.")
+        room.give_way(GaveWay())  # nobody would be told if that one's line was lost, and who returns is the newest
+        waiting = room.client = asyncio.get_running_loop().create_future()
         try:
-            process = room.process or await self._until_process(room)
+            process = await asyncio.wait_for(self._free_process(room, waiting), self._wait)
+        except GaveWay:
+            return _refused(403, "Another client is at this path.")
         except asyncio.TimeoutError:
             return _refused(502, "The process is not there.")
+        finally:
+            if room.client is waiting:
+                room.client = None
+            waiting.cancel()
         client = Member.accept(request)
         if client is not None:
             room.process, room.pair = None, (process, client)
@@ -153,12 +170,32 @@ class Rooms:
             client.meet(process)
         return ConnectionPassed()
 
-    async def _until_process(self, room: Room) -> Member:
-        room.client = asyncio.get_running_loop().create_future()
+    async def _free_process(self, room: Room, waiting: asyncio.Future[Member]) -> Member:
+        """Wait for a process that no client has.
+
+        Raises:
+            GaveWay: if the client that has it lives, or another has come to wait.
+        """
+        if room.process is not None:
+            return room.process
+        if room.pair is not None:
+            looking = room.looking = room.looking or asyncio.create_task(self._lives(room, room.pair[1]))
+            either: set[asyncio.Future[Any]] = {looking, waiting}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done() and looking.result():
+                raise GaveWay
+        return await waiting
+
+    async def _lives(self, room: Room, client: Member) -> bool:
+        """Whether the client that has the process lives. If not, the line between was lost without either end being
+        told: its connection ends, and the process comes anew."""
         try:
-            return await asyncio.wait_for(room.client, self._wait)
+            lives = await client.lives()
+            if not lives:
+                client.abort()
+            return lives
         finally:
-            room.client = None
+            room.looking = None
 
     def _left(self, path: str, room: Room, member: Member) -> None:
         if room.process is member:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from wslink.errors import UsageError
+from wslink.errors import UsageError, WslinkError
+from wslink.hub.clients import Client
 from wslink.hub.publishing import Delivery
 from wslink.hub.topics import Subscription
 from wslink.observe.recorder import OWN
 from wslink.replay.player import Pace, Player
-from wslink.replay.tape import Tape
+from wslink.replay.tape import Asked, Tape
 from wslink.rpc.call import current_call
 from wslink.server.app import App
 from wslink.wire.messages import is_method_name
@@ -18,6 +21,8 @@ from wslink.wire.value import Value
 
 CONTROL = "wslink.replay"
 """What the names of methods begin with that step and pace a recording."""
+PATIENCE = 60.0
+"""Seconds that a page has to respond to a call."""
 
 
 class Replay:
@@ -46,6 +51,7 @@ class Replay:
         self._pace = Pace(speed, loop)
         self._strict = strict
         self._players: dict[str, Player] = {}
+        self._calling: set[asyncio.Task[None]] = set()
         self._topics = {}
         for name, delivery in tape.topics.items():
             kind: Delivery = "latest" if delivery == "latest" else "reliable"
@@ -53,7 +59,8 @@ class Replay:
             topic.on_subscribe(self._subscribed)
         for name in tape.methods:
             if is_method_name(name) and not name.startswith((OWN, "application.exit")):
-                self.app.method(name, run="loop")(self._method(name))
+                make = self._streaming if name in tape.streams else self._method
+                self.app.method(name, run="loop")(make(name))
         self.app.on_disconnect(self._gone)
         self.app.method(f"{CONTROL}.step", run="loop")(self.step)
         self.app.method(f"{CONTROL}.speed", run="loop")(self.speed)
@@ -62,7 +69,7 @@ class Replay:
     def _player(self, client_id: str) -> Player:
         player = self._players.get(client_id)
         if player is None:
-            player = Player(self._tape, self._topics, client_id, self._pace, self._strict)
+            player = Player(self._tape, self._topics, client_id, self._pace, self._strict, self._ask)
             self._players[client_id] = player
         return player
 
@@ -81,6 +88,28 @@ class Replay:
             return self._player(call.client_id).respond(name, list(args), kwargs)
 
         return respond
+
+    def _streaming(self, name: str) -> Callable[..., Any]:
+        async def stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            call = current_call.get()
+            assert call is not None
+            async for item in self._player(call.client_id).stream(name, list(args), kwargs):
+                yield item
+
+        return stream
+
+    def _ask(self, client_id: str, asked: Asked) -> None:
+        """Call a page as the server did. What it responds is its own."""
+        client = self.app.clients.get(client_id)
+        if client is not None:
+            task = asyncio.get_running_loop().create_task(self._call(client, asked))
+            self._calling.add(task)
+            task.add_done_callback(self._calling.discard)
+
+    async def _call(self, client: Client, asked: Asked) -> None:
+        kwargs = {**asked.kwargs, "timeout": PATIENCE, "on_progress": None}  # these are not a page's
+        with contextlib.suppress(WslinkError, TimeoutError, asyncio.TimeoutError):
+            await client.call(asked.method, *asked.args, **kwargs)
 
     # Control --------------------------------------------------------------------
 

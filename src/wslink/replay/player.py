@@ -6,13 +6,14 @@ import asyncio
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from contextlib import suppress
 
 from wslink.errors import METHOD_NOT_FOUND, MethodError
 from wslink.hub.publishing import slot_of
 from wslink.hub.topics import Subscription, Topic
-from wslink.replay.tape import Exchange, Shown, Tape, key_of
+from wslink.replay.tape import Asked, Exchange, Shown, Tape, key_of
+from wslink.waiting import within
 from wslink.wire import recording
 from wslink.wire.recording import Tags
 from wslink.wire.value import Value
@@ -39,9 +40,18 @@ class Player:
         topics: where it is published.
         pace: how fast.
         strict: answer only calls with recorded arguments; otherwise others get the newest response of their method.
+        ask: makes a call of the client.
     """
 
-    def __init__(self, tape: Tape, topics: Mapping[str, Topic], client_id: str, pace: Pace, strict: bool) -> None:
+    def __init__(
+        self,
+        tape: Tape,
+        topics: Mapping[str, Topic],
+        client_id: str,
+        pace: Pace,
+        strict: bool,
+        ask: Callable[[str, Asked], object],
+    ) -> None:
         self.position: int = 0
         """Publications that it has sent."""
         self._tape = tape
@@ -49,6 +59,8 @@ class Player:
         self._client_id = client_id
         self._pace = pace
         self._strict = strict
+        self._ask = ask
+        self._asked = 0
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._steps = 0
@@ -103,6 +115,7 @@ class Player:
         while True:
             while self.position < len(shown):
                 one = shown[self.position]
+                await self._ask_until(one.time)
                 await self._due(one.time)
                 self.position += 1
                 for subscription in self._topics[one.topic].subscriptions:
@@ -111,21 +124,31 @@ class Player:
                         if not subscription.session.has_room:
                             await subscription.session.room_again()
                 await asyncio.sleep(0)
+            await self._ask_until(math.inf)
             if not (self._pace.loop and shown):
                 return
             await self._again(shown[0].time)
 
     async def _again(self, begin: float) -> None:
         await asyncio.sleep(1)  # the last picture stays for a while
-        self.position = 0
+        self.position = self._asked = 0
         self._time, self._since = begin, asyncio.get_running_loop().time()
 
-    async def _due(self, time: float) -> None:
-        """Return when it is time for what was published at `time`."""
+    async def _ask_until(self, time: float) -> None:
+        """Make the calls of the client that were made before `time`, when it is time for each. Steps are those of
+        publications, before which they are made."""
+        asked = self._tape.asked
+        while self._asked < len(asked) and asked[self._asked].time <= time:
+            await self._due(asked[self._asked].time, 0)
+            self._ask(self._client_id, asked[self._asked])
+            self._asked += 1
+
+    async def _due(self, time: float, steps: int = 1) -> None:
+        """Return when it is time for what was published at `time`, which is so many steps."""
         while True:
             self._changed.clear()
             if self._steps:
-                self._steps -= 1
+                self._steps -= steps
                 self._time, self._since = max(time, self.time), asyncio.get_running_loop().time()
                 return
             speed, left = self._pace.speed, time - self.time
@@ -133,7 +156,7 @@ class Player:
                 self._time = max(self._time, time) if speed == math.inf else self._time
                 return
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left / speed if speed > 0 else None)
+                await within(self._changed.wait(), left / speed if speed > 0 else None)
 
     # Calls ------------------------------------------------------------------------
 
@@ -143,15 +166,30 @@ class Player:
         Raises:
             MethodError: the recorded one; or that none is recorded.
         """
+        return _outcome(self._found(method, args, kwargs))
+
+    async def stream(self, method: str, args: list[Value], kwargs: dict[str, Value]) -> AsyncIterator[Value]:
+        """The recorded items of a call, at their pace. Raises as `respond`, in the end."""
+        found = self._found(method, args, kwargs)
+        before = found.time
+        for time, item in found.items:
+            if self._pace.speed not in (0.0, math.inf):
+                await asyncio.sleep((time - before) / self._pace.speed)
+            before = time
+            yield recording.decode(item)["result"]
+        _outcome(found)
+
+    def _found(self, method: str, args: list[Value], kwargs: dict[str, Value]) -> Exchange:
+        """The recorded call that stands for one. Raises MethodError: none does."""
         key = key_of(args, kwargs)
         same = self._tape.same.get((method, key))
         if same:
             found = same[min(self._calls[method, key], len(same) - 1)]
             self._calls[method, key] += 1
-            return _outcome(found)
+            return found
         known = self._tape.answered.get(method)
         if known and not self._strict:
-            return _outcome(known[max(bisect_right(known, self.time, key=_time_of) - 1, 0)])
+            return known[max(bisect_right(known, self.time, key=_time_of) - 1, 0)]
         what = "these arguments" if known else "any arguments"
         raise MethodError(f"the recording holds no response to {method} with {what}", method, METHOD_NOT_FOUND)
 
@@ -197,7 +235,7 @@ def _time_of(exchange: Exchange) -> float:
 
 
 def _outcome(exchange: Exchange) -> Value:
-    envelope = recording.decode(exchange.response)
+    envelope = recording.decode(exchange.response) if exchange.response is not None else {}
     error = envelope.get("error")
     if isinstance(error, dict):
         code = error.get("code")

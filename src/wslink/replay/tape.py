@@ -30,11 +30,22 @@ class Exchange(NamedTuple):
 
     Attributes:
         time: when it arrived.
-        response: the message that answered it.
+        response: the message that answered it; None of a stream that had not ended.
+        items: those of its stream, each with its time.
     """
 
     time: float
-    response: Buffer
+    response: Buffer | None
+    items: Sequence[tuple[float, Buffer]] = ()
+
+
+class Asked(NamedTuple):
+    """A recorded call that the server made of a client."""
+
+    time: float
+    method: str
+    args: list[Value]
+    kwargs: dict[str, Value]
 
 
 class Shown(NamedTuple):
@@ -64,9 +75,11 @@ class Tape(NamedTuple):
         truncated: whether it was cut off.
         client: whose view it is; EVERYBODY for that of all.
         methods: what was called.
+        streams: of these, those whose results were streams.
         answered: the calls of each method that were answered, in their order.
         same: those by their arguments, too; see `key_of`.
         shown: what was published to it, in order.
+        asked: what the server called at it, in order.
         topics: the delivery of each topic.
         records: those that are played, as they stand in the file.
     """
@@ -75,9 +88,11 @@ class Tape(NamedTuple):
     truncated: bool
     client: str
     methods: frozenset[str]
+    streams: frozenset[str]
     answered: Mapping[str, Sequence[Exchange]]
     same: Mapping[tuple[str, Hashable], Sequence[Exchange]]
     shown: Sequence[Shown]
+    asked: Sequence[Asked]
     topics: Mapping[str, str]
     records: Sequence[Record]
 
@@ -117,6 +132,7 @@ def _viewer(records: Sequence[Record], client: str) -> str:
 def _tape(reader: Reader, client: str, records: Sequence[Record]) -> Tape:
     calls = _Calls()
     shown: list[Shown] = []
+    asked: list[Asked] = []
     topics = {name: topic.delivery for name, topic in reader.about.topics.items() if is_topic(name)}
     for record in records:
         if record.message is None:
@@ -129,10 +145,14 @@ def _tape(reader: Reader, client: str, records: Sequence[Record]) -> Tape:
             shown.append(Shown(record.time, topic, tags, _entries(envelope["result"]), record.message))
         elif record.kind == recording.CALL:
             calls.begin(record, envelope, topics)
-        else:
+        elif record.kind == recording.RESPONSE:
             calls.end(record, envelope, record.message)
-    methods, answered, same = calls.sorted()
-    return Tape(reader.about, reader.truncated, client, methods, answered, same, shown, topics, records)
+        elif record.kind == recording.ITEM:
+            calls.item(record, envelope, record.message)
+        elif record.kind == recording.ASKED:
+            asked.append(Asked(record.time, *_call(record, envelope)))
+    methods, streams, answered, same = calls.sorted()
+    return Tape(reader.about, reader.truncated, client, methods, streams, answered, same, shown, asked, topics, records)
 
 
 class _Calls:
@@ -142,6 +162,8 @@ class _Calls:
         self._begun: list[tuple[float, str, Hashable]] = []
         self._open: dict[tuple[str, str], int] = {}  # by client and id
         self._responses: dict[int, Buffer] = {}
+        self._items: dict[int, list[tuple[float, Buffer]]] = {}  # of those that stream
+        self._streams: set[str] = set()
 
     def begin(self, record: Record, envelope: Mapping[str, Value], topics: dict[str, str]) -> None:
         method, args, kwargs = _call(record, envelope)
@@ -151,6 +173,8 @@ class _Calls:
             key = key_of(args, kwargs)
         except RecursionError as error:
             raise _damaged(record, "its arguments are nested too deeply") from error
+        if envelope.get("stream") is not None:
+            self._streams.add(method)
         self._open[_caller(record), envelope["id"]] = len(self._begun)
         self._begun.append((record.time, method, key))
 
@@ -159,17 +183,24 @@ class _Calls:
         if index is not None:  # its call may be older than the recording
             self._responses[index] = message
 
+    def item(self, record: Record, envelope: Mapping[str, Value], message: Buffer) -> None:
+        if "result" not in envelope:
+            raise _damaged(record, "it is no item")
+        index = self._open.get((_caller(record), envelope["id"]))
+        if index is not None:
+            self._items.setdefault(index, []).append((record.time, message))
+
     def sorted(
         self,
-    ) -> tuple[frozenset[str], dict[str, list[Exchange]], dict[tuple[str, Hashable], list[Exchange]]]:
+    ) -> tuple[frozenset[str], frozenset[str], dict[str, list[Exchange]], dict[tuple[str, Hashable], list[Exchange]]]:
         answered: dict[str, list[Exchange]] = {}
         same: dict[tuple[str, Hashable], list[Exchange]] = {}
         for index, (time, method, key) in enumerate(self._begun):
-            if index in self._responses:
-                exchange = Exchange(time, self._responses[index])
+            if index in self._responses or index in self._items:
+                exchange = Exchange(time, self._responses.get(index), self._items.get(index, ()))
                 answered.setdefault(method, []).append(exchange)
                 same.setdefault((method, key), []).append(exchange)
-        return frozenset(method for _, method, _ in self._begun), answered, same
+        return frozenset(method for _, method, _ in self._begun), frozenset(self._streams), answered, same
 
 
 def _caller(record: Record) -> str:
@@ -186,9 +217,15 @@ def _envelope(record: Record) -> dict[str, Value]:
 
 def _call(record: Record, envelope: Mapping[str, Value]) -> tuple[str, list[Value], dict[str, Value]]:
     method, args, kwargs = envelope.get("method"), envelope.get("args", []), envelope.get("kwargs", {})
-    if not (isinstance(method, str) and isinstance(args, list) and isinstance(kwargs, dict)):
+    if not (
+        isinstance(method, str) and isinstance(args, list) and isinstance(kwargs, dict) and all(map(_is_text, kwargs))
+    ):
         raise _damaged(record, "it is no call")
     return method, args, kwargs
+
+
+def _is_text(value: Value) -> bool:
+    return isinstance(value, str)
 
 
 def _topic(record: Record, envelope: Mapping[str, Value]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from wslink.rpc.call import Call
 from wslink.rpc.dispatcher import Dispatcher
@@ -39,7 +39,17 @@ class Cancellable(Detachable):
 
     def accept_calls(self) -> None:
         """Let the server call methods of the client, from now on (HND)."""
-        self.calls: ClientCalls | None = ClientCalls(self, self._max_frame)
+        self.calls: ClientCalls | None = ClientCalls(self, self._max_frame, self._owner.limits.max_calls)
+
+    def asks(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> None:
+        """The server calls a method of the client."""
+        for notify in self._owner.observers.asked:
+            notify(self, id_, method, args, kwargs)
+
+    def replies(self, message: Mapping[str, Value]) -> None:
+        """The client has responded to such a call."""
+        for notify in self._owner.observers.replied:
+            notify(self, message)
 
     @property
     def awaits_response(self) -> bool:

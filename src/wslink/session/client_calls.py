@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from wslink.errors import RAISED, CallError, ClientGone, PeerError
+from wslink.errors import LIMIT_ERROR, RAISED, CallError, ClientGone, PeerError
 from wslink.rpc.pending import PendingCalls
 from wslink.session.entries import Entry
 from wslink.session.send_queue import SendQueue
@@ -43,6 +43,12 @@ class Callee(Protocol):
     def withdraw(self, entries: list[Entry]) -> None:
         """Send no more of messages that wait."""
 
+    def asks(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> None:
+        """It is called."""
+
+    def replies(self, message: Mapping[str, Value]) -> None:
+        """It has responded to a call that waits for that."""
+
     def read_on(self) -> None:
         """A response is waited for, which must be read past what waits for its turn."""
 
@@ -53,15 +59,17 @@ class ClientCalls:
     Args:
         session: the client's.
         max_frame: the most bytes in a frame (G2-5).
+        most: calls that may wait for their response (LIM-20).
 
     Attributes:
         loop: the event loop on which calls are made.
     """
 
-    def __init__(self, session: Callee, max_frame: int) -> None:
+    def __init__(self, session: Callee, max_frame: int, most: int) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._session = session
         self._max_frame = max_frame
+        self._most = most
         self._pending = PendingCalls()
         self._on_progress: dict[str, OnProgress] = {}
         self._numbers = itertools.count()
@@ -82,6 +90,9 @@ class ClientCalls:
         session, id_ = self._session, f"rpc:server:{next(self._numbers)}"
         if session.state is CLOSED:
             raise ClientGone(session.client_id)
+        if len(self._pending) >= self._most:
+            why = f"client {session.client_id} has not answered {self._most} calls (max_calls)"
+            raise CallError(LIMIT_ERROR, why, method)
         assert isinstance(session.encoder, V2Encoder)
         options: Mapping[str, bool] = {"progress": True} if on_progress and PROGRESSES in session.features else {}
         message = session.encoder.call(id_, method, args, kwargs, self._max_frame, options)
@@ -89,6 +100,7 @@ class ClientCalls:
         if on_progress is not None:
             self._on_progress[id_] = on_progress
         try:
+            session.asks(id_, method, args, kwargs)
             session.send(message, None, ((_NAME, id_),))
             session.read_on()
             done, _ = await asyncio.wait({response}, timeout=timeout)
@@ -116,6 +128,8 @@ class ClientCalls:
         """Take a response. One for which nobody waits is late, or none at all, and is ignored (HND-3)."""
         id_ = message.get("id")
         if isinstance(id_, str):
+            if self._pending.waits(id_):
+                self._session.replies(message)
             self._pending.settle(id_, message)
 
     def refuse(self, error: PeerError) -> None:

@@ -16,7 +16,7 @@ MAX_TOKEN = 64
 """Characters of a token that are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hello:
     """A client's hello.
 
@@ -34,11 +34,6 @@ class Hello:
     client: dict[str, Value] = field(default_factory=dict)
     back: Return = FIRST
 
-    @property
-    def announces(self) -> bool:
-        """Whether it speaks extensions at all (EXT-2)."""
-        return bool(self.features or self.client)
-
 
 def parse_hello(request: Request, max_missing: int) -> Hello:
     """Read a hello.
@@ -54,10 +49,10 @@ def parse_hello(request: Request, max_missing: int) -> Hello:
     if not isinstance(token, dict):
         raise AuthenticationError("Authentication failed")
     features = [] if token.get("features") is None else token["features"]
-    if not isinstance(features, list) or not all(isinstance(name, str) for name in features):
+    if not isinstance(features, list) or (features and not all(isinstance(name, str) for name in features)):
         raise InvalidParams("wslink.hello: 'features' must be a list of strings", request.method)
     client = token.get("client")
-    back = _parse_return(token.get("resume"), max_missing) if RESUME in features else Return()
+    back = _parse_return(token.get("resume"), max_missing) if RESUME in features else FIRST
     known = client if isinstance(client, dict) else {}
     return Hello(token.get("secret"), "secret" in token, tuple(features), known, back)
 
@@ -93,6 +88,6 @@ def answer(hello: Hello, client_id: str, version: int, max_frame: int, features:
     result: dict[str, Value] = {"clientID": client_id}
     if version == 2:
         result["maxMsgSize"] = max_frame
-    if hello.announces:
+    if hello.features or hello.client:
         result.update(features=list(features), server={"name": "wslink", "version": __version__})
     return result

@@ -52,6 +52,14 @@ class Observer:
     def errored(self, session: SessionView, id_: str, code: int) -> None:
         """The request `id_`, which may have ended already, is sent an error."""
 
+    def asked(
+        self, session: SessionView, id_: str, method: str, args: Sequence[Value], kwargs: Mapping[str, Value]
+    ) -> None:
+        """The server calls a method of the client."""
+
+    def replied(self, session: SessionView, message: Mapping[str, Value]) -> None:
+        """The client's response to such a call: a map with its `id`, and `result` or `error`."""
+
     def delayed(self, session: SessionView, id_: str, method: str) -> None:
         """The response to a call, a result of `method` or an error (""), did not go out at once. `session.queue.watch`
         tells when its last frame has been taken, or it was given up."""
@@ -85,6 +93,8 @@ class Observers:
         self.received: list[Callable[[SessionView, Request], None]] = []
         self.unknown: list[Callable[[SessionView, Request], None]] = []
         self.errored: list[Callable[[SessionView, str, int], None]] = []
+        self.asked: list[Callable[[SessionView, str, str, Sequence[Value], Mapping[str, Value]], None]] = []
+        self.replied: list[Callable[[SessionView, Mapping[str, Value]], None]] = []
         self.delayed: list[Callable[[SessionView, str, str], None]] = []
         self.published: list[Callable[[Published], None]] = []
         self.acknowledged: list[Callable[[SessionView, str, Settled], None]] = []

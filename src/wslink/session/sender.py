@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
 
-from wslink.session.congestion import MAX_CHUNK, ChunkSize
+from wslink.session.congestion import MAX_CHUNK, UNSENT, ChunkSize
 from wslink.session.entries import Entry
 from wslink.session.flow import LOOK_EVERY, TURN_TIME, FlowControl
 from wslink.session.send_queue import Ledger, SendQueue
@@ -51,8 +51,8 @@ class Sender:
         self._again = again
         self._turn: asyncio.Handle | None = None
         self._chunk = ChunkSize()
-        self._unsent = 0
-        self._limit_unsent()
+        self._unsent = UNSENT
+        transport.limit_unsent(UNSENT)
 
     def put(self, entry: Entry, lane: int | None = None) -> tuple[bool, int]:
         """Queue a message, and send what may go.
@@ -111,8 +111,8 @@ class Sender:
         self._transport = transport
         self.queue.interrupt()
         self._chunk = ChunkSize()
-        self._unsent = 0
-        self._limit_unsent()
+        self._unsent = UNSENT
+        transport.limit_unsent(UNSENT)
         if self.flow is not None:
             self.flow.move(transport)
         return waiting - len(self.queue)

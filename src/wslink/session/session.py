@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import logging
-import secrets
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from wslink.errors import RAISED, AuthenticationError, InvalidRequest, LimitExce
 from wslink.rpc.call import Caller
 from wslink.rpc.dispatcher import Dispatcher
 from wslink.rpc.methods import MAX_NAME
+from wslink.session.deadlines import Deadline, deadline
 from wslink.session.greeting import Greeting
 from wslink.session.identity import Identity, Opening
 from wslink.session.intake import UNITS
@@ -36,7 +36,7 @@ Renew = Callable[[Request], None]
 
 def new_client_id() -> str:
     """A random client id: "c" and 32 hexadecimal digits."""
-    return f"c{secrets.token_hex(16)}"
+    return f"c{os.urandom(16).hex()}"
 
 
 class Session(Moving):
@@ -56,7 +56,7 @@ class Session(Moving):
     credit: int
 
     __slots__ = (
-        "__weakref__", "_hello_timer", "_received", "renew",
+        "__weakref__", "_deadline", "_received", "renew",
     )  # fmt: skip
 
     def __init__(
@@ -77,7 +77,7 @@ class Session(Moving):
         self._received = owner.observers.received
         self._dispatcher = Dispatcher(owner.service, self)
         self._watched = True  # whether calls are logged, or may have been cancelled while they waited
-        self._hello_timer: asyncio.TimerHandle | None = None
+        self._deadline: Deadline | None = None  # of its hello
         if hello_timeout:
             self.expect_hello()
         owner.opened(self, opening)
@@ -224,7 +224,7 @@ class Session(Moving):
         self.client: Caller | None = self._owner.admit(self, identity, self._opening)
         self.advance(Event.AUTHENTICATED)
         self._watched = logger.isEnabledFor(logging.DEBUG)
-        self._cancel_hello_timer()
+        self._expect_no_hello()
         self._decoder.raise_limits(self._owner.limits.max_message)
         self.features = features
         self._owner.features.accept(self)
@@ -234,7 +234,7 @@ class Session(Moving):
         """Send the response to a hello, and give the connection to the session that the client returns to (RES-6)."""
         assert self._decoder is not None
         held = self.give_up_held()
-        self._cancel_hello_timer()
+        self._expect_no_hello()
         self._transport.send(renumbered(self.encoder.result(id_, result, self._max_frame).frames, 0))
         self.advance(Event.ENDED)
         self._settle(self._sender.clear())
@@ -246,10 +246,12 @@ class Session(Moving):
 
     def expect_hello(self) -> None:
         """The client is there: from now on it has `hello_timeout` seconds for a good hello (LIM-8)."""
-        self._hello_timer = asyncio.get_running_loop().call_later(self._owner.limits.hello_timeout, self._hello_late)
+        self._deadline = deadline(self._owner.limits.hello_timeout)
+        self._deadline.add(self._hello_late)
 
     def _hello_late(self) -> None:
-        self.close(1008, f"no good hello within hello_timeout ({self._owner.limits.hello_timeout:g} s)")
+        if self.state is NEW:
+            self.close(1008, f"no good hello within hello_timeout ({self._owner.limits.hello_timeout:g} s)")
 
     # End --------------------------------------------------------------------
 
@@ -268,7 +270,7 @@ class Session(Moving):
         if self.state is CLOSED:
             return
         self.advance(Event.ENDED)
-        self._cancel_hello_timer()
+        self._expect_no_hello()
         if self._pace is not None:
             self._pace.stop()
         if not stops:  # a server that stops gives calls their time
@@ -281,6 +283,7 @@ class Session(Moving):
             self.calls.end()
         self._owner.farewell(self)
 
-    def _cancel_hello_timer(self) -> None:
-        if self._hello_timer is not None:
-            self._hello_timer.cancel()
+    def _expect_no_hello(self) -> None:
+        if self._deadline is not None:
+            self._deadline.discard(self._hello_late)
+            self._deadline = None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from wslink.errors import UsageError
+from wslink.lazy import load
 from wslink.session.identity import Opening
 from wslink.session.ports import Transport
 from wslink.session.session import Session
@@ -49,6 +49,8 @@ class TransportOptions:
         compress: whether permessage-deflate is accepted where a client offers it.
         opened: called once frames can be sent, with what opened the connection; returns the session to carry.
         ended: called once the connection has ended.
+        max_frame: the largest message accepted from the peer, in bytes (LIM-1).
+        max_early_frame: the largest before a good hello (LIM-2).
     """
 
     limits: Limits
@@ -56,16 +58,12 @@ class TransportOptions:
     compress: bool
     opened: Callable[[ServedTransport, Opening], Session]
     ended: Callable[[ServedTransport], None]
+    max_frame: int = field(init=False)
+    max_early_frame: int = field(init=False)
 
-    @property
-    def max_frame(self) -> int:
-        """The largest message accepted from the peer, in bytes (LIM-1)."""
-        return self.limits.max_frame
-
-    @property
-    def max_early_frame(self) -> int:
-        """The largest before a good hello (LIM-2)."""
-        return early_limit(self.limits)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_frame", self.limits.max_frame)
+        object.__setattr__(self, "max_early_frame", early_limit(self.limits))
 
 
 class Engine(NamedTuple):
@@ -92,7 +90,7 @@ def find_engine(name: str) -> Engine:
     for candidate in ENGINES if name == "auto" else (name,):
         module, _, attribute = ENGINES[candidate].partition(":")
         try:
-            return cast(Engine, getattr(importlib.import_module(module), attribute))
+            return cast(Engine, getattr(load(module), attribute))
         except ImportError as error:
             if candidate == name:
                 raise UsageError(f"engine {name!r} is not installed: {error}") from error

@@ -82,6 +82,8 @@ class FrameGuard:
         """
         position, size = 0, len(data)
         self._controls = 0
+        if self._masked and not (self._left or self._head) and self._is_one(data, size, limit):
+            return
         self.begun = []
         if self._left >= size:
             self._left -= size
@@ -92,6 +94,19 @@ class FrameGuard:
             self._join(data, limit)
             return
         self._frames(data, position, size, limit)
+
+    def _is_one(self, data: bytes, size: int, limit: int) -> bool:
+        """Whether it is a whole message in one small frame of a client's, as nearly all are; it is counted then."""
+        if size < 6 or data[0] not in (0x81, 0x82):
+            return False
+        length = data[1] - 128
+        if length == 126 and size >= 134:
+            size, length = size - 2, (data[2] << 8) + data[3]
+        if length != size - 6 or length > limit:
+            return False
+        self._message, self._fragments = length, 1
+        self.begun = [(0, data[0])] if self.compressed else []
+        return True
 
     def _join(self, data: bytes, limit: int) -> None:
         """Go on with a head that came in part."""

@@ -131,7 +131,11 @@ _wheels: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, _Wheel
 
 
 def _wheel(interval: float) -> _Wheel:
-    wheels = _wheels.setdefault(asyncio.get_running_loop(), {})
-    if interval not in wheels:
-        wheels[interval] = _Wheel(interval)
-    return wheels[interval]
+    loop = asyncio.get_running_loop()
+    wheels = _wheels.get(loop)
+    if wheels is None:
+        wheels = _wheels[loop] = {}
+    wheel = wheels.get(interval)
+    if wheel is None:
+        wheel = wheels[interval] = _Wheel(interval)
+    return wheel

@@ -1,10 +1,11 @@
-"""The one place that uses names which aiohttp does not promise. tests/transport/test_private.py notices when they
-move."""
+"""The one place that uses names which aiohttp and asyncio do not promise. tests/transport/test_private.py notices when
+they move."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
@@ -41,6 +42,32 @@ HANDLER_OPTIONS: dict[str, Any] = {
     "max_line_size": MAX_HEAD, "max_field_size": MAX_HEAD, "keepalive_timeout": IDLE_TIMEOUT,
 }  # fmt: skip
 """For an AppRunner: aiohttp refuses no line of a head that is accepted as a whole."""
+
+
+def accepting(listener: socket.socket) -> Callable[[], tuple[int, object]]:
+    """What accepts a connection and returns its descriptor and address, as `socket.accept` does, which makes a socket
+    around them."""
+    accept: Callable[[], tuple[int, object]] | None = getattr(listener, "_accept", None)
+    if accept is not None:
+        return accept
+
+    def detached() -> tuple[int, object]:
+        accepted, address = listener.accept()
+        return accepted.detach(), address
+
+    return detached
+
+
+def open_transport(
+    loop: asyncio.AbstractEventLoop, accepted: socket.socket, protocols: Callable[[], asyncio.BaseProtocol]
+) -> bool:
+    """Let the event loop carry an accepted connection, as its `connect_accepted_socket` does, for which that takes a
+    task, a future and three more turns. False, and nothing has happened, where the loop is not asyncio's own."""
+    make = getattr(loop, "_make_socket_transport", None)
+    if make is None:
+        return False
+    make(accepted, protocols())
+    return True
 
 
 def compress_per_message(socket: web.WebSocketResponse | ClientWebSocketResponse) -> int:

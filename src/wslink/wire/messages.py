@@ -102,7 +102,7 @@ def parse_call(envelope: Value) -> Request:
     kwargs = _given(envelope, "kwargs", {})
     if not isinstance(args, list):
         raise InvalidRequest(f"'args' must be a list, not {_kind(args)}")
-    if not isinstance(kwargs, dict) or not all(isinstance(key, str) for key in kwargs):
+    if not isinstance(kwargs, dict) or (kwargs and not all(isinstance(key, str) for key in kwargs)):
         raise InvalidRequest("'kwargs' must be a map with string keys")
     stream = envelope.get("stream")
     if stream is not None and type(stream) is not int:

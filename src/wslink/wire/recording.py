@@ -23,8 +23,8 @@ MAX_FILE = 2048 * MIB
 """LIM-22: bytes of a recording that is read."""
 MAX_RECORDS = 1_000_000
 """LIM-22: records in it."""
-ABOUT, CALL, RESPONSE, PUBLICATION, EVENT = range(5)  # REC-3
-_KINDS = ("about", "call", "response", "publication", "event")
+ABOUT, CALL, RESPONSE, PUBLICATION, EVENT, ITEM, ASKED, REPLY = range(8)  # REC-3
+_KINDS = ("about", "call", "response", "publication", "event", "item", "call of the server", "response of a client")
 _NUMBER = struct.Struct("<I")
 _BIN32 = struct.Struct(">BI")
 _LIMITS = Limits()
@@ -66,7 +66,7 @@ class Record(NamedTuple):
     """One record (REC-3).
 
     Attributes:
-        kind: CALL, RESPONSE, PUBLICATION or EVENT.
+        kind: any but ABOUT.
         time: seconds since the recording began.
         clients: ids of the client that called or was sent it, or of all that were; none where that is not known.
         about: the tags of a publication, None where they are not known; what happened, of an event.

@@ -73,8 +73,10 @@ class Features:
             if any(other is not take for other in self._messages.get(kind, {}).values()):
                 yield kind
 
-    def granted(self, announced: Iterable[str], version: int) -> tuple[str, ...]:
+    def granted(self, announced: Sequence[str], version: int) -> tuple[str, ...]:
         """The announced features that a connection of protocol `version` is granted (EXT-2)."""
+        if not announced:
+            return ()
         known = (self._features.get(name) for name in dict.fromkeys(announced))
         return tuple(feature.name for feature in known if feature is not None and version in feature.versions)
 

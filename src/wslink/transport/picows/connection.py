@@ -207,7 +207,7 @@ class PicowsConnection(Sending):
     @property
     def max_size(self) -> int:
         """The largest message that is accepted now, in bytes."""
-        return self._options.max_frame if self.admitted else self._options.max_early_frame
+        return self._options.max_early_frame if self._session.state is _NEW else self._options.max_frame
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Take a message that came in parts, or compressed."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from http import HTTPStatus
 from typing import Any, Protocol, cast
 
 from aiohttp import web
+from multidict import CIMultiDict
 from picows import WSAutoPingStrategy, WSTransport, WSUpgradeResponse
 from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
@@ -39,6 +41,30 @@ class _Log:
 _log = _Log()
 
 
+_SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+
+
+class _Switch(WSUpgradeResponse):
+    """The answer as picows sends it, of which only a few headers differ between connections.
+
+    Args:
+        headers: these. picows adds another.
+    """
+
+    __slots__ = ()
+    status = HTTPStatus.SWITCHING_PROTOCOLS
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.headers = CIMultiDict(headers)
+
+    def to_bytes(self) -> bytearray:
+        data = bytearray(_SWITCHING)
+        for name, value in self.headers.items():
+            data += f"{name}: {value}\r\n".encode()
+        data += b"\r\n"
+        return data
+
+
 class _Answer:
     """The answer to an upgrade request, which picows asks for; it keeps what it asks."""
 
@@ -50,7 +76,7 @@ class _Answer:
 
     def __call__(self, request: object) -> WSUpgradeResponseWithListener:
         listener, self._listener = self._listener, None
-        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(self._headers), listener)
+        return WSUpgradeResponseWithListener(_Switch(self._headers), listener)
 
 
 class Gated(Protocol):
@@ -231,7 +257,7 @@ def _feed(protocol: Any, data: bytes) -> None:
     frame that has not come as a whole, and not with the number of frames that came together."""
     left = memoryview(data)
     while left:
-        buffer = cast(memoryview, protocol.get_buffer(len(left)))
+        buffer: memoryview = protocol.get_buffer(len(left))
         piece = left[: len(buffer) // 2]
         buffer[: len(piece)] = piece
         protocol.buffer_updated(len(piece))
