@@ -7,7 +7,7 @@ from typing import Any
 import msgpack
 
 from tests.hostile import wire
-from tests.hostile.registry import ARRIVING_BYTES, FRAMES, HELLO_BYTES, MIB, PROCESS_BYTES, Payload, attack
+from tests.hostile.registry import ARRIVING_BYTES, FRAMES, HELLO_BYTES, MIB, OUTBOX, PROCESS_BYTES, Payload, attack
 from tests.hostile.sockets import WebSocket
 from tests.hostile.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 
@@ -157,7 +157,7 @@ def _unread_results(socket: WebSocket, _: int) -> bytes:
     return b"".join(_message(socket, wire.call("test.big", MIB)) for _ in range(200))
 
 
-@attack("publications that are not read", secret=True, connections=10)
+@attack("publications that are not read", secret=True, connections=10, growth=PROCESS_BYTES + 10 * OUTBOX)
 def _unread_publications(socket: WebSocket, number: int) -> bytes:
     begin = _message(socket, wire.subscribe(1, "test.topic", {})) if number == 0 else b""
     return begin + b"".join(_message(socket, wire.call("test.publish")) for _ in range(100))

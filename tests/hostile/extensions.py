@@ -12,7 +12,7 @@ from typing import Any
 import msgpack
 
 from tests.hostile import wire
-from tests.hostile.registry import MESSAGES, MIB, PROCESS_BYTES, WAITING, Outcome, attack, script
+from tests.hostile.registry import MESSAGES, MIB, OUTBOX, PROCESS_BYTES, WAITING, Outcome, attack, script
 from tests.hostile.sockets import Ended, Target, WebSocket
 from tests.hostile.wire import BINARY
 
@@ -24,8 +24,6 @@ KEPT = 64 * MIB
 """`max_resume`: what a session keeps for its client."""
 BEGUN = 64 * MIB
 """`max_begun`: what is kept of messages that clients which are away had sent in part."""
-OUTBOX = 16 * MIB
-"""`max_outbox`: what waits for a client from which calls are taken."""
 
 
 def _extension(*items: Any) -> bytes:

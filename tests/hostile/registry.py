@@ -15,6 +15,8 @@ ARRIVING_BYTES = 256 * 1024
 """What it may cost while a frame arrives."""
 PROCESS_BYTES = 32 * MIB
 """What all of an attack may cost."""
+OUTBOX = 16 * MIB
+"""`max_outbox`: what waits for a client from which calls are taken."""
 
 Payload = Callable[[WebSocket, int], bytes]
 """The bytes to send next on a connection, and how many times that was asked before."""

@@ -32,9 +32,20 @@ def make_app(limits: Limits) -> App:
     def slow(seconds: float = 1) -> None:
         time.sleep(min(seconds, 2))
 
+    waiting = 0
+
     @app.method("test.later")
     async def later(seconds: float = 1) -> None:
-        await asyncio.sleep(min(seconds, 60))
+        nonlocal waiting
+        waiting += 1
+        try:
+            await asyncio.sleep(min(seconds, 60))
+        finally:
+            waiting -= 1
+
+    @app.method("test.count")
+    def count() -> int:
+        return waiting
 
     @app.method("test.echo")
     def echo(value: Any) -> Any:
@@ -56,7 +67,7 @@ class Methods(LinkProtocol):
 
     @export_rpc("test.quick")
     def quick(self, value: int = 0) -> int:
-        return value
+        return int(value)  # nobody checks arguments for these: it raises
 
     @export_rpc("test.later")
     async def later(self, seconds: float = 1) -> None:

@@ -73,6 +73,16 @@ def test_clients_with_many_calls_under_way_do_not_keep_others_from_calling(kind:
             socket.close()
 
 
+def test_however_many_clients_there_are_calls_under_way_have_a_bound() -> None:
+    with server("picows", limits={"max_server_calls": 100, "max_calls": 100}) as one:
+        counting = busy(one.felt, "test.count", 0)
+        sockets = [busy(one.felt, "test.later", 100, 60) for _ in range(40)]
+        time.sleep(0.3)
+        assert 100 <= counting.call("test.count") <= 2 * 100 + 40
+        for socket in (counting, *sockets):
+            socket.close()
+
+
 @pytest.mark.parametrize("kind", WAITING)
 def test_calls_of_clients_that_have_gone_are_cancelled(kind: str) -> None:
     with server(kind, limits={"max_server_calls": 64, "max_calls": 64}) as one:

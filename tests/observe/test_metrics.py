@@ -123,6 +123,24 @@ async def test_programs_of_this_machine_and_the_secret_may_read_them(serve: Serv
     assert await scrape(url, {"Authorization": "Bearer wrong"}) == {}
 
 
+async def test_whoever_guesses_the_secret_has_to_wait_wherever_it_opens_something(serve: Serve) -> None:
+    url = await serve(app(), metrics=True, inspector=True)
+    guess, overview = (
+        {"Authorization": "Bearer guessed"},
+        url.replace("ws", "http", 1).replace("/ws", "/wslink/inspect/overview"),
+    )
+    async with aiohttp.ClientSession() as session:
+        for _ in range(5):
+            assert await scrape(url, guess) == {}
+            assert (await session.get(overview, headers=guess)).status == 401
+        began = time.monotonic()
+        for _ in range(4):
+            assert await scrape(url, guess) == {}
+    assert time.monotonic() - began > 0.25
+    assert await scrape(url), "who brings no secret guesses nothing"
+    assert await scrape(url, {"Authorization": "Bearer secret"})
+
+
 async def test_there_are_none_unless_they_are_asked_for(serve: Serve) -> None:
     assert await scrape(await serve(app())) == {}
 

@@ -37,6 +37,13 @@ async def test_it_calls_methods_without_a_port() -> None:
             await link.call("demo.add", "two")
 
 
+async def test_nothing_runs_on_behind_a_link_that_was_closed() -> None:
+    before = asyncio.all_tasks()
+    async with app().connect() as link:
+        await link.call("demo.add", 2)
+    assert asyncio.all_tasks() == before
+
+
 async def test_publications_come_in_order_and_by_the_filter() -> None:
     async with app().connect() as link:
         odd = link.subscribe("demo.tile", filter={"row": 1})

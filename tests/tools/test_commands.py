@@ -19,7 +19,7 @@ from wslink.contract.describe import main as describe
 from wslink.contract.typegen import main as typegen
 from wslink.tools import filters
 from wslink.tools.call import parse
-from wslink.tools.show import line
+from wslink.tools.show import as_json, as_line, line
 from wslink.tools.watch import main as watch
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +63,17 @@ async def test_call_prints_the_result(app: App, serve: Serve) -> None:
     assert (code, err) == (0, "")
     said = json.loads(out)
     assert said == {"azimuth": 315, "altitude": 30, "name": "rock", "rows": "<<f4 [2, 3] 24 B, 0 to 5, mean 2.5>"}
+
+
+@pytest.mark.parametrize("show", [as_json, as_line])
+def test_what_is_printed_is_json_whatever_the_numbers_are(show: Callable[[Any], str]) -> None:
+    value = {"a": [float("nan"), float("inf"), float("-inf"), 1.5], "b": numpy.array([float("nan")])}
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    read = json.loads(show(value), parse_constant=refuse)
+    assert read["a"] == ["NaN", "Infinity", "-Infinity", 1.5]
 
 
 async def test_call_prints_items_of_a_stream(app: App, serve: Serve) -> None:

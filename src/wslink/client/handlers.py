@@ -17,6 +17,7 @@ from wslink.rpc.interceptors import Interceptor
 from wslink.rpc.methods import MAX_NAME, Method
 from wslink.rpc.progress import Reporter
 from wslink.session.entries import Entry
+from wslink.waiting import within
 from wslink.wire import messages as wire
 from wslink.wire.extensions import PROGRESS
 from wslink.wire.frames import Message
@@ -72,7 +73,7 @@ class Server:
         **kwargs: Any,
     ) -> Any:
         """Call a method of the server; see Link.call."""
-        return await asyncio.wait_for(self._link.perform(method, args, kwargs, on_progress=on_progress), timeout)
+        return await within(self._link.perform(method, args, kwargs, on_progress=on_progress), timeout)
 
 
 class Answers:

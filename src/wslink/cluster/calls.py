@@ -12,6 +12,7 @@ from wslink.cluster.records import Draft, Record
 from wslink.cluster.remote import RemoteClient
 from wslink.errors import CLIENT_ERROR, CallError, ClientGone, WslinkError
 from wslink.hub.hub import Hub
+from wslink.waiting import within
 from wslink.wire.codec import V2_WITH_ARRAYS
 from wslink.wire.v2_msgpack import Packed
 from wslink.wire.value import Value
@@ -62,7 +63,7 @@ class RemoteCalls:
         self._put(Draft(kinds.CALL, [client.worker, id_, client.id, method, timeout, heads], buffers), must=False)
         self._pending[id_] = client.id, outcome
         try:
-            return await asyncio.wait_for(outcome, timeout)
+            return await within(outcome, timeout)
         except (asyncio.TimeoutError, asyncio.CancelledError):
             self._put(Draft(kinds.CANCEL, [client.worker, id_]), must=True)
             raise

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from wslink.compat.core import schedule_coroutine
+from wslink.compat.monitor import Tally
 from wslink.compat.publish import as_attachment
 from wslink.errors import RAISED, UsageError, WslinkError
 from wslink.hub.hub import Hub
@@ -61,6 +62,7 @@ class ProtocolHost(Observer):
         self.protocol = protocol
         self.functions: dict[str, tuple[Any, Function]] = {}
         self.handlers: list[Any] = []
+        self._tally = Tally(protocol.network_monitor)
         self._ended = 0  # calls that have ended in this turn of the event loop
         if hub is None:
             self.hub: Hub = Hub(protocol, self._authenticate, Limits(), open_topics=True, observers=(self,))
@@ -196,14 +198,14 @@ class ProtocolHost(Observer):
         if application is None:  # as `in_application` does
             self.protocol.network_monitor.on_enter()
         else:
-            application.post(self.protocol.network_monitor.on_enter)
+            self._tally.count(application.post, entered=1)
 
     def settled(self, session: SessionView) -> None:
         application = self.hub.application
         if application is None:
             self.protocol.network_monitor.on_exit()
         else:
-            application.post(self.protocol.network_monitor.on_exit)
+            self._tally.count(application.post, left=1)
 
     def emit(self, event: str, *args: Any) -> None:
         """Tell the protocol's listeners; what they raise is logged, and nobody else's concern."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -76,3 +77,35 @@ class NetworkMonitor:
         for pair in list(self._listeners.values()):
             with contextlib.suppress(Exception):
                 pair[which]()
+
+
+class Tally:
+    """Counts for a monitor that belongs to another thread. However much is counted while that thread is busy, one
+    function waits for it: clients can make something pending as often as they like.
+
+    Args:
+        monitor: the monitor, which is told of what has become pending, and then of what has completed.
+    """
+
+    def __init__(self, monitor: NetworkMonitor) -> None:
+        self._monitor = monitor
+        self._lock = threading.Lock()
+        self._entered = self._left = 0
+
+    def count(self, post: Callable[[Callable[[], None]], None], *, entered: int = 0, left: int = 0) -> None:
+        """So much has become pending, or has completed; `post` calls a function on the monitor's thread."""
+        with self._lock:
+            first = not self._entered and not self._left
+            self._entered += entered
+            self._left += left
+        if first:
+            post(self._tell)
+
+    def _tell(self) -> None:
+        with self._lock:
+            entered, left = self._entered, self._left
+            self._entered = self._left = 0
+        for _ in range(entered):
+            self._monitor.on_enter()
+        for _ in range(left):
+            self._monitor.on_exit()

@@ -189,6 +189,10 @@ def _common_prefix(one: str, other: str) -> str:
     return one[:length]
 
 
+_WEIGHTLESS = frozenset((int, float, bool, type(None)))
+"""Types of what counts nothing but its place."""
+
+
 def filter_size(definition: Mapping[str, object]) -> int:
     """What a filter counts: 64 bytes for each condition and value, and its characters. It need not be valid."""
     size, waiting = 0, [definition]
@@ -203,5 +207,5 @@ def filter_size(definition: Mapping[str, object]) -> int:
         if isinstance(one, Mapping):
             size += sum(len(name) for name in one if isinstance(name, str) and name not in OPERATORS)
         size += 64 * len(one) if parts else 0
-        waiting.extend(parts)
+        waiting.extend(part for part in parts if type(part) not in _WEIGHTLESS)  # there may be thousands
     return size

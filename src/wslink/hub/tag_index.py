@@ -188,8 +188,14 @@ def _cell(value: Any, level: int) -> int | None:
         return None
 
 
+_KINDS: dict[type, type] = {str: str, int: float, float: float, bool: bool}
+
+
 def kind(value: Any) -> type | None:
     """str, float (for every number), bool, or None for what cannot be a tag."""
+    found = _KINDS.get(type(value))
+    if found is not None:
+        return found
     if isinstance(value, bool):
         return bool
     if isinstance(value, (int, float)):

@@ -13,6 +13,7 @@ from wslink.launcher.log import LineWatch, tail
 from wslink.launcher.ports import Address, reachable
 from wslink.launcher.session import Session, State
 from wslink.launcher.spawners.base import Spawner
+from wslink.waiting import within
 
 INTERVAL = 0.02
 """Seconds between two looks."""
@@ -33,7 +34,7 @@ async def until_ready(session: Session, ready_line: str | None, log: Path, timeo
     """
     assert session.spawner is not None
     try:
-        await asyncio.wait_for(_ready(session, session.spawner, ready_line, log, waits), timeout)
+        await within(_ready(session, session.spawner, ready_line, log, waits), timeout)
     except asyncio.TimeoutError:
         text = "Session did not start before timeout expired. Check session logs."
         if not await is_own(session.spawner):

@@ -13,6 +13,7 @@ from wslink.errors import METHOD_NOT_FOUND, MethodError
 from wslink.hub.publishing import slot_of
 from wslink.hub.topics import Subscription, Topic
 from wslink.replay.tape import Asked, Exchange, Shown, Tape, key_of
+from wslink.waiting import within
 from wslink.wire import recording
 from wslink.wire.recording import Tags
 from wslink.wire.value import Value
@@ -155,7 +156,7 @@ class Player:
                 self._time = max(self._time, time) if speed == math.inf else self._time
                 return
             with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left / speed if speed > 0 else None)
+                await within(self._changed.wait(), left / speed if speed > 0 else None)
 
     # Calls ------------------------------------------------------------------------
 

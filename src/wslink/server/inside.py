@@ -98,9 +98,12 @@ class InsideSocket:
         while not self._ended.done():
             getting: asyncio.Future[Buffer | str | End] = asyncio.ensure_future(self._server.frames.get())
             either: set[asyncio.Future[Any]] = {getting, self._ended}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not getting.done():
-                getting.cancel()
+            try:
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            finally:  # whoever reads may have been cancelled
+                waits = getting.cancel()
+            if waits:
+                await asyncio.wait({getting})
                 break
             frame = getting.result()
             if isinstance(frame, tuple):

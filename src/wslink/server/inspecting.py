@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
@@ -14,11 +13,10 @@ from aiohttp import web
 from wslink import observe
 from wslink.http.pages import PRIVATE, STYLE, page_file
 from wslink.hub import contract
-from wslink.hub.gate import Gate
 from wslink.hub.hub import Hub
 from wslink.observe.inspector import Inspector
 from wslink.server.form import Calls, Told
-from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
+from wslink.server.holders import Holders
 from wslink.wire.value import Value
 
 PAGE = Path(observe.__file__).parent / "page"
@@ -35,16 +33,15 @@ class Inspecting:
     Args:
         hub: of the server.
         inspector: watches it.
-        secret: opens it, whatever else lets clients in.
+        holders: may look, and whoever guesses has to wait.
         route: of its page.
     """
 
-    def __init__(self, hub: Hub, inspector: Inspector, secret: str, route: str) -> None:
+    def __init__(self, hub: Hub, inspector: Inspector, holders: Holders, route: str) -> None:
         self._hub = hub
         self._inspector = inspector
-        self._secret = secret
+        self._holders = holders
         self._route = route
-        self._gate = Gate(self._identify)
         self._calls = Calls(hub.service)
 
     def add_to(self, application: web.Application) -> None:
@@ -81,7 +78,7 @@ class Inspecting:
         secret as a bearer token."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
-            if not await self._may_look(request):
+            if not await self._holders.admit_request(request, "inspector"):
                 return web.json_response(
                     {"error": "the server's secret is needed, as a bearer token"},
                     status=401, headers={**PRIVATE, "WWW-Authenticate": "Bearer"},
@@ -90,21 +87,6 @@ class Inspecting:
             return told if isinstance(told, web.StreamResponse) else web.json_response(told, headers=PRIVATE)
 
         return handle
-
-    async def _may_look(self, request: web.Request) -> bool:
-        """Whether a request brings the secret; whoever guesses has to wait as at a hello."""
-        kind, _, offered = request.headers.get("Authorization", "").partition(" ")
-        shown = kind.lower() == "bearer"
-        opening = Opening(request.headers, request.remote or "")
-        verdict = self._gate.admit(Credentials(offered.strip(), shown, "inspector", {}, opening))
-        if verdict is not None and not isinstance(verdict, Identity):
-            verdict = await verdict
-        return verdict is not None
-
-    def _identify(self, credentials: Credentials) -> Identity | None:
-        offered = credentials.secret.encode(errors="surrogateescape")
-        right = hmac.compare_digest(offered, self._secret.encode(errors="surrogatepass"))
-        return ANONYMOUS if credentials.has_secret and right else None
 
     async def _overview(self, request: web.Request) -> Value:
         return self._inspector.overview()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -14,6 +13,7 @@ from wslink.errors import UsageError
 from wslink.http.watching import CONTENT_TYPE, METRICS, is_local_program
 from wslink.hub.hub import Hub
 from wslink.rpc.methods import Method
+from wslink.server.holders import Holders
 from wslink.server.options import Options
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class Observing:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._secret = ""
+        self._secret: Callable[[], str] = str
+        self._holders = Holders(lambda: self._secret())
         self._recorder: Recorder | None = None
         self._metrics: Metrics | None = None
         self._traces: Traces | None = None
@@ -46,9 +47,10 @@ class Observing:
         """Let `recorder` record, and give what it has to those who know the secret. Raises UsageError."""
         from wslink.server.recording import METHOD, Fetching
 
+        self._secret = secret
         recorder.attach(self._hub)
         self._recorder = recorder
-        self._hub.service.methods.add(Method(METHOD, Fetching(recorder, secret).fetch, run="loop"))
+        self._hub.service.methods.add(Method(METHOD, Fetching(recorder, self._holders).fetch, run="loop"))
 
     def configure(self, options: Options, secret: str) -> None:
         """Watch what settings ask for.
@@ -57,11 +59,11 @@ class Observing:
             UsageError: for metrics where prometheus-client is not installed, for traces where opentelemetry-api is not,
                 and for an inspector of a server that dials a relay, which nobody can ask for a page.
         """
-        self._secret = secret
+        self._secret = lambda: secret
         if options.recorder and self._recorder is None:
             from wslink.observe.recorder import Recorder
 
-            self.record(Recorder(options.recorder), lambda: self._secret)
+            self.record(Recorder(options.recorder), self._secret)
         if options.metrics and self._metrics is None:
             from wslink.observe.metrics import Metrics
 
@@ -88,14 +90,14 @@ class Observing:
 
         if self._inspector is None:
             self._inspector = Inspector(self._hub)
-        return Inspecting(self._hub, self._inspector, self._secret, INSPECTOR)
+        return Inspecting(self._hub, self._inspector, self._holders, INSPECTOR)
 
     def address(self, url: str) -> str:
         """Where the inspector is, of a server whose page is at `url`, with what opens it; "" where there is none."""
         if self._inspecting is None:
             return ""
         page = URL(url).with_path(INSPECTOR).with_query(None)
-        return f"{page}#secret={quote(self._secret, safe='')}"  # what stands behind # is not sent
+        return f"{page}#secret={quote(self._secret(), safe='')}"  # what stands behind # is not sent
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes of what is watched."""
@@ -105,14 +107,13 @@ class Observing:
             self._inspecting.add_to(application)
 
     async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
-        if self._metrics is None or not self.may_watch(request.headers, request.remote):
+        if self._metrics is None or not await self._may_watch(request):
             raise web.HTTPNotFound
         return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
-    def may_watch(self, headers: Mapping[str, str], remote: str | None) -> bool:
-        """Whether a request is of a program of this machine that no proxy speaks for, or brings the secret."""
-        given = headers.get("Authorization", "")
-        if given.startswith("Bearer "):
-            offered = given.removeprefix("Bearer ").strip()
-            return hmac.compare_digest(offered.encode(errors="surrogateescape"), self._secret.encode())
-        return is_local_program(headers, remote)
+    async def _may_watch(self, request: web.Request) -> bool:
+        """Whether a request brings the secret, or brings none and is of a program of this machine that no proxy speaks
+        for."""
+        if request.headers.get("Authorization", "").lower().startswith("bearer "):
+            return await self._holders.admit_request(request, "metrics")
+        return is_local_program(request.headers, request.remote)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 from wslink.errors import NotAuthorized
-from wslink.hub.gate import Gate
 from wslink.observe.recorder import Recorder
 from wslink.rpc.call import Call
-from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
+from wslink.server.holders import Holders
+from wslink.session.identity import Opening
 
 METHOD = "wslink.recording"
 PIECE = 256 * 1024
@@ -22,21 +21,16 @@ class Fetching:
 
     Args:
         recorder: has it.
-        secret: gives what opens it, whatever else lets clients in.
+        holders: may have it.
     """
 
-    def __init__(self, recorder: Recorder, secret: Callable[[], str]) -> None:
+    def __init__(self, recorder: Recorder, holders: Holders) -> None:
         self._recorder = recorder
-        self._secret = secret
-        self._gate = Gate(self._identify)
+        self._holders = holders
 
     async def fetch(self, secret: str, call: Call) -> AsyncIterator[bytes]:
         """What the server has recorded, as the pieces of a file, for the server's secret."""
-        opening = Opening(address=call.client.address)
-        verdict = self._gate.admit(Credentials(secret, True, call.client_id, {}, opening))
-        if verdict is not None and not isinstance(verdict, Identity):
-            verdict = await verdict
-        if verdict is None:
+        if not await self._holders.admit(secret, True, call.client_id, Opening(address=call.client.address)):
             raise NotAuthorized("a recording is for those who know the server's secret", METHOD)
         piece = bytearray()
         for part in self._recorder.chunks("asked for"):
@@ -46,8 +40,3 @@ class Fetching:
                 del piece[:PIECE]
             await asyncio.sleep(0)
         yield bytes(piece)
-
-    def _identify(self, credentials: Credentials) -> Identity | None:
-        offered, wanted = credentials.secret, self._secret()
-        right = hmac.compare_digest(offered.encode(errors="surrogatepass"), wanted.encode(errors="surrogatepass"))
-        return ANONYMOUS if right else None

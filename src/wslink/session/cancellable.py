@@ -39,7 +39,7 @@ class Cancellable(Detachable):
 
     def accept_calls(self) -> None:
         """Let the server call methods of the client, from now on (HND)."""
-        self.calls: ClientCalls | None = ClientCalls(self, self._max_frame)
+        self.calls: ClientCalls | None = ClientCalls(self, self._max_frame, self._owner.limits.max_calls)
 
     def asks(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> None:
         """The server calls a method of the client."""

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from wslink.errors import RAISED, CallError, ClientGone, PeerError
+from wslink.errors import LIMIT_ERROR, RAISED, CallError, ClientGone, PeerError
 from wslink.rpc.pending import PendingCalls
 from wslink.session.entries import Entry
 from wslink.session.send_queue import SendQueue
@@ -59,15 +59,17 @@ class ClientCalls:
     Args:
         session: the client's.
         max_frame: the most bytes in a frame (G2-5).
+        most: calls that may wait for their response (LIM-20).
 
     Attributes:
         loop: the event loop on which calls are made.
     """
 
-    def __init__(self, session: Callee, max_frame: int) -> None:
+    def __init__(self, session: Callee, max_frame: int, most: int) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._session = session
         self._max_frame = max_frame
+        self._most = most
         self._pending = PendingCalls()
         self._on_progress: dict[str, OnProgress] = {}
         self._numbers = itertools.count()
@@ -88,6 +90,9 @@ class ClientCalls:
         session, id_ = self._session, f"rpc:server:{next(self._numbers)}"
         if session.state is CLOSED:
             raise ClientGone(session.client_id)
+        if len(self._pending) >= self._most:
+            why = f"client {session.client_id} has not answered {self._most} calls (max_calls)"
+            raise CallError(LIMIT_ERROR, why, method)
         assert isinstance(session.encoder, V2Encoder)
         options: Mapping[str, bool] = {"progress": True} if on_progress and PROGRESSES in session.features else {}
         message = session.encoder.call(id_, method, args, kwargs, self._max_frame, options)

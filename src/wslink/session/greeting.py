@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Protocol
 
 from wslink.errors import RAISED
@@ -19,8 +19,20 @@ from wslink.wire.value import Value
 logger: logging.Logger = logging.getLogger("wslink")
 
 
+POLICY_VIOLATION = 1008
+
+
 class Greetable(SessionView, Protocol):
-    """A session as its hello sees it."""
+    """A session as its hello sees it.
+
+    Attributes:
+        asking: hellos that wait until it is known who the client is.
+    """
+
+    asking: int
+
+    def close(self, code: int, reason: str) -> None:
+        """End the session and close its connection."""
 
     def refuse_hello(self, id_: str) -> None:
         """Send that the hello of that id is refused."""
@@ -63,7 +75,12 @@ class Greeting:
         self._credentials = Credentials(hello.secret, hello.has_secret, session.client_id, hello.client, opening)
 
     def answer(self) -> None:
-        """Authenticate the client and send the answer, now or as soon as it is known who the client is."""
+        """Authenticate the client and send the answer, now or as soon as it is known who the client is. Few may be
+        asked about at a time (LIM-8)."""
+        limit = self._owner.limits.max_hellos
+        if self._session.asking >= limit:
+            self._session.close(POLICY_VIOLATION, f"over max_hellos ({limit}) hellos wait for their answer")
+            return
         try:
             identity = self._owner.authenticate(self._credentials)
         except RAISED as error:
@@ -71,7 +88,17 @@ class Greeting:
         if identity is None or isinstance(identity, Identity):
             self._finish(identity)
         else:
-            self._owner.spawn(self._wait(identity))
+            self._later(self._wait(identity))
+
+    def _later(self, step: Coroutine[object, None, None]) -> None:
+        async def count() -> None:
+            try:
+                await step
+            finally:
+                self._session.asking -= 1
+
+        self._session.asking += 1
+        self._owner.spawn(count())
 
     async def _wait(self, verdict: Awaitable[Identity | None]) -> None:
         try:
@@ -105,7 +132,7 @@ class Greeting:
             if coming is None:
                 self._resume(features, identity)
             else:
-                self._owner.spawn(self._resume_later(coming, features, identity))
+                self._later(self._resume_later(coming, features, identity))
         else:
             session.result(self._id, self._answer(session.client_id, features))
             session.open(features, identity)

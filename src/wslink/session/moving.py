@@ -127,7 +127,7 @@ class Moving(Streaming):
             for number, window in packed.windows.items():
                 if number in flow.windows:
                     flow.windows[number].restore(monotonic(), window)
-        kept = {number: self._kept_again(*how) for number, *how in packed.kept}
+        kept = {number: self._kept_again(*how) for number, *how in packed.kept if 0 < number <= packed.last}
         resumption.restore(packed.last, kept)
         for lane, parts, key, names, gates, about in packed.waiting:
             message, keyed, named = _message(parts), _plain(key), tuple(map(_plain, names))

@@ -18,11 +18,13 @@ logger: logging.Logger = logging.getLogger("wslink")
 class Refusals(Outgoing):
     """Sends errors that are the client's fault, and counts them (LIM-8, LIM-9). Takes what Outgoing does."""
 
-    __slots__ = ("_malformed", "_refused")
+    __slots__ = ("_malformed", "_refused", "asking")
 
     def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
         super().__init__(owner, transport, client_id, route)
         self._malformed = self._refused = 0  # messages, and hellos
+        self.asking: int = 0
+        """Hellos that wait until it is known who the client is."""
 
     def refuse(self, id_: str, error: PeerError) -> None:
         """Send that a message is malformed (ERR-5); a connection may send few of them (LIM-9)."""

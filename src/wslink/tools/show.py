@@ -74,13 +74,14 @@ def line(value: Value) -> str:
 
 
 def as_json(value: Value) -> str:
-    """A value as JSON that other programs read: whole, but for arrays and bytes."""
-    return json.dumps(_plain(value), ensure_ascii=False, indent=2)
+    """A value as JSON that other programs read: whole, but for arrays, bytes, and numbers that JSON has not, which are
+    text: "NaN", "Infinity", "-Infinity"."""
+    return json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False)
 
 
 def as_line(value: Value) -> str:
     """As `as_json`, in one line."""
-    return json.dumps(_plain(value), ensure_ascii=False)
+    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
 
 
 def _plain(value: Value) -> Value:
@@ -92,4 +93,6 @@ def _plain(value: Value) -> Value:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(to_plain(value))

@@ -29,10 +29,11 @@ from wslink.transport.base import (
 from wslink.transport.closing import CloseTimer
 from wslink.transport.deflate import worth_compressing
 from wslink.transport.expanding import Expanding
-from wslink.transport.framing import BrokenFrame, is_close_code
+from wslink.transport.framing import is_close_code
 from wslink.transport.gate import ReadGate
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.private import GuardedParser, compress_per_message, plain_upgrade, server_guard
+from wslink.transport.turns import WRITING
 from wslink.wire.frames import Frame
 from wslink.wire.limits import Limits
 
@@ -47,8 +48,6 @@ TURN = 256
 """Messages that are received before others have their turn."""
 READ_SIZE = 64 * 1024
 """Bytes that are read, and parsed, before others have their turn."""
-WRITE_TURN = 0.002
-"""Seconds for which one connection is written to before others have their turn."""
 MAX_PONGS = 16
 """Pings whose answers may wait; of more, the newest are answered (RFC 6455, 5.5.3)."""
 
@@ -248,7 +247,7 @@ class AiohttpConnection:
             if message.type is WSMsgType.BINARY or message.type is WSMsgType.TEXT:
                 self._heartbeat.heard = True
                 if self._expanding is not None and self._expanding.is_next:
-                    await self._expand(self._expanding, message.data)
+                    await self._expanding.hand_on(message.data, self._receiver, self._fail)
                 else:
                     self._receiver.receive(message.type is WSMsgType.BINARY, message.data)
             elif message.type is WSMsgType.PING:
@@ -260,14 +259,6 @@ class AiohttpConnection:
                     self._asked = message.data in (WSCloseCode.OK, WSCloseCode.GOING_AWAY, None, 0)
                     await self._answer_close(message.data)
                 return
-
-    async def _expand(self, expanding: Expanding, data: bytes) -> None:
-        try:
-            message = await expanding.expand(data)
-        except BrokenFrame as error:
-            self._fail(error.code, str(error))
-        else:
-            self._receiver.receive(not isinstance(message, str), message)
 
     def _answer(self, ping: bytes) -> None:
         """Answer a ping, where pongs would pile up only the newest."""
@@ -290,18 +281,22 @@ class AiohttpConnection:
     async def _write(self) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
-                until = monotonic() + WRITE_TURN
-                while self._queue:
-                    if monotonic() > until:  # writes that never wait would keep the others waiting
-                        await asyncio.sleep(0)
-                        until = monotonic() + WRITE_TURN
-                    await self._queue.popleft()()
-                    if self.writable:
-                        self._receiver.resume()
+                await self._write_queued()
                 if self._closing:  # nothing more will be queued
                     return
                 self._wake.clear()
                 await self._wake.wait()
+
+    async def _write_queued(self) -> None:
+        with WRITING as turn:
+            until = turn.until()
+            while self._queue:
+                if monotonic() > until:
+                    await asyncio.sleep(0)
+                    until = turn.until()
+                await self._queue.popleft()()
+                if self.writable:
+                    self._receiver.resume()
 
     async def _write_frame(self, frame: Frame) -> None:
         opcode = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from wslink.errors import LimitExceeded
+from wslink.session.ports import FrameReceiver
 from wslink.transport.deflate import THREAD_ABOVE, Inflater
 from wslink.transport.framing import INVALID_TEXT, TOO_BIG, BrokenFrame
 from wslink.transport.private import PLAIN, TEXT
@@ -40,12 +41,18 @@ class Expanding:
         self._form = self._forms.popleft() if self._forms else PLAIN
         return self._form != PLAIN
 
-    async def expand(self, data: bytes) -> bytes | str:
-        """The message that `data` is.
+    async def hand_on(self, data: bytes, receiver: FrameReceiver, fail: Callable[[int, str], None]) -> None:
+        """Hand the message that `data` is to `receiver`. One that is malformed, or larger than it may be, is told to
+        `fail`, with a close code and a reason."""
+        try:
+            message = await self._message(data)
+        except BrokenFrame as error:
+            fail(error.code, str(error))
+        else:
+            receiver.receive(not isinstance(message, str), message)
 
-        Raises:
-            BrokenFrame: it is malformed, or larger than it may be. None can be expanded after it.
-        """
+    async def _message(self, data: bytes) -> bytes | str:
+        """Raises BrokenFrame, also for each message behind one for which it did."""
         is_text, limit = self._form == TEXT, self._limit()
         try:
             if self._failed:

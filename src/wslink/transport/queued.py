@@ -13,12 +13,11 @@ from typing import Any
 from wslink.session.ports import FrameReceiver
 from wslink.session.stall import Progress
 from wslink.transport.gate import ReadGate
+from wslink.transport.turns import WRITING
 from wslink.wire.frames import Frame
 
 logger: logging.Logger = logging.getLogger("wslink.protocol")
 
-TURN = 0.002
-"""Seconds for which one connection is written to before others have their turn."""
 HIGH_WATER = 256 * 1024
 """Bytes that may wait here. Beyond that frames stay in the session's queue, where a newer one may replace them."""
 
@@ -89,20 +88,21 @@ class PumpedConnection:
             self._task = asyncio.get_running_loop().create_task(self._pump())
 
     async def _pump(self) -> None:
-        until = monotonic() + TURN
-        while self._queue:
-            if monotonic() > until:  # writes that never wait would keep the others waiting
-                await asyncio.sleep(0)
-                until = monotonic() + TURN
-            write, size = self._queue.popleft()
-            try:
-                await write()
-            except Exception:
-                logger.exception("a connection failed to send")
-            self._queued -= size
-            self._written += size
-            if self.receiver is not None:
-                self.receiver.resume()
+        with WRITING as turn:
+            until = turn.until()
+            while self._queue:
+                if monotonic() > until:
+                    await asyncio.sleep(0)
+                    until = turn.until()
+                write, size = self._queue.popleft()
+                try:
+                    await write()
+                except Exception:
+                    logger.exception("a connection failed to send")
+                self._queued -= size
+                self._written += size
+                if self.receiver is not None:
+                    self.receiver.resume()
 
     async def _write(self, frame: Frame) -> None:
         if frame.binary:

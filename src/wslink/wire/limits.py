@@ -71,7 +71,8 @@ class Limits:
     max_malformed: int = 100
     """LIM-9: malformed messages per connection."""
     max_calls: int = 1024
-    """LIM-10: calls under way per client above which no further ones are taken from it for a while."""
+    """LIM-10: calls under way per client above which no further ones are taken from it for a while. LIM-20: calls of
+    the server that a client has not answered above which further ones fail."""
     max_server_calls: int = 4096
     """LIM-10: calls under way on the server above which none are taken from clients that have their share of them."""
     max_mailbox: int = 65_536

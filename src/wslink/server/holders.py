@@ -1,0 +1,53 @@
+"""Those who know a server's secret, whatever else lets clients in."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+
+from aiohttp import web
+
+from wslink.hub.gate import Gate
+from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
+
+
+class Holders:
+    """Knows the secret's holders. Whoever guesses has to wait as at a hello; what is guessed at one place that asks
+    counts at all others.
+
+    Args:
+        secret: gives the secret.
+    """
+
+    def __init__(self, secret: Callable[[], str]) -> None:
+        self._secret = secret
+        self._gate = Gate(self._identify)
+
+    async def admit(self, offered: str, shown: bool, who: str, opening: Opening) -> bool:
+        """Whether `offered` is the secret.
+
+        Args:
+            shown: whether anything was offered; nothing is no guess.
+            who: asks, as the log names it.
+            opening: where from.
+        """
+        verdict = self._gate.admit(Credentials(offered, shown, who, {}, opening))
+        if verdict is not None and not isinstance(verdict, Identity):
+            verdict = await verdict
+        return verdict is not None
+
+    async def admit_request(self, request: web.Request, who: str) -> bool:
+        """Whether a request brings the secret as a bearer token."""
+        kind, _, offered = request.headers.get("Authorization", "").partition(" ")
+        opening = Opening(request.headers, request.remote or "")
+        return await self.admit(offered.strip(), kind.lower() == "bearer", who, opening)
+
+    def _identify(self, credentials: Credentials) -> Identity | None:
+        offered, wanted = credentials.secret, self._secret()
+        right = hmac.compare_digest(_bytes(offered), _bytes(wanted))
+        return ANONYMOUS if credentials.has_secret and right else None
+
+
+def _bytes(text: str) -> bytes:
+    """`text`, which a header may have brought with bytes that are no UTF-8."""
+    return text.encode(errors="surrogatepass")
