@@ -5,8 +5,6 @@ Names are imported on first use, so that `import wslink` stays light.
 
 from __future__ import annotations
 
-import importlib
-
 from wslink.version import __version__
 
 TYPE_CHECKING = False  # as type checkers know it; to import it from typing would cost more than all the rest
@@ -136,12 +134,14 @@ _MODULES = ("core", "uri")
 
 
 def __getattr__(name: str) -> Any:
+    from wslink.lazy import load
+
     if name in _MODULES:
-        return importlib.import_module(f"wslink.{name}")
+        return load(f"wslink.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'wslink' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
+    value = getattr(load(home), name)
     globals()[name] = value
     return value
 

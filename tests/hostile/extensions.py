@@ -6,7 +6,7 @@ import secrets
 import socket as sockets
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgpack
@@ -26,12 +26,12 @@ BEGUN = 64 * MIB
 """`max_begun`: what is kept of messages that clients which are away had sent in part."""
 
 
-def _extension(*items: Any) -> bytes:
+def extension(*items: Any) -> bytes:
     """A message of an extension, without a number."""
     return wire.chunk(msgpack.packb(list(items)), 0, None, 0)
 
 
-def _many(socket: WebSocket, count: int, make: Callable[[int], bytes]) -> bytes:
+def many(socket: WebSocket, count: int, make: Callable[[int], bytes]) -> bytes:
     return b"".join(socket.frame(BINARY, make(number)) for number in range(count))
 
 
@@ -41,7 +41,7 @@ def _many(socket: WebSocket, count: int, make: Callable[[int], bytes]) -> bytes:
 @attack("acknowledgements of what was never sent", secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True)
 def _false(socket: WebSocket, number: int) -> bytes:
     lies = ((2**64 - 1, 0), (10**12 + number, 2**64 - 1), (0, 0), (1, 10**9), (number, 1))
-    return _many(socket, 2_000, lambda n: _extension(1, *lies[n % len(lies)]))
+    return many(socket, 2_000, lambda n: extension(1, *lies[n % len(lies)]))
 
 
 @attack("acknowledgements that are malformed", secret=True, reads=True, features=ALL, kinds=MESSAGES, alike=True)
@@ -56,19 +56,19 @@ def _malformed(socket: WebSocket, _: int) -> bytes:
         (1, 0, 1, [-1] * 5000),
         (1, 0, 0, {}),
     )
-    return _many(socket, 200, lambda n: _extension(1, *wrong[n % len(wrong)]))
+    return many(socket, 200, lambda n: extension(1, *wrong[n % len(wrong)]))
 
 
 @attack(
     "acknowledgements that name many missing numbers", secret=True, reads=True, features=ALL, kinds=MESSAGES, alike=True
 )
 def _missing(socket: WebSocket, _: int) -> bytes:
-    return _many(socket, 50, lambda n: _extension(1, 0, 0, 2**32 - 1, list(range(4096))))
+    return many(socket, 50, lambda n: extension(1, 0, 0, 2**32 - 1, list(range(4096))))
 
 
 @attack("acknowledgements that ask for one, which are not read", secret=True, features=ALL, kinds=MESSAGES)
 def _asking(socket: WebSocket, _: int) -> bytes:
-    return _many(socket, 5_000, lambda n: _extension(1, 0, 0, 0, [], True))
+    return many(socket, 5_000, lambda n: extension(1, 0, 0, 0, [], True))
 
 
 @attack("acknowledgements that ask for one", secret=True, reads=True, features=ALL, kinds=MESSAGES, alike=True)
@@ -78,7 +78,7 @@ def _asking_and_reading(socket: WebSocket, number: int) -> bytes:
 
 @attack("hellos in a row whose answers are not read", secret=True, features=ALL, kinds=MESSAGES)
 def _hellos(socket: WebSocket, _: int) -> bytes:
-    return _many(socket, 2_000, lambda n: wire.message(wire.hello(features=ALL, resume={})))
+    return many(socket, 2_000, lambda n: wire.message(wire.hello(features=ALL, resume={})))
 
 
 @attack(
@@ -86,14 +86,14 @@ def _hellos(socket: WebSocket, _: int) -> bytes:
     secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True, growth=PROCESS_BYTES + OUTBOX,
 )  # fmt: skip
 def _unacknowledged(socket: WebSocket, _: int) -> bytes:
-    return _many(socket, 500, lambda n: wire.message(wire.call("test.big", 64 * 1024)))
+    return many(socket, 500, lambda n: wire.message(wire.call("test.big", 64 * 1024)))
 
 
 @attack("publications that are never settled", secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True)
 def _unsettled(socket: WebSocket, number: int) -> bytes:
     begin = socket.frame(BINARY, wire.message(wire.subscribe(1, "test.topic", {}))) if number == 0 else b""
     lies = ((1, 2**63, 0), (1, 1, 2**63), (2, 1, 0), (2**64 - 1, 0, 0))
-    return begin + _many(socket, 2_000, lambda n: _extension(2, *lies[n % len(lies)]))
+    return begin + many(socket, 2_000, lambda n: extension(2, *lies[n % len(lies)]))
 
 
 # Cancellation ------------------------------------------------------------------------------------------------
@@ -101,22 +101,22 @@ def _unsettled(socket: WebSocket, number: int) -> bytes:
 
 @attack("cancellations of what is not known", secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True)
 def _cancels(socket: WebSocket, _: int) -> bytes:
-    return _many(socket, 5_000, lambda n: _extension(6, f"rpc:c0:{n}"))
+    return many(socket, 5_000, lambda n: extension(6, f"rpc:c0:{n}"))
 
 
 @attack("calls that are cancelled at once", secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True)
 def _calls_and_cancels(socket: WebSocket, number: int) -> bytes:
     def pair(n: int) -> bytes:
         id_ = f"rpc:{number}:{n // 2}"
-        return _extension(6, id_) if n % 2 else wire.message(wire.call("test.later", 60, id_=id_))
+        return extension(6, id_) if n % 2 else wire.message(wire.call("test.later", 60, id_=id_))
 
-    return _many(socket, 2_000, pair)
+    return many(socket, 2_000, pair)
 
 
 @attack("calls that wait and are cancelled", secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True)
 def _waiting_and_cancelled(socket: WebSocket, number: int) -> bytes:
-    calls = _many(socket, 3_000, lambda n: wire.message(wire.call("test.later", 60, id_=f"rpc:{number}:{n}")))
-    return calls + _many(socket, 3_000, lambda n: _extension(6, f"rpc:{number}:{n}"))
+    calls = many(socket, 3_000, lambda n: wire.message(wire.call("test.later", 60, id_=f"rpc:{number}:{n}")))
+    return calls + many(socket, 3_000, lambda n: extension(6, f"rpc:{number}:{n}"))
 
 
 @attack("messages that are ended before they are whole", secret=True, reads=True, features=FLOWS, kinds=MESSAGES)
@@ -125,12 +125,12 @@ def _ended(socket: WebSocket, number: int) -> bytes:
         id_, total = number % 1000 * 1000 + n // 2 + 1, 1 << 20
         return wire.chunk(b"", total, total, id_) if n % 2 else wire.chunk(bytes(1000), 0, total, id_)
 
-    return _many(socket, 2_000, one)
+    return many(socket, 2_000, one)
 
 
 @attack("ends of messages that never began", secret=True, reads=True, features=FLOWS, kinds=MESSAGES, alike=True)
 def _ends(socket: WebSocket, _: int) -> bytes:
-    return _many(socket, 5_000, lambda n: wire.chunk(b"", 2**32 - 1, 2**32 - 1, n + 1))
+    return many(socket, 5_000, lambda n: wire.chunk(b"", 2**32 - 1, 2**32 - 1, n + 1))
 
 
 # Resumption ------------------------------------------------------------------------------------------------
@@ -158,9 +158,9 @@ class Client:
         self.socket = socket
         return socket
 
-    def back(self, received: int = 0, missing: tuple[int, ...] = ()) -> None:
+    def back(self, received: int = 0, missing: tuple[int, ...] = (), begun: Sequence[list[int]] = ()) -> None:
         """Return."""
-        self._open(token=self.token, received=received, missing=list(missing))
+        self._open(token=self.token, received=received, missing=list(missing), begun=list(begun))
 
     def cut(self) -> None:
         """Lose the connection."""
@@ -173,7 +173,7 @@ class Client:
         return self.socket.frame(BINARY, wire.chunk(msgpack.packb(envelope), 0, None, self.sent))
 
     def notify(self, *items: Any) -> bytes:
-        return self.socket.frame(BINARY, _extension(*items))
+        return self.socket.frame(BINARY, extension(*items))
 
     def results(self, count: int, method: str, *args: Any) -> None:
         """Make calls and read their results, of which none is acknowledged."""
@@ -184,13 +184,13 @@ class Client:
             self.socket.answer(last["id"])
 
 
-def _again(over: Callable[[], bool]) -> Iterator[None]:
+def again(over: Callable[[], bool]) -> Iterator[None]:
     while not over():
         yield
         time.sleep(0.0005)
 
 
-def _guarded(act: Callable[[], None]) -> None:
+def guarded(act: Callable[[], None]) -> None:
     try:
         act()
     except (Ended, OSError, TimeoutError):
@@ -201,18 +201,18 @@ def _guarded(act: Callable[[], None]) -> None:
 def _returns(target: Target, over: Callable[[], bool], outcome: Outcome) -> None:
     client = Client(target, outcome)
     client.results(40_000, "test.quick")
-    for _ in _again(over):
+    for _ in again(over):
         client.cut()
-        _guarded(client.back)
+        guarded(client.back)
 
 
 @script("returns while the connection is open", kinds=WAITING, alike=True)
 def _open_returns(target: Target, over: Callable[[], bool], outcome: Outcome) -> None:
     client = Client(target, outcome)
     kept: list[WebSocket] = []
-    for _ in _again(over):
+    for _ in again(over):
         kept.append(client.socket)
-        _guarded(client.back)
+        guarded(client.back)
     for one in kept:
         one.close()
 
@@ -226,11 +226,11 @@ def _lying_returns(target: Target, over: Callable[[], bool], outcome: Outcome) -
         (0, tuple(2**64 - 1 - n for n in range(64))),
         (3, (7, 7, 7)),
     )
-    for number, _ in enumerate(_again(over)):
+    for number, _ in enumerate(again(over)):
         client.results(20, "test.quick")
         client.cut()
         received, missing = lies[number % len(lies)]
-        _guarded(lambda: client.back(received, missing))  # noqa: B023 - called at once
+        guarded(lambda: client.back(received, missing))  # noqa: B023 - called at once
         if outcome.refusals:
             outcome.refusals.clear()
             client = Client(target, outcome)
@@ -259,14 +259,14 @@ def _acknowledged_singly(target: Target, over: Callable[[], bool], outcome: Outc
 @script("results that are kept and never acknowledged", kinds=MESSAGES, alike=True, growth=PROCESS_BYTES + KEPT)
 def _kept(target: Target, over: Callable[[], bool], outcome: Outcome) -> None:
     client = Client(target, outcome)
-    for _ in _again(over):
+    for _ in again(over):
         client.results(10, "test.big", MIB)
 
 
 @script("clients that are cut off and do not return", kinds=WAITING, alike=True)
 def _deserters(target: Target, over: Callable[[], bool], outcome: Outcome) -> None:
-    for _ in _again(over):
-        _guarded(lambda: Client(target, outcome).cut())
+    for _ in again(over):
+        guarded(lambda: Client(target, outcome).cut())
 
 
 @script("clients that are cut off in the middle of large messages", kinds=WAITING, growth=PROCESS_BYTES + BEGUN)
@@ -279,8 +279,8 @@ def _partial(target: Target, over: Callable[[], bool], outcome: Outcome) -> None
         client.socket.receive()
         client.cut()
 
-    for _ in _again(over):
-        _guarded(one)
+    for _ in again(over):
+        guarded(one)
 
 
 @script("clients that are cut off behind calls", kinds=WAITING, alike=True)
@@ -293,8 +293,8 @@ def _calling(target: Target, over: Callable[[], bool], outcome: Outcome) -> None
         client.socket.receive()
         client.cut()
 
-    for _ in _again(over):
-        _guarded(one)
+    for _ in again(over):
+        guarded(one)
 
 
 @script("returns with tokens that are guessed", kinds=WAITING, alike=True)
@@ -305,8 +305,8 @@ def _guesses(target: Target, over: Callable[[], bool], outcome: Outcome) -> None
         socket.hello(features=ALL, resume={"token": secrets.token_hex(16), "received": 5, "missing": list(range(1, 5))})
         socket.close()
 
-    for _ in _again(over):
-        _guarded(one)
+    for _ in again(over):
+        guarded(one)
 
 
 @script("returns that are not finished", kinds=WAITING, alike=True)
@@ -316,7 +316,7 @@ def _unfinished(target: Target, over: Callable[[], bool], outcome: Outcome) -> N
     client.cut()
     hello = wire.message(wire.hello(features=NO_FLOW, resume={"token": client.token, "received": 0, "missing": []}))
     kept: list[WebSocket] = []
-    for _ in _again(over):
+    for _ in again(over):
         try:
             socket = WebSocket.open(target, 5)
         except (Ended, OSError):
@@ -336,12 +336,12 @@ CALLS = ("subscribe", "flow", "cancel", "stream", "progress", "handle")
 @attack("items of streams that nobody reads", secret=True, reads=True, features=CALLS, kinds=MESSAGES, alike=True)
 def _items(socket: WebSocket, number: int) -> bytes:
     lies = ((0, "x" * 400, 0), (2**63, None, 1), (number, [[]] * 50, 2**63), (0,))
-    return _many(socket, 2_000, lambda n: _extension(3, f"rpc:c0:{n % 50}", *lies[n % len(lies)]))
+    return many(socket, 2_000, lambda n: extension(3, f"rpc:c0:{n % 50}", *lies[n % len(lies)]))
 
 
 @attack("credits for what is no stream", secret=True, reads=True, features=CALLS, kinds=MESSAGES, alike=True)
 def _credits(socket: WebSocket, _: int) -> bytes:
-    return _many(socket, 5_000, lambda n: _extension(5, f"rpc:c0:{n}", 2**63, n % 3))
+    return many(socket, 5_000, lambda n: extension(5, f"rpc:c0:{n}", 2**63, n % 3))
 
 
 @attack("calls for streams that are never read", secret=True, features=CALLS, kinds=MESSAGES, alike=True)
@@ -349,7 +349,7 @@ def _streams(socket: WebSocket, number: int) -> bytes:
     def one(n: int) -> bytes:
         return wire.message({**wire.call("test.echo", 1, id_=f"rpc:{number}:{n}"), "stream": 1024, "progress": True})
 
-    return _many(socket, 1_000, one)
+    return many(socket, 1_000, one)
 
 
 @attack(
@@ -360,16 +360,16 @@ def _arguments(socket: WebSocket, number: int) -> bytes:
         streams = [msgpack.ExtType(2, msgpack.packb(k)) for k in range(20)]
         return wire.message(wire.call("test.echo", streams, id_=f"rpc:{number}:{n}"))
 
-    return _many(socket, 500, one)
+    return many(socket, 500, one)
 
 
 @attack("progress of calls that nobody made", secret=True, reads=True, features=CALLS, kinds=MESSAGES, alike=True)
 def _progress(socket: WebSocket, _: int) -> bytes:
-    return _many(socket, 5_000, lambda n: _extension(7, f"rpc:server:{n}", "x" * 100))
+    return many(socket, 5_000, lambda n: extension(7, f"rpc:server:{n}", "x" * 100))
 
 
 @attack("responses to calls that nobody made", secret=True, reads=True, features=CALLS, kinds=MESSAGES, alike=True)
 def _responses(socket: WebSocket, _: int) -> bytes:
-    return _many(
+    return many(
         socket, 3_000, lambda n: wire.message({"wslink": "1.0", "id": f"rpc:server:{n}", "result": ["x" * 100]})
     )

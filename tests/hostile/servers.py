@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from wslink import App, Limits
+from wslink import App, Call, Limits
 from wslink import register as export_rpc
 from wslink.server import create_webserver
 from wslink.websocket import LinkProtocol, ServerProtocol
@@ -54,6 +54,10 @@ def make_app(limits: Limits) -> App:
     @app.method("test.big")
     def big(size: int) -> bytes:
         return bytes(min(size, 1 << 20))
+
+    @app.method("test.ask")
+    async def ask(call: Call) -> Any:
+        return await call.client.call("page.value", timeout=60, on_progress=lambda value: None)
 
     @app.method("test.publish")
     def publish(size: int = 100) -> None:

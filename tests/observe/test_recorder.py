@@ -193,6 +193,26 @@ async def test_the_servers_secret_alone_opens_it(serve: Serve) -> None:
     assert ("response", 42) in told(list(Reader(data)))
 
 
+async def test_what_was_forgotten_stays_in_memory_for_few_who_take_it(serve: Serve) -> None:
+    """Each who takes a recording keeps what was recorded when that began."""
+    application = app(Recorder(2_000_000))
+    url = await serve(application)
+    async with wslink.connect(url, secret=SECRET) as link, link.subscribe("demo.tile"):
+        slow = []
+        for _ in range(4):
+            await link.call("demo.paint", 1000, 1500)
+            slow.append(link.stream("wslink.recording", SECRET, window=1))
+            assert (await anext(slow[-1]))[:8] == recording.MAGIC
+        for number, stream in enumerate(slow):
+            taking = [piece async for piece in stream] if number >= 2 else None
+            if taking is None:
+                with pytest.raises(CallError, match="the most slowly"):
+                    [piece async for piece in stream]
+            else:
+                assert len(b"".join(taking)) > 1_000_000
+        assert len(b"".join([piece async for piece in link.stream("wslink.recording", SECRET)])) > 1_000_000
+
+
 async def test_what_is_rendered_for_one_subscription_has_no_tags(tmp_path: Path) -> None:
     """REC-3: its filter has not been asked, and would keep it out when it is played."""
     recorder = Recorder()

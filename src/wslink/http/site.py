@@ -8,16 +8,18 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from wslink import settings as environment
 from wslink.http.acceptor import Acceptor, Connections
 from wslink.http.fast_path import ARRIVALS, Arrivals
-from wslink.http.handoff import HandoffListener, answer_once, listen_for_handoffs
 from wslink.http.listen import open_sockets
 from wslink.transport.private import HANDLER_OPTIONS, AcceptingSite, bounded_handler
+
+if TYPE_CHECKING:
+    from wslink.http.handoff import HandoffListener
 
 SHUTDOWN_TIMEOUT = 2.0
 """Seconds that HTTP requests under way have to end when the server stops."""
@@ -106,6 +108,8 @@ class Site:
         self._connections.evictors.append(arrivals.evict)
         directory = environment.read("WSLINK_HANDOFF", str, "") if self._tls is None else ""
         if directory:
+            from wslink.http.handoff import answer_once, listen_for_handoffs
+
             self._application.on_response_prepare.append(answer_once)
         await runner.setup()
         runner.arrivals = arrivals

@@ -10,7 +10,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -273,7 +273,7 @@ class Recorder(Observer):
         write_private(path, self.chunks(reason, counted))
         return next(counted)
 
-    def chunks(self, reason: str = "", counted: Iterator[int] | None = None) -> Iterator[Buffer]:
+    def chunks(self, reason: str = "", counted: Iterator[int] | None = None) -> Generator[Buffer, None, None]:
         """What is kept at the first step, as the pieces of a file."""
         kept, about = self._ring.records(), self._about(reason)
         yield from recording.head(about)

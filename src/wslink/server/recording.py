@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 
-from wslink.errors import NotAuthorized
+from wslink.errors import LimitExceeded, NotAuthorized
 from wslink.observe.recorder import Recorder
 from wslink.rpc.call import Call
 from wslink.server.holders import Holders
 from wslink.session.identity import Opening
+from wslink.wire.frames import Buffer
 
 METHOD = "wslink.recording"
+MAX_FETCHES = 2
+"""Recordings that are taken at a time (LIM-22)."""
 PIECE = 256 * 1024
 """Bytes of an item of the stream that gives a recording."""
 
@@ -27,16 +30,35 @@ class Fetching:
     def __init__(self, recorder: Recorder, holders: Holders) -> None:
         self._recorder = recorder
         self._holders = holders
+        self._fetches: dict[Generator[Buffer, None, None], None] = {}
 
     async def fetch(self, secret: str, call: Call) -> AsyncIterator[bytes]:
         """What the server has recorded, as the pieces of a file, for the server's secret."""
         if not await self._holders.admit(secret, True, call.client_id, Opening(address=call.client.address)):
             raise NotAuthorized("a recording is for those who know the server's secret", METHOD)
-        piece = bytearray()
-        for part in self._recorder.chunks("asked for"):
-            piece += part
-            while len(piece) >= PIECE:
-                yield bytes(piece[:PIECE])
-                del piece[:PIECE]
-            await asyncio.sleep(0)
-        yield bytes(piece)
+        chunks = self._begin()
+        try:
+            piece = bytearray()
+            for part in chunks:
+                piece += part
+                while len(piece) >= PIECE:
+                    yield bytes(piece[:PIECE])
+                    del piece[:PIECE]
+                await asyncio.sleep(0)
+            if chunks not in self._fetches:
+                raise LimitExceeded(f"over {MAX_FETCHES} ask for the recording, and this one took it the most slowly")
+            yield bytes(piece)
+        finally:
+            self._fetches.pop(chunks, None)
+            chunks.close()
+
+    def _begin(self) -> Generator[Buffer, None, None]:
+        """What is kept now, which stays in memory until it has been taken: of too many who take it, the one that began
+        first gets no more."""
+        while len(self._fetches) >= MAX_FETCHES:
+            oldest = next(iter(self._fetches))
+            del self._fetches[oldest]
+            oldest.close()
+        chunks = self._recorder.chunks("asked for")
+        self._fetches[chunks] = None
+        return chunks

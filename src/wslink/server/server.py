@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aiohttp import web
@@ -17,7 +18,6 @@ from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.client_files import ClientFiles
 from wslink.http.endpoint import Endpoint, EndpointOptions
-from wslink.http.reverse import ReverseConnection
 from wslink.http.site import Site
 from wslink.http.static import StaticFiles
 from wslink.http.tls import ssl_context
@@ -26,6 +26,9 @@ from wslink.hub.life import Life, announce
 from wslink.server import loop
 from wslink.server.observing import Observing
 from wslink.server.options import Options
+
+if TYPE_CHECKING:
+    from wslink.http.reverse import ReverseConnection
 
 CLIENT = Path(__file__).parent.parent / "static"
 """The directory of the JavaScript client that matches this server."""
@@ -120,6 +123,8 @@ class Server:
     async def _dial(self) -> None:
         options = self._options
         self.port = 0
+        from wslink.http.reverse import ReverseConnection
+
         self._reverse = ReverseConnection(
             self._hub, options.reverse_url, options.heart_beat, token_file=options.reverse_token_file
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from wslink.errors import UsageError
+from wslink.lazy import load
 from wslink.session.identity import Opening
 from wslink.session.ports import Transport
 from wslink.session.session import Session
@@ -90,7 +90,7 @@ def find_engine(name: str) -> Engine:
     for candidate in ENGINES if name == "auto" else (name,):
         module, _, attribute = ENGINES[candidate].partition(":")
         try:
-            return cast(Engine, getattr(importlib.import_module(module), attribute))
+            return cast(Engine, getattr(load(module), attribute))
         except ImportError as error:
             if candidate == name:
                 raise UsageError(f"engine {name!r} is not installed: {error}") from error
