@@ -129,16 +129,6 @@ class Line:
         """Whether a connection carries what is sent."""
         return any(not connection.silent for connection in self._open)
 
-    async def drained(self, within: float) -> None:
-        """Wait until little passes any more, for so many seconds at most: all that was kept has arrived."""
-        end, before = asyncio.get_running_loop().time() + within, -1
-        while asyncio.get_running_loop().time() < end:
-            passed = sum(sum(connection.passed) for connection in self._open if not connection.silent)
-            if 0 <= passed - before < 500_000 and self.is_open:
-                return
-            before = passed
-            await asyncio.sleep(0.4)
-
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refusing:
             abort(writer)

@@ -6,6 +6,12 @@ import socket
 import sys
 from typing import Any, Protocol
 
+try:
+    import fcntl
+    import termios
+except ImportError:  # Windows
+    fcntl = termios = None  # type: ignore[assignment]
+
 _UNSENT: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", {"linux": 25, "darwin": 0x201}.get(sys.platform))
 
 
@@ -30,3 +36,14 @@ def limit_unsent(transport: Informed | None, limit: int) -> None:
         raw.setsockopt(socket.IPPROTO_TCP, _UNSENT, limit)
     except OSError:  # no TCP, or it has ended
         return
+
+
+def unacknowledged(transport: Informed) -> int:
+    """Bytes that wait in the kernel for the other end's system to acknowledge them; 0 where it does not tell."""
+    raw = transport.get_extra_info("socket")
+    if raw is None or fcntl is None:
+        return 0
+    try:
+        return int.from_bytes(fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):  # no TCP, or it has ended
+        return 0

@@ -49,7 +49,8 @@ async def _run(options: argparse.Namespace) -> Result:
         async with ROADS[options.road](Path(directory), *server) as road:
             return await run(
                 road.url, road.direct, options.cuts, seed=options.seed, javascript=options.javascript,
-                python=options.python, pace=options.pace, tell=lambda cuts: print(cuts, "cuts", flush=True),
+                python=options.python, pace=options.pace, patience=road.patience,
+                tell=lambda cuts: print(cuts, "cuts", flush=True),
             )  # fmt: skip
 
 

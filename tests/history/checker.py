@@ -10,6 +10,8 @@ import sys
 from collections import Counter
 from typing import Any
 
+from tests.history.flows import SMALL
+
 
 def check(record: dict[str, Any], logs: dict[str, dict[str, Any]]) -> list[str]:
     """What is wrong.
@@ -33,6 +35,7 @@ def _check_client(record: dict[str, Any], name: str, log: dict[str, Any]) -> lis
     in_order = [number for number in executed if number in small]
     if in_order != sorted(in_order):
         found.append("small calls were executed out of order")
+    found += _check_served(record, name, log)
     for topic, (numbers, count) in enumerate(zip(log["published"], record["published"], strict=True)):
         found += _differ(f"publications of topic {topic}", numbers, set(range(count)))
         if numbers != sorted(numbers):
@@ -46,6 +49,14 @@ def _check_client(record: dict[str, Any], name: str, log: dict[str, Any]) -> lis
     if refused:
         found.append(f"was not resumed {len(refused)} times: {Counter(reason for _, reason in refused)}")
     return found
+
+
+def _check_served(record: dict[str, Any], name: str, log: dict[str, Any]) -> list[str]:
+    """Calls that the server has made of a client."""
+    served = [number for number, _ in log["served"]]
+    small = [number for number, size in log["served"] if size <= SMALL]
+    found = _differ("calls of the server", served, set(range(record["asked"].get(name, 0))))
+    return found + (["small calls of the server were served out of order"] if small != sorted(small) else [])
 
 
 def _differ(what: str, numbers: list[int], expected: set[int]) -> list[str]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 from typing import Any
 
 import wslink
+from tests.history import flows
 from tests.history.filling import filled
 from tests.history.server import KEYS, LARGE, LARGE_AT, LARGE_EVERY, SIZES, TOPICS
 
 MAX_WAITING = 40
 """Calls that wait for their response."""
+OTHERS = 0.2
+"""The share of calls that are streams, uploads and calls with progress."""
+MAX_ITEMS = 40
 RECONNECT = wslink.Reconnect(initial=0.02, max=0.1)
 
 
@@ -31,7 +36,7 @@ class Speaker:
         self._chance = chance
         self._pace = pace
         self.log: dict[str, Any] = {
-            "sent": 0, "small": [], "answered": [], "errors": [], "verdicts": [],
+            "sent": 0, "small": [], "answered": [], "errors": [], "verdicts": [], "served": [],
             "published": [[] for _ in range(TOPICS)], "frames": [[] for _ in range(KEYS)],
         }  # fmt: skip
         self._calls: set[asyncio.Task[None]] = set()
@@ -45,7 +50,19 @@ class Speaker:
         for topic in range(TOPICS):
             await self._subscribe(f"history.t{topic}", lambda p, topic=topic: self.log["published"][topic].append(p[0]))
         await self._subscribe("history.frames", lambda p: self.log["frames"][p[2]].append(p[0]))
+        self._link.handle("history.asked", self._serve)
+        await self._link.call("history.enrol", self.name)
         self._speaking = asyncio.create_task(self._speak())
+
+    def _serve(self, number: int, data: bytes) -> list[Any]:
+        self.log["served"].append([number, len(data)])
+        if data != filled(number, len(data)):
+            self.log["errors"].append(f"argument of call {number} of the server is broken")
+        return [number, data]
+
+    def returned(self) -> bool:
+        """Whether it has its session again, as far as this process knows."""
+        return self._link.state == "open"
 
     async def call(self, method: str) -> Any:
         """A call that is not logged."""
@@ -77,18 +94,56 @@ class Speaker:
             await asyncio.sleep(chance.random() * self._pace)
 
     async def _call(self, number: int) -> None:
+        chosen = self._chance.random()
+        kinds = (self._count, self._upload, self._watch)
+        make = kinds[int(chosen / OTHERS * len(kinds))] if chosen < OTHERS else self._execute
+        try:
+            if not await make(number):
+                self.log["errors"].append(f"call {number} has the result of another")
+            self.log["answered"].append(number)
+        except Exception as error:
+            self.log["errors"].append(f"call {number}: {error!r}")
+
+    async def _execute(self, number: int) -> bool:
         large = LARGE if number % LARGE_EVERY == LARGE_AT else 0
         given, wanted = large or self._chance.choice(SIZES), self._chance.choice(SIZES)
         method = self._chance.choice(("execute", "late"))
         if given <= 2000 and method == "execute":  # the first step of an async method may come later
             self.log["small"].append(number)
-        try:
-            result = await self._link.call(f"history.{method}", self.name, number, filled(number, given), wanted)
-            self.log["answered"].append(number)
-            if result != [number, given, filled(number, wanted)]:
-                self.log["errors"].append(f"call {number} has the result of another")
-        except Exception as error:
-            self.log["errors"].append(f"call {number}: {error!r}")
+        result = await self._link.call(f"history.{method}", self.name, number, filled(number, given), wanted)
+        return result == [number, given, filled(number, wanted)]
+
+    async def _count(self, number: int) -> bool:
+        """A stream: each item once, and in order."""
+        items, arrived, right = self._chance.randrange(MAX_ITEMS), 0, True
+        async for same, place, data in self._link.stream("history.count", self.name, number, items):
+            right &= (same, place) == (number, arrived) and data == filled(number + place, len(data))
+            arrived += 1
+        return right and arrived == items
+
+    async def _upload(self, number: int) -> bool:
+        items = self._chance.randrange(MAX_ITEMS)
+
+        async def parts() -> AsyncIterator[list[Any]]:
+            for place in range(items):
+                yield [place, filled(number + place, self._chance.choice(flows.SIZES))]
+
+        return await self._link.call("history.collect", self.name, number, parts()) == items
+
+    async def _watch(self, number: int) -> bool:
+        """Progress in order, and none after the response."""
+        seen: list[int] = []
+        over = False
+
+        def take(step: int) -> None:
+            if over or (seen and step <= seen[-1]):
+                self.log["errors"].append(f"progress {step} of call {number} after {seen[-1:]}, or the response")
+            seen.append(step)
+
+        steps = self._chance.randrange(MAX_ITEMS)
+        result = await self._link.with_options(on_progress=take).call("history.steps", self.name, number, steps)
+        over = True
+        return result == steps and all(step < steps for step in seen)
 
     async def stop(self) -> None:
         """Call no more, and wait for the results of what was called."""

@@ -43,6 +43,9 @@ class JavaScriptSpeaker:
         assert await self._process.stdout.readline() == b"speaking\n"
         self._reading = asyncio.create_task(self._read(self._process.stdout))
 
+    def returned(self) -> bool:
+        return True
+
     async def _read(self, lines: asyncio.StreamReader) -> None:
         try:
             async for line in lines:

@@ -24,10 +24,12 @@ class Road(NamedTuple):
     Attributes:
         url: over the road.
         direct: without it; "" where there is no such way.
+        patience: see run.Cutter; where a return takes long, all cuts would hit one.
     """
 
     url: str
     direct: str
+    patience: float = 0.0
 
 
 @asynccontextmanager
@@ -121,7 +123,7 @@ async def reverse(directory: Path, *options: str) -> AsyncIterator[Road]:
     async with _relay(mode="relay", proxy_route="/meet/{id}", process_token_file=str(token)) as relay:
         environment = {"WSLINK_REVERSE_TOKEN_FILE": str(token)}
         async with started("reverse", "--url", f"{relay}/meet/one", *options, environment=environment):
-            yield Road(f"{relay}/meet/one", "")
+            yield Road(f"{relay}/meet/one", "", patience=0.8)
 
 
 @asynccontextmanager

@@ -21,9 +21,13 @@ RARELY = 0.004
 """The share of cuts that one end learns of only by asking for signs of life, which takes 6 s."""
 QUICK = 0.2
 """The share that follows at once on the one before: both ends are returning."""
-SLOW, LONG = 0.12, 0.02
-"""The shares of pauses in which a large message fits as a rule, and in which all that was kept arrives: what is cut
-over and over again before it has arrived piles up, until a session cannot be resumed."""
+SLOW = 0.12
+"""The share of pauses in which a large message fits as a rule."""
+MOST, LEAST = 16 * 1024 * 1024, 1024 * 1024
+"""Bytes that wait for a client beyond which nothing is cut until no more than the second do. What is cut over and over
+again before it has arrived piles up, until a session cannot be resumed, as is right (`max_resume`)."""
+LOOK_EVERY, ANSWER_WITHIN = 0.3, 2.0
+"""Seconds between two looks at it, and for each: one may go over a line that is cut itself."""
 
 
 @dataclass
@@ -61,13 +65,31 @@ class Cutter:
         cuts: how many times, all lines together.
         chance: decides when and how.
         tell: is told how many there were, once in a while.
+        patience: the share of cuts that come only after the client has returned. Others may hit its return.
     """
 
-    def __init__(self, cuts: int, chance: random.Random, tell: Callable[[int], object]) -> None:
+    def __init__(self, cuts: int, chance: random.Random, tell: Callable[[int], object], patience: float) -> None:
         self.made: Counter[str] = Counter()
         self._left = cuts
         self._chance = chance
         self._tell = tell
+        self._patience = patience
+        self._may = asyncio.Event()
+
+    async def watch(self, waiting: Callable[[], Awaitable[int]]) -> None:
+        """Let the lines be where more waits than is to be."""
+        most = MOST
+        while True:
+            try:
+                few = await asyncio.wait_for(waiting(), ANSWER_WITHIN) < most
+            except asyncio.TimeoutError:
+                few = False
+            most = MOST if few else LEAST
+            if few:
+                self._may.set()
+            else:
+                self._may.clear()
+            await asyncio.sleep(LOOK_EVERY)
 
     def _way(self) -> Way:
         chance = self._chance
@@ -81,12 +103,13 @@ class Cutter:
             return chance.random() * 0.008
         return chance.random() * (1.5 if chance.random() < SLOW else 0.1)
 
-    async def cut(self, line: Line) -> None:
+    async def cut(self, line: Line, returned: Callable[[], bool]) -> None:
         while self._left > 0:
-            await self._until_open(line)
-            if self._chance.random() < LONG:
-                await line.drained(30)
+            late = self._chance.random() < self._patience
+            while not line.is_open or (late and not returned()):
+                await asyncio.sleep(0.002)
             await asyncio.sleep(self._pause())
+            await self._may.wait()
             if line.is_open and self._left > 0:
                 way = self._way()
                 line.cut(way)
@@ -95,14 +118,10 @@ class Cutter:
                 if self.made.total() % 500 == 0:
                     self._tell(self.made.total())
 
-    async def _until_open(self, line: Line) -> None:
-        while not line.is_open:
-            await asyncio.sleep(0.002)
-
 
 async def run(
     url: str, direct: str, cuts: int, *, seed: int = 1, javascript: int = 2, python: int = 1, pace: float = 0.04,
-    tell: Callable[[int], object] = lambda _: None,
+    patience: float = 0.0, tell: Callable[[int], object] = lambda _: None,
 ) -> Result:  # fmt: skip
     """Let clients talk to a server over lines that are cut.
 
@@ -114,6 +133,7 @@ async def run(
         javascript: clients in Node.
         python: clients in Python.
         pace: the longest pause between bursts of calls.
+        patience: see Cutter.
         tell: see Cutter.
     """
     began, chance = time.monotonic(), random.Random(seed)
@@ -125,11 +145,15 @@ async def run(
         for number in range(javascript + python)
     ]
     await asyncio.gather(*(speaker.begin() for speaker in speakers))
-    cutter = Cutter(cuts, chance, tell)
+    cutter = Cutter(cuts, chance, tell, patience)
     async with contextlib.AsyncExitStack() as stack:
         link = await stack.enter_async_context(wslink.connect(direct, secret="history")) if direct else speakers[-1]
         await link.call("history.begin")
-        await asyncio.gather(*(cutter.cut(line) for line in lines))
+        watching = asyncio.create_task(cutter.watch(lambda: link.call("history.waiting")))
+        await asyncio.gather(
+            *(cutter.cut(line, speaker.returned) for line, speaker in zip(lines, speakers, strict=True))
+        )
+        watching.cancel()
         await asyncio.gather(*(speaker.stop() for speaker in speakers))
         record = await link.call("history.end")
         logs = await _logs(speakers, lambda each: each.end(record["published"], record["newest"]))

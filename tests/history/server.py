@@ -1,6 +1,7 @@
 """The server of a history: `python -m tests.history.server KIND`, where KIND is picows, aiohttp, asgi or reverse.
 
-It publishes all the time, and says at the end what it has published and executed. Other options are those of an App.
+It publishes and calls its clients all the time, and says at the end what it has published and executed. Other options
+are those of an App.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 from typing import Any
 
 from tests.history.filling import filled
+from tests.history.flows import Flows
 from tests.history.streams import Streams
 from wslink import App, Limits
 
@@ -34,6 +36,7 @@ class History:
     """
 
     def __init__(self, app: App, chance: random.Random, pace: float) -> None:
+        self._app = app
         self._chance = chance
         self._pace = pace
         self._topics = [app.topic(f"history.t{number}") for number in range(TOPICS)]
@@ -42,22 +45,28 @@ class History:
         self._newest = [-1] * KEYS
         self._executed: dict[str, list[int]] = {}
         self._broken: list[str] = []
-        self._publishing: asyncio.Task[None] | None = None
-        for name in ("begin", "end", "execute", "late"):
+        self._flows = Flows(app, chance, pace, self._executed, self._broken)
+        self._speaking: list[asyncio.Task[None]] = []
+        for name in ("begin", "end", "execute", "late", "waiting"):
             app.method(f"history.{name}")(getattr(self, name))
 
     async def begin(self) -> None:
-        """Publish from now on."""
-        if self._publishing is None:
-            self._publishing = asyncio.create_task(self._publish())
+        """Publish, and call the clients, from now on."""
+        if not self._speaking:
+            self._speaking = [asyncio.create_task(self._publish()), asyncio.create_task(self._flows.ask())]
 
     async def end(self) -> dict[str, Any]:
-        """Publish no more; all that was done."""
-        if self._publishing is not None:
-            self._publishing.cancel()
-            await asyncio.wait({self._publishing})
+        """Do so no more; all that was done."""
+        for task in self._speaking:
+            task.cancel()
+        await asyncio.gather(*self._speaking, return_exceptions=True)
+        await self._flows.settle()
         record = {"published": self._published, "newest": self._newest, "executed": self._executed}
-        return {**record, "broken": self._broken}
+        return {**record, "asked": self._flows.asked, "broken": self._broken}
+
+    def waiting(self) -> int:
+        """Bytes that wait for the client for which most does."""
+        return max((client.waiting for client in self._app.clients.values()), default=0)
 
     def execute(self, client: str, number: int, data: bytes, size: int) -> list[Any]:
         self._executed.setdefault(client, []).append(number)

@@ -28,7 +28,7 @@ async def test_nothing_is_lost_doubled_out_of_order_or_executed_twice(tmp_path: 
     javascript = 0 if road in SINGLE or missing() else 1
     async with ROADS[road](tmp_path, "--seed", str(SEED)) as way:
         await streams.check(way.url)
-        result = await run(way.url, way.direct, cuts, seed=SEED, javascript=javascript, python=1)
+        result = await run(way.url, way.direct, cuts, seed=SEED, javascript=javascript, python=1, patience=way.patience)
     assert result.found == []
     assert result.cuts.total() == cuts
     assert result.resumed > 0

@@ -108,3 +108,32 @@ async def test_a_look_is_shared_by_those_that_come_meanwhile(place: Place, url: 
     await (await coming).send_str("hello")
     assert await again.receive_str() == "hello"
     lost.writer.close()
+
+
+async def test_what_is_sent_after_the_ping_gives_no_more_time(place: Place, url: str) -> None:
+    """A line whose end a proxy takes all the same, though nobody is there."""
+    process, lost = await place.dial(url), await Raw.dial(url)
+    lost.writer.write(frame(2, b"hello"))
+    await process.receive_bytes()
+
+    async def swallow() -> None:
+        while await lost.reader.read(2**20):
+            pass
+
+    async def send() -> None:
+        while not process.closed:
+            await process.send_bytes(bytes(2**16))
+            await asyncio.sleep(0.005)
+
+    tasks = [asyncio.create_task(swallow()), asyncio.create_task(send())]
+    began = time.monotonic()
+    coming = asyncio.create_task(place.dial(url, headers={"Origin": url.removesuffix("/meet/one")}))
+    assert (await process.receive(timeout=5)).data == 1014
+    assert time.monotonic() - began < 2
+    again = await place.dial(url)
+    await (await coming).send_str("hello")
+    assert await again.receive_str() == "hello"
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    lost.writer.close()

@@ -8,6 +8,7 @@ import hashlib
 
 from aiohttp import web
 
+from wslink import kernel
 from wslink.errors import ParseError
 from wslink.proxy.pipe import Side, join
 from wslink.proxy.takeover import take_over
@@ -98,16 +99,17 @@ class Member(Side, asyncio.BufferedProtocol):
 
     async def lives(self) -> bool:
         """Whether a client that talks to its process shows a sign of life when it is pinged, as soon as it may be. What
-        its line takes meanwhile may come before the ping, and gives it more time. In the middle of a frame it is asked
-        nothing, and dead only if it does not take what is there."""
+        was sent before gives it more time, as it is taken. In the middle of a frame it is asked nothing, and dead only
+        if it does not take what is there."""
         loop = asyncio.get_running_loop()
-        began, heard, pinged, taken = loop.time(), self._heard, False, self._taken()
+        began, heard, pinged, taken, before = loop.time(), self._heard, False, self._taken(), self._unsent()
         while self.connected:
             if not pinged and (self._takes_control() or not self._unsent()):
                 began, taken, pinged = loop.time(), self._taken(), self._takes_control()
+                before = self._unsent() + self._unacknowledged()
                 if pinged:
                     self.send(control(PING))
-            if loop.time() - began > PROBE + min((self._taken() - taken) / SLOWEST, MAX_GRACE):
+            if loop.time() - began > PROBE + min(min(self._taken() - taken, before) / SLOWEST, MAX_GRACE):
                 return False
             await asyncio.sleep(PROBE_STEP)
             if self._heard != heard:
@@ -116,6 +118,9 @@ class Member(Side, asyncio.BufferedProtocol):
 
     def _unsent(self) -> int:
         return self.transport.get_write_buffer_size() if self.transport is not None else 0
+
+    def _unacknowledged(self) -> int:
+        return kernel.unacknowledged(self.transport) if self.transport is not None else 0
 
     def _taken(self) -> int:
         return tcp.line(self.transport).taken if self.transport is not None else 0
