@@ -160,6 +160,29 @@ async def test_a_client_returns_to_its_session_at_another_worker(start: Start, s
     await until(lambda: not one.app.clients)
 
 
+async def test_large_publications_that_wait_go_along(start: Start, switch: Switch) -> None:
+    """RES-12: what has gone out and may have to go out again, and what has not."""
+    one, two = await start("one"), await start("two")
+    switch.lead_to(one.url)
+    async with Viewer(switch) as viewer:
+        one.topic.publish(0)
+        await until(lambda: viewer.got == [0])
+        switch.lead_to(two.url)
+        switch.down = True
+        switch.cut()
+        sent = [bytes([number]) * size for number, size in enumerate((10, 100_000, 700_000, 10, 300_000))]
+        for payload in sent:
+            one.topic.publish([payload, len(payload)])
+        for number in range(3):
+            one.state.publish([number, b"y" * 200_000], key="a")
+        switch.down = False
+        await until(lambda: len(viewer.got) >= 6 and viewer.values)
+        assert viewer.got == [0, *([payload, len(payload)] for payload in sent)]
+        assert viewer.values[-1] == [2, b"y" * 200_000]
+        assert viewer.returns[0].resumed
+        assert await viewer.link.call("test.where") == "two"
+
+
 async def test_it_goes_from_worker_to_worker_while_all_publish(start: Start, switch: Switch) -> None:
     """RES-12: nothing is lost or doubled, also of what other threads publish."""
     workers = [await start(str(number)) for number in range(3)]

@@ -343,3 +343,17 @@ async def test_where_it_is_not_installed_it_says_so(serve: Serve, monkeypatch: p
         await serve(application(), traces=True)
     with pytest.raises(UsageError, match=r"pip install 'wslink\[otel\]'"):
         wslink.connect("ws://localhost:1/ws", traces=True)
+
+
+async def test_large_publications_are_whole(serve: Serve, spans: Recorded) -> None:
+    app = App(secret="secret")
+    topic = app.topic("view.frame")
+    url = await serve(app, traces=True)
+    async with wslink.connect(url, secret="secret", traces=True) as link:
+        frames = link.subscribe("view.frame")
+        await frames.ready
+        sent = [numpy.arange(100_000, dtype="<f4"), b"x" * 300_000, "end"]
+        topic.publish(sent)
+        got = await asyncio.wait_for(anext(frames), 5)
+    numpy.testing.assert_array_equal(got[0], sent[0])
+    assert got[1:] == sent[1:]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from wslink.errors import ParseError
+from wslink.errors import InvalidRequest, ParseError, PeerError
 from wslink.wire.chunks import HEADER
 from wslink.wire.limits import Limits
+from wslink.wire.messages import parse_call
 from wslink.wire.show import MAX_EXPLAINED
 from wslink.wire.v1_json import V1Decoder
 from wslink.wire.v2_msgpack import V2Decoder
@@ -32,3 +35,39 @@ def test_malformed_json_is_explained_in_few_words(text: str) -> None:
     with pytest.raises(ParseError, match="malformed JSON: ") as caught:
         V1Decoder(Limits()).receive(False, text)
     assert len(caught.value.message) < MAX_EXPLAINED + 50
+
+
+KINDS = {
+    "null": None,
+    "a boolean": True,
+    "a number": 1.5,
+    "a string": "x",
+    "a list": [1],
+    "a map": {"a": 1},
+    "a bytes": b"x",
+}
+
+
+@pytest.mark.parametrize("said", KINDS)
+def test_a_call_of_wrong_types_is_refused_with_what_it_has(said: str) -> None:
+    given = KINDS[said]
+
+    def refused(**changes: Any) -> str:
+        with pytest.raises(InvalidRequest) as caught:
+            parse_call({"id": "rpc:c0:1", "method": "a.b", **changes})
+        return caught.value.message
+
+    if said != "a string":
+        assert refused(method=given) == f"'method' must be a string, not {said}"
+    if said not in ("a list", "null"):  # which stands for an absent one
+        assert refused(args=given) == f"'args' must be a list, not {said}"
+    if said not in ("a number", "null"):
+        assert refused(stream=given) == f"'stream' must be a number of items, not {said}"
+    if said != "a boolean":
+        assert refused(progress=given) == f"'progress' must be a boolean, not {said}"
+
+
+def test_half_of_a_surrogate_pair_is_malformed() -> None:
+    """Engines hand over text that they have decoded, as it comes."""
+    with pytest.raises(PeerError):
+        V1Decoder(Limits()).receive(False, '\ud800{"id": "rpc:c0:1"')

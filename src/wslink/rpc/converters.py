@@ -26,6 +26,12 @@ def origin_of(hint: Hint) -> Hint:
     return typing.get_origin(hint)
 
 
+def options_of(hint: Hint) -> Hint | None:
+    """The TypedDict of `**options: Unpack[Options]`, whose Unpack is that of typing or of typing_extensions; None for
+    any other hint."""
+    return typing.get_args(hint)[0] if str(typing.get_origin(hint)).endswith(".Unpack") else None
+
+
 class Unsupported(TypeError):
     """A hint that cannot be checked. The message says what is wrong with it."""
 

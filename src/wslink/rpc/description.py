@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from wslink.errors import MethodError
-from wslink.rpc.converters import Hint, origin_of, without_names
+from wslink.rpc.converters import Hint, options_of, origin_of, without_names
 from wslink.rpc.definitions import Mode, Schema
 from wslink.rpc.fields import MISSING, fields_of
 from wslink.rpc.json_schema import Schemas, Undescribable, X, with_default
@@ -123,9 +123,10 @@ def _argument(signature: Signature, name: str, hint: Hint, schemas: Schemas, mod
 
 def _more(hint: Hint, schemas: Schemas, mode: Mode, properties: Schema, required: list[str]) -> Schema | bool:
     """What else may be given by name, besides what `**options: Unpack[Options]` names."""
-    if not str(origin_of(hint)).endswith("Unpack"):
+    options = options_of(hint)
+    if options is None:
         return _schema(schemas, hint, mode)
-    fields = fields_of(typing.get_args(hint)[0], "input")
+    fields = fields_of(options, "input")
     for field in fields.fields if fields is not None else ():
         properties[field.name] = _schema(schemas, field.hint, mode)
         if field.required:
@@ -145,5 +146,5 @@ def _places(signature: Signature) -> dict[str, Any]:
     if rest is not None:
         places["rest"] = rest
     more = next((p for p in parameters if p.kind is _Kind.VAR_KEYWORD), None)
-    named = more is not None and not str(origin_of(signature.hints.get(more.name, Any))).endswith("Unpack")
+    named = more is not None and options_of(signature.hints.get(more.name, Any)) is None
     return {**places, **({"more": more.name} if more is not None and named else {})}

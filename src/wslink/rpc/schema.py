@@ -15,7 +15,7 @@ import msgspec
 from wslink.errors import InvalidParams, UsageError
 from wslink.rpc.arrays import NO_LENGTHS, dims
 from wslink.rpc.call import Call
-from wslink.rpc.converters import Hint, Unsupported, convert, origin_of
+from wslink.rpc.converters import Hint, Unsupported, convert, options_of, origin_of
 from wslink.rpc.explain import explain
 from wslink.rpc.hints import checkable
 from wslink.rpc.resolution import resolve
@@ -107,8 +107,8 @@ class Signature:
         hint = hints.get(parameter.name, Any)
         if kind is _Kind.VAR_POSITIONAL:
             return list[self._checkable(parameter.name, hint)]  # type: ignore[misc]
-        if origin_of(hint) is getattr(typing, "Unpack", _Kind):
-            return self._checkable(parameter.name, typing.get_args(hint)[0])
+        if (options := options_of(hint)) is not None:
+            return self._checkable(parameter.name, options)
         return dict[str, self._checkable(parameter.name, hint)]  # type: ignore[misc]
 
     def _make_row(self, named: list[inspect.Parameter], checked: dict[str, Value]) -> type[msgspec.Struct] | None:

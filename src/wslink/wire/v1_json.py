@@ -133,12 +133,13 @@ _NUMBERS = frozenset((int, float))
 def _quickly(value: Value, whole: Value) -> bytes | None:
     """`whole` as text if msgspec may encode what `value` holds; None otherwise.
 
-    How deeply it nests needs no look here: Python's stack ends before MAX_DEPTH.
+    Python's stack ends before MAX_DEPTH (MSG-8) unless the application has raised its bound.
     """
     try:
-        return msgspec.json.encode(whole) if is_plain(value) else None
+        text = msgspec.json.encode(whole) if is_plain(value) else b""
     except (msgspec.EncodeError, ValueError, OverflowError, RecursionError):
         return None
+    return text if text and not is_deep_json(text) else None
 
 
 def is_plain(value: Value) -> bool:
