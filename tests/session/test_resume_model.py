@@ -57,7 +57,7 @@ class Resuming(RuleBasedStateMachine):
         self.asked: list[asyncio.Task[Any]] = []
         self.wrong: list[str] = []
         self.verdicts: list[tuple[bool, str | None]] = []
-        self.away_since: float | None = None
+        self.away_since: dict[str, float] = {}  # by client id
         self.outstanding = 0  # no more than these bytes may be kept for either end
         self.run(self.begin())
 
@@ -71,8 +71,8 @@ class Resuming(RuleBasedStateMachine):
         )
         self.topic, self.frames = app.topic("model.reliable"), app.topic("model.latest", delivery="latest")
         app.method("model.execute")(self.execute)
-        app.on_detach(lambda client: self.detached())
-        app.on_resume(lambda client: self.resumed())
+        app.on_detach(self.detached)
+        app.on_resume(self.resumed)
         self.hub = hub_of(app)
         backoff = Backoff(Reconnect(initial=0.05, max=0.2))
         dialing = Dialing(self.dial, "the model", "model", 5.0, backoff)
@@ -107,27 +107,27 @@ class Resuming(RuleBasedStateMachine):
         self.served.append(number)
         return [number, data]
 
-    def detached(self) -> None:
-        self.away_since = self.loop.time()
+    def detached(self, client: str) -> None:
+        self.away_since[client] = self.loop.time()
 
-    def resumed(self) -> None:
-        if self.away > WINDOW + 1:
-            self.wrong.append(f"resumed after {self.away} s")
-        self.away_since = None
+    def resumed(self, client: str) -> None:
+        if self.away(client) > WINDOW + 1:
+            self.wrong.append(f"resumed after {self.away(client)} s")
+        self.away_since.pop(client, None)
 
     def judge(self, verdict: Any) -> None:
         """Whether a return that was not resumed could not be (RES-1)."""
         self.verdicts.append((verdict.resumed, verdict.reason))
-        right = {None: verdict.resumed, "expired": self.away >= WINDOW, "overflow": self.outstanding > MAX_RESUME}
+        away = self.away(self.client.id)  # that of the session to which it wanted to return
+        right = {None: verdict.resumed, "expired": away >= WINDOW, "overflow": self.outstanding > MAX_RESUME}
         if not right.get(verdict.reason):
-            self.wrong.append(f"{verdict} after {self.away} s, with at most {self.outstanding} bytes kept")
+            self.wrong.append(f"{verdict} after {away} s, with at most {self.outstanding} bytes kept")
         if not verdict.resumed:
-            self.away_since = None
+            self.client = self.app.clients[self.link.client_id]
 
-    @property
-    def away(self) -> float:
+    def away(self, client: str) -> float:
         """Seconds since the server has learned of the end of a connection."""
-        return self.loop.time() - self.away_since if self.away_since is not None else 0.0
+        return self.loop.time() - self.away_since.get(client, self.loop.time())
 
     # What is said
 
