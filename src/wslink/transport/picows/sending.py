@@ -156,7 +156,8 @@ class Sending(WSListener):
                 pong, self._pong = self._pong, None
                 self._transport.write(frame_head(_PONG, len(pong)) + pong)
             if self._ending and self._held is None:
-                self._ws.disconnect()
+                # In the next turn: asyncio ends a connection twice that is closed while it resumes writing.
+                asyncio.get_running_loop().call_soon(self._ws.disconnect)
         self.writable = not (slices or self._paused or self._held is not None)
 
     def _gather(self, piece: Buffer) -> bytes:
