@@ -14,8 +14,8 @@ VALUES: dict[str, Any] = {"flat": lambda text: text, "nested": lambda text: [tex
 
 
 @pytest.mark.parametrize("number", [0, 7])
-@pytest.mark.parametrize("max_frame", [64, 1000, 2**20])
-@pytest.mark.parametrize("length", [0, 30, 900, 4200, 17_000, 70_000, 300_000])
+@pytest.mark.parametrize("max_frame", [500, 2**20])
+@pytest.mark.parametrize("length", [0, 30, 900, 4200, 17_000, 70_000])
 @pytest.mark.parametrize("kind", VALUES)
 def test_a_result_and_its_frames_are_of_the_size_that_they_say(
     kind: str, length: int, max_frame: int, number: int
