@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { ProtocolError, UsageError } from "../src/errors.js";
+import { readTape } from "../src/replay/tape.js";
 import { Session } from "../src/session/session.js";
 import { Assembler } from "../src/wire/assembler.js";
 import { Decoder } from "../src/wire/decoder.js";
@@ -11,10 +12,10 @@ import { withDefaults } from "../src/wire/limits.js";
 import { readMessage } from "../src/wire/messages.js";
 import { encode } from "@msgpack/msgpack";
 import { CLIENT_ID, WELCOME_WITH_FEATURES, frame } from "../tests/support/peer.js";
-import { anyMessage, frames, large, messages, sequences } from "./inputs.js";
+import { anyMessage, frames, large, messages, recordings, sequences } from "./inputs.js";
 
 const SECONDS = Number(process.env.WSLINK_FUZZ_SECONDS ?? 10);
-const TARGETS = 4;
+const TARGETS = 5;
 /** What an input of less than 1 MiB may take, in milliseconds of this process's CPU time: other processes do not count. */
 const SLOW = 200;
 /** How much of an input that failed is shown, in characters. */
@@ -103,6 +104,17 @@ test("chunks", { timeout: 2 * timeLimit + 60_000 }, () => {
       }
     }),
   );
+});
+
+test("recordings", { timeout: 2 * timeLimit + 60_000 }, () => {
+  let played = 0;
+  fuzz(
+    fc.property(recordings, (file) => {
+      const tape = check(() => readTape(file), UsageError);
+      played += Number((tape?.shown.length ?? 0) > 0);
+    }),
+  );
+  expect(played).toBeGreaterThan(0);
 });
 
 test("a session", { timeout: 2 * timeLimit + 60_000 }, async () => {

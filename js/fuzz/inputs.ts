@@ -88,6 +88,20 @@ function mutated(start: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
 
 export const message = mutated(fc.oneof(fc.constantFrom(...messages), fc.uint8Array({ maxLength: 64 })));
 
+const recording = unhex(readVectors<{ file: string }>("recording").file);
+
+/** A record of a recording: its size in four bytes, and so many bytes (REC-2). */
+const record = (bytes: Uint8Array): Uint8Array => join(new Uint8Array(Uint32Array.of(bytes.length).buffer), bytes);
+
+/** Files of recordings: a good one with other bytes in it, or with whole records behind it that say anything. */
+export const recordings = fc.oneof(
+  mutated(fc.constant(recording)),
+  fc.array(message, { maxLength: 6 }).map((rows) => join(recording, ...rows.map(record))),
+  fc.tuple(fc.nat(6), fc.array(message, { maxLength: 4 })).map(([kind, parts]) =>
+    join(recording, ...parts.map((bytes) => record(join(Uint8Array.of(0x95, kind, 0xcb, 0x40, 0, 0, 0, 0, 0, 0, 0, 0x91, 0xa1, 0x63, 0xc0, 0xc5, bytes.length >> 8, bytes.length & 255), bytes)))),
+  ),
+);
+
 /** Mostly small, sometimes repeated to nearly 1 MiB, where a cost that grows faster than the input shows. */
 export const anyMessage = fc.oneof(
   { weight: 40, arbitrary: message },

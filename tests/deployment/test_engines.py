@@ -1,35 +1,29 @@
-"""The recipes of docs/launcher.md for Docker and Kubernetes, with the real `docker` and `kubectl`, against servers that
-answer as the real ones do.
+"""The recipes of docs/launcher.md for Docker and Kubernetes, with the real `docker` and `kubectl`.
 
-The answers are written after the public references, not captured from a running server: Docker's Engine API v1.47
-(moby/moby, api/docs/v1.47.yaml: ContainerCreate, ContainerStart, ContainerTop, ContainerLogs, ContainerDelete) and the
-Kubernetes API (kubernetes.io/docs/reference: Pod, PodStatus, Status, API discovery). What asks is the real program. So
-this shows that the recipes ask for the right things and understand what they are told, not that an engine runs them.
+What answers `docker` was captured from running engines: tests/deployment/recorded/README.md. What answers `kubectl` is
+written after the reference (kubernetes.io/docs/reference: Pod, PodStatus, Status, API discovery), so it shows that the
+recipe asks for the right things and understands what it is told, not that a cluster runs it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import os
 import shutil
-import struct
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from tests.docs.blocks import block
+from tests.deployment.replay import normal, recipe
 from tests.launcher.support import launching, until
-from wslink.launcher.source import read_source
 
-PAGE = "docs/launcher.md"
+RECORDED = Path(__file__).parent / "recorded"
 LINE = b"wslink: Starting factory\n"
-CONTAINER = "ede54ee1afda366ab42f824e8a5ffd195155d853ceaec74a927f249ea270c743"
-TOP = {
-    "Titles": ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "CMD"],
-    "Processes": [["root", "13642", "882", "0", "17:03", "pts/0", "00:00:00", "/bin/bash"]],
-}
 CORE = {
     "kind": "APIResourceList",
     "groupVersion": "v1",
@@ -72,43 +66,43 @@ class Engine:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         raise NotImplementedError
 
-    async def follow(self, request: web.Request, kind: str, first: bytes) -> web.StreamResponse:
-        """A log, until the container ends."""
-        response = web.StreamResponse(headers={"Content-Type": kind})
+    async def follow(
+        self, request: web.Request, headers: Mapping[str, str], body: bytes, *, at_once: bool = True
+    ) -> web.StreamResponse:
+        """An answer that lasts as long as the container runs."""
+        response = web.StreamResponse(headers=headers)
         await response.prepare(request)
-        await response.write(first)
+        if at_once:
+            await response.write(body)
         while self.runs:
             await asyncio.sleep(0.05)
+        if not at_once:
+            await response.write(body)
         return response
 
 
 class Docker(Engine):
+    """Replays what an engine answered about a container that ran, and once it had exited."""
+
+    def __init__(self, recording: str) -> None:
+        super().__init__()
+        self._answers: dict[str, dict[str, Any]] = json.loads((RECORDED / recording).read_text())
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        path = request.path.removeprefix("/v1.47")
-        if path == "/_ping":
-            return web.Response(
-                text="OK", headers={"Api-Version": "1.47", "Docker-Experimental": "false", "Ostype": "linux"}
-            )
-        if path == "/containers/create":
+        asked = f"{request.method} {normal(request.path_qs)}"
+        if asked.startswith("POST /containers/create"):
             self.created = {"name": request.query["name"], **await request.json()}
-            return web.json_response({"Id": CONTAINER, "Warnings": []}, status=201)
-        if path == f"/containers/{CONTAINER}/start":
             self.runs = True
-            return web.Response(status=204)
-        name = self.created.get("name", "")
-        if request.method == "DELETE" and path == f"/containers/{name}":
+        recorded = self._answers.get(f"exited {asked}") if not self.runs else None
+        recorded = recorded or self._answers.get(f"running {asked}")
+        if recorded is None:
+            return web.json_response({"message": f"not recorded: {asked}"}, status=501)
+        body = base64.b64decode(recorded["base64"]) if "base64" in recorded else recorded["text"].encode()
+        if "/wait" in asked or "/logs" in asked:
+            return await self.follow(request, recorded["headers"], body, at_once="/logs" in asked)
+        if request.method == "DELETE":
             self.runs = False
-            return web.Response(status=204)
-        if not self.runs:
-            return web.json_response({"message": f"No such container: {path.split('/')[2]}"}, status=404)
-        if path == f"/containers/{name}/top":
-            return web.json_response(TOP)
-        if path.endswith("/logs"):
-            # A stream of frames: which stream it is, three zeros, and the length.
-            frame = struct.pack(">BxxxI", 1, len(LINE)) + LINE
-            return await self.follow(request, "application/vnd.docker.multiplexed-stream", frame)
-        assert path == f"/containers/{name}/json", path
-        return web.json_response({"Id": CONTAINER, "Name": f"/{name}", "Config": {"Tty": False}, "State": {}})
+        return web.Response(body=body, status=recorded["status"], headers=recorded["headers"])
 
 
 class Kubernetes(Engine):
@@ -149,7 +143,7 @@ class Kubernetes(Engine):
             pod, self.runs = self._pod("Running"), False
             return web.json_response(pod)
         if path.endswith("/log"):
-            return await self.follow(request, "text/plain", LINE)
+            return await self.follow(request, {"Content-Type": "text/plain"}, LINE)
         self.looks += 1
         return web.json_response(self._pod("Running" if self.looks > 2 else "Pending"))
 
@@ -166,11 +160,18 @@ class Kubernetes(Engine):
         return {**self.created, "metadata": metadata, "status": status}
 
 
-@pytest.mark.parametrize(("program", "kind"), [("docker", Docker), ("kubectl", Kubernetes)])
-async def test_the_recipes_with_the_engines_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, kind: type[Engine]
-) -> None:
+ENGINES: dict[str, tuple[str, Callable[[], Engine]]] = {
+    "docker": ("docker", lambda: Docker("docker-20.10.24.json")),
+    "podman": ("docker", lambda: Docker("podman-4.3.1.json")),
+    "kubernetes": ("kubectl", Kubernetes),
+}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+async def test_the_recipes_with_the_engines_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    program, kind = ENGINES[name]
     if shutil.which(program) is None:
+        assert "CI" not in os.environ, f"scripts/test has not installed {program}"
         pytest.skip(f"{program} is not installed")
     engine = kind()
     runner = await engine.start()
@@ -201,11 +202,3 @@ async def test_the_recipes_with_the_engines_answers(
             await until(lambda: not running.launcher.sessions, 20)
     finally:
         await runner.cleanup()
-
-
-def recipe(directory: Path, program: str) -> dict[str, Any]:
-    text = block(PAGE, "toml", 2)
-    if program == "kubectl":
-        text = text.split("[apps.viewer.options]")[0] + block(PAGE, "toml", 3)
-    (directory / "recipe.toml").write_text(text)
-    return read_source(directory / "recipe.toml").data["apps"]["viewer"]

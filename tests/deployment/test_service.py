@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,29 @@ def test_viewers_outlive_a_restart_of_the_service() -> None:
     assert service["OOMPolicy"] == "continue"
     assert service["PrivateTmp"] == "no"
     assert service["ExecReload"].split()[1:] == ["-HUP", "$MAINPID"]
+    # Configurations name `wslink`, which is where the service's own is.
+    assert service["Environment"].startswith("PATH=/opt/wslink/bin:")
+    assert service["ExecStart"].startswith("/opt/wslink/bin/wslink ")
+
+
+async def test_the_state_file_is_copied_while_the_launcher_is_stopped(tmp_path: Path) -> None:
+    launcher = LauncherProcess(tmp_path, apps={"good": APPS["good"]}, keep_sessions=True)
+    client = await launcher.start()
+    session = await client.start("good")
+    state, copy = tmp_path / "log" / "launcher.sqlite", tmp_path / "copy"
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        sqlite3.connect(state, timeout=0).execute("SELECT * FROM sessions")
+    await launcher.terminate()
+    shutil.copy(state, copy)
+    settings = json.loads(launcher.path.read_text())
+    settings["configuration"]["state_file"] = str(copy)
+    launcher.path.write_text(json.dumps(settings))
+    again = await launcher.start()
+    assert await again.ask("GET", session["id"]) == (200, session)
+    assert (await again.ask("DELETE", session["id"]))[0] == 200
+    await launcher.terminate()
+    for each in (client, again):
+        await each.http.close()
 
 
 def test_the_container_is_this_version_and_runs_as_nobody_special() -> None:

@@ -27,6 +27,14 @@ def _call(*args: object) -> bytes:
     return msgpack.packb({"id": "rpc:c:1", "method": "a.b", "args": list(args), "kwargs": {}})
 
 
+def _streamed() -> bytes:
+    return msgpack.packb({"id": "rpc:c:1", "method": "a.b", "args": [], "kwargs": {}, "stream": 4})
+
+
+def _item() -> bytes:
+    return msgpack.packb({"id": "rpc:c:1", "result": {"n": 1}})
+
+
 SEEDS = [
     WHOLE,
     WHOLE[: len(WHOLE) // 2],
@@ -38,6 +46,8 @@ SEEDS = [
     _file([1, 0.0, ["c"], None, b"\x84" + _call()[1:-10] + b"\x91" * 900]),
     _file([9, 0.0, [], None, None, 1, 2, 3], [3, 0.0, [], {"a": []}, b""]),
     MAGIC + b"\x01\0\0\0" + b"\xff\xff\xff\xff",
+    _file([1, 0.0, ["c"], None, _streamed()], [5, 1.0, ["c"], None, _item()], [5, 1.0, ["d"], None, _item()]),
+    _file([6, 0.0, ["c"], None, _call()], [7, 1.0, ["c"], None, _item()], [6, 0.0, [], None, _item()]),
 ]
 _PATH = os.path.join(tempfile.mkdtemp(prefix="wslink-fuzz-"), "fuzzed.wsrec")
 
@@ -55,7 +65,9 @@ def run(data: bytes) -> None:
             shown.payload  # noqa: B018 - it must not raise
         for exchanges in tape.answered.values():
             for exchange in exchanges:
-                recording.decode(exchange.response)
+                for message in (exchange.response, *(item for _, item in exchange.items)):
+                    if message is not None:
+                        recording.decode(message)
         again = b"".join(pieces(tape))
         assert len(again) < 1000 + 10 * len(data)
         with open(_PATH, "wb") as file:

@@ -65,16 +65,16 @@ export async function connect(options: ConnectOptions): Promise<Link>;
 export async function connect(target?: Target | ConnectOptions, options: ConnectOptions = {}): Promise<Link> {
   if (isSession(target)) return connect(target.sessionURL, { ...options, secret: options.secret ?? target.secret });
   if (!isTarget(target)) return connect(undefined, { ...optionsOf(target), ...options });
-  const limits = withDefaults(options);
-  const { signal, timeout = 10_000, callTimeout, features, handlers } = options;
+  const { secret: given, signal, timeout = 10_000, reconnect = true, callTimeout, WebSocket, features, handlers, ...others } = options;
+  const limits = withDefaults(others);
   const page: Page = globalThis;
   const own = target === undefined ? defaultUrl(import.meta.url, page) : undefined;
-  const secret = secretOf(options) ?? (own && pageSecret(own, page));
-  const open = (attempt: AbortSignal): Promise<Transport> => openTransport(own ?? target ?? "", options, attempt);
+  const secret = textOf(given) ?? (own && pageSecret(own, page));
+  const open = (attempt: AbortSignal): Promise<Transport> => openTransport(own ?? target ?? "", WebSocket, attempt);
   const refused = (): void => {
     if (own) forgetSecret(own, page);
   };
-  const backoff = isTransport(target) ? undefined : backoffOf(options);
+  const backoff = isTransport(target) ? undefined : backoffOf(reconnect);
   try {
     return await Link.open({ open, backoff, timeout, signal, secret, refused, callTimeout, limits, features, handlers });
   } catch (error) {
@@ -93,7 +93,7 @@ function isTransport(target: unknown): target is Transport {
   return "listen" in Object(target);
 }
 
-function backoffOf({ reconnect = true }: ConnectOptions): Backoff | undefined {
+function backoffOf(reconnect: ReconnectOptions | boolean): Backoff | undefined {
   return reconnect === false ? undefined : new Backoff(reconnect === true ? {} : reconnect);
 }
 
@@ -103,7 +103,7 @@ function optionsOf(options: ConnectOptions): ConnectOptions {
   throw new UsageError("connect() takes a URL, a session from launch(), a transport, or options");
 }
 
-function secretOf({ secret }: ConnectOptions): string | undefined {
+function textOf(secret: string | undefined): string | undefined {
   if (typeof (secret ?? "") !== "string") throw new UsageError("a secret is text");
   return secret;
 }
@@ -112,8 +112,8 @@ function isSession(target: unknown): target is LaunchedSession {
   return typeof target === "object" && target !== null && "sessionURL" in target;
 }
 
-async function openTransport(target: string | URL | Transport, options: ConnectOptions, signal: AbortSignal): Promise<Transport> {
+async function openTransport(target: string | URL | Transport, Constructor: WebSocketConstructor | undefined, signal: AbortSignal): Promise<Transport> {
   if (typeof target !== "string" && !(target instanceof URL)) return target;
   const url = socketUrl(target, baseOf(globalThis));
-  return openWebSocket(url, options.WebSocket, signal);
+  return openWebSocket(url, Constructor, signal);
 }

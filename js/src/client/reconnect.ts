@@ -1,4 +1,4 @@
-import { UsageError } from "../errors.js";
+import { numbers, refuse } from "../options.js";
 
 /** How a link connects again, from {@link ConnectOptions.reconnect}; all times in milliseconds. */
 export interface ReconnectOptions {
@@ -32,11 +32,10 @@ export class Backoff {
   #attempts = 0;
   #openedAt = 0;
 
-  /** @throws UsageError for times that are none. */
-  constructor({ initial = 5000, max = 9000, giveUpAfter = Infinity }: ReconnectOptions) {
-    for (const [name, value] of Object.entries({ initial, max, giveUpAfter })) {
-      if (typeof value !== "number" || !(value >= 0)) throw new UsageError(`reconnect.${name} is a number of milliseconds`);
-    }
+  /** @throws UsageError for times that are none, and for options that there are not. */
+  constructor({ initial = 5000, max = 9000, giveUpAfter = Infinity, ...others }: ReconnectOptions) {
+    refuse(others);
+    numbers(0, { initial, max, giveUpAfter });
     this.#initial = initial;
     this.#max = max;
     this.giveUpAfter = giveUpAfter;

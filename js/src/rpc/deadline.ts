@@ -1,4 +1,4 @@
-import { UsageError } from "../errors.js";
+import { numbers, refuse } from "../options.js";
 
 /** Options of everything that takes a while. */
 export interface WaitOptions {
@@ -16,14 +16,15 @@ const LONGEST_DELAY = 2 ** 31 - 1;
  *
  * @param late - makes the reason for when the time is over.
  * @returns a function that calls it off.
- * @throws UsageError for a timeout that is no number, or negative.
+ * @throws UsageError for a timeout that is no number, or negative, and for options that there are not.
  */
 export function giveUpAfter(
-  { timeout = 0, signal }: WaitOptions,
+  { timeout = 0, signal, ...others }: WaitOptions,
   late: (timeout: number) => Error,
   giveUp: (reason: unknown) => void,
 ): () => void {
-  if (!(timeout >= 0)) throw new UsageError(`timeout is ${String(timeout)}: milliseconds, from 0 on`);
+  refuse(others);
+  numbers(0, { timeout });
   const aborted = (): void => giveUp(signal?.reason);
   const timer = timeout > 0 && timeout <= LONGEST_DELAY ? setTimeout(() => giveUp(late(timeout)), timeout) : undefined;
   signal?.addEventListener("abort", aborted, { once: true });

@@ -1,4 +1,4 @@
-import { UsageError } from "../errors.js";
+import { numbers, refuse } from "../options.js";
 
 /** The bytes in front of every chunk (G2-2), and the room that is left in front of a message (G2-9). */
 export const HEADER_LENGTH = 12;
@@ -27,17 +27,16 @@ export interface Limits {
   readonly maxClientCalls: number;
 }
 
-/** The limits that `chosen` sets, and the defaults of docs/protocol/limits.md for the rest. */
-export function withDefaults(chosen: { readonly [name in keyof Limits]?: number | undefined }): Limits {
-  return {
-    maxMessage: positive("maxMessage", chosen.maxMessage ?? 1040 * 2 ** 20),
-    maxPartial: positive("maxPartial", chosen.maxPartial ?? 64),
-    maxResume: positive("maxResume", chosen.maxResume ?? 2 ** 26),
-    maxClientCalls: positive("maxClientCalls", chosen.maxClientCalls ?? 64),
-  };
-}
-
-function positive(name: string, value: number): number {
-  if (!(value > 0)) throw new UsageError(`${name} must be a positive number, not ${value}`);
-  return value;
+/**
+ * The limits that are chosen, and the defaults of docs/protocol/limits.md for the rest.
+ *
+ * @throws UsageError for a limit that is no number from 1 on, and for options that there are not.
+ */
+export function withDefaults(
+  { maxMessage = 1040 * 2 ** 20, maxPartial = 64, maxResume = 2 ** 26, maxClientCalls = 64, ...others }: { readonly [name in keyof Limits]?: number | undefined },
+): Limits {
+  refuse(others);
+  const limits = { maxMessage, maxPartial, maxResume, maxClientCalls };
+  numbers(1, limits);
+  return limits;
 }

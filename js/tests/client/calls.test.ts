@@ -20,7 +20,7 @@ describe("a call", () => {
 
   test.each([NaN, -1, "soon"])("with a timeout of %s is refused", async (timeout) => {
     const { link } = await linked();
-    await expect(link.call("a.b", [], {}, { timeout: timeout as number })).rejects.toThrow(`timeout is ${String(timeout)}: milliseconds, from 0 on`);
+    await expect(link.call("a.b", [], {}, { timeout: timeout as number })).rejects.toThrow(`timeout is ${String(timeout)}: a number from 0 on`);
     await expect(connect("ws://localhost:1/ws", { timeout: timeout as number })).rejects.toThrow(UsageError);
   });
 

@@ -14,6 +14,9 @@ const CANCEL = 6;
 const MAX_TEXT = 4096;
 const MAX_NAME = 1024;
 
+/** As servers have them: parts with dots between them. */
+const NAME = /^[a-z][a-z\d_]*(\.[a-z][a-z\d_]*)*$/;
+
 /** A result or an error. */
 interface Outcome {
   readonly result?: unknown;
@@ -41,6 +44,7 @@ export class Handlers implements Feature {
 
   /** Serves calls of `method`; returns what ends that. */
   add(method: string, handler: Handler): () => void {
+    if (!NAME.test(method)) throw new UsageError(`${method} is no name of a method`);
     if (this.#handlers.has(method)) throw new UsageError(`there is a handler of ${method} already`);
     this.#handlers.set(method, handler);
     return () => {

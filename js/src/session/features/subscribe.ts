@@ -1,4 +1,5 @@
 import { ConnectionError, ErrorCode, ProtocolError, UnsupportedError, UsageError } from "../../errors.js";
+import { refuse } from "../../options.js";
 import { report } from "../../report.js";
 import type { Publication, UnaskedMessage } from "../../wire/messages.js";
 import type { Callback, PublicationInfo } from "../callbacks.js";
@@ -103,7 +104,8 @@ export class Subscriptions implements Feature {
     for (const entry of this.#all.values()) entry.renew();
   }
 
-  add(topic: string, callback: Callback, { filter, window, maxRate }: SubscribeOptions): Subscription {
+  add(topic: string, callback: Callback, { filter, window, maxRate, ...others }: SubscribeOptions): Subscription {
+    refuse(others);
     const id = ++this.#lastId;
     const entry = new Entry(topic, callback, {
       set: (chosen, repeat) => this.#set({ subscription: id, topic, filter: chosen ?? undefined, window, max_rate: maxRate }, repeat),
