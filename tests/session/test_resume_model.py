@@ -1,6 +1,6 @@
 """Two real ends of a session in virtual time, over lines that are cut after any byte: a model of resumption (RES).
 
-`WSLINK_LONG=5000 pytest tests/session/test_resume_model.py` tries so many histories.
+`WSLINK_LONG=5000 pytest tests/session/test_resume_model.py --timeout 0` tries so many histories, others each time.
 """
 
 from __future__ import annotations
@@ -273,5 +273,27 @@ def hub_of(app: App) -> Hub:
 
 test_nothing_is_lost_doubled_or_out_of_order_within_the_bounds = Resuming.TestCase
 test_nothing_is_lost_doubled_or_out_of_order_within_the_bounds.settings = settings(
-    max_examples=EXAMPLES, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=EXAMPLES,
+    derandomize="WSLINK_LONG" not in os.environ,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sizes", "reason"),
+    [
+        (WINDOW - 1, [1_000], None),
+        (WINDOW + 1, [1_000], "expired"),
+        (1.0, [70_000] * 3, None),
+        (1.0, [70_000] * 4, "overflow"),
+    ],
+)
+def test_the_verdict_at_either_side_of_a_bound(seconds: float, sizes: list[int], reason: str | None) -> None:
+    """RES-4, RES-6."""
+    model = Resuming()
+    model.be_away(sizes, seconds)
+    model.settle()
+    assert model.verdicts == [(reason is None, reason)]
+    model.teardown()
