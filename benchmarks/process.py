@@ -40,7 +40,13 @@ class Server:
         script, *more = peer.server
         self._process = subprocess.Popen(
             [environments.python(peer.environment), SERVERS / script, f"--port={self.port}", *more, *arguments],
-            env={**os.environ, "PYTHONPATH": str(environments.ROOT), **(environment or {})},
+            # Else ours, which is installed from its sources, would be compiled again each time that it starts.
+            env={
+                **os.environ,
+                "PYTHONDONTWRITEBYTECODE": "",
+                "PYTHONPATH": str(environments.ROOT),
+                **(environment or {}),
+            },
             preexec_fn=lambda: pin(SERVER_CORE),
             stdout=subprocess.DEVNULL if output is None else output,
             stderr=None if os.environ.get("BENCH_VERBOSE") else subprocess.DEVNULL,

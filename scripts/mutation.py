@@ -7,6 +7,7 @@ import fnmatch
 import hashlib
 import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -195,31 +196,25 @@ def mutate_js(patterns: list[str], share: float, seed: int, jobs: int) -> int:
     (js / "vitest.mutation.config.ts").write_text(
         'import { defineConfig } from "vitest/config";\n'
         'const include = ["wire", "rpc", "session", "client", "hostile"].map((name) => `tests/${name}/**/*.test.ts`);\n'
-        "export default defineConfig({ test: { include, testTimeout: 10_000 } });\n"
+        "export default defineConfig({ test: { include, testTimeout: 30_000 } });\n"
     )
-    leave_out(js)
+    loosen(js)
     failed = subprocess.call(["npx", "--no-install", "stryker", "run"], cwd=js)
     return failed or report_js(js, share, seed)
 
 
-JS_NOT_INSTRUMENTED = {
-    ("session/resume.test.ts", "names many messages as missing: that takes no time"): "measures milliseconds",
-    ("session/resume.test.ts", "come at once for every MiB"): "measures milliseconds",
-    ("wire/chunks.test.ts", "takes 60,000 chunks in reverse order in no time"): "measures the time of many steps",
-    ("hostile/server.test.ts", "a million chunks of one byte, in order and out of order"): "the same",
-}
-"""Tests of TypeScript that cannot run instrumented, and why."""
+TIMED = re.compile(r"(expect\(performance\.now\(\) - \w+\)\.toBeLessThan\()\d+")
 
 
-def leave_out(js: Path) -> None:
-    for file, name in JS_NOT_INSTRUMENTED:
-        path = js / "tests" / file
+HEAVY = re.compile(r'test\((?="a million chunks of one byte)')
+
+
+def loosen(js: Path) -> None:
+    """Tests do not hold how fast it is: every function of the core counts its calls, and two runs share the machine."""
+    for path in (js / "tests").rglob("*.test.ts"):
         text = path.read_text()
-        if f'test.skip("{name}"' not in text:
-            skipped = text.replace(f'test("{name}"', f'test.skip("{name}"')
-            if skipped == text:
-                sys.exit(f"no test {name!r} in {file}")
-            path.write_text(skipped)
+        if (loose := HEAVY.sub("test.skip(", TIMED.sub(r"\g<1>1e9", text))) != text:
+            path.write_text(loose)
 
 
 JS_OUTCOMES = {

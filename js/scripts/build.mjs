@@ -2,9 +2,10 @@
 // for require and for tools of that age), the copy of the browser module which the Python server serves, and what notebooks load.
 import { execFileSync } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, transform } from "esbuild";
+import { minify } from "terser";
 import { ENTRIES, hasDefault } from "./entries.mjs";
 
 const here = fileURLToPath(new URL("..", import.meta.url));
@@ -26,6 +27,7 @@ rmSync("dist", { recursive: true, force: true });
 rmSync("cjs", { recursive: true, force: true });
 execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], { stdio: "inherit" });
 await build({ ...common, entryPoints: ["src/client/index.ts"], outfile: "dist/client.js", format: "esm" });
+await shrink("dist/client.js");
 await build({ ...common, entryPoints: ["src/replay/index.ts"], outfile: "dist/replay.js", format: "iife" });
 await build({
   ...common,
@@ -61,6 +63,14 @@ for (const module of new Set(Object.values(ENTRIES))) {
 mkdirSync(served, { recursive: true });
 for (const file of ["client.js", "client.js.map", "replay.js", "replay.js.map"]) copyFileSync(`dist/${file}`, served + file);
 await buildNotebook();
+
+/** Minifies once more what every page loads: the bundler folds less, which is a thirtieth of it gzipped. */
+async function shrink(file) {
+  const sourceMap = { content: readFileSync(`${file}.map`, "utf8"), url: `${basename(file)}.map`, includeSources: true };
+  const { code, map } = await minify(readFileSync(file, "utf8"), { module: true, ecma: 2020, compress: { passes: 3 }, sourceMap });
+  writeFileSync(file, `${code}\n`);
+  writeFileSync(`${file}.map`, map);
+}
 
 /** What notebooks load: the widget's module, with the script of its frame in it. It is served by Python alone. */
 async function buildNotebook() {

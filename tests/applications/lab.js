@@ -46,12 +46,20 @@ export async function startLab(directory) {
 
 /** Opens a notebook in JupyterLab; its kernel has started when this returns. */
 export async function openNotebook(context, lab, name) {
+  // A workspace of its own: JupyterLab opens again what was open in another test's.
+  const page = await opened(context, lab.url(`lab/workspaces/${name.replaceAll(/\W/g, "-")}/tree/${name}`));
+  await page.getByText("Python 3 (ipykernel) | Idle").waitFor();
+  return page;
+}
+
+/** Opens a notebook in Notebook 7, which the same server has. Its kernel is starting. */
+export const openClassic = (context, lab, name) => opened(context, lab.url(`notebooks/${name}`));
+
+async function opened(context, url) {
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
-  // A workspace of its own: JupyterLab opens again what was open in another test's.
-  await page.goto(lab.url(`lab/workspaces/${name.replaceAll(/\W/g, "-")}/tree/${name}`));
+  await page.goto(url);
   await page.locator(".jp-Notebook .jp-CodeCell").first().waitFor();
-  await page.getByText("Python 3 (ipykernel) | Idle").waitFor();
   return page;
 }
 

@@ -5,7 +5,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { ROOT, launch } from "../browser/demo.js";
-import { openNotebook, restart, runAll, startLab } from "./lab.js";
+import { openClassic, openNotebook, restart, runAll, startLab } from "./lab.js";
 import { open, serve } from "./support.js";
 
 const GONE = "The kernel of this page has ended. Run the cell again.";
@@ -91,6 +91,21 @@ describe("JupyterLab", { timeout: 180_000 }, () => {
     await state("open");
     await frame.locator("#frequency").fill("3");
     await frame.locator("#tuned", { hasText: "3" }).waitFor();
+    await context.close();
+  });
+
+  test("shows the page in Notebook 7, too", async () => {
+    const context = await browser.newContext({ viewport: { width: 1100, height: 900 } });
+    const sockets = [];
+    context.on("page", (page) => page.on("websocket", (socket) => sockets.push(new URL(socket.url()).pathname)));
+    const page = await openClassic(context, lab, "waves.ipynb");
+    await runAll(page);
+    const frame = page.frameLocator("iframe[title=wslink]");
+    await frame.locator("#state", { hasText: "open" }).waitFor();
+    await frame.locator("#frequency").fill("4");
+    await frame.locator("#tuned", { hasText: "4" }).waitFor();
+    assert.ok((await drawing(frame)).count > 500, "an array of the topic is drawn");
+    assert.deepEqual(sockets.filter((path) => !path.startsWith("/api/")), [], "no other connection is opened");
     await context.close();
   });
 

@@ -14,6 +14,7 @@ from tests.cluster.switch import Switch
 from tests.cluster.test_cluster import HELLO, until
 from tests.conftest import Open, Serve
 from wslink import App
+from wslink.cluster.brokers import connect
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -56,3 +57,34 @@ async def test_connections_that_end_lose_nothing(
             await asyncio.sleep(0.002)
     await asyncio.wait_for(reading, 20)
     assert got == list(range(600))
+
+
+@pytest.mark.parametrize("kind", ["redis", "nats"])
+async def test_a_log_that_began_anew_is_read_from_its_beginning(kind: str, tmp_path: Path) -> None:
+    """Also where it has more records by then than the one before."""
+    server = Server(kind, tmp_path)
+    reader, other = connect(server.url), connect(server.url)
+    try:
+        await reader.open()
+        await reader.append([b"1", b"2"])
+        got: list[bytes] = []
+
+        async def read(count: int) -> None:
+            while len(got) < count:
+                try:
+                    await reader.open()
+                    got.extend(await reader.read())
+                except Exception:
+                    await asyncio.sleep(0.05)
+
+        await asyncio.wait_for(read(2), 10)
+        server.stop()
+        server.start()
+        await other.open()
+        await other.append([b"3", b"4", b"5", b"6"])
+        await asyncio.wait_for(read(6), 10)
+        assert got == [b"1", b"2", b"3", b"4", b"5", b"6"]
+    finally:
+        await reader.close()
+        await other.close()
+        server.stop()

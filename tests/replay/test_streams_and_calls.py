@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from wslink import App, Call, CallError, MethodError, Recorder
+from wslink.cli import main
 from wslink.replay.app import Replay
 from wslink.replay.tape import open_tape
 from wslink.testing import replay
@@ -98,6 +99,29 @@ async def test_a_stream_gives_its_items_at_their_pace(recorded: Path) -> None:
             await anext(link.stream("mesh.refine", 5))
         with pytest.raises(CallError, match="link.stream"):
             await link.call("mesh.refine", 3)
+
+
+async def test_the_command_says_what_it_does_not_play(
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorder = Recorder()
+    app = App(recorder=recorder)
+    app.method("demo.one")(lambda: 1)
+    for _ in range(3):
+        async with app.connect() as link:
+            await link.call("demo.one")
+    recorder.write(tmp_path / "three.wsrec")
+    for file, options, said in [
+        (tmp_path / "three.wsrec", [], "; 2 other clients are left out (--client ID, or --client all)"),
+        (tmp_path / "three.wsrec", ["--client", "all"], ""),
+        (recorded, [], ""),
+    ]:
+        (tmp_path / "www").mkdir(exist_ok=True)
+        (tmp_path / "www/index.html").write_text("<p>")
+        out = tmp_path / f"{file.stem}{len(options)}"
+        assert main(["replay", str(file), *options, "--content", str(tmp_path / "www"), "--static", str(out)]) == 0
+        first, *_ = capsys.readouterr().out.splitlines()
+        assert first.endswith(f" s{said}")
 
 
 @pytest.mark.parametrize("speed", [math.inf, 50, 0])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import tracemalloc
 
 import pytest
 
 from tests.conftest import Open, Serve
-from wslink import App
+from wslink import App, Limits
 
 MIB = 1024 * 1024
 both = pytest.mark.parametrize("generation", [1, 2])
@@ -72,3 +73,23 @@ async def test_nothing_of_a_long_id_is_kept(app: App, serve: Serve, peers: Open)
         assert sum(one.size for one in kept.statistics("filename")) < MIB / 2
     finally:
         tracemalloc.stop()
+
+
+async def test_calls_under_way_of_one_id_are_counted_and_answered_each(serve: Serve, peers: Open) -> None:
+    """A client may use an id twice; that is not to get it more calls than it may have (TURN-2)."""
+    app = App(secret="secret", limits=Limits(max_calls=2))
+    gate, running = asyncio.Event(), list[int]()
+
+    @app.method("test.hold")
+    async def hold(number: int) -> int:
+        running.append(number)
+        await gate.wait()
+        return number
+
+    peer = await peers(await serve(app), hello={})
+    for number in range(3):
+        await peer.send({"wslink": "1.0", "id": "mine", "method": "test.hold", "args": [number]})
+    await asyncio.sleep(0.05)
+    assert running == [0, 1]
+    gate.set()
+    assert [(await peer.receive())["result"] for _ in range(3)] == [0, 1, 2]

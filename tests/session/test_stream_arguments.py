@@ -294,7 +294,8 @@ async def test_a_call_that_waits_beside_a_stream_is_cancelled(serve: Serve, peer
     await credit_of(peer, upload, 0)
     waiting = await peer.start("test.plain")
     await peer.extension(CANCEL, waiting)
-    assert (await peer.answer(waiting))["error"]["code"] == -32800
+    error = {"code": -32800, "message": "Cancelled"}
+    assert (await peer.answer(waiting))["error"].items() >= error.items()
     await peer.extension(END, upload, 0, None, 0)
     assert (await peer.answer(upload))["result"] == 0
     assert called == []

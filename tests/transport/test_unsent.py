@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import sys
 
@@ -10,7 +11,7 @@ import msgpack
 import pytest
 
 from tests.conftest import Serve
-from tests.transport.raw import BINARY, RawSocket
+from tests.transport.raw import BINARY, TEXT, RawSocket
 from wslink import App
 from wslink.transport.base import ENGINES
 from wslink.wire.chunks import HEADER
@@ -42,15 +43,39 @@ async def test_little_waits_in_the_kernel(app: App, serve: Serve, engine: str) -
     assert len(seen) <= 8
 
 
-async def slow_peer(url: str) -> RawSocket:
-    """A client with a small receive buffer that has said hello and reads no more."""
+@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="no TCP_NOTSENT_LOWAT")
+async def test_little_waits_behind_a_large_frame(app: App, serve: Serve) -> None:
+    """In version 1 a message is one frame, of which the kernel may take much at a time: until it is over."""
+    frames = app.topic("test.frame", delivery="latest")
+    peer = await slow_peer(await serve(app, engine="picows"), TEXT)
+    large = bytes(range(256)) * (32 * 1024)
+    frames.publish({"n": -1, "pixels": large})
+    peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert (await peer.receive()).opcode == TEXT
+    assert (await peer.receive()).payload == large
+    assert json.loads((await peer.receive()).payload)["result"]["n"] == -1
+    peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    for number in range(200):
+        frames.publish({"n": number, "pixels": bytes(FRAME)})
+        await asyncio.sleep(0.002)
+    peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    seen: list[int] = []
+    while 199 not in seen:
+        frame = await peer.receive()
+        message = json.loads(frame.payload) if frame.opcode == TEXT else {}
+        seen += [message["result"]["n"]] if "result" in message else []
+    peer.close()
+    assert len(seen) <= 10
+
+
+async def slow_peer(url: str, kind: int = BINARY) -> RawSocket:
+    """A client with a small receive buffer that has said hello, in the version of such frames, and reads no more."""
     peer = await RawSocket.open(url)
     raw: socket.socket = peer.writer.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-    hello = msgpack.packb(
-        {"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [{"secret": "secret"}]}
-    )
-    peer.send(BINARY, HEADER.pack(1, 0, len(hello)) + hello)
+    hello = {"wslink": "1.0", "id": "system:c0:0", "method": "wslink.hello", "args": [{"secret": "secret"}]}
+    packed = msgpack.packb(hello)
+    peer.send(kind, HEADER.pack(1, 0, len(packed)) + packed if kind == BINARY else json.dumps(hello).encode())
     await peer.receive()
     peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
     return peer

@@ -112,10 +112,10 @@ class WebSocketTransport implements Transport {
 }
 
 async function findWebSocket(): Promise<WebSocketConstructor> {
-  return (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket ?? (await importWebSocket("ws"));
+  return (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket ?? (await importWebSocket("ws".trim()));
 }
 
-/** Node 20 has no WebSocket of its own. The name is a parameter so that no bundler resolves it: browsers never come here. */
+/** Node 20 has no WebSocket of its own. The name is a parameter, and what no minifier folds, so that no bundler resolves it: browsers never come here. */
 async function importWebSocket(name: string): Promise<WebSocketConstructor> {
   const { WebSocket } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch((cause: unknown) => {
     throw new UnsupportedError(`there is no WebSocket here; in Node before 22, install the package "${name}"`, { cause });

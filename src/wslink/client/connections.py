@@ -14,6 +14,7 @@ from wslink.client.events import Events, LinkState, Reconnected
 from wslink.client.ports import ClientSocket
 from wslink.client.session import ClientSession
 from wslink.errors import AUTHENTICATION_ERROR, AuthenticationError, CallError, ConnectionClosed
+from wslink.waiting import within
 from wslink.wire.frames import Buffer
 from wslink.wire.messages import DISCONNECTED
 
@@ -79,7 +80,13 @@ class Connections:
 
     async def open(self) -> None:
         """Make the first. Raises AuthenticationError, ConnectionClosed."""
-        await self._attempt()
+        try:
+            await self._attempt()
+        except asyncio.CancelledError:
+            if self._socket is not None:  # it came together with the welcome
+                self._reading.cancel()
+                await self._release()
+            raise
         self._running = asyncio.get_running_loop().create_task(self._run())
 
     def give_up(self) -> None:
@@ -93,7 +100,7 @@ class Connections:
         """Connect and say hello. Raises AuthenticationError, ConnectionClosed."""
         url, timeout = self._dialing.url, self._dialing.timeout
         try:
-            await asyncio.wait_for(self._connect(), timeout)
+            await within(self._connect(), timeout)
         except asyncio.TimeoutError as error:
             raise ConnectionClosed(1006, f"{url} did not answer within {timeout:g} s") from error
         if self._dialing.backoff is not None:
@@ -145,7 +152,7 @@ class Connections:
                 backoff.ended(end.code)
                 self._session.disconnect(end)
                 self._change("reconnecting")
-                await asyncio.wait_for(self._return(backoff), backoff.give_up_after)
+                await within(self._return(backoff), backoff.give_up_after)
         except AuthenticationError as error:  # to try again would not help
             end = ConnectionClosed(1008, str(error))
         except asyncio.TimeoutError:

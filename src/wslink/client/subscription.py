@@ -172,7 +172,8 @@ class ClientSubscription:
         self.ready: asyncio.Future[None] = inbox.ready
         self._link = link
         self._inbox = inbox
-        weakref.finalize(self, _abandon, asyncio.get_running_loop(), link, inbox).atexit = False
+        self._abandoned = weakref.finalize(self, _abandon, asyncio.get_running_loop(), link, inbox)
+        self._abandoned.atexit = False
 
     @property
     def full(self) -> bool:
@@ -184,7 +185,11 @@ class ClientSubscription:
 
     async def __anext__(self) -> Value:
         await self._wait_ready()
-        payload = await self._inbox.take()
+        try:
+            payload = await self._inbox.take()
+        except (WslinkError, StopAsyncIteration):  # it is over; its error would keep this from being forgotten
+            self._abandoned.detach()
+            raise
         self._link.made_room()
         return payload
 

@@ -14,13 +14,13 @@ import nats
 import nats.js.errors
 from nats.js import api
 
-from wslink.cluster.broker import MAX_RECORDS, WAIT
+from wslink.cluster.broker import MAX_RECORDS
 from wslink.cluster.nats_pull import Pull
 
 TIMEOUT = 4.0
 """Seconds after which a server that does not respond counts as away."""
-LOOK = 0.1
-"""Seconds between looks at whether the connection is still there, while a response is waited for."""
+LOOK = 0.2
+"""Seconds between looks at whether the connection is still there, while a response or a record is waited for."""
 MAX_BYTES = 256 * 1024 * 1024
 """Bytes that the stream keeps for workers that are behind."""
 _PART = struct.Struct("<8sII")
@@ -108,7 +108,7 @@ class NatsLog:
         pull = self._pull
         assert pull is not None
         try:
-            found = await pull.read(WAIT)
+            found = await pull.read(LOOK)
         except Exception:
             await self._leave()
             raise

@@ -114,7 +114,7 @@ class Client:
         Args:
             args, kwargs: may hold bytes and NumPy arrays anywhere. `timeout` and `on_progress` are never the page's.
             timeout: seconds in all; until the client has gone unless given.
-            on_progress: called with what the handler reports of its progress, on the event loop's thread.
+            on_progress: called with the handler's progress, on the thread that serves clients: it must not block.
 
         Raises:
             CallError: the page failed it, with its code and data; or it cannot be called.

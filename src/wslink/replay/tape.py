@@ -74,6 +74,7 @@ class Tape(NamedTuple):
         about: what it says of itself.
         truncated: whether it was cut off.
         client: whose view it is; EVERYBODY for that of all.
+        others: clients of which the recording holds something, and which this is not the view of.
         methods: what was called.
         streams: of these, those whose results were streams.
         answered: the calls of each method that were answered, in their order.
@@ -87,6 +88,7 @@ class Tape(NamedTuple):
     about: About
     truncated: bool
     client: str
+    others: int
     methods: frozenset[str]
     streams: frozenset[str]
     answered: Mapping[str, Sequence[Exchange]]
@@ -115,7 +117,8 @@ def open_tape(path: str | os.PathLike[str], client: str = "") -> Tape:
     records = list(reader)
     chosen = _viewer(records, client)
     mine = [one for one in records if chosen == EVERYBODY or chosen in one.clients or not one.clients]
-    return _tape(reader, chosen, mine)
+    others = {client for one in records for client in one.clients} - {chosen} if chosen != EVERYBODY else ()
+    return _tape(reader, chosen, len(others), mine)
 
 
 def _viewer(records: Sequence[Record], client: str) -> str:
@@ -129,7 +132,7 @@ def _viewer(records: Sequence[Record], client: str) -> str:
     return client or (sent.most_common(1)[0][0] if sent else EVERYBODY)
 
 
-def _tape(reader: Reader, client: str, records: Sequence[Record]) -> Tape:
+def _tape(reader: Reader, client: str, others: int, records: Sequence[Record]) -> Tape:
     calls = _Calls()
     shown: list[Shown] = []
     asked: list[Asked] = []
@@ -152,7 +155,9 @@ def _tape(reader: Reader, client: str, records: Sequence[Record]) -> Tape:
         elif record.kind == recording.ASKED:
             asked.append(Asked(record.time, *_call(record, envelope)))
     methods, streams, answered, same = calls.sorted()
-    return Tape(reader.about, reader.truncated, client, methods, streams, answered, same, shown, asked, topics, records)
+    return Tape(
+        reader.about, reader.truncated, client, others, methods, streams, answered, same, shown, asked, topics, records
+    )
 
 
 class _Calls:

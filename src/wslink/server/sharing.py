@@ -31,7 +31,7 @@ class Sharing:
         subscribes to ("subscribe"), those that its pattern stands for one by one. It returns True or False; for
         "subscribe" also a filter, and the client is sent what both that and its own let through. What it raises is
         logged and refuses. It cannot be async: what it needs to know belongs in `client.attributes`, which
-        `authenticate` gives.
+        `authenticate` gives. With `application_thread` it runs on the thread that serves clients, and must not block.
 
         Raises:
             UsageError: for an async function.

@@ -38,7 +38,8 @@ def _summary(tape: Tape) -> str:
     length = tape.records[-1].time if tape.records else 0.0
     calls = sum(map(len, tape.answered.values()))
     cut = ", cut off" if tape.truncated else ""
-    return f"{len(tape.shown)} publications and {calls} calls of {tape.client} in {length:.1f} s{cut}"
+    others = f"; {tape.others} other clients are left out (--client ID, or --client all)" if tape.others else ""
+    return f"{len(tape.shown)} publications and {calls} calls of {tape.client} in {length:.1f} s{cut}{others}"
 
 
 def _speed(text: str) -> float:

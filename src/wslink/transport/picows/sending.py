@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SLICE = 2 * 1024 * 1024
 """Bytes that are given to the transport at a time. It may copy what the kernel does not take at once, and so never
 copies more than this."""
+WHOLE = 4 * 1024 * 1024
+"""Bytes of a frame from which on the kernel is given as much of it as it takes: nothing can overtake the rest of it. No
+chunk is so large."""
 GATHER = 64 * 1024
 """Bytes of small frames that are written together."""
 CORK = 64
@@ -42,8 +45,8 @@ class Sending(WSListener):
     """
 
     __slots__ = (
-        "_bits", "_closing", "_corked", "_ending", "_held", "_paused", "_pong", "_session", "_slices", "_task",
-        "_transport", "_ws", "writable",
+        "_bits", "_closing", "_corked", "_ending", "_held", "_lifted", "_paused", "_pong", "_session", "_slices",
+        "_task", "_transport", "_unsent", "_ws", "writable",
     )  # fmt: skip
 
     def __init__(self, bits: int) -> None:
@@ -52,6 +55,8 @@ class Sending(WSListener):
         self._closing = False
         self._corked = False
         self._ending = False  # the peer has closed: the connection ends once what has begun to be sent has gone out
+        self._lifted = False  # whether a large frame is being sent, and the limit of what waits in the kernel is off
+        self._unsent = 0
         self._paused = False
         self._pong: bytes | None = None  # the answer to the newest ping, where it has to wait
         self._slices: list[Buffer] = []  # of frames that have begun to be sent, and control frames after them
@@ -111,11 +116,16 @@ class Sending(WSListener):
             self._pump()
 
     def limit_unsent(self, limit: int) -> None:
-        limit_unsent(self._transport, limit)
+        self._unsent = limit
+        if not self._lifted:
+            limit_unsent(self._transport, limit)
 
     def _queue_parts(self, kind: WSMsgType, parts: tuple[Buffer, ...], size: int, compressed: bool = False) -> None:
         """Cut a frame into what is written at a time. Small parts, such as chunk headers, go with what is before."""
         slices = self._slices
+        if size >= WHOLE and not self._lifted:
+            self._lifted = True
+            limit_unsent(self._transport, WHOLE)
         pending = frame_head(kind, size, compressed)
         for part in parts:
             if len(part) <= SMALL:
@@ -139,11 +149,15 @@ class Sending(WSListener):
                 piece = self._gather(piece)
             self._transport.write(piece)
         if not slices and not self._paused:
+            if self._lifted:
+                self._lifted = False
+                limit_unsent(self._transport, self._unsent)
             if self._pong is not None and self._held is None:
                 pong, self._pong = self._pong, None
                 self._transport.write(frame_head(_PONG, len(pong)) + pong)
             if self._ending and self._held is None:
-                self._ws.disconnect()
+                # In the next turn: asyncio ends a connection twice that is closed while it resumes writing.
+                asyncio.get_running_loop().call_soon(self._ws.disconnect)
         self.writable = not (slices or self._paused or self._held is not None)
 
     def _gather(self, piece: Buffer) -> bytes:

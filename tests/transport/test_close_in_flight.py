@@ -1,0 +1,34 @@
+"""Clients that close while much is on its way to them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+
+import pytest
+
+from tests.conftest import Serve
+from tests.transport.conftest import Connect
+from tests.transport.raw import CLOSE, TEXT
+from wslink import App
+
+MIB = 1024 * 1024
+CALL = json.dumps({"wslink": "1.0", "id": "rpc:c0:1", "method": "test.zeros", "args": [4 * MIB]}).encode()
+
+
+async def test_the_close_is_answered_and_nothing_is_logged(
+    app: App, engine: str, serve: Serve, sockets: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """asyncio ends a connection twice where it is closed while it resumes writing."""
+    app.method("test.zeros")(lambda size: "0" * size)
+    url = await serve(app, engine=engine)
+    for pause in (0.0, 0.005, 0.02):
+        socket = await sockets(url)
+        socket.send(TEXT, CALL)
+        await asyncio.sleep(pause)
+        socket.send(CLOSE, struct.pack(">H", 1000))
+        assert (await socket.receive_close())[0] == 1000
+        assert await socket.ended()
+    await asyncio.sleep(0.05)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
