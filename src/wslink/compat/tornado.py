@@ -27,6 +27,8 @@ from wslink.transport.heartbeat import Heartbeat
 __all__ = ["GenericMessage", "TornadoServer", "WsLinkWebSocket", "create_webserver", "startWebServer"]
 
 HEART_BEAT = 30.0
+TURN = 64 * 1024
+"""Bytes of messages of one client that are taken before others have their turn."""
 
 logger: logging.Logger = logging.getLogger("wslink.backends.tornado")
 _refusals = Complaints()
@@ -42,6 +44,7 @@ class SocketHandler(WebSocketHandler):
         self._interval = heartbeat
         self._heartbeat: Heartbeat | None = None
         self._connection: WsConnection | None = None
+        self._taken = 0  # bytes since others had their turn
 
     def prepare(self) -> None:
         """Refuse rebound pages: Tornado asks `check_origin` about none that is of its own origin."""
@@ -94,7 +97,13 @@ class SocketHandler(WebSocketHandler):
         client_id = self._connection.client_id
         self._endpoint.received(isinstance(message, bytes), message, client_id)
         gate = self._endpoint.gate(client_id)
-        return gate.wait() if gate is not None and gate.closed else None
+        if gate is not None and gate.closed:
+            return gate.wait()
+        self._taken += len(message)
+        if self._taken < TURN:
+            return None
+        self._taken = 0
+        return asyncio.sleep(0)  # Tornado goes on with what it has read, however much that is
 
     def on_close(self) -> None:
         if self._heartbeat is not None:
