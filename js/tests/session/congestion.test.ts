@@ -24,3 +24,13 @@ test.each(cases)("vector: $name", ({ steps }) => {
 function rounded(value: number | null): number | null {
   return value === null ? null : Number(value.toPrecision(9));
 }
+
+test("the time for which the peer held an acknowledgement back does not count against the line", () => {
+  const rates = [0, 0.05].map((held) => {
+    const controller = new CongestionController(0);
+    controller.sent(0, 10_000);
+    controller.acknowledged(0.1, 10_000, held);
+    return controller.rate;
+  });
+  expect(rates[1]).toBeGreaterThan(1.9 * (rates[0] as number));
+});

@@ -58,6 +58,19 @@ describe("an assembler", () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
   });
 
+  test.each([
+    ["joined to the run before it", [[0, 10], [10, 20], [10, 20]]],
+    ["joined to the run after it", [[10, 20], [0, 10], [0, 10]]],
+    ["joined to both", [[0, 10], [20, 30], [10, 20], [12, 14]]],
+    ["that begins behind a gap", [[0, 10], [20, 30], [10, 15], [20, 30]]],
+  ])("refuses bytes of a run, %s, that come again", (_, chunks) => {
+    const assembler = new Assembler(withDefaults({}));
+    const frames = chunks.map(([start = 0, end = 0]) => frameOf(1, start, 100, end - start));
+    const again = frames.pop() as Uint8Array;
+    for (const frame of frames) expect(assembler.add(frame)).toBeUndefined();
+    expect(() => assembler.add(again)).toThrow("overlap");
+  });
+
   test("takes 60,000 chunks in reverse order in no time", () => {
     const assembler = new Assembler(withDefaults({}));
     const total = 60_000;
