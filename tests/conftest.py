@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import importlib
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -15,6 +17,10 @@ Open = Callable[..., Awaitable[Peer]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Its plugin imports it at the end of a run, if no test has. Where the garbage collector runs meanwhile, Python 3.11
+    # may fail to parse it ("AST constructor recursion depth mismatch"), and pytest with it.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("hypothesis")
     if sys.version_info < (3, 11):  # its asyncio does not close what TLS through a proxy was made of
         ignored = "ignore:Exception ignored in. <function _SSLProtocolTransport.__del__"
         config.addinivalue_line("filterwarnings", f"{ignored}:pytest.PytestUnraisableExceptionWarning")
