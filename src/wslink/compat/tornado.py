@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable
+from time import monotonic
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -23,12 +24,11 @@ from wslink.http.static import below, is_hidden
 from wslink.server.limits import limits as limits_of_environment
 from wslink.transport import tcp
 from wslink.transport.heartbeat import Heartbeat
+from wslink.transport.turns import Handling
 
 __all__ = ["GenericMessage", "TornadoServer", "WsLinkWebSocket", "create_webserver", "startWebServer"]
 
 HEART_BEAT = 30.0
-TURN = 64 * 1024
-"""Bytes of messages of one client that are taken before others have their turn."""
 
 logger: logging.Logger = logging.getLogger("wslink.backends.tornado")
 _refusals = Complaints()
@@ -44,7 +44,7 @@ class SocketHandler(WebSocketHandler):
         self._interval = heartbeat
         self._heartbeat: Heartbeat | None = None
         self._connection: WsConnection | None = None
-        self._taken = 0  # bytes since others had their turn
+        self._handling = Handling()
 
     def prepare(self) -> None:
         """Refuse rebound pages: Tornado asks `check_origin` about none that is of its own origin."""
@@ -94,16 +94,12 @@ class SocketHandler(WebSocketHandler):
         self.on_pong(b"")
         if self._connection is None:
             return None
-        client_id = self._connection.client_id
+        client_id, began = self._connection.client_id, monotonic()
         self._endpoint.received(isinstance(message, bytes), message, client_id)
         gate = self._endpoint.gate(client_id)
         if gate is not None and gate.closed:
             return gate.wait()
-        self._taken += len(message)
-        if self._taken < TURN:
-            return None
-        self._taken = 0
-        return asyncio.sleep(0)  # Tornado goes on with what it has read, however much that is
+        return asyncio.sleep(0) if self._handling.is_over(began) else None
 
     def on_close(self) -> None:
         if self._heartbeat is not None:

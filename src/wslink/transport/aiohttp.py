@@ -33,7 +33,7 @@ from wslink.transport.framing import is_close_code
 from wslink.transport.gate import ReadGate
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.private import GuardedParser, compress_per_message, plain_upgrade, server_guard
-from wslink.transport.turns import WRITING
+from wslink.transport.turns import WRITING, Handling
 from wslink.wire.frames import Frame
 from wslink.wire.limits import Limits
 
@@ -44,8 +44,6 @@ HIGH_WATER = 64 * 1024
 may replace them."""
 
 
-TURN = 256
-"""Messages that are received before others have their turn."""
 READ_SIZE = 64 * 1024
 """Bytes that are read, and parsed, before others have their turn."""
 MAX_PONGS = 16
@@ -236,14 +234,12 @@ class AiohttpConnection:
         return self._session
 
     async def _read(self) -> None:
-        count = 0
+        handling = Handling()
         while True:
             if self._gate.closed:
                 await self._gate.wait()
             message = await self._socket.receive()
-            count += 1
-            if count % TURN == 0:
-                await asyncio.sleep(0)
+            began = monotonic()
             if message.type is WSMsgType.BINARY or message.type is WSMsgType.TEXT:
                 self._heartbeat.heard = True
                 if self._expanding is not None and self._expanding.is_next:
@@ -259,6 +255,8 @@ class AiohttpConnection:
                     self._asked = message.data in (WSCloseCode.OK, WSCloseCode.GOING_AWAY, None, 0)
                     await self._answer_close(message.data)
                 return
+            if handling.is_over(began):
+                await asyncio.sleep(0)
 
     def _answer(self, ping: bytes) -> None:
         """Answer a ping, where pongs would pile up only the newest."""
