@@ -40,9 +40,9 @@ async function firefox(cable) {
   const { setOffline } = page;
   return Object.assign(page, {
     setOffline: async (offline) => {
+      if (!offline) cable.plug(); // before the page is told and tries at once
       await setOffline.call(page, offline);
       if (offline) cable.pull();
-      else cable.plug();
     },
   });
 }
