@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
 from tests.launcher.support import APPS, arguments_app, launching
 
@@ -44,3 +46,10 @@ async def test_pages_of_ones_own_stand_in_its_place(tmp_path: Path) -> None:
             assert await response.text() == "own"
         async with running.http.get(f"{running.url}/wslink/home.js") as response:
             assert response.status == 404
+        # What a person reads who was refused looks the same without them.
+        async with running.http.get(f"{running.url}/paraview/none", headers={"Accept": "text/html"}) as response:
+            sheets = re.findall(r'stylesheet" href="([^"]+)"', await response.text())
+            assert len(sheets) == 2
+            for sheet in sheets:
+                async with running.http.get(response.url.join(URL(sheet))) as style:
+                    assert (style.status, style.content_type) == (200, "text/css")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -73,8 +74,15 @@ async def test_large_and_small_ones_stay_in_order(engine: str, echo: App, serve:
 async def test_before_hello_a_message_expands_to_the_smaller_limit(engine: str, serve: Serve, sockets: Connect) -> None:
     app = App(secret="secret", limits=Limits(auth_msg_size=65_536))
     socket = await sockets(await serve(app, engine=engine), hello=False, extensions=DEFLATE)
-    socket.send(BINARY, Deflating()(b"[" * 70_000), rsv1=True)
-    assert (await socket.receive_close())[0] == 1009
+    bomb = Deflating()(b"[" * 32 * MIB)
+    assert len(bomb) < 65_536
+    tracemalloc.start()
+    try:
+        socket.send(BINARY, bomb, rsv1=True)
+        assert (await socket.receive_close())[0] == 1009
+        assert tracemalloc.get_traced_memory()[1] < 4 * MIB  # it was not expanded first, and refused then
+    finally:
+        tracemalloc.stop()
 
 
 async def test_text_that_is_none_closes_with_1007(engine: str, echo: App, serve: Serve, sockets: Connect) -> None:

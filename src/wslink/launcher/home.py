@@ -40,9 +40,7 @@ class Home:
         configuration, router = self._launcher.configuration, application.router
         router.add_get(f"{configuration.endpoint}/applications", self._applications)
         router.add_get("/wslink/{file:client[.]js([.]map)?}", _client)
-        router.add_get(
-            "/wslink/{file:(home|base)[.]css}", _file
-        )  # also of the page that tells why something is refused
+        router.add_get("/wslink/{file:(home|base)[.]css}", _file)  # refusals have them, too
         if not configuration.settings.content:
             router.add_get("/", self._page)
             router.add_get("/wslink/{file:home[.]js}", _file)
