@@ -53,6 +53,7 @@ class Server:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
             time.sleep(0.02)
+        self.stop()
         raise AssertionError(f"{command[0]} does not start")
 
     def signal(self, number: signal.Signals) -> None:

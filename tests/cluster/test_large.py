@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,11 @@ class Broker(MemoryBroker):
 
 
 @pytest.fixture
-def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The memory of a host of its own."""
-    monkeypatch.setattr(host_memory.HostMemory.__init__, "__defaults__", (tmp_path,))
-    return tmp_path / f"wslink-{os.geteuid()}"
+    with tempfile.TemporaryDirectory(dir=host_directories.MEMORY) as name:
+        monkeypatch.setattr(host_memory.HostMemory.__init__, "__defaults__", (Path(name),))
+        yield Path(name) / f"wslink-{os.geteuid()}"
 
 
 @pytest.fixture

@@ -86,7 +86,8 @@ class HostMemory:
             self.host = host_directories.identity(self._root)
             self.sweep()
         except OSError as error:
-            logger.debug("no memory is shared with other workers: %s", error)
+            level = logging.WARNING if isinstance(error, PermissionError) else logging.DEBUG
+            logger.log(level, "large publications go through the broker: %s", error)
             self.host = ""
 
     def end(self) -> None:

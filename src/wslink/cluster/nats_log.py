@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nats
+import nats.errors
 import nats.js.errors
 from nats.js import api
 
@@ -54,16 +55,22 @@ class NatsLog:
         self._complaint = None
         try:
             await self._open()
-        except asyncio.TimeoutError as error:
+        except (asyncio.TimeoutError, nats.errors.NoServersError) as error:
             raise self._complaint or error from error
 
     async def _open(self) -> None:
         if self._connection is None or self._connection.is_closed:
             await self.close()
-            self._connection = await nats.connect(
-                self._url, connect_timeout=TIMEOUT, allow_reconnect=False, reconnect_time_wait=0.1, ping_interval=2,
-                max_outstanding_pings=2, error_cb=self._complain,
-            )  # fmt: skip
+            connection = nats.NATS()
+            try:
+                await connection.connect(
+                    self._url, connect_timeout=TIMEOUT, allow_reconnect=False, reconnect_time_wait=0.1,
+                    max_reconnect_attempts=1, ping_interval=2, max_outstanding_pings=2, error_cb=self._complain,
+                )  # fmt: skip
+            except BaseException:  # it keeps the socket on which it was refused
+                await _leave_alone(connection)
+                raise
+            self._connection = connection
         if self._pull is None:
             pull = Pull(self._connection, self._stream, await self._position())
             await pull.begin(TIMEOUT)
@@ -146,8 +153,15 @@ class NatsLog:
         await self._leave()
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(Exception):
-                await connection.close()
+            await _leave_alone(connection)
 
     async def _complain(self, error: Exception) -> None:
         self._complaint = error
+
+
+async def _leave_alone(connection: Any) -> None:
+    """Close it, whatever state it is in: after a handshake of TLS that failed, nats-py waits for ever."""
+    closing = asyncio.ensure_future(connection.close())
+    closing.add_done_callback(lambda task: task.cancelled() or task.exception())  # it does not matter
+    await asyncio.wait({closing}, timeout=LOOK)
+    closing.cancel()
