@@ -60,33 +60,21 @@ describe("takes, to the byte,", () => {
   });
 });
 
-describe("of small chunks,", () => {
+test("takes so many small chunks apart, in all messages and connections together, and any number that follow each other", () => {
   const most = { maxMessage: 2 ** 20, maxPartial: 4 };
-  const total = 2 ** 18;
-  const single = (id: number, offset: number): Uint8Array => chunk(id, offset, offset + 1, total);
-
-  test("takes any number that follow each other", () => {
-    const assembler = new Assembler(most);
-    for (let offset = 0; offset <= MAX_SMALL_CHUNKS + 1; offset++) assembler.add(single(1, offset));
-  });
-
-  test("takes so many apart, in all messages together, and more once one of them is gone", () => {
-    const assembler = new Assembler(most);
-    const half = MAX_SMALL_CHUNKS / 2;
-    for (let n = 0; n < half; n++) for (const id of [1, 2]) assembler.add(single(id, 2 * n));
-    expect(() => assembler.add(single(1, 2 * half))).toThrow(`more than ${MAX_SMALL_CHUNKS} small chunks`); // 1 is given up
-    for (let n = 0; n < half; n++) assembler.add(single(3, 2 * n));
-    expect(() => assembler.add(single(2, 2 * half))).toThrow("small chunks");
-  });
-
-  test("counts those of a connection before", () => {
-    const before = new Assembler(most);
-    for (let offset = 1000; offset >= 0; offset--) before.add(single(1, offset));
-    const assembler = new Assembler(most);
-    assembler.goOn(before.beginnings);
-    for (let n = 0; n < MAX_SMALL_CHUNKS - 1001; n++) assembler.add(single(2, 2 * n));
-    expect(() => assembler.add(single(2, 2 * MAX_SMALL_CHUNKS))).toThrow("small chunks");
-  });
+  const single = (id: number, offset: number): Uint8Array => chunk(id, offset, offset + 1, 2 ** 18);
+  const before = new Assembler(most);
+  for (let offset = 1000; offset >= 0; offset--) before.add(single(1, offset));
+  const assembler = new Assembler(most);
+  assembler.goOn(before.beginnings);
+  const last = 2 * (MAX_SMALL_CHUNKS - 1001 - 1);
+  for (let offset = 0; offset <= last; offset += 2) assembler.add(single(2, offset));
+  assembler.add(single(2, last + 1)); // follows
+  expect(() => assembler.add(single(3, 5))).toThrow(`more than ${MAX_SMALL_CHUNKS} small chunks`);
+  expect(() => assembler.add(single(1, 1000))).toThrow("overlap"); // 1 is given up
+  for (let n = 0; n < 1001; n++) assembler.add(single(2, last + 3 + 2 * n));
+  expect(() => assembler.add(single(2, 2 ** 17 + 5000))).toThrow("small chunks");
+  assembler.add(single(4, 5));
 });
 
 describe("of a message that is given up", () => {
