@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import struct
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import nats
 import nats.errors
 import nats.js.errors
+from nats.aio.client import Client
 from nats.js import api
 
 from wslink.cluster.broker import MAX_BYTES, MAX_RECORDS
@@ -61,7 +60,7 @@ class NatsLog:
     async def _open(self) -> None:
         if self._connection is None or self._connection.is_closed:
             await self.close()
-            connection = nats.NATS()
+            connection: Any = Client()
             try:
                 await connection.connect(
                     self._url, connect_timeout=TIMEOUT, allow_reconnect=False, reconnect_time_wait=0.1,
