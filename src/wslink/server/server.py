@@ -110,8 +110,12 @@ class Server:
         tls = ssl_context(options.ssl, options.host)
         hosts = environment.split_names(options.hosts)
         self._middlewares = [origin.only_asked_by(hosts)] if hosts else []
+        try:
+            application = self._application()
+        except (ValueError, RuntimeError) as error:  # aiohttp's, of a route
+            raise error if isinstance(error, UsageError) else UsageError(f"ws, fs_endpoints: {error}") from error
         self._site = Site(
-            self._application(),
+            application,
             options.host,
             options.port,
             tls,
