@@ -43,7 +43,8 @@ def check_tags(tags: Value) -> dict[str, Tag]:
     for name, value in plain.items():
         if not isinstance(name, str) or kind(value) is None:
             raise UsageError(
-                f"tag {shown(name)} is {shown(value)}: a tag has a string for a name and a string, number or boolean for a value"
+                f"tag {shown(name)} is {shown(value)}: a tag has a string for a name and a string, number or boolean "
+                "for a value"
             )
     return plain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -148,10 +148,17 @@ def _addresses(settings: Settings) -> Iterator[tuple[Key, str]]:
     """Origins and names that no page has."""
     for name, given, check in (("origins", settings.origins, check_origin), ("hosts", settings.hosts, check_name)):
         for index, one in enumerate(given):
-            try:
-                check(one)
-            except UsageError as error:
-                yield ("configuration", name, index), str(error).removeprefix(f"{name}: ")
+            problem = _refusal(check, one)
+            if problem:
+                yield ("configuration", name, index), problem.removeprefix(f"{name}: ")
+
+
+def _refusal(check: Callable[[str], str], text: str) -> str:
+    try:
+        check(text)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _rules(configuration: Configuration) -> Iterator[tuple[Key, str]]:
