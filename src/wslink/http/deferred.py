@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import sys
 import threading
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from wslink.http.fast_path import Adopter
+from wslink.lazy import load
 
 if TYPE_CHECKING:
     from wslink.http.serving import Serving
@@ -68,7 +68,7 @@ class Deferred:
     async def _load(self) -> None:
         try:
             if MODULE not in sys.modules:
-                await asyncio.get_running_loop().run_in_executor(None, importlib.import_module, MODULE)
+                await asyncio.get_running_loop().run_in_executor(None, load, MODULE)
             if not self._started:
                 await self.start()
         except Exception:
