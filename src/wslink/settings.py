@@ -3,7 +3,6 @@ declaration. The environment is read when a server is created, never at import."
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import math
@@ -12,11 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from wslink.errors import UsageError
 from wslink.hosts import ascii_name, is_address
+
+if TYPE_CHECKING:
+    import argparse
 
 OptionsT = TypeVar("OptionsT")
 
@@ -84,6 +86,8 @@ def read_options(options: type[OptionsT], environment: Mapping[str, str], given:
 
 def add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
     """Add a flag for every option that has one. What is not given is absent from the result."""
+    import argparse
+
     for one in dataclasses.fields(options):
         flags, metavar = one.metadata["flags"], one.metadata["metavar"] or one.name.upper()
         if not flags:

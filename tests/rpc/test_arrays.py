@@ -91,7 +91,6 @@ Named = NewType("Named", numpy.ndarray)
         (npt.NDArray[Any], F4),
         (npt.NDArray[numpy.generic], F4),
     ],
-    ids=str,
 )
 def test_an_array_that_fits_is_taken_as_it_is(hint: Any, value: Any) -> None:
     assert checked(value, hint) is value
@@ -120,7 +119,6 @@ def test_an_array_that_fits_is_taken_as_it_is(hint: Any, value: Any) -> None:
         (numpy.float32, "x", "Expected `float`, got `str`"),
         (numpy.bool_, 1, "Expected `bool`, got `int`"),
     ],
-    ids=str,
 )
 def test_an_array_that_does_not_fit_is_refused(hint: Any, value: Any, why: str) -> None:
     assert told(value, hint).replace("an array <f4>", "an array <f4>") == why.replace(
@@ -165,7 +163,6 @@ class ndarray:
         (Annotated[numpy.float32, Array("<f4")], "numpy.ndarray, wslink.RawArray or Any, not float32"),
         (Annotated[ndarray, Array("<f4")], "numpy.ndarray, wslink.RawArray or Any, not ndarray"),
     ],
-    ids=str,
 )
 def test_a_note_belongs_to_arrays_alone(hint: Any, why: str) -> None:
     with pytest.raises(Unsupported) as caught:

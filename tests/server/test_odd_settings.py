@@ -90,9 +90,10 @@ async def test_an_address_may_stand_in_brackets(app: App) -> None:
         assert server.url.startswith(f"http://[::1]:{server.port}/")
 
 
-async def test_a_route_that_is_none_is_refused(app: App) -> None:
+@pytest.mark.parametrize("wrong", [{"ws": "{a"}, {"ws": "ws?x=1"}, {"fs_endpoints": "{a}=."}])
+async def test_a_route_that_is_none_is_refused(app: App, wrong: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="ws, fs_endpoints: "):
-        await app.serve(port=0, ws="{a")
+        await app.serve(port=0, **wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", [" ", "\t"])
@@ -156,3 +157,9 @@ def test_a_certificate_is_made_for_whatever_is_listened_on(host: str) -> None:
     assert ssl_context("adhoc", host) is not None
     with pytest.raises(UsageError, match="ssl: "):
         ssl_context("a\0b,c", host)
+
+
+@pytest.mark.parametrize("content", ["a\0b", "a" * 5000, "\ud800"])
+async def test_a_directory_that_cannot_be(app: App, content: str) -> None:
+    with pytest.raises(UsageError, match="is not a directory"):
+        await app.serve(port=0, content=content)

@@ -157,7 +157,7 @@ async def test_malformed_messages_are_answered_and_counted(hub: Hub, caplog: pyt
     assert line.closes == [(1008, "over max_malformed (2) malformed messages")]
 
 
-@pytest.mark.parametrize("data", [b"abc", HEADER.pack(1, 0, 1) + b"\xc1"])
+@pytest.mark.parametrize("data", [b"abc", HEADER.pack(1, 0, 1) + b"\xc1"], ids=len)
 async def test_a_frame_that_cannot_be_read_is_answered(hub: Hub, data: bytes) -> None:
     line = open_line(hub)
     line.take()

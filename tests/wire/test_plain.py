@@ -173,7 +173,7 @@ def test_dates_of_numpy(value: Any, plain: Any) -> None:
         (1j, "a value of type complex cannot be sent"),
         (Item, "a value of type ModelMetaclass cannot be sent"),
     ],
-    ids=str,
+    ids=range(8),
 )
 def test_what_has_no_plain_form_is_named(value: Any, why: str) -> None:
     with pytest.raises(NotSerializable) as caught:

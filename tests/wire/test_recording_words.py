@@ -80,6 +80,7 @@ GOOD = record(3, 1.0, ["c1"], {"row": 1}, b"\x80")
             f"record 2 of the recording (at byte {AT}): Expected `int`, got `str` - at `$[0]`",
         ),
     ],
+    ids=range(18),
 )
 def test_what_is_wrong_with_a_recording(data: bytes, why: str) -> None:
     found = refused(data)

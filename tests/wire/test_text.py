@@ -47,7 +47,7 @@ def head(key: str) -> str:
         ({1: 2, "x": math.nan}, '{"1":2,"x":NaN}'),
         ([2**64, 2**70], "[18446744073709551616,1180591620717411303424]"),
     ],
-    ids=str,
+    ids=range(12),
 )
 def test_what_is_written(value: Any, text: str) -> None:
     assert written(V1.result("rpc:c0:1", value, 0)) == [f'{{"wslink":"1.0","id":"rpc:c0:1","result":{text}}}']
@@ -197,6 +197,7 @@ def test_a_message_is_as_large_as_it_may_be(calls: bool) -> None:
         ("[" * 100_000, "malformed JSON: it is nested too deeply"),
         (b"\xff", "malformed JSON: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
     ],
+    ids=range(4),
 )
 def test_malformed_text_is_said(text: Any, why: str) -> None:
     kind, said, id_ = refused(text, max_elements=10**6)
