@@ -10,13 +10,19 @@ import pytest
 
 from tests.session.test_intake import Client
 from wslink.errors import ParseError
-from wslink.session import acknowledgements, stall
+from wslink.session import acknowledgements, intake, stall
 from wslink.session.acknowledgements import Acknowledgements, Due
 from wslink.session.intake import CREDIT, OVERHEAD, PAUSE_ABOVE, RESUME_BELOW, UNLIMITED, Turns
 from wslink.session.numbering import Received
 from wslink.session.stall import LOOKS, Progress, StallWatch
 from wslink.session.state import CLOSED, NEW
 from wslink.wire.chunks import HEADER
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No turn of the event loop takes long."""
+    monkeypatch.setattr(intake, "monotonic", lambda: 100.0)
 
 
 def behind() -> Client:

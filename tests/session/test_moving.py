@@ -133,6 +133,7 @@ async def test_a_client_finds_all_of_it_where_it_returns(workers: tuple[Hub, Hub
     assert (answer["resume"]["received"], answer["resume"]["missing"]) == (3, [])
     assert back.carried is session
     for n in range(60):
+        await asyncio.sleep(0)
         if n == 1:
             back.give([2, 1, 2, 0], number=0)
         back.give([1, back.counted, 0, max(back.numbers), [], False], number=0)
