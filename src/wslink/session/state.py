@@ -8,6 +8,8 @@ import enum
 class State(enum.Enum):
     """Where a session is in its life."""
 
+    __hash__ = object.__hash__  # in C; members are compared by identity anyway
+
     NEW = "new"
     """Connected, before a good hello: nothing but hello is served."""
     OPEN = "open"
@@ -20,6 +22,8 @@ class State(enum.Enum):
 
 class Event(enum.Enum):
     """What changes a session's state."""
+
+    __hash__ = object.__hash__
 
     AUTHENTICATED = "authenticated"
     DETACHED = "detached"
