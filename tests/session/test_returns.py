@@ -223,6 +223,16 @@ async def test_a_hello_may_be_another_ones_first_word(hub: Hub) -> None:
     assert (answer["features"], answer["clientID"]) == (["subscribe"], successor.session.client_id)
 
 
+async def test_a_number_that_is_too_far_ahead_is_malformed(hub: Hub) -> None:
+    line = Line(hub)
+    line.hello("resume")
+    line.take()
+    line.give({"id": "rpc:c0:1", "method": "a.echo"}, number=5000)
+    [(_, answer)] = line.take()
+    why = "message number 5000 leaves more than 64 missing"
+    assert (answer["id"], answer["error"]) == ("system:malformed:0", {"code": -32700, "message": why})
+
+
 async def test_beginnings_of_messages_go_along(hub: Hub) -> None:
     """RES-13."""
     line = Line(hub)
