@@ -95,6 +95,29 @@ def test_what_is_kept_is_looked_at_now_and_then() -> None:
     assert small.lost == 0
 
 
+@pytest.mark.parametrize("missing", [(), (1, 2)])
+def test_what_is_ended_counts_as_what_says_so_wherever_it_is_kept(missing: tuple[int, ...]) -> None:
+    backlog = Backlog(Limits, lambda: None)
+    kept, sizes = Repeatable(10**7, backlog), (100_000, 200_000, 10)
+    for size in sizes:
+        kept.begin(queued(size))
+    kept.acknowledge(2, missing)
+    if not missing:
+        kept = Repeatable(10**7, backlog)
+        for size in sizes:
+            kept.begin(queued(size))
+        backlog.bytes -= message(10).size + OVERHEAD  # of the other one
+    end = HEADER.size + OVERHEAD
+    for number, left in ((2, message(100_000).size + OVERHEAD + end), (1, 2 * end)):
+        kept.end(number)
+        assert kept.size == left + message(10).size + OVERHEAD
+        assert dict(kept)[number].anew
+    kept.end(9)
+    assert backlog.bytes + backlog.kept == kept.size - HEADER.size  # the end of both is one message
+    kept.acknowledge(3)
+    assert (kept.size, backlog.bytes + backlog.kept) == (0, 0)
+
+
 def test_what_goes_at_once_has_its_number() -> None:
     kept = Repeatable(10**6, Backlog(Limits, lambda: None))
     for n, key in ((1, None), (2, "key")):
