@@ -8,8 +8,6 @@ import enum
 class State(enum.Enum):
     """Where a session is in its life."""
 
-    __hash__ = object.__hash__  # in C; members are compared by identity anyway
-
     NEW = "new"
     """Connected, before a good hello: nothing but hello is served."""
     OPEN = "open"
@@ -23,13 +21,14 @@ class State(enum.Enum):
 class Event(enum.Enum):
     """What changes a session's state."""
 
-    __hash__ = object.__hash__
-
     AUTHENTICATED = "authenticated"
     DETACHED = "detached"
     RESUMED = "resumed"
     ENDED = "ended"
 
+
+# In C: members are compared by identity anyway.
+State.__hash__ = Event.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 # Looked up once: in Python 3.11 each look at a member is a function call.
 NEW, OPEN, DETACHED, CLOSED = State

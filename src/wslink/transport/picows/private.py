@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
@@ -16,6 +17,7 @@ from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from wslink.transport.framing import TOO_BIG, BrokenFrame, FrameGuard
+from wslink.wire.frames import Buffer
 
 READ_BUFFER = 2048
 """Bytes that picows reads into at first; it grows with the frames that come, and whenever one read fills it."""
@@ -87,14 +89,17 @@ class Line:
     __slots__ = ("get_extra_info", "get_write_buffer_size", "transport", "write")
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        self.transport = transport
-        self.write = transport.write
-        self.get_write_buffer_size = transport.get_write_buffer_size
+        self.transport: asyncio.Transport = transport
+        self.write: Callable[[Buffer], None] = transport.write
+        self.get_write_buffer_size: Callable[[], int] = transport.get_write_buffer_size
         descriptor = transport.get_extra_info("socket").fileno()
         # All in C. picows asks the socket for what it only logs, and sets what asyncio has set (TCP_NODELAY), and what
         # the kernel does at the beginning by itself (TCP_QUICKACK).
         quiet = SimpleNamespace(fileno=itertools.repeat(descriptor).__next__, getsockopt=max, setsockopt=max)
-        self.get_extra_info = {"socket": quiet, "ssl_object": transport.get_extra_info("ssl_object")}.get
+        self.get_extra_info: Callable[[str], Any] = {
+            "socket": quiet,
+            "ssl_object": transport.get_extra_info("ssl_object"),
+        }.get
 
     def close(self) -> None:
         self.transport.close()
