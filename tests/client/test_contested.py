@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 
 import wslink
-from tests.client.test_reconnect import SOON, until
+from tests.client.test_reconnect import SOON
 from tests.conftest import Serve
 from tests.session.returning import Returning
+from tests.waiting import until
 from wslink import App, Reconnected
 
 

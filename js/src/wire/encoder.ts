@@ -382,8 +382,9 @@ export class Encoder {
   }
 }
 
-/** The bytes of a view, without copying. */
+/** The bytes of a view, without copying. Throws where its buffer was transferred or has shrunk: it seems to be empty then. */
 function bytesOf(view: ArrayBufferView): Uint8Array {
+  if (view.byteLength === 0) (view as Partial<Uint8Array>).keys?.();
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,6 +15,9 @@ from wslink.wire.frames import Buffer
 from wslink.wire.value import Value
 
 _LENGTH = struct.Struct("<I")
+_ARRAY = struct.Struct(">BH")
+_BEFORE = 3
+"""Items of a head before the fields: kind, origin and number."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Any])
 
@@ -28,26 +31,34 @@ asked; a command about a client of another worker; a call of one, that it is giv
 is to move, that it has; a worker that takes no more."""
 
 
-@dataclass(slots=True)
 class Draft:
-    """A record that waits to be appended. Its number is given when that is tried first."""
+    """A record that waits to be appended. Its number is given when that is tried first; its fields are encoded now, so
+    that whoever gave what cannot be sent is told, and the others' records go on.
 
-    kind: str
-    fields: Sequence[Value]
-    buffers: Sequence[Buffer] = ()
-    size: int = field(init=False)
-    number: int = 0
+    Attributes:
+        number: see above; 0 until then.
+        size: bytes that it takes while it waits, about.
 
-    def __post_init__(self) -> None:
-        self.size = 256 + sum(map(len, self.buffers))
+    Raises:
+        NotSerializable: a field cannot be sent.
+    """
+
+    __slots__ = ("_buffers", "_count", "_fields", "kind", "number", "size")
+
+    def __init__(self, kind: str, fields: Sequence[Value], buffers: Sequence[Buffer] = ()) -> None:
+        self.kind = kind
+        self.number: int = 0
+        self.size: int = 256 + sum(map(len, buffers))
+        self._count = _BEFORE + len(fields)
+        self._fields = b"".join([_encoded(one) for one in fields])
+        self._buffers = buffers
 
     def encode(self, origin: str, number: int) -> bytes:
-        """The record. Raises NotSerializable."""
-        try:
-            head = _encoder.encode([self.kind, origin, number, *self.fields])
-        except (TypeError, OverflowError) as error:
-            raise NotSerializable(f"this cannot be sent to other workers: {error}") from error
-        return b"".join((_LENGTH.pack(len(head)), head, *self.buffers))
+        """The record."""
+        head = b"".join(
+            (_ARRAY.pack(0xDC, self._count), *map(_encoder.encode, (self.kind, origin, number)), self._fields)
+        )
+        return b"".join((_LENGTH.pack(len(head)), head, *self._buffers))
 
 
 @dataclass(slots=True)
@@ -76,11 +87,16 @@ def decode(data: bytes) -> Record | None:
 
 def check(value: Value) -> Value:
     """`value`, which goes into a head. Raises NotSerializable."""
-    try:
-        _encoder.encode(value)
-    except (TypeError, OverflowError) as error:
-        raise NotSerializable(f"this cannot be sent to other workers: {error}") from error
+    _encoded(value)
     return value
+
+
+def _encoded(value: Value) -> bytes:
+    """Raises NotSerializable."""
+    try:
+        return _encoder.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise NotSerializable(f"this cannot be sent to other workers: {error}") from error
 
 
 def hashable(value: Value) -> Hashable:

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 from wslink.console import complain
@@ -43,6 +44,9 @@ def load(target: str) -> App:
         UsageError: if there is no such module or attribute, or it is not an App.
     """
     module_name, _, attribute = target.partition(":")
+    if "" in module_name.split(".") or Path(module_name).is_file():
+        name = Path(module_name).stem or "module"
+        raise UsageError(f"{target!r}: the name of a module is needed, such as {name}:{attribute or 'app'}")
     sys.path.insert(0, "")
     try:
         module = importlib.import_module(module_name)
