@@ -6,17 +6,16 @@ import asyncio
 import contextlib
 
 import wslink
-from tests.client.test_reconnect import SOON
 from tests.conftest import Serve
 from tests.session.returning import Returning
 from tests.waiting import until
-from wslink import App, Reconnected
+from wslink import App, Reconnect, Reconnected
 
 
 async def test_a_copied_token_does_not_let_two_take_the_session_from_one_another_for_ever(serve: Serve) -> None:
     app = App(secret="secret")
     url = await serve(app)
-    link = await wslink.connect(url, secret="secret", reconnect=SOON)
+    link = await wslink.connect(url, secret="secret", reconnect=Reconnect(0.02, 0.1))
     verdicts = list[Reconnected]()
     link.on_reconnected(verdicts.append)
     thief = Returning(url, features=list(link.features))
