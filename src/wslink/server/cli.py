@@ -60,11 +60,17 @@ def load(target: str) -> App:
     return app
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of processes, 1 or more")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wslink serve", description="Serve an application.")
     parser.add_argument("app", help="module:attribute of an App, such as myproject.viewer:app")
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes that serve it, on one port (docs/scale.md)"
+        "--workers", type=_count, default=1, metavar="N", help="processes that serve it, on one port (docs/scale.md)"
     )
     add_options(parser, Options)
     add_log_options(parser, "warning")
