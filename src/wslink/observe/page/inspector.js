@@ -27,7 +27,9 @@ let log = [];
 let calls = [];
 let stop; // stops the call of the form that is under way
 
-class Refused extends Error {}
+class Declined extends Error {} // nothing was done
+
+class Refused extends Declined {}
 
 async function ask(path) {
   return (await request(path, { signal: AbortSignal.timeout(PATIENCE) })).json();
@@ -37,7 +39,7 @@ async function request(path, options) {
   const headers = { Authorization: `Bearer ${asBytes(secret)}` };
   const response = await fetch(new URL(path, BASE), { headers, cache: "no-store", credentials: "omit", redirect: "error", ...options });
   if (response.status === 401) throw new Refused("the secret is not accepted any longer");
-  if (!response.ok) throw new Error(`the server answers with ${response.status}`);
+  if (!response.ok) throw new Declined(`the server answers with ${response.status}`);
   return response;
 }
 
@@ -424,7 +426,7 @@ async function call(event) {
   const took = () => time((performance.now() - began) / 1000);
   const items = [];
   let count = 0;
-  let late;
+  let [sent, ended, late] = [false, false, undefined];
   const patience = new AbortController();
   const wait = () => {
     clearTimeout(late);
@@ -438,12 +440,14 @@ async function call(event) {
   };
   try {
     const body = JSON.stringify(wanted());
+    sent = true;
     stopper.hidden = false;
     wait();
     for await (const { item, result: value, error } of linesOf(await request("call", { method: "POST", body, signal: patience.signal }))) {
       if (secret !== asked) return;
       wait();
-      if (item !== undefined) {
+      ended = item === undefined;
+      if (!ended) {
         items.push(item);
         count += 1;
         if (items.length > ITEMS) items.shift();
@@ -451,9 +455,12 @@ async function call(event) {
       } else if (error) say(`It failed with ${error.code} after ${took()}: ${error.message}`, items.concat(error.data ?? []).join("\n"));
       else say(count ? `It took ${took()}, and gave ${count} items.` : `It took ${took()}.`, items.length ? items.join("\n") : value);
     }
+    if (!ended) throw new Error("the response ended early");
   } catch (error) {
     if (secret !== asked) return;
-    verdict.textContent = error instanceof Stopped ? `It was stopped after ${took()}, with ${count} items.` : `It was not called: ${error.message}.`;
+    if (error instanceof Stopped) verdict.textContent = `It was stopped after ${took()}, with ${count} items.`;
+    else if (!sent || error instanceof Declined) verdict.textContent = `It was not called: ${error.message}.`;
+    else verdict.textContent = `No ${count ? `more than ${count} items` : "response"} came in ${took()}: ${error.message}. The method may have run all the same.`;
   } finally {
     clearTimeout(late);
     button.disabled = false;
