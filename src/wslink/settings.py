@@ -3,7 +3,6 @@ declaration. The environment is read when a server is created, never at import."
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import math
@@ -11,10 +10,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from wslink.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
 
 OptionsT = TypeVar("OptionsT")
 
@@ -80,6 +82,8 @@ def read_options(options: type[OptionsT], environment: Mapping[str, str], given:
 
 def add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
     """Add a flag for every option that has one. What is not given is absent from the result."""
+    import argparse
+
     for one in dataclasses.fields(options):
         flags, metavar = one.metadata["flags"], one.metadata["metavar"] or one.name.upper()
         if not flags:

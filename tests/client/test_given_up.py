@@ -8,7 +8,7 @@ import pytest
 
 import wslink
 from tests.conftest import Serve
-from tests.session.test_cancel import until
+from tests.waiting import until
 from wslink import App, Limits
 
 

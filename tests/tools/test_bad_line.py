@@ -145,7 +145,8 @@ async def test_a_server_that_says_nothing_more_is_not_waited_for(
         await socket.prepare(request)
         async for message in socket:
             if b"wslink.hello" in message.data:
-                welcome = {"wslink": "1.0", "id": "system:c0:0", "result": {"clientID": "c1", "features": ["subscribe"]}}
+                accepted = {"clientID": "c1", "features": ["subscribe"]}
+                welcome = {"wslink": "1.0", "id": "system:c0:0", "result": accepted}
                 await socket.send_bytes(chunk(msgpack.packb(welcome)))
         return socket
 

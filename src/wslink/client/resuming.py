@@ -8,7 +8,7 @@ from typing import NamedTuple
 from wslink.client.hello import Resumed
 from wslink.client.sign_of_life import SignOfLife
 from wslink.session.numbering import Received
-from wslink.wire.chunks import Partial
+from wslink.wire.partial import Partial
 from wslink.wire.v2_msgpack import V2Decoder
 from wslink.wire.value import Value
 

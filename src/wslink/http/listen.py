@@ -32,10 +32,15 @@ async def open_sockets(host: str, port: int) -> list[socket.socket]:
     if inherited:
         return inherited
     try:
-        infos = await asyncio.get_running_loop().getaddrinfo(host or None, port, **_PASSIVE)
+        infos = await asyncio.get_running_loop().getaddrinfo(_name(host), port, **_PASSIVE)
     except OSError as error:
         raise OSError(error.errno, _explain(host, port, error)) from error
     return listening_sockets(host, port, infos)
+
+
+def _name(host: str) -> bytes | str | None:
+    """`host` as it is looked up: Python loads the tables of all scripts for a text, and needs none for ASCII."""
+    return host.encode() if host.isascii() and host else host or None
 
 
 def inherited_sockets() -> list[socket.socket]:
@@ -72,7 +77,7 @@ def listening_sockets(host: str, port: int, infos: Infos = (), shared: bool = Fa
     for attempt in range(ATTEMPTS):
         sockets: list[socket.socket] = []
         try:
-            _bind_all(sockets, port, infos or socket.getaddrinfo(host or None, port, **_PASSIVE), shared)
+            _bind_all(sockets, port, infos or socket.getaddrinfo(_name(host), port, **_PASSIVE), shared)
         except OSError as error:
             for one in sockets:
                 one.close()

@@ -7,9 +7,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
-
 from wslink.hosts import is_address, is_loopback
 from wslink.http.sparse import sparse_logger
 
@@ -115,22 +112,6 @@ def may_be_rebound(headers: Mapping[str, str], allowed: Iterable[str], port: int
         and not any(name.lower().startswith(PROXIES_SAY) for name in headers)
         and not is_listed(page, allowed)
     )
-
-
-def only_asked_by(names: Iterable[str]) -> Middleware:
-    """An aiohttp middleware that answers requests by other names than `is_asked_by` takes with 421."""
-    known = tuple(names)
-
-    @web.middleware
-    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not is_asked_by(request.headers, known):
-            refusals.warning("a request by the name %.200s was refused: name it in hosts", request.headers["Host"])
-            return web.Response(
-                status=421, text="The server is not known by this name; its setting hosts lists them.\n"
-            )
-        return await handler(request)
-
-    return check
 
 
 def _covers(known: str, name: str) -> bool:

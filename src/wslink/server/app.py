@@ -14,6 +14,7 @@ from wslink import settings as environment
 from wslink.console import say
 from wslink.errors import UsageError
 from wslink.hosts import is_loopback
+from wslink.http.static import CLIENT
 from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
 from wslink.server import loop, workers
@@ -22,7 +23,7 @@ from wslink.server.limits import limits as limits_of_environment
 from wslink.server.observing import Observing
 from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
-from wslink.server.server import CLIENT, Server
+from wslink.server.server import Server
 from wslink.server.shared_life import SharedLife
 from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
