@@ -60,7 +60,7 @@ class Wide:
         if not items and not INHERITED.isdisjoint(
             inner
         ):  # in an object that is written out they would be what it inherits
-            pairs = [("[", json.dumps(name), ", ", doc, "]") for name, doc in inner.items()]
+            pairs: list[Doc] = [("[", json.dumps(name), ", ", doc, "]") for name, doc in inner.items()]
             return ("Object.fromEntries<Wide>(", _list(pairs), ")")
         if inner:
             entries = [(name if items else key(name), ": ", doc) for name, doc in inner.items()]
