@@ -118,7 +118,7 @@ def test_a_file_of_something_else_is_named(tmp_path: Path, capsys: pytest.Captur
         ("app = (", "broken:app", "SyntaxError"),
         ("app = 3", "broken:app", "has no App called 'app'"),
         ("", "not/a.module:app", "is no module:attribute"),
-        ("", ":app", "is no module:attribute"),
+        ("", ":app", "the name of a module is needed"),
         ("", "nowhere_to_be_found:app", "there is no module"),
     ],
 )

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from wslink.hosts import is_address, is_loopback
+from wslink.hosts import ascii_name, is_address, is_loopback
 from wslink.http.sparse import sparse_logger
 
 refusals: logging.Logger = sparse_logger("wslink.http.refused")
@@ -146,11 +146,9 @@ def _address(split: SplitResult) -> Address:
 def _matches(origin: str, pattern: str) -> bool:
     if pattern == "*" or origin.lower() == pattern.lower().rstrip("/"):
         return True
-    if pattern.endswith(":*"):
-        split, wanted = _split(origin), _split(pattern[:-2])
-        return (
-            split is not None
-            and wanted is not None
-            and (split.scheme, split.hostname) == (wanted.scheme, wanted.hostname)
-        )
-    return False
+    split, wanted = _split(origin), _split(pattern.removesuffix(":*"))
+    if split is None or wanted is None or split.scheme != wanted.scheme:
+        return False
+    # A browser leaves out the port that its scheme has anyway, and writes names in ASCII.
+    same_port = pattern.endswith(":*") or _address(split)[1] == _address(wanted)[1]
+    return same_port and _address(split)[0] == ascii_name(wanted.hostname or "")

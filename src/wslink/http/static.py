@@ -27,8 +27,12 @@ class StaticFiles:
     """
 
     def __init__(self, root: str | Path, headers: dict[str, str] | None = None, follow_symlinks: bool = False) -> None:
-        self._root = Path(root).resolve()
-        if not self._root.is_dir():
+        try:
+            self._root = Path(root).resolve()
+            exists = self._root.is_dir()
+        except (OSError, ValueError):  # a name that nothing can have
+            exists = False
+        if not exists:
             raise UsageError(f"static files: {str(root)!r} is not a directory")
         self.headers: dict[str, str] = headers or {}
         self._follow_symlinks = follow_symlinks

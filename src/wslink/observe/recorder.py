@@ -8,7 +8,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -286,7 +286,7 @@ class Recorder(Observer):
             clients = one.clients if isinstance(one, Kept) else one.client
             clients = (clients,) if isinstance(clients, str) else clients
             about = one.about if isinstance(one, Kept) else None
-            yield from recording.pack(one.kind, one.time - self._ring.began, clients, about, message)
+            yield from _pack(one.kind, one.time - self._ring.began, clients, about, message)
             if counted is not None:
                 next(counted)
 
@@ -317,6 +317,16 @@ class Recorder(Observer):
             logger.error("a recording cannot be written: %s", error)
         else:
             logger.warning("%d records were written to %s: %s", count, path, reason)
+
+
+def _pack(
+    kind: int, time: float, clients: Sequence[str], about: Value, message: Sequence[Buffer] | None
+) -> list[Buffer]:
+    """A record; without its tags where these cannot be written: half a surrogate pair, a number beyond 64 bits."""
+    try:
+        return recording.pack(kind, time, clients, about, message)
+    except (UnicodeError, OverflowError):
+        return recording.pack(kind, time, clients, None, message)
 
 
 def _repr(error: BaseException) -> str:

@@ -29,6 +29,7 @@ from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
 from wslink.wire.limits import Limits
+from wslink.wire.messages import is_text
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -90,8 +91,8 @@ class App(Offering, Clientele, Sharing):
         broker: str | MemoryBroker = "",
         recorder: Recorder | None = None,
     ) -> None:
-        if secret is not None and (not isinstance(secret, str) or not secret):
-            raise TypeError("secret must be a string that is not empty, or None for a random one")
+        if secret is not None and (not isinstance(secret, str) or not secret or not is_text(secret)):
+            raise TypeError("secret must be text that is not empty, or None for a random one")
         self.secret: str = secret or workers.shared_secret() or secrets.token_urlsafe(32)
         if limits is not None and not isinstance(limits, Limits):
             raise UsageError(f"limits must be wslink.Limits, not {limits!r:.100}")
@@ -153,6 +154,7 @@ class App(Offering, Clientele, Sharing):
         if self._server is not None and not self._server.stopped:
             raise UsageError(f"this App is being served already, on port {self._server.port}")
         options = self._configure(settings)
+        options.warn_of(settings)
         self._pages_need_secret = self._pages_need_secret or not is_loopback(options.host)
         server = Server(self._hub, options, self.secret if self._pages_need_secret else None, self._observing)
         self._observing.configure(options, self.secret)

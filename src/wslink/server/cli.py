@@ -7,6 +7,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 from wslink.console import complain
@@ -47,6 +48,9 @@ def load(target: str) -> App:
         UsageError: if there is no such module or attribute, or it is not an App.
     """
     module_name, _, attribute = target.partition(":")
+    if "" in module_name.split(".") or Path(module_name).is_file():
+        name = Path(module_name).stem or "module"
+        raise UsageError(f"{target!r}: the name of a module is needed, such as {name}:{attribute or 'app'}")
     sys.path.insert(0, "")
     if not all(map(str.isidentifier, module_name.split("."))):
         raise UsageError(f"{target!r} is no module:attribute, such as myproject.viewer:app")
@@ -72,11 +76,17 @@ def _where(error: Exception) -> str:
     return f"{type(error).__name__}: {error}{''.join(lines[-MAX_FRAMES:])}"
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of processes, 1 or more")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wslink serve", description="Serve an application.")
     parser.add_argument("app", help="module:attribute of an App, such as myproject.viewer:app")
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes that serve it, on one port (docs/scale.md)"
+        "--workers", type=_count, default=1, metavar="N", help="processes that serve it, on one port (docs/scale.md)"
     )
     add_options(parser, Options)
     add_log_options(parser, "warning")

@@ -103,7 +103,8 @@ class Server:
             for route, directory in self._directories()
         ]
         endpoint = (f"/{options.ws.strip('/')}", self._endpoint()) if options.ws_endpoint else None
-        paths = [*(route for route, _ in directories), *(endpoint or ())[:1]]
+        paths = [*(route for route, _ in directories), *([endpoint[0]] if endpoint else [])]
+        _check_routes(paths)
         hosts = environment.split_names(options.hosts)
 
         def application() -> web.Application:
@@ -208,6 +209,13 @@ def _origin(url: str) -> str:
     from yarl import URL
 
     return str(URL(url).origin())
+
+
+def _check_routes(paths: list[str]) -> None:
+    """Raise UsageError for a route that no request can be for."""
+    wrong = next((path for path in paths if not set("{}?#").isdisjoint(path)), None)
+    if wrong is not None:
+        raise UsageError(f"ws, fs_endpoints: {wrong!r} is no route: none of {{ }} ? # can stand in one")
 
 
 def _reachable(host: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from wslink.client.cure import explained
 from wslink.console import complain, say
-from wslink.errors import CallError, LinkError, PeerError, UsageError
+from wslink.errors import CallError, UsageError, WslinkError
 from wslink.tools.lasting import INTERRUPTED, add_reconnect, answer, lasting, run
 from wslink.tools.options import Target, add_options, target_of
 from wslink.tools.show import as_json, as_line
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.data is not None and not isinstance(error.data, str):
             complain(as_json(error.data))
         return 1
-    except (LinkError, PeerError, UsageError) as error:
+    except WslinkError as error:
         complain(f"wslink: {explained(error)}")
         return 1
     return 0
@@ -64,7 +64,7 @@ def value_of(text: str) -> Value:
     """A value as JSON has it, or the text itself."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -17,7 +17,7 @@ from wslink.client.cure import CURE, explained
 from wslink.client.link import Link
 from wslink.client.subscription import ClientSubscription
 from wslink.console import complain, say
-from wslink.errors import CallError, LinkError, PeerError, UsageError
+from wslink.errors import CallError, UsageError, WslinkError
 from wslink.tools.filters import parse
 from wslink.tools.lasting import INTERRUPTED, add_reconnect, answer, lasting, run
 from wslink.tools.options import Target, add_options, target_of
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ended = run((_fetch if arguments.ring else _record)(target_of(arguments), arguments, tally))
         finally:
             tally.close()
-    except (LinkError, PeerError, UsageError, OSError) as error:
+    except (WslinkError, OSError) as error:
         complain(f"wslink: {explained(error)}")
         return 1
     return 0 if ended or not arguments.ring else INTERRUPTED

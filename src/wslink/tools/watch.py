@@ -12,7 +12,7 @@ from time import monotonic
 from wslink.client.cure import explained
 from wslink.client.subscription import ClientSubscription
 from wslink.console import complain, say
-from wslink.errors import LinkError, PeerError, UsageError
+from wslink.errors import WslinkError
 from wslink.tools.filters import parse
 from wslink.tools.lasting import add_reconnect, answer, lasting, run
 from wslink.tools.options import Target, add_options, target_of
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         run(_watch(target_of(arguments), arguments))
-    except (LinkError, PeerError, UsageError) as error:
+    except WslinkError as error:
         complain(f"wslink: {explained(error)}")
         return 1
     return 0

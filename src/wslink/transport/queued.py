@@ -12,6 +12,7 @@ from typing import Any
 
 from wslink.session.ports import FrameReceiver
 from wslink.session.stall import Progress
+from wslink.transport.base import close_reason
 from wslink.transport.gate import ReadGate
 from wslink.transport.turns import WRITING
 from wslink.wire.frames import Frame
@@ -75,7 +76,8 @@ class PumpedConnection:
     def close(self, code: int, reason: str) -> None:
         if not self._closing:
             self._closing = True
-            self._enqueue(lambda: self.socket.close(code=code, message=reason.encode()), 0)
+            message = close_reason(reason)
+            self._enqueue(lambda: self.socket.close(code=code, message=message), 0)
 
     async def flushed(self) -> None:
         """Wait until what was sent is written. At once in what `socket` itself runs: it would wait for itself."""

@@ -208,7 +208,10 @@ class V2Encoder:
     ) -> Message:
         """A call; `options` are what extensions add to it. Raises NotSerializable."""
         size = bytes((_MAP5[0] + len(options),))
-        prefix = b"".join((size, _ENVELOPE, _encode(id_), _added(options), _METHOD, _encode(method), _ARGS))
+        try:
+            prefix = b"".join((size, _ENVELOPE, _encode(id_), _added(options), _METHOD, _encode(method), _ARGS))
+        except UnicodeError as error:  # half of a surrogate pair in the name
+            raise not_serializable(error) from error
         packed_args, packed_kwargs = self._pack(args, None), self._pack(kwargs, None)
         texts = [
             *packed_args.texts[:-1],
