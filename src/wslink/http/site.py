@@ -16,6 +16,7 @@ from wslink import settings as environment
 from wslink.http.acceptor import Acceptor, Connections
 from wslink.http.fast_path import ARRIVALS, Arrivals
 from wslink.http.listen import open_sockets
+from wslink.http.unread import Unread
 from wslink.transport.private import HANDLER_OPTIONS, AcceptingSite, bounded_handler
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Site:
     WSLINK_HANDOFF names a directory for that.
 
     A connection has 10 s to send a request's head of less than 16 KiB. Where more than `max_clients` and some are
-    open, the one that has waited longest without sending a request makes room.
+    open, the one that has waited longest without sending a request makes room, or one that does not read a response.
 
     Args:
         tls: for TLS.
@@ -59,7 +60,7 @@ class Site:
         max_clients: int = MAX_CLIENTS,
         logger: logging.Logger | None = None,
     ) -> None:
-        self.runner: web.AppRunner | None = None
+        self.runner: _Runner | None = None
         self.sites: list[web.SockSite] = []
         self._application = application
         self._address = host, port
@@ -68,6 +69,7 @@ class Site:
         self._options: dict[str, Any] = {"logger": logger} if logger is not None else {}
         self._connections = Connections(max_clients + MAX_OTHERS)
         self._arrivals: Arrivals | None = None
+        self._unread = Unread(lambda: self.runner.handlers if self.runner is not None else ())
         self._handoff: HandoffListener | None = None
         self._opening: asyncio.Task[None] | None = None
         self._stopped = False
@@ -105,7 +107,7 @@ class Site:
         self._arrivals = arrivals = Arrivals(runner.serve, self._application, self._transparent)
         self._application[ARRIVALS] = arrivals
         self._application.on_response_prepare.append(self._keep_few)
-        self._connections.evictors.append(arrivals.evict)
+        self._connections.evictors += (arrivals.evict, self._unread.evict)
         directory = environment.read("WSLINK_HANDOFF", str, "") if self._tls is None else ""
         if directory:
             from wslink.http.handoff import answer_once, listen_for_handoffs
@@ -124,6 +126,7 @@ class Site:
         way to none."""
         if response.status != 101 and len(self._connections) >= CROWDED * self._connections.limit:
             response.force_close()
+            self._unread.look()
 
     def _site(self, runner: _Runner, listener: socket.socket) -> web.SockSite:
         if not _has_readers():
@@ -167,6 +170,12 @@ class _Runner(web.AppRunner):
     @property
     def server(self) -> Any:
         return self.arrivals or super().server
+
+    @property
+    def handlers(self) -> Iterable[object]:
+        """What serves the connections that aiohttp carries."""
+        server = super().server
+        return server.connections if server is not None else ()
 
 
 _asyncio = logging.getLogger("asyncio")

@@ -7,7 +7,7 @@ import asyncio
 import functools
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from aiohttp import ClientWebSocketResponse, TCPConnector, web
@@ -68,6 +68,31 @@ def open_transport(
         return False
     make(accepted, protocols())
     return True
+
+
+def bound_reads(receive: object) -> None:
+    """Let an ASGI server read less at a time of a WebSocket, whose `receive` this is, where that is uvicorn's: it takes
+    apart all that it has read, small frames by the thousand, before it does anything else."""
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if transport is not None and hasattr(transport, "max_size"):  # asyncio's own
+        transport.max_size = READ_SIZE
+
+
+def run_step(coroutine: Coroutine[Any, Any, Any], task: asyncio.Task[Any]) -> Any:
+    """Run a coroutine up to what it waits for, which is returned, as `task`: whatever asks for the task that runs gets
+    that. Raises StopIteration when it has ended, and what it raises."""
+    loop, running = task.get_loop(), asyncio.current_task()
+    if running is task:
+        return coroutine.send(None)
+    if running is not None:
+        asyncio.tasks._leave_task(loop, running)
+    asyncio.tasks._enter_task(loop, task)
+    try:
+        return coroutine.send(None)
+    finally:
+        asyncio.tasks._leave_task(loop, task)
+        if running is not None:
+            asyncio.tasks._enter_task(loop, running)
 
 
 def compress_per_message(socket: web.WebSocketResponse | ClientWebSocketResponse) -> int:
@@ -235,12 +260,16 @@ class BoundedHandler(RequestHandler):
 
     Args:
         too_large: called with what to do about a head over the bound.
+
+    Attributes:
+        upgraded: whether it is a WebSocket by now.
     """
 
-    __slots__ = ("_size", "_too_large")
+    __slots__ = ("_size", "_too_large", "upgraded")
 
     def __init__(self, *args: Any, too_large: Callable[[asyncio.Transport], None], **options: Any) -> None:
         super().__init__(*args, **options)
+        self.upgraded: bool = False
         self._size = 0
         self._too_large = too_large
         # aiohttp reads 32 requests ahead, with their bodies: up to 8 MiB of a connection whose first one takes time.
@@ -248,6 +277,7 @@ class BoundedHandler(RequestHandler):
             self._max_msg_queue_size, self._msg_queue_resume_size = READ_AHEAD, READ_AHEAD // 2
 
     def set_parser(self, parser: Any, *args: Any, **options: Any) -> None:
+        self.upgraded = True
         super().set_parser(cast(Any, GuardedParser(parser, masked=True)), *args, **options)
 
     def data_received(self, data: bytes) -> None:
