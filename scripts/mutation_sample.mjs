@@ -1,5 +1,5 @@
 // A checker for Stryker that lets a share of the mutants through, chosen by their ids and a seed; the others count as
-// "not in the sample". scripts/mutation.py chooses the same.
+// "not in the sample". `besides` names samples that had their turn. scripts/mutation.py chooses the same.
 import { createHash } from "node:crypto";
 import { PluginKind, commonTokens, declareClassPlugin, tokens } from "@stryker-mutator/api/plugin";
 
@@ -13,8 +13,9 @@ class Sample {
   async init() {}
 
   chosen(id) {
-    const { seed, share } = this.sample;
-    return createHash("sha256").update(`${seed}:${id}`).digest().readUInt32BE(0) < share * 2 ** 32;
+    const { seed, share, besides } = this.sample;
+    const inSample = (seed, share) => createHash("sha256").update(`${seed}:${id}`).digest().readUInt32BE(0) < share * 2 ** 32;
+    return !besides.some((text) => inSample(...text.split(":"))) && inSample(seed, share);
   }
 
   async check(mutants) {

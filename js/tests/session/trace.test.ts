@@ -83,7 +83,7 @@ test("a publication's decoding and callback, until what that returns has settled
   ]);
 });
 
-test.each([null, 7, "", "00-0-0-00", { a: [1] }, PARENT.toUpperCase(), `${PARENT}-more`, "x".repeat(100_000)])("TRC-2: %j is ignored", async (traceparent) => {
+test.each([null, 7, "", "00-0-0-00", { a: [1] }, PARENT.toUpperCase(), `${PARENT}-more`, "x".repeat(100_000)])("TRC-2: case %#: what is malformed is ignored", async (traceparent) => {
   const { link, peer } = await linked(WELCOME, { ...options, handlers: { "page.width": () => 640 } });
   const seen: unknown[] = [];
   const { ready } = link.subscribe("a.topic", (payload) => void seen.push(payload));

@@ -300,8 +300,16 @@ class _Unset:
 
 def _filled(kind: Hint, shadow: Hint, value: Value) -> Value:
     if isinstance(value, (list, tuple)) and issubclass(kind, tuple):
+        if len(value) > len(kind._fields):
+            raise ValueError(f"Expected `array` of length {_lengths(kind)}, got {len(value)}")
         value = dict(zip(kind._fields, value, strict=False))
     found = convert(value, shadow)
     given = {name: item for name in shadow.__struct_fields__ if type(item := getattr(found, name)) is not _Unset}
     aliases = {field.name: field.alias for field in getattr(kind, "__attrs_attrs__", ())}
     return kind(**{aliases.get(name, name): item for name, item in given.items()})
+
+
+def _lengths(kind: Hint) -> str:
+    """How many fields a NamedTuple has, as msgspec says it."""
+    most = len(kind._fields)
+    return f"{most - len(kind._field_defaults)} to {most}" if kind._field_defaults else str(most)

@@ -63,6 +63,11 @@ class Entry:
         self.over: bool = False
         self.ended: bool = False
 
+    def take_over(self, newer: Entry) -> None:
+        """Be what `newer` is, in this place. It is for other subscriptions, perhaps, and waits for their windows."""
+        self.message, self.on_begin = newer.message, newer.on_begin
+        self.gates, self.about = newer.gates, newer.about
+
     def end(self) -> int:
         """Send no more of it than a chunk that says so (CAN-3), if it is being cut; how many bytes are not sent."""
         if self.cutter is None or self.ended:

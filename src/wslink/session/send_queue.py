@@ -139,22 +139,20 @@ class SendQueue(Repeats):
         if behind and behind + size > self._limit:
             raise LimitExceeded(f"over max_backlog ({self._limit} bytes) wait: the client reads too slowly")
         self.waiting += size - replaced
-        if entry.gates:
-            self.gated += size
-        if older is not None and older.gates:
-            self.gated -= replaced
+        self.gated += (size if entry.gates else 0) - (replaced if older is not None and older.gates else 0)
         if self._ledger is not None:
             self._ledger.add(entry.message)
         if lane is None:
             lane = NORMAL if entry.message.size <= SMALL_MESSAGE else BULK
         if older is not None:
             self.dropped += 1
-            if lane != BULK or older.message.size > SMALL_MESSAGE:
+            stays = lane != BULK or older.message.size > SMALL_MESSAGE
+            if stays and bool(entry.gates) == bool(older.gates):
                 if self._ledger is not None:
                     self._ledger.remove(older.message)
-                older.message, older.on_begin = entry.message, entry.on_begin
+                older.take_over(entry)
                 return False
-            self._remove(older)  # a small one that waits among others, which a large one would hold up
+            self._remove(older)  # it waits among others, which the newer one would hold up
         self._place(entry, lane)
         self._count += 1
         if entry.key is not None:
