@@ -208,7 +208,7 @@ def mutate_js(patterns: list[str], sample: Mapping[str, Any], jobs: int) -> int:
         "plugins": ["@stryker-mutator/*", "./mutation_sample.mjs"],
         "checkers": ["sample"],
         "sample": sample,
-        "reporters": ["json"],
+        "reporters": ["json", "progress-append-only"],
         "coverageAnalysis": "perTest",
         "concurrency": jobs,
         "inPlace": True,

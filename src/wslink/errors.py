@@ -31,7 +31,10 @@ The codes are those of docs/protocol/messages.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -126,10 +129,18 @@ class MethodError(WslinkError):
     """
 
     code: int = EXCEPTION_ERROR
+    message: str
+    data: Any
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """What a subclass says whose `__init__` does not call this one."""
+        error = super().__new__(cls, *args, **kwargs)
+        error.message, error.data = cls.__name__, None
+        return error
 
     def __init__(self, message: str, data: Any = None, code: int | None = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = message if isinstance(message, str) else str(message)
         self.data = data
         if code is not None:
             self.code = code

@@ -3,18 +3,22 @@ declaration. The environment is read when a server is created, never at import."
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from wslink.errors import UsageError
+from wslink.hosts import ascii_name, is_address
+
+if TYPE_CHECKING:
+    import argparse
 
 OptionsT = TypeVar("OptionsT")
 
@@ -71,6 +75,8 @@ def read_options(options: type[OptionsT], environment: Mapping[str, str], given:
     for name, one in declared.items():
         variable = one.metadata["env"]
         text = environment.get(variable) if variable else None
+        if text is not None and not isinstance(one.default, str):
+            text = text.strip()  # what is blank is not set
         if name in given:
             chosen[name] = _checked(one, name, given[name])
         elif text or (text is not None and one.metadata["env_may_be_empty"]):
@@ -80,6 +86,8 @@ def read_options(options: type[OptionsT], environment: Mapping[str, str], given:
 
 def add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
     """Add a flag for every option that has one. What is not given is absent from the result."""
+    import argparse
+
     for one in dataclasses.fields(options):
         flags, metavar = one.metadata["flags"], one.metadata["metavar"] or one.name.upper()
         if not flags:
@@ -108,7 +116,7 @@ def _checked(one: dataclasses.Field[Any], source: str, value: Any) -> Any:
     least, most = one.metadata["least"], one.metadata["most"]
     if kind in (int, float) and not least <= value <= most:
         bounds = f"from {least:g} to {most:g}" if most < math.inf else f"{least:g} or more"
-        raise UsageError(f"{source} must be {bounds}, not {value!r}")
+        raise UsageError(f"{source} must be {bounds if least > -math.inf else 'a number'}, not {value!r}")
     choices = one.metadata["choices"]
     if choices and value not in choices:
         raise UsageError(f"{source} must be {' or '.join(map(repr, choices))}, not {value!r:.100}")
@@ -139,7 +147,7 @@ def parse(name: str, text: str, kind: type) -> Any:
         UsageError: naming the variable, if a number is needed and `text` is none.
     """
     if kind is bool:
-        return text.strip().lower() not in ("0", "false", "no", "off")
+        return _flag(name, without_line_end(text).strip().lower())
     if kind is str:
         return without_line_end(text)
     try:
@@ -147,6 +155,19 @@ def parse(name: str, text: str, kind: type) -> Any:
         return int(number) if kind is int else number
     except (ValueError, OverflowError):
         raise UsageError(f"{name} is {text!r}: a number is needed") from None
+
+
+def _flag(name: str, text: str) -> bool:
+    """A word, or a number as released servers take it. Raises UsageError."""
+    if text in _FLAGS:
+        return _FLAGS[text]
+    try:
+        return float(text) != 0
+    except ValueError:
+        raise UsageError(f"{name} is {text!r}: 1 or 0 is needed") from None
+
+
+_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 def read(name: str, kind: type, default: Any, environment: Mapping[str, str] | None = None) -> Any:
@@ -166,8 +187,28 @@ def origins() -> tuple[str, ...]:
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """The host names in a list that is separated by commas."""
-    return tuple(one.strip().lower() for one in without_line_end(text).split(",") if one.strip())
+    """The host names in a list that is separated by commas. Raises UsageError, as `check_name`."""
+    return tuple(check_name(one.strip()) for one in without_line_end(text).split(",") if one.strip())
+
+
+def check_name(text: str) -> str:
+    """A host's name as browsers ask by it, an address, ".example.org" for all names below it, or "*" for every name.
+
+    Raises:
+        UsageError: for anything else, by which nobody would ask.
+    """
+    if text == "*" or is_address(text):
+        return text
+    name = ascii_name(text.rstrip("."))
+    if _NAME.fullmatch(name) is None:
+        raise UsageError(
+            f"hosts: {text!r} is no name; a name stands without scheme and port, such as example.org, .example.org for "
+            "all names below it, or * for every name"
+        )
+    return name
+
+
+_NAME = re.compile(r"\.?[\w-]+(\.[\w-]+)*", re.ASCII)
 
 
 def split_origins(text: str) -> tuple[str, ...]:
@@ -211,4 +252,17 @@ def read_headers(path: str) -> dict[str, str]:
         raise UsageError(f"http headers: {path}: {error}") from error
     if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
         raise UsageError(f"http headers: {path} must hold a JSON object whose values are strings")
+    for name, value in headers.items():
+        if not is_header(name, value):
+            raise UsageError(f"http headers: {path}: no response can have the header {name!r} with {value!r:.100}")
     return headers
+
+
+def is_header(name: object, value: object) -> bool:
+    """Whether a request or a response can have a header of that name and value (RFC 9110, 5.1 and 5.5)."""
+    if not isinstance(name, str) or not isinstance(value, str):
+        return False
+    return _HEADER.fullmatch(name) is not None and value.replace("\t", " ").isprintable()
+
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

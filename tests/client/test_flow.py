@@ -13,9 +13,9 @@ import pytest
 from aiohttp import web
 
 import wslink
-from tests.client.test_link import until
 from tests.conftest import Serve
 from tests.messages import HEADER
+from tests.waiting import until
 from wslink import App, CallError, Limits, Link, Transfer, UsageError
 
 VECTORS = Path(__file__).parents[1] / "vectors"

@@ -14,7 +14,7 @@ import pytest
 import wslink
 from tests.client.test_flow import Connected, connected  # noqa: F401
 from tests.conftest import Serve
-from tests.session.test_cancel import until
+from tests.waiting import until
 from tests.wire.test_vectors import vectors
 from wslink import App, Call, CallError, Client, ClientGone, ConnectionClosed, Limits, Link, MethodError, UsageError
 from wslink.client.backoff import Reconnect

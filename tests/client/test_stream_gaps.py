@@ -11,7 +11,7 @@ import pytest
 import wslink
 from tests.client.test_flow import Connected, connected  # noqa: F401
 from tests.conftest import Serve
-from tests.session.test_cancel import until
+from tests.waiting import until
 from wslink import App, Call, CallError, NotSerializable, UsageError
 
 

@@ -13,9 +13,10 @@ import numpy
 import pytest
 
 import wslink
-from tests.client.test_reconnect import SOON, until
+from tests.client.reconnecting import SOON
 from tests.conftest import Open, Serve
 from tests.lines import WAYS, Line
+from tests.waiting import until
 from wslink import App, CallError, Link, NotSerializable
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import wslink
-from tests.client.test_link import until
 from tests.conftest import Serve
+from tests.waiting import until
 from wslink import App, ConnectionClosed, Link
 from wslink.errors import SubscriptionOverflow
 

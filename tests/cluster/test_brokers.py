@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.cluster.servers import Server
-from tests.cluster.test_cluster import HELLO, until
+from tests.cluster.test_cluster import HELLO
 from tests.conftest import Open, Serve
+from tests.waiting import until
 from wslink import App, UsageError
 
 pytestmark = pytest.mark.timeout(60)

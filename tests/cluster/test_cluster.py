@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Open, Serve
 from tests.peers import Peer
+from tests.waiting import until
 from wslink import App, Call, CallError, Client, Limits, connect
 from wslink.cluster import cluster
 from wslink.cluster.memory_log import MemoryBroker
@@ -18,14 +19,6 @@ from wslink.errors import BrokerError, ClientGone
 from wslink.wire.v2_msgpack import V2Encoder
 
 HELLO = {"secret": "secret", "features": ["subscribe", "arrays"]}
-
-
-async def until(condition: Callable[[], Any], timeout: float = 10) -> None:
-    async def wait() -> None:
-        while not condition():
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(wait(), timeout)
 
 
 class Worker:

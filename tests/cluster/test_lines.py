@@ -11,8 +11,9 @@ import pytest
 
 from tests.cluster.servers import Server
 from tests.cluster.switch import Switch
-from tests.cluster.test_cluster import HELLO, until
+from tests.cluster.test_cluster import HELLO
 from tests.conftest import Open, Serve
+from tests.waiting import until
 from wslink import App
 from wslink.cluster.brokers import connect
 

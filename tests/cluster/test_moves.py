@@ -11,6 +11,7 @@ import pytest
 
 from tests.cluster.switch import Switch
 from tests.conftest import Serve
+from tests.waiting import until
 from wslink import App, Call, ClientGone, connect
 from wslink.client.backoff import Reconnect
 from wslink.client.events import Reconnected
@@ -19,14 +20,6 @@ from wslink.cluster.memory_log import MemoryBroker
 from wslink.errors import ConnectionClosed
 
 pytestmark = pytest.mark.timeout(60)
-
-
-async def until(condition: Callable[[], Any], timeout: float = 10) -> None:
-    async def wait() -> None:
-        while not condition():
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(wait(), timeout)
 
 
 class Worker:

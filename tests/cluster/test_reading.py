@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.cluster.test_cluster import HELLO, Start, broker, start, until
+from tests.cluster.test_cluster import HELLO, Start, broker, start
 from tests.conftest import Open
+from tests.waiting import until
 
 __all__ = ["broker", "start"]
 

@@ -22,7 +22,8 @@ import aiohttp
 from aiohttp import web
 
 from tests.deployment.replay import normal, recipe
-from tests.launcher.support import launching, until
+from tests.launcher.support import launching
+from tests.waiting import until
 
 KEPT = ("Content-Type", "Api-Version", "Server", "Ostype", "Docker-Experimental", "Libpod-Api-Version")
 

@@ -20,7 +20,8 @@ import pytest
 from aiohttp import web
 
 from tests.deployment.replay import normal, recipe
-from tests.launcher.support import launching, until
+from tests.launcher.support import launching
+from tests.waiting import until
 
 RECORDED = Path(__file__).parent / "recorded"
 LINE = b"wslink: Starting factory\n"

@@ -19,8 +19,9 @@ import pytest
 import wslink
 from tests.deployment.cluster import CPUS, PROGRAMS, Cluster
 from tests.deployment.servers import missing
-from tests.launcher.support import READY, SLEEP, Client, LauncherProcess, Running, app, arguments_app, until
+from tests.launcher.support import READY, SLEEP, Client, LauncherProcess, Running, app, arguments_app
 from tests.launcher.support import launching as launching_with
+from tests.waiting import until
 from wslink.launcher.spawners.slurm import job_name
 
 pytestmark = [

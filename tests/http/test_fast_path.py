@@ -17,7 +17,7 @@ from picows import WSUpgradeRequest
 from tests.conftest import Open, Serve
 from wslink import App, Limits, register
 from wslink.backends.aiohttp import WebAppServer
-from wslink.transport.picows import private
+from wslink.transport.picows import taking_over
 from wslink.websocket import LinkProtocol, ServerProtocol
 
 
@@ -25,13 +25,13 @@ from wslink.websocket import LinkProtocol, ServerProtocol
 def routed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths of the WebSockets that aiohttp routed."""
     paths: list[str] = []
-    take_over = private.take_over
+    take_over = taking_over.take_over
 
     def spy(request: web.Request, *args: Any) -> Any:
         paths.append(request.path_qs)
         return take_over(request, *args)
 
-    monkeypatch.setattr("wslink.transport.picows.engine.take_over", spy)
+    monkeypatch.setattr("wslink.transport.picows.taking_over.take_over", spy)
     return paths
 
 
@@ -57,16 +57,14 @@ def upgrade(path: str = "/ws", version: str = "1.1", **more: str) -> list[str]:
     return [f"GET {path} HTTP/{version}", *(f"{name}: {value}" for name, value in headers.items() if value)]
 
 
-async def test_aiohttp_routes_the_first_connection_alone(
-    app: App, serve: Serve, peers: Open, routed: list[str]
-) -> None:
+async def test_connections_do_not_need_aiohttp(app: App, serve: Serve, peers: Open, routed: list[str]) -> None:
     app.method("add")(lambda a, b: a + b)
     url = await serve(app, engine="picows")
     for generation in (1, 2, 1, 2):
         peer = await peers(url, generation, hello={})
         assert (await peer.call("add", 1, 2))["result"] == 3
     assert "101" in await answer(url, *upgrade("/ws?token=1"))
-    assert routed == ["/ws"]
+    assert not routed
 
 
 async def test_no_other_spelling_of_a_path_is_remembered(app: App, serve: Serve, routed: list[str]) -> None:
@@ -151,10 +149,11 @@ class Protocol(ServerProtocol):
 Change = Callable[[web.Application], Awaitable[None] | None]
 
 
-async def connections(protocol: ServerProtocol, count: int, change: Change = lambda app: None) -> WebAppServer:
+async def connections(protocol: ServerProtocol, count: int, change: Change | None = None) -> WebAppServer:
     """Serve `protocol`, connect `count` times, one after the other, and stop."""
     server = WebAppServer({"host": "127.0.0.1", "port": 0, "ws": {"/ws": protocol}, "handle_signals": False})
-    change(server.app)
+    if change is not None:
+        change(server.app)
     serving = asyncio.create_task(server.start())
     while not server.get_port():
         await asyncio.sleep(0.01)
@@ -167,8 +166,13 @@ async def connections(protocol: ServerProtocol, count: int, change: Change = lam
     return server
 
 
-async def test_the_released_api_needs_aiohttp_for_the_first_connection_alone(routed: list[str]) -> None:
+async def test_the_released_api_does_not_need_aiohttp_for_connections(routed: list[str]) -> None:
     await connections(Protocol(), 3)
+    assert not routed
+
+
+async def test_what_has_been_looked_at_needs_aiohttp_for_the_first_connection_alone(routed: list[str]) -> None:
+    await connections(Protocol(), 3, lambda app: None)
     assert len(routed) == 1
 
 

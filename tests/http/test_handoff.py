@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Serve
-from tests.launcher.support import descriptors, until
+from tests.launcher.support import descriptors
 from tests.transport.raw import to_the_end
+from tests.waiting import until
 from wslink import App
 from wslink.http import handoff
 from wslink.proxy import fd_passing

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Serve
 from wslink import App, Limits
-from wslink.http import site, unread
+from wslink.http import serving, site, unread
 
 OTHERS = 6
 _opened: list[socket.socket] = []
@@ -40,7 +40,7 @@ def ask(url: str, path: str, room: int) -> socket.socket:
 def crowded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     """An application with room for few, and a large file."""
     monkeypatch.setattr(site, "MAX_OTHERS", OTHERS)
-    monkeypatch.setattr(site, "SHUTDOWN_TIMEOUT", 0.1)
+    monkeypatch.setattr(serving, "SHUTDOWN_TIMEOUT", 0.1)
     monkeypatch.setattr(unread, "STALLED", 0.3)
     monkeypatch.setattr(unread, "LOOK_EVERY", 0.05)
     (tmp_path / "large.bin").write_bytes(bytes(8 << 20))

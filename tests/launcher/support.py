@@ -208,12 +208,5 @@ def processes(session_id: str | None = None) -> list[int]:
     return found
 
 
-async def until(condition: Any, patience: float = 5.0) -> None:
-    deadline = asyncio.get_running_loop().time() + patience
-    while not condition():
-        assert asyncio.get_running_loop().time() < deadline, "it did not come to be in time"
-        await asyncio.sleep(0.02)
-
-
 def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))

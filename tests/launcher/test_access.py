@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from tests.launcher.support import APPS, LauncherProcess, launching, processes, until
+from tests.launcher.support import APPS, LauncherProcess, launching, processes
+from tests.waiting import until
 from wslink.http.sparse import Sparse
 from wslink.http.tokens import token_file
 from wslink.http.tries import FREE_TRIES, Tries

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.launcher.support import PYTHON, READY, SLEEP, LauncherProcess, launching, processes, until
+from tests.launcher.support import PYTHON, READY, SLEEP, LauncherProcess, launching, processes
+from tests.waiting import until
 from wslink.errors import UsageError
 
 #: Keeps a directory per session, whose name is the session's id. What it starts does not inherit the launcher's mark.

@@ -152,6 +152,8 @@ SLIPS = [
     ('"cmd": ["sh"', '"cmd": ["${data}/viewer"', "there is no program '/data/viewer'"),
     ('"fields": []', '"fields": ["secrt"]', "configuration.fields.0: no session has 'secrt'; is 'secret' meant?"),
     ('"timeout": 25', '"timeout": 25, "orgins": []', "configuration.orgins: nothing is known by this name; is origins"),
+    ('"timeout": 25', '"timeout": 5, "timeout": 25', "configuration.timeout: it stands here more than once"),
+    ('"apps": {', '"apps": {"trame": {"cmd": ["no"]}, "b": {}}, "apps": {', "apps: it stands here more than once"),
     (
         '"sanitize": {"file"',
         '"sanitize": {"fiel"',

@@ -11,8 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.launcher.support import Client, LauncherProcess, Running, launching, processes, until
+from tests.launcher.support import Client, LauncherProcess, Running, launching, processes
 from tests.transport.raw import to_the_end
+from tests.waiting import until
 from wslink import connect
 from wslink.proxy import fd_passing
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, app, launching, processes, until
+from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, app, launching, processes
+from tests.waiting import until
 from wslink.launcher.listeners import ForeignListener, reach, user_of_listener
 
 needs_two_users = pytest.mark.skipif(

@@ -21,8 +21,8 @@ from tests.launcher.support import (
     descriptors,
     launching,
     processes,
-    until,
 )
+from tests.waiting import until
 
 MIX = ("good", "failing", "hanging", "instant")
 REQUESTS, PORTS = 200, 100

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, Running, app, launching, processes, until
+from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, Running, app, launching, processes
+from tests.waiting import until
 from wslink.errors import ConfigurationError
 
 SLOW = f"import time; time.sleep(0.5); {READY}; {SLEEP}"

@@ -9,8 +9,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, app, arguments_app, configuration, until
+from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, app, arguments_app, configuration
 from tests.launcher.support import launching as launching_here
+from tests.waiting import until
 from wslink.launcher.validation import convert
 
 TOKENS = ("0123456789abcdef", "fedcba9876543210")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, app, launching, processes, until
+from tests.launcher.support import APPS, READY, SLEEP, LauncherProcess, app, launching, processes
+from tests.waiting import until
 from wslink.errors import StartFailed
 from wslink.launcher.readiness import until_ready
 from wslink.launcher.session import Session

@@ -13,10 +13,11 @@ import pytest
 from tests.cluster.servers import Server
 from tests.docs.blocks import block
 from tests.launcher.support import APPS as PLAIN
-from tests.launcher.support import Client, LauncherProcess, launching, processes, until
+from tests.launcher.support import Client, LauncherProcess, launching, processes
 from tests.launcher.test_handoff import APPS as SERVERS
 from tests.launcher.test_handoff import address
 from tests.ports import free_port
+from tests.waiting import until
 from wslink import connect
 from wslink.errors import ConfigurationError, UsageError
 from wslink.launcher.source import read_source

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.launcher.support import READY, SLEEP, Running, app, launching, until
+from tests.launcher.support import READY, SLEEP, Running, app, launching
+from tests.waiting import until
 
 EVENTS = {"Accept": "text/event-stream"}
 

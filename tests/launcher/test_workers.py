@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.launcher.support import launching, processes, until
+from tests.launcher.support import launching, processes
+from tests.waiting import until
 
 APPLICATION = """
 import multiprocessing, time

@@ -16,6 +16,7 @@ from opentelemetry import trace
 import wslink
 from tests.conftest import Open, Serve
 from tests.observe.tracing import Recorded, recorded
+from tests.waiting import until
 from wslink import App, Call, CallError, MethodError, UsageError
 from wslink.observe import traces as traces_module
 
@@ -81,14 +82,6 @@ def add_failing(app: App) -> None:
     @app.method("view.forever")
     async def forever() -> None:
         await asyncio.Event().wait()
-
-
-async def until(condition: Any) -> None:
-    """Wait for what another thread, or the other end, is about to do."""
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.01)
 
 
 CALL = "view.{0} S < view.{0} C"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from wslink import Call
+from wslink.rpc import ordering
 from wslink.rpc.call import current_call
-from wslink.rpc.ordering import PATIENCE, ResponseFirst
+from wslink.rpc.ordering import ResponseFirst
 
 
 def call_of(id_: str) -> Call:
@@ -76,34 +77,41 @@ async def test_it_is_let_go_when_the_step_has_ended() -> None:
     assert order.seen == [1, 2, 3]
 
 
-async def test_a_step_elsewhere_is_waited_for_a_while() -> None:
+async def test_a_step_elsewhere_is_waited_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     order, call = Order(), call_of("1")
+    monkeypatch.setattr(ordering, "PATIENCE", 60)
     order.submit_of(call, 1)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    for _ in range(3):
+        await asyncio.sleep(0)
     assert (order.seen, order.first.holding) == ([], True)
-    await asyncio.sleep(2 * PATIENCE)
-    assert (order.seen, order.first.holding) == ([1], False)
-    order.submit_of(call, 2)  # overdue: it is not waited for again
-    assert order.seen == [1, 2]
-    order.first.suspended(call)
-    order.submit_of(call, 3)
-    assert (order.seen, order.first.holding) == ([1, 2], True)
-    order.first.suspended(call)
+    order.first.release(call)
+    monkeypatch.setattr(ordering, "PATIENCE", 0)
+    order.submit_of(call, 2)
+    assert order.seen == [1]
+    await asyncio.sleep(0.001)
+    assert (order.seen, order.first.holding) == ([1, 2], False)
+    order.submit_of(call, 3)  # overdue: it is not waited for again
     assert order.seen == [1, 2, 3]
-    await asyncio.sleep(2 * PATIENCE)
+    order.first.suspended(call)
     order.submit_of(call, 4)
-    assert order.seen == [1, 2, 3]  # the timer of what was let go is over
-    call.answered = True
+    assert (order.seen, order.first.holding) == ([1, 2, 3], True)
+    order.first.suspended(call)
+    assert order.seen == [1, 2, 3, 4]
+    await asyncio.sleep(0.001)
+    monkeypatch.setattr(ordering, "PATIENCE", 60)
     order.submit_of(call, 5)
-    assert order.seen == [1, 2, 3, 5]
+    assert order.seen == [1, 2, 3, 4]  # the timer of what was let go is over
+    call.answered = True
+    order.submit_of(call, 6)
+    assert order.seen == [1, 2, 3, 4, 6]
     order.first.release()
 
 
-async def test_an_ended_step_leaves_that_of_another_call_overdue() -> None:
+async def test_an_ended_step_leaves_that_of_another_call_overdue(monkeypatch: pytest.MonkeyPatch) -> None:
     order, call, other = Order(), call_of("1"), call_of("2")
+    monkeypatch.setattr(ordering, "PATIENCE", 0)
     order.submit_of(call, 1)
-    await asyncio.sleep(2 * PATIENCE)
+    await asyncio.sleep(0.001)
     order.submit_of(other, 2)
     order.first.suspended(other)
     order.submit_of(call, 3)

@@ -104,6 +104,8 @@ async def test_a_result_is_given_with_its_call() -> None:
         assert (call.streams, dict(call.lengths)) == (None, {})
         assert end.given.pop() == ("result", "7", 1, "a.b")
     assert (end.given, end.service.busy, end.dispatcher.ids) == ([], 0, [])
+    assert not End().dispatcher.cancel("7")
+    End().dispatcher.leave()
 
 
 async def test_a_call_is_progress_s_where_that_is_asked_for() -> None:

@@ -141,6 +141,7 @@ async def test_a_wrong_argument_is_named_with_its_place(value: Any, says: str) -
         ("max_msg_size", 63, "max_msg_size must be at least 64, and finite, not 63"),
         ("resume_window", float("nan"), "resume_window must be at least 0, and finite, not nan"),
         ("hello_timeout", float("inf"), "hello_timeout must be at least 0, and finite, not inf"),
+        ("max_message", 2**70, "max_message must be at least 0, and finite, not 1180591620717411303424"),
         ("stall_timeout", None, "stall_timeout must be a number, not None"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from tests.conftest import Open, Serve
 from tests.messages import HEADER
 from tests.peers import Peer
+from tests.waiting import until
 from wslink import App, Call, Limits
 
 CANCELLED = {"code": -32800, "message": "Cancelled", "data": "test.wait"}
@@ -22,14 +22,6 @@ MIB = 1024 * 1024
 @pytest.fixture
 async def peer(app: App, serve: Serve, peers: Open) -> Peer:
     return await peers(await serve(app), hello={"features": ["cancel"]})
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async def watch() -> None:
-        while not condition():
-            await asyncio.sleep(0.005)
-
-    await asyncio.wait_for(watch(), 10)
 
 
 async def test_an_async_method_gets_cancelled_error(app: App, peer: Peer) -> None:

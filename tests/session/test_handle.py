@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import Open, Serve
 from tests.peers import Peer
 from tests.session.returning import Returning
-from tests.session.test_cancel import until
+from tests.waiting import until
 from wslink import App, Call, CallError, Client, ClientGone, Limits, NotSerializable
 
 MIB = 1024 * 1024

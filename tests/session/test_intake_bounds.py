@@ -10,13 +10,19 @@ import pytest
 
 from tests.session.test_intake import Client
 from wslink.errors import ParseError
-from wslink.session import acknowledgements, stall
+from wslink.session import acknowledgements, intake, stall
 from wslink.session.acknowledgements import Acknowledgements, Due
 from wslink.session.intake import CREDIT, OVERHEAD, PAUSE_ABOVE, RESUME_BELOW, UNLIMITED, Turns
 from wslink.session.numbering import Received
 from wslink.session.stall import LOOKS, Progress, StallWatch
 from wslink.session.state import CLOSED, NEW
 from wslink.wire.chunks import HEADER
+
+
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No turn of the event loop takes long."""
+    monkeypatch.setattr(intake, "monotonic", lambda: 100.0)
 
 
 def behind() -> Client:
@@ -94,6 +100,7 @@ async def test_acknowledgements_and_responses_pass_what_waits() -> None:
     client.intake.wake()
     await asyncio.sleep(0)
     assert client.taken[2:] == [call, response]
+    assert client.log == ["cork", "uncork"]
 
 
 async def test_more_is_read_where_a_response_is_waited_for() -> None:
@@ -252,19 +259,19 @@ async def test_numbers_are_acknowledged_with_it(clock: Clock) -> None:
 
 async def test_a_client_that_takes_nothing_is_noticed() -> None:
     stalled: list[float] = []
-    progress, waiting = [0], [1]
-    watch = StallWatch(lambda: Progress(progress[0]), 0.05, lambda: waiting[0], stalled.append)
-    assert (LOOKS, stall.SLOWEST) == (5, 16 * 1024)
-    watch.begin()
-    await asyncio.sleep(0.03)
-    progress[0] += 1
-    await asyncio.sleep(0.04)
-    assert stalled == []
-    await asyncio.sleep(0.06)
-    assert stalled == [pytest.approx(0.05)]
+    progress = [0]
+    watch = StallWatch(lambda: Progress(progress[0]), 0.05, lambda: 1, stalled.append)
     idle = StallWatch(lambda: Progress(0), 0.02, lambda: 0, stalled.append)
-    idle.begin()
     never = StallWatch(lambda: Progress(0), 0, lambda: 1, stalled.append)
-    never.begin()
-    await asyncio.sleep(0.06)
+    assert (LOOKS, stall.SLOWEST) == (5, 16 * 1024)
+    for each in (watch, idle, never):
+        each.begin()
+    for _ in range(15):
+        await asyncio.sleep(0.005)
+        progress[0] += 1
+    assert stalled == []
+    for _ in range(500):
+        if stalled:
+            break
+        await asyncio.sleep(0.01)
     assert stalled == [pytest.approx(0.05)]

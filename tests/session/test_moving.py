@@ -133,6 +133,7 @@ async def test_a_client_finds_all_of_it_where_it_returns(workers: tuple[Hub, Hub
     assert (answer["resume"]["received"], answer["resume"]["missing"]) == (3, [])
     assert back.carried is session
     for n in range(60):
+        await asyncio.sleep(0)
         if n == 1:
             back.give([2, 1, 2, 0], number=0)
         back.give([1, back.counted, 0, max(back.numbers), [], False], number=0)
@@ -174,6 +175,20 @@ async def test_numbers_that_are_missing_go_along(workers: tuple[Hub, Hub]) -> No
     assert packed.received == (7, frozenset((2, 3)))
     assert [one[0] for one in packed.kept] == [2, 4]
     assert unpack(session.pack_up() or b"") == packed
+
+
+async def test_a_subscription_that_is_not_allowed_where_it_goes_is_lost(
+    workers: tuple[Hub, Hub], caplog: pytest.LogCaptureFixture
+) -> None:
+    line = Line(workers[0])
+    line.hello(*FEATURES)
+    workers[0].subscriptions.topic("t.only")
+    for number, topic in ((1, "t.only"), (2, "t.reliable")):
+        line.system("wslink.subscribe", {"subscription": number, "topic": topic})
+    session, _packed = move(line, workers[1])
+    why = "there is no topic 't.only'; topics: t.latest, t.reliable"
+    assert caplog.messages[-1] == f"client {session.client_id} loses a subscription: {why}"
+    assert [one["subscription"] for one in workers[1].subscriptions.requests(session)] == [2]
 
 
 async def test_what_cannot_move_says_so(workers: tuple[Hub, Hub]) -> None:

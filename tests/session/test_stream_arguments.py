@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import Open, Serve
 from tests.peers import Peer
 from tests.session.streaming import CANCEL, CREDIT, END, FEATURES, ITEM, Counting, CountingInThread, ask, items, stream
-from tests.session.test_cancel import until
+from tests.waiting import until
 from wslink import App, Limits
 
 

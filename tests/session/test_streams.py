@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import Open, Serve
 from tests.peers import Peer
 from tests.session.streaming import CANCEL, CREDIT, FEATURES, ITEM, Counting, CountingInThread, ask, items
-from tests.session.test_cancel import until
+from tests.waiting import until
 from wslink import App, Call, Limits, MethodError, UsageError
 
 

@@ -235,3 +235,23 @@ def test_values_stand_in_a_line() -> None:
     )
     assert line(numpy.zeros((0, 3))) == "<<f8 [0, 3] 0 B>"
     assert line("x" * 300).endswith("... 302 characters")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("call", "terrain.light", "9" * 30),
+        ("call", "terrain.light", "0", r'name="\ud800"'),
+        ("watch", "demo.tile", "--filter", f"row={'9' * 30}"),
+    ],
+)
+async def test_what_cannot_be_sent_is_said_in_a_line(
+    app: App, serve: Serve, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    app.topic("demo.tile")
+    command, *rest = arguments
+    url = f"{await serve(app)}?secret=secret"
+    assert await asyncio.to_thread(main, [command, url, *rest]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("wslink: ")
+    assert len(said.splitlines()) == 1

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
 import os
 import ssl
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
@@ -19,6 +20,11 @@ class Frame(NamedTuple):
     payload: bytes
     fin: bool
     rsv1: bool
+
+
+def call(method: str, *args: Any, number: int = 1) -> bytes:
+    """The text of a call in version 1."""
+    return json.dumps({"wslink": "1.0", "id": f"rpc:c0:{number}", "method": method, "args": args}).encode()
 
 
 class RawSocket:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +10,7 @@ import aiohttp
 import pytest
 
 from tests.peers import Peer
+from tests.waiting import until
 from wslink import App, Credentials, Identity
 from wslink.transport.comm import INTERVAL, WINDOW
 
@@ -84,14 +84,6 @@ class Page:
 
     async def receive(self) -> Any:
         return await self.frames.get()
-
-
-async def until(check: Callable[[], object]) -> None:
-    for _ in range(1000):
-        if check():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("in vain")
 
 
 @pytest.fixture

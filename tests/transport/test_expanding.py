@@ -13,8 +13,8 @@ import pytest
 
 from tests.conftest import Serve
 from tests.transport.conftest import Connect
-from tests.transport.raw import BINARY, CONTINUATION, PING, PONG, TEXT, RawSocket
-from tests.transport.test_engines import DEFLATE, MIB, call
+from tests.transport.raw import BINARY, CONTINUATION, PING, PONG, TEXT, RawSocket, call
+from tests.transport.test_compression import DEFLATE, MIB
 from wslink import App, Limits
 
 

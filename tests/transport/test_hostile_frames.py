@@ -17,8 +17,8 @@ import pytest
 
 from tests.conftest import Open, Serve
 from tests.transport.conftest import HELLO, Connect
-from tests.transport.raw import BINARY, CLOSE, CONTINUATION, PING, TEXT, RawSocket
-from tests.transport.test_engines import DEFLATE, MIB, call, deflated
+from tests.transport.raw import BINARY, CLOSE, CONTINUATION, PING, TEXT, RawSocket, call
+from tests.transport.test_compression import DEFLATE, MIB, deflated
 from wslink import App
 
 MASK = bytes(4)

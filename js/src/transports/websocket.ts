@@ -112,13 +112,13 @@ class WebSocketTransport implements Transport {
 }
 
 async function findWebSocket(): Promise<WebSocketConstructor> {
-  return (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket ?? (await importWebSocket("ws".trim()));
+  return (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket ?? (await importWebSocket());
 }
 
-/** Node 20 has no WebSocket of its own. The name is a parameter, and what no minifier folds, so that no bundler resolves it: browsers never come here. */
-async function importWebSocket(name: string): Promise<WebSocketConstructor> {
-  const { WebSocket } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch((cause: unknown) => {
-    throw new UnsupportedError(`there is no WebSocket here; in Node before 22, install the package "${name}"`, { cause });
+/** Node 20 has no WebSocket of its own. Browsers never come here: package.json says to bundlers that `ws` is nothing there. */
+async function importWebSocket(): Promise<WebSocketConstructor> {
+  const { WebSocket } = (await import(/* webpackIgnore: true */ "ws").catch((cause: unknown) => {
+    throw new UnsupportedError('there is no WebSocket here; in Node before 22, install the package "ws"', { cause });
   })) as { WebSocket: new (url: string, options: object) => WebSocketLike };
   return class extends WebSocket {
     constructor(url: string) {

@@ -110,6 +110,9 @@ describe("a subscription", () => {
     const row = undefined as unknown as number;
     const refused = link.subscribe("a.b", () => undefined, { filter: { row } });
     await expect(refused.ready).rejects.toThrow("condition is undefined");
+    for (const filter of [{ row: { gte: row, lt: 6 } }, { and: [{ row }] }, { not: { row } }, { or: [{ row: 1 }, { row: [1, row] }] }]) {
+      await expect(link.subscribe("a.b", () => undefined, { filter }).ready).rejects.toThrow("condition is undefined");
+    }
     const subscription = link.subscribe("a.b", () => undefined, { filter: { row: 1 } });
     await subscribed(peer, subscription);
     await expect(subscription.update({ row })).rejects.toThrow("condition is undefined");

@@ -1,6 +1,6 @@
 // What arguments may be, and what of the rest is refused, by an error that names the place.
 import { describe, expect, test } from "vitest";
-import { UsageError } from "../../src/index.js";
+import { NDArray, UsageError } from "../../src/index.js";
 import { linked, settled } from "../support/linked.js";
 
 class Point {
@@ -133,5 +133,39 @@ describe("is refused", () => {
       expect(error.message.length).toBeLessThan(400);
     }
     await settled(link, peer);
+  });
+});
+
+/** A view whose buffer another thread, or a message to it, has taken. */
+function transferred<T extends ArrayBufferView>(view: T): T {
+  structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
+  return view;
+}
+
+/** A view of what a buffer has no longer. */
+function shrunk(): Float32Array {
+  type Resizable = ArrayBuffer & { resize(size: number): void };
+  const Buffer = ArrayBuffer as unknown as new (size: number, options: { maxByteLength: number }) => Resizable;
+  const buffer = new Buffer(16, { maxByteLength: 16 });
+  const view = new Float32Array(buffer, 8, 2);
+  buffer.resize(4);
+  return view;
+}
+
+describe("has lost its bytes, and is refused", () => {
+  test.each<[string, unknown]>([
+    ["a typed array", transferred(new Float32Array(4))],
+    ["bytes", transferred(new Uint8Array(4))],
+    ["a DataView", transferred(new DataView(new ArrayBuffer(4)))],
+    ["an array with a shape", ((array) => (transferred(array.data), array))(new NDArray(new Float32Array(4), [2, 2]))],
+    ["a typed array whose buffer has shrunk", shrunk()],
+  ])("%s", async (_, value) => {
+    const { link, peer } = await linked();
+    await expect(link.call("a.b", [{ data: value }])).rejects.toThrow(/^args\[0\]\.data: TypeError: /);
+    const empty = link.call("a.b", [new Float32Array(0), new Uint8Array(0), new ArrayBuffer(0), new NDArray(new Float32Array(0), [0, 3])]);
+    const call = await peer.next();
+    expect(call.args).toHaveLength(4);
+    peer.answer(call, null);
+    await empty;
   });
 });

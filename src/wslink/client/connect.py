@@ -17,7 +17,9 @@ from wslink.client.session import ClientSession
 from wslink.client.socket import Socket
 from wslink.errors import ConnectionClosed, UsageError
 from wslink.rpc.interceptors import Function
+from wslink.settings import is_header
 from wslink.wire.limits import Limits
+from wslink.wire.messages import is_text
 
 Options = dict[str, Any]
 """Those of aiohttp."""
@@ -77,7 +79,7 @@ class Dialer:
             # A proxy is asked for http:// addresses; it does not know ws://.
             url = self._url.replace("ws", "http", 1) if self._options["proxy"] else self._url
             socket = await session.ws_connect(url, max_msg_size=limit, autoclose=False, **self._options)
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last of a name that no resolver knows
             await session.close()
             raise ConnectionClosed(1006, f"{self._url}: {error}") from error
         except BaseException:
@@ -123,7 +125,7 @@ def connect(
             not as above, or OpenTelemetry is missing.
     """
     _refuse_others(url, timeout, reconnect, limits, handlers)
-    options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * compress}
+    options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * bool(compress)}
     dialing = _dialing(url, secret, timeout, reconnect, limits or Limits(), options)
     return Connecting(dialing, limits or Limits(), handlers or {}, _session_class(traces))
 
@@ -131,6 +133,7 @@ def connect(
 def _dialing(
     url: str, secret: str | None, timeout: float, reconnect: Reconnect | bool, limits: Limits, options: Options
 ) -> Dialing:
+    _refuse_opening(secret, options["ssl"], options["headers"])
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
     return Dialing(Dialer(url, limits, options), url, secret, timeout, backoff)
 
@@ -143,6 +146,19 @@ def _session_class(traces: bool) -> type[ClientSession]:
     except ImportError as error:
         raise UsageError(f"traces need OpenTelemetry: pip install 'wslink[otel]' ({error})") from error
     return TracedSession
+
+
+def _refuse_opening(secret: object, ssl: object, headers: object) -> None:
+    """Raise UsageError for what no handshake and no hello can have."""
+    if secret is not None and not (isinstance(secret, str) and is_text(secret)):
+        raise UsageError(f"a secret is text, not a {type(secret).__name__} or half of a surrogate pair")
+    if ssl is not None and not isinstance(ssl, (bool, ssl_module.SSLContext)):
+        raise UsageError(f"ssl must be an SSLContext, True or False, not {ssl!r:.100}")
+    if headers is not None and not isinstance(headers, Mapping):
+        raise UsageError(f"headers must be a mapping of names to text, not {headers!r:.100}")
+    for name, value in (headers or {}).items():
+        if not is_header(name, value):
+            raise UsageError(f"headers: a handshake cannot have {name!r:.100}: {value!r:.100}")
 
 
 def _refuse_others(url: object, timeout: object, reconnect: object, limits: object, handlers: object) -> None:

@@ -27,8 +27,13 @@ def find_proxy(url: str, choice: str | bool) -> str | None:
         if not _is_http(choice):
             raise UsageError(f"proxy is {choice!r}: an address such as http://proxy.example.org:3128 is needed")
         return choice
-    target = URL(url)
-    host = target.host or ""
+    try:
+        target = URL(url)
+    except ValueError as error:
+        raise UsageError(f"{url!r:.100} is not a ws:// or wss:// URL: {error}") from None
+    host = target.host
+    if not host:
+        raise UsageError(f"{url!r:.100} names no host")
     if not choice or is_loopback(host) or urllib.request.proxy_bypass(f"{host}:{target.port}"):
         return None
     known = urllib.request.getproxies()

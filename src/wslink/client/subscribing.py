@@ -166,11 +166,12 @@ def _request(inbox: Inbox, filter: Mapping[str, Value] | None) -> dict[str, Valu
 def check_subscription(filter: Value, buffer: int, window: int | None, max_rate: float | None) -> None:
     """Raise UsageError for what no server would take (FLOW-6)."""
     check_filter(filter)
-    if buffer < 1:
+    numbers = (int, float)
+    if not isinstance(buffer, numbers) or not buffer >= 1:
         raise UsageError("buffer must be at least 1")
-    if window is not None and not 1 <= window <= MAX_WINDOW:
+    if window is not None and not (isinstance(window, numbers) and 1 <= window <= MAX_WINDOW):
         raise UsageError(f"window must be from 1 to {MAX_WINDOW}")
-    if max_rate is not None and not MIN_RATE <= max_rate <= MAX_RATE:
+    if max_rate is not None and not (isinstance(max_rate, numbers) and MIN_RATE <= max_rate <= MAX_RATE):
         raise UsageError(f"max_rate must be from {MIN_RATE} to {MAX_RATE} publications per second")
 
 

@@ -39,9 +39,9 @@ class Publications:
         self._hub = hub
 
     def draft(self, one: Outgoing, version: Version) -> Draft:
-        """Raises NotSerializable for a key that cannot be sent."""
+        """Raises NotSerializable for a key or a tag that cannot be sent."""
         heads, buffers = one.packed.flatten()
-        fields = [one.topic, one.delivery, one.retain, dict(one.tags), kinds.check(one.key), list(version), heads]
+        fields = [one.topic, one.delivery, one.retain, dict(one.tags), cast(Value, one.key), list(version), heads]
         return Draft(kinds.PUBLICATION, [*fields, _address(one.to), _address(one.exclude)], buffers)
 
     def version_of(self, record: Record) -> Version:

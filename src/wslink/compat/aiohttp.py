@@ -54,13 +54,13 @@ _HOMES = {
     "AbstractWebApp": "protocol",
     "WslinkHandler": "protocol",
     "_fix_path": "webapp",
-    "_root_handler": "webapp",
-    "aiohttp_web": "webapp",
-    "STATE_KEY": "webapp",
+    "_root_handler": "webpages",
+    "aiohttp_web": "webpages",
+    "STATE_KEY": "webpages",
     "AioHttpWsHandler": "webapp",
     "ReverseWebAppServer": "reverse",
     "WebAppServer": "webapp",
-    "http_headers": "webapp",
+    "http_headers": "webpages",
     "startWebServer": "launcher",
 }
 

@@ -19,8 +19,9 @@ from wslink.compat.hosting import has_known_secret
 from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.acceptor import Complaints
+from wslink.http.files import below
 from wslink.http.listen import listening_sockets
-from wslink.http.static import below, is_hidden
+from wslink.http.static import is_hidden
 from wslink.server.limits import limits as limits_of_environment
 from wslink.transport import tcp
 from wslink.transport.framing import frame_header

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
-
-from aiohttp import web
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from wslink import settings as environment
 from wslink.compat import aiohttp as settings
@@ -18,20 +18,15 @@ from wslink.compat.websocket import ServerProtocol
 from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.endpoint import Endpoint, EndpointOptions
-from wslink.http.site import Site
-from wslink.http.static import PublicResource
+from wslink.http.site import WARM_UP, Site, is_plain
 from wslink.hub.hub import Hub
 from wslink.hub.life import announce
 from wslink.server.limits import limits_with
 
+if TYPE_CHECKING:
+    from aiohttp import web
+
 logger: logging.Logger = logging.getLogger("wslink.backends.aiohttp")
-
-STATE_KEY: web.AppKey[dict[str, Any]] = web.AppKey("state", dict)
-"""Where software may keep what belongs to a server: `server.app[STATE_KEY]`."""
-
-
-aiohttp_web = web
-"""Its name in released packages."""
 
 
 class AioHttpWsHandler(WslinkHandler):
@@ -51,20 +46,11 @@ class AioHttpWsHandler(WslinkHandler):
         self.handleWsRequest: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.endpoint.handler
 
 
-@web.middleware
-async def http_headers(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Give every response HTTP_HEADERS, where it has none of its own by these names."""
-    response: web.StreamResponse = await handler(request)
-    if isinstance(settings.HTTP_HEADERS, Mapping) and not response.prepared:
-        for name, value in settings.HTTP_HEADERS.items():
-            response.headers.setdefault(name, value)
-    return response
-
-
 class WebAppServer(AbstractWebApp):
     """A server of WebSocket endpoints, static files and an application's own routes.
 
-    Until it starts, routes may be added to `app`: they win over static files.
+    Until it starts, routes may be added to `app`: they win over static files. Unless it is asked for by then, it is not
+    made before a request comes that is not a WebSocket.
     """
 
     def __init__(self, server_config: dict[str, Any]) -> None:
@@ -73,24 +59,47 @@ class WebAppServer(AbstractWebApp):
         self.ws_compress: bool = bool(server_config.get("ws_compress", settings.WS_COMPRESS))
         self._site: Site | None = None
         self._port = self.port
-        application = web.Application(middlewares=[http_headers])
-        application[STATE_KEY] = {}
-        self.set_app(application)
+        self._making = threading.Lock()
+        self._static: list[tuple[str, str]] = []  # prefixes and directories, once it starts
         self._ws_handlers: list[AioHttpWsHandler] = []
+        self._endpoints: list[tuple[str, Endpoint]] = []
         for route, protocol in (server_config.get("ws") or {}).items():
             handler = AioHttpWsHandler(protocol, self)
             self._ws_handlers.append(handler)
-            handler.endpoint.add_to(application, _fix_path(route))
+            self._endpoints.append((_fix_path(route), handler.endpoint))
+
+    @property
+    def app(self) -> Any:
+        """The aiohttp application."""
+        if self._app is None:
+            self._made_app()
+            if self._site is not None:  # it serves already, and takes no more routes
+                self._site.serving.freeze()
+        return self._app
+
+    def get_app(self) -> Any:
+        return self.app
+
+    def _made_app(self) -> web.Application:
+        with self._making:
+            if self._app is None:
+                from wslink.compat import webpages
+
+                app = webpages.make(self._endpoints)
+                webpages.add_static(app, self._static, self._follows_symlinks())
+                self.set_app(app)
+            made: web.Application = self._app
+            return made
 
     @property
     def runner(self) -> web.AppRunner | None:
         """aiohttp's, once it has started."""
-        return self._site.runner if self._site is not None else None
+        return self._site.serving.runner if self._site is not None else None
 
     @property
     def site(self) -> web.SockSite | None:
         """aiohttp's first, once it has started."""
-        return self._site.sites[0] if self._site is not None and self._site.sites else None
+        return next(iter(self._site.serving.sites), None) if self._site is not None else None
 
     def get_port(self) -> int:
         """The port that it listens on, or has listened on; that of the configuration before."""
@@ -126,14 +135,18 @@ class WebAppServer(AbstractWebApp):
         self._use_thread(hubs)
         if self.handle_signals:
             self._life.handle_signals()
-        self._add_static_routes()
+        self._find_static()
         await self._life.run(self._open(hubs))
 
     async def _open(self, hubs: set[Hub]) -> None:
         """On the event loop that serves clients."""
+        untouched = self._app is None and all(is_plain(path) for path, _ in [*self._endpoints, *self._static])
+        wanted = any(hub.wants_requests() for hub in hubs)
         self._site = Site(
-            self.app, self.host, self.port, self.ssl_context, transparent=(http_headers,),
+            self._made_app, self.host, self.port, self.ssl_context,
             max_clients=sum(handler.hub.limits.max_clients for handler in self._ws_handlers),
+            endpoints=dict(reversed(self._endpoints)) if untouched else None,
+            warm_up=0.0 if wanted else WARM_UP if self._static else None,
         )  # fmt: skip
         self._port = await self._site.start()
         self._life.begin(hubs)
@@ -154,22 +167,32 @@ class WebAppServer(AbstractWebApp):
         for handler in self._ws_handlers:
             handler.hub.reopen()
 
-    def _add_static_routes(self) -> None:
-        """The longest first."""
+    def _find_static(self) -> None:
+        """The longest prefix first. Raises ValueError for a directory that there is not."""
         static = self.config.get("static") or {}
+        self._static = [
+            (_fix_path(route).rstrip("/"), str(_directory(static[route])))
+            for route in sorted(static, key=len, reverse=True)
+        ]
+        if self._app is not None:
+            from wslink.compat import webpages
+
+            webpages.add_static(self._app, self._static, self._follows_symlinks())
+
+    def _follows_symlinks(self) -> bool:
         follow = self.config.get("static_follow_symlinks") or environment.read("WSLINK_FOLLOW_SYMLINKS", bool, False)
-        if static:
-            self.app.router.add_get("/", _root_handler)
-        for route in sorted(static, key=len, reverse=True):
-            prefix = _fix_path(route).rstrip("/")
-            self.app.router.register_resource(
-                PublicResource(prefix, static[route], append_version=True, follow_symlinks=bool(follow))
-            )
+        return bool(follow)
 
 
-async def _root_handler(request: web.Request) -> web.StreamResponse:
-    query = f"?{request.query_string}" if request.query_string else ""
-    raise web.HTTPFound(f"index.html{query}")
+def _directory(name: str) -> Path:
+    """A directory, wherever the process goes later. Raises ValueError, as aiohttp, if there is none."""
+    try:
+        directory = Path(name).expanduser().resolve(strict=True)
+    except FileNotFoundError as error:
+        raise ValueError(f"'{name}' does not exist") from error
+    if not directory.is_dir():
+        raise ValueError(f"'{directory}' is not a directory")
+    return directory
 
 
 def _fix_path(route: str) -> str:

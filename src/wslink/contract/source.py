@@ -28,7 +28,7 @@ def read(target: str, secret: str | None = None) -> dict[str, Any]:
         return asyncio.run(_ask(url, secret or found or os.environ.get("WSLINK_SECRET") or None))
     if target.endswith(".json"):
         try:
-            document = json.loads(Path(target).read_text(encoding="utf-8"))
+            document = json.loads(Path(target).read_text(encoding="utf-8-sig"))
         except (OSError, ValueError) as error:
             raise UsageError(f"{target}: {error}") from None
         return checked(document, target)

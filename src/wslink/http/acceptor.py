@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable
 
-from wslink.transport.private import accepting, open_transport
+from wslink.transport.private_asyncio import accepting, open_transport
 
 logger: logging.Logger = logging.getLogger("wslink.http")
 

@@ -21,7 +21,7 @@ from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
 from wslink.transport.asgi import AsgiSocket, Event, Receive, Send
 from wslink.transport.base import CLOSE_TIMEOUT
-from wslink.transport.private import bound_reads
+from wslink.transport.private_asyncio import bound_reads
 from wslink.transport.queued import PumpedConnection
 
 logger: logging.Logger = logging.getLogger("wslink")

@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from aiohttp import web
-
 
 class Answer(NamedTuple):
     """An HTTP response."""
@@ -39,11 +37,6 @@ class ClientFiles:
         self._directory = directory
         self._headers = headers or {}
         self._entries: dict[str, _Entry] = {}
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request whose route ends in `{path:.*}`."""
-        answer = self.answer(request.match_info["path"], request.headers)
-        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
     def answer(self, name: str, asked: Mapping[str, str]) -> Answer:
         """The response to a GET of the file `name` with the headers `asked`: 200, 304 or 404."""

@@ -10,12 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
 from multidict import CIMultiDict
 
 from wslink.http import origin
 from wslink.http.acceptor import Complaints
-from wslink.http.fast_path import ARRIVALS
 from wslink.http.strangers import Strangers
 from wslink.session.identity import NO_HEADERS, Opening
 from wslink.session.ports import HandshakeOwner
@@ -23,6 +21,7 @@ from wslink.session.session import Session
 from wslink.transport.base import ServedTransport, TransportOptions, find_engine
 
 if TYPE_CHECKING:
+    from aiohttp import web
     from multidict import MultiMapping
 
 logger: logging.Logger = logging.getLogger("wslink.http")
@@ -85,18 +84,22 @@ class Endpoint:
     def add_to(self, application: web.Application, route: str) -> None:
         """Serve `route`, until the application shuts down."""
         application.router.add_get(route, self.handler)
-        application.on_shutdown.append(self._shut_down)
+        application.on_shutdown.append(self._at_shutdown)
 
     @property
     def handler(self) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         return self._handle
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
+        from wslink.http.serving import SERVING
+
         refusal = self._refusal(request.headers, request.transport) if request.method == "GET" else NO_UPGRADE
         if refusal is not None:
             return web.Response(status=refusal.status, text=refusal.text, headers=refusal.headers)
-        if ARRIVALS in request.app:
-            request.app[ARRIVALS].learn(request, self)
+        if SERVING in request.app:
+            request.app[SERVING].learn(request, self)
         # Not kept here: a connection may outlive its request by days.
         return await self._engine.serve_request(
             request,
@@ -147,7 +150,10 @@ class Endpoint:
         if not self._connections:
             self._empty.set()
 
-    async def _shut_down(self, application: web.Application) -> None:
+    async def _at_shutdown(self, application: web.Application) -> None:
+        await self.shut_down()
+
+    async def shut_down(self) -> None:
         """Close what is still open, such as connections that never said hello, and wait until all have ended."""
         for connection in list(self._connections):
             connection.close(1001, "the server stops")

@@ -1,19 +1,16 @@
 """What a connection begins with: the head of its first request, within a time and a size.
 
-Nearly always it is aiohttp's then, but a WebSocket for a route that aiohttp has led to an endpoint before goes straight
-there. aiohttp's request, its tasks and its routing cost more than all the rest of a connection's beginning."""
+A WebSocket for a route that is known to lead to an endpoint goes straight there: aiohttp's request, its tasks and its
+routing cost more than all the rest of a connection's beginning. All else is aiohttp's, which may have to be loaded."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Protocol
 
 from wslink.http.acceptor import Complaints
 from wslink.http.heads import read_head
-from wslink.transport.private import MAX_HEAD
+from wslink.transport.heads import MAX_HEAD
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
@@ -28,7 +25,6 @@ MAX_LINGER = 1024 * 1024
 """Bytes of that."""
 
 _METHOD, _VERSION, _END = b"GET ", b" HTTP/1.1\r\n", b"\r\n\r\n"
-_PLAIN = (web.PlainResource, web.DynamicResource, web.StaticResource)
 
 
 class Adopter(Protocol):
@@ -37,41 +33,45 @@ class Adopter(Protocol):
     def serve_connection(self, transport: asyncio.Transport, query: str, headers: MultiMapping[str]) -> bool:
         """Take a connection over which a GET request for it came; False if aiohttp has to, which also refuses."""
 
+    async def shut_down(self) -> None:
+        """Close the connections that are still open, and wait until they have ended."""
+
+
+class Http(Protocol):
+    """What takes all other connections."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it can take any."""
+
+    def protocol(self) -> asyncio.Protocol | None:
+        """That of a connection; None until it has been loaded."""
+
+    def load(self) -> asyncio.Future[None]:
+        """Done when it has been loaded, or cannot be."""
+
 
 class Arrivals:
     """Makes the protocols of a server's connections.
 
     Args:
-        server: makes aiohttp's.
-        application: what the server serves. Where it has middlewares, or chooses by more than the path, every request
-            is aiohttp's.
-        transparent: middlewares that do nothing to a WebSocket.
+        http: takes those that no endpoint does.
     """
 
-    def __init__(
-        self, server: Callable[[], asyncio.Protocol], application: web.Application, transparent: Iterable[Any] = ()
-    ) -> None:
-        self.server = server
+    def __init__(self, http: Http) -> None:
+        self.http = http
         self._too_large = Complaints()
-        self._application = application
-        self._transparent = tuple(transparent)
         self._endpoints: dict[bytes, Adopter] = {}
         self._waiting: dict[_Arrival, float] = {}  # until when, the first to end first
+        self._deferred: set[_Arrival] = set()  # those that wait until HTTP has been loaded
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self) -> asyncio.Protocol:
         return _Arrival(self)
 
-    def learn(self, request: web.Request, endpoint: Adopter) -> None:
-        """aiohttp led `request` to `endpoint`; others for the same path need not go through it. Other spellings of the
-        path do: clients can make up any number of them."""
-        resource, path = request.match_info.route.resource, request.raw_path.partition("?")[0]
-        if request.app is self._application and type(resource) is web.PlainResource and path == resource.canonical:
-            resources = self._application.router.resources()
-            if all(one in self._transparent for one in self._application.middlewares) and all(
-                isinstance(one, _PLAIN) for one in resources
-            ):
-                self._endpoints[path.encode()] = endpoint
+    def know(self, path: str, endpoint: Adopter) -> None:
+        """Lead WebSockets for exactly this path to `endpoint`."""
+        self._endpoints[path.encode()] = endpoint
 
     def evict(self) -> bool:
         """End the connection that has waited for longest; whether there was one."""
@@ -85,7 +85,7 @@ class Arrivals:
         """End the connections that have not sent their request yet."""
         if self._timer is not None:
             self._timer.cancel()
-        for arrival in list(self._waiting):
+        for arrival in [*self._waiting, *self._deferred]:
             arrival.close()
 
     # Called by connections.
@@ -108,10 +108,18 @@ class Arrivals:
     def stop_waiting(self, arrival: _Arrival) -> None:
         self._waiting.pop(arrival, None)
 
+    def defer(self, arrival: _Arrival) -> asyncio.Future[None]:
+        """Let `arrival` wait for HTTP."""
+        self._deferred.add(arrival)
+        return self.http.load()
+
+    def stop_deferring(self, arrival: _Arrival) -> None:
+        self._deferred.discard(arrival)
+
     def take(self, transport: asyncio.Transport, data: bytes) -> bool:
         """Give a connection that begins with `data` to an endpoint; whether that is possible."""
         endpoint = self._endpoint(data)
-        headers = read_head(data) if endpoint is not None else None
+        headers = read_head(data, ask=self.http.loaded) if endpoint is not None else None
         if endpoint is None or headers is None or "Content-Length" in headers or "Transfer-Encoding" in headers:
             return False
         return endpoint.serve_connection(transport, _query(data), headers)
@@ -166,14 +174,35 @@ class _Arrival(asyncio.Protocol):
 
     def _hand_on(self, data: bytes) -> None:
         self._arrivals.stop_waiting(self)
-        self._head = b""
-        if not self._arrivals.take(self._transport, data):
-            protocol = self._arrivals.server()
-            if self._most:
-                self._transport.max_size = self._most  # type: ignore[attr-defined]
-            self._transport.set_protocol(protocol)
-            protocol.connection_made(self._transport)
-            protocol.data_received(data)
+        if self._arrivals.take(self._transport, data):
+            self._head = b""
+        elif (protocol := self._arrivals.http.protocol()) is not None:
+            self._serve(protocol)
+        else:
+            self._transport.pause_reading()
+            self._arrivals.defer(self).add_done_callback(self._loaded)
+
+    def _loaded(self, _: object) -> None:
+        """Go on, in the context of what has brought the connection."""
+        self._arrivals.stop_deferring(self)
+        if self._transport.is_closing():
+            return
+        protocol = self._arrivals.http.protocol()
+        if protocol is None:
+            self._transport.write(UNABLE)
+            self._transport.close()
+            return
+        self._transport.resume_reading()
+        self._serve(protocol)
+
+    def _serve(self, protocol: asyncio.Protocol) -> None:
+        """Let aiohttp serve."""
+        data, self._head = self._head, b""
+        if self._most:
+            self._transport.max_size = self._most  # type: ignore[attr-defined]
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        protocol.data_received(data)
 
     def _refuse(self) -> None:
         self._head, self._discarded = b"", 0
@@ -187,6 +216,7 @@ class _Arrival(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._arrivals.stop_waiting(self)
+        self._arrivals.stop_deferring(self)
 
     def abort(self) -> None:
         self._transport.abort()
@@ -212,6 +242,4 @@ def _response(status: str, text: bytes) -> bytes:
 TOO_LARGE = _response(
     "431 Request Header Fields Too Large", f"The head of a request has fewer than {MAX_HEAD} bytes.\n".encode()
 )
-
-ARRIVALS: web.AppKey[Arrivals] = web.AppKey("arrivals", Arrivals)
-"""Where an application holds those of the server that serves it."""
+UNABLE = _response("500 Internal Server Error", b"The server cannot answer requests; its log says why.\n")

@@ -9,12 +9,13 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from typing import cast
-
-from aiohttp import web
+from typing import TYPE_CHECKING, cast
 
 from wslink.http.acceptor import CountedSocket
 from wslink.proxy import fd_passing
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 logger: logging.Logger = logging.getLogger("wslink.http")
 
@@ -28,7 +29,7 @@ PAUSE = 0.5
 _handed_over = contextvars.ContextVar("_handed_over", default=False)
 
 Protocols = Callable[[], asyncio.Protocol]
-"""Makes aiohttp's protocol for a connection."""
+"""Makes the protocol of a connection."""
 
 
 async def answer_once(request: web.BaseRequest, response: web.StreamResponse) -> None:
@@ -164,11 +165,11 @@ class _Opening(asyncio.Protocol):
         self._protocol.data_received(self._head)
 
 
-def listen_for_handoffs(runner: web.AppRunner, directory: str, port: int) -> HandoffListener | None:
+def listen_for_handoffs(protocols: Protocols, directory: str, port: int) -> HandoffListener | None:
     """Begin to take connections for a server that listens on `port`, whose application has the signal handler
     `answer_once`; None if that cannot be."""
     try:
-        return HandoffListener(cast(Protocols, runner.server), fd_passing.handoff_path(directory, port))
+        return HandoffListener(protocols, fd_passing.handoff_path(directory, port))
     except OSError as error:
         logger.info("connections cannot be handed over to this server: %s", error)
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
-from wslink.transport.private import MAX_HEADERS, parse_head
+from wslink.transport.heads import MAX_HEADERS
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
@@ -19,16 +19,29 @@ _PLAIN = re.compile(
 _HEADER = re.compile("([A-Za-z0-9-]+): (.+)\r\n")
 
 
-def read_head(data: bytes) -> MultiMapping[str] | None:
+def read_head(data: bytes, ask: bool = True) -> MultiMapping[str] | None:
     """The headers of a whole request head; None where aiohttp refuses it.
 
     A plain one, each header once, is read in place: aiohttp makes a parser, a URL and a message for each. All others
     are read by aiohttp, so that there is one opinion on what is allowed.
+
+    Args:
+        ask: whether aiohttp may be asked; None where it would have to be.
     """
-    if _PLAIN.fullmatch(data) is None:
+    headers = _read_plain(data)
+    if headers is None and ask:
+        from wslink.transport.private import parse_head
+
         return parse_head(data)
+    return headers
+
+
+def _read_plain(data: bytes) -> MultiMapping[str] | None:
+    """The headers of a plain head; None of all others."""
+    if _PLAIN.fullmatch(data) is None:
+        return None
     pairs = _HEADER.findall(data.decode("ascii"))
     headers = CIMultiDict(pairs)
     if len(pairs) > MAX_HEADERS or "Host" not in headers or len(set(map(str.lower, headers))) < len(pairs):
-        return parse_head(data)
+        return None
     return headers

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Sequence
 from typing import Any
+
+from wslink.hosts import without_brackets
 
 _PASSIVE: Any = {"type": socket.SOCK_STREAM, "flags": socket.AI_PASSIVE}
 
@@ -32,10 +35,16 @@ async def open_sockets(host: str, port: int) -> list[socket.socket]:
     if inherited:
         return inherited
     try:
-        infos = await asyncio.get_running_loop().getaddrinfo(host or None, port, **_PASSIVE)
-    except OSError as error:
-        raise OSError(error.errno, _explain(host, port, error)) from error
+        infos = await asyncio.get_running_loop().getaddrinfo(_name(host), port, **_PASSIVE)
+    except (OSError, ValueError) as error:
+        raise _refused(host, port, error) from error
     return listening_sockets(host, port, infos)
+
+
+def _name(host: str) -> bytes | str | None:
+    """`host` as it is looked up: Python loads the tables of all scripts for a text, and needs none for ASCII."""
+    host = without_brackets(host)
+    return host.encode() if host.isascii() and host else host or None
 
 
 def inherited_sockets() -> list[socket.socket]:
@@ -72,20 +81,22 @@ def listening_sockets(host: str, port: int, infos: Infos = (), shared: bool = Fa
     for attempt in range(ATTEMPTS):
         sockets: list[socket.socket] = []
         try:
-            _bind_all(sockets, port, infos or socket.getaddrinfo(host or None, port, **_PASSIVE), shared)
-        except OSError as error:
+            _bind_all(sockets, port, infos or socket.getaddrinfo(_name(host), port, **_PASSIVE), shared)
+        except (OSError, ValueError) as error:
             for one in sockets:
                 one.close()
             if port == 0 and sockets and attempt < ATTEMPTS - 1:
                 continue
-            raise OSError(error.errno, _explain(host, port, error)) from error
+            raise _refused(host, port, error) from error
         return sockets
     raise AssertionError("unreachable")
 
 
-def _explain(host: str, port: int, error: OSError) -> str:
+def _refused(host: str, port: int, error: OSError | ValueError) -> OSError:
+    """Why a host and port cannot be had; a ValueError is of a name that is none."""
+    number, why = (error.errno, error.strerror) if isinstance(error, OSError) else (errno.EINVAL, "")
     # The second part is asyncio's sentence, which software looks for.
-    return f"cannot listen on {host}:{port}: error while attempting to bind on address: {error.strerror or error}"
+    return OSError(number, f"cannot listen on {host}:{port}: error while attempting to bind on address: {why or error}")
 
 
 def _bind_all(sockets: list[socket.socket], port: int, infos: Infos, shared: bool) -> None:

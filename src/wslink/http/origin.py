@@ -7,10 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
-from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
-
-from wslink.hosts import is_address, is_loopback
+from wslink.hosts import ascii_name, is_address, is_loopback
 from wslink.http.sparse import sparse_logger
 
 refusals: logging.Logger = sparse_logger("wslink.http.refused")
@@ -117,22 +114,6 @@ def may_be_rebound(headers: Mapping[str, str], allowed: Iterable[str], port: int
     )
 
 
-def only_asked_by(names: Iterable[str]) -> Middleware:
-    """An aiohttp middleware that answers requests by other names than `is_asked_by` takes with 421."""
-    known = tuple(names)
-
-    @web.middleware
-    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not is_asked_by(request.headers, known):
-            refusals.warning("a request by the name %.200s was refused: name it in hosts", request.headers["Host"])
-            return web.Response(
-                status=421, text="The server is not known by this name; its setting hosts lists them.\n"
-            )
-        return await handler(request)
-
-    return check
-
-
 def _covers(known: str, name: str) -> bool:
     return known in ("*", name) or (known.startswith(".") and name.endswith(known))
 
@@ -165,11 +146,9 @@ def _address(split: SplitResult) -> Address:
 def _matches(origin: str, pattern: str) -> bool:
     if pattern == "*" or origin.lower() == pattern.lower().rstrip("/"):
         return True
-    if pattern.endswith(":*"):
-        split, wanted = _split(origin), _split(pattern[:-2])
-        return (
-            split is not None
-            and wanted is not None
-            and (split.scheme, split.hostname) == (wanted.scheme, wanted.hostname)
-        )
-    return False
+    split, wanted = _split(origin), _split(pattern.removesuffix(":*"))
+    if split is None or wanted is None or split.scheme != wanted.scheme:
+        return False
+    # A browser leaves out the port that its scheme has anyway, and writes names in ASCII.
+    same_port = pattern.endswith(":*") or _address(split)[1] == _address(wanted)[1]
+    return same_port and _address(split)[0] == ascii_name(wanted.hostname or "")

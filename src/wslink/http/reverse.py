@@ -168,7 +168,7 @@ class ReverseConnection:
                 await self._task
             except aiohttp.InvalidURL as error:
                 raise UsageError(f"reverse_url is no address such as ws://relay:8080/meet/42: {error}") from error
-            except aiohttp.ClientError as error:
+            except (aiohttp.ClientError, UnicodeError) as error:  # the latter of a name that no resolver knows
                 raise OSError(f"reverse_url: {_reason(error)}") from error
 
     async def serve(self, connected: Callable[[], None]) -> None:

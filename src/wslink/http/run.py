@@ -14,8 +14,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from wslink.console import say
 from wslink.errors import UsageError
+from wslink.http.files import PublicResource
 from wslink.http.site import Site
-from wslink.http.static import PublicResource
 
 
 async def serve(

@@ -5,31 +5,39 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import re
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
-
-from aiohttp import web
 
 from wslink import settings as environment
 from wslink.http.acceptor import Acceptor, Connections
-from wslink.http.fast_path import ARRIVALS, Arrivals
+from wslink.http.deferred import Deferred
+from wslink.http.fast_path import Adopter, Arrivals
 from wslink.http.listen import open_sockets
-from wslink.http.unread import Unread
-from wslink.transport.private import HANDLER_OPTIONS, AcceptingSite, bounded_handler
 
 if TYPE_CHECKING:
-    from wslink.http.handoff import HandoffListener
+    from aiohttp import web
 
-SHUTDOWN_TIMEOUT = 2.0
-"""Seconds that HTTP requests under way have to end when the server stops."""
+    from wslink.http.handoff import HandoffListener
+    from wslink.http.serving import Serving
+
 MAX_CLIENTS = 10_000
 """WebSockets at a time, where nobody says how many."""
-CROWDED = 0.5
-"""The share of the connections from which on none is kept for another request."""
 MAX_OTHERS = 256
 """Connections beside those: requests for files, and those that have not sent a request yet."""
+BACKLOG = 128
+"""Connections that the system keeps until they are accepted."""
+WARM_UP = 1.0
+"""Seconds after which a server that expects requests for files loads what serves them, unless one has come."""
+
+_PLAIN_PATH = re.compile("[A-Za-z0-9/_~-]*")
+
+
+def is_plain(path: str) -> bool:
+    """Whether aiohttp takes a path neither for a pattern nor spells it in another way, nor refuses it."""
+    return _PLAIN_PATH.fullmatch(path) is not None
 
 
 class Site:
@@ -40,44 +48,53 @@ class Site:
     open, the one that has waited longest without sending a request makes room, or one that does not read a response.
 
     Args:
+        application: what to serve, or what makes it; see `endpoints`.
         tls: for TLS.
-        transparent: middlewares of the application that do nothing to a WebSocket.
         max_clients: how many WebSockets the application accepts.
         logger: what aiohttp logs to; its own unless given.
-
-    Attributes:
-        runner: aiohttp's, once it has started.
-        sites: one per address.
+        endpoints: where WebSockets for these paths, which `is_plain`, go: the application would lead them there. With
+            them, though they may be none, it is not made before it is needed, nor is aiohttp loaded.
+        warm_up: seconds from the start until it is made, though nothing has come that needs it; None for never.
     """
 
     def __init__(
         self,
-        application: web.Application,
+        application: Callable[[], web.Application],
         host: str,
         port: int,
         tls: ssl.SSLContext | None,
-        transparent: Iterable[Any] = (),
         max_clients: int = MAX_CLIENTS,
         logger: logging.Logger | None = None,
+        endpoints: Mapping[str, Adopter] | None = None,
+        warm_up: float | None = None,
     ) -> None:
-        self.runner: _Runner | None = None
-        self.sites: list[web.SockSite] = []
         self._application = application
         self._address = host, port
         self._tls = tls
-        self._transparent = transparent
-        self._options: dict[str, Any] = {"logger": logger} if logger is not None else {}
+        self._logger = logger
+        self._eager = endpoints is None
+        self._warm_up = warm_up
         self._connections = Connections(max_clients + MAX_OTHERS)
-        self._arrivals: Arrivals | None = None
-        self._unread = Unread(lambda: self.runner.handlers if self.runner is not None else ())
+        self._http = Deferred(self._serving, (endpoints or {}).values())
+        self._arrivals = Arrivals(self._http)
+        for path, endpoint in (endpoints or {}).items():
+            self._arrivals.know(path, endpoint)
+        self._listeners: list[tuple[socket.socket, Any]] = []  # and what accepts there
         self._handoff: HandoffListener | None = None
+        self._handoffs = environment.read("WSLINK_HANDOFF", str, "") if tls is None else ""
         self._opening: asyncio.Task[None] | None = None
+        self._warming: asyncio.TimerHandle | None = None
         self._stopped = False
 
     @property
     def addresses(self) -> list[Any]:
-        """Where it listens, once it has started."""
-        return self.runner.addresses if self.runner is not None else []
+        """Where it listens."""
+        return [listener.getsockname() for listener, _ in self._listeners]
+
+    @property
+    def serving(self) -> Serving:
+        """aiohttp's part of it, which is loaded for that, if it has not been."""
+        return self._http.serving
 
     async def start(self) -> int:
         """Listen; the port, once it accepts.
@@ -101,45 +118,43 @@ class Site:
             for one in sockets:
                 one.close()
             raise OSError(errno.ECANCELED, "the server was stopped before its port was open")
-        self.runner = runner = _Runner(
-            self._application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT, **HANDLER_OPTIONS, **self._options
-        )
-        self._arrivals = arrivals = Arrivals(runner.serve, self._application, self._transparent)
-        self._application[ARRIVALS] = arrivals
-        self._application.on_response_prepare.append(self._keep_few)
-        self._connections.evictors += (arrivals.evict, self._unread.evict)
-        directory = environment.read("WSLINK_HANDOFF", str, "") if self._tls is None else ""
-        if directory:
-            from wslink.http.handoff import answer_once, listen_for_handoffs
-
-            self._application.on_response_prepare.append(answer_once)
-        await runner.setup()
-        runner.arrivals = arrivals
+        self._connections.evictors.append(self._arrivals.evict)
+        if self._eager:
+            await self._http.start()
         for one in sockets:
-            self.sites.append(self._site(runner, one))
-            await self.sites[-1].start()
-        if directory:
-            self._handoff = listen_for_handoffs(runner, directory, int(sockets[0].getsockname()[1]))
+            self._listeners.append((one, await self._listen(one)))
+        if self._eager:
+            for listener, server in self._listeners:
+                self._http.serving.listens(listener, server)
+        elif self._warm_up is not None:
+            self._warming = asyncio.get_running_loop().call_later(self._warm_up, self._http.load)
+        if self._handoffs:
+            from wslink.http.handoff import listen_for_handoffs
 
-    async def _keep_few(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Keep no connection for another request while others need its place: one that has sent a request before gives
-        way to none."""
-        if response.status != 101 and len(self._connections) >= CROWDED * self._connections.limit:
-            response.force_close()
-            self._unread.look()
+            self._handoff = listen_for_handoffs(self._arrivals, self._handoffs, int(sockets[0].getsockname()[1]))
 
-    def _site(self, runner: _Runner, listener: socket.socket) -> web.SockSite:
-        if not _has_readers():
-            return web.SockSite(runner, listener, ssl_context=self._tls)
-        return AcceptingSite(
-            runner, listener, accept=lambda: Acceptor(listener, runner.server, self._connections, self._tls)
+    def _serving(self) -> Serving:
+        from wslink.http.serving import Serving
+
+        handed_over = bool(self._handoffs)
+        return Serving(
+            self._application(), self._arrivals, self._connections, self._listeners, handed_over, self._logger
+        )
+
+    async def _listen(self, listener: socket.socket) -> Any:
+        """What accepts on `listener`: asyncio's server, or what takes its place."""
+        if _has_readers():
+            return Acceptor(listener, self._arrivals, self._connections, self._tls)
+        return await asyncio.get_running_loop().create_server(
+            self._arrivals, sock=listener, ssl=self._tls, backlog=BACKLOG
         )
 
     async def stop_listening(self) -> None:
         """Accept no more connections; those that there are go on."""
-        sites, self.sites = self.sites, []
-        for site in sites:
-            await site.stop()
+        listeners, self._listeners = self._listeners, []
+        for _, server in listeners:
+            server.close()
+        await self._http.stop_listening()
 
     async def stop(self) -> None:
         """Free the port, and end what is under way, a start included."""
@@ -147,35 +162,15 @@ class Site:
         if self._opening is not None:
             await asyncio.wait({self._opening})
             self._opening.cancelled() or self._opening.exception()  # `start` raises it
+        if self._warming is not None:
+            self._warming.cancel()
         if self._handoff is not None:
             self._handoff.stop()
-        if self._arrivals is not None:
-            self._arrivals.close()
-        if self.runner is not None:
-            await self.runner.cleanup()
-
-
-class _Runner(web.AppRunner):
-    """Serves connections by `arrivals`, where a site has set it."""
-
-    arrivals: Arrivals | None = None
-
-    def serve(self) -> asyncio.Protocol:
-        """aiohttp's protocol for a connection."""
-        server = super().server
-        assert server is not None
-        assert self.arrivals is not None
-        return bounded_handler(server, self.arrivals.refuse)
-
-    @property
-    def server(self) -> Any:
-        return self.arrivals or super().server
-
-    @property
-    def handlers(self) -> Iterable[object]:
-        """What serves the connections that aiohttp carries."""
-        server = super().server
-        return server.connections if server is not None else ()
+        listeners, self._listeners = self._listeners, []
+        for _, server in listeners:
+            server.close()
+        self._arrivals.close()
+        await self._http.stop()
 
 
 _asyncio = logging.getLogger("asyncio")

@@ -1,48 +1,45 @@
-"""Static files over HTTP."""
+"""Static files."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
-
-from aiohttp import web
-from yarl import URL
 
 from wslink.errors import UsageError
 
+CLIENT = Path(__file__).parent.parent / "static"
+"""The directory of the JavaScript client that matches this server."""
+
 
 class StaticFiles:
-    """Serves the files below a directory. A directory is served as its index.html.
+    """Finds the files below a directory that are served. A directory is served as its index.html.
 
     Args:
         root: the directory.
         headers: added to every response.
         follow_symlinks: whether a symbolic link may lead out of `root`.
 
+    Attributes:
+        headers: see above.
+
     Raises:
         UsageError: if `root` is not a directory.
     """
 
     def __init__(self, root: str | Path, headers: dict[str, str] | None = None, follow_symlinks: bool = False) -> None:
-        self._root = Path(root).resolve()
-        if not self._root.is_dir():
+        try:
+            self._root = Path(root).resolve()
+            exists = self._root.is_dir()
+        except (OSError, ValueError):  # a name that nothing can have
+            exists = False
+        if not exists:
             raise UsageError(f"static files: {str(root)!r} is not a directory")
-        self._headers = headers or {}
+        self.headers: dict[str, str] = headers or {}
         self._follow_symlinks = follow_symlinks
 
     def __contains__(self, name: str) -> bool:
         """Whether there is something to serve at `name`."""
         return self.find(name) is not None
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer a request for the directory itself, or one whose route ends in `{path:.*}`."""
-        path = self.find(request.match_info.get("path", ""))
-        if path is None:
-            raise web.HTTPNotFound
-        if path.name == "index.html" and not request.path.endswith(("/", "index.html")):
-            raise web.HTTPMovedPermanently(below(request.raw_path))
-        return web.FileResponse(path, headers={"Cache-Control": "no-cache", **self._headers})
 
     def find(self, relative: str) -> Path | None:
         """The file that is served at `relative`, if there is one."""
@@ -60,24 +57,9 @@ class StaticFiles:
             return None
 
 
-class PublicResource(web.StaticResource):
-    """aiohttp's static files, without those that `is_hidden` names."""
-
-    async def resolve(self, request: web.Request) -> Any:
-        return (None, set()) if is_hidden(request.path) else await super().resolve(request)
-
-
 def is_hidden(path: str) -> bool:
     """Whether a name in `path` begins with a dot: settings, secrets and histories (`.env`, `.git`), which no page is
     made of. `.well-known` is (RFC 8615)."""
     return any(
         name.startswith(".") and name not in (".", "..", ".well-known") for name in path.replace("\\", "/").split("/")
     )
-
-
-def below(raw_path: str) -> URL:
-    """The location of a directory that was requested without its last slash, relative to the request: so it is right
-    behind a proxy that serves this server below a path of its own, and leads to no other host."""
-    path, _, query = raw_path.partition("?")
-    name = path.rstrip("/").rpartition("/")[2]
-    return URL(f"./{name}/{'?' if query else ''}{query}", encoded=True)

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 from wslink.errors import UsageError
+from wslink.hosts import ascii_name, without_brackets
 
 ADHOC_DAYS = 30
 """Days for which a self-signed certificate is valid."""
@@ -38,6 +39,8 @@ def ssl_context(setting: str, host: str) -> ssl.SSLContext | None:
         raise UsageError(f"ssl: {setting}: no certificate and its key, as PEM: {error}") from error
     except OSError as error:
         raise UsageError(f"ssl: {error.filename}: {error.strerror}") from error
+    except ValueError as error:  # a name that no file has
+        raise UsageError(f"ssl: {setting!r:.100}: {error}") from error
     return context
 
 
@@ -64,6 +67,7 @@ def write_self_signed(host: str, directory: Path) -> tuple[Path, Path]:
         from cryptography.x509.oid import NameOID
     except ImportError as error:
         raise UsageError("ssl='adhoc' needs the cryptography package: pip install wslink[ssl]") from error
+    host = ascii_name(without_brackets(host)) or "localhost"
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])
     names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from yarl import URL
-
 from wslink.hosts import is_loopback
 
 METRICS = "/metrics"
@@ -17,6 +15,8 @@ PROXIED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Real-IP")
 
 def is_local_program(headers: Mapping[str, str], remote: str | None) -> bool:
     """Whether a request is of a program of this machine that no proxy speaks for, and of no page."""
+    from yarl import URL
+
     try:
         # A page in a browser of this machine asks by a name; one that was made to resolve to it is not a loopback name.
         named = URL.build(scheme="http", authority=headers.get("Host", "")).host or ""

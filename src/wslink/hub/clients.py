@@ -123,10 +123,7 @@ class Client:
             NotSerializable: an argument cannot be sent.
             UsageError: for a timeout that is no number of seconds, or a callback that cannot be called.
         """
-        if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
-            raise UsageError(f"timeout must be a number of seconds, 0 or more, or None, not {timeout!r:.100}")
-        if on_progress is not None and not callable(on_progress):
-            raise UsageError(f"on_progress must be a function, not {on_progress!r:.100}")
+        _refuse(method, timeout, on_progress)
         calls = self._session.calls
         if calls is None:
             raise CallError(
@@ -140,11 +137,30 @@ class Client:
     def disconnect(self, reason: str = "") -> None:
         """End its connection for good, after what waits for it has gone: with code 4002, at which the client does not
         connect again, but shows `reason`. Of a client that has lost its connection the session ends; it comes back as a
-        new client. From the event loop's thread or the application's; safe to call more than once."""
+        new client. From the event loop's thread or the application's; safe to call more than once.
+
+        Args:
+            reason: text, of which a close frame holds 123 bytes.
+
+        Raises:
+            UsageError: for a reason that is no text.
+        """
+        if not isinstance(reason, str):
+            raise UsageError(f"a reason is text, not {reason!r:.100}")
         self._on_loop(partial(self._session.close, DISCONNECTED, reason))
 
     def __repr__(self) -> str:
         return f"<Client {self.id}{f' of {self.user}' if self.user else ''}>"
+
+
+def _refuse(method: object, timeout: object, on_progress: object) -> None:
+    """Raise UsageError for what no call can have."""
+    if not isinstance(method, str):
+        raise UsageError(f"the name of a method is text, not {method!r:.100}")
+    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
+        raise UsageError(f"timeout must be a number of seconds, 0 or more, or None, not {timeout!r:.100}")
+    if on_progress is not None and not callable(on_progress):
+        raise UsageError(f"on_progress must be a function, not {on_progress!r:.100}")
 
 
 class Clients(Mapping[str, Client]):

@@ -26,7 +26,6 @@ _ORDERED: dict[str, Callable[[Value, Value], bool]] = {
 OPERATORS = (*_ORDERED, "ne", "prefix", "exists")
 COMBINED = ("and", "or", "not")
 """In place of tags' names, what filters are combined by (SUB-15)."""
-ABSENT = {"exists": False}
 _NUMBERS = (int, float)  # of a tag: check_tags makes plain ones of all others
 
 
@@ -44,7 +43,8 @@ def check_tags(tags: Value) -> dict[str, Tag]:
     for name, value in plain.items():
         if not isinstance(name, str) or kind(value) is None:
             raise UsageError(
-                f"tag {name!r} is {value!r}: a tag has a string for a name and a string, number or boolean for a value"
+                f"tag {shown(name)} is {shown(value)}: a tag has a string for a name and a string, number or boolean "
+                "for a value"
             )
     return plain
 
@@ -86,7 +86,7 @@ class _Compiler:
         for name, condition in definition.items():
             if name in COMBINED:
                 parts.append(self._combined(name, condition, depth + 1))
-            elif condition == ABSENT and condition["exists"] is False:
+            elif isinstance(condition, Mapping) and len(condition) == 1 and condition.get("exists") is False:
                 parts.append(_absent(self._name(name)))
             else:
                 conditions.append((self._name(name), self._condition(name, condition)))
@@ -213,7 +213,7 @@ def _plain_tag(value: Value) -> Value:
     if type(value) in (str, int, float, bool):
         return value
     item = getattr(value, "item", None)
-    if item is not None and not math.prod(getattr(value, "shape", ())) > 1:
+    if item is not None and math.prod(getattr(value, "shape", ())) == 1:
         return item()
     if isinstance(value, (int, float)):
         return int(value) if isinstance(value, int) else float(value)

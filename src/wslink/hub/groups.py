@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 from wslink.errors import UsageError
+from wslink.wire.messages import is_text
 
 
 class Member(Protocol):
@@ -23,8 +24,8 @@ Change = Callable[[str, str, bool], None]
 
 
 def check_group(name: object) -> None:
-    """Raise UsageError for what is no name of a group."""
-    if not isinstance(name, str) or not name:
+    """Raise UsageError for what is no name of a group: other workers and pages have to know it, too."""
+    if not isinstance(name, str) or not name or not is_text(name):
         raise UsageError(f"a group's name is a string that is not empty, not {name!r}")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from wslink.errors import UsageError
+
 
 class Addressable(Protocol):
     """A client, or a group of clients."""
@@ -18,7 +20,12 @@ Recipients = str | Addressable
 
 
 def ids_of(recipients: Recipients | None) -> Collection[str] | None:
-    """The ids of the clients; None where nobody in particular is meant."""
+    """The ids of the clients; None where nobody in particular is meant. Raises UsageError for what is neither."""
     if recipients is None:
         return None
-    return (recipients,) if isinstance(recipients, str) else recipients.client_ids
+    if isinstance(recipients, str):
+        return (recipients,)
+    try:
+        return recipients.client_ids
+    except AttributeError:
+        raise UsageError(f"to, exclude: a client's id, a Client or a Group, not {recipients!r:.100}") from None

@@ -86,6 +86,8 @@ class Held:
 def read_wish(request: Mapping[str, Any], limits: Limits) -> Wish:
     """A client's request. Raises InvalidParams."""
     topic, definition = request.get("topic"), request.get("filter")
+    if not isinstance(topic, str):
+        raise InvalidParams(f"there is no topic {shown(topic)}: its name is a string")
     id_ = subscription_id(request.get("subscription"))
     window, max_rate = _window(request.get("window")), _max_rate(request.get("max_rate"))
     size = filter_size(definition) if isinstance(definition, Mapping) else 0

@@ -17,6 +17,7 @@ from wslink.launcher.access import Access
 from wslink.launcher.configuration import Settings
 from wslink.launcher.events import failure
 from wslink.launcher.refusal import refusal
+from wslink.settings import check_name
 
 logger: logging.Logger = logging.getLogger("wslink.launcher")
 refusals: logging.Logger = sparse_logger("wslink.launcher.refused")
@@ -100,7 +101,11 @@ class Guard:
 def _own_names(settings: Settings) -> tuple[str, ...]:
     """The names that the launcher may be asked by: those of `hosts`, and those that its configuration tells clients."""
     told = urlsplit(settings.session_url).hostname or ""
-    return (*settings.hosts, settings.host.lower(), *(() if "$" in told or told.startswith("use_host") else (told,)))
+    return (
+        *map(check_name, settings.hosts),
+        settings.host.lower(),
+        *(() if "$" in told or told.startswith("use_host") else (told,)),
+    )
 
 
 def _failure(message: str, status: int) -> web.Response:

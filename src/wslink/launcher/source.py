@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,15 @@ class Source:
     Attributes:
         name: the file's name, for messages.
         data: the dictionary that it holds.
+        repeated: keys that stand there more than once, of which the last counts.
     """
 
-    def __init__(self, name: str, data: dict[str, Any], lines: dict[Key, int]) -> None:
+    def __init__(self, name: str, data: dict[str, Any], lines: Sequence[tuple[Key, int]]) -> None:
         self.name = name
         self.data = data
-        self._lines = lines
+        self._lines = dict(lines)
+        counts = Counter(key for key, _ in lines)
+        self.repeated: list[Key] = [key for key, count in counts.items() if count > 1 and counts[key[:-1]] < 2]
 
     def problem(self, key: Key, text: str) -> str:
         """A sentence about the value at `key`, or about the nearest that encloses it."""
@@ -58,7 +62,7 @@ def read_source(path: Path) -> Source:
     data, lines = _toml(path.name, text) if path.suffix == ".toml" else _json(path.name, text)
     if not isinstance(data, dict):
         raise ConfigurationError([f"{path.name}:1: the file holds no object"])
-    return Source(path.name, data, lines)
+    return Source(path.name, data, list(lines))
 
 
 def remove_comments(text: str) -> str:
@@ -71,10 +75,10 @@ def remove_comments(text: str) -> str:
     return _COMMENT.sub(blank, text)
 
 
-def _json(name: str, text: str) -> tuple[Any, dict[Key, int]]:
+def _json(name: str, text: str) -> tuple[Any, Iterable[tuple[Key, int]]]:
     plain = remove_comments(text)
     try:
-        return json.loads(plain), dict(_json_lines(plain))
+        return json.loads(plain), _json_lines(plain)
     except json.JSONDecodeError as error:
         raise ConfigurationError([f"{name}:{error.lineno}: this is no JSON: {error.msg}"]) from error
 
@@ -98,9 +102,9 @@ def _json_lines(text: str) -> Iterator[tuple[Key, int]]:
         awaits = word in "{[,"
 
 
-def _toml(name: str, text: str) -> tuple[Any, dict[Key, int]]:
+def _toml(name: str, text: str) -> tuple[Any, Iterable[tuple[Key, int]]]:
     try:
-        return tomllib.loads(text), dict(_toml_lines(text))
+        return tomllib.loads(text), dict(_toml_lines(text)).items()  # which has no key twice
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
         raise ConfigurationError([f"{name}:{found[1] if found else 1}: this is no TOML: {error}"]) from error

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from wslink.errors import ConfigurationError
+from wslink.errors import ConfigurationError, UsageError
 from wslink.launcher import advice
 from wslink.launcher.configuration import Application, Configuration, Resource, SanitizeRule, Settings
 from wslink.launcher.source import Key, read_source
 from wslink.launcher.variables import RESERVED, names, postable
+from wslink.settings import check_name, check_origin
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "configuration": Settings,
@@ -48,7 +49,8 @@ def convert(data: dict[str, Any]) -> Configuration:
 def warnings(path: str | Path) -> list[str]:
     """Sentences about what means nothing. That is no error: released launchers ignore it too."""
     source = read_source(Path(path))
-    return [source.problem(key, text) for key, text in advice.useless(source.data, convert(source.data))]
+    twice = [source.problem(key, "it stands here more than once, and the last counts") for key in source.repeated]
+    return twice + [source.problem(key, text) for key, text in advice.useless(source.data, convert(source.data))]
 
 
 def missing_programs(path: str | Path) -> list[str]:
@@ -133,12 +135,30 @@ def _contradictions(configuration: Configuration) -> Iterator[tuple[Key, str]]:
     for name in configuration.properties:
         if name in RESERVED:
             yield ("properties", name), f"this name is the launcher's own; so are {', '.join(sorted(RESERVED))}"
+    yield from _addresses(configuration.settings)
     yield from _rules(configuration)
     yield from _scripts(configuration)
     yield from _pools(configuration)
     content = configuration.settings.content
     if content and not Path(content).is_dir():
         yield ("configuration", "content"), f"it must be a directory; there is none at {content!r}"
+
+
+def _addresses(settings: Settings) -> Iterator[tuple[Key, str]]:
+    """Origins and names that no page has."""
+    for name, given, check in (("origins", settings.origins, check_origin), ("hosts", settings.hosts, check_name)):
+        for index, one in enumerate(given):
+            problem = _refusal(check, one)
+            if problem:
+                yield ("configuration", name, index), problem.removeprefix(f"{name}: ")
+
+
+def _refusal(check: Callable[[str], str], text: str) -> str:
+    try:
+        check(text)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _rules(configuration: Configuration) -> Iterator[tuple[Key, str]]:

@@ -14,9 +14,8 @@ from IPython.display import display
 
 from wslink.errors import UsageError
 from wslink.http.client_files import ClientFiles
-from wslink.http.static import StaticFiles
+from wslink.http.static import CLIENT, StaticFiles
 from wslink.server.app import App
-from wslink.server.server import CLIENT
 from wslink.wire.frames import Buffer
 
 SCRIPT = CLIENT / "notebook.js"

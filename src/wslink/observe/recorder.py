@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import itertools
 import logging
@@ -19,7 +20,7 @@ from wslink import errors
 from wslink.errors import METHOD_NOT_FOUND, MethodError, NotSerializable, PeerError, UsageError
 from wslink.hub.topics import Topic
 from wslink.observe.files import write_private
-from wslink.observe.ring import Ring
+from wslink.observe.ring import Kept, Ring
 from wslink.rpc.call import Call, current_call
 from wslink.rpc.dispatcher import Service
 from wslink.rpc.interceptors import Function
@@ -153,11 +154,12 @@ class Recorder(Observer):
         if asked in self._asked:
             self._asked.discard(asked)
             error = message.get("error")
-            if isinstance(error, dict):
-                encoded = V2_WITH_ARRAYS.failure(message["id"], error, MAX_FRAME)
-            else:
-                encoded = V2_WITH_ARRAYS.result(message["id"], message.get("result"), MAX_FRAME)
-            self._keep(recording.REPLY, session.client_id, encoded)
+            with contextlib.suppress(NotSerializable):  # an extension that nobody knows
+                if isinstance(error, dict):
+                    encoded = V2_WITH_ARRAYS.failure(message["id"], error, MAX_FRAME)
+                else:
+                    encoded = V2_WITH_ARRAYS.result(message["id"], message.get("result"), MAX_FRAME)
+                self._keep(recording.REPLY, session.client_id, encoded)
 
     def published(self, publication: Published) -> None:
         topic = publication.topic
@@ -282,7 +284,7 @@ class Recorder(Observer):
                 message = one.message() if callable(one.message) else one.message
             except (NotSerializable, PeerError):  # what a client of version 1 was sent, and no other can be
                 continue
-            yield from recording.pack(one.kind, one.time, one.clients, one.about, message)
+            yield from _pack(one, message)
             if counted is not None:
                 next(counted)
 
@@ -313,6 +315,14 @@ class Recorder(Observer):
             logger.error("a recording cannot be written: %s", error)
         else:
             logger.warning("%d records were written to %s: %s", count, path, reason)
+
+
+def _pack(one: Kept, message: Sequence[Buffer] | None) -> list[Buffer]:
+    """A record; without its tags where these cannot be written: half a surrogate pair, a number beyond 64 bits."""
+    try:
+        return recording.pack(one.kind, one.time, one.clients, one.about, message)
+    except (UnicodeError, OverflowError):
+        return recording.pack(one.kind, one.time, one.clients, None, message)
 
 
 def _publication(id_: str, packed: Value, _limits: Limits = Limits()) -> Sequence[Buffer]:  # noqa: B008 - immutable

@@ -7,9 +7,8 @@ import shutil
 from pathlib import Path
 
 from wslink.errors import UsageError
-from wslink.http.static import is_hidden
+from wslink.http.static import CLIENT, is_hidden
 from wslink.replay.tape import EVERYBODY, Tape
-from wslink.server.server import CLIENT
 from wslink.wire import recording
 
 PLAYER = "replay.js"

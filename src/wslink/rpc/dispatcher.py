@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import logging
@@ -360,21 +361,30 @@ class Dispatcher:
             logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
         if call.cancelled:
             self._responder.error(call.id, errors.CANCELLED, "Cancelled", call.method)
-        elif isinstance(error, (MethodError, PeerError)):
-            self._responder.error(call.id, error.code, error.message, error.data)
         else:
-            data = {"method": call.method, "exception": "cancelled" if stopped else _safe_repr(error)}
-            if self._service.debug and not stopped:
-                data["trace"] = "".join(traceback.format_exception(error))
-            self._responder.error(call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
+            self._responder.error(call.id, *_error_of(call, error, self._service.debug))
         call.cancelled = call.cancelled or stopped  # the server stops: a thread sees it
         self._service.ordering.release(call)
+
+
+def _error_of(call: Call, error: BaseException, debug: bool) -> tuple[int, str, Value]:
+    """Code, message and data of what a call's exception becomes. A class of the application's may raise whenever it is
+    looked at."""
+    if isinstance(error, (MethodError, PeerError)):
+        with contextlib.suppress(*errors.RAISED):
+            return error.code, error.message, error.data
+    stopped = isinstance(error, asyncio.CancelledError)
+    data = {"method": call.method, "exception": "cancelled" if stopped else _safe_repr(error)}
+    if debug and not stopped:
+        with contextlib.suppress(*errors.RAISED):
+            data["trace"] = as_text("".join(traceback.format_exception(error)))
+    return errors.EXCEPTION_ERROR, "Exception raised", data
 
 
 def _safe_repr(error: BaseException) -> str:
     try:
         return as_text(repr(error)[:MAX_REPR])
-    except Exception:
+    except errors.RAISED:
         return f"<{type(error).__name__}>"
 
 

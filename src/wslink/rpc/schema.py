@@ -225,7 +225,11 @@ def _open_parameters(function: Callable[..., Value]) -> list[inspect.Parameter]:
     while isinstance(inner, functools.partial):
         filled.update(inner.keywords)
         inner = inner.func
-    return [p for p in inspect.signature(function).parameters.values() if p.name not in filled]
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError) as error:  # of what is written in C, or cannot be called
+        raise UsageError(f"{function!r:.100} cannot be a method: {error}") from None
+    return [p for p in signature.parameters.values() if p.name not in filled]
 
 
 def _is_call(hint: Hint) -> bool:

@@ -14,6 +14,7 @@ from wslink import settings as environment
 from wslink.console import say
 from wslink.errors import UsageError
 from wslink.hosts import is_loopback
+from wslink.http.static import CLIENT
 from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
 from wslink.server import loop, workers
@@ -22,12 +23,13 @@ from wslink.server.limits import limits as limits_of_environment
 from wslink.server.observing import Observing
 from wslink.server.offering import Offering
 from wslink.server.options import ASGI_SETTINGS, AsgiSettings, Options, Settings
-from wslink.server.server import CLIENT, Server
+from wslink.server.server import Server
 from wslink.server.shared_life import SharedLife
 from wslink.server.sharing import Sharing
 from wslink.session.features import Feature
 from wslink.session.identity import ANONYMOUS, Authenticator, Credentials, Identity
 from wslink.wire.limits import Limits
+from wslink.wire.messages import is_text
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -89,8 +91,8 @@ class App(Offering, Clientele, Sharing):
         broker: str | MemoryBroker = "",
         recorder: Recorder | None = None,
     ) -> None:
-        if secret is not None and (not isinstance(secret, str) or not secret):
-            raise TypeError("secret must be a string that is not empty, or None for a random one")
+        if secret is not None and (not isinstance(secret, str) or not secret or not is_text(secret)):
+            raise TypeError("secret must be text that is not empty, or None for a random one")
         self.secret: str = secret or workers.shared_secret() or secrets.token_urlsafe(32)
         if limits is not None and not isinstance(limits, Limits):
             raise UsageError(f"limits must be wslink.Limits, not {limits!r:.100}")
@@ -152,6 +154,7 @@ class App(Offering, Clientele, Sharing):
         if self._server is not None and not self._server.stopped:
             raise UsageError(f"this App is being served already, on port {self._server.port}")
         options = self._configure(settings)
+        options.warn_of(settings)
         self._pages_need_secret = self._pages_need_secret or not is_loopback(options.host)
         server = Server(self._hub, options, self.secret if self._pages_need_secret else None, self._observing)
         self._observing.configure(options, self.secret)

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 from wslink.console import complain
@@ -43,6 +44,9 @@ def load(target: str) -> App:
         UsageError: if there is no such module or attribute, or it is not an App.
     """
     module_name, _, attribute = target.partition(":")
+    if "" in module_name.split(".") or Path(module_name).is_file():
+        name = Path(module_name).stem or "module"
+        raise UsageError(f"{target!r}: the name of a module is needed, such as {name}:{attribute or 'app'}")
     sys.path.insert(0, "")
     try:
         module = importlib.import_module(module_name)
@@ -56,11 +60,17 @@ def load(target: str) -> App:
     return app
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of processes, 1 or more")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wslink serve", description="Serve an application.")
     parser.add_argument("app", help="module:attribute of an App, such as myproject.viewer:app")
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes that serve it, on one port (docs/scale.md)"
+        "--workers", type=_count, default=1, metavar="N", help="processes that serve it, on one port (docs/scale.md)"
     )
     add_options(parser, Options)
     add_log_options(parser, "warning")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-
-from aiohttp import web
+from typing import TYPE_CHECKING
 
 from wslink.hub.gate import Gate
 from wslink.session.identity import ANONYMOUS, Credentials, Identity, Opening
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 
 class Holders:

@@ -20,7 +20,7 @@ from wslink.server.holders import Holders
 from wslink.wire.value import Value
 
 PAGE = Path(observe.__file__).parent / "page"
-FILES = (STYLE, "inspector.css", "inspector.js")
+FILES = (STYLE, "inspector.css", *(f"{name}.js" for name in ("inspector", "asking", "dom", "form", "tables", "units")))
 LISTENS_EVERY = 0.25
 """Seconds after which it is seen that whoever called has gone."""
 

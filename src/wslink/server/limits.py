@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from wslink.errors import UsageError
 from wslink.settings import read
-from wslink.wire.limits import MIN_MSG_SIZE, Limits
+from wslink.wire.limits import LARGEST, MIN_MSG_SIZE, Limits
 
 
 def limits(environment: Mapping[str, str] | None = None) -> Limits:
@@ -19,7 +18,7 @@ def limits(environment: Mapping[str, str] | None = None) -> Limits:
         name = f"WSLINK_{one.name.upper()}"
         chosen[one.name] = value = read(name, type(one.default), one.default, environment)
         least = MIN_MSG_SIZE if one.name == "max_msg_size" else 0
-        if not least <= value < math.inf:
+        if not least <= value < LARGEST:
             raise UsageError(f"{name} is {value}: at least {least}, and finite")
     return Limits(**chosen)
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import quote
-
-from aiohttp import web
-from yarl import URL
+from urllib.parse import quote, urlsplit
 
 from wslink.errors import UsageError
 from wslink.http.watching import CONTENT_TYPE, METRICS, is_local_program
@@ -17,6 +14,8 @@ from wslink.server.holders import Holders
 from wslink.server.options import Options
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from wslink.observe.inspector import Inspector
     from wslink.observe.metrics import Metrics
     from wslink.observe.recorder import Recorder
@@ -96,8 +95,8 @@ class Observing:
         """Where the inspector is, of a server whose page is at `url`, with what opens it; "" where there is none."""
         if self._inspecting is None:
             return ""
-        page = URL(url).with_path(INSPECTOR).with_query(None)
-        return f"{page}#secret={quote(self._secret(), safe='')}"  # what stands behind # is not sent
+        page = urlsplit(url)._replace(path=INSPECTOR, query="")
+        return f"{page.geturl()}#secret={quote(self._secret(), safe='')}"  # what stands behind # is not sent
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes of what is watched."""
@@ -107,6 +106,8 @@ class Observing:
             self._inspecting.add_to(application)
 
     async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web
+
         if self._metrics is None or not await self._may_watch(request):
             raise web.HTTPNotFound
         return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, TypedDict
 
 from wslink.errors import UsageError
 from wslink.settings import READY_MSG, STOP_TIMEOUT, option, read_options
+from wslink.wire.messages import is_text
+
+logger: logging.Logger = logging.getLogger("wslink")
 
 
 class AsgiSettings(TypedDict, total=False):
@@ -22,6 +26,10 @@ class AsgiSettings(TypedDict, total=False):
     threads: int
     latest: str
 
+
+LISTENING = ("host", "port", "content", "fs_endpoints", "ws", "ws_endpoint", "ssl", "origins", "hosts", "metrics",
+             "inspector", "http_headers", "follow_symlinks")  # fmt: skip
+"""Settings of a server that listens: one that dials a relay takes no requests."""
 
 ASGI_SETTINGS = frozenset(AsgiSettings.__annotations__)
 
@@ -169,4 +177,15 @@ class Options:
             raise UsageError(
                 "secret must not be empty: leave it out for the App's own, which is random unless it was set"
             )
-        return read_options(cls, environment, settings)
+        options = read_options(cls, environment, settings)
+        if not is_text(options.secret):
+            raise UsageError(f"secret must be text in UTF-8, not {options.secret!r:.100}")
+        return options
+
+    def warn_of(self, given: Container[str]) -> None:
+        """Log which of the settings that were given have no effect beside the others."""
+        useless = [name for name in LISTENING if name in given] if self.reverse_url else []
+        if useless:
+            logger.warning(
+                "a server with reverse_url dials a relay and does not listen: no effect has %s", ", ".join(useless)
+            )

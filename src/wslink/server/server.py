@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from aiohttp import web
-from aiohttp.typedefs import Middleware
-from yarl import URL
-
 from wslink import settings as environment
 from wslink.errors import UsageError
 from wslink.hosts import is_loopback
-from wslink.http import origin
-from wslink.http.client_files import ClientFiles
 from wslink.http.endpoint import Endpoint, EndpointOptions
-from wslink.http.site import Site
+from wslink.http.site import WARM_UP, Site, is_plain
 from wslink.http.static import StaticFiles
-from wslink.http.tls import ssl_context
 from wslink.hub.hub import Hub
 from wslink.hub.life import Life, announce
 from wslink.server import loop
@@ -28,12 +20,11 @@ from wslink.server.observing import Observing
 from wslink.server.options import Options
 
 if TYPE_CHECKING:
-    from wslink.http.reverse import ReverseConnection
+    import ssl
 
-CLIENT = Path(__file__).parent.parent / "static"
-"""The directory of the JavaScript client that matches this server."""
-HEALTH = "health"
-"""The path that says that the server runs, for load balancers and containers, unless `content` has something there."""
+    from aiohttp import web
+
+    from wslink.http.reverse import ReverseConnection
 
 
 class Server:
@@ -53,7 +44,6 @@ class Server:
         self._secret_in_url = secret_in_url
         self._observing = observing or Observing(hub)
         self._site: Site | None = None
-        self._middlewares: list[Middleware] = []
         self._reverse: ReverseConnection | None = None
         self._life = Life(self.stop, options.timeout)
 
@@ -61,7 +51,7 @@ class Server:
     def url(self) -> str:
         if self._options.reverse_url:
             # Without its path, which may be what opens it.
-            return str(URL(self._options.reverse_url).origin())
+            return _origin(self._options.reverse_url)
         scheme = "https" if self._options.ssl else "http"
         host = _reachable(self._options.host)
         query = f"?secret={quote(self._secret_in_url)}" if self._secret_in_url else ""
@@ -107,16 +97,29 @@ class Server:
 
     async def _listen(self) -> None:
         options = self._options
-        tls = ssl_context(options.ssl, options.host)
+        headers = environment.read_headers(options.http_headers)
+        directories = [
+            (route, StaticFiles(directory, headers, options.follow_symlinks))
+            for route, directory in self._directories()
+        ]
+        endpoint = (f"/{options.ws.strip('/')}", self._endpoint()) if options.ws_endpoint else None
+        paths = [*(route for route, _ in directories), *([endpoint[0]] if endpoint else [])]
+        _check_routes(paths)
         hosts = environment.split_names(options.hosts)
-        self._middlewares = [origin.only_asked_by(hosts)] if hosts else []
+
+        def application() -> web.Application:
+            from wslink.server import routes
+
+            return routes.make(endpoint, self._observing, headers, directories, hosts)
+
         self._site = Site(
-            self._application(),
+            application,
             options.host,
             options.port,
-            tls,
-            transparent=self._middlewares,  # the endpoint asks for the name itself
+            _tls(options.ssl, options.host),
             max_clients=self._hub.limits.max_clients,
+            endpoints=dict([endpoint] if endpoint else []) if all(map(is_plain, paths)) else None,
+            warm_up=WARM_UP if directories else None,
         )
         self.port = await self._site.start()
 
@@ -162,26 +165,6 @@ class Server:
 
     # HTTP -------------------------------------------------------------------
 
-    def _application(self) -> web.Application:
-        options = self._options
-        application = web.Application(middlewares=self._middlewares)
-        if options.ws_endpoint:
-            self._endpoint().add_to(application, "/" + options.ws.strip("/"))
-        self._observing.add_to(application)
-        headers = environment.read_headers(options.http_headers)
-        application.router.add_get("/wslink/{path:.*}", ClientFiles(CLIENT, headers).handle)
-        directories = [
-            (route, StaticFiles(directory, headers, options.follow_symlinks))
-            for route, directory in self._directories()
-        ]
-        if not any(HEALTH in files for route, files in directories if not route):
-            application.router.add_get(f"/{HEALTH}", _tell_health)
-        for route, files in directories:
-            if route:
-                application.router.add_get(route, files.handle)
-            application.router.add_get(f"{route}/{{path:.*}}", files.handle)
-        return application
-
     def _endpoint(self) -> Endpoint:
         options = self._options
         origins = environment.split_origins(options.origins)
@@ -212,8 +195,27 @@ class Server:
         return directories
 
 
-async def _tell_health(request: web.Request) -> web.StreamResponse:
-    return web.json_response({"status": "ok"})
+def _tls(setting: str, host: str) -> ssl.SSLContext | None:
+    """Raises UsageError, as `tls.ssl_context`."""
+    if not setting:
+        return None
+    from wslink.http.tls import ssl_context
+
+    return ssl_context(setting, host)
+
+
+def _origin(url: str) -> str:
+    """`url` without its path and what is secret in it."""
+    from yarl import URL
+
+    return str(URL(url).origin())
+
+
+def _check_routes(paths: list[str]) -> None:
+    """Raise UsageError for a route that no request can be for."""
+    wrong = next((path for path in paths if not set("{}?#").isdisjoint(path)), None)
+    if wrong is not None:
+        raise UsageError(f"ws, fs_endpoints: {wrong!r} is no route: none of {{ }} ? # can stand in one")
 
 
 def _reachable(host: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import socket
 import sys
@@ -33,7 +32,8 @@ def is_one_of_several(arguments: Sequence[str] | None = None, environment: Mappi
     arguments = sys.argv if arguments is None else arguments
     if _workers(arguments, environment) > 1:
         return True
-    started = multiprocessing.parent_process() is not None and "uvicorn" in sys.modules
+    processes = sys.modules.get("multiprocessing")  # which whatever it has started has loaded
+    started = processes is not None and processes.parent_process() is not None and "uvicorn" in sys.modules
     return started and _workers(arguments, environment) == 0 and "--reload" not in arguments
 
 

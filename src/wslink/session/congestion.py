@@ -308,6 +308,11 @@ UNSENT, UNSENT_WHERE_FAST = 128 * KIB, 8192 * KIB
 """Bytes that may wait in the kernel before they are sent. What is on its way does not count, so that the rate of no
 line falls; but where a chunk is `LARGE`, refilling so little each time would cost more than the line gains."""
 LARGE = 1024 * KIB
+AT_ONCE = 256 * KIB
+"""Bytes up to which a chunk grows at once, and from which on it doubles at most once in its time: what a line takes in
+a moment says how much the kernel holds, and nothing of the line."""
+SHORTEST = 0.005
+"""Seconds of a line that tell its rate."""
 
 
 class ChunkSize:
@@ -319,26 +324,38 @@ class ChunkSize:
         size: bytes of the next chunk.
     """
 
-    __slots__ = ("_given", "_since", "size")
+    __slots__ = ("_given", "_grown", "_since", "size")
 
     def __init__(self) -> None:
         self.size: int = FIRST_WINDOW
         self._given = 0
         self._since: float | None = None
+        self._grown = 0.0
 
-    def given(self, size: int, writable: bool) -> None:
-        """A frame of `size` bytes was given to the transport, which is still writable or not."""
+    def given(self, size: int) -> None:
+        """A frame of `size` bytes was given to the transport."""
         self._given += size
-        if writable and size >= self.size:
-            self.size = min(2 * self.size, MAX_CHUNK)
+
+    def taken(self, now: float) -> None:
+        """What was given was a whole chunk, and the transport is still writable."""
+        self._follow(now, 2 * self.size)
 
     def resumed(self, now: float) -> None:
         """The transport is writable again."""
-        if self._since is not None and now > self._since:
-            rate = self._given / (now - self._since)
-            self.size = min(max(int(rate * CHUNK_TIME), MIN_CHUNK), MAX_CHUNK)
+        if self._since is not None:
+            if now < self._since + SHORTEST:
+                return
+            self._follow(now, int(self._given / (now - self._since) * CHUNK_TIME))
         self._since = now
         self._given = 0
+
+    def _follow(self, now: float, size: int) -> None:
+        if size > max(self.size, AT_ONCE):
+            if now < self._grown + CHUNK_TIME:
+                return
+            self._grown = now
+            size = min(size, 2 * max(self.size, AT_ONCE))
+        self.size = min(max(size, MIN_CHUNK), MAX_CHUNK)
 
     def idle(self) -> None:
         """Nothing waits: until more does, time says nothing of the line."""

@@ -8,6 +8,9 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl
 
+from wslink.errors import UsageError
+from wslink.wire.messages import is_text
+
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -112,6 +115,13 @@ class Identity:
 
     user: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises UsageError."""
+        if not isinstance(self.user, str) or not is_text(self.user):
+            raise UsageError(f"Identity: user must be text, not {self.user!r:.100}")
+        if not isinstance(self.attributes, Mapping):
+            raise UsageError(f"Identity: attributes must be a mapping, not {self.attributes!r:.100}")
 
 
 ANONYMOUS = Identity()

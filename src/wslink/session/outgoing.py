@@ -18,6 +18,7 @@ from wslink.session.intake import CLIENT_TIME, CREDIT
 from wslink.session.notices import Notices
 from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
+from wslink.session.repeatable import SMALL
 from wslink.session.resumption import Resumption
 from wslink.session.send_queue import SendQueue
 from wslink.session.sender import Sender
@@ -98,8 +99,11 @@ class Outgoing(Duties):
             self._put_result(message, id_, method)
         elif resumption is None:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
-        elif number > resumption.last:
-            resumption.keep(message)
+        elif number > resumption.last:  # as `resumption.numbered` does, which would be another one
+            resumption.last = number
+            resumption.keep(message.frames[0].parts[0])  # type: ignore[arg-type]
+            if message.size > SMALL or number >= resumption.look_at:
+                resumption.look(message.size)
             self._transport.send(message.frames)
         else:
             self._transport.send(resumption.numbered(message))

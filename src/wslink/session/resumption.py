@@ -8,7 +8,7 @@ from typing import NamedTuple
 from wslink.session.numbering import Received
 from wslink.session.repeatable import Repeatable
 from wslink.session.send_queue import Ledger
-from wslink.wire.chunks import Partial
+from wslink.wire.partial import Partial
 
 EXPIRED, OVERFLOW, RESTARTED, REFUSED = "expired", "overflow", "restarted", "refused"
 """Why a client cannot return (RES-1)."""

@@ -84,7 +84,9 @@ class Sender:
         frames, start = 0, 0.0
         while transport.writable and (frame := queue.next(chunk.size)) is not None:
             transport.send((frame,))
-            chunk.given(frame.size, transport.writable)
+            chunk.given(frame.size)
+            if frame.size >= chunk.size and transport.writable:
+                chunk.taken(monotonic())
             frames += 1
             if not frames % LOOK_EVERY:
                 start = start or monotonic()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from wslink.client.cure import explained
 from wslink.console import complain, say
-from wslink.errors import CallError, LinkError, PeerError, UsageError
+from wslink.errors import CallError, LinkError, UsageError, WslinkError
 from wslink.tools.options import Target, add_options, target_of
 from wslink.tools.show import as_json, as_line
 from wslink.wire.value import Value
@@ -27,12 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         args, kwargs = parse(arguments.arguments)
         perform = _stream if arguments.stream else _call
         asyncio.run(perform(target_of(arguments), arguments.method, args, kwargs))
+    except KeyboardInterrupt:
+        return 130
     except CallError as error:
         complain(f"wslink: {str(error).replace(USE_STREAM, 'call it with --stream')}")
         if error.data is not None and not isinstance(error.data, str):
             complain(as_json(error.data))
         return 1
-    except (LinkError, PeerError, UsageError) as error:
+    except WslinkError as error:
         complain(f"wslink: {explained(error)}")
         return 1
     return 0
@@ -63,7 +65,7 @@ def value_of(text: str) -> Value:
     """A value as JSON has it, or the text itself."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -64,7 +64,7 @@ class Way:
         host = self.parts.hostname or ""
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter of a name that none can be
             cure = "check the spelling, and that this machine's DNS knows the name (getent hosts NAME)"
             return [Finding("name", False, f"{host} is not known: {_said(error)}", "the name server", cure)]
         self._addresses = list(dict.fromkeys(str(one[4][0]) for one in found))

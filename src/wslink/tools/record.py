@@ -16,7 +16,7 @@ from wslink.client.cure import CURE, explained
 from wslink.client.link import Link
 from wslink.client.subscription import ClientSubscription
 from wslink.console import complain, say
-from wslink.errors import CallError, LinkError, PeerError, UsageError
+from wslink.errors import CallError, UsageError, WslinkError
 from wslink.tools.filters import parse
 from wslink.tools.options import Target, add_options, target_of
 from wslink.tools.show import size
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         asyncio.run((_fetch if arguments.ring else _record)(target_of(arguments), arguments, tally))
     except KeyboardInterrupt:
         return 0
-    except (LinkError, PeerError, UsageError, OSError) as error:
+    except (WslinkError, OSError) as error:
         complain(f"wslink: {explained(error)}")
         return 1
     finally:

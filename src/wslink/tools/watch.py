@@ -11,7 +11,7 @@ from time import monotonic
 from wslink.client.cure import explained
 from wslink.client.subscription import ClientSubscription
 from wslink.console import complain, say
-from wslink.errors import LinkError, PeerError, UsageError
+from wslink.errors import LinkError, WslinkError
 from wslink.tools.filters import parse
 from wslink.tools.options import Target, add_options, target_of
 from wslink.tools.show import as_line, line, size, weight
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         asyncio.run(_watch(target_of(arguments), arguments))
     except KeyboardInterrupt:
         return 0
-    except (LinkError, PeerError, UsageError) as error:
+    except WslinkError as error:
         complain(f"wslink: {explained(error)}")
         return 1
     return 0
@@ -74,7 +74,7 @@ async def _watch(target: Target, arguments: argparse.Namespace) -> None:
     async with target.connect() as link:
         rate = arguments.max_rate
         async with link.subscribe(arguments.topic, filter=definition, max_rate=rate) as subscription:
-            await asyncio.wait_for(subscription.ready, target.timeout)
+            await ready(subscription, target.timeout)
             rates = Rates(arguments.every)
             try:
                 await asyncio.wait_for(_take(subscription, rates, arguments), arguments.seconds or None)
@@ -83,6 +83,14 @@ async def _watch(target: Target, arguments: argparse.Namespace) -> None:
             finally:
                 if not arguments.json:
                     say(f"-- {rates.all()}")
+
+
+async def ready(subscription: ClientSubscription, timeout: float) -> None:
+    """Wait until a subscription is in effect. Raises LinkError, also where that takes longer than `timeout` seconds."""
+    try:
+        await asyncio.wait_for(subscription.ready, timeout)
+    except asyncio.TimeoutError:
+        raise LinkError(f"{subscription.topic}: no response within {timeout:g} s") from None
 
 
 async def _take(subscription: ClientSubscription, rates: Rates, arguments: argparse.Namespace) -> None:

@@ -111,4 +111,4 @@ def too_large(limits: Limits, admitted: bool) -> str:
 
 def close_reason(reason: str) -> bytes:
     """`reason` as a close frame can hold it."""
-    return reason.encode()[:MAX_CLOSE_REASON].decode(errors="ignore").encode()
+    return reason.encode(errors="replace")[:MAX_CLOSE_REASON].decode(errors="ignore").encode()

@@ -1,4 +1,4 @@
-"""The one place that uses names which aiohttp and asyncio do not promise. tests/transport/test_private.py notices when
+"""The one place that uses names which aiohttp does not promise. tests/transport/test_private.py notices when
 they move."""
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ import asyncio
 import functools
 import socket
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import ClientWebSocketResponse, TCPConnector, web
@@ -16,15 +16,11 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser
 from aiohttp.web_protocol import RequestHandler
-from aiohttp.web_runner import BaseSite
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from wslink.transport.framing import PROTOCOL_ERROR, TOO_BIG, BrokenFrame, FrameGuard
+from wslink.transport.heads import MAX_HEAD, MAX_HEADERS
 
-MAX_HEAD = 16 * 1024
-"""Bytes of a request's head, from which on it is answered 431 (LIM-15)."""
-MAX_HEADERS = 128
-"""Header lines of a request."""
 IDLE_TIMEOUT = 12.0
 """Seconds that a connection may take from an answer to the end of its next request's head."""
 READ_SIZE = 64 * 1024
@@ -42,57 +38,6 @@ HANDLER_OPTIONS: dict[str, Any] = {
     "max_line_size": MAX_HEAD, "max_field_size": MAX_HEAD, "keepalive_timeout": IDLE_TIMEOUT,
 }  # fmt: skip
 """For an AppRunner: aiohttp refuses no line of a head that is accepted as a whole."""
-
-
-def accepting(listener: socket.socket) -> Callable[[], tuple[int, object]]:
-    """What accepts a connection and returns its descriptor and address, as `socket.accept` does, which makes a socket
-    around them."""
-    accept: Callable[[], tuple[int, object]] | None = getattr(listener, "_accept", None)
-    if accept is not None:
-        return accept
-
-    def detached() -> tuple[int, object]:
-        accepted, address = listener.accept()
-        return accepted.detach(), address
-
-    return detached
-
-
-def open_transport(
-    loop: asyncio.AbstractEventLoop, accepted: socket.socket, protocols: Callable[[], asyncio.BaseProtocol]
-) -> bool:
-    """Let the event loop carry an accepted connection, as its `connect_accepted_socket` does, for which that takes a
-    task, a future and three more turns. False, and nothing has happened, where the loop is not asyncio's own."""
-    make = getattr(loop, "_make_socket_transport", None)
-    if make is None:
-        return False
-    make(accepted, protocols())
-    return True
-
-
-def bound_reads(receive: object) -> None:
-    """Let an ASGI server read less at a time of a WebSocket, whose `receive` this is, where that is uvicorn's: it takes
-    apart all that it has read, small frames by the thousand, before it does anything else."""
-    transport = getattr(getattr(receive, "__self__", None), "transport", None)
-    if transport is not None and hasattr(transport, "max_size"):  # asyncio's own
-        transport.max_size = READ_SIZE
-
-
-def run_step(coroutine: Coroutine[Any, Any, Any], task: asyncio.Task[Any]) -> Any:
-    """Run a coroutine up to what it waits for, which is returned, as `task`: whatever asks for the task that runs gets
-    that. Raises StopIteration when it has ended, and what it raises."""
-    loop, running = task.get_loop(), asyncio.current_task()
-    if running is task:
-        return coroutine.send(None)
-    if running is not None:
-        asyncio.tasks._leave_task(loop, running)
-    asyncio.tasks._enter_task(loop, task)
-    try:
-        return coroutine.send(None)
-    finally:
-        asyncio.tasks._leave_task(loop, task)
-        if running is not None:
-            asyncio.tasks._enter_task(loop, running)
 
 
 def compress_per_message(socket: web.WebSocketResponse | ClientWebSocketResponse) -> int:
@@ -297,13 +242,10 @@ def bounded_handler(server: web.Server, too_large: Callable[[asyncio.Transport],
     return BoundedHandler(server, loop=server._loop, too_large=too_large, **server._kwargs)
 
 
-class AcceptingSite(web.SockSite):
-    """A site whose connections `accept` accepts: it takes the place of asyncio's server."""
+class ListeningSite(web.SockSite):
+    """A site that `server` listens for: one of those that a runner knows, and closes at its end."""
 
-    def __init__(self, *args: Any, accept: Callable[[], Any], **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._accept_with = accept
-
-    async def start(self) -> None:
-        await BaseSite.start(self)
-        self._server = self._accept_with()
+    def __init__(self, runner: web.AppRunner, listener: socket.socket, server: asyncio.AbstractServer) -> None:
+        super().__init__(runner, listener)
+        self._server = server
+        runner._reg_site(self)

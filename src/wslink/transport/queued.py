@@ -9,6 +9,7 @@ from typing import Any
 
 from wslink.session.ports import FrameReceiver
 from wslink.session.stall import Progress
+from wslink.transport.base import close_reason
 from wslink.transport.gate import ReadGate
 from wslink.transport.writing import Writer
 from wslink.wire.frames import Frame
@@ -72,7 +73,8 @@ class PumpedConnection:
     def close(self, code: int, reason: str) -> None:
         if not self._closing:
             self._closing = True
-            self._writer.add(lambda: self._close(code, reason))
+            message = close_reason(reason)
+            self._writer.add(lambda: self._close(code, message))
 
     def write_at_once(self, task: asyncio.Task[Any], start: Start | None = None) -> None:
         """Write frames at once where nothing waits, from now on.
@@ -106,8 +108,8 @@ class PumpedConnection:
         except Exception:
             logger.exception("a connection failed to send")
 
-    async def _close(self, code: int, reason: str) -> None:
+    async def _close(self, code: int, message: bytes) -> None:
         try:
-            await self.socket.close(code=code, message=reason.encode())
+            await self.socket.close(code=code, message=message)
         except Exception:
             logger.exception("a connection failed to close")

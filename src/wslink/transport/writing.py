@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
-from wslink.transport.private import run_step
+from wslink.transport.private_asyncio import run_step
 from wslink.transport.turns import Share
 from wslink.wire.frames import Frame
 

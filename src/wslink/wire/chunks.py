@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import struct
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from wslink.errors import LimitExceeded, ParseError, PeerError
 from wslink.wire.frames import Buffer, Frame, Message, Source
-from wslink.wire.heads import HEAD, packed_id
+from wslink.wire.heads import packed_id
 from wslink.wire.limits import Limits
+from wslink.wire.partial import Landed, Partial
 
 PeerErrorT = TypeVar("PeerErrorT", bound=PeerError)
 
@@ -167,71 +167,20 @@ def _after_header(frame: Buffer) -> memoryview:
     return memoryview(frame)[HEADER_LENGTH:]
 
 
-class Partial:
-    """A message under way: the bytes from its start that have arrived, and chunks that wait for earlier ones."""
-
-    def __init__(self, total: int) -> None:
-        self.total = total
-        self._buffer = bytearray(HEADER_LENGTH)  # room as for a header, for the alignment of arrays (G2-9)
-        self.stray: dict[int, bytes] = {}
-        self._offsets: list[int] = []  # of the stray chunks, ascending
-        self.resumes = False
-        """Whether it began on another connection, and may begin anew on this one (RES-13)."""
-
-    @property
-    def reached(self) -> int:
-        """Bytes that have arrived without a gap, from the start of the message."""
-        return len(self._buffer) - HEADER_LENGTH
-
-    @property
-    def held(self) -> int:
-        """Bytes that keeping what has arrived from the start takes: a buffer that grows has room for more."""
-        return self._buffer.__sizeof__()
-
-    @property
-    def arrived(self) -> int:
-        """Bytes that have arrived."""
-        return self.reached + sum(len(chunk) for chunk in self.stray.values())
-
-    def head(self) -> memoryview:
-        """The beginning of the message, as far as it has arrived."""
-        return memoryview(self._buffer)[HEADER_LENGTH : HEADER_LENGTH + HEAD]
-
-    def message(self) -> memoryview:
-        return memoryview(self._buffer)[HEADER_LENGTH:]
-
-    def add(self, offset: int, chunk: memoryview) -> None:
-        self._refuse_overlap(offset, len(chunk))
-        if offset != self.reached:
-            self.stray[offset] = bytes(chunk)
-            self._offsets.insert(bisect_right(self._offsets, offset), offset)
-            return
-        self._buffer += chunk
-        while (following := self.stray.pop(self.reached, None)) is not None:
-            self._offsets.pop(0)
-            self._buffer += following
-
-    def forget_stray(self) -> None:
-        """Keep what has arrived from the start alone."""
-        self.stray.clear()
-        self._offsets.clear()
-
-    def _refuse_overlap(self, offset: int, length: int) -> None:
-        index = bisect_right(self._offsets, offset)
-        before = self._offsets[index - 1] if index else None
-        after = self._offsets[index] if index < len(self._offsets) else self.total
-        floor = self.reached if before is None else before + len(self.stray[before])
-        if offset < floor or offset + length > after:
-            raise ParseError(f"a chunk of bytes {offset} to {offset + length} overlaps another of its message")
-
-
 class Unchunker:
-    """Puts the messages of one connection together. Keeps only what has arrived (G2-8)."""
+    """Puts the messages of one connection together. Keeps only what has arrived (G2-8).
 
-    def __init__(self, limits: Limits, max_message: int | None = None) -> None:
+    Args:
+        limits: the bounds.
+        max_message: the largest message; that of `limits` unless given.
+        lands: whether a large binary value may be put together apart from its message, which is a Landed then.
+    """
+
+    def __init__(self, limits: Limits, max_message: int | None = None, lands: bool = False) -> None:
         self.max_message: int = limits.max_message if max_message is None else max_message
         """The largest message accepted from now on, in bytes. A server raises it after hello (G2-10)."""
         self._max_partial = limits.max_partial
+        self._lands = lands
         self.partial: dict[int, Partial] = {}
         """The messages under way, by id."""
         self._arrived = 0
@@ -243,7 +192,7 @@ class Unchunker:
         self.accepts_ends: bool = False
         """Whether the sender may end a message before it is whole (CAN-3)."""
 
-    def receive(self, frame: Buffer) -> bytes | memoryview | None:
+    def receive(self, frame: Buffer) -> bytes | memoryview | Landed | None:
         """Take one frame; the message it completes, or None.
 
         Raises:
@@ -312,7 +261,7 @@ class Unchunker:
     def _too_large(self, total: int) -> LimitExceeded:
         return LimitExceeded(f"a message of {total} bytes is over max_message ({self.max_message})")
 
-    def _collect(self, id_: int, offset: int, total: int, chunk: memoryview) -> memoryview | None:
+    def _collect(self, id_: int, offset: int, total: int, chunk: memoryview) -> memoryview | Landed | None:
         if not len(chunk) or offset + len(chunk) > total:
             raise ParseError(f"a chunk of {len(chunk)} bytes at {offset} does not lie in its message of {total} bytes")
         partial = self.partial.get(id_)
@@ -344,7 +293,7 @@ class Unchunker:
             raise self._too_large(total)
         if len(self.partial) >= self._max_partial:
             raise LimitExceeded(f"over max_partial ({self._max_partial}) messages are under way")
-        return self.partial.setdefault(id_, Partial(total))
+        return self.partial.setdefault(id_, Partial(total, self._lands))
 
     def _forget(self, id_: int) -> int:
         """Drop what has arrived of a message; how many bytes that were."""

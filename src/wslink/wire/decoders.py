@@ -10,6 +10,7 @@ from wslink.errors import ParseError
 from wslink.wire import arrays
 from wslink.wire.extensions import Extension
 from wslink.wire.messages import Request
+from wslink.wire.partial import Landed
 from wslink.wire.show import explained
 from wslink.wire.value import Value
 
@@ -31,8 +32,18 @@ class Decoders:
     copies of their elements."""
 
     def __init__(self, ext_hook: Callable[[int, memoryview], Value]) -> None:
+        self._ext_hook = ext_hook
         self.value: msgspec.msgpack.Decoder[Value] = msgspec.msgpack.Decoder(ext_hook=ext_hook)
         self.call: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request, ext_hook=ext_hook)
+
+    def with_landed(self, landed: Landed) -> Decoders:
+        """For the one message of which a value has landed beside it."""
+
+        def hook(code: int, data: memoryview) -> Value:
+            value = landed.find(code, data)
+            return self._ext_hook(code, data) if value is None else value
+
+        return Decoders(hook)
 
 
 PLAIN, VIEWS, COPIES = map(Decoders, (_keep_ext, _view_ext, _copy_ext))

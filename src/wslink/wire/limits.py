@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -14,6 +13,8 @@ EARLY_ELEMENTS = 1024
 """LIM-13: values in a message before a good hello."""
 MIN_MSG_SIZE = 64
 """Bytes that `max_msg_size` has at least."""
+LARGEST = 2**60
+"""What every limit is below: libraries that are given sums of these count in 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,9 @@ class Limits:
     """LIM-20: calls of the server that a client runs at a time."""
     max_broker_backlog: int = 64 * MIB
     """LIM-21: bytes that wait for the broker between workers above which publications fail."""
+    max_shared: int = 256 * MIB
+    """LIM-24: bytes of large publications in the memory that workers of one host share, for each that publishes, above
+    which they go through the broker; 0 for none."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 
@@ -105,7 +109,7 @@ class Limits:
                 noun = "an integer" if kind is int else "a number"
                 raise UsageError(f"Limits: {one.name} must be {noun}, not {value!r:.100}")
             least = MIN_MSG_SIZE if one.name == "max_msg_size" else 0
-            if not least <= value < math.inf:
+            if not least <= value < LARGEST:
                 raise UsageError(f"Limits: {one.name} must be at least {least}, and finite, not {value!r}")
 
     @property

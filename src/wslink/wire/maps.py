@@ -166,3 +166,19 @@ def _step(text: Buffer, position: int, first: int) -> tuple[int, int, int]:
     if kind == _DATA:
         return position + length + beside, 0, 0
     return position, 2 * length if kind == _MAP else length, int(kind == _MAP)
+
+
+def find_large(text: Buffer, least: int) -> tuple[int, int] | None:
+    """Where the first binary value (`bin 32`) of `least` bytes or more begins and ends, of a message that begins with
+    `text`; None where there is none that begins there, as far as STEPS values tell."""
+    position, size = 0, len(text)
+    for _ in range(STEPS):
+        if position + 5 > size:
+            return None
+        first = text[position]
+        if first == 0xC6:
+            length = int.from_bytes(text[position + 1 : position + 5], "big")
+            if length >= least:
+                return position + 5, position + 5 + length
+        position, _, _ = _step(text, position, first)
+    return None

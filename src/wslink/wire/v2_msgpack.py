@@ -18,7 +18,6 @@ from wslink.wire.chunks import (
     HEADER,
     HEADER_LENGTH,
     JOIN_BELOW,
-    Partial,
     Unchunker,
     cut,
     message_ids,
@@ -31,6 +30,7 @@ from wslink.wire.heads import packed_id
 from wslink.wire.large import FLAT, Large, mark_large
 from wslink.wire.limits import EARLY_ELEMENTS, Limits
 from wslink.wire.messages import INCOMPLETE, VERSION, Request
+from wslink.wire.partial import Landed, Partial
 from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
 from wslink.wire.value import Value
 
@@ -208,7 +208,10 @@ class V2Encoder:
     ) -> Message:
         """A call; `options` are what extensions add to it. Raises NotSerializable."""
         size = bytes((_MAP5[0] + len(options),))
-        prefix = b"".join((size, _ENVELOPE, _encode(id_), _added(options), _METHOD, _encode(method), _ARGS))
+        try:
+            prefix = b"".join((size, _ENVELOPE, _encode(id_), _added(options), _METHOD, _encode(method), _ARGS))
+        except UnicodeError as error:  # half of a surrogate pair in the name
+            raise not_serializable(error) from error
         packed_args, packed_kwargs = self._pack(args, None), self._pack(kwargs, None)
         texts = [
             *packed_args.texts[:-1],
@@ -279,7 +282,7 @@ class V2Decoder:
     version = 2
 
     def __init__(self, limits: Limits, max_message: int | None = None, calls: bool = False) -> None:
-        self._unchunker = Unchunker(limits, max_message)
+        self._unchunker = Unchunker(limits, max_message, lands=True)
         self.size: int = 0
         """Bytes of the message that was decoded last, unless it was a small call."""
         self.number: int = 0
@@ -337,14 +340,21 @@ class V2Decoder:
             else:
                 plain = not call.kwargs and FLAT.issuperset(map(type, call.args))
                 return call if plain else _checked(call, data[HEADER_LENGTH:])
-        text = unchunker.receive(data)
+        message = unchunker.receive(data)
         self.number = unchunker.number
-        if text is None:
-            return INCOMPLETE
-        self.size = len(text)
-        passing = type(data) is memoryview and memoryview(text).obj is data.obj
+        return INCOMPLETE if message is None else self._whole(message, data)
+
+    def _whole(self, message: bytes | memoryview | Landed, frame: Buffer) -> Value:
+        """Decode a message, which `frame` has completed. Raises as `receive`."""
+        if isinstance(message, Landed):
+            text: Buffer = message.text
+            self.size, decoders = message.size, self._passing.with_landed(message)
+        else:
+            text, self.size = message, len(message)
+            passing = type(frame) is memoryview and memoryview(message).obj is frame.obj
+            decoders = self._passing if passing else self._kept
         try:
-            return self._decode(text, self._passing if passing else self._kept)
+            return self._decode(text, decoders)
         except PeerError as error:
             error.id = packed_id(text)
             raise

@@ -217,7 +217,7 @@ class Entry implements Subscription {
 
   async update(filter: Filter | null | undefined): Promise<void> {
     // A condition that is left undefined would not be sent, and everything would match.
-    if (Object.values(filter ?? {}).includes(undefined)) throw new UsageError("a filter's condition is undefined");
+    if (filter && lacks(filter)) throw new UsageError("a filter's condition is undefined");
     this.delivery = await this.#actions.set(filter, true);
     this.#filter = filter;
   }
@@ -258,4 +258,9 @@ class Entry implements Subscription {
     // An application that never looks at `ready` would wait for publications in vain.
     if (!this.#watched && !(error instanceof ConnectionError)) report(error);
   }
+}
+
+/** Whether anything in a filter is undefined. */
+function lacks(value: unknown): boolean {
+  return value === undefined || (Object(value) === value && Object.values(value as object).some(lacks));
 }

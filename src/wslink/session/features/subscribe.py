@@ -43,8 +43,8 @@ class Subscribe(Feature):
 
     def _subscribe(self, session: SessionView, request: Request) -> None:
         began, given = monotonic(), _one_map(request)
-        topic = str(given.get("topic"))
         announce = self._subscriptions.subscribe(session, given)
+        topic = str(given.get("topic"))
         result = {"delivery": self._subscriptions.delivery(topic)}
         if is_topic(topic):
             session.result_behind(request.id, result, topic)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-
-from aiohttp import web
-from multidict import MultiMapping
+from typing import TYPE_CHECKING
 
 from wslink.session.identity import Opening
 from wslink.transport import deflate
 from wslink.transport.base import Engine, TransportOptions
 from wslink.transport.picows.connection import PicowsConnection
-from wslink.transport.picows.private import begin, take_over
+from wslink.transport.picows.private import begin
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from multidict import MultiMapping
 
 _EXTENSIONS = "Sec-WebSocket-Extensions"
 
 
 async def serve_request(request: web.Request, options: TransportOptions, opening: Opening) -> web.StreamResponse:
     """Hand the connection over and return: picows carries it from here on (transport.base.Engine)."""
+    from wslink.transport.picows.taking_over import take_over
+
     listener, headers = _accept(options, request.headers, opening)
     return take_over(request, listener, options.max_frame, headers)
 

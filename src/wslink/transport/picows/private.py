@@ -1,5 +1,5 @@
-"""The one place that uses names which picows and aiohttp do not promise. tests/transport/test_private.py notices when
-they move."""
+"""The one place that uses names which picows does not promise. tests/transport/test_private.py notices when they
+move."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import logging
 from http import HTTPStatus
 from typing import Any, Protocol, cast
 
-from aiohttp import web
 from multidict import CIMultiDict
 from picows import WSAutoPingStrategy, WSTransport, WSUpgradeResponse
 from picows.common import WSUpgradeResponseWithListener
@@ -180,30 +179,6 @@ def bound_reads(transport: asyncio.Transport) -> None:
     protocol = transport.get_protocol()
     if not isinstance(protocol, (Gate, Bounded)):
         transport.set_protocol(Bounded(protocol))
-
-
-class ConnectionPassed(web.StreamResponse):
-    """What aiohttp is told of a request whose connection has gone to somebody else: there is nothing to send."""
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        return None
-
-
-def take_over(request: web.Request, listener: Gated, max_frame: int, headers: dict[str, str]) -> ConnectionPassed:
-    """Give the connection of a valid upgrade request to picows; `headers` are added to the 101 answer.
-
-    For aiohttp the connection is lost from now on: it forgets it, and all that it had for it.
-    """
-    http, transport = request.protocol, request.transport
-    if transport is None:
-        return ConnectionPassed()
-    http.transport = None  # or it would be closed
-    http.connection_lost(None)
-    begin(transport, request.headers["Sec-WebSocket-Key"], max_frame, listener, headers)
-    return ConnectionPassed()
 
 
 def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gated, headers: dict[str, str]) -> None:

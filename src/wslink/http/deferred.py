@@ -1,0 +1,91 @@
+"""The part of a server that answers requests other than WebSockets: aiohttp, loaded when it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from wslink.http.fast_path import Adopter
+from wslink.lazy import load
+
+if TYPE_CHECKING:
+    from wslink.http.serving import Serving
+
+logger: logging.Logger = logging.getLogger("wslink.http")
+
+MODULE = "wslink.http.serving"
+"""The module that imports aiohttp's server, which takes as long as all the rest of a start."""
+
+
+class Deferred:
+    """Makes a Serving at the first request for it. aiohttp is imported in a thread, so that WebSockets go on.
+
+    Args:
+        make: makes it, once its module has been imported.
+        endpoints: what takes WebSockets before that.
+    """
+
+    def __init__(self, make: Callable[[], Serving], endpoints: Iterable[Adopter]) -> None:
+        self._make = make
+        self._endpoints = tuple(endpoints)
+        self._made: Serving | None = None
+        self._started = False
+        self._loading: asyncio.Task[None] | None = None
+        self._guard = threading.RLock()  # the compatibility API asks for it from the application's thread
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it can serve."""
+        return self._started
+
+    @property
+    def serving(self) -> Serving:
+        """What serves, or is going to."""
+        with self._guard:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
+
+    def protocol(self) -> asyncio.Protocol | None:
+        """aiohttp's protocol for a connection; None where it has not been loaded."""
+        return self.serving.protocol() if self._started else None
+
+    def load(self) -> asyncio.Future[None]:
+        """Begin to load it, unless that has begun. What is returned is done when it has been loaded, or cannot be."""
+        if self._loading is None or (self._loading.done() and not self._started):
+            self._loading = asyncio.get_running_loop().create_task(self._load())
+        return self._loading
+
+    async def start(self) -> None:
+        """Load it now."""
+        await self.serving.start()
+        self._started = True
+
+    async def _load(self) -> None:
+        try:
+            if MODULE not in sys.modules:
+                await asyncio.get_running_loop().run_in_executor(None, load, MODULE)
+            if not self._started:
+                await self.start()
+        except Exception:
+            logger.exception("HTTP requests cannot be answered")
+
+    async def stop_listening(self) -> None:
+        """Forget the sockets that listen."""
+        if self._made is not None:
+            await self._made.stop_listening()
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait({self._loading})
+        if not self._started:
+            for endpoint in self._endpoints:
+                await endpoint.shut_down()
+        if self._made is not None:
+            await self._made.stop()

@@ -1,0 +1,53 @@
+"""aiohttp's handlers of files: what StaticFiles and ClientFiles find."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from yarl import URL
+
+from wslink.http.client_files import ClientFiles
+from wslink.http.static import StaticFiles, is_hidden
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def static_handler(files: StaticFiles) -> Handler:
+    """Answers a request for the directory itself, or one whose route ends in `{path:.*}`."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        path = files.find(request.match_info.get("path", ""))
+        if path is None:
+            raise web.HTTPNotFound
+        if path.name == "index.html" and not request.path.endswith(("/", "index.html")):
+            raise web.HTTPMovedPermanently(below(request.raw_path))
+        return web.FileResponse(path, headers={"Cache-Control": "no-cache", **files.headers})
+
+    return handle
+
+
+def client_handler(files: ClientFiles) -> Handler:
+    """Answers a request whose route ends in `{path:.*}`."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        answer = files.answer(request.match_info["path"], request.headers)
+        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+
+    return handle
+
+
+class PublicResource(web.StaticResource):
+    """aiohttp's static files, without those that `is_hidden` names."""
+
+    async def resolve(self, request: web.Request) -> Any:
+        return (None, set()) if is_hidden(request.path) else await super().resolve(request)
+
+
+def below(raw_path: str) -> URL:
+    """The location of a directory that was requested without its last slash, relative to the request: so it is right
+    behind a proxy that serves this server below a path of its own, and leads to no other host."""
+    path, _, query = raw_path.partition("?")
+    name = path.rstrip("/").rpartition("/")[2]
+    return URL(f"./{name}/{'?' if query else ''}{query}", encoded=True)

@@ -1,0 +1,41 @@
+"""aiohttp's middlewares of servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from weakref import WeakSet
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from wslink.http.origin import is_asked_by, refusals
+
+_transparent: WeakSet[object] = WeakSet()
+
+
+def transparent(middleware: Middleware) -> Middleware:
+    """Decorator of a middleware that does nothing to a WebSocket: connections for one need not pass it."""
+    _transparent.add(middleware)
+    return middleware
+
+
+def is_transparent(middleware: object) -> bool:
+    """Whether it is."""
+    return middleware in _transparent
+
+
+def only_asked_by(names: Iterable[str]) -> Middleware:
+    """A middleware that answers requests by other names than `is_asked_by` takes with 421. Endpoints ask themselves."""
+    known = tuple(names)
+
+    @transparent
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not is_asked_by(request.headers, known):
+            refusals.warning("a request by the name %.200s was refused: name it in hosts", request.headers["Host"])
+            return web.Response(
+                status=421, text="The server is not known by this name; its setting hosts lists them.\n"
+            )
+        return await handler(request)
+
+    return check

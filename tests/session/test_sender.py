@@ -1,0 +1,109 @@
+"""What is handed to a connection whose client acknowledges nothing, by what the connection takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.session.queueing import MIB, large, small
+from wslink.session import sender as sending
+from wslink.session.congestion import UNSENT
+from wslink.session.entries import Entry
+from wslink.session.sender import Sender
+from wslink.wire.frames import Frame
+
+
+class Kernel:
+    """A connection of which the kernel takes the first bytes at once, and then as many per second as the line does."""
+
+    def __init__(self, room: int, rate: float) -> None:
+        self.now = 100.0
+        self.room = room
+        self.rate = rate
+        self.held = 0
+        self.sizes: list[int] = []
+        self.limits: list[int] = []
+
+    @property
+    def writable(self) -> bool:
+        return self.held < self.room
+
+    def send(self, frames: Sequence[Frame]) -> None:
+        self.sizes += [frame.size for frame in frames]
+        self.held += sum(frame.size for frame in frames)
+
+    def limit_unsent(self, limit: int) -> None:
+        self.limits.append(limit)
+
+    def drain(self, seconds: float) -> None:
+        self.now += seconds
+        self.held = max(self.held - int(seconds * self.rate), 0)
+
+    def until_writable(self) -> None:
+        self.drain((self.held - self.room + 100_000) / self.rate)
+
+
+@pytest.fixture
+def over(monkeypatch: pytest.MonkeyPatch) -> Callable[[Kernel], Sender]:
+    def make(kernel: Kernel) -> Sender:
+        monkeypatch.setattr(sending, "monotonic", lambda: kernel.now)
+        return Sender(kernel, 1 << 30)
+
+    return make
+
+
+@pytest.mark.parametrize("room", [MIB, 6 * MIB, 20 * MIB])
+def test_what_the_kernel_takes_at_once_does_not_make_chunks_large(over: Callable[[Kernel], Sender], room: int) -> None:
+    """LANE-1: a small message does not wait for seconds behind a chunk on a line whose kernel holds megabytes."""
+    kernel = Kernel(room, 2.5e6)
+    sender = over(kernel)
+    sender.put(Entry(large("L", 32 * MIB)))
+    assert max(kernel.sizes) <= MIB // 2
+    for _ in range(3):
+        kernel.until_writable()
+        sender.resume()
+    assert set(kernel.limits) == {UNSENT}
+    kernel.sizes.clear()
+    sender.put(Entry(small("now")))
+    kernel.until_writable()
+    sender.resume()
+    assert kernel.sizes[0] == len("now")
+    assert max(kernel.sizes) <= 100_000
+
+
+def test_chunks_grow_large_where_all_is_taken(over: Callable[[Kernel], Sender]) -> None:
+    """LANE-1."""
+    kernel = Kernel(1 << 40, 1e9)
+    sender = over(kernel)
+    for _ in range(8):
+        sender.put(Entry(large("L", 16 * MIB)))
+        kernel.drain(0.03)
+    assert kernel.sizes[-2] > 4_000_000
+
+
+def test_chunks_grow_with_the_rate_of_a_fast_line(over: Callable[[Kernel], Sender]) -> None:
+    """LANE-1."""
+    kernel = Kernel(4 * MIB, 1e9)
+    sender = over(kernel)
+    sender.put(Entry(large("L", 128 * MIB)))
+    for _ in range(300):
+        kernel.until_writable()
+        sender.resume()
+    assert max(kernel.sizes) > 4_000_000
+
+
+def test_a_moment_in_which_a_slow_line_takes_much_does_not_make_chunks_large(over: Callable[[Kernel], Sender]) -> None:
+    """LANE-1: as where the kernel hands on at once what it has held."""
+    kernel = Kernel(MIB, 2.5e6)
+    sender = over(kernel)
+    sender.put(Entry(large("L", 32 * MIB)))
+    for _ in range(3):
+        kernel.until_writable()
+        sender.resume()
+    for _ in range(10):
+        kernel.held = 0
+        kernel.now += 0.0001
+        kernel.sizes.clear()
+        sender.resume()
+        assert max(kernel.sizes) <= MIB // 2
