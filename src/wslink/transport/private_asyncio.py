@@ -53,11 +53,20 @@ def run_step(coroutine: Coroutine[Any, Any, Any], task: asyncio.Task[Any]) -> An
     if running is task:
         return coroutine.send(None)
     if running is not None:
-        asyncio.tasks._leave_task(loop, running)
-    asyncio.tasks._enter_task(loop, task)
+        _leave(loop, running)
+    _enter(loop, task)
     try:
         return coroutine.send(None)
     finally:
-        asyncio.tasks._leave_task(loop, task)
+        _leave(loop, task)
         if running is not None:
-            asyncio.tasks._enter_task(loop, running)
+            _enter(loop, running)
+
+
+def _nothing(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    """Where asyncio has other names, what asks for its task gets the one that runs."""
+
+
+_enter: Callable[[asyncio.AbstractEventLoop, asyncio.Task[Any]], object]
+_leave: Callable[[asyncio.AbstractEventLoop, asyncio.Task[Any]], object]
+_enter, _leave = (getattr(asyncio.tasks, name, _nothing) for name in ("_enter_task", "_leave_task"))
