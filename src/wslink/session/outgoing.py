@@ -14,7 +14,7 @@ from wslink.session.client_calls import ClientCalls
 from wslink.session.duties import Duties
 from wslink.session.entries import Entry
 from wslink.session.flow import FlowControl
-from wslink.session.intake import CLIENT_TIME, CREDIT
+from wslink.session.intake import CREDIT
 from wslink.session.notices import Notices
 from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
@@ -242,9 +242,6 @@ class Outgoing(Duties):
             owner = self._owner
             self._pace = Pace(self, self._transport, self.queue, owner.limits, owner.turns, self.has_many_calls)
         return self._pace
-
-    def charge(self, seconds: float) -> None:
-        self.credit -= int(seconds * CREDIT / CLIENT_TIME)
 
     def full(self) -> None:
         """The client has as many calls under way as it may: take no further ones."""
