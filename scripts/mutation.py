@@ -96,6 +96,8 @@ def mutate_python(patterns: list[str], among: tuple[str, ...], sample: int, seed
     with (WORK / "python.log").open("a") as log:
         subprocess.call([*command, *chosen], cwd=tree, stdout=log, stderr=log)
     found = outcomes(tree)
+    if not any(found[name] for name in chosen):
+        sys.exit(f"no mutant has run: {WORK / 'python.log'} says why")
     failed = tree / "mutants" / "failed.txt"
     for name in failed.read_text().splitlines() if failed.exists() else []:
         print(f"left out, for it failed without a mutant: {name}")
