@@ -32,6 +32,8 @@ FAULTS = ("kill", "move", "cut", "trim", "move", "restart", "pause")
 through; the broker loses its records, is started again without memory, stands still."""
 
 
+PATIENCE = 60.0
+"""Seconds in which all has to be well after a fault, on a machine that has time for this."""
 LARGE = 300_000
 """Bytes of the publications that go from worker to worker by reference, of which there is one in every third burst."""
 
@@ -43,6 +45,13 @@ class Broken(AssertionError):
 def is_damaged(number: int, content: list[bytes]) -> bool:
     """Whether what came with a publication is not what went with it."""
     return any(one != bytes([number % 256]) * LARGE for one in content)
+
+
+async def end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it ends: `asyncio.wait_for` of Python 3.11 may lose a cancellation."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.5)
 
 
 class Viewer:
@@ -100,8 +109,7 @@ class Viewer:
         self.count += 1
 
     async def stop(self) -> None:
-        self.task.cancel()
-        await asyncio.wait([self.task])
+        await end(self.task)
 
 
 class Wanderer:
@@ -183,8 +191,7 @@ class Wanderer:
         self.count += 1
 
     async def stop(self) -> None:
-        self.task.cancel()
-        await asyncio.wait([self.task])
+        await end(self.task)
         with contextlib.suppress(Exception):
             await self._link.close()
         await self._switch.stop()
@@ -193,7 +200,10 @@ class Wanderer:
 class History:
     """A run: workers, their viewers, and a broker."""
 
-    def __init__(self, kind: str, folder: Path, viewers: int, seed: int, haste: bool) -> None:
+    def __init__(
+        self, kind: str, folder: Path, viewers: int, seed: int, haste: bool, patience: float = PATIENCE
+    ) -> None:
+        self._patience = patience
         (folder / "program.py").write_text(HASTE * haste + PROGRAM)
         self.broker = Server(kind, folder)
         self.choose = random.Random(seed)
@@ -209,9 +219,9 @@ class History:
         """Sessions that ended with 1012, by the fault before."""
         self.published = self.large = 0
 
-    async def settle(self, timeout: float = 30) -> None:
+    async def settle(self) -> None:
         """Wait until everything is as it should be. Raises Broken."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + self._patience
         why = ""
         while True:
             broken = next((viewer.broken for viewer in self.viewers if viewer.broken), "")
@@ -221,7 +231,7 @@ class History:
             if not why:
                 return
             if time.monotonic() > deadline:
-                raise Broken(f"still after {timeout:g} s: {why}")
+                raise Broken(f"still after {self._patience:g} s: {why}")
             await asyncio.sleep(0.2)
 
     async def _wrong(self) -> str:
@@ -291,7 +301,7 @@ class History:
     async def run(self, faults: Sequence[str]) -> None:
         for worker in self.workers:
             await worker.begin()
-        await self.settle(60)
+        await self.settle()
         for number, kind in enumerate(faults, 1):
             before = self.codes[1012]
             await self.fault(kind)
@@ -325,13 +335,22 @@ class History:
         )
 
 
-async def check(kind: str, folder: Path, faults: Sequence[str], viewers: int, seed: int, haste: bool = False) -> str:
+async def check(
+    kind: str,
+    folder: Path,
+    faults: Sequence[str],
+    viewers: int,
+    seed: int,
+    haste: bool = False,
+    patience: float = PATIENCE,
+) -> str:
     """Run faults; the figures. Raises Broken.
 
     Args:
         haste: for a short run, see HASTE.
+        patience: see PATIENCE.
     """
-    history = History(kind, folder, viewers, seed, haste)
+    history = History(kind, folder, viewers, seed, haste, patience)
     try:
         await history.run(faults)
         return history.figures()
@@ -348,13 +367,16 @@ def main() -> None:
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--patience", type=float, default=PATIENCE, help="seconds in which all has to be well again")
     given = parser.parse_args()
     seed = given.seed if given.seed is not None else random.randrange(10**6)
     faults = list(itertools.islice(itertools.cycle(FAULTS), given.faults))
     for kind in ("redis", "nats") if given.kind == "both" else (given.kind,):
         with tempfile.TemporaryDirectory() as folder:
             began = time.monotonic()
-            print(asyncio.run(check(kind, Path(folder), faults, given.clients, seed)), end=", ")
+            print(
+                asyncio.run(check(kind, Path(folder), faults, given.clients, seed, patience=given.patience)), end=", "
+            )
             print(f"{time.monotonic() - began:.0f} s, seed {seed}", flush=True)
 
 

@@ -79,12 +79,13 @@ class FlowControl:
         return True
 
     def pump(self) -> None:
-        """Hand what may go to the sink, and see to it that what may not is looked at again."""
+        """Hand what may go to the sink, and see to it that what may not is looked at again. Where nothing is on its way
+        nothing queues, however slow a busy moment has made the line look: a chunk goes at once."""
         queue, sink, line = self._queue, self._sink, self.line
         now = monotonic()
         delay = 0.0
         frames, late = 0, False
-        while not late and sink.writable and (self.deaf or not (delay := line.delay(now))):
+        while not late and sink.writable and (self.deaf or not (delay := line.delay(now)) or not line.in_flight):
             frame = queue.next(line.chunk_size)
             if frame is None:
                 break
