@@ -52,7 +52,7 @@ class End:
     def encoded(self, id_: str, value: Any, method: str) -> Any:
         return ("encoded", id_, value, method)
 
-    def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
+    def error(self, id_: str, code: int, message: str, data: Any = None, method: str | None = None) -> None:
         self.given.append(("error", id_, code, message, data))
 
     def unknown(self, request: Request) -> None:
