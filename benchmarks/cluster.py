@@ -143,6 +143,39 @@ def cpu(process: int) -> float:
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
+async def large(kind: str, size: int, count: int) -> None:
+    """Publications of `size` bytes from one worker to a client each of two others: as fast as these take them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "program.py").write_text(PROGRAM)
+        broker = Server(kind, folder)
+        workers = [serve(folder, broker.url) for _ in range(3)]
+        try:
+            source, *targets = [await peer(port) for _, port in workers]
+            for one in targets:
+                await one.subscribe(1, "bench.topic")
+            await asyncio.sleep(1)
+            spent, began = [cpu(one.pid) for one, _ in workers], time.monotonic()
+            for _ in range(count):
+                await source.call("bench.run", 1, size)
+                await asyncio.gather(*(one.receive() for one in targets))
+            took, most = time.monotonic() - began, broker.memory(peak=True)
+            costs = [(cpu(one.pid) - before) / count * 1e3 for (one, _), before in zip(workers, spent, strict=True)]
+            print(
+                f"{kind}: {size / 2**20:g} MiB to clients of two other workers: {size * count / took / 1e6:.0f} MB/s, "
+                f"{took / count * 1e3:.1f} ms each; {costs[0]:.1f} ms of CPU at the worker that publishes, "
+                f"{sum(costs[1:]) / 2:.1f} ms at each other; the broker holds {broker.memory():.0f} MB, "
+                f"and at most held {most:.0f}"
+            )
+            for one in (source, *targets):
+                await one.close()
+        finally:
+            for process, _ in workers:
+                process.kill()
+                process.wait()
+            broker.stop()
+
+
 async def measure(kind: str, clients: int, frames: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -177,5 +210,10 @@ if __name__ == "__main__":
     parser.add_argument("kind", choices=("redis", "nats"))
     parser.add_argument("--clients", type=int, default=333, help="per worker")
     parser.add_argument("--frames", type=int, default=200)
+    parser.add_argument("--large", type=int, default=0, metavar="BYTES", help="only publications of that size")
+    parser.add_argument("--count", type=int, default=100, help="of these")
     given = parser.parse_args()
-    asyncio.run(measure(given.kind, given.clients, given.frames))
+    if given.large:
+        asyncio.run(large(given.kind, given.large, given.count))
+    else:
+        asyncio.run(measure(given.kind, given.clients, given.frames))

@@ -94,6 +94,8 @@ def mutate_python(patterns: list[str], among: tuple[str, ...], sample: int, seed
     with (WORK / "python.log").open("a") as log:
         subprocess.call([*command, *chosen], cwd=tree, stdout=log, stderr=log)
     found = outcomes(tree)
+    if not any(found[name] for name in chosen):
+        sys.exit(f"no mutant has run: {WORK / 'python.log'} says why")
     failed = tree / "mutants" / "failed.txt"
     for name in failed.read_text().splitlines() if failed.exists() else []:
         print(f"left out, for it failed without a mutant: {name}")
@@ -208,7 +210,7 @@ def mutate_js(patterns: list[str], sample: Mapping[str, Any], jobs: int) -> int:
         "plugins": ["@stryker-mutator/*", "./mutation_sample.mjs"],
         "checkers": ["sample"],
         "sample": sample,
-        "reporters": ["json"],
+        "reporters": ["json", "progress-append-only"],
         "coverageAnalysis": "perTest",
         "concurrency": jobs,
         "inPlace": True,

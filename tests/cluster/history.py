@@ -32,8 +32,17 @@ FAULTS = ("kill", "move", "cut", "trim", "move", "restart", "pause")
 through; the broker loses its records, is started again without memory, stands still."""
 
 
+LARGE = 300_000
+"""Bytes of the publications that go from worker to worker by reference, of which there is one in every third burst."""
+
+
 class Broken(AssertionError):
     """A promise was not kept."""
+
+
+def is_damaged(number: int, content: list[bytes]) -> bool:
+    """Whether what came with a publication is not what went with it."""
+    return any(one != bytes([number % 256]) * LARGE for one in content)
 
 
 class Viewer:
@@ -78,8 +87,10 @@ class Viewer:
             key, value = message["result"]
             self.values[key] = value
             return
-        publisher, number = message["result"]
+        publisher, number, *content = message["result"]
         before = self.last.get(publisher, number - 1)
+        if is_damaged(number, content):
+            self.broken = f"publication {number} of publisher {publisher} is damaged"
         if number != before + 1:
             self.broken = f"after {before} of publisher {publisher} came {number}"
         self.last[publisher] = number
@@ -151,9 +162,11 @@ class Wanderer:
         self.values[key] = value
 
     def _take(self, payload: Any) -> None:
-        publisher, number = payload
+        publisher, number, *content = payload
         before = self.last.get(publisher, number - 1)
-        if number != before + 1 and self._epoch == self._link.epoch:
+        if is_damaged(number, content):
+            self.broken = f"publication {number} of publisher {publisher} is damaged"
+        elif number != before + 1 and self._epoch == self._link.epoch:
             self.broken = f"after {before} of publisher {publisher} came {number}, to a client that returns"
         elif number != before + 1:  # another session
             self._epoch = self._link.epoch
@@ -185,7 +198,9 @@ class History:
         self.asked: set[str] = set()
         """Clients that only asked something, and go."""
         self.faults: Counter[str] = Counter()
-        self.published = 0
+        self.restarts: Counter[str] = Counter()
+        """Sessions that ended with 1012, by the fault before."""
+        self.published = self.large = 0
 
     async def settle(self, timeout: float = 30) -> None:
         """Wait until everything is as it should be. Raises Broken."""
@@ -221,8 +236,9 @@ class History:
     async def publish(self) -> None:
         """Some publications of each worker, and one value."""
         for worker in self.workers:
-            count = self.choose.randrange(1, 40)
-            self.published += count if await self._ask(worker, "test.burst", count) else 0
+            count, large = self.choose.randrange(1, 40), LARGE * (self.choose.random() < 1 / 3)
+            self.published += count if await self._ask(worker, "test.burst", count, large) else 0
+            self.large += bool(large)
 
     async def set(self) -> None:
         key, value = self.choose.choice("abc"), self.newest.get("n", 0) + sum(self.newest.values()) + 1
@@ -269,10 +285,12 @@ class History:
             await worker.begin()
         await self.settle(60)
         for number, kind in enumerate(faults, 1):
+            before = self.codes[1012]
             await self.fault(kind)
             await self.settle()
             await self.set()
             await self.settle()
+            self.restarts[kind] += self.codes[1012] - before
             if number % 50 == 0:
                 print(self.figures(), file=sys.stderr, flush=True)
 
@@ -284,13 +302,18 @@ class History:
             await worker.line.stop()
         self.broker.stop()
 
+    @property
+    def codes(self) -> Counter[int | None]:
+        """How connections have ended."""
+        return sum((viewer.codes for viewer in self.viewers), Counter())
+
     def figures(self) -> str:
-        codes = sum((viewer.codes for viewer in self.viewers), Counter())
         return (
             f"{self.broker.kind}: {sum(self.faults.values())} faults {dict(self.faults)}, {self.published} published, "
+            f"{self.large} of them large, "
             f"{sum(viewer.count for viewer in self.viewers)} deliveries in {sum(v.sessions for v in self.viewers)} "
             f"sessions of {len(self.viewers)} clients, {sum(one.returns for one in self.wanderers)} returns to another "
-            f"worker, ends {dict(codes)}"
+            f"worker, ends {dict(self.codes)}, 1012 after {dict(self.restarts)}"
         )
 
 

@@ -23,9 +23,11 @@ state = app.topic("test.state", delivery="latest", retain=True)
 numbers = itertools.count()
 
 @app.method("test.burst")
-def burst(count: int) -> int:
-    for _ in range(count):
-        topic.publish([os.getpid(), next(numbers)])
+def burst(count: int, large: int) -> int:
+    for place in range(count):
+        number = next(numbers)
+        content = [bytes([number % 256]) * large] if large and place == count // 2 else []
+        topic.publish([os.getpid(), number, *content])
     return count
 
 @app.method("test.set")

@@ -25,10 +25,15 @@ def nats_server() -> str:
 
 
 class Server:
-    """redis-server or nats-server in a process of its own, which keeps nothing on disk."""
+    """redis-server or nats-server in a process of its own, which keeps nothing on disk.
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    Args:
+        more: of its command line; "PORT" stands for its port, where that is not to be plain.
+    """
+
+    def __init__(self, kind: str, folder: Path, *more: str) -> None:
         self.kind = kind
+        self._more = more
         self.port = free_port()
         self.url = f"{kind}://127.0.0.1:{self.port}?name=test"
         self._folder = folder
@@ -36,7 +41,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        where = ["--port", str(self.port)]
+        where = [str(self.port) if one == "PORT" else one for one in self._more or ("--port", "PORT")]
         if self.kind == "redis":
             command = [REDIS, *where, "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"]
         else:
@@ -48,6 +53,7 @@ class Server:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
             time.sleep(0.02)
+        self.stop()
         raise AssertionError(f"{command[0]} does not start")
 
     def signal(self, number: signal.Signals) -> None:
@@ -60,6 +66,13 @@ class Server:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def memory(self, peak: bool = False) -> float:
+        """Megabytes that the process holds, or held at most."""
+        assert self._process is not None
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        found = next(line for line in lines if line.startswith("VmHWM:" if peak else "VmRSS:"))
+        return int(found.split()[1]) / 1000
 
     async def pause(self, seconds: float) -> None:
         self.signal(signal.SIGSTOP)

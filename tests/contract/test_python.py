@@ -47,6 +47,27 @@ async def right(link: Link) -> None:
     async for part in api.mesh.refine(3):
         whole: int = part["whole"]
 """
+ODD_USES = """\
+
+import datetime
+import uuid
+from wslink import Link
+from odd_api import Api
+
+async def right(link: Link) -> None:
+    api = Api(link)
+    names: list[str] = await api.files.list()
+    counts: dict[str, int] = await api.files.dict(["a"], "b")
+    found: uuid.UUID = await api.files.uuid(uuid.uuid4())
+    then: datetime.datetime = await api.files.when(datetime.datetime.now(), uuid.uuid4())
+    async for item in api.files.items(2, item="x"):
+        text: str = item
+    data: bytes | None = await api.files.result(1, result=b"")
+    word: str = await api.class_()
+    await api.options(class_=1, default="d", from_=2.0, a_b=True)
+    async with api.view.subscribe(filter={"class": 3, "row": {"gte": 1}}) as views:
+        a: int = (await anext(views))["a"]
+"""
 WRONG = {
     'await api.terrain.light("315")': 'has incompatible type "str"; expected "float"',
     'await api.terrain.light(315, color="green")': """expected "Literal['red', 'blue']""",
@@ -83,11 +104,13 @@ def api(folder: Path) -> ModuleType:
 def test_right_uses_are_clean_under_mypy_and_wrong_ones_are_not(folder: Path) -> None:
     pytest.importorskip("mypy")
     wrong = "".join(f"async def wrong{n}(api: Api) -> None:\n    {line}\n\n" for n, line in enumerate(WRONG))
+    assert main(["typegen", "--python", "tests.contract.odd:app", "-o", str(folder / "odd_api.py")]) == 0
     (folder / "right.py").write_text(RIGHT)
+    (folder / "odd.py").write_text(ODD_USES)
     (folder / "wrong.py").write_text(f"from api import Api\n\n{wrong}")
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context"]
     options = ["--disable-error-code", "type-arg", "--config-file", "", "--cache-dir", str(folder / "cache")]
-    files = ["api.py", "right.py", "wrong.py"]
+    files = ["api.py", "right.py", "odd_api.py", "odd.py", "wrong.py"]
     done = subprocess.run([*command, *options, *files], cwd=folder, capture_output=True, text=True, check=False)
     said = done.stdout.splitlines()
     assert [line for line in said if not line.startswith("wrong.py")] == [], done.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Serve
-from tests.contract import offer
+from tests.contract import odd, offer
 from wslink.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +30,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (modules / "wslink").symlink_to(ROOT / "js")
     (modules / "@types").symlink_to(ROOT / "js" / "node_modules" / "@types")
     assert main(["typegen", "tests.contract.offer:app", "-o", str(folder / "api.ts")]) == 0
+    assert main(["typegen", "tests.contract.odd:app", "-o", str(folder / "odd_api.ts")]) == 0
     return folder
 
 
@@ -42,12 +43,14 @@ def compiled(folder: Path, *files: str) -> str:
 @pytest.mark.timeout(90)
 async def test_right_uses_compile_and_run_and_wrong_ones_do_not_compile(project: Path, serve: Serve) -> None:
     assert await asyncio.to_thread(compiled, project) == ""
-    url = await serve(offer.app, debug=True)
-    node = await asyncio.create_subprocess_exec(
-        "node", "out/right.js", url, cwd=project, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    said, _ = await asyncio.wait_for(node.communicate(), 20)
-    assert said.decode() == "right\n"
+    for script, app in (("right", offer.app), ("odd", odd.app)):  # names that mean something else there
+        url = await serve(app, debug=True)
+        node = await asyncio.create_subprocess_exec(
+            "node", f"out/{script}.js", url, cwd=project, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await asyncio.wait_for(node.communicate(), 20)
+        assert said.decode() == "right\n"
 
 
 def test_the_module_says_nothing_of_any(project: Path) -> None:

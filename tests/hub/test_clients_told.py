@@ -237,7 +237,7 @@ async def test_subscriptions_are_told_and_bounded(hub: Hub) -> None:
     assert why(line.system("wslink.unsubscribe", {"subscription": 9})) == (-32602, "there is no subscription 9")
     assert line.system("wslink.unsubscribe", {"subscription": 2}) == {"result": None}
     assert why(subscribe(2, "t.c")) == (-32602, "there is no topic 't.c'; topics: t.a, t.b")
-    assert why(subscribe(2, 3)) == (-32602, "there is no topic 3; topics: t.a, t.b")
+    assert why(subscribe(2, 3)) == (-32602, "there is no topic 3: its name is a string")
     assert hub.subscriptions.requests(line.session) == [
         {"subscription": 1, "topic": "t.a", "filter": {"x": 1}, "window": None, "max_rate": None},
         {"subscription": 3, "topic": "t.*", "filter": {}, "window": None, "max_rate": None},

@@ -163,3 +163,29 @@ async def test_a_topic_is_rendered_by_one_function(hub: Hub) -> None:
     assert str(caught.value) == f"topic 't.view' is rendered on demand already, by {first!r}"
     watch(hub)
     await turns()
+
+
+async def test_a_frame_of_a_view_at_rest_says_nothing_of_the_quality(hub: Hub) -> None:
+    topic, seen = hub.subscriptions.topic("t.view", "latest"), list[bool]()
+
+    @topic.on_demand
+    def render(viewer: Any) -> str:
+        seen.append(viewer.still)
+        viewer.parts = 3
+        return "x" * 100
+
+    line = watch(hub, 1, "flow")
+    await turns()
+    [subscription] = topic.subscriptions
+    assert subscription.flow is not None
+    controller = subscription.flow.controller
+    for n, still in ((1, False), (2, True)):
+        controller.load = -1.0
+        line.give([1, line.counted, 0])
+        line.give([2, 1, n, 0])
+        assert (seen[-1], controller.load == -1.0) == (still, still)
+        assert subscription.lag >= subscription.rtt > 0
+        for _ in range(50):
+            if len(seen) > n or still:
+                break
+            await asyncio.sleep(0.02)

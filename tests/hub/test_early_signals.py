@@ -117,6 +117,26 @@ def test_what_others_have_put_in_its_place_stays(other: Other) -> None:
     os.close(writer)
 
 
+def test_it_ends_on_another_thread_too(other: Other) -> None:
+    before, wakeup = descriptors(), signal.set_wakeup_fd(-1)
+    early = EarlySignals(other.loop, lambda: None, [HEARD])
+    early.start()
+    raised: list[BaseException] = []
+
+    def stop() -> None:
+        try:
+            early.stop()
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    thread.join()
+    other.turn()
+    assert (raised, descriptors()) == ([], before)
+    signal.set_wakeup_fd(wakeup)
+
+
 def test_it_closes_its_pipe_where_the_loop_has_ended(other: Other) -> None:
     before = descriptors()
     wakeup = signal.set_wakeup_fd(-1)

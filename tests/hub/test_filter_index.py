@@ -129,3 +129,57 @@ def test_what_a_filter_counts() -> None:
     assert filter_size({"row": ["ab", 2]}) == 64 + 3 + 2 * 64 + 2
     assert filter_size({"or": [{"row": 1}, {"row": 2}]}) == 64 + 2 + 2 * 64 + 2 * (64 + 3)
     assert filter_size({"row": {"gte": 1, "ne": "abc"}}) == 64 + 3 + 2 * 64 + 3
+
+
+PUBLICATIONS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "other": {"b": 1},
+    "one": {"a": 1},
+    "two": {"a": 2.5},
+    "ten": {"a": 10},
+    "text": {"a": "xy"},
+    "more": {"a": "z"},
+    "true": {"a": True},
+}
+
+
+@pytest.mark.parametrize(
+    ("condition", "looked_at"),
+    [
+        (1, ["one"]),
+        (True, ["true"]),
+        ("xy", ["text"]),
+        ([1, "z"], ["one", "more"]),
+        (list(range(100)), ["one", "ten"]),
+        ([], []),
+        ({"prefix": "x"}, ["text"]),
+        ({"prefix": "x", "lt": "xa"}, ["text"]),
+        ({"gte": 2}, ["two", "ten"]),
+        ({"gt": 2.5}, ["two", "ten"]),
+        ({"lte": 2.5}, ["one", "two"]),
+        ({"lt": 1}, ["one"]),
+        ({"gte": "y"}, ["more"]),
+        ({"lt": "y"}, ["text"]),
+        ({"gte": "x", "lt": "xz"}, ["text"]),
+        ({"gte": "xa", "lte": "xz"}, ["text"]),
+        ({"ne": 1}, ["one", "two", "ten", "text", "more", "true"]),
+        ({"exists": True}, ["one", "two", "ten", "text", "more", "true"]),
+        ({"exists": False}, list(PUBLICATIONS)),
+        ({"exists": False, "gt": 2}, []),
+        ({"gt": True}, []),
+        ({"gt": 1, "lt": "x"}, []),
+    ],
+    ids=str,
+)
+def test_a_condition_is_looked_at_for_few_publications(condition: Any, looked_at: list[str]) -> None:
+    """What the index leaves out need not be evaluated: a filter that nothing fulfils never is."""
+    index: FilterIndex[str] = FilterIndex()
+    index.add("it", {"a": condition})
+    found = {name: list(index.find(tags)) for name, tags in PUBLICATIONS.items()}
+    assert [name for name, one in found.items() if one] == looked_at
+    matches = compile_filter({"a": condition}, LIMITS)
+    assert {name for name, tags in PUBLICATIONS.items() if matches(tags)} <= set(looked_at)
+    assert len(index) == 1
+    index.remove("it")
+    assert not any(index.find(tags) for tags in PUBLICATIONS.values())
+    assert len(index) == 0

@@ -149,6 +149,7 @@ async def test_so_many_wait_at_once(clock: Clock, monkeypatch: pytest.MonkeyPatc
     clock.now += 0.05
     verdicts = await asyncio.gather(*(admitted(gate, credentials()) for _ in range(3)))
     assert verdicts == [SOMEBODY, SOMEBODY, None]
+    assert await asyncio.gather(*(admitted(gate, credentials()) for _ in range(2))) == [SOMEBODY] * 2
     assert await admitted(gate, credentials()) is SOMEBODY
 
 

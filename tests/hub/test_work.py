@@ -204,8 +204,9 @@ async def test_where_the_work_of_a_server_is_done() -> None:
     assert here.unannounced(None) == 0  # type: ignore[arg-type]
 
     def elsewhere() -> None:
+        current_call.set(Call(None, "a.b", None, "1"))  # type: ignore[arg-type]
         for place in (here.to_loop, here.submit):
-            place(lambda: seen.append(threading.get_ident()))
+            place(lambda: seen.append((threading.get_ident(), current_call.get())))
         seen.append("posted")
 
     thread = threading.Thread(target=elsewhere)
@@ -213,6 +214,6 @@ async def test_where_the_work_of_a_server_is_done() -> None:
     thread.join()
     assert seen[6:] == ["posted"]
     await asyncio.sleep(0.001)
-    assert seen[7:] == [threading.get_ident()] * 2
+    assert seen[7:] == [(threading.get_ident(), None)] * 2
     here.detach()
     assert (here.is_bound, here.on_its_thread) == (False, False)

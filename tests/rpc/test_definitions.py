@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
 import msgspec
+import numpy
 import pydantic
 import pytest
 
@@ -215,6 +216,9 @@ VALUES = "its values are text, numbers, booleans or None"
         (list[Handle], f"Handle {MAKE}"),
         (Callable[[int], int], f"collections.abc.Callable[[int], int] {MAKE}"),
         (typing.ClassVar, "typing.ClassVar has no form that can be sent"),
+        (numpy.complex64, "complex64 has no plain form: use a number, text or an array"),
+        (numpy.floating, "floating has no plain form: use a number, text or an array"),
+        (numpy.datetime64, "datetime64 has no plain form: use a number, text or an array"),
         (Odd, f"an Enum or Literal of [(1, 2)]: {VALUES}"),
         (Literal[b"x"], f"an Enum or Literal of [b'x']: {VALUES}"),
         (Literal[b"x" * 200], f"an Enum or Literal of [b'{'x' * 97}: {VALUES}"),

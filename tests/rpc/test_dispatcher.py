@@ -48,7 +48,7 @@ class End:
     def encoded(self, id_: str, value: Any, method: str) -> Any:
         return value
 
-    def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
+    def error(self, id_: str, code: int, message: str, data: Any = None, method: str | None = None) -> None:
         self.sent[id_] = (code, data.get("exception") if isinstance(data, dict) else message)
 
     def unknown(self, request: Request) -> None:

@@ -52,7 +52,7 @@ class End:
     def encoded(self, id_: str, value: Any, method: str) -> Any:
         return ("encoded", id_, value, method)
 
-    def error(self, id_: str, code: int, message: str, data: Any = None) -> None:
+    def error(self, id_: str, code: int, message: str, data: Any = None, method: str | None = None) -> None:
         self.given.append(("error", id_, code, message, data))
 
     def unknown(self, request: Request) -> None:
@@ -104,6 +104,8 @@ async def test_a_result_is_given_with_its_call() -> None:
         assert (call.streams, dict(call.lengths)) == (None, {})
         assert end.given.pop() == ("result", "7", 1, "a.b")
     assert (end.given, end.service.busy, end.dispatcher.ids) == ([], 0, [])
+    assert not End().dispatcher.cancel("7")
+    End().dispatcher.leave()
 
 
 async def test_a_call_is_progress_s_where_that_is_asked_for() -> None:

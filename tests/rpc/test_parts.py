@@ -98,6 +98,12 @@ async def test_progress_of_other_threads_is_the_newest_between_two_turns() -> No
         thread.join()
         await asyncio.sleep(0)
     assert sent == [1, 3, 5]
+    first = Reporter(call, prepare)
+    thread = threading.Thread(target=first, args=(7,))
+    thread.start()
+    thread.join()
+    await asyncio.sleep(0)
+    assert sent.pop() == 7
     thread = threading.Thread(target=report, args=(6,))
     thread.start()
     thread.join()

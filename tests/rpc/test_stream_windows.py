@@ -50,14 +50,13 @@ async def failing(items: Inlet, kind: type[Exception], why: str) -> None:
 
 
 def test_items_are_sent_with_their_numbers_while_there_is_credit() -> None:
-    port, tapped = Port(), list[Any]()
+    port = Port()
     outlet = Outlet(port, ("1", None), 2, 10, 1)
-    outlet.tap = tapped.append
     assert (outlet.room, outlet.sent) == (2, 0)
     outlet.send("a")
-    assert (outlet.room, outlet.sent, tapped) == (1, 1, ["a"])
+    assert (outlet.room, outlet.sent) == (1, 1)
     outlet.send("b")
-    assert (outlet.room, outlet.sent, tapped) == (0, 2, ["a", "b"])
+    assert (outlet.room, outlet.sent) == (0, 2)
     outlet.grant(2)
     outlet.grant(1)
     assert outlet.room == 0

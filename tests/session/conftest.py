@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.callbacks import no_callback_raises  # noqa: F401 - for every test here
 from tests.session.returning import Clients, Returning
 
 

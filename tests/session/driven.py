@@ -13,6 +13,7 @@ from wslink.session.identity import Opening
 from wslink.session.session import Session
 from wslink.session.stall import Progress
 from wslink.wire.chunks import HEADER
+from wslink.wire.extensions import is_uncounted
 from wslink.wire.frames import Frame
 from wslink.wire.limits import Limits
 from wslink.wire.messages import INCOMPLETE
@@ -62,8 +63,9 @@ class Line:
             data = bytes(frame.joined())
             assert frame.size == len(data)
             self.sizes.append(len(data))
-            self.counted += len(data) if any(data[:4]) else 0
             message = self._decoder.receive(True, data)
+            is_counted = any(data[:4]) and not (type(message) is list and is_uncounted(message))
+            self.counted += len(data) if is_counted else 0
             if message is not INCOMPLETE:
                 self.messages.append(message)
                 self.numbers.append(self._decoder.number)
@@ -109,6 +111,7 @@ class Line:
         self.give(
             {"id": "system:c0:0", "method": "wslink.hello", "args": [{"features": list(features), **more}]}, number=0
         )
+        self.counted = self.counted if "resume" in features else 0
         return self.answer("system:c0:0")
 
     def take(self) -> list[Any]:

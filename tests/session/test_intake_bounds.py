@@ -100,6 +100,7 @@ async def test_acknowledgements_and_responses_pass_what_waits() -> None:
     client.intake.wake()
     await asyncio.sleep(0)
     assert client.taken[2:] == [call, response]
+    assert client.log == ["cork", "uncork"]
 
 
 async def test_more_is_read_where_a_response_is_waited_for() -> None:

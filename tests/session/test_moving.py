@@ -177,6 +177,20 @@ async def test_numbers_that_are_missing_go_along(workers: tuple[Hub, Hub]) -> No
     assert unpack(session.pack_up() or b"") == packed
 
 
+async def test_a_subscription_that_is_not_allowed_where_it_goes_is_lost(
+    workers: tuple[Hub, Hub], caplog: pytest.LogCaptureFixture
+) -> None:
+    line = Line(workers[0])
+    line.hello(*FEATURES)
+    workers[0].subscriptions.topic("t.only")
+    for number, topic in ((1, "t.only"), (2, "t.reliable")):
+        line.system("wslink.subscribe", {"subscription": number, "topic": topic})
+    session, _packed = move(line, workers[1])
+    why = "there is no topic 't.only'; topics: t.latest, t.reliable"
+    assert caplog.messages[-1] == f"client {session.client_id} loses a subscription: {why}"
+    assert [one["subscription"] for one in workers[1].subscriptions.requests(session)] == [2]
+
+
 async def test_what_cannot_move_says_so(workers: tuple[Hub, Hub]) -> None:
     plain = Line(workers[0])
     plain.hello("subscribe")

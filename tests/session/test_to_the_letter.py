@@ -110,6 +110,49 @@ async def test_hello_comes_first(hub: Hub, caplog: pytest.LogCaptureFixture) -> 
     assert len(line.closes) == 1
 
 
+async def test_so_many_hellos_are_asked_about_at_once(hub: Hub) -> None:
+    verdicts: list[asyncio.Future[Any]] = []
+
+    def authenticate(credentials: Any) -> Any:
+        verdicts.append(asyncio.get_running_loop().create_future())
+        return verdicts[-1]
+
+    hub.authenticate_with(authenticate)
+    line = Line(hub)
+    for _ in range(3):
+        for n in range(2):
+            line.give({"id": f"system:c0:{n}", "method": "wslink.hello", "args": [{}]})
+        for verdict in verdicts[-2:]:
+            verdict.set_result(Identity())
+        for _ in range(4):
+            await asyncio.sleep(0)
+        assert line.closes == []
+    assert [one["id"] for _, one in line.take()] == ["system:c0:0", "system:c0:1"] * 3
+    for n in range(3):
+        line.give({"id": f"system:c0:{n}", "method": "wslink.hello", "args": [{}]})
+    assert line.closes == [(1008, "over max_hellos (2) hellos wait for their answer")]
+
+
+async def test_authentication_that_raises_refuses(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
+    async def later() -> Identity:
+        raise ValueError("later")
+
+    def now() -> Identity:
+        raise ValueError("now")
+
+    for fails in (now, later):
+        hub.authenticate_with(lambda credentials, fails=fails: fails())  # type: ignore[misc]
+        line = Line(hub)
+        caplog.clear()
+        line.hello()
+        await asyncio.sleep(0.001)
+        assert line.answer("system:c0:0") == error(-32000, "Authentication failed")
+        [record] = [one for one in caplog.records if one.levelno == logging.ERROR]
+        assert record.getMessage() == f"client {line.session.client_id}: its authentication raised"
+        assert record.exc_info is not None
+        assert str(record.exc_info[1]) == fails.__name__
+
+
 async def test_a_message_before_hello_is_small(hub: Hub) -> None:
     for size, closes in ((200, []), (201, [(1009, "a message before hello is at most auth_msg_size (200) bytes")])):
         line = Line(hub)

@@ -30,6 +30,16 @@ def test_the_names_of_picows() -> None:
     assert issubclass(WSProtocol, asyncio.BufferedProtocol)
 
 
+async def test_what_picows_would_have_asked_the_socket_for_is_so_without_it(app: App, serve: Serve) -> None:
+    client = await RawSocket.open(await serve(app, engine="picows"))
+    lines = [one for one in gc.get_objects() if isinstance(one, picows_private.Line)]
+    connected = [one.transport.get_extra_info("socket") for one in lines if not one.transport.is_closing()]
+    assert connected
+    assert all(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in connected)
+    assert not any(hasattr(one, "get_extra_info") for one in lines)  # nothing is kept to be asked again
+    client.close()
+
+
 async def test_frames_that_come_together_before_hello_leave_the_read_buffer_as_it_is(app: App, serve: Serve) -> None:
     before = connections_of_picows()  # some may be left, by earlier tests, to the garbage collector
     socket = await RawSocket.open(await serve(app, engine="picows"))
@@ -120,7 +130,8 @@ async def test_aiohttp_keeps_nothing_of_a_connection_that_was_taken_over(
         return take_over(request, *args)
 
     monkeypatch.setattr("wslink.transport.picows.taking_over.take_over", spy)
-    await peers(await serve(app, engine="picows", ws="{path}"), hello={})  # which aiohttp has to lead there
+    url = await serve(app, engine="picows", ws="ws.now")  # which aiohttp has to lead there
+    await peers(url.replace("/ws", "/ws.now"), hello={})
     until = time.monotonic() + 10
     while held(seen):
         assert time.monotonic() < until, held(seen)

@@ -9,7 +9,7 @@ import pytest
 from wslink.errors import InvalidRequest, ParseError, PeerError
 from wslink.wire.chunks import HEADER
 from wslink.wire.limits import Limits
-from wslink.wire.messages import parse_call
+from wslink.wire.messages import Request, parse_call
 from wslink.wire.show import MAX_EXPLAINED
 from wslink.wire.v1_json import V1Decoder
 from wslink.wire.v2_msgpack import V2Decoder
@@ -65,6 +65,14 @@ def test_a_call_of_wrong_types_is_refused_with_what_it_has(said: str) -> None:
         assert refused(stream=given) == f"'stream' must be a number of items, not {said}"
     if said != "a boolean":
         assert refused(progress=given) == f"'progress' must be a boolean, not {said}"
+
+
+def test_what_extensions_add_to_a_call_is_read() -> None:
+    call = {"id": "rpc:c0:1", "method": "a.b", "stream": 3, "progress": True, "traceparent": "00"}
+    found = parse_call({**call, "args": [1], "kwargs": {"c": 2}})
+    assert found == Request("a.b", "rpc:c0:1", [1], {"c": 2}, 3, True, "00")
+    assert parse_call(found) == found
+    assert parse_call({"id": "", "method": "a.b"}) == Request("a.b", "")
 
 
 def test_half_of_a_surrogate_pair_is_malformed() -> None:

@@ -240,7 +240,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
       backoff?.opened();
       return welcome;
     } catch (error) {
-      this.#giveUp(this.#transport, "");
+      this.#giveUp(this.#transport, "", signal?.aborted);
       throw error;
     } finally {
       disarm();
@@ -261,11 +261,11 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     this.#session.connect(transport);
   }
 
-  /** Does not wait for a connection to end: what still comes over it counts no more. */
-  #giveUp(transport: Transport | undefined, reason: string): void {
+  /** Does not wait for a connection to end: what still comes over it counts no more. The server is told where no other one follows, `forGood`. */
+  #giveUp(transport: Transport | undefined, reason: string, forGood = false): void {
     if (!transport || this.state === "closing") return;
     this.#cut({ code: 1006, reason });
-    transport.close(this.#welcome ? GIVEN_UP : 1000, reason);
+    transport.close(this.#welcome && !forGood ? GIVEN_UP : 1000, reason);
   }
 
   /** The connection has ended. */

@@ -151,7 +151,7 @@ export class SendQueue {
     if (message.size > MAX_TOTAL) throw new UsageError(`a message holds at most 4 GiB, not ${message.size} bytes`);
     const outgoing = new Outgoing(id, message, isWanted, onTransfer);
     const whole = this.#wholeFrame(outgoing);
-    if (whole && this.#passes(outgoing)) return this.#sendWhole(outgoing, whole);
+    if (whole && this.#passes) return this.#sendWhole(outgoing, whole);
     if (!this.#open) this.#checkRoom(message.size);
     await new Promise<void>((resolve, reject) => {
       outgoing.sent = resolve;
@@ -248,9 +248,10 @@ export class SendQueue {
     return parts.length === 1 && offset === 0 && first.length <= most ? first : undefined;
   }
 
-  #passes({ message }: Outgoing): boolean {
+  /** Whether what goes in one frame goes at once. */
+  get #passes(): boolean {
     if (!this.#open || this.#small.length > 0) return false;
-    return this.#pace ? this.#pace.open && message.size <= SMALL : this.#bulk.length === 0;
+    return this.#pace ? this.#pace.open : this.#bulk.length === 0;
   }
 
   #checkRoom(size: number): void {

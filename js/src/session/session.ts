@@ -146,6 +146,7 @@ export class Session {
     this.#queue.disconnect();
     this.#pending.reject(HELLO_ID, () => error);
     this.#features.disconnected();
+    this.#resume?.ended(error.code);
     if (!this.#resume?.received || this.#queue.overflowed) this.#failUncertain(error);
   }
 
@@ -173,7 +174,7 @@ export class Session {
     }
     this.#state = transition(this.#state, "welcome");
     this.#queue.open();
-    const reason = resumed ? undefined : overflowed ? "overflow" : (resumption ? resumption.reason : "unsupported");
+    const reason = resumed ? undefined : overflowed ? "overflow" : (resumption ? (this.#resume?.isContested ? "refused" : resumption.reason) : "unsupported");
     return { ...welcome, resumption, features: this.#features.common(accepted), resumed, reason };
   }
 

@@ -57,10 +57,10 @@ export class Encoder {
 
   #bytes: Uint8Array = new Uint8Array(INITIAL_SIZE);
   #view: DataView = new DataView(this.#bytes.buffer);
-  #position = HEADER_LENGTH;
+  #position = 0;
   #parts: (Uint8Array | Blob)[] = [];
   /** Where the scratch buffer begins in the message, in bytes. */
-  #base = -HEADER_LENGTH;
+  #base = 0;
 
   /**
    * Encodes one message. What it finds in `value` is copied, Blobs excepted: later changes have no effect.

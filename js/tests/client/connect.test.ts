@@ -141,13 +141,13 @@ describe("connecting", () => {
     await expect(connect("::")).rejects.toBeInstanceOf(UsageError);
   });
 
-  test("gives up when there is no answer to hello in time", async () => {
+  test("gives up when there is no answer to hello in time, and tells the server that it does not come back", async () => {
     const linking = connect(await url(), { timeout: 50 });
     const peer = await nextConnection();
     const closed = new Promise((resolve) => peer.socket.once("close", resolve));
     await expect(linking).rejects.toMatchObject({ name: "TimeoutError", timeout: 50 });
     await expect(linking).rejects.toBeInstanceOf(TimeoutError);
-    await closed;
+    expect(await closed).toBe(1000);
   });
 
   test("gives up when its signal aborts, with the signal's reason", async () => {

@@ -183,6 +183,14 @@ describe("a link whose connection ends", () => {
     expect(link.state).toBe("closed");
   });
 
+  test("tells the server that it does not come back where it gives up after hello", async () => {
+    const { link, peer } = await linked(undefined, { reconnect: { giveUpAfter: 100 } });
+    peer.socket.terminate();
+    const { socket } = await nextConnection();
+    expect((await once(socket, "close"))[0]).toBe(1000);
+    expect(link.state).toBe("closed");
+  });
+
   test("can be closed while it waits, and while it connects", async () => {
     for (const while_ of ["waiting", "connecting"]) {
       const { link, peer } = await linked(undefined, { reconnect: { initial: 60_000, max: 60_000 } });

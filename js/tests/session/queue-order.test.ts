@@ -159,6 +159,18 @@ describe("to a server that acknowledges", () => {
   });
 });
 
+test.each([
+  [2 ** 22, MIB],
+  [100_000, 100_000],
+])("with frames of up to %i bytes a message goes as a whole up to %i, header included", async (frameSize, most) => {
+  const { queue, sink } = opened();
+  queue.frameSize = frameSize;
+  await queue.post("whole", bytes(most - 12 - 5), wanted);
+  expect(sink.sizes).toEqual([[1, most - 12]]);
+  await queue.post("cut", bytes(most - 12 - 4), wanted);
+  expect(sink.sizes.length).toBeGreaterThan(2);
+});
+
 test("chunks and whole messages are told of", async () => {
   const { queue } = opened();
   const seen: Transfer[] = [];

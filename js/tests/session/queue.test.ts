@@ -15,7 +15,7 @@ describe("a message that is stopped while a Blob of it is read", () => {
     queue.stop("one");
     read();
     await turns();
-    expect(sink.messages).toEqual([new Uint8Array(5)]);
+    expect([sink.messages, sink.chunks.length]).toEqual([[new Uint8Array(5)], 1]);
     expect(queue.waiting).toEqual(new Set());
   });
 
@@ -42,7 +42,7 @@ describe("a message that is stopped while a Blob of it is read", () => {
     queue.stop("one");
     fail(new Error("gone"));
     await turns();
-    expect([failed, sink.messages]).toEqual([false, [new Uint8Array(5)]]);
+    expect([failed, sink.messages, sink.chunks.length]).toEqual([false, [new Uint8Array(5)], 1]);
   });
 
   test("by the end of the connection goes over the next, from its beginning", async () => {
@@ -121,7 +121,7 @@ describe("what is withdrawn", () => {
     await turns();
     read();
     await turns();
-    expect([sink.messages, sent.mock.calls]).toEqual([[new Uint8Array(10)], []]);
+    expect([sink.messages, sink.chunks.length, sent.mock.calls]).toEqual([[new Uint8Array(10)], 1, []]);
   });
 
   test("after that goes to its end where the server knows no ends", async () => {
@@ -204,7 +204,7 @@ describe("what nobody wants any more", () => {
     want = false;
     read();
     await Promise.all([unwanted, last]);
-    expect(sink.messages).toEqual([new Uint8Array(10), new Uint8Array(6)]);
+    expect([sink.messages, sink.chunks.length]).toEqual([[new Uint8Array(10), new Uint8Array(6)], 2]);
   });
 
   test("goes where the server waits for the rest of it", async () => {

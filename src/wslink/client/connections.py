@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
@@ -19,6 +20,10 @@ from wslink.wire.frames import Buffer
 from wslink.wire.messages import DISCONNECTED
 
 logger: logging.Logger = logging.getLogger("wslink.client")
+
+GOODBYE_TIMEOUT = 0.1
+"""Seconds in which the server may answer the close of a connection that is given up: it need not, as it reads that
+before the connection's end."""
 
 
 class Dialing(NamedTuple):
@@ -80,13 +85,7 @@ class Connections:
 
     async def open(self) -> None:
         """Make the first. Raises AuthenticationError, ConnectionClosed."""
-        try:
-            await self._attempt()
-        except asyncio.CancelledError:
-            if self._socket is not None:  # it came together with the welcome
-                self._reading.cancel()
-                await self._release()
-            raise
+        await self._attempt()
         self._running = asyncio.get_running_loop().create_task(self._run())
 
     def give_up(self) -> None:
@@ -101,8 +100,13 @@ class Connections:
         url, timeout = self._dialing.url, self._dialing.timeout
         try:
             await within(self._connect(), timeout)
-        except asyncio.TimeoutError as error:
-            raise ConnectionClosed(1006, f"{url} did not answer within {timeout:g} s") from error
+        except BaseException as error:
+            if self._socket is not None:
+                self._reading.cancel()
+            await self._release(for_good=isinstance(error, asyncio.CancelledError) or self._running is None)
+            if isinstance(error, asyncio.TimeoutError):
+                raise ConnectionClosed(1006, f"{url} did not answer within {timeout:g} s") from error
+            raise
         if self._dialing.backoff is not None:
             self._dialing.backoff.opened()
 
@@ -114,10 +118,7 @@ class Connections:
         try:
             await self._greet(socket)
         except BaseException:
-            self._socket = None
             self._session.disconnect(ConnectionClosed(1006, "the connection was lost"))
-            self._reading.cancel()
-            await socket.release()
             raise
 
     async def _greet(self, socket: ClientSocket) -> None:
@@ -159,7 +160,7 @@ class Connections:
             pass
         finally:
             self._end(end)
-            await self._release()
+            await self._release(for_good=True)
 
     async def _return(self, backoff: Backoff) -> None:
         """Connect again, as often as it takes. Raises AuthenticationError."""
@@ -176,9 +177,16 @@ class Connections:
         resumed, reason = self._session.verdict
         self._events.returned(Reconnected(resumed, reason, monotonic() - since))
 
-    async def _release(self) -> None:
+    async def _release(self, for_good: bool = False) -> None:
+        """Let go of the connection; `for_good`: none follows, which the server is told. It would wait (RES-6)."""
         socket, self._socket = self._socket, None
-        if socket is not None:
+        if socket is None:
+            return
+        try:
+            if for_good:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await within(socket.close(), GOODBYE_TIMEOUT)
+        finally:
             await socket.release()
 
     # End ------------------------------------------------------------------------

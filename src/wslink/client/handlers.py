@@ -104,7 +104,7 @@ class Answers:
     def encoded(self, id_: str, value: Value, method: str) -> Value:
         return value
 
-    def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
+    def error(self, id_: str, code: int, message: str, data: Value = None, method: str | None = None) -> None:
         error = {"code": errors.as_code(code), "message": as_text(message)} | ({} if data is None else {"data": data})
         try:
             failure = self._encoder.failure(id_, error, self._max_frame)

@@ -12,7 +12,8 @@ from wslink.wire.partial import Partial
 from wslink.wire.v2_msgpack import V2Decoder
 from wslink.wire.value import Value
 
-OVERFLOW, UNSUPPORTED = "overflow", "unsupported"
+OVERFLOW, REFUSED, UNSUPPORTED = "overflow", "refused", "unsupported"
+RESUMED_ELSEWHERE = 4001
 
 
 class Verdict(NamedTuple):
@@ -52,10 +53,22 @@ class Resuming:
         self._max_missing = max_missing
         self._token = ""
         self._begun: dict[int, Partial] = {}
+        self._taken = 0  # connections one after another that ended because the session was resumed elsewhere
+
+    def ended(self, code: int) -> None:
+        """A connection has ended, with that close code."""
+        self.life.stop()
+        self._taken = self._taken + 1 if code == RESUMED_ELSEWHERE else 0
+
+    @property
+    def _is_contested(self) -> bool:
+        """Whether another client has the token, too: the two would take the session from one another for ever
+        (RES-9). Once, it may be this client's own hello that was late."""
+        return self._taken > 1
 
     def request(self, overflowed: bool, decoder: V2Decoder) -> dict[str, Value]:
         """What hello says; without a token, or where too much was sent, it asks for a new session."""
-        if self.received is None or overflowed:
+        if self.received is None or overflowed or self._is_contested:
             return {}
         self._begun.update(decoder.take_beginnings())
         received, missing = self.received.report()
@@ -75,4 +88,4 @@ class Resuming:
             decoder.go_on(begun)
             return Verdict(True, None)
         self.received = Received(self._max_missing)
-        return Verdict(False, OVERFLOW if overflowed else resumed.reason)
+        return Verdict(False, OVERFLOW if overflowed else REFUSED if self._is_contested else resumed.reason)

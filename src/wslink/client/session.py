@@ -101,7 +101,7 @@ class ClientSession(StreamingCalls):
     def disconnect(self, error: ConnectionClosed) -> None:
         """The connection has ended, and another is to follow. Calls wait for it, but for those that a server which
         cannot resume may have got."""
-        self._rest()
+        self._rest(error)
         self.outbox.disconnect()
         self.pending.reject(wire.HELLO_ID, error)
         self._fates.error = error
@@ -110,19 +110,19 @@ class ClientSession(StreamingCalls):
 
     def end(self, error: ConnectionClosed) -> None:
         """The last connection has ended: nothing is sent any more, and what waits fails with `error`."""
-        self._rest()
+        self._rest(error)
         self._handlers.end()
         self.streams.fail(error)
         self.outbox.clear()
         self.pending.fail(error)
 
-    def _rest(self) -> None:
+    def _rest(self, error: ConnectionClosed) -> None:
         self._settling.stop()
         if self._acknowledgements is not None:
             self._acknowledgements.stop()
             self._acknowledgements = None
         if self._resuming is not None:
-            self._resuming.life.stop()
+            self._resuming.ended(error.code)
 
     def _welcome(self, result: Value) -> None:
         """Take the result of hello (HELLO-2, EXT-2), before the frame that follows it (FLOW-1).

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 MAX_RECORDS = 20_000
-"""Records that a broker keeps for workers that are behind."""
+MAX_BYTES = 256 * 1024 * 1024
+"""Records, and their bytes, that a broker keeps for workers that are behind."""
 WAIT = 1.0
 """Seconds that `Broker.read` waits for a record."""
 

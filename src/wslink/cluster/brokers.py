@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from wslink.cluster.broker import Broker
 from wslink.cluster.memory_log import MemoryBroker
 from wslink.errors import UsageError
+
+ESCAPED = "in a user and a password write / as %2F, # as %23, ? as %3F, @ as %40 and % as %25"
 
 
 def connect(target: str | MemoryBroker) -> Broker:
@@ -19,15 +21,20 @@ def connect(target: str | MemoryBroker) -> Broker:
     """
     if isinstance(target, MemoryBroker):
         return target.connect()
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+        _ = parts.port
+    except ValueError:  # whose words may have a part of a password
+        raise UsageError(f"broker: its URL cannot be read: {ESCAPED}") from None
     query = dict(parse_qsl(parts.query))
     name = query.pop("name", "wslink")
     kind = parts.scheme
     if kind not in BROKERS or not name.replace("_", "").replace("-", "").isalnum():
         known = "redis://HOST:PORT/DB or nats://HOST:PORT, and ?name= a word"
         raise UsageError(f"broker: {parts.scheme}://{parts.hostname or ''} is not of the form {known}")
-    rest = "&".join(f"{key}={value}" for key, value in query.items())
-    return BROKERS[kind](urlunsplit(parts._replace(query=rest)), name)
+    if not parts.hostname or parts.fragment:
+        raise UsageError(f"broker: its URL has no host, or a #: {ESCAPED}")
+    return BROKERS[kind](urlunsplit(parts._replace(query=urlencode(query))), name)
 
 
 def _redis(url: str, name: str) -> Broker:

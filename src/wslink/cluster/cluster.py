@@ -5,24 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from wslink.cluster import records as kinds
 from wslink.cluster.broker import Broker
 from wslink.cluster.brokers import connect
 from wslink.cluster.calls import RemoteCalls
+from wslink.cluster.host_memory import HostMemory
 from wslink.cluster.membership import Membership
 from wslink.cluster.memory_log import MemoryBroker
 from wslink.cluster.moves import Moves
 from wslink.cluster.peers import Peers
 from wslink.cluster.publications import Publications
-from wslink.cluster.reading import read
-from wslink.cluster.records import Record, decode
+from wslink.cluster.reading import Reading
+from wslink.cluster.records import Record, Reference, decode
 from wslink.cluster.sending import Sending
 from wslink.cluster.versions import Versions
-from wslink.errors import BrokerError
 from wslink.hub.hub import Hub
 from wslink.hub.relay import Outgoing, Version
+from wslink.wire.frames import Buffer
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -52,16 +53,17 @@ class Cluster:
     def __init__(self, hub: Hub, target: str | MemoryBroker) -> None:
         self.broker: Broker = connect(target)
         self.lost: int = 0
-        self._sending = Sending(self.broker, lambda: hub.limits.max_broker_backlog)
+        self._memory = HostMemory(lambda: hub.limits.max_shared, self._move_out)
+        self._sending = Sending(self.broker, lambda: hub.limits.max_broker_backlog, self._share)
         self._tell = self._sending.tell
         self._calls = RemoteCalls(hub, self._sending.put)
         self.peers: Peers = Peers(hub.community, self._calls.order, self._calls.call)
-        self._membership = Membership(hub.community, self._sending, self.peers, self._calls)
+        self._membership = Membership(hub.community, self._sending, self.peers, self._calls, self._memory)
         self._hub = hub
         self._publications = Publications(hub)
         self._echo = 0.0
         self._tasks: list[asyncio.Task[None]] = []
-        self._opened: asyncio.Event | None = None
+        self._reading: Reading | None = None
         self._recovering = False
         self._versions = Versions()
         self.moves: Moves = Moves(hub, self._sending, self.peers, self._publications, self._versions)
@@ -86,26 +88,22 @@ class Cluster:
         if self._tasks and self._tasks[0].get_loop() is asyncio.get_running_loop():
             return
         self._be_born()
-        self._opened = asyncio.Event()
+        self._reading = reading = Reading(self.broker, self._take, self.moves)
         self._sending.begin()
         loop = asyncio.get_running_loop()
-        reading = read(self.broker, self._opened, self._take, self.moves)
-        self._tasks = [loop.create_task(one) for one in (reading, self._write(), self._watch())]
+        self._tasks = [loop.create_task(one) for one in (reading.run(), self._write(reading), self._watch())]
         self._introduce()
 
     async def ready(self) -> None:
-        assert self._opened is not None
-        try:
-            await asyncio.wait_for(self._opened.wait(), PATIENCE)
-        except asyncio.TimeoutError:
-            raise BrokerError(f"the broker {self.broker.name} cannot be reached") from None
+        assert self._reading is not None
+        await self._reading.ready(PATIENCE)
 
     async def stop(self) -> None:
         outbox = self._sending.outbox
         if not self._tasks or outbox is None:
             return
         self._tell(kinds.BYE)
-        if self._opened is not None and self._opened.is_set() and not await outbox.flush(FLUSH):
+        if self._is_open and not await outbox.flush(FLUSH):
             logger.warning("the broker %s has not taken what waits for other workers", self.broker.name)
         tasks, self._tasks = self._tasks, []
         while tasks:  # a library may swallow a cancellation
@@ -118,9 +116,11 @@ class Cluster:
         await self.broker.close()
         for worker in list(self.peers):
             self.peers.bury(worker)
+        self._memory.end()
 
     def _be_born(self) -> None:
         self._sending.be_born()
+        self._memory.begin(self._sending.origin)
         self.moves.stop()
         self._echo = time.monotonic()
 
@@ -129,10 +129,13 @@ class Cluster:
         self._membership.introduce()
         self._tell(kinds.HELLO, reborn)
 
-    async def _write(self) -> None:
-        assert self._opened is not None
+    @property
+    def _is_open(self) -> bool:
+        return self._reading is not None and self._reading.opened.is_set()
+
+    async def _write(self, reading: Reading) -> None:
         assert self._sending.outbox is not None
-        await self._opened.wait()
+        await reading.opened.wait()
         await self._sending.outbox.run()
 
     async def _watch(self) -> None:
@@ -141,6 +144,7 @@ class Cluster:
         while True:
             await asyncio.sleep(BEAT / 4)
             now = time.monotonic()
+            self._memory.tidy()
             if now - beaten >= BEAT:
                 beaten = now
                 self._tell(kinds.BEAT)
@@ -164,6 +168,13 @@ class Cluster:
         """Have those of its records that are for this worker, which their first field names, taken by `handle`."""
         return lambda record: handle(record) if record.fields[0] == self.origin else None
 
+    def _share(self, number: int, buffers: Sequence[Buffer]) -> Reference | None:
+        return self._memory.put(number, buffers, self.peers.beside(self._memory.host))
+
+    def _move_out(self) -> None:
+        """This worker shares no memory any more."""
+        self._membership.introduce()
+
     def publish(self, publication: Outgoing) -> Version:
         if self._sending.outbox is None:  # it is not served: there is nobody
             return (0.0, "")
@@ -182,7 +193,7 @@ class Cluster:
         return self.moves.recall(token)
 
     async def hand_over(self, timeout: float) -> None:
-        if self._tasks and self._opened is not None and self._opened.is_set():
+        if self._tasks and self._is_open:
             await self.moves.leave(timeout)
 
     # Taking -----------------------------------------------------------------
@@ -198,6 +209,7 @@ class Cluster:
             self._take_own(record)
             return
         if self.peers.is_buried(record.origin):
+            self._memory.discard(record)
             return
         peer = self.peers.meet(record.origin, record.number, now)
         missing = record.number - peer.number - 1
@@ -206,11 +218,18 @@ class Cluster:
         peer.number, peer.heard = record.number, now
         if missing:
             self._miss(record.origin, missing)
+            self._memory.forget(record.origin, record.number)
+        if self._memory.fetch(record):
+            self._handle(record)
+        else:
+            self._miss(record.origin, 1)
+        self.moves.passed(record.origin, record.number)
+
+    def _handle(self, record: Record) -> None:
         try:
             self._handlers[record.kind](record)
         except Exception:
             logger.exception("a record %r of worker %s cannot be taken", record.kind, record.origin)
-        self.moves.passed(record.origin, record.number)
 
     def _take_own(self, record: Record) -> None:
         """A record of this worker's: what matters to sessions that move."""
@@ -220,6 +239,9 @@ class Cluster:
         if missing < 0:
             return  # it was appended twice
         self._sending.read(record.number)
+        if not self._memory.fetch(record):
+            self.moves.lost()
+        self._memory.passed(record.number)
         if record.kind == kinds.PUBLICATION:
             self.moves.take(record)
         elif record.kind == kinds.MOVE:
@@ -260,6 +282,7 @@ class Cluster:
         worker = str(record.fields[0])
         if worker == self.origin:
             logger.warning("this worker was taken for dead by %s: it was stopped for too long", record.origin)
+            self.peers.bury(worker)
             self._be_born()
             self._introduce(reborn=True)
         else:

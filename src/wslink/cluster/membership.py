@@ -7,6 +7,7 @@ from typing import Any
 
 from wslink.cluster import records as kinds
 from wslink.cluster.calls import RemoteCalls
+from wslink.cluster.host_memory import HostMemory
 from wslink.cluster.peers import Peers
 from wslink.cluster.records import Record
 from wslink.cluster.sending import Sending
@@ -21,10 +22,14 @@ class Membership:
         community: all clients.
         sending: this worker's records.
         peers, calls: the other workers, and calls of their clients.
+        memory: what this worker shares with those of its host.
     """
 
-    def __init__(self, community: Community, sending: Sending, peers: Peers, calls: RemoteCalls) -> None:
+    def __init__(
+        self, community: Community, sending: Sending, peers: Peers, calls: RemoteCalls, memory: HostMemory
+    ) -> None:
         self._community, self._sending, self._peers, self._calls = community, sending, peers, calls
+        self._memory = memory
         self._tell = sending.tell
         community.entered.append(lambda client: self._tell(kinds.CAME, known(client)))
         community.gone.append(lambda client: self._tell(kinds.GONE, client.id))
@@ -35,7 +40,7 @@ class Membership:
         """What takes which kind of record."""
         peers = self._peers
         return {
-            kinds.STATE: lambda record: peers.learn(record.origin, record.fields[0]),
+            kinds.STATE: lambda record: peers.learn(record.origin, record.fields[0], *map(str, record.fields[1:2])),
             kinds.CAME: lambda record: peers.come(record.origin, record.fields[0]),
             kinds.GONE: self._parted,
             kinds.JOINED: lambda record: peers.joined(record.origin, record.fields[0], record.fields[1]),
@@ -46,7 +51,7 @@ class Membership:
 
     def introduce(self) -> None:
         """Say who is here."""
-        self._tell(kinds.STATE, [known(client) for client in self._community.local])
+        self._tell(kinds.STATE, [known(client) for client in self._community.local], self._memory.host)
 
     def is_senior(self, without: str) -> bool:
         """Whether this is the one of the workers that does what one of them has to do."""
@@ -56,6 +61,8 @@ class Membership:
         """A worker has ended, and its clients have gone."""
         met = worker in self._peers
         orphans = self._peers.bury(worker)
+        self._memory.forget(worker)
+        self._memory.sweep()
         self._calls.look()
         if met and self.is_senior(worker):
             for client, groups in orphans:

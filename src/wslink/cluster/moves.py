@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -22,6 +21,7 @@ from wslink.cluster.membership import known as known_of
 from wslink.cluster.peers import Peers
 from wslink.cluster.publications import RESTART, Publications
 from wslink.cluster.records import Draft, Record
+from wslink.cluster.sending import Sending
 from wslink.cluster.versions import Versions
 from wslink.hub.hub import Hub
 from wslink.session.identity import Identity, Opening
@@ -36,6 +36,8 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 PATIENCE = 2.0
 """Seconds that a client which returns waits for its session, which another worker may have or none."""
+ANSWERS = 1.0
+"""Seconds from what a worker says first in which the others have answered: before, it does not count as alone."""
 ON_ITS_WAY = 5.0
 """Seconds that a worker waits for a session that another one gives it."""
 MAX_ARRIVALS = 8192
@@ -53,30 +55,6 @@ _decoder = msgspec.msgpack.Decoder(dict[str, Any])
 Act = Callable[[], None]
 Skip = tuple[str, int]
 """A worker, and the number up to which a session has had its records."""
-
-
-class Host(Protocol):
-    """This worker."""
-
-    @property
-    def origin(self) -> str: ...
-
-    def put(self, draft: Draft) -> None:
-        """Append a draft later."""
-
-    def moment(self, force: bool) -> AbstractContextManager[bool]:
-        """See Sending.moment."""
-
-    @property
-    def latest(self) -> int:
-        """The number of its latest record that was read."""
-
-    @property
-    def position(self) -> int:
-        """The number of the last record that was put."""
-
-    def unread(self) -> list[Record]:
-        """Publications that were put and not read from the log yet."""
 
 
 class Arrival:
@@ -124,7 +102,7 @@ class Moves:
     def __init__(
         self,
         hub: Hub,
-        host: Host,
+        host: Sending,
         peers: Peers,
         publications: Publications,
         versions: Versions,
@@ -151,7 +129,7 @@ class Moves:
         """See hub.relay.Relay."""
         if self._left is not None:  # the client is sent elsewhere
             return self._wait_left(self._left)
-        if not self._peers:
+        if not self._peers and monotonic() - self._host.heard_at > ANSWERS:
             return None
         key = digest(token)
         arrival = self._arrivals.get(key)
@@ -359,7 +337,7 @@ class Moves:
             self._publications.deliver_to(record, id_, self._versions)
 
 
-def _lose(hub: Hub, peers: Peers, host: Host, known: list[Any]) -> None:
+def _lose(hub: Hub, peers: Peers, host: Sending, known: list[Any]) -> None:
     """A session came for which nobody waits any more, or that cannot be read: its client has gone."""
     id_, groups, community = str(known[0]), known[5], hub.community
     gone = community.remote.get(id_)

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import struct
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import nats
+import nats.errors
 import nats.js.errors
+from nats.aio.client import Client
 from nats.js import api
 
-from wslink.cluster.broker import MAX_RECORDS
+from wslink.cluster.broker import MAX_BYTES, MAX_RECORDS
 from wslink.cluster.nats_pull import Pull
 
 TIMEOUT = 4.0
 """Seconds after which a server that does not respond counts as away."""
 LOOK = 0.2
 """Seconds between looks at whether the connection is still there, while a response or a record is waited for."""
-MAX_BYTES = 256 * 1024 * 1024
-"""Bytes that the stream keeps for workers that are behind."""
 _PART = struct.Struct("<8sII")
 """Of a record that is larger than the server's messages: its mark, the part's index, the count of parts."""
 
@@ -47,16 +45,31 @@ class NatsLog:
         self._made: Any = None
         """When the stream was made: another one has other numbers."""
         self._parts: dict[bytes, list[bytes]] = {}
+        self._complaint: Exception | None = None
+        """What the server has said of no request in particular, such as one that it does not allow."""
 
     async def open(self) -> None:
         """A connection that has ended is replaced as a whole: what was sent on the one before counts only if that has
         said so, and what it had not brought yet is asked for again."""
+        self._complaint = None
+        try:
+            await self._open()
+        except (asyncio.TimeoutError, nats.errors.NoServersError) as error:
+            raise self._complaint or error from error
+
+    async def _open(self) -> None:
         if self._connection is None or self._connection.is_closed:
             await self.close()
-            self._connection = await nats.connect(
-                self._url, connect_timeout=TIMEOUT, allow_reconnect=False, reconnect_time_wait=0.1, ping_interval=2,
-                max_outstanding_pings=2, error_cb=_pass_over,
-            )  # fmt: skip
+            connection: Any = Client()
+            try:
+                await connection.connect(
+                    self._url, connect_timeout=TIMEOUT, allow_reconnect=False, reconnect_time_wait=0.1,
+                    max_reconnect_attempts=1, ping_interval=2, max_outstanding_pings=2, error_cb=self._complain,
+                )  # fmt: skip
+            except BaseException:  # it keeps the socket on which it was refused
+                await _leave_alone(connection)
+                raise
+            self._connection = connection
         if self._pull is None:
             pull = Pull(self._connection, self._stream, await self._position())
             await pull.begin(TIMEOUT)
@@ -139,9 +152,15 @@ class NatsLog:
         await self._leave()
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(Exception):
-                await connection.close()
+            await _leave_alone(connection)
+
+    async def _complain(self, error: Exception) -> None:
+        self._complaint = error
 
 
-async def _pass_over(error: Exception) -> None:
-    """What goes wrong shows where it is waited for."""
+async def _leave_alone(connection: Any) -> None:
+    """Close it, whatever state it is in: after a handshake of TLS that failed, nats-py waits for ever."""
+    closing = asyncio.ensure_future(connection.close())
+    closing.add_done_callback(lambda task: task.cancelled() or task.exception())  # it does not matter
+    await asyncio.wait({closing}, timeout=LOOK)
+    closing.cancel()

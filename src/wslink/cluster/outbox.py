@@ -108,8 +108,8 @@ class Outbox:
                 break
             except Exception as error:
                 if not self.trouble:
-                    logger.warning("the broker %s is away: %s", self._broker.name, _words(error))
-                self.trouble = _words(error)
+                    logger.warning("the broker %s is away: %s", self._broker.name, words(error))
+                self.trouble = words(error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
         if self.trouble:
@@ -125,5 +125,6 @@ class Outbox:
         return True
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
+    """What went wrong, for people."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

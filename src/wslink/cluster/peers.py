@@ -22,15 +22,17 @@ class Peer:
         number: of its latest record.
         heard: when that was read, in seconds of a monotonic clock.
         leaving: whether it stops, and takes no sessions of others.
+        host: which one it is on; "" while that is not known, and where it shares no memory (cluster.host_memory).
         clients: those that it serves, by id.
     """
 
-    __slots__ = ("clients", "heard", "leaving", "number")
+    __slots__ = ("clients", "heard", "host", "leaving", "number")
 
     def __init__(self, number: int, heard: float) -> None:
         self.number: int = number
         self.heard: float = heard
         self.leaving: bool = False
+        self.host: str = ""
         self.clients: dict[str, RemoteClient] = {}
 
     def leave(self) -> None:
@@ -64,8 +66,13 @@ class Peers(dict[str, Peer]):
             peer = self[worker] = Peer(number - 1, now)
         return peer
 
-    def learn(self, worker: str, known: list[list[Any]]) -> None:
-        """These are all clients of a worker."""
+    def beside(self, host: str) -> list[str] | None:
+        """The other workers, if all are on that host."""
+        return list(self) if all(peer.host == host for peer in self.values()) else None
+
+    def learn(self, worker: str, known: list[list[Any]], host: str = "") -> None:
+        """These are all clients of a worker, which is on a host."""
+        self[worker].host = host
         gone = self[worker].clients.keys() - {one[0] for one in known}
         for id_ in gone:
             self.part(worker, id_)

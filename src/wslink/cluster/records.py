@@ -15,11 +15,16 @@ from wslink.wire.frames import Buffer
 from wslink.wire.value import Value
 
 _LENGTH = struct.Struct("<I")
+_BY_REFERENCE = 1 << 31
+"""In the length of a head: a reference follows it, and no payload."""
+Reference = tuple[str, int]
+"""The name of a file in the memory of the publisher's host (cluster.host_memory), and its bytes."""
 _ARRAY = struct.Struct(">BH")
 _BEFORE = 3
 """Items of a head before the fields: kind, origin and number."""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[Any])
+_references = msgspec.msgpack.Decoder(Reference)
 
 PUBLICATION, STATE, CAME, GONE, JOINED, LEFT, BEAT, HELLO, BYE, DEAD, RETAINED, COMMAND, CALL, CANCEL, RESULT = (
     "pscgjlbhxdrokna"
@@ -38,12 +43,13 @@ class Draft:
     Attributes:
         number: see above; 0 until then.
         size: bytes that it takes while it waits, about.
+        buffers: the payload.
 
     Raises:
         NotSerializable: a field cannot be sent.
     """
 
-    __slots__ = ("_buffers", "_count", "_fields", "kind", "number", "size")
+    __slots__ = ("_count", "_fields", "buffers", "kind", "number", "size")
 
     def __init__(self, kind: str, fields: Sequence[Value], buffers: Sequence[Buffer] = ()) -> None:
         self.kind = kind
@@ -51,38 +57,49 @@ class Draft:
         self.size: int = 256 + sum(map(len, buffers))
         self._count = _BEFORE + len(fields)
         self._fields = b"".join([_encoded(one) for one in fields])
-        self._buffers = buffers
+        self.buffers = buffers
 
-    def encode(self, origin: str, number: int) -> bytes:
-        """The record."""
+    def encode(self, origin: str, number: int, reference: Reference | None = None) -> bytes:
+        """The record, with a reference in place of its payload where one is given."""
         head = b"".join(
             (_ARRAY.pack(0xDC, self._count), *map(_encoder.encode, (self.kind, origin, number)), self._fields)
         )
-        return b"".join((_LENGTH.pack(len(head)), head, *self._buffers))
+        if reference is not None:
+            return b"".join((_LENGTH.pack(len(head) | _BY_REFERENCE), head, _encoder.encode(reference)))
+        return b"".join((_LENGTH.pack(len(head)), head, *self.buffers))
 
 
 @dataclass(slots=True)
 class Record:
-    """One that was read."""
+    """One that was read.
+
+    Attributes:
+        payload: empty until it is fetched, where there is a `reference`.
+    """
 
     kind: str
     origin: str
     number: int
     fields: list[Any]
     payload: memoryview
+    reference: Reference | None = None
 
 
 def decode(data: bytes) -> Record | None:
     """A record, without a look at its payload; None for what is none."""
-    view = memoryview(data)
+    view, reference = memoryview(data), None
     try:
         (length,) = _LENGTH.unpack_from(view)
+        if length & _BY_REFERENCE:
+            length -= _BY_REFERENCE
+            reference = _references.decode(view[4 + length :])
+            view = view[: 4 + length]
         kind, origin, number, *fields = _decoder.decode(view[4 : 4 + length])
     except (struct.error, *MALFORMED):
         return None
     if not (isinstance(kind, str) and isinstance(origin, str) and isinstance(number, int)):
         return None
-    return Record(kind, origin, number, fields, view[4 + length :])
+    return Record(kind, origin, number, fields, view[4 + length :], reference)
 
 
 def check(value: Value) -> Value:

@@ -4,19 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import redis.asyncio as redis
 
-from wslink.cluster.broker import MAX_RECORDS, WAIT
+from wslink.cluster.broker import MAX_BYTES, MAX_RECORDS, WAIT
 
 TIMEOUT = 4.0
 """Seconds after which a server that does not respond counts as away."""
 BATCH = 512
 PACE = 0.002
 """Seconds between two reads, which cost ten times what a record does: records that follow each other come together."""
+STALE = 60.0
+"""Seconds after which nobody reads a record any more: who stood still for so long counts as dead."""
+STEP = 1024 * 1024
+"""Bytes of records between those that are remembered as places to trim the stream at."""
+
+
+class Weight:
+    """The bytes of the stream's newest records, as one worker has read them: Redis bounds their number alone.
+
+    Attributes:
+        oldest: the id of the oldest record that is to be kept; None while nothing is to be trimmed.
+    """
+
+    def __init__(self) -> None:
+        self.oldest: bytes | None = None
+        self._steps: deque[tuple[bytes, int]] = deque()
+        self._whole = self._step = 0
+
+    def begin(self, newest: bytes) -> None:
+        """A worker has come that reads what is behind this record."""
+        at = int(newest.partition(b"-")[0]) - int(STALE * 1000)
+        self.oldest = b"%d-0" % at if at > 0 else None
+
+    def add(self, entries: Iterable[tuple[bytes, dict[bytes, bytes]]]) -> None:
+        """These were read."""
+        for id_, fields in entries:
+            self._step += len(fields[b"r"])
+            if self._step >= STEP:
+                self._steps.append((id_, self._step))
+                self._whole, self._step = self._whole + self._step, 0
+        while self._whole > MAX_BYTES and len(self._steps) > 1:
+            self.oldest, size = self._steps.popleft()
+            self._whole -= size
 
 
 class RedisLog:
@@ -34,6 +68,7 @@ class RedisLog:
         self._key = f"wslink:{name}:log"
         self._client: Any = None
         self._last: bytes | None = None
+        self._weight = Weight()
         self._found = 0.0
         """When the last read ended."""
 
@@ -43,13 +78,19 @@ class RedisLog:
             self._client = redis.Redis.from_url(self._url, retry_on_timeout=False, **timeouts)
         if self._last is None:
             newest = await self._client.xrevrange(self._key, count=1)
-            self._last = newest[0][0] if newest else b"0-0"
+            self._last = last = newest[0][0] if newest else b"0-0"
+            self._weight.begin(last)
 
     async def append(self, records: Sequence[bytes]) -> None:
         pipeline = self._client.pipeline(transaction=False)
         for record in records:
             pipeline.xadd(self._key, {b"r": record}, maxlen=MAX_RECORDS, approximate=True)
-        await pipeline.execute()
+        oldest, self._weight.oldest = self._weight.oldest, None
+        if oldest is not None:  # unknown to servers before 6.2, which is no reason to append again
+            pipeline.xtrim(self._key, minid=oldest, approximate=True)
+        for result in (await pipeline.execute(raise_on_error=False))[: len(records)]:
+            if isinstance(result, Exception):
+                raise result
 
     async def read(self) -> Sequence[bytes]:
         early = self._found + PACE - time.monotonic()
@@ -62,6 +103,7 @@ class RedisLog:
             return ()
         entries = next(iter(found.values()))[0] if isinstance(found, dict) else found[0][1]
         self._last = entries[-1][0]
+        self._weight.add(entries)
         return [fields[b"r"] for _, fields in entries]
 
     async def close(self) -> None:

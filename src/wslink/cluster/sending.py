@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from wslink.cluster.broker import Broker
+from wslink.cluster.host_memory import SHARED_FROM
 from wslink.cluster.outbox import Outbox
-from wslink.cluster.records import Draft, Record, decode
+from wslink.cluster.records import Draft, Record, Reference, decode
 from wslink.errors import BrokerError
+from wslink.wire.frames import Buffer
 from wslink.wire.value import Value
+
+Share = Callable[[int, Sequence[Buffer]], Reference | None]
 
 LONGEST_WAIT = 1.0
 """Seconds that a thread which publishes waits for sessions that move at this moment."""
@@ -25,19 +31,23 @@ class Sending:
     Args:
         broker: see Broker.
         limit: see Outbox.
+        share: passes the payload of the record of a number in another way, if it can.
 
     Attributes:
         origin: the worker's name.
         outbox: what waits to be appended; None while it is not served.
         latest: the number of its latest record that was read.
+        heard_at: when its first record was read, in seconds of a monotonic clock; the others have it since, too.
     """
 
-    def __init__(self, broker: Broker, limit: Callable[[], int]) -> None:
+    def __init__(self, broker: Broker, limit: Callable[[], int], share: Share) -> None:
         self.origin: str = ""
         self.outbox: Outbox | None = None
         self._broker = broker
         self._limit = limit
+        self._share = share
         self.latest: int = 0
+        self.heard_at: float = math.inf
         self._number = 0
         self._unread: deque[Draft] = deque()  # publications that were not read from the log yet
         self._under_way = 0  # publications of other threads that have begun, and are not delivered here yet
@@ -54,12 +64,13 @@ class Sending:
 
     def be_born(self) -> None:
         """Be another worker from now on."""
-        self.origin, self._number, self.latest = f"w{secrets.token_hex(8)}", 0, 0
+        self.origin, self._number, self.latest, self.heard_at = f"w{secrets.token_hex(8)}", 0, 0, math.inf
         self._unread.clear()
 
     def _stamp(self, draft: Draft) -> bytes:
         draft.number = self._number = self._number + 1
-        return draft.encode(self.origin, self._number)
+        reference = self._share(self._number, draft.buffers) if draft.size >= SHARED_FROM else None
+        return draft.encode(self.origin, self._number, reference)
 
     def put(self, draft: Draft, must: bool = True) -> None:
         """See Outbox.put."""
@@ -115,6 +126,7 @@ class Sending:
 
     def read(self, number: int) -> None:
         """This worker's record of that number was read."""
+        self.heard_at = min(self.heard_at, time.monotonic())
         unread, self.latest = self._unread, number
         while unread and 0 < unread[0].number <= number:
             unread.popleft()

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from wslink.contract.docstrings import parse
-from wslink.contract.py_types import Types, docstring, name_of
+from wslink.contract.py_types import MODULES, OWN, Types, docstring, names_of, quoted
 from wslink.contract.tree import Node, tree
 from wslink.contract.usage import Schema
 
@@ -32,6 +32,7 @@ class Module:
         self._methods: dict[str, Any] = document["methods"]
         self._topics: dict[str, Any] = document["topics"]
         self._errors: dict[str, str] = {}
+        self._filters: dict[str, str] = {}
         self._classes: list[str] = []
 
     def text(self) -> str:
@@ -45,7 +46,11 @@ class Module:
 
     def _imports(self, body: str) -> str:
         """What the module uses, in the order that isort has."""
-        lines = [f"import {module}\n" for module in sorted(self._types.modules)]
+        hidden = self._types.hidden.intersection(MODULES)
+        lines = [
+            f"import {module} as _{module}\n" if module in hidden else f"import {module}\n"
+            for module in sorted(self._types.modules)
+        ]
         words = set(re.findall(r"\w+", body))
         for module, names in (
             ("collections.abc", ("AsyncIterable", "AsyncIterator", "Mapping", "Sequence")),
@@ -76,22 +81,21 @@ class Module:
 
     def _filter(self, name: str, topic: Schema) -> str:
         """What filters of a topic may say: conditions of its tags."""
-        chosen = self._filter_name(name)
-        self._types.taken.add(chosen)
+        chosen = self._filters[name] = self._types.free(f"{_camel(name)}Filter")
         tags = topic["tags"]
         while "$ref" in tags:
             tags = self._document["$defs"][tags["$ref"].rpartition("/")[2]]
-        lines = [f"class {chosen}(TypedDict, total=False):"]
+        fields: dict[str, str] = {}
         for tag, schema in tags["properties"].items():
             kind = self._types.of(schema, "input")
             plain = schema.get("type") or type((schema.get("enum") or [""])[0]).__name__
             bounds = {"string": "TextBounds", "boolean": "BooleanBounds", **BOUNDS}.get(plain, "NumberBounds")
-            lines.append(f"    {tag}: {kind} | Sequence[{kind}] | {bounds}")
-        return "\n".join(lines if len(lines) > 1 else [*lines, "    pass"])
-
-    @staticmethod
-    def _filter_name(topic: str) -> str:
-        return f"{_camel(topic)}Filter"
+            fields[tag] = f"{kind} | Sequence[{kind}] | {bounds}"
+        if any(found != tag for tag, found in names_of(fields).items()):
+            inner = ", ".join(f"{json.dumps(tag)}: {quoted(kind)}" for tag, kind in fields.items())
+            return f'{chosen} = TypedDict("{chosen}", {{{inner}}}, total=False)'
+        lines = [f"    {tag}: {kind}" for tag, kind in fields.items()] or ["    pass"]
+        return "\n".join([f"class {chosen}(TypedDict, total=False):", *lines])
 
     # Namespaces ----------------------------------------------------------------
 
@@ -103,15 +107,16 @@ class Module:
             methods += self._method("__call__", node.method)
         if node.topic:
             members.append(f"        self.subscribe = {self._topic(node.topic)}.subscribe")
+        names = names_of(sorted(node.inner), (*OWN, *(["subscribe"] if node.topic else [])))
         for word, inner in sorted(node.inner.items()):
             if inner.method and not inner.inner and not inner.topic:
-                methods += self._method(name_of(word), inner.method)
+                methods += self._method(names[word], inner.method)
             elif inner.topic and not inner.inner and not inner.method:
-                members.append(f"        self.{name_of(word)} = {self._topic(inner.topic)}")
+                members.append(f"        self.{names[word]} = {self._topic(inner.topic)}")
             else:
                 below = self._types.free("_" + "".join(one.title().replace("_", "") for one in inner.words))
                 self._namespace(below, inner, "")
-                members.append(f"        self.{name_of(word)} = {below}(link)")
+                members.append(f"        self.{names[word]} = {below}(link)")
         head = [f"class {name}(Namespace):", *docstring(doc, 4), *([""] if doc else [])]
         if members:
             head += ["    def __init__(self, link: Link) -> None:", "        super().__init__(link)", *members]
@@ -121,7 +126,7 @@ class Module:
     def _topic(self, name: str) -> str:
         topic = self._topics[name]
         payload = self._types.of(topic.get("payload", {}), "output")
-        filter_ = self._filter_name(name) if "tags" in topic else "Mapping[str, object]"
+        filter_ = self._filters[name] if "tags" in topic else "Mapping[str, object]"
         given = "".join(f"            {one},\n" for one in ("link", f'"{name}"', payload))
         return f"TypedTopic[{payload}, {filter_}](\n{given}        )"
 
@@ -130,30 +135,41 @@ class Module:
         method = self._methods[name]
         stream = "stream" in method
         value = self._types.of(method["stream"] if stream else method.get("result", {}), "output")
-        if len(value) > MAX_INLINE:
+        names = self._names(method)
+        if len(value) > MAX_INLINE or not set(re.findall(r"\w+", value)).isdisjoint(names.values()):
             self._classes.append(f"{(alias := self._types.free(_camel(name) + 'Result'))}: TypeAlias = {value}")
             value = alias
         result = f"AsyncIterator[{value}]" if stream else value
-        parameters = self._parameters(method)
+        parameters = self._parameters(method, names)
         head = [f"    async def {word}(self"] if not parameters else [f"    async def {word}(", "        self,"]
         head += [f"        {one}," for one in parameters]
         head = [*head, f"    ) -> {result}:"] if parameters else [f"{head[0]}) -> {result}:"]
         lines = [*head, *docstring(parse(method.get("description", "")).text, 8)]
         errors = [self._errors[json.dumps(error, sort_keys=True)] for error in method.get("errors", ())]
-        places, named = self._arguments(method, method["params"])
+        places, named = self._arguments(method, method["params"], names)
         given = [f'"{name}"', value, _display("[]", places), named if isinstance(named, str) else _display("{}", named)]
         given += [f"({', '.join(errors)},)"] if errors else []
         inner = [f"            {line}" for one in given for line in f"{one},".splitlines()]
         if stream:
-            body = ["        items = self._stream(", *inner, "        )", "        async for item in items:"]
-            body.append("            yield item")
+            items, item = names_of(("items", "item"), names.values()).values()
+            body = [f"        {items} = self._stream(", *inner, "        )", f"        async for {item} in {items}:"]
+            body.append(f"            yield {item}")
         elif value == "None":
             body = ["        await self._call(", *inner, "        )"]
         else:
-            body = [f"        result: {value} = await self._call(", *inner, "        )", "        return result"]
+            (local,) = names_of(("result",), names.values()).values()
+            body = [f"        {local}: {value} = await self._call(", *inner, "        )", f"        return {local}"]
         return [*lines, *body, ""]
 
-    def _parameters(self, method: Schema) -> list[str]:
+    @staticmethod
+    def _names(method: Schema) -> dict[str, str]:
+        """Parameters by the names of arguments."""
+        if not method["params"]:
+            return {one: one for one in ("args", "kwargs")}
+        named = [*method["params"]["properties"], *([method["more"]] if "more" in method else [])]
+        return names_of(dict.fromkeys(named), ("self",))
+
+    def _parameters(self, method: Schema, names: dict[str, str]) -> list[str]:
         params = method["params"]
         if not params:
             return ["*args: Any", "**kwargs: Any"]
@@ -165,28 +181,29 @@ class Module:
                 continue
             kind = self._types.of(properties[name], "input")
             if name == rest:
-                written.append(f"*{name}: {self._types.of(properties[name].get('items', {}), 'input')}")
+                written.append(f"*{names[name]}: {self._types.of(properties[name].get('items', {}), 'input')}")
                 continue
             if name not in positional and rest is None and "*" not in written:
                 written.append("*")
-            written.append(f"{name}: {kind}" + ("" if name in required else " = UNSET"))
+            written.append(f"{names[name]}: {kind}" + ("" if name in required else " = UNSET"))
             if len([one for one in written if one != "/"]) == method.get("positionalOnly", 0) and name in positional:
                 written.append("/")
         if "more" in method:
-            written.append(f"**{method['more']}: {self._types.of(params['additionalProperties'], 'input')}")
+            written.append(f"**{names[method['more']]}: {self._types.of(params['additionalProperties'], 'input')}")
         return written
 
     @staticmethod
-    def _arguments(method: Schema, params: Schema) -> tuple[list[str], list[str] | str]:
+    def _arguments(method: Schema, params: Schema, names: dict[str, str]) -> tuple[list[str], list[str] | str]:
         """Those that are sent by place, and by name."""
         if not params:
             return ["*args"], "kwargs"
         positional, rest = method.get("positional", []), method.get("rest")
         count = len(positional) if rest else method.get("positionalOnly", 0)
         places = [name for name in positional[:count] if name in params["properties"]]
-        named = [f'"{name}": {name}' for name in params["properties"] if name not in (*places, rest)]
-        named += [f"**{method['more']}"] if "more" in method else []
-        return [*places, *([f"*{rest}"] if rest else [])], named
+        others = (name for name in params["properties"] if name not in (*places, rest))
+        named = [f"{json.dumps(name, ensure_ascii=False)}: {names[name]}" for name in others]
+        named += [f"**{names[method['more']]}"] if "more" in method else []
+        return [*(names[name] for name in places), *([f"*{names[rest]}"] if rest else [])], named
 
 
 def _camel(name: str) -> str:

@@ -24,11 +24,15 @@ SCALARS = {
 }  # fmt: skip
 TAKEN = frozenset((
     "Annotated", "Any", "Api", "Array", "AsyncIterable", "AsyncIterator", "BooleanBounds", "CallError",
-    "Link", "Literal", "Mapping", "Namespace", "NumberBounds", "Sequence", "TextBounds", "TypedDict", "TypedTopic",
-    "UNSET", "datetime", "decimal", "np", "npt", "uuid", "bool", "bytes", "dict", "float", "int", "list",
-    "str", "tuple",
+    "Link", "Literal", "Mapping", "Namespace", "NumberBounds", "Sequence", "TextBounds", "TypeAlias", "TypedDict",
+    "TypedTopic", "UNSET", "builtins", "bool", "bytearray", "bytes", "datetime", "decimal", "dict", "float", "int",
+    "list", "memoryview", "np", "npt", "object", "property", "str", "super", "tuple", "uuid",
 ))  # fmt: skip
 """Names that the module uses itself."""
+BUILTINS = re.compile(r"\b(?:bool|bytearray|bytes|dict|float|int|list|memoryview|str|tuple)\b")
+MODULES = ("datetime", "decimal", "uuid")
+OWN = ("_call", "_link", "_stream")
+"""Members of every namespace."""
 
 
 class Types:
@@ -39,6 +43,7 @@ class Types:
 
     Attributes:
         modules: what they need of the standard library.
+        hidden: names that a method of the server has, so that they mean something else in the class it is in.
         arrays: whether any is an array.
     """
 
@@ -46,6 +51,7 @@ class Types:
         self.taken: set[str] = set(TAKEN)
         self.modules: set[str] = set()
         self.arrays: bool = False
+        self.hidden: frozenset[str] = frozenset(name.rpartition(".")[2] for name in document["methods"])
         self._definitions: dict[str, Schema] = document.get("$defs", {})
         self._used = used(document)
         self._names: dict[tuple[str, Mode], str] = {}
@@ -94,7 +100,7 @@ class Types:
         sure = {k: one for k, one in schema["properties"].items() if k in required}
         maybe = {k: one for k, one in schema["properties"].items() if k not in required}
         doc = parse(schema.get("description", "")).text
-        if any(not k.isidentifier() or keyword.iskeyword(k) for k in schema["properties"]):
+        if not all(map(_is_name, schema["properties"])):
             return self._by_call(name, sure, maybe, mode)
         if not maybe:
             return self._class(name, "TypedDict", doc, sure, mode)
@@ -136,7 +142,7 @@ class Types:
         if "enum" in schema or "const" in schema:
             values = schema["enum"] if "enum" in schema else [schema["const"]]
             floats = any(isinstance(value, float) for value in values)
-            return "float" if floats else f"Literal[{', '.join(map(literal, values))}]"
+            return self._seen("float") if floats else f"Literal[{', '.join(map(literal, values))}]"
         kind = schema.get("type")
         if isinstance(kind, list):
             return " | ".join(self.of({**schema, "type": one}, mode) for one in kind)
@@ -146,18 +152,30 @@ class Types:
             return self._object(schema, mode)
         named = FORMATS.get(schema.get("format", "")) if kind == "string" else None
         if named is not None:
-            self.modules.add(named.partition(".")[0])
-            return named
-        return PRIMITIVES.get(str(kind), "Any")
+            module = named.partition(".")[0]
+            self.modules.add(module)
+            return f"_{named}" if module in self.hidden else named
+        return self._seen(PRIMITIVES.get(str(kind), "Any"))
+
+    def _seen(self, text: str) -> str:
+        """Names of builtins, also where a method has one of them."""
+
+        def found(name: re.Match[str]) -> str:
+            if name[0] not in self.hidden:
+                return name[0]
+            self.modules.add("builtins")
+            return f"builtins.{name[0]}"
+
+        return BUILTINS.sub(found, text) if self.hidden else text
 
     def _own(self, schema: Schema, mode: Mode) -> str:
         kind = schema["x-wslink"]
         if kind == "bytes":
-            return "bytes" if mode == "output" else "bytes | bytearray | memoryview"
+            return self._seen("bytes" if mode == "output" else "bytes | bytearray | memoryview")
         if kind == "stream":
             return f"AsyncIterable[{self.of(schema.get('items', {}), mode)}]"
         if kind != "ndarray":
-            return "int" if kind == "integer64" else "Any"
+            return self._seen("int") if kind == "integer64" else "Any"
         self.arrays = True
         dtypes, shape = schema.get("dtype", []), schema.get("shape")
         plain = f"npt.NDArray[{f'np.{SCALARS[dtypes[0]]}' if len(dtypes) == 1 else 'Any'}]"
@@ -166,23 +184,24 @@ class Types:
         return f"Annotated[{plain}, Array({', '.join(map(literal, [dtypes[0] if len(dtypes) == 1 else '', *shape]))})]"
 
     def _array(self, schema: Schema, mode: Mode) -> str:
+        list_, tuple_ = self._seen("list"), self._seen("tuple")
         if "prefixItems" in schema:
             items = [self.of(one, mode) for one in schema["prefixItems"]]
             least = schema.get("minItems", len(items)) if mode == "input" else len(items)
             lengths = range(len(items), least - 1, -1)
-            return " | ".join(f"tuple[{', '.join(items[:length]) or '()'}]" for length in lengths)
+            return " | ".join(f"{tuple_}[{', '.join(items[:length]) or '()'}]" for length in lengths)
         if schema.get("items") is False:
-            return "tuple[()]"
+            return f"{tuple_}[()]"
         inner = self.of(schema.get("items") or {}, mode)
-        return f"list[{inner}]" if mode == "output" else f"Sequence[{inner}]"
+        return f"{list_}[{inner}]" if mode == "output" else f"Sequence[{inner}]"
 
     def _object(self, schema: Schema, mode: Mode) -> str:
         more = schema.get("additionalProperties")
         values = self.of(more, mode) if isinstance(more, dict) else "Any"
-        keys = {"integer": "int", "number": "float", "boolean": "bool"}.get(schema.get("x-keys", ""), "str")
+        keys = self._seen({"integer": "int", "number": "float", "boolean": "bool"}.get(schema.get("x-keys", ""), "str"))
         if "propertyNames" in schema:
             keys = self.of(schema["propertyNames"], mode)
-        return f"dict[{keys}, {values}]" if mode == "output" else f"Mapping[{keys}, {values}]"
+        return f"{self._seen('dict')}[{keys}, {values}]" if mode == "output" else f"Mapping[{keys}, {values}]"
 
 
 def _in_order(aliases: dict[str, str]) -> list[str]:
@@ -224,6 +243,23 @@ def docstring(text: str, indent: int) -> list[str]:
     return [f'{pad}"""{lines[0]}', *(f"{pad}{line}".rstrip() for line in lines[1:]), f'{pad}"""']
 
 
-def name_of(word: str) -> str:
-    """A word of a dotted name as a member."""
-    return f"{word}_" if keyword.iskeyword(word) or word in ("None", "True", "False") else word
+def names_of(words: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """Words as names of Python: members, or parameters. Each differs from the others, and from those that are taken."""
+    found: dict[str, str] = {}
+    used = {*taken, *(word for word in words if _is_name(word))}
+    for word in words:
+        if _is_name(word) and word not in taken:
+            found[word] = word
+            continue
+        name = re.sub(r"\W", "_", word)
+        name = f"_{name.lstrip('_')}" if name.startswith("__") else name if name.isidentifier() else f"_{name}"
+        while name in used or not _is_name(name):
+            name += "_"
+        used.add(name)
+        found[word] = name
+    return found
+
+
+def _is_name(word: str) -> bool:
+    """Whether `word` can be a name in a class, where those that begin with two underscores become others."""
+    return word.isidentifier() and not keyword.iskeyword(word) and not word.startswith("__")

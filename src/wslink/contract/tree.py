@@ -37,9 +37,16 @@ def tree(methods: Iterable[str], topics: Iterable[str], reserved: Iterable[str])
             for word in name.split("."):
                 node = node.inner.setdefault(word, Node((*node.words, word)))
             setattr(node, kind, name)
-            if kind == "topic" and "subscribe" in node.inner:
-                raise UsageError(f"typegen: topic {name!r} and {name}.subscribe cannot both be members")
+    _check(root)
     for word in reserved:
         if word in root.inner:
             raise UsageError(f"typegen: a name that begins with {word!r} cannot be a member of the client")
     return root
+
+
+def _check(node: Node) -> None:
+    """Raise UsageError for a topic that has a member `subscribe`."""
+    if node.topic and "subscribe" in node.inner:
+        raise UsageError(f"typegen: topic {node.topic!r} and {node.topic}.subscribe cannot both be members")
+    for inner in node.inner.values():
+        _check(inner)

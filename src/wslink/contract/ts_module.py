@@ -9,7 +9,7 @@ from wslink.contract import ts_runtime as runtime
 from wslink.contract.docstrings import comment, parse
 from wslink.contract.printer import LINE, SOFT, Broken, Doc, Group, Indent, joined, layout
 from wslink.contract.tree import Node, tree
-from wslink.contract.ts_types import Types, key
+from wslink.contract.ts_types import Types, key, literal_key
 from wslink.contract.usage import Mode, Schema
 from wslink.contract.wide import Wide
 from wslink.errors import UsageError
@@ -124,7 +124,8 @@ class Module:
         more: tuple[Doc, ...] = (", void, undefined",) if result == "AsyncGenerator" else ()
         parameters = [f"args{'?' if optional else ''}: {arguments}", f"options?: {options}"]
         inner = Indent((SOFT, joined((",", LINE), parameters)))
-        doc: Doc = (word, Group(("(", inner, Broken(","), SOFT, ")")), f": {result}<", value, *more, ">;")
+        head, arrow = ("readonly new: ", " => ") if word == "new" else (word, ": ")  # `new()` would be a constructor
+        doc: Doc = (head, Group(("(", inner, Broken(","), SOFT, ")")), f"{arrow}{result}<", value, *more, ">;")
         thrown = [f"@throws {one}" for one in self._errors_of(method)]
         said = "\n".join([parse(method.get("description", "")).text, *thrown]).strip()
         return f"{comment(said, indent)}{' ' * indent}{layout(doc, indent)}\n"
@@ -234,6 +235,7 @@ def _table(name: str, entries: dict[str, dict[str, str]]) -> str:
     lines = []
     for one, entry in entries.items():
         inner = "".join(f"    {word}: {value},\n" for word, value in entry.items())
-        lines.append(f"  {key(one)}: {{\n{inner}  }},\n" if entry else f"  {key(one)}: {{}},\n")
+        word = literal_key(one)
+        lines.append(f"  {word}: {{\n{inner}  }},\n" if entry else f"  {word}: {{}},\n")
     body = "{\n" + "".join(lines) + "}" if lines else "{}"
     return f"const {name}: Readonly<Record<string, Entry>> = {body};\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 TOPIC = """\
 /** A topic: what it carries, and what its filters see. */
 export interface ApiTopic<Payload, Tags> {
@@ -109,7 +111,7 @@ function widened(value: unknown, wide: Wide | undefined): unknown {
   const each = Array.isArray(wide) ? (wide[0] as Wide) : undefined;
   for (const key of Object.keys(each ? holder : wide)) {
     const inner = each ?? (wide as { readonly [key: string]: Wide })[key];
-    if (key in holder) holder[key] = widened(holder[key], inner);
+    if (Object.hasOwn(holder, key)) holder[key] = widened(holder[key], inner);
   }
   return value;
 }
@@ -221,10 +223,14 @@ function member(api: object, name: string, made?: object): object {
   return words.reduce<object>((holder, word, index) => {
     const last = index === words.length - 1;
     const own = Object.getOwnPropertyDescriptor(holder, word);
-    const there = own?.value as unknown;
-    const value = last && made ? Object.assign(made, there) : (there ?? {});
-    Object.defineProperty(holder, word, { value, enumerable: true });
-    return value as object;
+    // What is not enumerable is a function's own: its name and length.
+    const there = (own?.enumerable ? own.value : {}) as object;
+    const value = last && made ? made : there;
+    if (value !== there)
+      Object.defineProperties(value, Object.getOwnPropertyDescriptors(there));
+    const shown = { value, enumerable: true, configurable: true };
+    Object.defineProperty(holder, word, shown);
+    return value;
   }, api);
 }
 
@@ -308,3 +314,15 @@ def connect(handlers: bool, streams: bool, topics: bool) -> str:
     method = METHOD_OR_STREAM if streams else METHOD
     api = API.replace("METHOD\n", method).replace("TOPICS\n", TOPICS if topics else "")
     return (OPTIONS + CONNECT_WITH_HANDLERS if handlers else CONNECT) + api
+
+
+DECLARED = frozenset(
+    re.findall(
+        r"^(?:export )?(?:async )?(?:interface|type|const|function\*?|class) (\w+)",
+        "\n".join(
+            (TOPIC, UNTYPED, ENTRY, CALL, STREAM, HANDLERS, BUILD, OPTIONS, CONNECT, API, "interface ApiHandlers")
+        ),
+        re.MULTILINE,
+    )
+)
+"""Names that a module declares for itself."""

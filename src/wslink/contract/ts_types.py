@@ -9,6 +9,7 @@ from typing import Any
 
 from wslink.contract.docstrings import comment, parse
 from wslink.contract.printer import LINE, SOFT, Broken, Doc, Group, Indent, joined, layout
+from wslink.contract.ts_runtime import DECLARED
 from wslink.contract.usage import PREFIX, Mode, Schema, referred, used
 
 IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
@@ -18,14 +19,27 @@ TYPED = {
 }  # fmt: skip
 """The typed arrays that may stand for an array of one dimension."""
 PRIMITIVES = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
-TAKEN = frozenset((
-    "Api", "Array", "ArrayBuffer", "AsyncGenerator", "AsyncIterable", "BigInt", "Blob", "Boolean", "Bounds",
-    "CallError", "CallOptions", "Callback", "ConnectOptions", "DType", "Date", "Entry", "Error", "ErrorClass",
-    "Filter", "HandlerContext", "LaunchedSession", "Link", "Map", "NDArray", "NoArguments", "Number", "Object",
-    "Omit", "Promise", "PublicationInfo", "ReadableStream", "Readonly", "ReadonlyMap", "Record", "Set",
-    "StreamOptions", "String", "SubscribeOptions", "Subscription", "Symbol", "Transport", "Untyped", "Uint8Array",
-    "UsageError", "Wide", "apiOf", "connect", "connectApi", *TYPED.values(),
+USED = frozenset((
+    "Array", "ArrayBuffer", "AsyncGenerator", "AsyncIterable", "BigInt", "Blob", "Boolean", "ConstructorParameters",
+    "Date", "Error", "Exclude", "Function", "Map", "Number", "Object", "Omit", "Partial", "Promise", "ReadableStream",
+    "Readonly", "ReadonlyMap", "Record", "Set", "String", "Symbol", "URL", "Uint8Array", *TYPED.values(),
 ))  # fmt: skip
+"""Names of TypeScript's own that a module uses, or whose meaning everybody takes for granted."""
+IMPORTED = frozenset((
+    "CallError", "CallOptions", "Callback", "ConnectOptions", "DType", "Filter", "Handler", "HandlerContext",
+    "LaunchedSession", "Link", "NDArray", "PublicationInfo", "StreamOptions", "SubscribeOptions", "Subscription",
+    "Transport", "UsageError", "connect",
+))  # fmt: skip
+WORDS = frozenset((
+    "any", "arguments", "as", "async", "await", "bigint", "boolean", "break", "case", "catch", "class", "const",
+    "constructor", "continue", "debugger", "declare", "default", "delete", "do", "else", "enum", "eval", "export",
+    "extends", "false", "finally", "for", "function", "if", "implements", "import", "in", "infer", "instanceof",
+    "interface", "is", "keyof", "let", "namespace", "never", "new", "null", "number", "object", "package", "private",
+    "protected", "public", "readonly", "return", "static", "string", "super", "switch", "symbol", "this", "throw",
+    "true", "try", "type", "typeof", "undefined", "unique", "unknown", "var", "void", "while", "with", "yield",
+))  # fmt: skip
+"""What no type or class of TypeScript can be called, or should."""
+TAKEN = USED | IMPORTED | WORDS | DECLARED | {"Api", "METHODS", "TOPICS", "HANDLERS"}
 """Names that the module uses itself."""
 
 
@@ -243,6 +257,11 @@ def _bracketed(doc: Doc, also: bool = False) -> Doc:
 def key(name: str) -> str:
     """A property's name, quoted where it has to be."""
     return name if IDENTIFIER.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
+def literal_key(name: str) -> str:
+    """The name of a property in an object that is written out: `__proto__` alone would be its prototype."""
+    return '["__proto__"]' if name == "__proto__" else key(name)
 
 
 def _default(value: Any) -> str:

@@ -54,7 +54,10 @@ def generated(document: Schema, language: str, package: str) -> str:
 def _check(arguments: argparse.Namespace, document: Schema, text: str) -> int:
     """Say whether the file is what it would be now, and what of the difference breaks its users."""
     path = Path(arguments.output)
-    present = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        present = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is no text in UTF-8: wslink typegen did not write it") from None
     if present == text:
         return 0
     complain(f"wslink: {path} is {'stale' if present else 'not there'}; run wslink typegen again")

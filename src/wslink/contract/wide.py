@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 from wslink.contract.printer import LINE, SOFT, Broken, Doc, Group, Indent, joined, layout
 from wslink.contract.ts_types import key
 from wslink.contract.usage import PREFIX, Schema, referred
+
+INHERITED = frozenset((
+    "__proto__", "constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString", "toString",
+    "valueOf",
+))  # fmt: skip
+"""Properties that every object of JavaScript has."""
 
 
 class Wide:
@@ -49,6 +57,11 @@ class Wide:
             return ("() => ", _list(members)) if len(members) > 1 else members[0] if members else None
         items = {str(index): one for index, one in enumerate(schema.get("prefixItems", ()))}
         inner = {k: doc for k, one in (items or schema.get("properties", {})).items() if (doc := self._of(one))}
+        if not items and not INHERITED.isdisjoint(
+            inner
+        ):  # in an object that is written out they would be what it inherits
+            pairs: list[Doc] = [("[", json.dumps(name), ", ", doc, "]") for name, doc in inner.items()]
+            return ("Object.fromEntries<Wide>(", _list(pairs), ")")
         if inner:
             entries = [(name if items else key(name), ": ", doc) for name, doc in inner.items()]
             return Group(("{", Indent((LINE, joined((",", LINE), entries))), Broken(","), LINE, "}"))

@@ -96,6 +96,7 @@ class Connections:
         limit: how many may be open (LIM-11). Fewer where the process may open fewer descriptors.
 
     Attributes:
+        open: those that are open.
         evictors: each ends a connection that has not sent its request yet, if there is one, and returns whether there
             was. They make room for newer connections.
     """
@@ -103,17 +104,12 @@ class Connections:
     def __init__(self, limit: int) -> None:
         self.limit: int = min(limit, _descriptors())
         self.evictors: list[Callable[[], bool]] = []
-        self._open: set[CountedSocket] = set()
-        self._closed = self._open.discard
+        self.open: set[CountedSocket] = set()
+        self._closed = self.open.discard
         self._complaints = Complaints()
 
     def __len__(self) -> int:
-        return len(self._open)
-
-    @property
-    def full(self) -> bool:
-        """Whether another has to make room for the next."""
-        return len(self._open) >= self.limit
+        return len(self.open)
 
     def evict(self) -> bool:
         """End the connection that has waited longest without sending its request; whether there was one."""
@@ -126,14 +122,14 @@ class Connections:
             descriptor: its socket.
             kind: its family, type and protocol, which are those of the socket that listens.
         """
-        if len(self._open) >= self.limit and not self.evict():
+        if len(self.open) >= self.limit and not self.evict():
             socket.close(descriptor)
-            self._complaints.warning("a connection was refused: %d are open", len(self._open))
+            self._complaints.warning("a connection was refused: %d are open", len(self.open))
             return None
         family, type_, protocol = kind
         counted = CountedSocket(family, type_, protocol, descriptor, self._closed)
         counted.setblocking(False)
-        self._open.add(counted)
+        self.open.add(counted)
         return counted
 
 
@@ -202,7 +198,7 @@ class Acceptor:
                 self._pause = self._loop.call_later(pause, self._resume)
                 self._complaints.warning("no connections are accepted for a while: %s", error.strerror or error)
                 return
-            full = self._connections.full
+            full = len(self._connections.open) >= self._connections.limit
             counted = self._connections.admit(descriptor, self._kind)
             if counted is not None:
                 self._begin(counted)

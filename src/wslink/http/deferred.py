@@ -27,20 +27,18 @@ class Deferred:
     Args:
         make: makes it, once its module has been imported.
         endpoints: what takes WebSockets before that.
+
+    Attributes:
+        loaded: whether it can serve.
     """
 
     def __init__(self, make: Callable[[], Serving], endpoints: Iterable[Adopter]) -> None:
         self._make = make
         self._endpoints = tuple(endpoints)
         self._made: Serving | None = None
-        self._started = False
+        self.loaded: bool = False
         self._loading: asyncio.Task[None] | None = None
         self._guard = threading.RLock()  # the compatibility API asks for it from the application's thread
-
-    @property
-    def loaded(self) -> bool:
-        """Whether it can serve."""
-        return self._started
 
     @property
     def serving(self) -> Serving:
@@ -52,24 +50,24 @@ class Deferred:
 
     def protocol(self) -> asyncio.Protocol | None:
         """aiohttp's protocol for a connection; None where it has not been loaded."""
-        return self.serving.protocol() if self._started else None
+        return self.serving.protocol() if self.loaded else None
 
     def load(self) -> asyncio.Future[None]:
         """Begin to load it, unless that has begun. What is returned is done when it has been loaded, or cannot be."""
-        if self._loading is None or (self._loading.done() and not self._started):
+        if self._loading is None or (self._loading.done() and not self.loaded):
             self._loading = asyncio.get_running_loop().create_task(self._load())
         return self._loading
 
     async def start(self) -> None:
         """Load it now."""
         await self.serving.start()
-        self._started = True
+        self.loaded = True
 
     async def _load(self) -> None:
         try:
             if MODULE not in sys.modules:
                 await asyncio.get_running_loop().run_in_executor(None, load, MODULE)
-            if not self._started:
+            if not self.loaded:
                 await self.start()
         except Exception:
             logger.exception("HTTP requests cannot be answered")
@@ -84,7 +82,7 @@ class Deferred:
         if self._loading is not None:
             self._loading.cancel()
             await asyncio.wait({self._loading})
-        if not self._started:
+        if not self.loaded:
             for endpoint in self._endpoints:
                 await endpoint.shut_down()
         if self._made is not None:

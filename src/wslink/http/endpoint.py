@@ -220,8 +220,8 @@ def _is_upgrade(headers: MultiMapping[str]) -> bool:
     """Whether it is a valid WebSocket handshake (RFC 6455, 4.2.1)."""
     keys, versions = headers.getall("Sec-WebSocket-Key", ()), headers.getall("Sec-WebSocket-Version", ())
     return (
-        _has_token(headers, "Upgrade", "websocket")
-        and _has_token(headers, "Connection", "upgrade")
+        (headers.get("Upgrade", "").lower() == "websocket" or _has_token(headers, "Upgrade", "websocket"))
+        and (headers.get("Connection", "").lower() == "upgrade" or _has_token(headers, "Connection", "upgrade"))
         and len(versions) == 1
         and versions[0].strip() in _VERSIONS
         and len(keys) == 1
@@ -231,7 +231,4 @@ def _is_upgrade(headers: MultiMapping[str]) -> bool:
 
 def _has_token(headers: MultiMapping[str], name: str, token: str) -> bool:
     """Whether a header that holds a list of tokens, in one line or several, has one of them, in any case."""
-    lines = headers.getall(name, ())
-    if len(lines) == 1 and lines[0].lower() == token:  # as nearly all are
-        return True
-    return any(one.strip().lower() == token for line in lines for one in line.split(","))
+    return any(one.strip().lower() == token for line in headers.getall(name, ()) for one in line.split(","))

@@ -6,6 +6,7 @@ routing cost more than all the rest of a connection's beginning. All else is aio
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from wslink.http.acceptor import Complaints
@@ -24,7 +25,7 @@ LINGER = 2.0
 MAX_LINGER = 1024 * 1024
 """Bytes of that."""
 
-_METHOD, _VERSION, _END = b"GET ", b" HTTP/1.1\r\n", b"\r\n\r\n"
+_METHOD, _VERSION, _END = b"GET ", b"HTTP/1.1\r\n", b"\r\n\r\n"
 
 
 class Adopter(Protocol):
@@ -38,11 +39,13 @@ class Adopter(Protocol):
 
 
 class Http(Protocol):
-    """What takes all other connections."""
+    """What takes all other connections.
 
-    @property
-    def loaded(self) -> bool:
-        """Whether it can take any."""
+    Attributes:
+        loaded: whether it can take any.
+    """
+
+    loaded: bool
 
     def protocol(self) -> asyncio.Protocol | None:
         """That of a connection; None until it has been loaded."""
@@ -92,10 +95,9 @@ class Arrivals:
 
     def wait(self, arrival: _Arrival) -> None:
         """Close `arrival` unless it stops to wait in time."""
-        loop = asyncio.get_running_loop()
-        self._waiting[arrival] = loop.time() + HEAD_TIMEOUT
+        self._waiting[arrival] = monotonic() + HEAD_TIMEOUT
         if self._timer is None:
-            self._timer = loop.call_later(HEAD_TIMEOUT, self._sweep)
+            self._timer = asyncio.get_running_loop().call_later(HEAD_TIMEOUT, self._sweep)
 
     def refuse(self, transport: asyncio.Transport) -> None:
         """Answer a head that is too large."""
@@ -118,28 +120,26 @@ class Arrivals:
 
     def take(self, transport: asyncio.Transport, data: bytes) -> bool:
         """Give a connection that begins with `data` to an endpoint; whether that is possible."""
-        endpoint = self._endpoint(data)
-        headers = read_head(data, ask=self.http.loaded) if endpoint is not None else None
+        if not data.startswith(_METHOD) or data.find(_END) != len(data) - len(_END):
+            return False
+        target, _, rest = data[len(_METHOD) :].partition(b" ")
+        path, _, query = target.partition(b"?")
+        endpoint = self._endpoints.get(path)
+        headers = read_head(data, ask=self.http.loaded) if endpoint is not None and rest.startswith(_VERSION) else None
         if endpoint is None or headers is None or "Content-Length" in headers or "Transfer-Encoding" in headers:
             return False
-        return endpoint.serve_connection(transport, _query(data), headers)
+        return endpoint.serve_connection(transport, query.decode("latin-1"), headers)
 
     def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
         self._timer = None
         while self._waiting:
             arrival, due = next(iter(self._waiting.items()))
-            if due > loop.time():
-                self._timer = loop.call_at(due, self._sweep)
+            left = due - monotonic()
+            if left > 0:
+                self._timer = asyncio.get_running_loop().call_later(left, self._sweep)
                 return
             del self._waiting[arrival]
             arrival.close(late=True)
-
-    def _endpoint(self, data: bytes) -> Adopter | None:
-        if not self._endpoints or not data.startswith(_METHOD) or data.find(_END) != len(data) - len(_END):
-            return None
-        path, _, rest = data[len(_METHOD) :].partition(b" ")
-        return self._endpoints.get(path.partition(b"?")[0]) if rest.startswith(_VERSION[1:]) else None
 
 
 class _Arrival(asyncio.Protocol):
@@ -225,11 +225,6 @@ class _Arrival(asyncio.Protocol):
         if late and self._head:
             self._transport.write(_response("408 Request Timeout", b"The head of the request did not come in time.\n"))
         self._transport.close()
-
-
-def _query(head: bytes) -> str:
-    """The query string of the request that begins with `head`."""
-    return head.split(b" ", 2)[1].partition(b"?")[2].decode("latin-1")
 
 
 def _response(status: str, text: bytes) -> bytes:

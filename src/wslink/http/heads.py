@@ -28,20 +28,13 @@ def read_head(data: bytes, ask: bool = True) -> MultiMapping[str] | None:
     Args:
         ask: whether aiohttp may be asked; None where it would have to be.
     """
-    headers = _read_plain(data)
-    if headers is None and ask:
-        from wslink.transport.private import parse_head
-
-        return parse_head(data)
-    return headers
-
-
-def _read_plain(data: bytes) -> MultiMapping[str] | None:
-    """The headers of a plain head; None of all others."""
-    if _PLAIN.fullmatch(data) is None:
+    if _PLAIN.fullmatch(data) is not None:
+        pairs = _HEADER.findall(data.decode("ascii"))
+        headers = CIMultiDict(pairs)
+        if len(pairs) <= MAX_HEADERS and "Host" in headers and len(set(map(str.lower, headers))) == len(pairs):
+            return headers
+    if not ask:
         return None
-    pairs = _HEADER.findall(data.decode("ascii"))
-    headers = CIMultiDict(pairs)
-    if len(pairs) > MAX_HEADERS or "Host" not in headers or len(set(map(str.lower, headers))) < len(pairs):
-        return None
-    return headers
+    from wslink.transport.private import parse_head
+
+    return parse_head(data)

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import inspect
 import itertools
 import logging
 import math
 import os
 import threading
 import time
-from collections.abc import Awaitable, Generator, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from time import monotonic
+from typing import Protocol
 
-from wslink import errors
-from wslink.errors import METHOD_NOT_FOUND, MethodError, NotSerializable, PeerError, UsageError
+from wslink.errors import NotSerializable, PeerError, UsageError
 from wslink.hub.topics import Topic
 from wslink.observe.files import write_private
-from wslink.observe.ring import Kept, Ring
-from wslink.rpc.call import Call, current_call
+from wslink.observe.ring import Kept, Ring, records
+from wslink.observe.sent import (
+    COPIED,
+    FRAME_COST,
+    PAYLOAD_COST,
+    Payload,
+    kept_of,
+    message_of,
+    pack_call,
+    pack_into,
+    pack_reply,
+    with_room,
+)
+from wslink.rpc.call import Call
 from wslink.rpc.dispatcher import Service
-from wslink.rpc.interceptors import Function
-from wslink.rpc.methods import NEVER_AWAITABLE
 from wslink.session.observers import Observer, Observers, Published
 from wslink.session.view import SessionView
 from wslink.version import __version__
 from wslink.wire import recording
-from wslink.wire.codec import V1, V2_WITH_ARRAYS
 from wslink.wire.frames import Buffer, Message
-from wslink.wire.limits import MIB, Limits
+from wslink.wire.limits import MIB
 from wslink.wire.messages import SUBSCRIBE, UNSUBSCRIBE, Request
-from wslink.wire.recording import About, TopicAbout
-from wslink.wire.v1_json import V1Decoder
-from wslink.wire.v2_msgpack import Packed
+from wslink.wire.recording import CALL, RESPONSE, About, TopicAbout
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -49,8 +52,12 @@ SPACING = 10.0
 MAX_TEXT = 1024
 """Characters of what an error says."""
 MAX_ASKED = 4096
-"""Calls of clients whose responses are waited for; those that never come are forgotten."""
-MAX_FRAME = 2**30
+"""Calls of clients whose responses are waited for, and calls with streams that have not ended, of which the recorder
+knows; those beyond are forgotten."""
+CLIENT_COST, TAGS_COST, TAG_COST, EVENT_COST = 16, 128, 32, 128
+"""Bytes that the clients, the tags and each tag of a publication cost, and an event, whose client may be known to
+nobody else."""
+SUBSCRIBING = frozenset((SUBSCRIBE, UNSUBSCRIBE))
 OWN = "wslink."
 """What the names of methods begin with that are never recorded: what they are given may be secret."""
 
@@ -102,9 +109,10 @@ class Recorder(Observer):
         self._leave_out = frozenset((leave_out,) if isinstance(leave_out, str) else leave_out)
         self._ring = Ring(max_bytes)
         self._created = time.time()
-        self._numbers = itertools.count()
         self._hub: Recorded | None = None
         self._asked: set[tuple[str, str]] = set()  # calls of clients that are recorded, and wait for their responses
+        self._open: dict[tuple[str, str], bool] = {}  # calls with streams under way, and whether they are recorded
+        self._keeps: dict[str, bool] = {}  # methods, and whether their calls are recorded
         self._files = 0
         self._written = -math.inf
         self._writing: threading.Thread | None = None
@@ -115,61 +123,97 @@ class Recorder(Observer):
             raise UsageError("a recorder records one App")
         self._hub = hub
         hub.observers.add(self)
-        hub.service.methods.intercept(self._around)
+        hub.service.raised.append(self._raised)
 
-    # What it keeps --------------------------------------------------------------
+    # What it keeps: messages as they were sent, from which `sent` makes records when these are written --------------
 
     def received(self, session: SessionView, request: Request) -> None:
-        method = request.method
-        if session.client is None or method in self._leave_out:  # nothing of those who have not authenticated
-            return
-        if request.id.startswith("system"):
-            if method not in (SUBSCRIBE, UNSUBSCRIBE):  # hello has the secret
-                return
-        elif method.startswith(OWN):
-            return
+        keeps = self._keeps.get(request.method)
+        if keeps is None:
+            keeps = self._decide(request.method)
+        if session.client is None or request.id.startswith("system") is keeps or not (keeps or self._wants(request)):
+            return  # nothing of those who have not authenticated, and of system messages subscriptions
+        ring = self._ring
+        small = ring.open
+        begin = len(small)
         try:
-            options = {} if request.stream is None else {"stream": request.stream}
-            message = V2_WITH_ARRAYS.call(request.id, method, request.args, request.kwargs, MAX_FRAME, options)
-        except NotSerializable:  # an argument is a stream
+            pack_into((CALL, monotonic(), session.client_id, request), small, begin)
+        except Exception:  # an array, or a stream
+            del small[begin:]
+            self._received_large(session, request)
             return
-        self._keep(recording.CALL, session.client_id, message)
+        end = len(small)
+        if request.stream is not None or end - begin > COPIED:
+            del small[begin:]
+            self._received_large(session, request)
+            return
+        ring.count += 1
+        if end > ring.full:
+            ring.close()
 
-    def unknown(self, session: SessionView, request: Request) -> None:
-        if session.client is not None and not request.method.startswith(OWN):
-            self._fail(session.client_id, request.id, METHOD_NOT_FOUND, "Unregistered method called", None)
+    def _wants(self, request: Request) -> bool:
+        """Whether a message is recorded although calls of its method are not."""
+        return request.method in SUBSCRIBING and request.method not in self._leave_out
 
-    def asked(
-        self, session: SessionView, id_: str, method: str, args: Sequence[Value], kwargs: Mapping[str, Value]
-    ) -> None:
+    def _received_large(self, session: SessionView, request: Request) -> None:
+        """A call that is kept by itself: what is large in it is not copied."""
+        client, id_ = session.client_id, request.id
+        try:
+            parts = pack_call(request)
+        except NotSerializable:  # an argument is a stream
+            self._open_call(client, id_, False)
+            return
+        if request.stream is not None:
+            self._open_call(client, id_, True)
+        self._ring.add(recording.CALL, client, None, parts, FRAME_COST * len(parts) + with_room(sum(map(len, parts))))
+
+    def responded(self, session: SessionView, id_: str, method: str, message: Message) -> None:
+        keeps = self._keeps.get(method)
+        if keeps is None:
+            keeps = self._decide(method)
+        if not keeps or (self._open and not self._open.pop((session.client_id, id_), True)):
+            return
+        if message.size > COPIED or session.encoder.version != 2:
+            self._keep(RESPONSE, session.client_id, message)
+            return
+        ring = self._ring
+        small = ring.open
+        pack_into((RESPONSE, monotonic(), session.client_id, message.frames[0].parts[0]), small, -1)
+        ring.count += 1
+        if len(small) > ring.full:
+            ring.close()
+
+    def streamed(self, session: SessionView, id_: str, message: Message) -> None:
+        if self._open.get((session.client_id, id_)):
+            self._keep(recording.ITEM, session.client_id, message)
+
+    def asked(self, session: SessionView, id_: str, method: str, message: Message) -> None:
         if method not in self._leave_out and not method.startswith(OWN):
             if len(self._asked) >= MAX_ASKED:
                 self._asked.pop()
             self._asked.add((session.client_id, id_))
-            message = V2_WITH_ARRAYS.call(id_, method, args, dict(kwargs), MAX_FRAME)
             self._keep(recording.ASKED, session.client_id, message)
 
     def replied(self, session: SessionView, message: Mapping[str, Value]) -> None:
         asked = session.client_id, message["id"]
         if asked in self._asked:
             self._asked.discard(asked)
-            error = message.get("error")
-            with contextlib.suppress(NotSerializable):  # an extension that nobody knows
-                if isinstance(error, dict):
-                    encoded = V2_WITH_ARRAYS.failure(message["id"], error, MAX_FRAME)
-                else:
-                    encoded = V2_WITH_ARRAYS.result(message["id"], message.get("result"), MAX_FRAME)
-                self._keep(recording.REPLY, session.client_id, encoded)
+            try:
+                parts = pack_reply(message)
+            except NotSerializable:  # an extension of MessagePack that nobody knows
+                return
+            size = FRAME_COST * len(parts) + sum(map(len, parts))
+            self._ring.add(recording.REPLY, session.client_id, None, parts, size)
 
     def published(self, publication: Published) -> None:
-        topic = publication.topic
+        topic, tags = publication.topic, publication.tags
         if topic in self._leave_out:
             return
-        clients = tuple(one.client_id for one in publication.clients)
-        make = partial(_publication, f"publish:{topic}:{next(self._numbers)}", publication.packed)
-        size = publication.size + 48 * len(clients)
-        tags = dict(publication.tags) if publication.tags is not None else None
-        self._ring.add(recording.PUBLICATION, clients, tags, make, size)
+        clients = tuple([one.client_id for one in publication.clients])
+        size = with_room(publication.size) + PAYLOAD_COST + CLIENT_COST * len(clients)
+        size += TAGS_COST + TAG_COST * len(tags) if tags else 0
+        payload = Payload(topic, publication.packed)
+        self._ring.add(recording.PUBLICATION, clients, tags, payload, size)
 
     def detached(self, session: SessionView) -> None:
         self._happened("lost", session.client_id)
@@ -178,83 +222,38 @@ class Recorder(Observer):
         self._happened("returned", session.client_id)
 
     def closed(self, session: SessionView) -> None:
-        self._asked = {one for one in self._asked if one[0] != session.client_id}
+        client = session.client_id
+        self._asked = {one for one in self._asked if one[0] != client}
+        self._open = {one: keeps for one, keeps in self._open.items() if one[0] != client}
         if session.client is not None:
-            self._happened("gone", session.client_id)
+            self._happened("gone", client)
 
     def _happened(self, what: str, client: str) -> None:
-        self._ring.add(recording.EVENT, (client,), what, None, len(what))
+        self._ring.add(recording.EVENT, client, what, None, EVENT_COST + 4 * len(what))
 
     def _keep(self, kind: int, client: str, message: Message) -> None:
-        self._ring.add(kind, (client,), None, recording.parts_of(message), message.size)
+        kept, size = kept_of(message)
+        self._ring.add(kind, client, None, kept, size)
 
-    # Responses, which an interceptor sees (rpc.interceptors) ----------------------
+    def _decide(self, method: str) -> bool:
+        """Whether calls of a method are recorded."""
+        keeps = method not in self._leave_out and not method.startswith(OWN)
+        if self._hub is not None and method in self._hub.service.methods:
+            self._keeps[method] = keeps  # clients call what there is not by any name
+        return keeps
 
-    def _around(self, name: str, function: Function) -> Function:
-        if name.startswith(OWN) or name in self._leave_out:
-            return function
-
-        def recorded(*args: Any, **kwargs: Any) -> Any:
-            call = current_call.get()
-            streams = call.streams.streams if call is not None and call.streams is not None else None
-            if call is None or (streams is not None and None not in streams.outlets):  # an argument is a stream
-                return function(*args, **kwargs)
-            if streams is not None:
-                streams.outlets[None].tap = partial(self._item, call)
-            try:
-                result = function(*args, **kwargs)
-            except BaseException as error:
-                self._raised(call, error)
-                raise
-            if type(result) not in NEVER_AWAITABLE and inspect.isawaitable(result):
-                return self._finish(call, result)
-            self._returned(call, result)
-            return result
-
-        return recorded
-
-    async def _finish(self, call: Call, awaitable: Awaitable[Any]) -> Any:
-        try:
-            result = await awaitable
-        except BaseException as error:
-            self._raised(call, error)
-            raise
-        self._returned(call, result)
-        return result
-
-    def _item(self, call: Call, item: Value) -> None:
-        self._keep(recording.ITEM, call.client_id, V2_WITH_ARRAYS.result(call.id, item, MAX_FRAME))
-
-    def _returned(self, call: Call, result: Value) -> None:
-        try:
-            message = V2_WITH_ARRAYS.result(call.id, result, MAX_FRAME)
-        except NotSerializable:
-            code = errors.RESULT_SERIALIZE_ERROR
-            self._fail(call.client_id, call.id, code, "Method result cannot be serialized", call.method)
-        else:
-            self._keep(recording.RESPONSE, call.client_id, message)
+    def _open_call(self, client: str, id_: str, keeps: bool) -> None:
+        """A call has streams: those that it is answered with are recorded, or it is not at all."""
+        while len(self._open) >= MAX_ASKED:
+            del self._open[next(iter(self._open))]
+        self._open[client, id_] = keeps
 
     def _raised(self, call: Call, error: BaseException) -> None:
-        if isinstance(error, (MethodError, PeerError)):
-            self._fail(call.client_id, call.id, error.code, error.message, error.data)
-        elif isinstance(error, asyncio.CancelledError):
-            self._fail(call.client_id, call.id, errors.CANCELLED, "Cancelled", call.method)
-        else:
+        """A method raised what it did not choose."""
+        if self._decide(call.method):
             said = _repr(error)
-            data = {"method": call.method, "exception": said}
-            self._fail(call.client_id, call.id, errors.EXCEPTION_ERROR, "Exception raised", data)
             self._happened(f"raised: {call.method}: {said}", call.client_id)
             self._write_at_error(f"{call.method} raised {said}")
-
-    def _fail(self, client: str, id_: str, code: int, message: str, data: Value) -> None:
-        error: dict[str, Value] = {"code": errors.as_code(code), "message": message}
-        if data is not None:
-            error["data"] = data
-        try:
-            failure = V2_WITH_ARRAYS.failure(id_, error, MAX_FRAME)
-        except NotSerializable:
-            failure = V2_WITH_ARRAYS.failure(id_, {**error, "message": repr(message), "data": None}, MAX_FRAME)
-        self._keep(recording.RESPONSE, client, failure)
 
     # What it writes ---------------------------------------------------------------
 
@@ -277,14 +276,17 @@ class Recorder(Observer):
 
     def chunks(self, reason: str = "", counted: Iterator[int] | None = None) -> Generator[Buffer, None, None]:
         """What is kept at the first step, as the pieces of a file."""
-        kept, about = self._ring.records(), self._about(reason)
-        yield from recording.head(about)
-        for one in kept:
+        pieces, head = self._ring.pieces(), recording.head(self._about(reason))
+        yield from head
+        for number, one in enumerate(records(pieces)):
             try:
-                message = one.message() if callable(one.message) else one.message
+                message = message_of(one.kind, one.message, number)
             except (NotSerializable, PeerError):  # what a client of version 1 was sent, and no other can be
                 continue
-            yield from _pack(one, message)
+            clients = one.clients if isinstance(one, Kept) else one.client
+            clients = (clients,) if isinstance(clients, str) else clients
+            about = one.about if isinstance(one, Kept) else None
+            yield from _pack(one.kind, one.time - self._ring.began, clients, about, message)
             if counted is not None:
                 next(counted)
 
@@ -294,7 +296,7 @@ class Recorder(Observer):
         return About(__version__, "server", self._created, reason[:MAX_TEXT], self._ring.left_out, kinds)
 
     def _write_at_error(self, reason: str) -> None:
-        directory, now = self._directory, time.monotonic()
+        directory, now = self._directory, monotonic()
         if directory is None or self._files >= MAX_FILES or now - self._written < SPACING:
             return
         self._files += 1
@@ -317,25 +319,14 @@ class Recorder(Observer):
             logger.warning("%d records were written to %s: %s", count, path, reason)
 
 
-def _pack(one: Kept, message: Sequence[Buffer] | None) -> list[Buffer]:
+def _pack(
+    kind: int, time: float, clients: Sequence[str], about: Value, message: Sequence[Buffer] | None
+) -> list[Buffer]:
     """A record; without its tags where these cannot be written: half a surrogate pair, a number beyond 64 bits."""
     try:
-        return recording.pack(one.kind, one.time, one.clients, one.about, message)
+        return recording.pack(kind, time, clients, about, message)
     except (UnicodeError, OverflowError):
-        return recording.pack(one.kind, one.time, one.clients, None, message)
-
-
-def _publication(id_: str, packed: Value, _limits: Limits = Limits()) -> Sequence[Buffer]:  # noqa: B008 - immutable
-    """The message of a publication, without subscriptions, of what an encoder of either version made of its payload."""
-    if isinstance(packed, Packed):
-        return recording.parts_of(V2_WITH_ARRAYS.publication(id_, packed, None, MAX_FRAME))
-    decoder = V1Decoder(_limits)
-    message: Value = None
-    for frame in V1.publication(id_, packed, None, MAX_FRAME).frames:
-        data = bytes(frame.joined())
-        message = decoder.receive(frame.binary, data if frame.binary else data.decode())
-    again = V2_WITH_ARRAYS.pack(message["result"])
-    return recording.parts_of(V2_WITH_ARRAYS.publication(id_, again, None, MAX_FRAME))
+        return recording.pack(kind, time, clients, None, message)
 
 
 def _repr(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 from pathlib import Path
 
@@ -41,10 +42,22 @@ def export(tape: Tape, content: str, out: str) -> int:
         raise UsageError(f"{out} would be a part of the page itself")
     if not (CLIENT / PLAYER).is_file():  # built with the client
         raise UsageError(f"the player is missing: {CLIENT / PLAYER}")
-    target.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.resolve().with_name(f".{target.resolve().name}.{secrets.token_hex(4)}")
+    try:
+        pages = _write(tape, source, beside)
+        if not pages:
+            raise UsageError(f"{content} holds no page (.html)")
+        _move(beside, target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return pages
+
+
+def _write(tape: Tape, source: Path, target: Path) -> int:
+    """Write it; how many pages there are."""
+    target.mkdir()
     pages = sum(_copy(path, source, target) for path in sorted(source.rglob("*")))
-    if not pages:
-        raise UsageError(f"{content} holds no page (.html)")
     (target / "wslink").mkdir(exist_ok=True)
     for path in CLIENT.iterdir():
         shutil.copyfile(path, target / "wslink" / path.name)
@@ -52,6 +65,15 @@ def export(tape: Tape, content: str, out: str) -> int:
         for piece in pieces(tape):
             file.write(piece)
     return pages
+
+
+def _move(made: Path, target: Path) -> None:
+    """Put what was made where it is to be, once it is whole."""
+    if not target.exists():
+        made.rename(target)
+        return
+    for path in list(made.iterdir()):
+        shutil.move(path, target / path.name)
 
 
 def _copy(path: Path, source: Path, target: Path) -> bool:

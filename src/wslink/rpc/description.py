@@ -31,8 +31,12 @@ def result_hint(signature: Signature) -> Hint:
 def problems(signature: Signature) -> Iterator[str]:
     """What of a method cannot be described, each a sentence that names it."""
     for parameter in signature.parameters:
-        if parameter.default is _Kind.empty:
-            hint = signature.stream_parameters.get(parameter.name, signature.hints.get(parameter.name, Any))
+        hint = signature.stream_parameters.get(parameter.name, signature.hints.get(parameter.name, Any))
+        options = options_of(hint)
+        fields = fields_of(options, "input") if options is not None else None
+        for field in fields.fields if fields is not None else ():
+            yield from _problem(f"parameter {field.name!r}", field.hint, "input")
+        if parameter.default is _Kind.empty and options is None:
             yield from _problem(f"parameter {parameter.name!r}", hint, "input")
     if "return" in signature.lost:
         yield "the hint of its result cannot be resolved; import what it names at run time, too"

@@ -47,7 +47,7 @@ class Responder(Protocol):
     def encoded(self, id_: str, value: Value, method: str) -> Value:
         """A result as `result` takes it, encoded now as far as it can be. From any thread."""
 
-    def error(self, id_: str, code: int, message: str, data: Value = None) -> None: ...
+    def error(self, id_: str, code: int, message: str, data: Value = None, method: str | None = None) -> None: ...
 
     def unknown(self, request: Request) -> None:
         """There is no such method. Sends the error."""
@@ -80,6 +80,7 @@ class Service:
         adrift: calls that go on although their client has gone.
         refuse: gives the error of a call of a method that a client may not make, None for one that it may; None while
             nobody is refused any.
+        raised: are told what a method raised that it did not choose.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Service:
         self.busy = 0
         self.adrift = 0
         self.refuse: Callable[[Caller, str], PeerError | None] | None = None
+        self.raised: list[Callable[[Call, BaseException], None]] = []
 
 
 class Running:
@@ -197,7 +199,7 @@ class Dispatcher:
         refuse = self._service.refuse
         refusal = refuse(client, request.method) if refuse is not None else None
         if refusal is not None:
-            self._responder.error(request.id, refusal.code, refusal.message, refusal.data)
+            self._responder.error(request.id, refusal.code, refusal.message, refusal.data, request.method)
         return refusal is not None
 
     def _equip(self, method: Method, request: Request, call: Call) -> None:
@@ -236,7 +238,7 @@ class Dispatcher:
             self._held.append((request, client, monotonic()))
         else:
             why = f"over max_calls ({most}) calls are under way, streams among them"
-            self._responder.error(request.id, errors.LIMIT_ERROR, why, request.method)
+            self._responder.error(request.id, errors.LIMIT_ERROR, why, request.method, request.method)
         return True
 
     def _take_held(self) -> None:
@@ -248,7 +250,7 @@ class Dispatcher:
         held = next((one for one in self._held if one[0].id == id_), None) if self._held else None
         if held is not None and self._held is not None:
             self._held.remove(held)
-            self._responder.error(id_, errors.CANCELLED, "Cancelled", held[0].method)
+            self._responder.error(id_, errors.CANCELLED, "Cancelled", held[0].method, held[0].method)
             return True
         running = self._running.get(id_) if self._running else None
         if running is not None:
@@ -360,9 +362,11 @@ class Dispatcher:
         if not chosen and not stopped:
             logger.error("method %s of client %s raised", call.method, call.client_id, exc_info=error)
         if call.cancelled:
-            self._responder.error(call.id, errors.CANCELLED, "Cancelled", call.method)
+            self._responder.error(call.id, errors.CANCELLED, "Cancelled", call.method, call.method)
         else:
-            self._responder.error(call.id, *_error_of(call, error, self._service.debug))
+            self._responder.error(call.id, *_error_of(call, error, self._service.debug), call.method)
+        for notify in self._service.raised if not chosen and not stopped else ():
+            notify(call, error)
         call.cancelled = call.cancelled or stopped  # the server stops: a thread sees it
         self._service.ordering.release(call)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import enum
 import functools
 import operator
 import sys
@@ -71,6 +72,8 @@ def checkable(hint: Hint, under_way: UnderWay = NONE) -> Hint:
         return special
     if isinstance(hint, type) and origin is None:
         return _class(hint, under_way)
+    if origin is typing.Literal and any(isinstance(one, enum.Enum) for one in args):
+        return _built(str(hint), functools.partial(_literal, {_plain(one): one for one in args}), Any)
     if args and origin is not typing.Literal:
         return _parameterized(hint, origin, args, inner, under_way)
     return _native(hint)
@@ -83,6 +86,20 @@ def _native(hint: Hint) -> Hint:
     except TypeError as error:
         raise Unsupported(f"{name_of(hint)} cannot be checked: {str(error).splitlines()[0][:200]}") from None
     return hint
+
+
+def _plain(literal: Value) -> tuple[type, Value]:
+    """What a client sends for a value of a Literal. True is no 1."""
+    value = literal.value if isinstance(literal, enum.Enum) else literal
+    return type(value), value
+
+
+def _literal(known: Mapping[tuple[type, Value], Value], value: Value) -> Value:
+    """The value of a Literal that has members of enumerations, which msgspec does not know."""
+    try:
+        return known[_plain(value)]
+    except (KeyError, TypeError):
+        raise ValueError(f"Invalid value {value!r:.100}: one of {', '.join(repr(one) for _, one in known)}") from None
 
 
 # Unions --------------------------------------------------------------------------

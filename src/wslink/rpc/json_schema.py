@@ -10,6 +10,8 @@ import datetime
 import decimal
 import enum
 import functools
+import json
+import math
 import typing
 import uuid
 from collections import abc
@@ -27,6 +29,8 @@ from wslink.wire.arrays import ITEM_SIZES, RawArray
 SAFE = 2**53
 """Above it, JavaScript's numbers are not exact: an `int` whose bounds lie beyond is a bigint there."""
 X = "x-wslink"
+
+_BINARY = (bytes, bytearray, memoryview)
 
 Inner: TypeAlias = Callable[[Hint], Schema]
 
@@ -138,6 +142,7 @@ def _annotated(hint: Hint, base: Hint, inner: Inner) -> Schema:
 
 def _meta(meta: msgspec.Meta, kind: object) -> Schema:
     said = {word: value for name, word in _BOUNDS.items() if (value := getattr(meta, name)) is not None}
+    said = {word: value for word, value in said.items() if not isinstance(value, float) or math.isfinite(value)}
     sizes = {"string": ("minLength", "maxLength"), "object": ("minProperties", "maxProperties")}
     least, most = sizes.get(str(kind), ("minItems", "maxItems"))
     if meta.min_length is not None:
@@ -158,6 +163,8 @@ def _union(members: list[Schema]) -> Schema:
 def _enumeration(values: list[Any]) -> Schema:
     if any(type(value) not in (str, int, float, bool, type(None)) for value in values):
         raise Undescribable(f"an Enum or Literal of {values!r:.100}: its values are text, numbers, booleans or None")
+    if any(isinstance(value, float) and not math.isfinite(value) for value in values):
+        raise Undescribable(f"an Enum or Literal of {values!r:.100}: its numbers are finite")
     return {"enum": values}
 
 
@@ -248,12 +255,21 @@ def _row(fields: Fields, inner: Inner) -> Schema:
 
 def with_default(schema: Schema, default: Any) -> Schema:
     """`schema` and the value that an absent one has, where JSON has a form for that."""
-    if default is MISSING or isinstance(default, (bytes, bytearray, memoryview)):
+    if default is MISSING:
         return schema
     try:
-        plain = msgspec.json.decode(msgspec.json.encode(default))
+        builtins = msgspec.to_builtins(default, builtin_types=_BINARY, order="deterministic")
+        if _is_json(builtins):
+            schema["default"] = json.loads(json.dumps(builtins))  # in place, as it may be a reference
     except (TypeError, ValueError, RecursionError):
-        return schema
-    if plain is not None or default is None:
-        schema["default"] = plain  # in place, as it may be a reference
+        pass
     return schema
+
+
+def _is_json(value: Any) -> bool:
+    """Whether JSON has a form for all in a default: neither bytes nor numbers that are not finite."""
+    if isinstance(value, dict):
+        return all(map(_is_json, value)) and all(map(_is_json, value.values()))
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return all(map(_is_json, value))
+    return not isinstance(value, _BINARY) and (not isinstance(value, float) or math.isfinite(value))

@@ -52,7 +52,7 @@ class Outlet:
         sent: how many items were sent.
     """
 
-    __slots__ = ("_address", "_changed", "_credit", "_error", "_lane", "_most", "_port", "check", "sent", "tap")
+    __slots__ = ("_address", "_changed", "_credit", "_error", "_lane", "_most", "_port", "check", "sent")
 
     def __init__(
         self, port: Port, address: tuple[str, int | None], credit: int, most: int, lane: int | None = None
@@ -60,8 +60,6 @@ class Outlet:
         self.sent: int = 0
         self.check: Callable[[Value], None] | None = None
         """Raises NotSerializable for an item that is not what it should be, in debug mode."""
-        self.tap: Callable[[Value], None] | None = None
-        """Is told of each item that was sent."""
         self._port = port
         self._address = address
         self._credit = credit
@@ -112,8 +110,6 @@ class Outlet:
         items = (ITEM, id_, self.sent, value) if key is None else (ITEM, id_, self.sent, value, key)
         self._port.send_item(items, self._lane)
         self.sent += 1
-        if self.tap is not None:
-            self.tap(value)
 
     def end(self, error: dict[str, Value] | None = None) -> None:
         """Send that an argument has ended (STR-4)."""

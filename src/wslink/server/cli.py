@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -17,6 +18,9 @@ from wslink.server.options import Options, Settings
 from wslink.server.supervisor import supervise
 from wslink.server.workers import is_supervised
 from wslink.settings import add_options
+
+MAX_FRAMES = 8
+"""Lines that are named of those which led to an error."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,23 +52,41 @@ def load(target: str) -> App:
         name = Path(module_name).stem or "module"
         raise UsageError(f"{target!r}: the name of a module is needed, such as {name}:{attribute or 'app'}")
     sys.path.insert(0, "")
+    if not all(map(str.isidentifier, module_name.split("."))):
+        raise UsageError(f"{target!r} is no module:attribute, such as myproject.viewer:app")
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise
-        raise UsageError(f"there is no module {module_name!r} here") from error
+    except Exception as error:
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent is not None and f"{module_name}.".startswith(f"{absent}."):
+            raise UsageError(f"there is no module {module_name!r} here") from error
+        raise UsageError(f"module {module_name!r} cannot be imported: {_where(error)}") from error
     app = getattr(module, attribute or "app", None)
     if not isinstance(app, App):
         raise UsageError(f"{target!r}: module {module_name!r} has no App called {attribute or 'app'!r}")
     return app
 
 
+def _where(error: Exception) -> str:
+    """What was raised, and the lines that led to it."""
+    if isinstance(error, SyntaxError):
+        return "".join(traceback.format_exception_only(error)).strip()
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is ours
+    lines = [f"\n  {one.filename}, line {one.lineno}: {one.line}" for one in frames if "importlib" not in one.filename]
+    return f"{type(error).__name__}: {error}{''.join(lines[-MAX_FRAMES:])}"
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of processes, 1 or more")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wslink serve", description="Serve an application.")
     parser.add_argument("app", help="module:attribute of an App, such as myproject.viewer:app")
     parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes that serve it, on one port (docs/scale.md)"
+        "--workers", type=_count, default=1, metavar="N", help="processes that serve it, on one port (docs/scale.md)"
     )
     add_options(parser, Options)
     add_log_options(parser, "warning")

@@ -105,7 +105,7 @@ class Answer:
     def encoded(self, id_: str, value: Value, method: str) -> Value:
         return value
 
-    def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
+    def error(self, id_: str, code: int, message: str, data: Value = None, method: str | None = None) -> None:
         error: Told = {"code": code, "message": message}
         if data is not None:
             try:

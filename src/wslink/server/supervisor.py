@@ -150,9 +150,11 @@ class Supervisor:
             if selector.select(LOOK):
                 self._wakeup.recv(64)
 
-    def _await(self, process: Process) -> bool:
-        """Whether a worker has become ready, in time."""
+    def _await(self, process: Process, others: Sequence[Slot] = ()) -> bool:
+        """Whether a worker has become ready, in time. Those of the `others` are looked after meanwhile."""
         while not self._stopping and time.monotonic() - process.began < STARTING:
+            for slot in others:
+                self._look(slot)
             ended = process.poll() is not None
             if process.url:
                 return True
@@ -201,7 +203,7 @@ class Supervisor:
     def _replace(self, slot: Slot) -> None:
         """Start another worker in a slot, and then end the one before."""
         before, after = slot.process, self._start(slot)
-        if not self._await(after):
+        if not self._await(after, [other for other in self._slots if other is not slot]):
             if not self._stopping:
                 logger.error("the new worker is not ready: the ones before are kept")
                 self._reloads.clear()

@@ -103,7 +103,9 @@ class Acknowledgements:
     def _acknowledge(self, now: float, more: tuple[bool, ...] = ()) -> None:
         held = int((now - self._received_at) * 1000)
         numbers = self._numbers
-        known = () if numbers is None else (*numbers.report(), *more)
+        known: tuple[object, ...] = ()
+        if numbers is not None:
+            known = (numbers.last, [], *more) if not numbers.missing else (*numbers.report(), *more)
         self._owed = not self._send(pack_extension((ACKNOWLEDGEMENT, self.received, held, *known)))
         if not self._owed:
             self._acknowledged = self.received

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from wslink.rpc.call import Call
 from wslink.rpc.dispatcher import Dispatcher
@@ -15,6 +15,7 @@ from wslink.session.entries import Entry
 from wslink.session.pace import Pace
 from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 from wslink.wire.extensions import PROGRESS
+from wslink.wire.frames import Message
 from wslink.wire.messages import PROGRESSES
 from wslink.wire.v2_msgpack import V2Encoder
 from wslink.wire.value import Value
@@ -41,10 +42,10 @@ class Cancellable(Detachable):
         """Let the server call methods of the client, from now on (HND)."""
         self.calls: ClientCalls | None = ClientCalls(self, self._max_frame, self._owner.limits.max_calls)
 
-    def asks(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> None:
+    def asks(self, id_: str, method: str, message: Message) -> None:
         """The server calls a method of the client."""
         for notify in self._owner.observers.asked:
-            notify(self, id_, method, args, kwargs)
+            notify(self, id_, method, message)
 
     def replies(self, message: Mapping[str, Value]) -> None:
         """The client has responded to such a call."""

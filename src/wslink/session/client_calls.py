@@ -43,7 +43,7 @@ class Callee(Protocol):
     def withdraw(self, entries: list[Entry]) -> None:
         """Send no more of messages that wait."""
 
-    def asks(self, id_: str, method: str, args: Sequence[Value], kwargs: dict[str, Value]) -> None:
+    def asks(self, id_: str, method: str, message: Message) -> None:
         """It is called."""
 
     def replies(self, message: Mapping[str, Value]) -> None:
@@ -100,7 +100,7 @@ class ClientCalls:
         if on_progress is not None:
             self._on_progress[id_] = on_progress
         try:
-            session.asks(id_, method, args, kwargs)
+            session.asks(id_, method, message)
             session.send(message, None, ((_NAME, id_),))
             session.read_on()
             done, _ = await asyncio.wait({response}, timeout=timeout)

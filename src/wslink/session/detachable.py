@@ -80,15 +80,13 @@ class Detachable(Refusals):
         if self.acknowledgements is None:
             self.acknowledgements = Acknowledgements(self._send_now, SELDOM, self.resumption.received)
 
-    def client_has(self, received: int, missing: frozenset[int]) -> None:
-        """The client has acknowledged (RES-5), and so knows its newest token (RES-7)."""
+    def void_previous_token(self) -> None:
+        """The client has acknowledged messages, and so knows its newest token (RES-7)."""
         resumption = self.resumption
         if resumption is not None:
-            resumption.acknowledge(received, missing)
-            if resumption.previous:
-                self._owner.tokens.void(resumption.previous)
-                self._void_foreign(resumption)
-                resumption.previous = ""
+            self._owner.tokens.void(resumption.previous)
+            self._void_foreign(resumption)
+            resumption.previous = ""
 
     def _void_foreign(self, resumption: Resumption, verdict: str = EXPIRED) -> None:
         """Tokens that the worker before gave count no more."""

@@ -38,8 +38,8 @@ class Duties(Stateful):
         """Acknowledge what arrives, and keep what is sent, from now on (RES)."""
         raise NotImplementedError
 
-    def client_has(self, received: int, missing: frozenset[int]) -> None:
-        """The client has acknowledged messages (RES-5)."""
+    def void_previous_token(self) -> None:
+        """The client has acknowledged messages, and so knows its newest token (RES-7)."""
         raise NotImplementedError
 
     def accept_arrays(self) -> None:

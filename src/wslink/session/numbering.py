@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Hashable, Iterator
 from typing import Generic, TypeVar
 
@@ -41,15 +40,14 @@ class Unacknowledged(Generic[MessageT]):
 
     Attributes:
         last: the number given last; 0 before the first.
-        size: bytes of the messages kept.
     """
 
-    __slots__ = ("_held", "_kept", "last", "size")
+    __slots__ = ("_held", "_kept", "_size", "last")
 
     def __init__(self) -> None:
         self.last: int = 0
-        self.size: int = 0
-        self._kept: deque[bytes | Kept[MessageT]] = deque()  # those above what was acknowledged, up to the last
+        self._size = 0
+        self._kept: list[bytes | Kept[MessageT]] = []  # those above what was acknowledged, up to the last
         self._held: dict[int, bytes | Kept[MessageT]] = {}  # those below it that the peer reported missing
 
     def __len__(self) -> int:
@@ -61,6 +59,11 @@ class Unacknowledged(Generic[MessageT]):
             yield number, self._whole(self._held[number])
         for number, kept in enumerate(self._kept, self._first):
             yield number, self._whole(kept)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the messages kept."""
+        return self._size
 
     @property
     def _first(self) -> int:
@@ -80,27 +83,24 @@ class Unacknowledged(Generic[MessageT]):
         """
         self.last += 1
         self._kept.append(Kept(message, size, key))
-        self.size += size
+        self._size += size
         return self.last
 
     def acknowledge(self, received: int, missing: Collection[int] = ()) -> None:
         """The peer has all up to `received` but those `missing`. What was never sent changes nothing."""
         if received > self.last:
             return
-        if missing or self._held:
-            self._drop(self._sift(received, missing))
-        elif received == self.last:
-            gone, self._kept = self._kept, deque()
-            self._drop(gone)
-        else:
-            take = self._kept.popleft
-            self._drop([take() for _ in range(self._first, received + 1)])
+        first, count = self._first, max(received + 1 - self._first, 0)
+        known = self._kept[:count]
+        del self._kept[:count]
+        self._drop(self._sift(first, known, missing) if missing or self._held else known)
 
-    def _sift(self, received: int, missing: Collection[int]) -> list[bytes | Kept[MessageT]]:
-        """Take out what the peer has, and hold what it is missing."""
+    def _sift(
+        self, first: int, known: list[bytes | Kept[MessageT]], missing: Collection[int]
+    ) -> list[bytes | Kept[MessageT]]:
+        """What the peer has; what it is missing is held."""
         gone = [self._held.pop(number) for number in [number for number in self._held if number not in missing]]
-        for number in range(self._first, received + 1):
-            kept = self._kept.popleft()
+        for number, kept in enumerate(known, first):
             if number in missing:
                 self._held[number] = kept
             else:
@@ -111,7 +111,7 @@ class Unacknowledged(Generic[MessageT]):
         """Send `message` under the number of one that is still kept, in its place."""
         held, at = number in self._held, number - self._first
         kept = self._whole(self._held[number] if held else self._kept[at])
-        self.size += size - kept.size
+        self._size += size - kept.size
         newer = msgspec.structs.replace(kept, message=message, size=size, anew=True)
         if held:
             self._held[number] = newer
@@ -125,7 +125,7 @@ class Unacknowledged(Generic[MessageT]):
     def _drop(self, gone: Collection[bytes | Kept[MessageT]]) -> None:
         """Count messages no more that are not kept any longer."""
         for kept in map(self._whole, gone):
-            self.size -= kept.size
+            self._size -= kept.size
 
 
 class Received:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from wslink.session.identity import Opening
 from wslink.session.view import SessionView
 from wslink.session.window import Settled
+from wslink.wire.frames import Message
 from wslink.wire.messages import Request
 from wslink.wire.value import Value
 
@@ -52,10 +53,14 @@ class Observer:
     def errored(self, session: SessionView, id_: str, code: int) -> None:
         """The request `id_`, which may have ended already, is sent an error."""
 
-    def asked(
-        self, session: SessionView, id_: str, method: str, args: Sequence[Value], kwargs: Mapping[str, Value]
-    ) -> None:
-        """The server calls a method of the client."""
+    def responded(self, session: SessionView, id_: str, method: str, message: Message) -> None:
+        """The call `id_` of `method` ends with a result or an error, which is to be sent in `message`."""
+
+    def streamed(self, session: SessionView, id_: str, message: Message) -> None:
+        """The call `id_` gives an item of its stream, which is to be sent in `message`."""
+
+    def asked(self, session: SessionView, id_: str, method: str, message: Message) -> None:
+        """The server calls a method of the client, in `message`."""
 
     def replied(self, session: SessionView, message: Mapping[str, Value]) -> None:
         """The client's response to such a call: a map with its `id`, and `result` or `error`."""
@@ -93,7 +98,9 @@ class Observers:
         self.received: list[Callable[[SessionView, Request], None]] = []
         self.unknown: list[Callable[[SessionView, Request], None]] = []
         self.errored: list[Callable[[SessionView, str, int], None]] = []
-        self.asked: list[Callable[[SessionView, str, str, Sequence[Value], Mapping[str, Value]], None]] = []
+        self.responded: list[Callable[[SessionView, str, str, Message], None]] = []
+        self.streamed: list[Callable[[SessionView, str, Message], None]] = []
+        self.asked: list[Callable[[SessionView, str, str, Message], None]] = []
         self.replied: list[Callable[[SessionView, Mapping[str, Value]], None]] = []
         self.delayed: list[Callable[[SessionView, str, str], None]] = []
         self.published: list[Callable[[Published], None]] = []

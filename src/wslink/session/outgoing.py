@@ -18,6 +18,7 @@ from wslink.session.intake import CREDIT
 from wslink.session.notices import Notices
 from wslink.session.pace import Pace
 from wslink.session.ports import SessionOwner, Transport
+from wslink.session.repeatable import SMALL
 from wslink.session.resumption import Resumption
 from wslink.session.send_queue import SendQueue
 from wslink.session.sender import Sender
@@ -43,8 +44,9 @@ class Outgoing(Duties):
     """
 
     __slots__ = (
-        "_max_frame", "_notices", "_owner", "_pace", "_sender", "_transport", "acknowledgements", "calls", "client",
-        "client_id", "credit", "encoder", "features", "flow", "queue", "resumption", "route", "streams", "subscribing",
+        "_max_frame", "_notices", "_owner", "_pace", "_responded", "_sender", "_transport", "acknowledgements", "calls",
+        "client", "client_id", "credit", "encoder", "features", "flow", "queue", "resumption", "route", "streams",
+        "subscribing",
     )  # fmt: skip
 
     def __init__(self, owner: SessionOwner, transport: Transport, client_id: str, route: Value) -> None:
@@ -61,6 +63,7 @@ class Outgoing(Duties):
         self.streams: Streams | None = None
         self.calls: ClientCalls | None = None
         self._owner = owner
+        self._responded = owner.observers.responded
         self._transport = transport
         self._sender = Sender(transport, owner.limits.max_backlog, owner.backlog, self._pump)
         self.queue: SendQueue = self._sender.queue
@@ -86,8 +89,11 @@ class Outgoing(Duties):
             try:
                 message = self.encoder.result(id_, value, self._max_frame, number)
             except NotSerializable as error:
-                self.error(id_, *_unsendable(error, method))
+                self.error(id_, *_unsendable(error, method), method)
                 return
+        if method is not None:
+            for notify in self._responded:
+                notify(self, id_, method, message)
         if (
             self.queue.waiting
             or message.source is not None
@@ -98,8 +104,11 @@ class Outgoing(Duties):
             self._put_result(message, id_, method)
         elif resumption is None:  # as `send` does, which would be one more function on the path of every call
             self._transport.send(message.frames)
-        elif number > resumption.last:
-            resumption.keep(message)
+        elif number > resumption.last:  # as `resumption.numbered` does, which would be another one
+            resumption.last = number
+            resumption.keep(message.frames[0].parts[0])  # type: ignore[arg-type]
+            if message.size > SMALL or number >= resumption.look_at:
+                resumption.look(message.size)
             self._transport.send(message.frames)
         else:
             self._transport.send(resumption.numbered(message))
@@ -125,8 +134,9 @@ class Outgoing(Duties):
             failure = dict(zip(("code", "message", "data"), _unsendable(error, method), strict=True))
             return self.encoder.failure(id_, failure, self._max_frame)
 
-    def error(self, id_: str, code: int, message: str, data: Value = None) -> None:
-        """Send the error of a request, with a word in place of data that cannot be encoded."""
+    def error(self, id_: str, code: int, message: str, data: Value = None, method: str | None = None) -> None:
+        """Send the error of a request, of the call of `method` if that is given, with a word in place of data that
+        cannot be encoded."""
         error: dict[str, Value] = {"code": errors.as_code(code), "message": message}
         if data is not None:
             error["data"] = data
@@ -137,6 +147,8 @@ class Outgoing(Duties):
             failure = self.encoder.failure(id_, _sendable(self.encoder, error), self._max_frame)
         for notify in self._owner.observers.errored:
             notify(self, id_, error["code"])
+        for responded in self._responded if method is not None else ():
+            responded(self, id_, method or "", failure)
         self.send(failure, None, (id_,))
         self._notify_delayed(id_, "")
 

@@ -48,7 +48,7 @@ class Refusals(Outgoing):
     def fail_unforeseen(self, request: Request) -> None:
         """Send that a request met an exception of ours, or an observer's: it must not end the connection."""
         logger.exception("client %s: the call %s of %s failed", self.client_id, request.id, request.method)
-        self.error(request.id, errors.INTERNAL_ERROR, "Internal error")
+        self.error(request.id, errors.INTERNAL_ERROR, "Internal error", None, request.method)
 
     def unknown(self, request: Request) -> None:
         """Send that there is no such method."""
@@ -58,4 +58,4 @@ class Refusals(Outgoing):
         service = self._owner.service
         hint = service.methods.hint(request.method) if self.features and service.refuse is None else ""
         text = f"Unregistered method called{hint}"
-        self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME])
+        self.error(request.id, errors.METHOD_NOT_FOUND, text, request.method[:MAX_NAME], request.method)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
 from wslink.session.entries import Entry
 from wslink.session.numbering import Kept, Unacknowledged
@@ -10,8 +10,12 @@ from wslink.session.send_queue import OVERHEAD, Holder, Ledger, SendQueue
 from wslink.wire.chunks import ENDED, NUMBER_LENGTH, pack_number, renumbered
 from wslink.wire.frames import Frame, Message
 
-LOOK_AFTER = 64 * 1024
-"""Bytes that are kept more before the bounds are looked at."""
+SMALL = 512
+"""Bytes of a message that count nothing beside `OVERHEAD`, which is twice what keeping one of them costs."""
+UNCOUNTED = 64
+"""Messages that may be kept before they are counted."""
+LOOK_AFTER = UNCOUNTED * OVERHEAD
+"""Bytes that are kept more before the bound on those of all clients is looked at."""
 
 
 class Uncounted:
@@ -33,100 +37,137 @@ class Uncounted:
     def release(self, holder: Holder) -> None: ...
 
 
+def _weight(size: int) -> int:
+    """What a message counts of which no more is kept than its bytes."""
+    return OVERHEAD + max(size - SMALL, 0)
+
+
 class Repeatable(Unacknowledged[Message]):
-    """The messages of one direction of a session.
+    """The messages of one direction of a session. Small ones all count the same, and so need not be counted at once:
+    each is on the path of a call.
 
     Args:
         limit: bytes that are kept (RES-4).
         ledger: counts what is kept (LIM-6, `max_server_backlog`).
 
     Attributes:
+        keep: keeps the bytes of a message that is one chunk and goes at once, whose number is `last` by then. `look`
+            has to follow where it is larger than `SMALL`, or that is `look_at` or more.
+        look_at: the number with which more might be kept than may be.
         lost: the largest number that is not kept although the peer may lack it; 0 if there is none.
     """
 
     last: int
-    size: int
-    __slots__ = ("_ledger", "_limit", "_look_at", "_mixed", "lost")
+    __slots__ = ("_counted", "_ledger", "_limit", "_look_above", "_mixed", "keep", "look_at", "lost")
 
     def __init__(self, limit: int, ledger: Ledger) -> None:
         super().__init__()
         self._limit = limit
         self._ledger = ledger
-        self._look_at = min(LOOK_AFTER, limit)
-        self._mixed = False  # whether more than bytes alone may be kept of a message
+        self._mixed = False  # whether anything else may be kept than small messages
+        self._counted = 0  # the last number that counts in `_size`
+        self._look_above = min(LOOK_AFTER, limit)
+        self.keep: Callable[[bytes], None] = self._kept.append
+        self.look_at: int = 0
         self.lost: int = 0
 
-    def keep(self, message: Message) -> None:
-        """Keep a message that is one chunk and goes at once, under the next number, which its encoder gave it.
+    @property
+    def size(self) -> int:
+        self._count()
+        return self._size
 
-        This is on the path of every call.
-        """
-        self.last += 1
-        size = message.size + OVERHEAD
-        self._kept.append(message.frames[0].parts[0])  # type: ignore[arg-type]
-        self.size += size
+    def look(self, size: int = 0) -> None:
+        """See to it that no more is kept than may be; `size` is that of the message that was kept last."""
+        self._count()
+        if size > SMALL:
+            self._mixed = True
+            self._size += size - SMALL
+            self._ledger.kept += size - SMALL
+        if self._size > self._limit:
+            self.give_up()
+        elif self._size > self._look_above:
+            self._look_above = min(self._size + LOOK_AFTER, self._limit)
+            self._ledger.look()
+
+    def _count(self) -> None:
+        """Count what has been kept since the last time."""
+        size = (self.last - self._counted) * OVERHEAD
+        self._counted = self.last
+        self._size += size
         self._ledger.kept += size
-        if self.size > self._look_at:
-            self._look()
+        self.look_at = self.last + 1 + min(max(self._limit - self._size, 0) // OVERHEAD, UNCOUNTED)
 
     def numbered(self, message: Message, key: Hashable = None) -> Sequence[Frame]:
         """A message that is one chunk and goes at once, kept, under its number."""
         chunk = message.frames[0]
         if key is None and not chunk.dense and len(chunk.parts) == 1 and type(chunk.parts[0]) is bytes:
-            self.keep(message)
-            data = pack_number(self.last) + chunk.parts[0][NUMBER_LENGTH:]
-            return (Frame(True, (data,), chunk.size, chunk.dense),)
-        self.keep(message)
-        self._kept[-1] = Kept(message, message.size + OVERHEAD, key)
+            self.last = number = self.last + 1
+            self.keep(chunk.parts[0])
+            if chunk.size > SMALL or number >= self.look_at:
+                self.look(chunk.size)
+            return (Frame(True, (pack_number(number) + chunk.parts[0][NUMBER_LENGTH:],), chunk.size, chunk.dense),)
+        size = message.size + OVERHEAD
+        self._ledger.kept += size
+        return renumbered(message.frames, self._keep(Kept(message, size, key)))
+
+    def begin(self, entry: Entry) -> int:
+        """The number of a message that begins to be sent, which is kept."""
+        self._ledger.add(entry.message)
+        return self._keep(Kept(entry.message, entry.message.size + OVERHEAD, entry.key, entry.gates, True))
+
+    def _keep(self, kept: Kept[Message]) -> int:
+        """Keep more of a message than its bytes; returns its number."""
+        if self._counted != self.last:
+            self._count()
+        self._counted = self.last = number = self.last + 1
+        self._kept.append(kept)
         self._mixed = True
-        return renumbered(message.frames, self.last)
+        self._size += kept.size
+        self.look_at -= kept.size // OVERHEAD
+        if self._size > self._look_above:
+            self.look()
+        return number
 
     def _whole(self, kept: bytes | Kept[Message]) -> Kept[Message]:
         if not isinstance(kept, bytes):
             return kept
         size = len(kept)
-        return Kept(Message((Frame(True, (kept,), size, False),), size), size + OVERHEAD, None)
-
-    def begin(self, entry: Entry) -> int:
-        """The number of a message that begins to be sent, which is kept."""
-        self.last = number = self.last + 1
-        size = entry.message.size + OVERHEAD
-        self._kept.append(Kept(entry.message, size, entry.key, entry.gates, True))
-        self._mixed = True
-        self.size += size
-        self._ledger.add(entry.message)
-        if self.size > self._look_at:
-            self._look()
-        return number
+        return Kept(Message((Frame(True, (kept,), size, False),), size), _weight(size), None)
 
     def end(self, number: int) -> None:
         """No more is sent of a message: what says so is all that is sent again (CAN-3)."""
         if self._keeps(number):
             self.replace(number, ENDED, ENDED.size + OVERHEAD)
 
-    def _look(self) -> None:
-        """Keep no more than may be."""
-        if self.size > self._limit:
-            self.give_up()
-        else:
-            self._look_at = min(self.size + LOOK_AFTER, self._limit)
-            self._ledger.look()
+    def acknowledge(self, received: int, missing: Collection[int] = ()) -> None:
+        if missing or self._held or self._mixed or received > self.last:
+            self._count()
+            super().acknowledge(received, missing)
+        else:  # mostly: what is left counts, whatever of what was taken has been counted
+            del self._kept[: max(received - self.last + len(self._kept), 0)]
+            size = len(self._kept) * OVERHEAD
+            self._ledger.kept += size - self._size
+            self._size, self._counted = size, self.last
+        self._look_above = min(self._size + LOOK_AFTER, self._limit)
+        if self.lost and self.lost <= received <= self.last and all(number > self.lost for number in missing):
+            self.lost = 0
 
     def _drop(self, gone: Collection[bytes | Kept[Message]]) -> None:
-        if self._mixed:
-            for kept in [kept for kept in gone if isinstance(kept, Kept)]:
-                self.size -= kept.size
-                if kept.shared:
-                    self._ledger.remove(kept.message)
-                else:
-                    self._ledger.kept -= kept.size
-            gone = [kept for kept in gone if isinstance(kept, bytes)]
-            self._mixed = bool(self._kept or self._held)
-        size = sum(map(len, gone)) + OVERHEAD * len(gone)  # type: ignore[arg-type]
-        self.size -= size
+        self._mixed = bool(self._kept or self._held)
+        size = 0
+        for kept in gone:
+            if isinstance(kept, bytes):
+                size += OVERHEAD if len(kept) <= SMALL else _weight(len(kept))
+            elif kept.shared:
+                self._size -= kept.size
+                self._ledger.remove(kept.message)
+            else:
+                size += kept.size
+        self._size -= size
         self._ledger.kept -= size
 
     def replace(self, number: int, message: Message, size: int) -> None:
+        self._count()
         kept = self._whole(self._held[number] if number in self._held else self._kept[number - self._first])
         super().replace(number, message, size)
         self._mixed = True
@@ -138,28 +179,24 @@ class Repeatable(Unacknowledged[Message]):
 
     def give_up(self) -> None:
         """Keep nothing of what was sent so far: there is no return until the peer has acknowledged it (RES-4)."""
+        self._count()
         self._drop([*self._held.values(), *self._kept])
         self._kept.clear()
         self._held.clear()
-        self._look_at = min(LOOK_AFTER, self._limit)
+        self._mixed = False
+        self._look_above = min(LOOK_AFTER, self._limit)
         self.lost = self.last
-
-    def acknowledge(self, received: int, missing: Collection[int] = ()) -> None:
-        super().acknowledge(received, missing)
-        self._look_at = min(self.size + LOOK_AFTER, self._limit)
-        if self.lost and self.lost <= received <= self.last and all(number > self.lost for number in missing):
-            self.lost = 0
 
     def restore(self, last: int, messages: Mapping[int, Kept[Message]]) -> None:
         """Keep messages that another worker sent under their numbers, of which `last` is the last that it gave."""
-        self.last, self._mixed = last, True
+        self.last, self._counted, self._mixed = last, last, True
         first = last + 1
         while first - 1 in messages:
             first -= 1
         self._kept.extend(messages[number] for number in range(first, last + 1))
         self._held.update({number: kept for number, kept in messages.items() if number < first})
         for kept in messages.values():
-            self.size += kept.size
+            self._size += kept.size
             if kept.shared:
                 self._ledger.add(kept.message)
             else:

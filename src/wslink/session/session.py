@@ -142,7 +142,7 @@ class Session(Moving):
             for notify in self._received:
                 notify(self, request)
             if self._pace is not None and self._was_cancelled(self._pace, request.id):
-                self.error(request.id, errors.CANCELLED, "Cancelled", request.method[:MAX_NAME])
+                self.error(request.id, errors.CANCELLED, "Cancelled", request.method[:MAX_NAME], request.method)
             else:
                 self._handle(request)
         except PeerError as error:

@@ -27,6 +27,9 @@ class Event(enum.Enum):
     ENDED = "ended"
 
 
+# In C: members are compared by identity anyway.
+State.__hash__ = Event.__hash__ = object.__hash__  # type: ignore[method-assign]
+
 # Looked up once: in Python 3.11 each look at a member is a function call.
 NEW, OPEN, DETACHED, CLOSED = State
 

@@ -10,7 +10,7 @@ from wslink.session.identity import Opening
 from wslink.session.notices import MAX_UNREAD
 from wslink.session.ports import Transport
 from wslink.wire.codec import Decoder
-from wslink.wire.extensions import pack_extension
+from wslink.wire.extensions import ITEM, pack_extension
 from wslink.wire.v2_msgpack import V2Decoder, V2Encoder
 from wslink.wire.value import Value
 
@@ -41,6 +41,9 @@ class Streaming(Cancellable):
         encoder = self.encoder
         assert isinstance(encoder, V2Encoder)
         message = encoder.extension(items, self._max_frame)
+        if items[0] == ITEM and len(items) == 4:  # of a result
+            for notify in self._owner.observers.streamed:
+                notify(self, items[1], message)
         self.send(message, None, (items[1],), lane)
 
     def send_credit(self, items: Sequence[Value]) -> None:

@@ -82,8 +82,8 @@ class SessionView(Protocol):
     def start_resume(self) -> None:
         """Acknowledge what arrives, and keep what is sent, from now on (RES)."""
 
-    def client_has(self, received: int, missing: frozenset[int]) -> None:
-        """The client has acknowledged messages (RES-5)."""
+    def void_previous_token(self) -> None:
+        """The client has acknowledged messages, and so knows its newest token (RES-7)."""
 
     def result(self, id_: str, value: Any, method: str | None = None) -> None:
         """Send the result of a request; an error where it cannot be encoded."""

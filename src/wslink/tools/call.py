@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import re
 from collections.abc import Sequence
 
 from wslink.client.cure import explained
 from wslink.console import complain, say
-from wslink.errors import CallError, LinkError, UsageError, WslinkError
+from wslink.errors import CallError, UsageError, WslinkError
+from wslink.tools.lasting import INTERRUPTED, add_reconnect, answer, lasting, run
 from wslink.tools.options import Target, add_options, target_of
 from wslink.tools.show import as_json, as_line
 from wslink.wire.value import Value
@@ -26,9 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args, kwargs = parse(arguments.arguments)
         perform = _stream if arguments.stream else _call
-        asyncio.run(perform(target_of(arguments), arguments.method, args, kwargs))
-    except KeyboardInterrupt:
-        return 130
+        if not run(perform(target_of(arguments), arguments, args, kwargs)):
+            return INTERRUPTED
     except CallError as error:
         complain(f"wslink: {str(error).replace(USE_STREAM, 'call it with --stream')}")
         if error.data is not None and not isinstance(error.data, str):
@@ -69,18 +68,16 @@ def value_of(text: str) -> Value:
         return text
 
 
-async def _stream(target: Target, method: str, args: list[Value], kwargs: dict[str, Value]) -> None:
-    async with target.connect() as link:
-        async for item in link.stream(method, *args, **kwargs):
+async def _stream(target: Target, arguments: argparse.Namespace, args: list[Value], kwargs: dict[str, Value]) -> None:
+    async with lasting(target, arguments.reconnect) as link:
+        async for item in link.stream(arguments.method, *args, **kwargs):
             say(as_line(item))
 
 
-async def _call(target: Target, method: str, args: list[Value], kwargs: dict[str, Value]) -> None:
-    async with target.connect() as link:
-        try:
-            say(as_json(await asyncio.wait_for(link.call(method, *args, **kwargs), target.timeout)))
-        except asyncio.TimeoutError:
-            raise LinkError(f"{method}: no response within {target.timeout:g} s") from None
+async def _call(target: Target, arguments: argparse.Namespace, args: list[Value], kwargs: dict[str, Value]) -> None:
+    method = arguments.method
+    async with lasting(target, min(arguments.reconnect, target.timeout)) as link:
+        say(as_json(await answer(link.call(method, *args, **kwargs), target.timeout, method)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Arguments are JSON, or text where they are none: 315, altitude=30, name=rock, 'sizes=[1, 2]', '\"3\"'.",
     )
     add_options(parser)
+    add_reconnect(parser)
     parser.add_argument("--stream", action="store_true", help="print the items of a method that streams, one a line")
     parser.add_argument("method")
     parser.add_argument("arguments", nargs="*", metavar="ARGUMENT", help="a value, or name=value")

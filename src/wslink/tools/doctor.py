@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from wslink.client.cure import CURE, reason
 from wslink.client.link import Link
 from wslink.console import complain, say
-from wslink.errors import AuthenticationError, CallError, ConnectionClosed, LinkError, UsageError
+from wslink.errors import LIMIT_ERROR, AuthenticationError, CallError, ConnectionClosed, LinkError, UsageError
 from wslink.tools.checks import Way
 from wslink.tools.findings import Finding, ok, skipped
 from wslink.tools.options import Target, add_options, target_of
@@ -17,6 +17,7 @@ from wslink.tools.show import size
 
 SIZES = (60_000, 200_000, 1_100_000, 4_200_000)
 """Bytes of messages that are tried: beyond the bounds that proxies and servers have by default."""
+CUTS = "the network, a server or a proxy that was restarted, a time limit of a proxy's"
 PROBE = "wslink.doctor"
 """A method that no server has: it answers with an error, however much is sent."""
 
@@ -57,7 +58,7 @@ async def examine(target: Target, origin: str | None = None, idle: float = 0.0) 
     try:
         async with target.connect() as link:
             yield ok("secret", f"accepted; this is client {link.client_id[:8]}... of {_named(link)}")
-            yield await _frames(link)
+            yield await _frames(link, target)
             yield await _idle(link, idle)
     except AuthenticationError as error:
         yield Finding("secret", False, reason(error), "the URL", CURE)
@@ -74,30 +75,58 @@ def _named(link: Link) -> str:
     return f"{server.get('name')} {server.get('version')}" if server else "a released server"
 
 
-async def _frames(link: Link) -> Finding:
+async def _frames(link: Link, target: Target) -> Finding:
     """Send larger and larger messages."""
     passed = 0
     for count in SIZES:
         try:
-            await asyncio.wait_for(link.call(PROBE, bytes(count)), 30)
+            await _send(link, count)
         except CallError as error:
-            if error.code == -32003:
-                text = f"a message of {size(count)} is over the server's limit: {error.message}"
-                return Finding("frame size", False, text, "the server", "raise that limit (docs/protocol/limits.md)")
+            text = f"a message of {size(count)} is over the server's limit: {error.message}"
+            return Finding("frame size", False, text, "the server", "raise that limit (docs/protocol/limits.md)")
         except (ConnectionClosed, asyncio.TimeoutError) as error:
-            text = f"{size(passed)} pass, {size(count)} do not: {error or 'no answer'}"
-            cure = (
-                f"let the proxy pass frames of {size(count)}, or serve with WSLINK_MAX_MSG_SIZE={max(passed, 32_000)}"
-            )
-            return Finding("frame size", False, text, "the proxy", cure)
+            return await _broken(target, passed, count, error)
         passed = count
     return ok("frame size", f"messages of {size(passed)} pass")
+
+
+async def _send(link: Link, count: int) -> None:
+    """Send a message of so many bytes. Raises CallError if the server says that it is too large, ConnectionClosed,
+    asyncio.TimeoutError."""
+    try:
+        await asyncio.wait_for(link.call(PROBE, bytes(count)), 30)
+    except CallError as error:
+        if error.code == LIMIT_ERROR:
+            raise
+
+
+async def _broken(target: Target, passed: int, count: int, error: Exception) -> Finding:
+    """A message did not pass. Whether that is for its size, another connection shows."""
+    text = f"{size(passed)} pass, {size(count)} do not: {error or 'no answer'}"
+    opened = False
+    try:
+        async with target.connect() as again:
+            opened = True
+            await _send(again, count)
+    except (LinkError, asyncio.TimeoutError):
+        if opened:
+            fitting = f"WSLINK_MAX_MSG_SIZE={max(passed, 32_000)}"
+            cure = f"let the proxy pass frames of {size(count)}, or serve with {fitting}"
+            return Finding("frame size", False, text, "the proxy", cure)
+        text = f"the connection was lost ({error or 'no answer'}), and there is no other: try again later"
+    else:
+        lost = f"the connection was lost while {size(count)} were sent ({error or 'no answer'})"
+        text = f"{lost}; a second one let them pass"
+    cure = "links of pages and programs connect again and resume by themselves; find out what cuts it: " + CUTS
+    return Finding("line", False, text, "the line", cure)
 
 
 async def _idle(link: Link, seconds: float) -> Finding:
     """Wait without a word, as a page does that only looks."""
     if seconds <= 0:
         return skipped("idle", "not tried: --idle 65 waits for longer than proxies do by default")
+    if link.state != "open":
+        return skipped("idle", "not tried: the connection was lost")
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wslink.client.address import socket_url
+from wslink.client.backoff import Reconnect
 from wslink.client.connect import Connecting, connect
 from wslink.errors import UsageError
 
@@ -35,11 +36,11 @@ class Target:
     def tls(self) -> ssl.SSLContext | bool:
         return not self.insecure
 
-    def connect(self, compress: bool = False) -> Connecting:
-        """A link that ends with its connection."""
+    def connect(self, compress: bool = False, reconnect: Reconnect | bool = False) -> Connecting:
+        """A link, which ends with its connection unless `reconnect` says otherwise."""
         return connect(
-            self.url, secret=self.secret, timeout=self.timeout, ssl=self.tls, headers=self.headers, reconnect=False,
-            compress=compress,
+            self.url, secret=self.secret, timeout=self.timeout, ssl=self.tls, headers=self.headers,
+            reconnect=reconnect, compress=compress,
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from wslink.client.subscription import ClientSubscription
 from wslink.console import complain, say
 from wslink.errors import CallError, UsageError, WslinkError
 from wslink.tools.filters import parse
+from wslink.tools.lasting import INTERRUPTED, add_reconnect, answer, lasting, run
 from wslink.tools.options import Target, add_options, target_of
 from wslink.tools.show import size
 from wslink.version import __version__
@@ -34,17 +36,16 @@ MAX_FRAME = 2**30
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     arguments = _parser().parse_args(argv)
-    tally = Tally(arguments.output, arguments.max_bytes)
+    tally = Tally(arguments.output, arguments.max_bytes, arguments.ring)
     try:
-        asyncio.run((_fetch if arguments.ring else _record)(target_of(arguments), arguments, tally))
-    except KeyboardInterrupt:
-        return 0
+        try:
+            ended = run((_fetch if arguments.ring else _record)(target_of(arguments), arguments, tally))
+        finally:
+            tally.close()
     except (WslinkError, OSError) as error:
         complain(f"wslink: {explained(error)}")
         return 1
-    finally:
-        tally.close()
-    return 0
+    return 0 if ended or not arguments.ring else INTERRUPTED
 
 
 class Tally:
@@ -53,12 +54,15 @@ class Tally:
     Args:
         path: the file; it is opened when there is something to write.
         limit: bytes.
+        whole: whether the file is there once `keep` says that all has been written, and not before.
     """
 
-    def __init__(self, path: str, limit: int) -> None:
+    def __init__(self, path: str, limit: int, whole: bool = False) -> None:
         self.bytes: int = 0
         self.records: int = 0
-        self._path = path
+        final = Path(path)
+        self._final = final if whole else None
+        self._path = final.with_name(f".{final.name}.{secrets.token_hex(4)}") if whole else final
         self._limit = limit
         self._file: BinaryIO | None = None
 
@@ -76,10 +80,22 @@ class Tally:
         self.records += 1
         return True
 
-    def close(self) -> None:
-        """Nothing more will come."""
-        if self._file is not None:
+    def keep(self) -> None:
+        """All has been written."""
+        if self._file is not None and self._final is not None:
             self._file.close()
+            os.replace(self._path, self._final)
+            self._final = None
+
+    def close(self) -> None:
+        """Nothing more will come. Raises OSError where there is no room for what was written last."""
+        if self._file is None:
+            return
+        try:
+            self._file.close()
+        finally:
+            if self._final is not None:
+                self._path.unlink(missing_ok=True)
 
 
 # What the server publishes ------------------------------------------------------
@@ -87,29 +103,29 @@ class Tally:
 
 async def _record(target: Target, arguments: argparse.Namespace, tally: Tally) -> None:
     definition = parse(arguments.filter) if arguments.filter else None
-    async with target.connect() as link:
+    async with lasting(target, arguments.reconnect) as link:
         topics = await _topics(link, arguments.topic, target.timeout)
-        about = About(
-            __version__, "client", time.time(), "", 0, {name: TopicAbout(how) for name, how in topics.items()}
-        )
-        tally.write(recording.head(about))
-        tally.records = 0
+        kinds = {name: TopicAbout(how) for name, how in topics.items()}
+        writer = Writer(tally, arguments.count)
         async with contextlib.AsyncExitStack() as stack:
             subscriptions = [link.subscribe(name, filter=definition) for name in topics]
             for one in subscriptions:
-                await stack.enter_async_context(one)
+                await answer(stack.enter_async_context(one), target.timeout, one.topic)
+            tally.write(recording.head(About(__version__, "client", time.time(), "", 0, kinds)))
+            tally.records = 0
             say(f"recording {', '.join(topics)}; Ctrl+C ends it")
-            writer = Writer(tally, arguments.count)
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(writer.take(subscriptions), arguments.seconds or None)
-    say(f"-- {tally.records} publications, {size(tally.bytes)}, in {arguments.output}{writer.full}")
+            try:
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(writer.take(subscriptions), arguments.seconds or None)
+            finally:  # also of one that ends early: what there is can be replayed
+                say(f"-- {tally.records} publications, {size(tally.bytes)}, in {arguments.output}{writer.full}")
 
 
 async def _topics(link: Link, wanted: Sequence[str], timeout: float) -> dict[str, str]:
     """The topics to record, each with its delivery. Raises UsageError where the server tells of none."""
     described: Mapping[str, Value] = {}
-    with contextlib.suppress(CallError, asyncio.TimeoutError):
-        told = await asyncio.wait_for(link.call("wslink.describe"), timeout)
+    with contextlib.suppress(CallError):
+        told = await answer(link.call("wslink.describe"), timeout, "wslink.describe")
         described = told.get("topics", {}) if isinstance(told, dict) else {}
     names = wanted or list(described)
     for name in names:
@@ -169,10 +185,11 @@ class Writer:
 async def _fetch(target: Target, arguments: argparse.Namespace, tally: Tally) -> None:
     if target.secret is None:
         raise UsageError(f"the server's secret opens what it has recorded\n  cure: {CURE}")
-    async with target.connect() as link:
+    async with lasting(target, arguments.reconnect) as link:
         async for piece in link.stream("wslink.recording", target.secret):
             if not tally.write([piece]):
                 raise UsageError(f"the server's recording has over --max-bytes ({arguments.max_bytes}) bytes")
+    tally.keep()
     say(f"-- {size(tally.bytes)} in {Path(arguments.output)}")
 
 
@@ -182,6 +199,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Record what a server publishes, or fetch what it has recorded itself (App(recorder=...)).",
     )
     add_options(parser)
+    add_reconnect(parser)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="where to, such as run.wsrec")
     parser.add_argument("--ring", action="store_true", help="fetch what the server has recorded, calls included")
     parser.add_argument(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import math
 from collections.abc import Sequence
 from time import monotonic
@@ -11,8 +12,9 @@ from time import monotonic
 from wslink.client.cure import explained
 from wslink.client.subscription import ClientSubscription
 from wslink.console import complain, say
-from wslink.errors import LinkError, WslinkError
+from wslink.errors import WslinkError
 from wslink.tools.filters import parse
+from wslink.tools.lasting import add_reconnect, answer, lasting, run
 from wslink.tools.options import Target, add_options, target_of
 from wslink.tools.show import as_line, line, size, weight
 from wslink.wire.value import Value
@@ -22,9 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        asyncio.run(_watch(target_of(arguments), arguments))
-    except KeyboardInterrupt:
-        return 0
+        run(_watch(target_of(arguments), arguments))
     except WslinkError as error:
         complain(f"wslink: {explained(error)}")
         return 1
@@ -71,26 +71,18 @@ def _rate(count: int, total: int, seconds: float) -> str:
 
 async def _watch(target: Target, arguments: argparse.Namespace) -> None:
     definition = parse(arguments.filter) if arguments.filter else None
-    async with target.connect() as link:
-        rate = arguments.max_rate
-        async with link.subscribe(arguments.topic, filter=definition, max_rate=rate) as subscription:
-            await ready(subscription, target.timeout)
-            rates = Rates(arguments.every)
-            try:
-                await asyncio.wait_for(_take(subscription, rates, arguments), arguments.seconds or None)
-            except asyncio.TimeoutError:
-                pass
-            finally:
-                if not arguments.json:
-                    say(f"-- {rates.all()}")
-
-
-async def ready(subscription: ClientSubscription, timeout: float) -> None:
-    """Wait until a subscription is in effect. Raises LinkError, also where that takes longer than `timeout` seconds."""
-    try:
-        await asyncio.wait_for(subscription.ready, timeout)
-    except asyncio.TimeoutError:
-        raise LinkError(f"{subscription.topic}: no response within {timeout:g} s") from None
+    topic, rate = arguments.topic, arguments.max_rate
+    async with lasting(target, arguments.reconnect) as link, contextlib.AsyncExitStack() as stack:
+        subscribed = stack.enter_async_context(link.subscribe(topic, filter=definition, max_rate=rate))
+        subscription = await answer(subscribed, target.timeout, topic)
+        rates = Rates(arguments.every)
+        try:
+            await asyncio.wait_for(_take(subscription, rates, arguments), arguments.seconds or None)
+        except asyncio.TimeoutError:
+            pass
+        finally:
+            if not arguments.json:
+                say(f"-- {rates.all()}")
 
 
 async def _take(subscription: ClientSubscription, rates: Rates, arguments: argparse.Namespace) -> None:
@@ -135,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Filters: 'row>=3', 'row>=3,row<6', 'kind=rock|sand', 'name^=tile', or a JSON object.",
     )
     add_options(parser)
+    add_reconnect(parser)
     parser.add_argument("topic")
     parser.add_argument("--filter", metavar="FILTER", help="only publications whose tags match")
     parser.add_argument("--count", type=_count, default=0, help="stop after so many; 0 for never (default)")

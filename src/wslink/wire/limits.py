@@ -95,6 +95,9 @@ class Limits:
     """LIM-20: calls of the server that a client runs at a time."""
     max_broker_backlog: int = 64 * MIB
     """LIM-21: bytes that wait for the broker between workers above which publications fail."""
+    max_shared: int = 256 * MIB
+    """LIM-24: bytes of large publications in the memory that workers of one host share, for each that publishes, above
+    which they go through the broker; 0 for none."""
     max_clients: int = 10_000
     """LIM-11: connections per server."""
 

@@ -86,7 +86,9 @@ def parse_call(envelope: Value) -> Request:
     Raises:
         InvalidRequest: naming the key that is wrong, and what it must be.
     """
-    if isinstance(envelope, Request):
+    if type(envelope) is Request:
+        if envelope.id is not NO_ID and is_id(envelope.id):  # all else was checked as it was decoded
+            return envelope
         envelope = {**msgspec.structs.asdict(envelope), "id": None if envelope.id is NO_ID else envelope.id}
     if not isinstance(envelope, dict):
         raise InvalidRequest(f"a message must be a map, not {_kind(envelope)}")

@@ -25,6 +25,8 @@ MAX_RECORDS = 1_000_000
 """LIM-22: records in it."""
 ABOUT, CALL, RESPONSE, PUBLICATION, EVENT, ITEM, ASKED, REPLY = range(8)  # REC-3
 _KINDS = ("about", "call", "response", "publication", "event", "item", "call of the server", "response of a client")
+COPIED = 4096
+"""Bytes of a message up to which it is copied into its record."""
 _NUMBER = struct.Struct("<I")
 _BIN32 = struct.Struct(">BI")
 _LIMITS = Limits()
@@ -103,9 +105,10 @@ def pack(
 ) -> list[Buffer]:
     """A record, as it stands in a file (REC-2, REC-3); `message` is what `parts_of` gave."""
     encode = msgspec.msgpack.encode
+    if message is None or (len(message) == 1 and len(message[0]) < COPIED):
+        whole = encode((kind, time, clients, about, message[0] if message else None))
+        return [_NUMBER.pack(len(whole)) + whole]
     text = b"".join((b"\x95", encode(kind), encode(time), encode(clients), encode(about)))
-    if message is None:
-        return [_NUMBER.pack(len(text) + 1), text + b"\xc0"]
     size = sum(map(len, message))
     text += _BIN32.pack(0xC6, size)
     return [_NUMBER.pack(len(text) + size), text, *message]

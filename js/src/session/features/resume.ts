@@ -26,6 +26,9 @@ const ANSWER_WITHIN = 5000;
 /** A timer that is so many milliseconds late was held up together with everything that has arrived meanwhile. */
 const HELD_UP = 1000;
 
+/** The close code of a connection whose session was resumed over another one (RES-9). */
+const RESUMED_ELSEWHERE = 4001;
+
 /** The longest that a server may have clients wait before they ask, in seconds. */
 const MAX_HEARTBEAT = 86_400;
 
@@ -41,6 +44,8 @@ export class Resume implements Feature {
   #last: Resumption | undefined;
   #begun: Beginnings = new Map();
   #heardAt = 0;
+  /** Connections one after another that ended because the session was resumed elsewhere. */
+  #taken = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -53,6 +58,19 @@ export class Resume implements Feature {
     this.#lost = lost;
   }
 
+  /** A connection has ended, with that close code. */
+  ended(code: number): void {
+    this.#taken = code === RESUMED_ELSEWHERE ? this.#taken + 1 : 0;
+  }
+
+  /**
+   * Whether another client has the token, too: the two would take the session from one another for ever (RES-9). Once, it may be this client's own hello
+   * that was late.
+   */
+  get isContested(): boolean {
+    return this.#taken > 1;
+  }
+
   /** A connection has ended, which the assembler read. */
   keep(assembler: Assembler): void {
     this.#begun = new Map([...this.#begun, ...assembler.beginnings]);
@@ -60,7 +78,7 @@ export class Resume implements Feature {
 
   /** What hello says; without a token, or where too much was sent, a new session is asked for. */
   request(overflowed: boolean): object {
-    if (!this.#last || !this.received || overflowed) return {};
+    if (!this.#last || !this.received || overflowed || this.isContested) return {};
     const begun = [...this.#begun].map(([number, { received }]) => [number, received]);
     return { token: this.#last.token, received: this.received.last, missing: [...this.received.missing], ...(begun.length && { begun }) };
   }

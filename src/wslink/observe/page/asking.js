@@ -7,7 +7,10 @@ const BASE = new URL("inspect/", location.href);
 
 export let secret = ""; // "" where nobody is signed in
 
-export class Refused extends Error {}
+/** Nothing was done. */
+export class Declined extends Error {}
+
+export class Refused extends Declined {}
 
 export function use(offered) {
   secret = offered;
@@ -21,7 +24,7 @@ export async function request(path, options) {
   const headers = { Authorization: `Bearer ${asBytes(secret)}` };
   const response = await fetch(new URL(path, BASE), { headers, cache: "no-store", credentials: "omit", redirect: "error", ...options });
   if (response.status === 401) throw new Refused("the secret is not accepted any longer");
-  if (!response.ok) throw new Error(`the server answers with ${response.status}`);
+  if (!response.ok) throw new Declined(`the server answers with ${response.status}`);
   return response;
 }
 

@@ -1,6 +1,6 @@
 // The form that calls a method.
 
-import { request, secret } from "./asking.js";
+import { Declined, request, secret } from "./asking.js";
 import { find, put } from "./dom.js";
 import { time } from "./units.js";
 
@@ -111,7 +111,7 @@ export async function call(event) {
   const took = () => time((performance.now() - began) / 1000);
   const items = [];
   let count = 0;
-  let late;
+  let [sent, ended, late] = [false, false, undefined];
   const patience = new AbortController();
   const wait = () => {
     clearTimeout(late);
@@ -125,12 +125,14 @@ export async function call(event) {
   };
   try {
     const body = JSON.stringify(wanted());
+    sent = true;
     stopper.hidden = false;
     wait();
     for await (const { item, result: value, error } of linesOf(await request("call", { method: "POST", body, signal: patience.signal }))) {
       if (secret !== asked) return;
       wait();
-      if (item !== undefined) {
+      ended = item === undefined;
+      if (!ended) {
         items.push(item);
         count += 1;
         if (items.length > ITEMS) items.shift();
@@ -138,9 +140,12 @@ export async function call(event) {
       } else if (error) say(`It failed with ${error.code} after ${took()}: ${error.message}`, items.concat(error.data ?? []).join("\n"));
       else say(count ? `It took ${took()}, and gave ${count} items.` : `It took ${took()}.`, items.length ? items.join("\n") : value);
     }
+    if (!ended) throw new Error("the response ended early");
   } catch (error) {
     if (secret !== asked) return;
-    verdict.textContent = error instanceof Stopped ? `It was stopped after ${took()}, with ${count} items.` : `It was not called: ${error.message}.`;
+    if (error instanceof Stopped) verdict.textContent = `It was stopped after ${took()}, with ${count} items.`;
+    else if (!sent || error instanceof Declined) verdict.textContent = `It was not called: ${error.message}.`;
+    else verdict.textContent = `No ${count ? `more than ${count} items` : "response"} came in ${took()}: ${error.message}. The method may have run all the same.`;
   } finally {
     clearTimeout(late);
     button.disabled = false;

@@ -23,8 +23,11 @@ def take_acknowledgement(session: SessionView, items: Sequence[Any]) -> None:
         InvalidRequest: if it is malformed.
     """
     total, held = number(items, 1, "bytes received"), number(items, 2, "milliseconds held")
-    if session.resumption is not None:
-        session.client_has(*numbers_of(items))
+    resumption = session.resumption
+    if resumption is not None:
+        resumption.acknowledge(*numbers_of(items))
+        if resumption.previous:
+            session.void_previous_token()
         if len(items) > 5 and items[5] is True and session.acknowledgements is not None:
             session.acknowledgements.send()
     if session.flow is not None:
@@ -33,8 +36,8 @@ def take_acknowledgement(session: SessionView, items: Sequence[Any]) -> None:
 
 def numbers_of(items: Sequence[Any]) -> tuple[int, frozenset[int]]:
     """The largest number that has arrived, and those below it that have not (RES-5). Raises InvalidRequest."""
-    missing = items[4] if len(items) > 4 else ()
-    if not isinstance(missing, Sequence) or len(missing) > MAX_NUMBERS:
+    missing = items[4] if len(items) > 4 else []
+    if type(missing) is not list or len(missing) > MAX_NUMBERS:
         raise InvalidRequest("the numbers that are missing must be a list")
     received = number(items, 3, "the number received")
     if not missing:

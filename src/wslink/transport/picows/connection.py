@@ -89,7 +89,7 @@ class PicowsConnection(Sending):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._ws = transport
-        self._transport = transport.underlying_transport
+        self._transport = transport.underlying_transport.transport  # type: ignore[attr-defined]
         self._transport.set_write_buffer_limits(high=1, low=0)  # asyncio's TLS is always over 0
         self._heartbeat = Heartbeat(self._options.heartbeat, self)
         opening, self._opening = self._opening, None

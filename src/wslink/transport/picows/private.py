@@ -4,8 +4,11 @@ move."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
 from multidict import CIMultiDict
@@ -14,6 +17,7 @@ from picows.common import WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from wslink.transport.framing import TOO_BIG, BrokenFrame, FrameGuard
+from wslink.wire.frames import Buffer
 
 READ_BUFFER = 2048
 """Bytes that picows reads into at first; it grows with the frames that come, and whenever one read fills it."""
@@ -29,12 +33,9 @@ class _Log:
         self.warning = self.error = logger.warning
         self.exception = logger.exception
 
-    def isEnabledFor(self, level: int) -> bool:
-        return False
-
-    def info(self, *_: object) -> None: ...
-
-    debug = log = info
+    # In C, as each connection calls them several times: they take what they get, and say no or nothing.
+    isEnabledFor = staticmethod((0).__and__)
+    debug = log = info = staticmethod("".format)
 
 
 _log = _Log()
@@ -76,6 +77,38 @@ class _Answer:
     def __call__(self, request: object) -> WSUpgradeResponseWithListener:
         listener, self._listener = self._listener, None
         return WSUpgradeResponseWithListener(_Switch(self._headers), listener)
+
+
+class Line:
+    """asyncio's transport as picows sees it, which asks a dozen questions at the beginning of a connection.
+
+    Attributes:
+        transport: asyncio's.
+    """
+
+    __slots__ = ("get_extra_info", "get_write_buffer_size", "transport", "write")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.transport: asyncio.Transport = transport
+        self.write: Callable[[Buffer], None] = transport.write
+        self.get_write_buffer_size: Callable[[], int] = transport.get_write_buffer_size
+        descriptor = transport.get_extra_info("socket").fileno()
+        # All in C. picows asks the socket for what it only logs, and sets what asyncio has set (TCP_NODELAY), and what
+        # the kernel does at the beginning by itself (TCP_QUICKACK).
+        quiet = SimpleNamespace(fileno=itertools.repeat(descriptor).__next__, getsockopt=max, setsockopt=max)
+        self.get_extra_info: Callable[[str], Any] = {
+            "socket": quiet,
+            "ssl_object": transport.get_extra_info("ssl_object"),
+        }.get
+
+    def close(self) -> None:
+        self.transport.close()
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+    def writelines(self, pieces: list[bytes]) -> None:
+        self.transport.writelines(pieces)
 
 
 class Gated(Protocol):
@@ -201,7 +234,9 @@ def begin(transport: asyncio.Transport, key: str, max_frame: int, listener: Gate
         read_buffer_init_size=READ_BUFFER,
     )
     transport.set_protocol(Gate(protocol, listener, transport))
-    protocol.connection_made(transport)
+    line = Line(transport)
+    protocol.connection_made(line)
+    del line.get_extra_info  # picows has asked
     _feed(protocol, _head(key))
 
 

@@ -1,0 +1,86 @@
+"""Links of commands: they outlive their connections, say so, and end at SIGTERM as at Ctrl+C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Coroutine
+from typing import TypeVar
+
+from wslink.client.backoff import Reconnect
+from wslink.client.events import LinkState, Reconnected
+from wslink.client.link import Link
+from wslink.console import complain
+from wslink.errors import LinkError
+from wslink.tools.options import Target
+from wslink.waiting import within
+from wslink.wire.value import Value
+
+GIVE_UP = 60.0
+"""Seconds without a connection after which a command gives up: as long as servers keep a session."""
+INTERRUPTED = 130
+"""The exit code of a command that was ended before it had done what it was for."""
+
+T = TypeVar("T")
+
+
+def run(main: Coroutine[Value, Value, None]) -> bool:
+    """Run the main coroutine of a command; whether it came to its end, and was not ended by Ctrl+C or SIGTERM."""
+
+    async def guarded() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; another thread
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await main
+
+    try:
+        asyncio.run(guarded())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return False
+    return True
+
+
+@contextlib.asynccontextmanager
+async def lasting(target: Target, seconds: float) -> AsyncIterator[Link]:
+    """A link that goes on over another connection where one is lost, for as long as `seconds`; 0 for not at all.
+
+    Raises:
+        AuthenticationError: the server refused the secret.
+        ConnectionClosed: the server cannot be reached, or not any more.
+    """
+    again = Reconnect(initial=1.0, max=5.0, give_up_after=seconds) if seconds else False
+    async with target.connect(reconnect=again) as link:
+
+        @link.on_statechange
+        def changed(state: LinkState) -> None:
+            if state == "reconnecting":
+                complain(f"-- the connection is lost; trying again for {seconds:g} s")
+
+        link.on_reconnected(_back)
+        yield link
+
+
+def _back(reconnected: Reconnected) -> None:
+    what = "nothing is lost"
+    if not reconnected.resumed:
+        what = f"the session began anew ({reconnected.reason}), and what was published meanwhile is missing"
+    complain(f"-- connected again after {reconnected.away:.1f} s: {what}")
+
+
+async def answer(awaitable: Coroutine[Value, Value, T] | asyncio.Future[T], seconds: float, what: str) -> T:
+    """What a server says to `what`. Raises LinkError where that takes too long."""
+    try:
+        return await within(awaitable, seconds)
+    except asyncio.TimeoutError:
+        raise LinkError(f"{what}: no response within {seconds:g} s") from None
+
+
+def add_reconnect(parser: argparse.ArgumentParser) -> None:
+    """Add for how long a command tries to connect again."""
+    parser.add_argument(
+        "--reconnect", type=float, default=GIVE_UP, metavar="SECONDS",
+        help=f"to try again for, where the connection is lost; 0 for not at all (default: {GIVE_UP:g})",
+    )  # fmt: skip
