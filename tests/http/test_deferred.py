@@ -15,12 +15,14 @@ import aiohttp
 import pytest
 
 from tests.conftest import Open, Serve
-from tests.http.test_fast_path import Protocol, answer, upgrade
+from tests.http.test_fast_path import Protocol, answer, routed, upgrade
 from wslink import App
 from wslink.backends.aiohttp import WebAppServer
 from wslink.http import deferred
 from wslink.http.serving import Serving
 from wslink.websocket import ServerProtocol
+
+__all__ = ["routed"]  # a fixture
 
 SLOW = 0.4
 
@@ -127,9 +129,10 @@ async def test_a_server_with_files_loads_it_after_a_while(
     assert len(started) == 1
 
 
-async def test_routes_with_patterns_are_led_by_aiohttp(app: App, serve: Serve) -> None:
-    url = await serve(app, ws="{any}")
-    assert "101" in await answer(url, *upgrade("/anything"))
+async def test_unusual_routes_are_led_by_aiohttp(app: App, serve: Serve, routed: list[str]) -> None:
+    url = await serve(app, ws="ws now")
+    assert "101" in await answer(url, *upgrade("/ws%20now"))
+    assert routed == ["/ws%20now"]
 
 
 # The released API: `server.app` may be asked for at any time.

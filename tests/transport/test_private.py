@@ -130,7 +130,8 @@ async def test_aiohttp_keeps_nothing_of_a_connection_that_was_taken_over(
         return take_over(request, *args)
 
     monkeypatch.setattr("wslink.transport.picows.taking_over.take_over", spy)
-    await peers(await serve(app, engine="picows", ws="{path}"), hello={})  # which aiohttp has to lead there
+    url = await serve(app, engine="picows", ws="ws.now")  # which aiohttp has to lead there
+    await peers(url.replace("/ws", "/ws.now"), hello={})
     until = time.monotonic() + 10
     while held(seen):
         assert time.monotonic() < until, held(seen)
