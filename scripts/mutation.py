@@ -6,6 +6,7 @@ import argparse
 import fnmatch
 import hashlib
 import json
+import os
 import random
 import re
 import shutil
@@ -58,6 +59,7 @@ def main() -> int:
     parser.add_argument(
         "--besides", nargs="*", default=[], metavar="SEED:SHARE", help="none of those samples had (TypeScript)"
     )
+    parser.add_argument("--quick", action="store_true", help="no test that needs a server: a lower bound (TypeScript)")
     parser.add_argument("--unseen", action="store_true", help="choose among those that have not run yet (Python)")
     parser.add_argument("--survivors", action="store_true", help="choose among those that survived (Python)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default: 2)")
@@ -66,7 +68,7 @@ def main() -> int:
         return subprocess.call([mutmut(), "show", *options.patterns], cwd=WORK / "python")
     if options.language == "js":
         sample = {"seed": options.seed, "share": options.share, "besides": options.besides}
-        return mutate_js(options.patterns, sample, options.jobs)
+        return mutate_js(options.patterns, sample, options.jobs, options.quick)
     outcomes = ("",) if options.unseen else (SURVIVED, UNTESTED) if options.survivors else ()
     return mutate_python(options.patterns, outcomes, options.sample, options.seed, options.jobs)
 
@@ -179,23 +181,28 @@ def site_packages() -> Path:
 
 
 VITEST = """
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer } from "vitest/node";
+
+const needsServer = (path) => readFileSync(path, "utf8").includes("support/linked.js");
 
 /** A mutant is done with at the first test that fails: those without a server, which take milliseconds, come first. */
 class FastFirst extends BaseSequencer {
   async sort(files) {
-    const slow = ({ moduleId }) => Number(readFileSync(moduleId, "utf8").includes("support/linked.js"));
+    const slow = ({ moduleId }) => Number(needsServer(moduleId));
     return [...files].sort((one, other) => slow(one) - slow(other) || one.moduleId.localeCompare(other.moduleId));
   }
 }
-const include = ["wire", "rpc", "session", "client", "hostile"].map((name) => `tests/${name}/**/*.test.ts`);
+const include = readdirSync("tests", { recursive: true })
+  .filter((name) => /^(wire|rpc|session|client|hostile)\\/.*\\.test\\.ts$/.test(name))
+  .map((name) => `tests/${name}`)
+  .filter((path) => !process.env.MUTATION_QUICK || !needsServer(path));
 export default defineConfig({ test: { include, testTimeout: 30_000, sequence: { sequencer: FastFirst } } });
 """
 
 
-def mutate_js(patterns: list[str], sample: Mapping[str, Any], jobs: int) -> int:
+def mutate_js(patterns: list[str], sample: Mapping[str, Any], jobs: int, quick: bool) -> int:
     tree = WORK / "js"
     copy_tree(tree)
     js = tree / "js"
@@ -215,13 +222,15 @@ def mutate_js(patterns: list[str], sample: Mapping[str, Any], jobs: int) -> int:
         "concurrency": jobs,
         "inPlace": True,
         "timeoutMS": 20_000,
+        "dryRunTimeoutMinutes": 30,
         "timeoutFactor": 3,
         "vitest": {"configFile": "vitest.mutation.config.ts"},
     }
     (js / "stryker.config.json").write_text(json.dumps(configuration))
     (js / "vitest.mutation.config.ts").write_text(VITEST)
     loosen(js)
-    failed = subprocess.call(["npx", "--no-install", "stryker", "run"], cwd=js)
+    environment = {**os.environ, **({"MUTATION_QUICK": "1"} if quick else {})}
+    failed = subprocess.call(["npx", "--no-install", "stryker", "run"], cwd=js, env=environment)
     return failed or report_js(js, sample)
 
 

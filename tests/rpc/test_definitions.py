@@ -8,6 +8,7 @@ import typing
 from collections.abc import Callable
 from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 
+import attrs
 import msgspec
 import numpy
 import pydantic
@@ -308,3 +309,43 @@ class Told:
 def test_a_reference_has_the_default_beside_it() -> None:
     definitions = document((Told, "input"))[1]
     assert definitions["Told"] == map_of([], inner=ref("Inner"), side=ref("Side", default="left"))
+
+
+@attrs.define
+class Given:
+    a: int
+    _b: str = "b"
+    c: list[int] = attrs.Factory(list)
+    d: int = attrs.field(default=3, init=False)
+    e: object = attrs.Factory(Handle)
+
+
+class Renamed(msgspec.Struct, omit_defaults=True):
+    first: int = msgspec.field(name="firstOne")
+    second: int = 2
+    third: list[int] = []
+    fourth: object = msgspec.field(default_factory=Handle)
+
+
+def test_what_is_sent_of_classes_of_other_libraries() -> None:
+    integers = {"type": "array", "items": INTEGER}
+    assert document((Given, "input"), (Renamed, "input"))[1] == {
+        "Given": map_of(["a"], a=INTEGER, _b={**TEXT, "default": "b"}, c={**integers, "default": []}, e={}),
+        "Renamed": map_of(
+            ["firstOne"],
+            firstOne=INTEGER,
+            second={**INTEGER, "default": 2},
+            third={**integers, "default": []},
+            fourth={},
+        ),
+    }
+    assert document((Given, "output"), (Renamed, "output"))[1] == {
+        "Given": map_of(["a", "_b", "c", "d", "e"], a=INTEGER, _b=TEXT, c=integers, d=INTEGER, e={}),
+        "Renamed": map_of(
+            ["firstOne"],
+            firstOne=INTEGER,
+            second={**INTEGER, "default": 2},
+            third={**integers, "default": []},
+            fourth={},
+        ),
+    }

@@ -98,14 +98,17 @@ def test_the_answer_to_a_hello() -> None:
 
 
 class Session:
-    def __init__(self, resumption: Any = None, flow: bool = True) -> None:
+    """What an acknowledgement reaches; `previous` is a token that counts until then."""
+
+    def __init__(self, resumes: bool = False, flow: bool = True, previous: str = "") -> None:
         self.said: list[Any] = []
-        self.resumption = resumption
+        acknowledge = lambda *given: self.said.append(("has", *given))  # noqa: E731
+        self.resumption = SimpleNamespace(acknowledge=acknowledge, previous=previous) if resumes else None
         self.flow = SimpleNamespace(acknowledged=lambda *given: self.said.append(("flow", *given))) if flow else None
         self.acknowledgements = SimpleNamespace(send=lambda: self.said.append("send"))
 
-    def client_has(self, *given: Any) -> None:
-        self.said.append(("has", *given))
+    def void_previous_token(self) -> None:
+        self.said.append("void")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +127,7 @@ class Session:
 )
 def test_a_malformed_acknowledgement_is_refused_in_a_sentence(items: Any, why: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        take_acknowledgement(Session("resumption"), items)  # type: ignore[arg-type]
+        take_acknowledgement(Session(True), items)  # type: ignore[arg-type]
     assert caught.value.message == why
 
 
@@ -132,11 +135,12 @@ def test_what_an_acknowledgement_says() -> None:
     for session, items, said in (
         (Session(), [1, 5, 2], [("flow", 5, 2)]),
         (Session(), [1, 0, 0, "ignored"], [("flow", 0, 0)]),
-        (Session("r"), [1, 5, 2, 7], [("has", 7, frozenset()), ("flow", 5, 2)]),
-        (Session("r"), [1, 5, 2, 7, [3, 4]], [("has", 7, frozenset((3, 4))), ("flow", 5, 2)]),
-        (Session("r", False), [1, 5, 2, 7, [], True], [("has", 7, frozenset()), "send"]),
-        (Session("r", False), [1, 5, 2, 7, [], 1], [("has", 7, frozenset())]),
-        (Session(None, False), [1, 5, 2, 7, [], True], []),
+        (Session(True), [1, 5, 2, 7], [("has", 7, frozenset()), ("flow", 5, 2)]),
+        (Session(True), [1, 5, 2, 7, [3, 4]], [("has", 7, frozenset((3, 4))), ("flow", 5, 2)]),
+        (Session(True, False), [1, 5, 2, 7, [], True], [("has", 7, frozenset()), "send"]),
+        (Session(True, False), [1, 5, 2, 7, [], 1], [("has", 7, frozenset())]),
+        (Session(True, False, "token"), [1, 5, 2, 7], [("has", 7, frozenset()), "void"]),
+        (Session(False, False), [1, 5, 2, 7, [], True], []),
     ):
         take_acknowledgement(session, items)  # type: ignore[arg-type]
         assert session.said == said

@@ -7,7 +7,7 @@ import logging
 
 from wslink.session.acknowledgements import SELDOM, Acknowledgements
 from wslink.session.identity import Identity, Opening
-from wslink.session.intake import CREDIT
+from wslink.session.intake import CLIENT_TIME, CREDIT
 from wslink.session.notices import MAX_UNREAD
 from wslink.session.nowhere import Departed, Nowhere
 from wslink.session.ports import SessionOwner, Transport
@@ -196,6 +196,9 @@ class Detachable(Refusals):
             self._owner.tokens.void(resumption.previous)
             resumption.renew()
             self._owner.tokens.add(resumption.token, self)
+
+    def charge(self, seconds: float) -> None:
+        self.credit -= int(seconds * CREDIT / CLIENT_TIME)
 
     def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
         """Go on over a new connection, whose client has been told so (RES-6)."""
