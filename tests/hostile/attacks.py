@@ -147,6 +147,11 @@ def _calls_of_many(socket: WebSocket, _: int) -> bytes:
     return b"".join(_message(socket, wire.call("test.quick")) for _ in range(2_000))
 
 
+@attack("calls that compute, in a row, of several clients", secret=True, reads=True, connections=5, alike=True)
+def _computing_calls(socket: WebSocket, _: int) -> bytes:
+    return b"".join(_message(socket, wire.call("test.compute")) for _ in range(200))
+
+
 @attack("calls whose answers are not read", secret=True)
 def _unread_calls(socket: WebSocket, _: int) -> bytes:
     return b"".join(_message(socket, wire.call("test.quick")) for _ in range(2_000))

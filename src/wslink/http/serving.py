@@ -13,6 +13,7 @@ from aiohttp import web
 from wslink.http.acceptor import Connections
 from wslink.http.fast_path import Adopter, Arrivals
 from wslink.http.middlewares import is_transparent
+from wslink.http.unread import Unread
 from wslink.transport.private import HANDLER_OPTIONS, ListeningSite, bounded_handler
 
 SHUTDOWN_TIMEOUT = 2.0
@@ -52,6 +53,8 @@ class Serving:
         self._application = application
         self._arrivals = arrivals
         self._connections = connections
+        self._unread = Unread(lambda: self.runner.handlers)
+        connections.evictors.append(self._unread.evict)
         application[SERVING] = self
         application.on_response_prepare.append(self._keep_few)
         if handed_over:
@@ -99,6 +102,7 @@ class Serving:
         way to none."""
         if response.status != 101 and len(self._connections) >= CROWDED * self._connections.limit:
             response.force_close()
+            self._unread.look()
 
     async def stop_listening(self) -> None:
         """Forget the sockets that listen."""
@@ -122,6 +126,12 @@ class _Runner(web.AppRunner):
         server = super().server
         assert server is not None
         return server
+
+    @property
+    def handlers(self) -> Iterable[object]:
+        """What serves the connections that aiohttp carries."""
+        server = super().server
+        return server.connections if server is not None else ()
 
     @property
     def server(self) -> Any:

@@ -45,7 +45,7 @@ class Site:
     WSLINK_HANDOFF names a directory for that.
 
     A connection has 10 s to send a request's head of less than 16 KiB. Where more than `max_clients` and some are
-    open, the one that has waited longest without sending a request makes room.
+    open, the one that has waited longest without sending a request makes room, or one that does not read a response.
 
     Args:
         application: what to serve, or what makes it; see `endpoints`.
