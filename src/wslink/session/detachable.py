@@ -33,6 +33,7 @@ class Detachable(Refusals):
 
     resumption: Resumption | None
     acknowledgements: Acknowledgements | None
+    credit: int
     __slots__ = ("_decoder", "_opening", "_window", "resumable", "verdict")
 
     def __init__(
