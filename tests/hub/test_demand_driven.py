@@ -16,7 +16,6 @@ from wslink.hub.hub import Hub
 from wslink.session.identity import Identity
 from wslink.wire.limits import Limits
 
-
 STILL_AFTER = 0.2
 
 
