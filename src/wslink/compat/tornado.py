@@ -146,7 +146,7 @@ class PublicFiles(StaticFileHandler):
     """Static files, without those that `is_hidden` names."""
 
     async def get(self, path: str, include_body: bool = True) -> None:
-        if is_hidden(path):
+        if is_hidden(path) or "\0" in path:
             raise HTTPError(404)
         await super().get(path, include_body)
 

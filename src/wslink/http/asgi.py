@@ -122,7 +122,9 @@ class AsgiApplication:
         session = Session(self._host, connection, opening)
         connection.carry(session)
         reading = asyncio.ensure_future(
-            socket.read(lambda: connection.receiver or session, self._host.limits.max_frame, connection.gate)
+            socket.read(
+                lambda: connection.receiver or session, self._host.limits.max_frame, connection.gate, connection.hold
+            )
         )
         connection.write_at_once(reading)
         self._strangers.add(session, reading)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +12,7 @@ from aiohttp import web
 from wslink.http.acceptor import Connections
 from wslink.http.fast_path import Adopter, Arrivals
 from wslink.http.middlewares import is_transparent
+from wslink.http.requests_log import requests_logger
 from wslink.http.unread import Unread
 from wslink.transport.private import HANDLER_OPTIONS, ListeningSite, bounded_handler
 
@@ -33,7 +33,6 @@ class Serving:
         connections: those that are open.
         listeners: the sockets that listen, and what accepts on each.
         handed_over: whether connections come from a launcher, too, which are for one request each.
-        logger: what aiohttp logs to; its own unless given.
 
     Attributes:
         runner: aiohttp's.
@@ -47,7 +46,6 @@ class Serving:
         connections: Connections,
         listeners: Iterable[tuple[socket.socket, Any]],
         handed_over: bool = False,
-        logger: logging.Logger | None = None,
     ) -> None:
         self.sites: list[web.SockSite] = []
         self._application = application
@@ -61,9 +59,12 @@ class Serving:
             from wslink.http.handoff import answer_once
 
             application.on_response_prepare.append(answer_once)
-        options: dict[str, Any] = {"logger": logger} if logger is not None else {}
         self.runner: _Runner = _Runner(
-            application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT, **HANDLER_OPTIONS, **options
+            application,
+            logger=requests_logger(),
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_TIMEOUT,
+            **HANDLER_OPTIONS,
         )
         self.runner.arrivals = arrivals
         for listener, server in listeners:

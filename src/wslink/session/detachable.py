@@ -15,7 +15,9 @@ from wslink.session.refusals import Refusals
 from wslink.session.resumption import EXPIRED, OVERFLOW, REFUSED, Resumption, Return
 from wslink.session.state import CLOSED, DETACHED, OPEN, Event
 from wslink.session.tokens import digest
+from wslink.wire.chunks import renumbered
 from wslink.wire.codec import Decoder
+from wslink.wire.frames import Message
 from wslink.wire.messages import ARRAYS, CANCELLATION
 from wslink.wire.v2_msgpack import V2Decoder
 from wslink.wire.value import Value
@@ -31,6 +33,7 @@ class Detachable(Refusals):
 
     resumption: Resumption | None
     acknowledgements: Acknowledgements | None
+    credit: int
     __slots__ = ("_decoder", "_opening", "_window", "resumable", "verdict")
 
     def __init__(
@@ -67,7 +70,9 @@ class Detachable(Refusals):
         """Send the response to a hello."""
         if self.resumption is None:
             self.result(id_, result)
-        elif not self._send_now(self.encoder.result(id_, result, self._max_frame)):  # it has no number (RES-2)
+            return
+        response = self.encoder.result(id_, result, self._max_frame)
+        if not self._send_now(Message(tuple(renumbered(response.frames, 0)), response.size)):
             self.close(1008, f"it says hello again and again, and has read none of {MAX_UNREAD} responses")
 
     def start_resume(self) -> None:

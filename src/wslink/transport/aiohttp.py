@@ -226,7 +226,7 @@ class AiohttpConnection:
             if self._gate.closed:
                 await self._gate.wait()
             message = await self._socket.receive()
-            share.begin()
+            self._writer.held = share.begin()
             if message.type is WSMsgType.BINARY or message.type is WSMsgType.TEXT:
                 self._heartbeat.heard = True
                 if self._expanding is not None and self._expanding.is_next:
@@ -271,8 +271,10 @@ class AiohttpConnection:
     async def _write_frame(self, frame: Frame) -> None:
         opcode = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT
         squeeze = self._compress and worth_compressing(frame)
-        with contextlib.suppress(ConnectionError):
+        try:  # which costs nothing, as contextlib.suppress does
             await self._socket.send_frame(bytes(frame.joined()), opcode, self._compress if squeeze else 0)
+        except ConnectionError:
+            return
 
     def beat(self) -> None:
         if not self._pinging and not self._closing:

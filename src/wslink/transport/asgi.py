@@ -38,17 +38,20 @@ class AsgiSocket:
     async def close(self, code: int, message: bytes) -> None:
         await self._emit({"type": "websocket.close", "code": code, "reason": message.decode()})
 
-    async def read(self, carried: Callable[[], FrameReceiver], max_frame: int, gate: ReadGate) -> tuple[int, str]:
+    async def read(
+        self, carried: Callable[[], FrameReceiver], max_frame: int, gate: ReadGate, hold: Callable[[bool], None]
+    ) -> tuple[int, str]:
         """Hand what arrives to `carried` until the connection ends. The close code and reason it needs, or (0, "").
 
         Args:
             carried: gives the session, which may change.
             max_frame: largest message accepted from the peer, in bytes (LIM-1).
             gate: while it is closed nothing is read.
+            hold: told for each message whether it came together with one before it.
         """
         share = Share()
         while (event := await self._receive())["type"] == "websocket.receive":
-            share.begin()
+            hold(share.begin())
             binary = event.get("bytes") is not None
             data = event["bytes"] if binary else event["text"]
             if len(data) > max_frame:

@@ -86,6 +86,10 @@ class PumpedConnection:
         self._writer.owner = task
         self._start = start
 
+    def hold(self, on: bool) -> None:
+        """Write no frame at once for now; see Writer."""
+        self._writer.held = on
+
     async def flushed(self) -> None:
         """Wait until what was sent is written. At once in what `socket` itself runs: it would wait for itself."""
         await self._writer.flushed()

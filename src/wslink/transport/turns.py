@@ -87,14 +87,18 @@ class Share:
         self._started = 0.0  # what it had had when its turn began
         self._took = TURN  # in the turn before that
 
-    def begin(self) -> None:
-        """It takes time from now on, and did to read what it does now if it has done something in this turn."""
+    def begin(self) -> bool:
+        """It takes time from now on, and did to read what it does now if it has done something in this turn; whether it
+        has."""
         schedule = self._schedule
         if not schedule.is_open:
             schedule.open()
         now = monotonic()
-        self._began = now if self._turn != schedule.number else max(self._began, now - READING)
-        self._turn = schedule.number
+        if self._turn != schedule.number:
+            self._turn, self._began = schedule.number, now
+            return False
+        self._began = max(self._began, now - READING)
+        return True
 
     def is_over(self) -> bool:
         """Whether others come first before it goes on, which it does after `turn`."""

@@ -17,6 +17,9 @@ from wslink.transport.private_asyncio import run_step
 from wslink.transport.turns import Share
 from wslink.wire.frames import Frame
 
+LOOK_EVERY = 4
+"""Frames that are written before the clock is asked."""
+
 Write = Callable[[Frame], Coroutine[Any, Any, None]]
 
 
@@ -30,17 +33,20 @@ class Writer:
     Attributes:
         owner: the task as which a frame is written at once, so that a write which asks for its task, as a timeout does,
             finds one: that of the connection. Where it is None no frame is.
+        held: whether no frame is written at once for now: of messages that came together only the response to the first
+            is, since each that is written alone wakes the other end.
         waiting: bytes of frames that have not been written.
         written: bytes of those that have.
     """
 
     def __init__(self, write: Write, wrote: Callable[[], None]) -> None:
         self.owner: asyncio.Task[Any] | None = None
+        self.held: bool = False
         self.waiting: int = 0
         self.written: int = 0
         self._write = write
         self._wrote = wrote
-        self._queue: deque[tuple[Callable[[], Awaitable[None]], int]] = deque()
+        self._queue: deque[Frame | tuple[Callable[[], Awaitable[None]], int]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._share: Share | None = None
         self._busy = False  # whether something is being written, or a task is to
@@ -48,8 +54,10 @@ class Writer:
     def send(self, frame: Frame) -> None:
         """Write a frame."""
         owner = self.owner
-        if self._busy or owner is None or owner.done():
-            self.add(lambda: self._write(frame), frame.size)
+        if self._busy or self.held or owner is None or owner.done():
+            self._queue.append(frame)
+            self.waiting += frame.size
+            self._go_on()
             return
         self._busy = True
         try:
@@ -63,10 +71,9 @@ class Writer:
             self.written += frame.size
         self._go_on()
 
-    def add(self, action: Callable[[], Awaitable[None]], size: int = 0) -> None:
+    def add(self, action: Callable[[], Awaitable[None]]) -> None:
         """Do something after what waits, such as to close. What it raises ends all writing."""
-        self._queue.append((action, size))
-        self.waiting += size
+        self._queue.append((action, 0))
         self._go_on()
 
     def _go_on(self) -> None:
@@ -79,11 +86,17 @@ class Writer:
         try:
             while self._queue:
                 share.begin()
-                action, size = self._queue.popleft()
-                await action()
-                self.waiting -= size
-                self.written += size
-                self._wrote()
+                for _ in range(min(LOOK_EVERY, len(self._queue))):
+                    first = self._queue.popleft()
+                    if isinstance(first, Frame):
+                        size = first.size
+                        await self._write(first)
+                    else:
+                        action, size = first
+                        await action()
+                    self.waiting -= size
+                    self.written += size
+                    self._wrote()
                 if share.is_over():
                     await share.turn()
         finally:
