@@ -172,7 +172,7 @@ class Connection:
     def call(self) -> None:
         """Send one more."""
         call = self._call
-        if self._resumes:
+        if self._flows or self._resumes:  # as much work for both: ids are arbitrary where nothing is resumed (G2-4)
             self._number += 1
             at = 2 + MASK_LENGTH
             call = call[:at] + struct.pack("<I", self._number) + call[at + 4 :]

@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { after, afterEach, before, describe, test } from "node:test";
+import { Cable } from "./cable.js";
 import { ROOT, launch } from "./demo.js";
 
 const SECRET = "s3cret +&ü";
@@ -130,22 +131,22 @@ describe("the inspector's page", { timeout: 300_000 }, () => {
     assert.deepEqual(open.flatMap(({ errors }) => errors), []);
   });
 
-  /** The page in a tab of its own. That a secret is refused is no error of the page. */
+  /** The page in a tab of its own. That a secret is refused, or a cable pulled out, is no error of the page. */
   async function tab(address = url) {
     const page = await (await browser.newContext({ viewport: { width: 1400, height: 800 } })).newPage();
     page.setDefaultTimeout(30_000);
     const errors = [];
     page.on("pageerror", (error) => errors.push(`page: ${error.message}`));
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type()) && !/status of 401/.test(message.text())) errors.push(`console: ${message.text()}`);
+      if (["error", "warning"].includes(message.type()) && !/status of 401|ERR_(CONNECTION|INCOMPLETE|SOCKET|EMPTY)/.test(message.text())) errors.push(`console: ${message.text()}`);
     });
     (tabs ??= []).push({ page, errors });
     const response = await page.goto(address);
     return { page, response };
   }
 
-  async function signedIn(panel) {
-    const { page } = await tab(`${url}#secret=${encodeURIComponent(SECRET)}`);
+  async function signedIn(panel, address = url) {
+    const { page } = await tab(`${address}#secret=${encodeURIComponent(SECRET)}`);
     await page.getByRole("tab", { name: "Clients" }).waitFor();
     if (panel) await page.getByRole("tab", { name: panel, exact: true }).click();
     return page;
@@ -291,6 +292,29 @@ describe("the inspector's page", { timeout: 300_000 }, () => {
     await page.getByRole("status").filter({ hasText: /^It was stopped after .* with \d+ items/ }).waitFor();
     await page.getByRole("tab", { name: "Calls", exact: true }).click();
     await page.locator("#calls tbody tr", { hasText: "demo.count" }).filter({ hasText: "error -32800" }).first().waitFor();
+  });
+
+  test("says what is known of a call whose connection is lost, and goes on when it is back", async () => {
+    const cable = await Cable.to(new URL(url).origin);
+    try {
+      const page = await signedIn("Call a method", url.replace(new URL(url).origin, cable.url));
+      await page.getByLabel("Method", { exact: true }).selectOption("demo.count");
+      await page.getByLabel("pause", { exact: true }).fill("0.05");
+      await page.getByRole("button", { name: "Call", exact: true }).click();
+      await page.getByRole("status").filter({ hasText: /^Item [3-9]/ }).waitFor();
+      cable.pull();
+      await page.getByRole("status").filter({ hasText: /^No more than \d+ items came in .* The method may have run all the same\.$/ }).waitFor();
+      assert.match(await page.locator("#result").textContent(), /"number": 2/);
+      await page.locator("#trouble", { hasText: "What stands here may be old" }).waitFor();
+      cable.plug();
+      await page.locator("#trouble:empty").waitFor({ state: "attached" });
+      await page.getByLabel("Method", { exact: true }).selectOption("demo.add");
+      await page.getByLabel("a", { exact: true }).fill("4");
+      await page.getByLabel("a", { exact: true }).press("Enter");
+      await page.getByRole("status").filter({ hasText: "It took" }).waitFor();
+    } finally {
+      cable.close();
+    }
   });
 
   test("gives arrays through the form", async () => {

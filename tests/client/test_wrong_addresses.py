@@ -43,3 +43,14 @@ async def test_what_no_subscription_can_have(wrong: dict[str, Any]) -> None:
         for recipients in (5, [link.client_id], b"a"):
             with pytest.raises(UsageError, match="a client's id, a Client or a Group"):
                 topic.publish(1, to=recipients)  # type: ignore[arg-type]
+
+
+async def test_what_is_told_of_a_call_is_not_async() -> None:
+    async def show(value: object) -> None: ...
+
+    async with (app := App()).connect() as link:
+        for options in ({"on_progress": show}, {"on_transfer": show}):
+            with pytest.raises(UsageError, match="not an async one"):
+                link.with_options(**options)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="not an async one"):
+            await app.clients[link.client_id].call("test.one", on_progress=show)

@@ -59,6 +59,9 @@ class Viewer:
         self.broken = ""
         self.task = asyncio.create_task(self._run())
 
+    def __str__(self) -> str:
+        return f"{self.peer.client_id if self.peer is not None else 'nobody'} at port {self.worker.port}"
+
     async def _run(self) -> None:
         while not self.broken:
             with contextlib.suppress(Exception):
@@ -118,6 +121,10 @@ class Wanderer:
         self._switch = Switch(0)
         self._epoch = ""
         self.task = asyncio.create_task(self._run())
+
+    def __str__(self) -> str:
+        where = f"at port {self._switch.target}, {self._link.state}, {self.sessions} sessions, {self.returns} returns"
+        return f"{self._link.client_id} {where}"
 
     async def _run(self) -> None:
         await self._switch.start()
@@ -222,9 +229,10 @@ class History:
         if len(clients) < len(self.viewers):
             return "not every client is connected"
         for key, value in self.newest.items():
-            missing = sum(viewer.values.get(key) != value for viewer in self.viewers)
+            missing = [viewer for viewer in self.viewers if viewer.values.get(key) != value]
             if missing:
-                return f"{missing} clients have not the newest value of {key}"
+                who = ", ".join(f"{viewer} with {viewer.values.get(key)}" for viewer in missing[:5])
+                return f"{len(missing)} clients have not the newest value of {key}, {value}: {who}"
         known = [await self._ask(worker, "test.clients") for worker in self.workers]
         missing = [len(clients - set(one or ())) for one in known]
         too_many = [len(set(one or ()) - clients - self.asked) for one in known]

@@ -74,6 +74,20 @@ class Server:
         found = next(line for line in lines if line.startswith("VmHWM:" if peak else "VmRSS:"))
         return int(found.split()[1]) / 1000
 
+    async def kept(self) -> int:
+        """Bytes of the records that it keeps."""
+        if self.kind == "redis":
+            import redis.asyncio as redis
+
+            async with redis.Redis(port=self.port) as client:
+                return sum(len(fields[b"r"]) for _, fields in await client.xrange("wslink:test:log"))
+        import nats
+
+        connection = await nats.connect(f"nats://127.0.0.1:{self.port}")
+        info = await connection.jetstream().stream_info("WSLINK_test")
+        await connection.close()
+        return int(info.state.bytes)
+
     async def pause(self, seconds: float) -> None:
         self.signal(signal.SIGSTOP)
         await asyncio.sleep(seconds)

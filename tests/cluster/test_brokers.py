@@ -14,7 +14,8 @@ from tests.cluster.servers import Server
 from tests.cluster.test_cluster import HELLO
 from tests.conftest import Open, Serve
 from tests.waiting import until
-from wslink import App, UsageError
+from wslink import App, Limits, UsageError
+from wslink.cluster import nats_log, redis_log
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -114,3 +115,21 @@ async def test_latency_is_a_few_milliseconds(pair: Pair) -> None:
 def test_another_url_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="is not of the form"):
         App(broker=url)
+
+
+async def test_the_stream_is_bounded_in_bytes_too(
+    server: Server, serve: Serve, peers: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is large goes through the broker where workers share no memory: here 24 MiB of it, of which 4 are kept."""
+    monkeypatch.setattr(redis_log, "MAX_BYTES", 4 * 2**20)
+    monkeypatch.setattr(nats_log, "MAX_BYTES", 4 * 2**20)
+    apps = [App(secret="secret", broker=server.url, limits=Limits(max_shared=0)) for _ in range(2)]
+    topics = [app.topic("test.topic") for app in apps]
+    peer = await peers(await serve(apps[0]), hello=HELLO)
+    await peer.subscribe(1, "test.topic")
+    await serve(apps[1])
+    await until(lambda: len(apps[1].clients) == 1)
+    for number in range(24):
+        topics[1].publish(bytes([number]) * 2**20)
+        assert (await peer.receive())["result"] == bytes([number]) * 2**20
+    assert await server.kept() < 7 * 2**20

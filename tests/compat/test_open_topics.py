@@ -83,3 +83,20 @@ async def test_a_topic_that_no_client_could_know_is_not_published(
     link.publish("a.topic", 2)
     assert (await peer.publication())["result"] == 2
     assert len(heard) == 3
+
+
+async def test_patterns_stand_for_topics_that_clients_made_up_once_something_is_published(
+    talk: tuple[Talk, str, Protocol], peers: Open
+) -> None:
+    """Patterns of many clients, over topics that as many make up, would cost the server their product."""
+    link, url, protocol = talk
+    early, late, maker = [await peers(url, hello=SUBSCRIBING) for _ in range(3)]
+    await early.subscribe(1, "made.*")
+    await maker.subscribe(7, "made.up")
+    await late.subscribe(2, "**")
+    topics = host_of(protocol).hub.subscriptions.topics
+    assert [one.id for one in topics["made.up"].subscriptions] == [7]
+    link.publish("made.up", "now")
+    for peer, number in ((early, 1), (late, 2), (maker, 7)):
+        message = await peer.publication()
+        assert (message["result"], message["subscriptions"]) == ("now", [number])

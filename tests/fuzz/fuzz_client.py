@@ -4,6 +4,7 @@ publications, calls, items, acknowledgements. The input is as that of `fuzz_sess
 from __future__ import annotations
 
 import asyncio
+import atexit
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -102,6 +103,7 @@ class Peer:
 
 
 LOOP = asyncio.new_event_loop()
+atexit.register(LOOP.close)
 
 
 def run(data: bytes) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 from typing import Any
 
@@ -42,6 +43,7 @@ SEEDS = [
     _lines({"connection": True, **OPEN}, {"connection": 1.5, **OPEN}, {"connection": 2**80, **OPEN}, {"kind": []}),
 ]
 LOOP = asyncio.new_event_loop()
+atexit.register(LOOP.close)
 
 
 def run(data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import logging
 
@@ -27,6 +28,7 @@ SEEDS = [
 APP = App(secret="s3cret")
 APP.method("test.never")(lambda: 1 / 0)
 LOOP = asyncio.new_event_loop()
+atexit.register(LOOP.close)
 
 
 def run(data: bytes) -> None:

@@ -56,6 +56,7 @@ SEEDS = [
         (records.MOVED, ["x", 5]), (records.MOVE, [[], None]), (records.STATE, [[[1, 2]]]), (records.BYE, []))),
 ]  # fmt: skip
 LOOP = asyncio.new_event_loop()
+atexit.register(LOOP.close)
 
 
 class _World:

@@ -5,6 +5,7 @@ for messages, to which the header of a chunk is added."""
 from __future__ import annotations
 
 import asyncio
+import atexit
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -86,6 +87,7 @@ def publish() -> None:
 
 
 LOOP = asyncio.new_event_loop()
+atexit.register(LOOP.close)
 
 
 def run(data: bytes) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import gc
 import hashlib
 import importlib
+import mmap
 import random
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -40,11 +42,43 @@ def target(name: str) -> Any:
     return importlib.import_module(f"tests.fuzz.fuzz_{name}")
 
 
-class Watched:
-    """`run`, with an eye on the time and on what stays behind."""
+class Inputs:
+    """Keeps the inputs that matter of a target, however its process ends.
 
-    def __init__(self, run: Run, slow: float = SLOW) -> None:
+    `NAME-last` in `directory` begins with the size of the input that ran last, in 4 bytes, and goes on with that input;
+    `NAME-failed-DIGEST` is one that led to an exception.
+    """
+
+    def __init__(self, name: str, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._prefix = f"{directory / name}-"
+        with open(f"{self._prefix}last", "w+b") as file:
+            file.truncate(4 + MAX_INPUT)
+            self._last = mmap.mmap(file.fileno(), 4 + MAX_INPUT)
+
+    def begin(self, data: bytes) -> None:
+        """It is about to run."""
+        self._last[: 4 + len(data)] = len(data).to_bytes(4, "big") + data
+
+    def failed(self, data: bytes) -> None:
+        """It led to an exception."""
+        path = Path(f"{self._prefix}failed-{hashlib.sha256(data).hexdigest()[:16]}")
+        path.write_bytes(data)
+        print(f"the input is in {path}", file=sys.stderr, flush=True)
+
+
+class Watched:
+    """`run`, with an eye on the time and on what stays behind.
+
+    Args:
+        run: the target.
+        slow: seconds of processor time that an input may take.
+        inputs: keeps those that matter; none are kept unless given.
+    """
+
+    def __init__(self, run: Run, slow: float = SLOW, inputs: Inputs | None = None) -> None:
         self._run = run
+        self._inputs = inputs
         self._slow = slow
         self._runs = 0
         self._alive: int | None = None
@@ -52,6 +86,17 @@ class Watched:
     def __call__(self, data: bytes) -> None:
         if len(data) > MAX_INPUT:
             return
+        if self._inputs is None:
+            self._watch(data)
+            return
+        self._inputs.begin(data)
+        try:
+            self._watch(data)
+        except BaseException:
+            self._inputs.failed(data)
+            raise
+
+    def _watch(self, data: bytes) -> None:
         if (seconds := self._timed(data)) > self._slow:
             seconds = min(seconds, self._timed(data), self._timed(data))
             if seconds > self._slow:
@@ -79,7 +124,7 @@ def fuzz(name: str, seconds: int) -> None:
         import atheris
     except ImportError:
         module = target(name)
-        print(f"{mutate(module.run, module.SEEDS, seconds)} mutations")
+        print(f"{mutate(module.run, module.SEEDS, seconds, inputs=Inputs(name, CORPUS))} mutations")
         return
     with atheris.instrument_imports(include=["wslink"]):
         module = target(name)
@@ -89,13 +134,20 @@ def fuzz(name: str, seconds: int) -> None:
         (corpus / hashlib.sha256(seed).hexdigest()).write_bytes(seed)
     options = [f"-max_total_time={seconds}", f"-max_len={MAX_INPUT}", "-rss_limit_mb=1024", "-timeout=20"]
     options += [f"-artifact_prefix={CORPUS / name}-", str(corpus)]
-    atheris.Setup([name, *options], Watched(module.run, INSTRUMENTED * SLOW))
+    atheris.Setup([name, *options], Watched(module.run, INSTRUMENTED * SLOW, Inputs(name, CORPUS)))
     atheris.Fuzz()
 
 
-def mutate(run: Run, seeds: Iterable[bytes], seconds: float, most: int = 10**9, seed: int | None = None) -> int:
+def mutate(
+    run: Run,
+    seeds: Iterable[bytes],
+    seconds: float,
+    most: int = 10**9,
+    seed: int | None = None,
+    inputs: Inputs | None = None,
+) -> int:
     """Run mutations of `seeds` for some seconds; how many it were."""
-    choose, known, watched = random.Random(seed), list(seeds), Watched(run)
+    choose, known, watched = random.Random(seed), list(seeds), Watched(run, inputs=inputs)
     for first in known:
         watched(first)
     end, runs = time.monotonic() + seconds, 0

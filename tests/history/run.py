@@ -16,6 +16,7 @@ from tests.history.checker import check
 from tests.history.client import Speaker
 from tests.history.js import JavaScriptSpeaker
 from tests.lines import Line, Way
+from wslink.waiting import within
 
 RARELY = 0.004
 """The share of cuts that one end learns of only by asking for signs of life, which takes 6 s."""
@@ -81,7 +82,7 @@ class Cutter:
         most = MOST
         while True:
             try:
-                few = await asyncio.wait_for(waiting(), ANSWER_WITHIN) < most
+                few = await within(waiting(), ANSWER_WITHIN) < most
             except asyncio.TimeoutError:
                 few = False
             most = MOST if few else LEAST

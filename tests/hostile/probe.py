@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import psutil
 
@@ -13,6 +15,20 @@ from tests.hostile.sockets import Ended, Target, WebSocket
 
 EVERY = 0.02
 GIVE_UP = 6.0
+KEPT = 20
+"""The longest waits that are known one by one."""
+
+
+class Wait(NamedTuple):
+    """Attributes:
+    seconds: for which a call waited for its answer.
+    processor: the processor time that the server's process took meanwhile, in seconds.
+    at: when it began, by the monotonic clock.
+    """
+
+    seconds: float
+    processor: float
+    at: float
 
 
 class Probe(threading.Thread):
@@ -22,6 +38,7 @@ class Probe(threading.Thread):
         longest: the longest wait for an answer, in seconds.
         processor: the processor time that the server's process took during that wait, in seconds.
         answered: calls that were answered.
+        waits: the longest ones, in no order.
         failed: what ended it, where an honest client was cut off or a call was not answered; "" otherwise.
     """
 
@@ -29,6 +46,7 @@ class Probe(threading.Thread):
         super().__init__(daemon=True)
         self.longest = self.processor = 0.0
         self.answered = 0
+        self.waits: list[Wait] = []
         self.failed = ""
         self._method = method
         self._clock = processor_clock(process)
@@ -52,10 +70,14 @@ class Probe(threading.Thread):
     def _measure(self) -> None:
         start, spent = time.monotonic(), self._clock()
         self._socket.call(self._method)
-        waited = time.monotonic() - start
+        wait = Wait(time.monotonic() - start, self._clock() - spent, start)
         self.answered += 1
-        if waited > self.longest:
-            self.longest, self.processor = waited, self._clock() - spent
+        if wait.seconds > self.longest:
+            self.longest, self.processor = wait.seconds, wait.processor
+        if len(self.waits) < KEPT:
+            heapq.heappush(self.waits, wait)
+        else:
+            heapq.heappushpop(self.waits, wait)
 
 
 def processor_clock(process: int) -> Callable[[], float]:

@@ -58,6 +58,7 @@ class Attack:
     kinds: the kinds of server that it concerns.
     script: what it does in place of sending `payload`; see Script.
     alike: whether what it attacks is the same under every kind of server, so that a short run tries one.
+    long: whether a short run leaves it out.
     """
 
     payload: Payload
@@ -72,6 +73,7 @@ class Attack:
     kinds: tuple[str, ...] = ()
     script: Script | None = None
     alike: bool = False
+    long: bool = False
 
 
 FRAMES = ("picows", "aiohttp", "reverse", "relay")

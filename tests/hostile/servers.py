@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from wslink import App, Call, Limits
+from wslink import App, Call, Limits, Viewer
 from wslink import register as export_rpc
 from wslink.server import create_webserver
 from wslink.websocket import LinkProtocol, ServerProtocol
@@ -17,6 +17,8 @@ from wslink.websocket import LinkProtocol, ServerProtocol
 Report = Callable[[dict[str, Any]], None]
 SECRET = "secret"
 PUBLISH_EVERY = 0.02
+RENDERING, COMPUTING = 20_000, 200_000
+"""What is added up for each viewer, in about 0.3 ms, and for a call, in about 3 ms."""
 
 
 def make_app(limits: Limits) -> App:
@@ -55,6 +57,10 @@ def make_app(limits: Limits) -> App:
     def big(size: int) -> bytes:
         return bytes(min(size, 1 << 20))
 
+    @app.method("test.compute")
+    def compute() -> int:
+        return sum(range(COMPUTING))
+
     @app.method("test.ask")
     async def ask(call: Call) -> Any:
         return await call.client.call("page.value", timeout=60, on_progress=lambda value: None)
@@ -63,7 +69,30 @@ def make_app(limits: Limits) -> App:
     def publish(size: int = 100) -> None:
         topic.publish(bytes(min(size, 1 << 20)), tags={"row": 1})
 
+    costly_topics(app)
     return app
+
+
+def costly_topics(app: App) -> None:
+    """What one subscription makes work: many values that are retained, rendering, who is present."""
+    kept = app.topic("test.kept", delivery="latest", retain=True)
+    for number in range(1024):
+        kept.publish({"n": number}, tags={"n": number})
+    view = app.topic("test.view", delivery="latest")
+
+    @view.on_demand
+    def render(viewer: Viewer) -> int:
+        return sum(range(RENDERING))
+
+    @app.method("test.change")
+    def change() -> None:
+        view.changed()
+
+    app.presence("test.present", "all")
+
+    @app.on_connect
+    def join(client_id: str) -> None:
+        app.clients[client_id].join("all")
 
 
 class Methods(LinkProtocol):
@@ -80,6 +109,10 @@ class Methods(LinkProtocol):
     @export_rpc("test.echo")
     def echo(self, value: Any) -> Any:
         return value
+
+    @export_rpc("test.compute")
+    def compute(self) -> int:
+        return sum(range(COMPUTING))
 
     @export_rpc("test.big")
     def big(self, size: int) -> bytes:

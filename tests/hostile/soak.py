@@ -7,12 +7,12 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.hostile.arena import KINDS, Server, server
 from tests.hostile.known import NOT_YET
 from tests.hostile.mutations import Mutator, send_all
-from tests.hostile.probe import Meter, Probe
+from tests.hostile.probe import Meter, Probe, Wait
 from tests.hostile.registry import MIB
 from tests.hostile.running import ATTACKS, run
 from tests.hostile.sockets import Target, listen
@@ -23,6 +23,18 @@ ATTACKERS = 4
 REPORT_EVERY = 30.0
 FLAT = 48 * MIB
 """Bytes by which the second half of the time may exceed the first: attacks come in random order."""
+LONGEST = 12
+"""Waits that are printed with what went on then."""
+APART = 1.0
+"""Seconds between waits that are taken for different ones."""
+
+
+class Ran(NamedTuple):
+    """An attack that one attacker made, and from when to when by the monotonic clock."""
+
+    name: str
+    began: float
+    ended: float
 
 
 def attack_in_turn(number: int, target: Target, seconds: float, answers: Any) -> None:
@@ -32,14 +44,16 @@ def attack_in_turn(number: int, target: Target, seconds: float, answers: Any) ->
     names = [name for name, attack in ATTACKS.items() if target.kind in attack.kinds]
     end, index = time.monotonic() + seconds, number * len(names) // ATTACKERS
     failures: list[str] = []
+    ran: list[Ran] = []
     while (left := end - time.monotonic()) > 0:
-        name = names[index % len(names)]
+        name, began = names[index % len(names)], time.monotonic()
         try:
             run(name, target, min(ATTACK_SECONDS, left))
         except Exception as error:  # the attacker's own: it goes on with the next
             failures.append(f"{name}: {error!r}")
+        ran.append(Ran(name, began, time.monotonic()))
         index += 1
-    answers.send(failures)
+    answers.send((failures, ran))
 
 
 def mutate(target: Target, count: int, seconds: float, answers: Any) -> None:
@@ -88,15 +102,19 @@ def soak(attacked: Server, arguments: argparse.Namespace) -> int:
             target=mutate, args=(attacked.attacked, arguments.mutations, arguments.seconds, theirs), daemon=True
         )
         mutator.start()
+    began, ran = time.monotonic(), list[Ran]()
     halves = watch(meter, clients, arguments.seconds)
     for process, ours in peers:
         if ours.poll(30):
-            for failure in ours.recv():
+            failures, attacks = ours.recv()
+            ran += attacks
+            for failure in failures:
                 print("attacker:", failure)
         process.kill()
     sent, unanswered = mutating.recv() if mutating.poll(30) else (0, 0)
     for thread in (*clients, meter):
         thread.stop()
+    show_longest([wait for client in clients for wait in client.waits], ran, began)
     return report(meter, clients, halves, sent, unanswered)
 
 
@@ -122,6 +140,19 @@ def _figures(meter: Meter, clients: list[Probe]) -> str:
         f"resident {meter.now / MIB:.0f} MiB, most {meter.most / MIB:.0f} MiB; {answered} calls answered, "
         f"longest wait {1000 * longest:.0f} ms, {failed} clients cut off; {meter.processor:.0f} s of processor time"
     )
+
+
+def show_longest(waits: list[Wait], ran: list[Ran], began: float) -> None:
+    """Print the longest waits, and which attacks went on or had just ended then; one line for what many waited for."""
+    shown: list[Wait] = []
+    for wait in sorted(waits, reverse=True):
+        if len(shown) < LONGEST and all(abs(wait.at - other.at) > APART for other in shown):
+            shown.append(wait)
+            names = [one.name for one in ran if one.began < wait.at + wait.seconds and wait.at < one.ended + 0.1]
+            print(
+                f"waited {1000 * wait.seconds:4.0f} ms, processor {1000 * wait.processor:4.0f}, "
+                f"at {wait.at - began:5.1f} s: {' | '.join(names)}"
+            )
 
 
 def report(meter: Meter, clients: list[Probe], halves: tuple[int, int], sent: int, unanswered: int) -> int:

@@ -11,10 +11,18 @@ import pytest
 
 from tests.session.driven import Line
 from wslink import UsageError
+from wslink.hub import on_demand
 from wslink.hub.hub import Hub
-from wslink.hub.on_demand import STILL_AFTER
 from wslink.session.identity import Identity
 from wslink.wire.limits import Limits
+
+STILL_AFTER = 0.2
+
+
+@pytest.fixture(autouse=True)
+def never_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, no view comes to rest unless a test is about that."""
+    monkeypatch.setattr(on_demand, "STILL_AFTER", 60)
 
 
 @pytest.fixture
@@ -65,7 +73,10 @@ async def test_those_who_share_have_the_same_step_of_quality(hub: Hub) -> None:
     ]
 
 
-async def test_it_is_called_again_until_it_is_done_and_once_more_at_rest(hub: Hub) -> None:
+async def test_it_is_called_again_until_it_is_done_and_once_more_at_rest(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_demand, "STILL_AFTER", STILL_AFTER)
     topic, seen = hub.subscriptions.topic("t.view", "latest"), list[Any]()
 
     @topic.on_demand
@@ -165,7 +176,8 @@ async def test_a_topic_is_rendered_by_one_function(hub: Hub) -> None:
     await turns()
 
 
-async def test_a_frame_of_a_view_at_rest_says_nothing_of_the_quality(hub: Hub) -> None:
+async def test_a_frame_of_a_view_at_rest_says_nothing_of_the_quality(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_demand, "STILL_AFTER", STILL_AFTER)
     topic, seen = hub.subscriptions.topic("t.view", "latest"), list[bool]()
 
     @topic.on_demand

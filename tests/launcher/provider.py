@@ -9,6 +9,7 @@ import asyncio
 import base64
 import secrets
 import time
+from collections import Counter
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -27,13 +28,16 @@ PAGE = """<!doctype html><title>A provider</title>
 
 class Provider:
     """An OpenID provider at which `user` has signed in already. `changes` of its ID tokens, its `key` and `refuses`
-    make it a wrong one. One that `asks` shows a page with two buttons, and does what is pressed."""
+    make it a wrong one. One that `asks` shows a page with two buttons, and does what is pressed. It counts what it is
+    `asked` for, and takes `delay` seconds to answer."""
 
     def __init__(self, asks: bool = False) -> None:
         self.asks = asks
         self.user = {"sub": "0815", "email": "ada@example.org"}
         self.changes: dict[str, Any] = {}
         self.key, self.refuses, self.answer = KEY, "", {}
+        self.asked: Counter[str] = Counter()
+        self.delay = 0.0
         self._codes: dict[str, dict[str, str]] = {}
 
     async def start(self) -> web.AppRunner:
@@ -49,6 +53,7 @@ class Provider:
         return runner
 
     async def _metadata(self, request: web.Request) -> web.Response:
+        await self._count("metadata")
         told = {
             "issuer": self.issuer,
             "authorization_endpoint": f"{self.issuer}/authorize",
@@ -56,6 +61,10 @@ class Provider:
             "jwks_uri": f"{self.issuer}/keys",
         }
         return web.json_response(told)
+
+    async def _count(self, what: str) -> None:
+        self.asked[what] += 1
+        await asyncio.sleep(self.delay)
 
     async def _authorize(self, request: web.Request) -> web.Response:
         asked = request.query
@@ -71,6 +80,7 @@ class Provider:
         raise web.HTTPFound(URL(asked["redirect_uri"]).with_query({"state": asked["state"], **told}))
 
     async def _token(self, request: web.Request) -> web.Response:
+        await self._count("token")
         form = await request.post()
         asked = self._codes.pop(str(form["code"]), None)  # a code is good for once
         login = base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode()

@@ -56,7 +56,7 @@ COMMANDS = [
 
 OPTIONS = ["--config=/etc/passwd", "-c", "--", "-", "-inf", "-nan", "-Infinity", "-1_0", "-0x1", "-1e"]
 PATHS = ["/etc/passwd", "../x", "a/../../x", "..", "~root/x", "a\\..\\b", "\\\\host\\x"]
-TEXTS = ["a\0b", "a\nb", "a\r\nX: y", "\x1b[2J", "x" * 5000]
+TEXTS = ["a\ud800", "a\0b", "a\nb", "a\r\nX: y", "\x1b[2J", "x" * 5000]
 NO_TEXTS: list[Any] = [["a"], {"a": 1}, [[["x"] * 3]]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +80,17 @@ def test_an_app_alone_loads_no_widget() -> None:
         "import sys; from wslink import App; App(); sys.exit(any(n in sys.modules for n in ('anywidget', 'IPython')))"
     )
     assert subprocess.run([sys.executable, "-c", script]).returncode == 0
+
+
+async def test_the_widget_is_one_script_that_needs_no_other_and_evaluates_no_text(
+    www: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What front ends such as VS Code's load by a blob's URL, where nothing can be imported relative to it."""
+    with running(monkeypatch) as comms:
+        show(App(), www)
+    script = comms[0].state["_esm"]
+    assert re.findall(r"(?:^|[;}\n])\s*import\b", script) == []  # its words in templates and selectors are none
+    assert len(re.findall(r"(?:^|[;}\n])\s*export\s*\{", script)) == 1
+    assert re.search(r"export\s*\{\s*\w+ as default\s*\};?\s*$", script)
+    for word in (r"\beval\(", r"\bFunction\(", "new Worker", "WebAssembly", r"\bimport\("):
+        assert re.search(word, script) is None, word

@@ -13,14 +13,18 @@ import attrs
 import msgspec
 import numpy
 import numpy.typing as npt
-import pydantic
 import pytest
-from typing_extensions import NotRequired, ReadOnly, Required
 
 from wslink import Call
 from wslink.rpc.arrays import NO_LENGTHS, dims
 from wslink.rpc.converters import Unsupported, convert, name_of, options_of, without_names
 from wslink.rpc.hints import bare, checkable, required_keys, substituted
+
+pytest.importorskip("pydantic")
+pytest.importorskip("typing_extensions")
+
+import pydantic
+from typing_extensions import NotRequired, ReadOnly, Required
 
 T = TypeVar("T")
 Floats = npt.NDArray[numpy.float32]

@@ -11,11 +11,14 @@ from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 import attrs
 import msgspec
 import numpy
-import pydantic
 import pytest
 
 from wslink.rpc.definitions import plain
 from wslink.rpc.json_schema import Schemas, Undescribable
+
+pytest.importorskip("pydantic")
+
+import pydantic
 
 T = TypeVar("T")
 INTEGER, TEXT, NUMBER = ({"type": name} for name in ("integer", "string", "number"))

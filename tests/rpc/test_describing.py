@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from typing import Any, TypedDict
 
 import pytest
-from typing_extensions import NotRequired, Required, Unpack
 
 from wslink import Call, MethodError
 from wslink.rpc.definitions import plain
 from wslink.rpc.description import describe_call, describe_errors, problems, result_hint
 from wslink.rpc.json_schema import Schemas
 from wslink.rpc.schema import Signature
+
+pytest.importorskip("typing_extensions")
+
+from typing_extensions import NotRequired, Required, Unpack
 
 INTEGER, TEXT, NUMBER, NULL = ({"type": name} for name in ("integer", "string", "number", "null"))
 NO_FORM = "Handle has no form that can be sent: make it a dataclass, or name what is sent in its place"

@@ -9,13 +9,16 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 import numpy
 import pytest
-from typing_extensions import Unpack
 
 from wslink import Array, Call, InvalidParams, UsageError
 from wslink.rpc.schema import Signature
 from wslink.rpc.streaming import Serving
 from wslink.rpc.streams import Inlet, Streams
 from wslink.wire.extensions import STREAM_KEY, Extension
+
+pytest.importorskip("typing_extensions")
+
+from typing_extensions import Unpack
 
 
 class Options(TypedDict, total=False):

@@ -36,7 +36,8 @@ async def test_tornado_says_that_it_cannot_follow_the_setting(
     from wslink.compat.tornado import TornadoServer
 
     monkeypatch.setenv("WSLINK_APPLICATION_THREAD", "1")
-    TornadoServer({"ws": {"ws": ServerProtocol()}, "host": "127.0.0.1", "port": 0})
+    server = TornadoServer({"ws": {"ws": ServerProtocol()}, "host": "127.0.0.1", "port": 0})  # listens from now on
+    await server.stop()
     assert "TornadoServer carries clients" in _warnings(caplog)
 
 

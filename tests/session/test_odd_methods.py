@@ -115,3 +115,14 @@ async def test_arrays_are_neither_conditions_nor_topics_nor_tags(app: App, serve
         with pytest.raises(UsageError, match="tag 'a'"):
             topic.publish(1, {"a": tag})  # type: ignore[dict-item]
     assert topic.publish(1, {"a": numpy.array([[3]])}) == 1  # type: ignore[dict-item]
+
+
+async def test_a_call_without_its_method_is_responded_to(app: App, serve: Serve, peers: Open) -> None:
+    """ERR-5; also of a client that serves calls, for whom a message without a method may be a response (HND-3)."""
+    app.method("test.one")(lambda: 1)
+    peer = await peers(await serve(app), hello={"features": ["handle"]})
+    await peer.send({"wslink": "1.0", "id": "mine", "args": [1]})
+    error = (await peer.receive())["error"]
+    assert (error["code"], error["message"]) == (-32600, "'method' must be a string, not null")
+    await peer.send({"wslink": "1.0", "id": "late", "result": 1})  # nobody waits for it
+    assert (await peer.call("test.one"))["result"] == 1

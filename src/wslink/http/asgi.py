@@ -21,6 +21,7 @@ from wslink.session.ports import HandshakeOwner
 from wslink.session.session import Session
 from wslink.transport.asgi import AsgiSocket, Event, Receive, Send
 from wslink.transport.base import CLOSE_TIMEOUT
+from wslink.transport.private_asyncio import bound_reads
 from wslink.transport.queued import PumpedConnection
 
 logger: logging.Logger = logging.getLogger("wslink")
@@ -106,6 +107,7 @@ class AsgiApplication:
         await send({"type": "websocket.accept"})
         self._connections += 1
         try:
+            bound_reads(receive)
             await self._carry(AsgiSocket(receive, send), scope, headers)
         finally:
             self._connections -= 1
@@ -120,8 +122,11 @@ class AsgiApplication:
         session = Session(self._host, connection, opening)
         connection.carry(session)
         reading = asyncio.ensure_future(
-            socket.read(lambda: connection.receiver or session, self._host.limits.max_frame, connection.gate)
+            socket.read(
+                lambda: connection.receiver or session, self._host.limits.max_frame, connection.gate, connection.hold
+            )
         )
+        connection.write_at_once(reading)
         self._strangers.add(session, reading)
         try:
             await asyncio.wait({reading})

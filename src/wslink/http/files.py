@@ -38,11 +38,18 @@ def client_handler(files: ClientFiles) -> Handler:
     return handle
 
 
+LONGEST = 255
+"""Bytes of the longest name that a file has."""
+
+
 class PublicResource(web.StaticResource):
-    """aiohttp's static files, without those that `is_hidden` names."""
+    """aiohttp's static files, without those that `is_hidden` names, nor those that no file can have."""
 
     async def resolve(self, request: web.Request) -> Any:
-        return (None, set()) if is_hidden(request.path) else await super().resolve(request)
+        nowhere = is_hidden(request.path) or any(
+            len(name.encode(errors="replace")) > LONGEST for name in request.path.split("/")
+        )
+        return (None, set()) if nowhere else await super().resolve(request)
 
 
 def below(raw_path: str) -> URL:

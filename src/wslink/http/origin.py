@@ -108,7 +108,7 @@ def may_be_rebound(headers: Mapping[str, str], allowed: Iterable[str], port: int
     return (
         page is not None
         and not is_asked_by(headers, ())
-        and any(port == asked for _, asked in _own_addresses({"Host": headers["Host"]}, urlsplit(page).scheme))
+        and any(port == asked for _, asked in _own_addresses({"Host": headers["Host"]}, page.partition(":")[0].lower()))
         and not any(name.lower().startswith(PROXIES_SAY) for name in headers)
         and not is_listed(page, allowed)
     )

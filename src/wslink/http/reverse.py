@@ -67,6 +67,9 @@ class SuccessiveSessions:
                 self._session.expect_hello()
         self._session.receive(binary, data)
 
+    def charge(self, seconds: float) -> None:
+        self._session.charge(seconds)
+
     def resume(self) -> None:
         self._session.resume()
 

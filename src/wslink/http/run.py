@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from wslink.console import say
 from wslink.errors import UsageError
@@ -34,7 +32,7 @@ async def serve(
     """
     stop = asyncio.Event()
     _on_signals(stop.set, reload)
-    site = Site(application, host, port, None, logger=requests_logger())
+    site = Site(application, host, port, None)
     await site.start()
     try:
         say(f"wslink: listening on {', '.join(map(_address, site.addresses))}")
@@ -54,23 +52,6 @@ def _on_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:
 def _address(name: tuple[object, ...]) -> str:
     host, port = str(name[0]), name[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def requests_logger() -> logging.Logger:
-    """What aiohttp logs to: errors of ours with their traceback, and of what peers send, which could fill any log, one
-    line at level DEBUG."""
-    logger = logging.getLogger("wslink.http.requests")
-    if _shorten not in logger.filters:
-        logger.addFilter(_shorten)
-    return logger
-
-
-def _shorten(record: logging.LogRecord) -> bool:
-    error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, (HttpProcessingError, ConnectionError, web.RequestPayloadError, asyncio.TimeoutError)):
-        logging.getLogger("wslink.http").debug("%s: %.200r", record.getMessage(), error)
-        return False
-    return True
 
 
 def add_pages(application: web.Application, directory: str) -> None:

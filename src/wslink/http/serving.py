@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +12,8 @@ from aiohttp import web
 from wslink.http.acceptor import Connections
 from wslink.http.fast_path import Adopter, Arrivals
 from wslink.http.middlewares import is_transparent
+from wslink.http.requests_log import requests_logger
+from wslink.http.unread import Unread
 from wslink.transport.private import HANDLER_OPTIONS, ListeningSite, bounded_handler
 
 SHUTDOWN_TIMEOUT = 2.0
@@ -32,7 +33,6 @@ class Serving:
         connections: those that are open.
         listeners: the sockets that listen, and what accepts on each.
         handed_over: whether connections come from a launcher, too, which are for one request each.
-        logger: what aiohttp logs to; its own unless given.
 
     Attributes:
         runner: aiohttp's.
@@ -46,21 +46,25 @@ class Serving:
         connections: Connections,
         listeners: Iterable[tuple[socket.socket, Any]],
         handed_over: bool = False,
-        logger: logging.Logger | None = None,
     ) -> None:
         self.sites: list[web.SockSite] = []
         self._application = application
         self._arrivals = arrivals
         self._connections = connections
+        self._unread = Unread(lambda: self.runner.handlers)
+        connections.evictors.append(self._unread.evict)
         application[SERVING] = self
         application.on_response_prepare.append(self._keep_few)
         if handed_over:
             from wslink.http.handoff import answer_once
 
             application.on_response_prepare.append(answer_once)
-        options: dict[str, Any] = {"logger": logger} if logger is not None else {}
         self.runner: _Runner = _Runner(
-            application, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT, **HANDLER_OPTIONS, **options
+            application,
+            logger=requests_logger(),
+            access_log=None,
+            shutdown_timeout=SHUTDOWN_TIMEOUT,
+            **HANDLER_OPTIONS,
         )
         self.runner.arrivals = arrivals
         for listener, server in listeners:
@@ -99,6 +103,7 @@ class Serving:
         way to none."""
         if response.status != 101 and len(self._connections) >= CROWDED * self._connections.limit:
             response.force_close()
+            self._unread.look()
 
     async def stop_listening(self) -> None:
         """Forget the sockets that listen."""
@@ -122,6 +127,12 @@ class _Runner(web.AppRunner):
         server = super().server
         assert server is not None
         return server
+
+    @property
+    def handlers(self) -> Iterable[object]:
+        """What serves the connections that aiohttp carries."""
+        server = super().server
+        return server.connections if server is not None else ()
 
     @property
     def server(self) -> Any:

@@ -45,13 +45,12 @@ class Site:
     WSLINK_HANDOFF names a directory for that.
 
     A connection has 10 s to send a request's head of less than 16 KiB. Where more than `max_clients` and some are
-    open, the one that has waited longest without sending a request makes room.
+    open, the one that has waited longest without sending a request makes room, or one that does not read a response.
 
     Args:
         application: what to serve, or what makes it; see `endpoints`.
         tls: for TLS.
         max_clients: how many WebSockets the application accepts.
-        logger: what aiohttp logs to; its own unless given.
         endpoints: where WebSockets for these paths, which `is_plain`, go: the application would lead them there. With
             them, though they may be none, it is not made before it is needed, nor is aiohttp loaded.
         warm_up: seconds from the start until it is made, though nothing has come that needs it; None for never.
@@ -64,14 +63,12 @@ class Site:
         port: int,
         tls: ssl.SSLContext | None,
         max_clients: int = MAX_CLIENTS,
-        logger: logging.Logger | None = None,
         endpoints: Mapping[str, Adopter] | None = None,
         warm_up: float | None = None,
     ) -> None:
         self._application = application
         self._address = host, port
         self._tls = tls
-        self._logger = logger
         self._eager = endpoints is None
         self._warm_up = warm_up
         self._connections = Connections(max_clients + MAX_OTHERS)
@@ -137,9 +134,7 @@ class Site:
         from wslink.http.serving import Serving
 
         handed_over = bool(self._handoffs)
-        return Serving(
-            self._application(), self._arrivals, self._connections, self._listeners, handed_over, self._logger
-        )
+        return Serving(self._application(), self._arrivals, self._connections, self._listeners, handed_over)
 
     async def _listen(self, listener: socket.socket) -> Any:
         """What accepts on `listener`: asyncio's server, or what takes its place."""

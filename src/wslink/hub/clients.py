@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from functools import partial
@@ -159,6 +160,8 @@ def _refuse(method: object, timeout: object, on_progress: object) -> None:
         raise UsageError(f"the name of a method is text, not {method!r:.100}")
     if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
         raise UsageError(f"timeout must be a number of seconds, 0 or more, or None, not {timeout!r:.100}")
+    if inspect.iscoroutinefunction(on_progress):
+        raise UsageError("on_progress must be a function, not an async one, which nobody would await")
     if on_progress is not None and not callable(on_progress):
         raise UsageError(f"on_progress must be a function, not {on_progress!r:.100}")
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from wslink.errors import RAISED, NotSerializable
 from wslink.hub.filters import Tag, Tags
 from wslink.hub.quality import Rendered
+from wslink.hub.rounds import rounds
 from wslink.hub.viewer import Seen, Viewer
 from wslink.session.send_queue import left
 from wslink.wire.codec import Encoder
@@ -208,10 +209,11 @@ class OnDemand:
         self._wake(seat)
 
     def _wake(self, seat: _Seat) -> None:
-        """Look at a viewer in the loop's next turn, outside of whatever call runs now."""
+        """Look at a viewer in one of the loop's next turns, outside of whatever call runs now. Rendering may take time:
+        viewers have their turns as their clients have."""
         if seat.due and not seat.called and not seat.woken:
             seat.woken = True
-            asyncio.get_running_loop().call_soon(self._look_at, seat, context=contextvars.Context())
+            rounds().add(seat.subscription.session, partial(self._look_at, seat))
 
     def _look_at(self, seat: _Seat) -> None:
         seat.look()

@@ -234,7 +234,7 @@ class Publishing(Audience[MemberT]):
     ) -> None:
         if subscriptions is not self._snapshot:
             targets = self._remaining(targets)
-        id_ = f"publish:{self.name}:{next(self._numbers)}"
+        id_, names = f"publish:{self.name}:{next(self._numbers)}", (self.name,)
         for (encoder, ids), sessions in targets.items():
             message = encoder.publication(id_, packed[encoder], ids, self._publisher.max_frame)
             for notify in self._publisher.observers.published:
@@ -243,8 +243,8 @@ class Publishing(Audience[MemberT]):
                 if slot is not None and session.flow is not None and ids:
                     gates = session.flow.gates(ids)
                     label = Rendered(gates[0].quality) if gates else None
-                    session.send_within(message, slot, (self.name,), gates, label, (ids, tags), self.lane)
+                    session.send_within(message, slot, names, gates, label, (ids, tags), self.lane)
                 elif call is not None and call.client_id == session.client_id:  # in the order of its response (LANE-4)
                     session.send(message, slot, (self.name, call.id), self.lane)
                 else:
-                    session.send(message, slot, (self.name,), self.lane)
+                    session.send(message, slot, names, self.lane)

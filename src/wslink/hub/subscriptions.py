@@ -51,7 +51,8 @@ class Subscriptions(TopicRegistry):
         self._sizes[session] = 0
         if not session.subscribing:
             for topic in self.topics.values():
-                self._imply(session, topic)
+                if topic.declared:
+                    self._imply(session, topic)
 
     def announce(self, session: SessionView) -> None:
         """Tell publishers of the subscriptions that a released client has from the start."""
@@ -129,7 +130,7 @@ class Subscriptions(TopicRegistry):
     def _topics_of(self, session: SessionView, wish: Wish) -> list[tuple[Topic, Narrowed]]:
         """The topics that a client is subscribed to, each with what it is sent of it."""
         if wish.covers is not None:
-            known = [topic for name, topic in self.topics.items() if wish.covers(name)]
+            known = [topic for name, topic in self.topics.items() if topic.declared and wish.covers(name)]
             found = [(topic, self._allowed(session, wish, topic.name)) for topic in known]
             return [(topic, allowed) for topic, allowed in found if allowed is not None]
         allowed = self._allowed(session, wish, wish.topic) if isinstance(wish.topic, str) else None
@@ -195,21 +196,12 @@ class Subscriptions(TopicRegistry):
                 session.flow.close_window(subscription.id)
         with self._lock:
             topic.remove(subscription)
-            if not topic.declared and all(other.implied for other in topic.subscriptions):
-                for other in topic.subscriptions:
-                    self._forget(other)
+            if not topic.declared and not topic.subscriptions:
                 self.topics.pop(topic.name, None)
         topic.announce_end(subscription)
 
-    def _forget(self, other: Subscription) -> None:
-        """The topic of a subscription that was implied has ended."""
-        mine = self._of[other.session]
-        if other.id == IMPLIED:
-            mine.pop(other.topic.name, None)
-        else:
-            mine[other.id].parts.pop(other.topic.name, None)
-
-    def _made(self, topic: Topic) -> None:
+    def _declared(self, topic: Topic) -> None:
+        # Not sooner: of topics that clients alone have named there may be very many, and nothing is published on them.
         for session in self._of:
             if not session.subscribing:
                 self._imply(session, topic)

@@ -89,6 +89,7 @@ class TopicRegistry:
                 self.revision += 1
                 if retain:
                     topic.retain()
+                self._declared(topic)
             if types is not None and topic.types is None:
                 topic.types, topic.check = types, types.check if self._checks_types else None
                 self.revision += 1
@@ -113,8 +114,7 @@ class TopicRegistry:
         topic = self.topics.get(name)
         if topic is None:
             topic = self.topics[name] = Topic(name, delivery, self._publisher)
-            self._made(topic)
         return topic
 
-    def _made(self, topic: Topic) -> None:
-        """A topic is new. Under the lock."""
+    def _declared(self, topic: Topic) -> None:
+        """The server has named a topic for the first time. Under the lock."""

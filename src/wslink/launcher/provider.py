@@ -30,6 +30,8 @@ MOST = 1 << 20
 """Bytes of an answer, at most."""
 LEEWAY = 60
 """Seconds by which clocks may differ."""
+MOST_ASKED = 32
+"""Answers that are waited for at a time; who needs another is refused meanwhile."""
 KEEP = 3600.0
 """Seconds after which metadata and keys are asked for again."""
 
@@ -55,16 +57,25 @@ class Provider:
         self._secret = secret
         self._metadata: tuple[float, dict[str, Any]] = (-KEEP, {})
         self._keys: tuple[float, KeySet] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._asked = 0
 
     async def metadata(self) -> dict[str, Any]:
-        """What the provider says of itself (OpenID Connect Discovery 1.0). Raises RequestRefused."""
+        """What the provider says of itself (OpenID Connect Discovery 1.0), read once for all who need it at a time.
+        Raises RequestRefused."""
         if time.monotonic() - self._metadata[0] > KEEP:
-            told = await self._ask("GET", f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
-            needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-            if told.get("issuer") != self.issuer or not all(isinstance(told.get(name), str) for name in needed):
-                raise _wrong("its metadata names another issuer, or lacks an endpoint")
-            self._metadata = time.monotonic(), told
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.get_running_loop().create_task(self._read_metadata())
+                self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
+            await asyncio.shield(self._reading)
         return self._metadata[1]
+
+    async def _read_metadata(self) -> None:
+        told = await self._ask("GET", f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
+        needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+        if told.get("issuer") != self.issuer or not all(isinstance(told.get(name), str) for name in needed):
+            raise _wrong("its metadata names another issuer, or lacks an endpoint")
+        self._metadata = time.monotonic(), told
 
     async def claims(self, code: str, verifier: str, redirect: str, nonce: str) -> dict[str, Any]:
         """What the provider tells of who has signed in, for the code that it gave.
@@ -119,6 +130,9 @@ class Provider:
     async def _ask(self, method: str, url: str, **options: Any) -> dict[str, Any]:
         """An answer in JSON; what was asked and answered stands in no log, because it holds secrets."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+        if self._asked >= MOST_ASKED:
+            raise RequestRefused("Many sign in at this moment; try again later", 503)
+        self._asked += 1
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as http,
@@ -130,6 +144,8 @@ class Provider:
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             logger.warning("the identity provider %s does not answer: %s", self.issuer, type(error).__name__)
             raise RequestRefused("The identity provider does not answer; try again later", 502) from error
+        finally:
+            self._asked -= 1
         try:
             told = json.loads(text)
         except ValueError:

@@ -160,7 +160,7 @@ class Service:
         # Released clients send JSON as text/plain: the type says nothing.
         try:
             text = await asyncio.wait_for(request.text(), self._settings.body_timeout)
-            payload = json.loads(text)
+            payload = json.loads(text.removeprefix("\ufeff"))
         except asyncio.TimeoutError:
             raise RequestRefused("The request did not arrive in time", 408) from None
         except (ValueError, RecursionError, LookupError, web.RequestPayloadError):

@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 
 from aiohttp import web
 
+from wslink.errors import RequestRefused
+from wslink.http.tries import Tries
 from wslink.launcher.access import Access
 
 
@@ -26,12 +28,15 @@ class SignsIn(Protocol):
 class SignIn:
     """`<endpoint>/login`, `<endpoint>/login/callback` and POST of `<endpoint>/logout`; 404 where nobody signs in so.
 
+    What ends no sign-in is counted by address, apart from wrong tokens: the provider is asked of each.
+
     Args:
         access: has the authenticator, which may change.
     """
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self._tries = Tries()
 
     def add_to(self, application: web.Application, endpoint: str) -> None:
         """Add the routes, in front of those that take anything below the endpoint."""
@@ -48,7 +53,15 @@ class SignIn:
         return await self._found().login(request)
 
     async def _callback(self, request: web.Request) -> web.StreamResponse:
-        return await self._found().callback(request)
+        found, address = self._found(), self._access.address(request)
+        if wait := self._tries.wait(address):
+            raise RequestRefused("Too many sign-ins failed from this address; try again later", 429, wait)
+        try:
+            return await found.callback(request)
+        except RequestRefused as error:
+            if error.status == 403:
+                self._tries.wrong(address)
+            raise
 
     async def _logout(self, request: web.Request) -> web.StreamResponse:
         return self._found().logout()

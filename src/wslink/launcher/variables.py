@@ -19,7 +19,8 @@ RESERVED = frozenset(
 )
 """Variables of the launcher's own. Neither a property nor a posted key can have such a name."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""Control characters, and halves of surrogate pairs: no command can have these."""
 _NUMBER = re.compile(r"-(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """A negative number in digits. `-inf`, `-nan` and `-1_0`, which Python takes for numbers too, are options to others."""
 

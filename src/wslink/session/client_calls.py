@@ -124,6 +124,13 @@ class ClientCalls:
         if is_told:
             session.send(pack_extension((CANCEL, id_)), None, (name,))
 
+    def is_response(self, message: Value) -> bool:
+        """Whether a message is a response, however late or broken, and not a call without its method."""
+        if type(message) is not dict or "method" in message:
+            return False
+        id_ = message.get("id")
+        return "result" in message or "error" in message or (isinstance(id_, str) and self._pending.waits(id_))
+
     def settle(self, message: Mapping[str, Value]) -> None:
         """Take a response. One for which nobody waits is late, or none at all, and is ignored (HND-3)."""
         id_ = message.get("id")

@@ -7,7 +7,7 @@ import logging
 
 from wslink.session.acknowledgements import SELDOM, Acknowledgements
 from wslink.session.identity import Identity, Opening
-from wslink.session.intake import CREDIT
+from wslink.session.intake import CLIENT_TIME, CREDIT
 from wslink.session.notices import MAX_UNREAD
 from wslink.session.nowhere import Departed, Nowhere
 from wslink.session.ports import SessionOwner, Transport
@@ -15,7 +15,9 @@ from wslink.session.refusals import Refusals
 from wslink.session.resumption import EXPIRED, OVERFLOW, REFUSED, Resumption, Return
 from wslink.session.state import CLOSED, DETACHED, OPEN, Event
 from wslink.session.tokens import digest
+from wslink.wire.chunks import renumbered
 from wslink.wire.codec import Decoder
+from wslink.wire.frames import Message
 from wslink.wire.messages import ARRAYS, CANCELLATION
 from wslink.wire.v2_msgpack import V2Decoder
 from wslink.wire.value import Value
@@ -31,6 +33,7 @@ class Detachable(Refusals):
 
     resumption: Resumption | None
     acknowledgements: Acknowledgements | None
+    credit: int
     __slots__ = ("_decoder", "_opening", "_window", "resumable", "verdict")
 
     def __init__(
@@ -67,7 +70,9 @@ class Detachable(Refusals):
         """Send the response to a hello."""
         if self.resumption is None:
             self.result(id_, result)
-        elif not self._send_now(self.encoder.result(id_, result, self._max_frame)):  # it has no number (RES-2)
+            return
+        response = self.encoder.result(id_, result, self._max_frame)
+        if not self._send_now(Message(tuple(renumbered(response.frames, 0)), response.size)):
             self.close(1008, f"it says hello again and again, and has read none of {MAX_UNREAD} responses")
 
     def start_resume(self) -> None:
@@ -196,6 +201,9 @@ class Detachable(Refusals):
             self._owner.tokens.void(resumption.previous)
             resumption.renew()
             self._owner.tokens.add(resumption.token, self)
+
+    def charge(self, seconds: float) -> None:
+        self.credit -= int(seconds * CREDIT / CLIENT_TIME)
 
     def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
         """Go on over a new connection, whose client has been told so (RES-6)."""

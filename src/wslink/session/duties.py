@@ -22,6 +22,10 @@ class Duties(Stateful):
         """Take one data frame from the transport."""
         raise NotImplementedError
 
+    def charge(self, seconds: float) -> None:
+        """What it took last took so long: more of what the client sends waits for its next turn (TURN-1)."""
+        raise NotImplementedError
+
     def has_many_calls(self) -> bool:
         """Whether the client has as many calls under way as it may."""
         raise NotImplementedError

@@ -24,7 +24,6 @@ from wslink.session.send_queue import SendQueue
 from wslink.session.sender import Sender
 from wslink.session.state import CLOSED, DETACHED
 from wslink.session.window import DeliveryWindow
-from wslink.wire.chunks import renumbered
 from wslink.wire.codec import V2_WITH_ARRAYS, Encoder
 from wslink.wire.frames import Buffer, Message
 from wslink.wire.show import as_text
@@ -204,11 +203,11 @@ class Outgoing(Duties):
                 gate.dropped += 1
 
     def _send_now(self, message: Message) -> bool:
-        """Send a small message ahead of all that waits; with `resume` it is not repeated (RES-2). Whether it was sent:
-        a client that takes nothing is sent few."""
+        """Send a small message with the number 0 ahead of all that waits; with `resume` it is not repeated (RES-2).
+        Whether it was sent: a client that takes nothing is sent few."""
         if not self._notices.may_go(self._transport):
             return False
-        self._transport.send(message.frames if self.resumption is None else renumbered(message.frames, 0))
+        self._transport.send(message.frames)
         return True
 
     def _put(self, entry: Entry, lane: int | None = None) -> None:

@@ -34,6 +34,9 @@ class FrameReceiver(Protocol):
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Take one data frame from the transport. Never raises."""
 
+    def charge(self, seconds: float) -> None:
+        """The last frame took so long: more of those that came with it wait for the next turn (TURN-1)."""
+
     def resume(self) -> None:
         """The transport is writable again."""
 

@@ -129,7 +129,7 @@ class Session(Moving):
         if type(message) is list and self.state is OPEN:
             self._take_extension(message)
             return
-        if self.calls is not None and type(message) is dict and "method" not in message:
+        if self.calls is not None and self.calls.is_response(message):
             self.calls.settle(message)
             return
         try:

@@ -58,6 +58,9 @@ class SessionView(Protocol):
     async def room_again(self) -> None:
         """Return once `has_room` may be true."""
 
+    def charge(self, seconds: float) -> None:
+        """What it was asked for last took so long: more of what it asks for waits for its next turn (TURN-1)."""
+
     def accept_arrays(self) -> None:
         """Send and receive typed arrays from now on (ARR-1)."""
 

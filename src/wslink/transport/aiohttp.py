@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
+from collections.abc import Callable, Sequence
 from typing import cast
 
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
@@ -33,7 +32,8 @@ from wslink.transport.framing import is_close_code
 from wslink.transport.gate import ReadGate
 from wslink.transport.heartbeat import Heartbeat
 from wslink.transport.private import GuardedParser, compress_per_message, plain_upgrade, server_guard
-from wslink.transport.turns import WRITING, Handling
+from wslink.transport.turns import Share
+from wslink.transport.writing import Writer
 from wslink.wire.frames import Frame
 from wslink.wire.limits import Limits
 
@@ -103,11 +103,9 @@ class AiohttpConnection:
         self._heartbeat = Heartbeat(heartbeat, self)
         self._gate = ReadGate()
         self._silences = 0
-        self._queue: deque[Callable[[], Awaitable[None]]] = deque()
-        self._queued = 0
+        self._writer = Writer(self._write_frame, self._wrote)
         self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS)
         self._pinging = False
-        self._wake = asyncio.Event()
         self._closing = False
         self._asked = False  # whether the peer has closed with code 1000, 1001 or none
         self._close_timer: CloseTimer | None = None
@@ -119,12 +117,12 @@ class AiohttpConnection:
 
     @property
     def writable(self) -> bool:
-        return self._queued < HIGH_WATER
+        return self._writer.waiting < HIGH_WATER
 
     @property
     def progress(self) -> Progress:
         if self._transport is None:
-            return Progress(-self._queued)
+            return Progress(-self._writer.waiting)
         return Progress(tcp.line(self._transport).taken)
 
     def cork(self) -> None: ...
@@ -143,18 +141,7 @@ class AiohttpConnection:
     def send(self, frames: Sequence[Frame]) -> None:
         if not self._closing:
             for frame in frames:
-                self._send(frame)
-
-    def _send(self, frame: Frame) -> None:
-        self._queued += frame.size
-
-        async def write() -> None:
-            try:
-                await self._write_frame(frame)
-            finally:
-                self._queued -= frame.size
-
-        self._enqueue(write)
+                self._writer.send(frame)
 
     def close(self, code: int, reason: str) -> None:
         if self._closing:
@@ -162,9 +149,10 @@ class AiohttpConnection:
         message = close_reason(reason)
 
         async def close() -> None:
-            await self._socket.close(code=code, message=message)
+            with contextlib.suppress(ConnectionError):
+                await self._socket.close(code=code, message=message)
 
-        self._enqueue(close)
+        self._writer.add(close)
         self._closing = True
         self._await_close()
 
@@ -213,20 +201,19 @@ class AiohttpConnection:
         self._session = session
         self._guard.bind(self._max_size, self._fail, bool(self._compress))
         self._expanding = Expanding(self._guard.forms, self._max_size) if self._compress else None
-        writer = asyncio.get_running_loop().create_task(self._write())
+        self._writer.owner = asyncio.current_task()
         try:
             await self._read()
         finally:
             self._closing = True
             self._await_close()
-            self._wake.set()
             self._heartbeat.stop()
             self._receiver.closed(self._asked)
             if self._socket.closed:
-                writer.cancel()
+                self._writer.stop()
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait({writer}, timeout=CLOSE_TIMEOUT)
-            writer.cancel()
+                await self._writer.flushed(CLOSE_TIMEOUT)
+            self._writer.stop()
 
     @property
     def _receiver(self) -> FrameReceiver:
@@ -234,12 +221,12 @@ class AiohttpConnection:
         return self._session
 
     async def _read(self) -> None:
-        handling = Handling()
+        share = Share()
         while True:
             if self._gate.closed:
                 await self._gate.wait()
             message = await self._socket.receive()
-            began = monotonic()
+            self._writer.held = share.begin()
             if message.type is WSMsgType.BINARY or message.type is WSMsgType.TEXT:
                 self._heartbeat.heard = True
                 if self._expanding is not None and self._expanding.is_next:
@@ -255,65 +242,49 @@ class AiohttpConnection:
                     self._asked = message.data in (WSCloseCode.OK, WSCloseCode.GOING_AWAY, None, 0)
                     await self._answer_close(message.data)
                 return
-            if handling.is_over(began):
-                await asyncio.sleep(0)
+            if share.is_over():
+                await share.turn()
 
     def _answer(self, ping: bytes) -> None:
         """Answer a ping, where pongs would pile up only the newest."""
         self._heartbeat.heard = True
         if self.on_ping is not None:
             self.on_ping(ping)
-        if not self._pongs:
-            self._enqueue(self._pong)
+        if not self._pongs and not self._closing:
+            self._writer.add(self._pong)
         self._pongs.append(ping)
 
     async def _pong(self) -> None:
-        while self._pongs and not self._socket.closed:
-            await self._socket.pong(self._pongs.popleft())
+        with contextlib.suppress(ConnectionError):
+            while self._pongs and not self._socket.closed:
+                await self._socket.pong(self._pongs.popleft())
 
     async def _answer_close(self, code: int) -> None:
         """End the connection after what has been written; a code that no close frame may hold is an error."""
         answer = code or WSCloseCode.OK
         await self._socket.close(code=answer if is_close_code(answer) else WSCloseCode.PROTOCOL_ERROR)
 
-    async def _write(self) -> None:
-        with contextlib.suppress(ConnectionError):
-            while True:
-                await self._write_queued()
-                if self._closing:  # nothing more will be queued
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-
-    async def _write_queued(self) -> None:
-        with WRITING as turn:
-            until = turn.until()
-            while self._queue:
-                if monotonic() > until:
-                    await asyncio.sleep(0)
-                    until = turn.until()
-                await self._queue.popleft()()
-                if self.writable:
-                    self._receiver.resume()
+    def _wrote(self) -> None:
+        if self.writable:
+            self._receiver.resume()
 
     async def _write_frame(self, frame: Frame) -> None:
         opcode = WSMsgType.BINARY if frame.binary else WSMsgType.TEXT
         squeeze = self._compress and worth_compressing(frame)
-        await self._socket.send_frame(bytes(frame.joined()), opcode, self._compress if squeeze else 0)
-
-    def _enqueue(self, write: Callable[[], Awaitable[None]]) -> None:
-        if not self._closing:
-            self._queue.append(write)
-            self._wake.set()
+        try:  # which costs nothing, as contextlib.suppress does
+            await self._socket.send_frame(bytes(frame.joined()), opcode, self._compress if squeeze else 0)
+        except ConnectionError:
+            return
 
     def beat(self) -> None:
-        if not self._pinging:
+        if not self._pinging and not self._closing:
             self._pinging = True
-            self._enqueue(self._write_ping)
+            self._writer.add(self._write_ping)
 
     async def _write_ping(self) -> None:
         self._pinging = False
-        await self._socket.ping()
+        with contextlib.suppress(ConnectionError):
+            await self._socket.ping()
 
 
 ENGINE = Engine("aiohttp", serve_request)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from time import monotonic
 from typing import Any
 
 from wslink.session.ports import FrameReceiver
 from wslink.session.state import CLOSED
 from wslink.transport.gate import ReadGate
-from wslink.transport.turns import Handling
+from wslink.transport.turns import Share
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -40,17 +38,20 @@ class AsgiSocket:
     async def close(self, code: int, message: bytes) -> None:
         await self._emit({"type": "websocket.close", "code": code, "reason": message.decode()})
 
-    async def read(self, carried: Callable[[], FrameReceiver], max_frame: int, gate: ReadGate) -> tuple[int, str]:
+    async def read(
+        self, carried: Callable[[], FrameReceiver], max_frame: int, gate: ReadGate, hold: Callable[[bool], None]
+    ) -> tuple[int, str]:
         """Hand what arrives to `carried` until the connection ends. The close code and reason it needs, or (0, "").
 
         Args:
             carried: gives the session, which may change.
             max_frame: largest message accepted from the peer, in bytes (LIM-1).
             gate: while it is closed nothing is read.
+            hold: told for each message whether it came together with one before it.
         """
-        handling = Handling()
+        share = Share()
         while (event := await self._receive())["type"] == "websocket.receive":
-            began = monotonic()
+            hold(share.begin())
             binary = event.get("bytes") is not None
             data = event["bytes"] if binary else event["text"]
             if len(data) > max_frame:
@@ -60,8 +61,8 @@ class AsgiSocket:
                 return 0, ""
             if gate.closed:
                 await gate.wait()
-            elif handling.is_over(began):
-                await asyncio.sleep(0)
+            elif share.is_over():
+                await share.turn()
         self._gone = True
         self.asked = event.get("code") in (1000, 1001)  # some servers say 1005 of a connection that was lost
         return 0, ""

@@ -205,12 +205,16 @@ class BoundedHandler(RequestHandler):
 
     Args:
         too_large: called with what to do about a head over the bound.
+
+    Attributes:
+        upgraded: whether it is a WebSocket by now.
     """
 
-    __slots__ = ("_size", "_too_large")
+    __slots__ = ("_size", "_too_large", "upgraded")
 
     def __init__(self, *args: Any, too_large: Callable[[asyncio.Transport], None], **options: Any) -> None:
         super().__init__(*args, **options)
+        self.upgraded: bool = False
         self._size = 0
         self._too_large = too_large
         # aiohttp reads 32 requests ahead, with their bodies: up to 8 MiB of a connection whose first one takes time.
@@ -218,6 +222,7 @@ class BoundedHandler(RequestHandler):
             self._max_msg_queue_size, self._msg_queue_resume_size = READ_AHEAD, READ_AHEAD // 2
 
     def set_parser(self, parser: Any, *args: Any, **options: Any) -> None:
+        self.upgraded = True
         super().set_parser(cast(Any, GuardedParser(parser, masked=True)), *args, **options)
 
     def data_received(self, data: bytes) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+ASGI_READ = 64 * 1024
+"""Bytes of a WebSocket that an ASGI server reads at a time."""
 
 
 def accepting(listener: socket.socket) -> Callable[[], tuple[int, object]]:
@@ -32,3 +36,37 @@ def open_transport(
         return False
     make(accepted, protocols())
     return True
+
+
+def bound_reads(receive: object) -> None:
+    """Let an ASGI server read less at a time of a WebSocket, whose `receive` this is, where that is uvicorn's: it takes
+    apart all that it has read, small frames by the thousand, before it does anything else."""
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if transport is not None and hasattr(transport, "max_size"):  # asyncio's own
+        transport.max_size = ASGI_READ
+
+
+def run_step(coroutine: Coroutine[Any, Any, Any], task: asyncio.Task[Any]) -> Any:
+    """Run a coroutine up to what it waits for, which is returned, as `task`: whatever asks for the task that runs gets
+    that. Raises StopIteration when it has ended, and what it raises."""
+    loop, running = task.get_loop(), asyncio.current_task()
+    if running is task:
+        return coroutine.send(None)
+    if running is not None:
+        _leave(loop, running)
+    _enter(loop, task)
+    try:
+        return coroutine.send(None)
+    finally:
+        _leave(loop, task)
+        if running is not None:
+            _enter(loop, running)
+
+
+def _nothing(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    """Where asyncio has other names, what asks for its task gets the one that runs."""
+
+
+_enter: Callable[[asyncio.AbstractEventLoop, asyncio.Task[Any]], object]
+_leave: Callable[[asyncio.AbstractEventLoop, asyncio.Task[Any]], object]
+_enter, _leave = (getattr(asyncio.tasks, name, _nothing) for name in ("_enter_task", "_leave_task"))

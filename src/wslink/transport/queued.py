@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
 from typing import Any
 
 from wslink.session.ports import FrameReceiver
 from wslink.session.stall import Progress
 from wslink.transport.base import close_reason
 from wslink.transport.gate import ReadGate
-from wslink.transport.turns import WRITING
+from wslink.transport.writing import Writer
 from wslink.wire.frames import Frame
 
 logger: logging.Logger = logging.getLogger("wslink.protocol")
 
 HIGH_WATER = 256 * 1024
 """Bytes that may wait here. Beyond that frames stay in the session's queue, where a newer one may replace them."""
+
+Start = Callable[[bool, bytes], Awaitable[None] | None]
+"""Writes a frame's payload, binary or text, as far as goes at once; returns what to wait for, if that was not all."""
 
 
 class PumpedConnection:
@@ -35,21 +35,19 @@ class PumpedConnection:
         self.socket = socket
         self.receiver: FrameReceiver | None = None
         """What is carried; None at first."""
-        self._queue: deque[tuple[Callable[[], Awaitable[Any]], int]] = deque()
-        self._queued = 0
-        self._written = 0
         self.gate: ReadGate = ReadGate()
         """What hands frames to the session waits here where it can."""
-        self._task: asyncio.Task[None] | None = None
+        self._start: Start | None = None
+        self._writer = Writer(self._write, self._wrote)
         self._closing = socket is None
 
     @property
     def writable(self) -> bool:
-        return self._queued < HIGH_WATER
+        return self._writer.waiting < HIGH_WATER
 
     @property
     def progress(self) -> Progress:
-        return Progress(self._written, self._queued)
+        return Progress(self._writer.written, self._writer.waiting)
 
     def cork(self) -> None: ...
 
@@ -70,44 +68,52 @@ class PumpedConnection:
     def send(self, frames: Sequence[Frame]) -> None:
         if not self._closing:
             for frame in frames:
-                self._queued += frame.size
-                self._enqueue(functools.partial(self._write, frame), frame.size)
+                self._writer.send(frame)
 
     def close(self, code: int, reason: str) -> None:
         if not self._closing:
             self._closing = True
             message = close_reason(reason)
-            self._enqueue(lambda: self.socket.close(code=code, message=message), 0)
+            self._writer.add(lambda: self._close(code, message))
+
+    def write_at_once(self, task: asyncio.Task[Any], start: Start | None = None) -> None:
+        """Write frames at once where nothing waits, from now on.
+
+        Args:
+            task: see Writer.owner.
+            start: writes frames in place of `socket`'s coroutines.
+        """
+        self._writer.owner = task
+        self._start = start
+
+    def hold(self, on: bool) -> None:
+        """Write no frame at once for now; see Writer."""
+        self._writer.held = on
 
     async def flushed(self) -> None:
         """Wait until what was sent is written. At once in what `socket` itself runs: it would wait for itself."""
-        if self._task is not None and self._task is not asyncio.current_task():
-            await asyncio.shield(self._task)
+        await self._writer.flushed()
 
-    def _enqueue(self, write: Callable[[], Awaitable[Any]], size: int) -> None:
-        self._queue.append((write, size))
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._pump())
-
-    async def _pump(self) -> None:
-        with WRITING as turn:
-            until = turn.until()
-            while self._queue:
-                if monotonic() > until:
-                    await asyncio.sleep(0)
-                    until = turn.until()
-                write, size = self._queue.popleft()
-                try:
-                    await write()
-                except Exception:
-                    logger.exception("a connection failed to send")
-                self._queued -= size
-                self._written += size
-                if self.receiver is not None:
-                    self.receiver.resume()
+    def _wrote(self) -> None:
+        if self.receiver is not None:
+            self.receiver.resume()
 
     async def _write(self, frame: Frame) -> None:
-        if frame.binary:
-            await self.socket.send_bytes(bytes(frame.joined()))
-        else:
-            await self.socket.send_str(bytes(frame.joined()).decode())
+        payload = bytes(frame.joined())
+        try:
+            if self._start is not None:
+                rest = self._start(frame.binary, payload)
+                if rest is not None:
+                    await rest
+            elif frame.binary:
+                await self.socket.send_bytes(payload)
+            else:
+                await self.socket.send_str(payload.decode())
+        except Exception:
+            logger.exception("a connection failed to send")
+
+    async def _close(self, code: int, message: bytes) -> None:
+        try:
+            await self.socket.close(code=code, message=message)
+        except Exception:
+            logger.exception("a connection failed to close")

@@ -14,6 +14,7 @@ _SIZE = 232
 # Linux's struct tcp_info: milliseconds since the last acknowledgement, bytes acknowledged, after which bytes received
 # stand, and the window of the peer.
 _LAST_ACK, _ACKNOWLEDGED, _WINDOW = 56, 120, 228
+_UNACKNOWLEDGED, _UNSENT = 24, 144  # segments, and bytes, that the system still has
 
 
 class Line(NamedTuple):
@@ -37,15 +38,29 @@ def line(transport: asyncio.WriteTransport) -> Line:
     return line_of(transport.get_extra_info("socket"), transport.get_write_buffer_size())
 
 
+def waits(transport: asyncio.WriteTransport) -> bool:
+    """Whether anything that was written has not been taken by the other end's system."""
+    if transport.get_write_buffer_size():
+        return True
+    info = _info(transport.get_extra_info("socket"))
+    return bool(info) and any(struct.unpack_from("=I", info, at)[0] for at in (_UNACKNOWLEDGED, _UNSENT))
+
+
 def line_of(raw: Any, unsent: int) -> Line:
     """The state of the connection of a socket, for which `unsent` bytes wait here."""
-    info = b""
-    if _TCP_INFO is not None:
-        with contextlib.suppress(OSError, AttributeError, NotImplementedError):  # no TCP, or it has ended
-            info = raw.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
-    if len(info) < _SIZE:
+    info = _info(raw)
+    if not info:
         return Line(-unsent, math.inf)
     (last_ack,) = struct.unpack_from("=I", info, _LAST_ACK)
     acknowledged, received = struct.unpack_from("=QQ", info, _ACKNOWLEDGED)
     (window,) = struct.unpack_from("=I", info, _WINDOW)
     return Line(acknowledged + window, last_ack / 1000, received)
+
+
+def _info(raw: Any) -> bytes:
+    """The struct tcp_info of a socket; b"" where the system has none, or not as much of it."""
+    info = b""
+    if _TCP_INFO is not None:
+        with contextlib.suppress(OSError, AttributeError, NotImplementedError):  # no TCP, or it has ended
+            info = raw.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
+    return info if len(info) >= _SIZE else b""

@@ -45,7 +45,8 @@ ENDED = Message((Frame(True, (HEADER.pack(0, 1, 1),), HEADER_LENGTH, False),), H
 
 
 def next_message_id() -> int:
-    return next(message_ids) & 0xFFFFFFFF
+    """The id of a message that may be in several chunks, and so never 0, which small messages of extensions share."""
+    return next(message_ids) & 0xFFFFFFFF or next(message_ids) & 0xFFFFFFFF
 
 
 def whole(text: bytes, max_frame: int, number: int = 0) -> Message:
@@ -71,7 +72,7 @@ def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool, number
     size = HEADER_LENGTH + total
     if size > min(SMALL_MESSAGE, max_frame):
         return Message((), size, Source(tuple(map(_fitted, parts)), total, dense, max_frame))
-    chunk = b"".join((HEADER.pack(number or next_message_id(), 0, total), *parts))
+    chunk = b"".join((HEADER.pack(number or next(message_ids) & 0xFFFFFFFF, 0, total), *parts))
     return Message((Frame(True, (chunk,), size, dense),), size)
 
 

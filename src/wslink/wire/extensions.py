@@ -9,8 +9,8 @@ import msgspec
 from msgspec.msgpack import Ext
 
 from wslink.errors import InvalidRequest
-from wslink.wire.chunks import SMALL_MESSAGE, whole
-from wslink.wire.frames import Message
+from wslink.wire.chunks import HEADER, HEADER_LENGTH
+from wslink.wire.frames import Frame, Message
 from wslink.wire.value import Value
 
 ACKNOWLEDGEMENT, SETTLED, ITEM, ITEM_END, ITEM_CREDIT, CANCEL, PROGRESS = range(1, 8)
@@ -24,8 +24,10 @@ StreamKey = Annotated[int, msgspec.Meta(ge=0)]
 
 
 def pack_extension(items: Sequence[Any]) -> Message:
-    """A small message of an extension, in a frame of its own."""
-    return whole(msgspec.msgpack.encode(items), SMALL_MESSAGE)
+    """A small message of an extension, in a frame of its own, under the number 0 (RES-2)."""
+    text = msgspec.msgpack.encode(items)
+    size = HEADER_LENGTH + len(text)
+    return Message((Frame(True, (HEADER.pack(0, 0, len(text)) + text,), size, False),), size)
 
 
 def is_uncounted(items: Sequence[Any]) -> bool:

@@ -260,7 +260,7 @@ class Entry implements Subscription {
   }
 }
 
-/** Whether anything in a filter is undefined. */
-function lacks(value: unknown): boolean {
-  return value === undefined || (Object(value) === value && Object.values(value as object).some(lacks));
+/** Whether anything in a filter is undefined; beyond so many levels no server looks. */
+function lacks(value: unknown, levels = 24): boolean {
+  return value === undefined || (levels > 0 && Object(value) === value && Object.values(value as object).some((one) => lacks(one, levels - 1)));
 }

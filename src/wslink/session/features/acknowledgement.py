@@ -39,7 +39,9 @@ def numbers_of(items: Sequence[Any]) -> tuple[int, frozenset[int]]:
     missing = items[4] if len(items) > 4 else []
     if type(missing) is not list or len(missing) > MAX_NUMBERS:
         raise InvalidRequest("the numbers that are missing must be a list")
-    received = number(items, 3, "the number received")
+    received = items[3] if len(items) > 3 else None
+    if type(received) is not int or received < 0:
+        received = number(items, 3, "the number received")
     if not missing:
         return received, NONE
     return received, frozenset(number(missing, at, "a number") for at in range(len(missing)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any, Protocol
 
 from wslink.errors import InvalidParams
@@ -41,7 +42,7 @@ class Subscribe(Feature):
         session.subscribing = True
 
     def _subscribe(self, session: SessionView, request: Request) -> None:
-        given = _one_map(request)
+        began, given = monotonic(), _one_map(request)
         announce = self._subscriptions.subscribe(session, given)
         topic = str(given.get("topic"))
         result = {"delivery": self._subscriptions.delivery(topic)}
@@ -50,6 +51,7 @@ class Subscribe(Feature):
         else:  # a pattern (SUB-19)
             session.result(request.id, result)
         announce()
+        session.charge(monotonic() - began)  # much may be retained
 
     def _unsubscribe(self, session: SessionView, request: Request) -> None:
         topic = self._subscriptions.unsubscribe(session, _one_map(request).get("subscription"))

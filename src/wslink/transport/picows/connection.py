@@ -124,6 +124,7 @@ class PicowsConnection(Sending):
             if self._reached - start > SLOW:
                 self._corkable_from = start + UNCORKED
                 self._corked = False
+                self._session.charge(self._reached - start)
             elif frame.last_in_buffer:
                 self._corked = False
                 self._controls = 0

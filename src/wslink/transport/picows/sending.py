@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
     pass
 
 SLICE = 2 * 1024 * 1024
-"""Bytes that are given to the transport at a time. It may copy what the kernel does not take at once, and so never
-copies more than this."""
+"""Bytes that are given to the kernel at a time."""
+REST = 64 * 1024
+"""Bytes of what the kernel does not take that are given to the transport, which copies them (asyncio's until Python
+3.12) and tells when it has sent them."""
+MAX_PIECES = 64
+"""Slices that are given to the kernel together."""
 WHOLE = 4 * 1024 * 1024
 """Bytes of a frame from which on the kernel is given as much of it as it takes: nothing can overtake the rest of it. No
 chunk is so large."""
@@ -45,8 +50,8 @@ class Sending(WSListener):
     """
 
     __slots__ = (
-        "_bits", "_closing", "_corked", "_ending", "_held", "_lifted", "_paused", "_pong", "_session", "_slices",
-        "_task", "_transport", "_unsent", "_ws", "writable",
+        "_bits", "_closing", "_corked", "_descriptor", "_ending", "_held", "_lifted", "_paused", "_pong", "_session",
+        "_slices", "_task", "_transport", "_unsent", "_ws", "writable",
     )  # fmt: skip
 
     def __init__(self, bits: int) -> None:
@@ -54,6 +59,7 @@ class Sending(WSListener):
         self._bits = bits
         self._closing = False
         self._corked = False
+        self._descriptor: int | None = None  # of the socket; -1 where it cannot be written to
         self._ending = False  # the peer has closed: the connection ends once what has begun to be sent has gone out
         self._lifted = False  # whether a large frame is being sent, and the limit of what waits in the kernel is off
         self._unsent = 0
@@ -144,6 +150,8 @@ class Sending(WSListener):
         if len(slices) > 1 and sum(map(len, slices)) <= GATHER:
             slices[:] = (b"".join(slices),)
         while slices and not self._paused:
+            if len(slices) > 1 and self._descriptor != -1 and self._write_through():
+                break
             piece = slices.pop(0)
             if slices and len(piece) <= SMALL:
                 piece = self._gather(piece)
@@ -159,6 +167,40 @@ class Sending(WSListener):
                 # In the next turn: asyncio ends a connection twice that is closed while it resumes writing.
                 asyncio.get_running_loop().call_soon(self._ws.disconnect)
         self.writable = not (slices or self._paused or self._held is not None)
+
+    def _write_through(self) -> bool:
+        """Give large slices to the kernel without the transport, which would copy what that does not take. Whether all
+        have gone out; if not, they begin with a part that the transport is to wait with."""
+        slices, transport = self._slices, self._transport
+        if self._descriptor is None:
+            secure = transport.get_extra_info("ssl_object") is not None or not hasattr(os, "writev")
+            self._descriptor = -1 if secure else transport.get_extra_info("socket").fileno()
+        if self._descriptor < 0 or transport.is_closing() or transport.get_write_buffer_size():
+            return False
+        left = 0
+        while slices and not left:
+            offered = slices[:MAX_PIECES]
+            try:
+                taken = os.writev(self._descriptor, offered)
+            except OSError:  # the kernel takes no more; or the connection has ended, which the transport finds out
+                taken = 0
+            left = sum(map(len, offered)) - taken
+            self._took(taken)
+        if slices and len(slices[0]) > REST:
+            view = memoryview(slices[0])
+            slices[:1] = view[:REST], view[REST:]
+        return not slices
+
+    def _took(self, taken: int) -> None:
+        """The first `taken` bytes have gone out."""
+        slices = self._slices
+        while taken:
+            piece = slices[0]
+            if len(piece) > taken:
+                slices[0] = memoryview(piece)[taken:]
+                return
+            taken -= len(piece)
+            slices.pop(0)
 
     def _gather(self, piece: Buffer) -> bytes:
         """`piece` and what is small after it, to be written together."""
