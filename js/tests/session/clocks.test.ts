@@ -2,7 +2,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Flow } from "../../src/session/features/flow.js";
 import { Resume, type Resumption } from "../../src/session/features/resume.js";
-import { Pace } from "../../src/session/pace.js";
 import { Assembler } from "../../src/wire/assembler.js";
 import type { UnaskedMessage } from "../../src/wire/messages.js";
 import { chunk } from "../support/inside.js";
@@ -350,48 +349,5 @@ describe("a line", () => {
     expect(() => resume.received?.take(6)).toThrow("more than 4 missing");
     resume.welcome(undefined, next);
     expect([resume.request(false), resume.position, resume.received]).toEqual([{}, [], undefined]);
-  });
-});
-
-describe("the pace of a line", () => {
-  test("a chunk waits until there is room, or nothing is sent any more", async () => {
-    for (const wake of ["acknowledged", "end"] as const) {
-      const pace = new Pace();
-      let turned = 0;
-      await pace.turn();
-      pace.sent(65_535);
-      expect(pace.open).toBe(true);
-      await pace.turn();
-      pace.sent(1);
-      expect(pace.open).toBe(false);
-      const waiting = [pace.turn(), pace.turn()].map((turn) => turn.then(() => (turned += 1)));
-      await vi.advanceTimersByTimeAsync(1000);
-      expect(turned).toBe(0);
-      if (wake === "end") pace.end();
-      else pace.acknowledged(65_536, 0);
-      await Promise.all(waiting);
-      expect(turned).toBe(2);
-    }
-  });
-
-  test("a chunk goes when its time has come", async () => {
-    const pace = new Pace();
-    const told: number[] = [];
-    let total = 0;
-    for (let round = 0; round < 40; round++) {
-      for (let n = 0; n < 4; n++) pace.sent(16_384);
-      total += 65_536;
-      await vi.advanceTimersByTimeAsync(50);
-      pace.acknowledged(total, 0);
-    }
-    expect(pace.chunkSize).toBe(Math.floor(0.02 * 65_536 / 0.05));
-    for (let n = 0; n < 3; n++) pace.sent(pace.chunkSize);
-    void pace.turn().then(() => told.push(performance.now()));
-    const begun = performance.now();
-    await vi.advanceTimersByTimeAsync(1);
-    expect(told).toEqual([]);
-    await vi.advanceTimersByTimeAsync(500);
-    expect((told[0] as number) - begun).toBeGreaterThan(20);
-    expect((told[0] as number) - begun).toBeLessThan(400);
   });
 });

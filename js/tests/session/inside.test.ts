@@ -218,6 +218,7 @@ describe("what is received", () => {
     answer(3, 2);
     answer(3, 0);
     expect(await Promise.all(calls)).toEqual([1, 2, 3]);
+    expect(reported).toEqual([]);
   });
 
   test("and is given up counts as received, with its frame", async () => {
@@ -248,7 +249,8 @@ describe("transfers", () => {
     part(2, 0, 50);
     part(1, 50, 70);
     part(2, 60, total);
-    part(1, 70, total);
+    part(1, 70, 80);
+    part(1, 80, total);
     part(3, 50, total);
     await Promise.all([...calls, third]);
     expect(seen).toEqual([
@@ -256,8 +258,19 @@ describe("transfers", () => {
       [2, { received: 50, total }],
       [1, { received: 70, total }],
       [2, { received: total, total }],
+      [1, { received: 80, total }],
       [1, { received: total, total }],
     ]);
+  });
+
+  test("of a response that the server ends are told no more", async () => {
+    const { session } = await opened(["cancel"]);
+    const seen: Transfer[] = [];
+    void session.call("a.b", [], undefined, { onTransfer: (transfer) => seen.push(transfer) });
+    const body = encode({ id: call(1), result: new Uint8Array(90) });
+    session.receive(frame(body.subarray(0, 50), { id: 7, total: body.length }));
+    session.receive(frame(new Uint8Array(0), { id: 7, offset: body.length, total: body.length }));
+    expect(seen.slice(1)).toEqual([{ received: 50, total: body.length }]);
   });
 
   test("of a call that is over are nobody's", async () => {
@@ -338,6 +351,20 @@ describe("a connection that ends", () => {
     welcome(session, ["resume"], { resumed: false, reason: "expired" });
     expect(await hello).toMatchObject({ resumed: false, reason: "expired" });
     expect(await outcome(made)).toEqual({ error: gone });
+  });
+
+  test("sends again under its number what the next lacks, and the rest no more (RES-2)", async () => {
+    const { session } = await opened(["resume"], {}, {});
+    for (let n = 0; n < 2; n++) void session.call("a.b", [n], undefined, {}).catch(() => undefined);
+    session.disconnect(gone);
+    const next = new Sink();
+    session.connect(next);
+    const hello = session.hello("s3cret", {});
+    welcome(session, ["resume"], { resumed: true, received: 2, missing: [1] });
+    expect(await hello).toMatchObject({ resumed: true, reason: undefined });
+    await turns();
+    expect(next.sizes.map(([id]) => id)).toEqual([0, 1]);
+    expect(next.messages[1]).toMatchObject({ id: call(1), args: [0] });
   });
 
   test("makes a call once that waited, though it may be made twice", async () => {

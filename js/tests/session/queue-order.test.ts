@@ -79,6 +79,25 @@ describe("numbers", () => {
     }
   });
 
+  test("nor does what was read for the connection before change from where it goes on", async () => {
+    const { queue } = opened({ numbered: true, maxKept: 4 * MIB });
+    const { blob, read } = slow(2 * MIB);
+    void queue.post("one", encoder.encode(blob), wanted);
+    await turns();
+    read();
+    await turns();
+    queue.disconnect();
+    const next = new Sink();
+    queue.connect(next);
+    queue.resume(0, [], new Map([[1, 524_276]]));
+    queue.open();
+    for (let n = 0; n < 2; n++) {
+      read();
+      await turns();
+    }
+    expect(next.chunks[0]).toMatchObject({ id: 1, offset: 524_276 });
+  });
+
   test("an end that was not heard is said again, and nothing else of its message", async () => {
     const { queue } = opened({ numbered: true, maxKept: 4 * MIB });
     queue.sendsEnds = true;
@@ -113,6 +132,18 @@ describe("to a server that acknowledges", () => {
     queue.acknowledged(sink.chunks.reduce((sum, { body }) => sum + body.length + 12, 0), 0);
     await small;
     expect(sink.chunks[before]?.body.length).toBe(16_384);
+    queue.disconnect();
+  });
+
+  test("a small one does not pass those that wait, though there is room again", async () => {
+    const { queue, sink } = opened({ flow: true });
+    void queue.post("large", bytes(MIB), wanted);
+    await turns();
+    void queue.post("first", bytes(5), wanted);
+    queue.acknowledged(sink.chunks.reduce((sum, { body }) => sum + body.length + 12, 0), 0);
+    void queue.post("second", bytes(6), wanted);
+    await turns();
+    expect(sink.sizes.filter(([id]) => id > 1)).toEqual([[2, 7], [3, 8]]);
     queue.disconnect();
   });
 

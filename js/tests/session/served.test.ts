@@ -98,6 +98,7 @@ describe("subscriptions", () => {
   });
 
   test("get what names them and is of their topic, once, and tell when it is dealt with", async () => {
+    const reports = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const { subscriptions, settled } = subscribing();
     const seen: unknown[] = [];
     subscriptions.add("a.b", (payload, info) => void seen.push([1, payload, info]), {});
@@ -112,6 +113,8 @@ describe("subscriptions", () => {
     subscriptions.receive(publication("a.c", [1, 2, 3]));
     expect(seen).toEqual([[2, "a.c"]]);
     expect(subscriptions.receive({ kind: "response", id: "x", result: 1 })).toBe(false);
+    expect(reports).not.toHaveBeenCalled();
+    reports.mockRestore();
     expect(() => subscriptions.receive(publication("a.c"))).toThrow("a publication of a.c names no subscriptions (SUB-6)");
   });
 

@@ -87,6 +87,7 @@ describe("limits", () => {
 describe("arrays", () => {
   test.each<[string, () => unknown, string]>([
     ["elements that are no such", () => new NDArray(new Float32Array(3) as never, [3], "<i4"), "Float32Array does not hold elements of type <i4"],
+    ["half precision alone may be in unsigned integers", () => new NDArray(new Uint16Array(2) as never, [2], "<f4"), "Uint16Array does not hold elements of type <f4"],
     ["no typed array", () => new NDArray([1] as never), "object does not hold elements of type undefined"],
     ["another size", () => new NDArray(new Float32Array(6), [2, 2]), "6 entries do not fill the shape [2, 2] of <f4"],
   ])("name %s", (_, make, words) => {

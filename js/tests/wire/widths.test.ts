@@ -201,6 +201,15 @@ describe("parts", () => {
     expect(hex(ours(new Decoder().decode(ours(value))))).toBe(hex(ours(value)));
   });
 
+  test("a __proto__ is a key like any other, which may be changed and taken away", () => {
+    const map = new Decoder().decode(new Uint8Array([0x81, 0xa9, ...Buffer.from("__proto__"), 7])) as object;
+    expect(Object.getOwnPropertyDescriptor(map, "__proto__")).toEqual({ value: 7, writable: true, enumerable: true, configurable: true });
+  });
+
+  test("the place of what cannot be sent is whole", () => {
+    expect(() => ours([{ a: [() => 1] }])).toThrow(new UsageError("[0].a[0]: a function cannot be sent"));
+  });
+
   test("more than can be counted is refused", () => {
     const blob = Object.defineProperty(new Blob([]), "size", { value: 2 ** 32 });
     expect(() => new Encoder().encode({ file: blob })).toThrow(new UsageError("file: 4294967296 bytes or entries are more than MessagePack can count"));
