@@ -28,9 +28,12 @@ export class Pace {
     this.#line.idle();
   }
 
-  /** Resolves when a chunk may go, or nothing is sent any more. */
+  /**
+   * Resolves when a chunk may go, or nothing is sent any more. Where nothing is on its way nothing queues, however slow a busy moment
+   * has made the line look: a chunk goes at once.
+   */
   async turn(): Promise<void> {
-    for (let delay; !this.#ended && (delay = this.#line.delay(seconds())) > 0; ) {
+    for (let delay; !this.#ended && this.#line.inFlight > 0 && (delay = this.#line.delay(seconds())) > 0; ) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
         if (delay < Infinity) setTimeout(resolve, delay * 1000);

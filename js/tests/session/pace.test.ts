@@ -54,4 +54,28 @@ describe("the pace of a line", () => {
     expect((told[0] as number) - begun).toBeGreaterThan(20);
     expect((told[0] as number) - begun).toBeLessThan(400);
   });
+
+  test("a line that looked slow for a moment is not waited for once nothing is on its way", async () => {
+    const pace = new Pace();
+    pace.sent(200);
+    pace.sent(200);
+    await vi.advanceTimersByTimeAsync(300);
+    pace.acknowledged(200, 0);
+    await vi.advanceTimersByTimeAsync(500);
+    pace.acknowledged(400, 0);
+    let total = 400;
+    const begun = performance.now();
+    for (let chunks = 0; chunks < 20; chunks++) {
+      let went = false;
+      const turn = pace.turn().then(() => (went = true));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(went, `chunk ${chunks}`).toBe(true);
+      await turn;
+      pace.sent(pace.chunkSize);
+      total += pace.chunkSize;
+      await vi.advanceTimersByTimeAsync(2);
+      pace.acknowledged(total, 0);
+    }
+    expect(performance.now() - begun).toBeLessThan(100);
+  });
 });
