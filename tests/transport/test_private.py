@@ -11,15 +11,16 @@ import weakref
 from typing import Any
 
 import pytest
-from aiohttp import web, web_protocol
+from aiohttp import WSMessage, WSMsgType, web, web_protocol
 
 from tests.conftest import Open, Serve
-from tests.transport.raw import PING, PONG, RawSocket
+from tests.transport.raw import BINARY, PING, PONG, RawSocket
 from wslink import App
 from wslink.transport import private as aiohttp_private
 from wslink.transport import private_asyncio
 from wslink.transport.picows import private as picows_private
 from wslink.transport.picows import taking_over
+from wslink.wire.chunks import HEADER
 
 
 def test_the_names_of_picows() -> None:
@@ -159,3 +160,15 @@ async def test_the_names_of_aiohttp_that_bound_heads_and_guard_frames() -> None:
     connector = aiohttp_private.guarding_connector()
     assert hasattr(connector._factory(), "set_parser")
     await connector.close()
+
+
+async def test_what_nobody_will_read_is_forgotten(app: App, serve: Serve) -> None:
+    """aiohttp takes small frames apart by the thousand, also of a connection that has been closed meanwhile."""
+    client = await RawSocket.open(await serve(app, engine="aiohttp"))
+    for _ in range(3):
+        for number in range(59_999, 1, -2):
+            client.send(BINARY, HEADER.pack(7, number, 60_000) + b"x")
+        await asyncio.sleep(0.05)
+    messages = [one for one in gc.get_objects() if isinstance(one, WSMessage) and one.type is WSMsgType.BINARY]
+    client.close()
+    assert not [one for one in messages if one.data.startswith(HEADER.pack(7, 0, 0)[:4]) and len(one.data) == 13]

@@ -46,6 +46,8 @@ may replace them."""
 
 READ_SIZE = 64 * 1024
 """Bytes that are read, and parsed, before others have their turn."""
+EARLY_READ_SIZE = 4 * 1024
+"""The same, of a client that has not said hello."""
 MAX_PONGS = 16
 """Pings whose answers may wait; of more, the newest are answered (RFC 6455, 5.5.3)."""
 
@@ -91,10 +93,10 @@ class AiohttpConnection:
         """Called with the payload of each ping."""
         self._socket = socket
         self._transport = cast("asyncio.Transport | None", transport)
+        self._reads_little = False
         if self._transport is not None:
             self._transport.set_write_buffer_limits(HIGH_WATER)
-            if hasattr(self._transport, "max_size"):  # asyncio's own; nobody else's frames wait for more than this
-                self._transport.max_size = READ_SIZE
+            self._read_at_a_time(EARLY_READ_SIZE)
         self._limits = limits
         self._guard = guard
         self._session: FrameReceiver | None = None
@@ -214,6 +216,7 @@ class AiohttpConnection:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._writer.flushed(CLOSE_TIMEOUT)
             self._writer.stop()
+            self._guard.stop(self._socket)
 
     @property
     def _receiver(self) -> FrameReceiver:
@@ -233,6 +236,8 @@ class AiohttpConnection:
                     await self._expanding.hand_on(message.data, self._receiver, self._fail)
                 else:
                     self._receiver.receive(message.type is WSMsgType.BINARY, message.data)
+                if self._reads_little and self._receiver.state is State.OPEN:
+                    self._read_at_a_time(READ_SIZE)
             elif message.type is WSMsgType.PING:
                 self._answer(bytes(message.data))
             elif message.type is WSMsgType.PONG:
@@ -244,6 +249,12 @@ class AiohttpConnection:
                 return
             if share.is_over():
                 await share.turn()
+
+    def _read_at_a_time(self, size: int) -> None:
+        """aiohttp takes apart at once all frames of what is read, into messages that are larger than small frames."""
+        self._reads_little = size < READ_SIZE
+        if self._transport is not None and hasattr(self._transport, "max_size"):  # asyncio's own
+            self._transport.max_size = size
 
     def _answer(self, ping: bytes) -> None:
         """Answer a ping, where pongs would pile up only the newest."""

@@ -94,6 +94,7 @@ class GuardedParser:
         self._fail: Callable[[int, str], None] | None = None
         self._error: BrokenFrame | None = None
         self._held = b""
+        self._stopped = False
 
     def bind(self, limit: Callable[[], int], fail: Callable[[int, str], None], compressed: bool) -> None:
         """Set the largest message that is accepted, what is called, once, with a close code and a reason, and whether
@@ -105,9 +106,16 @@ class GuardedParser:
             self._error = BrokenFrame(PROTOCOL_ERROR, "a reserved bit is set", 0)
         self._report()
 
+    def stop(self, socket: web.WebSocketResponse | ClientWebSocketResponse) -> None:
+        """Take nothing more, and forget what nobody will read any more of the WebSocket: a connection is left to the
+        garbage collector, and small messages are many."""
+        self._stopped = True
+        if socket._reader is not None:
+            socket._reader._buffer.clear()
+
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         self.received += len(data)
-        if self._error is not None:
+        if self._error is not None or self._stopped:
             return False, b""
         if self._held:
             self._held += data

@@ -108,10 +108,22 @@ class Writer:
             await asyncio.wait({self._task}, timeout=timeout)
 
     def stop(self) -> None:
-        """Write nothing more."""
+        """Write nothing more. Called again once writing has ended, it lets go of what it was made of: what a connection
+        holds is not left to the garbage collector."""
         self._queue.clear()
-        if self._task is not None:
+        self.owner = None
+        if self._task is not None and not self._task.done():
             self._task.cancel()
+        else:
+            self._task = None  # whose error would hold all that it came through
+            self._write, self._wrote = _write_nothing, _nothing
+
+
+async def _write_nothing(frame: Frame) -> None:
+    """What is written once the connection has ended."""
+
+
+def _nothing() -> None: ...
 
 
 def _begun(coroutine: Coroutine[Any, Any, None], task: asyncio.Task[Any]) -> Awaitable[None] | None:
