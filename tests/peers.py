@@ -28,6 +28,8 @@ class Peer:
         """Messages of extensions that have arrived (EXT-4)."""
         self.early: deque[dict[str, Any]] = deque()
         """Messages that arrived while one of an extension was waited for."""
+        self.answers: dict[str, dict[str, Any]] = {}
+        """Responses that arrived while another one was waited for, by id."""
         self.acknowledges = False
         """Whether it acknowledges each frame at once (FLOW-2)."""
         self.counted = 0
@@ -140,12 +142,13 @@ class Peer:
                 return message
 
     async def answer(self, id_: str) -> dict[str, Any]:
-        while True:
+        while id_ not in self.answers:
             message = await self.receive()
             if message.get("id", "").startswith("publish:"):
                 self.publications.append(message)
-            if message.get("id") == id_:
-                return message
+            else:
+                self.answers[message.get("id", "")] = message
+        return self.answers.pop(id_)
 
     async def publication(self) -> dict[str, Any]:
         if self.publications:

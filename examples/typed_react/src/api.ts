@@ -191,7 +191,7 @@ function widened(value: unknown, wide: Wide | undefined): unknown {
   const each = Array.isArray(wide) ? (wide[0] as Wide) : undefined;
   for (const key of Object.keys(each ? holder : wide)) {
     const inner = each ?? (wide as { readonly [key: string]: Wide })[key];
-    if (key in holder) holder[key] = widened(holder[key], inner);
+    if (Object.hasOwn(holder, key)) holder[key] = widened(holder[key], inner);
   }
   return value;
 }
@@ -248,10 +248,14 @@ function member(api: object, name: string, made?: object): object {
   return words.reduce<object>((holder, word, index) => {
     const last = index === words.length - 1;
     const own = Object.getOwnPropertyDescriptor(holder, word);
-    const there = own?.value as unknown;
-    const value = last && made ? Object.assign(made, there) : (there ?? {});
-    Object.defineProperty(holder, word, { value, enumerable: true });
-    return value as object;
+    // What is not enumerable is a function's own: its name and length.
+    const there = (own?.enumerable ? own.value : {}) as object;
+    const value = last && made ? made : there;
+    if (value !== there)
+      Object.defineProperties(value, Object.getOwnPropertyDescriptors(there));
+    const shown = { value, enumerable: true, configurable: true };
+    Object.defineProperty(holder, word, shown);
+    return value;
   }, api);
 }
 
