@@ -19,7 +19,9 @@ const plugin = {
   setup: ({ onLoad }) => onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => ({ contents: plainMembers(path), loader: "ts" })),
 };
 const sources = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => /(?<!^notebook\/.*)\.ts$/.test(file));
-const common = { bundle: true, minify: true, target: "es2022", sourcemap: true, sourcesContent: true, legalComments: "none" };
+// Pages never load ws; what serves as a page in Node, as in tests of applications, may.
+const external = ["ws"];
+const common = { bundle: true, minify: true, target: "es2022", sourcemap: true, sourcesContent: true, legalComments: "none", external };
 // A script, or a CommonJS module, has no URL to connect back to: it takes the page's.
 const old = { target: "es2017", define: { "import.meta.url": '""' }, supported: { "dynamic-import": true } };
 

@@ -48,8 +48,9 @@ def load(target: str) -> App:
         UsageError: if there is no such module or attribute, or it is not an App.
     """
     module_name, _, attribute = target.partition(":")
-    if "" in module_name.split(".") or Path(module_name).is_file():
-        name = Path(module_name).stem or "module"
+    path = Path(module_name)
+    if "" in module_name.split(".") or (path.suffix == ".py" and path.is_file()):
+        name = path.stem or "module"
         raise UsageError(f"{target!r}: the name of a module is needed, such as {name}:{attribute or 'app'}")
     sys.path.insert(0, "")
     if not all(map(str.isidentifier, module_name.split("."))):
