@@ -87,7 +87,8 @@ def worse(workload: Workload, samples: Samples) -> dict[str, str]:
 
 def bound(metric: Metric, value: float) -> float:
     factor = 1 + TOLERANCE[metric.kind]
-    return value / factor if metric.higher_is_better else max(value * factor, value + SLACK.get(metric.kind, 0))
+    slack = metric.slack or SLACK.get(metric.kind, 0)
+    return value / factor if metric.higher_is_better else max(value * factor, value + slack)
 
 
 def check(

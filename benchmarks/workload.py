@@ -34,6 +34,8 @@ class Metric:
         targets: what is asked of ours: the column to compare with ("raw" is that of the same version, "" the figure
             itself) and the ratio or figure that must not be exceeded (or undercut, where higher is better).
         watched: columns that the budget compares with, though nothing is asked.
+        slack: what a later run may differ by in any case, in the metric's unit: a difference of two figures may be
+            about 0, of which no part is a tolerance.
     """
 
     key: str
@@ -42,6 +44,7 @@ class Metric:
     higher_is_better: bool = False
     targets: tuple[tuple[str, float], ...] = ()
     watched: tuple[str, ...] = ()
+    slack: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
