@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import struct
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from picows import WSFrame, WSMsgType, WSTransport
 
@@ -21,9 +20,6 @@ from wslink.transport.picows.parts import NO_UTF8, MessageParts
 from wslink.transport.picows.private import bound_reads, forget_handshake, progress
 from wslink.transport.picows.sending import Sending
 from wslink.wire.frames import Buffer
-
-if TYPE_CHECKING:
-    pass
 
 SLOW = 0.001
 """Seconds. A client whose call took longer gets each answer at once for a while: gathering would delay it."""

@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from picows import WSListener, WSMsgType, WSTransport
 
@@ -15,9 +14,6 @@ from wslink.session.ports import FrameReceiver
 from wslink.transport import deflate
 from wslink.transport.picows.frames import SHORT_HEADS, SMALL, frame_head, joiner
 from wslink.wire.frames import Buffer, Frame
-
-if TYPE_CHECKING:
-    pass
 
 SLICE = 2 * 1024 * 1024
 """Bytes that are given to the kernel at a time."""
