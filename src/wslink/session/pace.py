@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from wslink.session.intake import Intake, Source, Taker, Turns
-from wslink.session.send_queue import SendQueue, behind
+from wslink.session.send_queue import QueueLedger, SendQueue, behind
 from wslink.session.stall import Progress, StallWatch
 from wslink.wire.frames import Buffer
 from wslink.wire.limits import Limits
@@ -30,19 +30,28 @@ class Pace:
         line: what carries them.
         queue: what waits for the client.
         limits: see Limits.
+        backlog: says how much may wait for one client.
         turns: those of its server.
         full: whether the client has as many calls under way as it may.
     """
 
-    __slots__ = ("_full", "_intake", "_limits", "_line", "_queue", "_session", "_stall", "_waiters")
+    __slots__ = ("_backlog", "_full", "_intake", "_limits", "_line", "_queue", "_session", "_stall", "_waiters")
 
     def __init__(
-        self, session: Taker, line: Line, queue: SendQueue, limits: Limits, turns: Turns, full: Callable[[], bool]
+        self,
+        session: Taker,
+        line: Line,
+        queue: SendQueue,
+        limits: Limits,
+        backlog: QueueLedger,
+        turns: Turns,
+        full: Callable[[], bool],
     ) -> None:
         self._session = session
         self._line = line
         self._queue = queue
         self._limits = limits
+        self._backlog = backlog
         self._full = full
         self._waiters: list[asyncio.Future[None]] = []
         self._intake = Intake(session, line, turns, self.is_behind, limits.max_held)
@@ -53,8 +62,12 @@ class Pace:
         it has many calls under way (TURN-2). What waits until its page has dealt with more does not count: the page may
         wait for a call."""
         queue = self._queue
-        most = self._limits.max_outbox
-        return (queue.waiting - queue.gated > most and behind(queue) > most) or self._full()
+        waiting = queue.waiting - queue.gated
+        if waiting:
+            most = self._backlog.share
+            if waiting > most and behind(queue) > most:
+                return True
+        return self._full()
 
     def holds(self, binary: bool, data: Buffer | str) -> bool:
         """Whether a frame waits for its turn (TURN-1); the session takes it now if not."""
