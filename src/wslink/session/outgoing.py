@@ -238,10 +238,7 @@ class Outgoing(Duties):
     def paced(self) -> Pace:
         """Its pace, made when it is needed."""
         if self._pace is None:
-            owner = self._owner
-            self._pace = Pace(
-                self, self._transport, self.queue, owner.limits, owner.backlog, owner.turns, self.has_many_calls
-            )
+            self._pace = Pace(self, self._transport, self.queue, self._owner, self.has_many_calls)
         return self._pace
 
     def full(self) -> None:

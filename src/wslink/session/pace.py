@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from wslink.session.intake import Intake, Source, Taker, Turns
-from wslink.session.send_queue import QueueLedger, SendQueue, behind
+from wslink.session.intake import Intake, Source, Taker
+from wslink.session.ports import SessionOwner
+from wslink.session.send_queue import SendQueue, behind
 from wslink.session.stall import Progress, StallWatch
 from wslink.wire.frames import Buffer
-from wslink.wire.limits import Limits
 
 
 class Line(Source, Protocol):
@@ -29,32 +29,23 @@ class Pace:
         session: takes frames.
         line: what carries them.
         queue: what waits for the client.
-        limits: see Limits.
-        backlog: says how much may wait for one client.
-        turns: those of its server.
+        owner: the server that it belongs to.
         full: whether the client has as many calls under way as it may.
     """
 
     __slots__ = ("_backlog", "_full", "_intake", "_limits", "_line", "_queue", "_session", "_stall", "_waiters")
 
     def __init__(
-        self,
-        session: Taker,
-        line: Line,
-        queue: SendQueue,
-        limits: Limits,
-        backlog: QueueLedger,
-        turns: Turns,
-        full: Callable[[], bool],
+        self, session: Taker, line: Line, queue: SendQueue, owner: SessionOwner, full: Callable[[], bool]
     ) -> None:
         self._session = session
         self._line = line
         self._queue = queue
-        self._limits = limits
-        self._backlog = backlog
+        self._limits = limits = owner.limits
+        self._backlog = owner.backlog
         self._full = full
         self._waiters: list[asyncio.Future[None]] = []
-        self._intake = Intake(session, line, turns, self.is_behind, limits.max_held)
+        self._intake = Intake(session, line, owner.turns, self.is_behind, limits.max_held)
         self._stall = StallWatch(lambda: line.progress, limits.stall_timeout, self._unsent, self._stalled)
 
     def is_behind(self) -> bool:
