@@ -7,7 +7,7 @@ from typing import Any
 import msgpack
 
 from tests.hostile import wire
-from tests.hostile.registry import ARRIVING_BYTES, FRAMES, HELLO_BYTES, MIB, PROCESS_BYTES, Payload, attack
+from tests.hostile.registry import ARRIVING_BYTES, FRAMES, HELLO_BYTES, MIB, OUTBOX, PROCESS_BYTES, Payload, attack
 from tests.hostile.sockets import WebSocket
 from tests.hostile.wire import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
 
@@ -162,7 +162,7 @@ def _unread_calls_of_many(socket: WebSocket, number: int) -> bytes:
     return _unread_calls(socket, number)
 
 
-@attack("big results that are not read", secret=True, connections=1, growth=PROCESS_BYTES + 64 * MIB)
+@attack("big results that are not read", secret=True, connections=1, growth=PROCESS_BYTES + OUTBOX)
 def _unread_results(socket: WebSocket, _: int) -> bytes:
     return b"".join(_message(socket, wire.call("test.big", MIB)) for _ in range(200))
 
