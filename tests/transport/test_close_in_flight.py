@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import struct
 
 import pytest
@@ -31,4 +33,26 @@ async def test_the_close_is_answered_and_nothing_is_logged(
         assert (await socket.receive_close())[0] == 1000
         assert await socket.ended()
     await asyncio.sleep(0.05)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
+async def test_a_client_that_vanishes_once_it_has_read_leaves_nothing_in_the_log(
+    app: App, engine: str, serve: Serve, sockets: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """asyncio ends a connection twice where a write fails while it resumes writing: the reset is the answer to the
+    write before it."""
+    app.method("test.zeros")(lambda size: "0" * size)
+    url = await serve(app, engine=engine)
+    for calls in (1, 2, 8):  # many hold up the reading of the connection, whose end is seen by writing alone
+        socket = await sockets(url)
+        socket.writer.transport.pause_reading()
+        for _ in range(calls):
+            socket.send(TEXT, CALL)
+        await asyncio.sleep(0.05)
+        descriptor = socket.writer.get_extra_info("socket").fileno()
+        with contextlib.suppress(BlockingIOError):
+            while os.read(descriptor, MIB):
+                pass
+        socket.close()
+        await asyncio.sleep(0.05)
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

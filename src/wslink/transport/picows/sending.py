@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections import deque
 from collections.abc import Sequence
 
@@ -72,6 +73,11 @@ class Sending(WSListener):
         self.writable = False
 
     def resume_writing(self) -> None:
+        if self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            # The peer has reset the connection. asyncio ends one twice in which a write fails while it resumes writing.
+            self._slices.clear()
+            asyncio.get_running_loop().call_soon(self._transport.abort)
+            return
         self._paused = False
         self._pump()
         if not self._slices:
