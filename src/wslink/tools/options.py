@@ -16,7 +16,7 @@ from wslink.errors import UsageError
 
 @dataclass(frozen=True)
 class Target:
-    """A server, and how to come in.
+    """A server, and how to connect to it.
 
     Attributes:
         url: of its WebSocket.
