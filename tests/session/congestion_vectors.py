@@ -89,6 +89,7 @@ def main() -> None:
     cases = {
         "a line of 20 Mbit/s and 80 ms": steps(simulation.Sender(line(20 * mbit, 0.04)), 1.5),
         "a line that becomes slower": steps(slower(), 6.0),
+        "a peer that is busy": steps(simulation.Busy(line(5 * mbit, 0.02)), 3.0),
         "a line with jitter": steps(shaken(), 3.0),
         "a line that is fast": steps(simulation.Sender(line(1000 * mbit, 0.0001, buffer=1 << 22)), 0.05),
         "small calls with a late answer, and then a transfer": steps(calling(), simulation.Calling.START + 0.6),

@@ -204,6 +204,38 @@ def test_acknowledgements_in_bursts_make_no_queue_that_stays(seed: int) -> None:
     assert run.rate(1, 12) > 0.9 * line.rate
 
 
+class Busy(Sender):
+    """The peer deals with what has arrived once in so many seconds, as a page does whose other work takes that long."""
+
+    PERIOD = 0.1
+
+    def _arrive(self, now: float, size: float) -> None:
+        self.at((now // self.PERIOD + 1) * self.PERIOD, "deal", size)
+
+    def _deal(self, now: float, size: float) -> None:
+        super()._arrive(now, size)
+
+
+@pytest.mark.parametrize(("mbit", "round_trip"), [(20, 0.08), (50, 0.004), (20, 0.004)], ids=str)
+def test_a_peer_that_is_busy_does_not_starve_the_line(mbit: int, round_trip: float) -> None:
+    """Its acknowledgements come in bursts; with no more in flight than the line holds, the line would be idle between
+    them, and the rate that they show would fall until it rested at two chunks a burst."""
+    line = Line(mbit * MBIT, round_trip / 2)
+    run = Busy(line).until(6)
+    assert run.rate(3, 6) > 0.7 * line.rate
+    assert run.delay_by_queue(3, 6, line) < Busy.PERIOD
+
+
+def test_a_peer_that_is_no_longer_busy_has_a_short_queue_again() -> None:
+    line = Line(20 * MBIT, 0.04)
+    sender = Busy(line)
+    sender.until(4)
+    sender.PERIOD = 1e-6
+    run = sender.until(9)
+    assert run.delay_by_queue(6, 9, line) < 0.045
+    assert run.rate(6, 9) > 0.9 * line.rate
+
+
 def test_a_line_that_becomes_slower_is_noticed() -> None:
     line = Line(20 * MBIT, 0.04)
     run = transfer(line, 14, {5.0: 5 * MBIT})
@@ -242,7 +274,7 @@ def test_a_fast_line_is_not_paced() -> None:
 
 
 def test_chunks_follow_the_rate() -> None:
-    slow, middle, fast = (transfer(Line(mbit * MBIT, 0.02), 6).controller for mbit in (2, 40, 8000))
+    slow, middle, fast = (transfer(Line(mbit * MBIT, 0.02), 3).controller for mbit in (2, 40, 8000))
     assert slow.chunk_size == MIN_CHUNK
     assert middle.chunk_size == pytest.approx(40 * MBIT * 0.02, rel=0.2)
     assert fast.chunk_size == MAX_CHUNK

@@ -26,6 +26,8 @@ const DRAIN_ROUNDS = 4;
 const QUEUE_ROUNDS = 2;
 const QUEUE = 1.25;
 const WINDOW_GAIN = 1.5;
+const BURST_ROUNDS = 3;
+const MAX_BURST = 0.25;
 const TIMER = 0.001;
 
 /** A chunk on its way, and the state of the line when it went. */
@@ -58,6 +60,10 @@ export class CongestionController {
   #firstTime: number;
   /** Rates, falling: the first is the largest. */
   readonly #rates: Sample[] = [];
+  /** Bytes that were acknowledged at once, falling. */
+  readonly #bursts: Sample[] = [];
+  #burstStart: number;
+  #burstBytes = 0;
   /** Round trips, rising: the first is the smallest. */
   readonly #rtts: Sample[] = [];
   #round = 0;
@@ -74,7 +80,7 @@ export class CongestionController {
   #probeEnd: number | undefined;
 
   constructor(now: number) {
-    this.#deliveredTime = this.#firstTime = this.#release = this.#cycleStart = now;
+    this.#deliveredTime = this.#firstTime = this.#release = this.#cycleStart = this.#burstStart = now;
   }
 
   get inFlight(): number {
@@ -96,7 +102,7 @@ export class CongestionController {
     if (this.rate === 0) return FIRST_WINDOW;
     if (this.#probeEnd !== undefined) return this.chunkSize;
     const gain = this.#started ? WINDOW_GAIN : STARTUP_WINDOW_GAIN;
-    const room = Math.floor(gain * this.#bandwidthDelay()) + 2 * this.chunkSize;
+    const room = Math.floor(gain * this.#bandwidthDelay() + this.#burst) + 2 * this.chunkSize;
     return Math.max(room, this.rate >= FAST ? FAST_WINDOW : this.#started ? MIN_WINDOW : FIRST_WINDOW);
   }
 
@@ -140,6 +146,7 @@ export class CongestionController {
     if (!(total > this.delivered && total <= this.sentBytes)) return;
     let newest: Sent | undefined;
     while (this.#sent[0] && this.#sent[0].end <= total) newest = this.#sent.shift();
+    this.#sampleBurst(now, total - this.delivered);
     this.delivered = total;
     this.#deliveredTime = now;
     if (!newest) return;
@@ -148,7 +155,7 @@ export class CongestionController {
     const limited = this.#sampleRate(now, newest, held);
     this.#probe(now, stale && !limited);
     this.#countRound(newest, limited);
-    if (!limited && !this.#started && this.rtt > STARTUP_QUEUE * this.minRtt + CHUNK_TIME) {
+    if (!limited && !this.#started && this.rtt > STARTUP_QUEUE * this.minRtt + CHUNK_TIME + this.#lateness) {
       this.#fullRate = this.rate;
       this.#started = true;
     }
@@ -205,8 +212,28 @@ export class CongestionController {
     }
   }
 
+  get #burst(): number {
+    return Math.min(this.#bursts[0]?.value ?? 0, this.rate * MAX_BURST);
+  }
+
+  #sampleBurst(now: number, size: number): void {
+    let expected = this.rate * (now - this.#burstStart);
+    if (this.#burstBytes <= expected) {
+      this.#burstStart = now;
+      this.#burstBytes = expected = 0;
+    }
+    this.#burstBytes += size;
+    if (!this.#started) return;
+    const burst = Math.max(this.#burstBytes - expected - this.chunkSize, 0);
+    keep(this.#bursts, { at: this.#round, value: burst }, (old) => old <= burst, this.#round - BURST_ROUNDS + 1);
+  }
+
+  get #lateness(): number {
+    return this.rate && this.#burst / this.rate;
+  }
+
   get #queues(): boolean {
-    return this.#started && this.rtt > QUEUE * this.minRtt + 2 * CHUNK_TIME;
+    return this.#started && this.rtt > QUEUE * this.minRtt + 2 * CHUNK_TIME + this.#lateness;
   }
 
   #advance(now: number): void {

@@ -66,6 +66,8 @@ QUEUE = 1.25
 then, as happens where a busy machine or a radio hands on in bursts what it has held, or the line has become slower:
 the rates of `CONGESTED_ROUNDS` count, and the queue is let go of at once, and not once in a cycle."""
 WINDOW_GAIN = 1.5
+BURST_ROUNDS = 3
+"""Round trips that a burst counts for: a peer that is busy makes one after the other."""
 MAX_BURST = 0.25
 """Seconds of the rate by which acknowledgements that come in bursts widen the window, at most."""
 TIMER = 0.001
@@ -295,7 +297,7 @@ class CongestionController:
         self._burst_bytes += size
         if self._started:
             _keep_largest(self._bursts, self._round, max(self._burst_bytes - expected - self.chunk_size, 0.0))
-            while self._bursts[0][0] <= self._round - RATE_ROUNDS:
+            while self._bursts[0][0] <= self._round - BURST_ROUNDS:
                 self._bursts.popleft()
 
     def _lateness(self) -> float:

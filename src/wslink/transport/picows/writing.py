@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections import deque
 from collections.abc import Callable
 
@@ -56,6 +57,11 @@ class Writing(WSListener):
 
     def resume_writing(self) -> None:
         """The transport has written what it had. It forgets whoever watches then, once this has returned."""
+        if self._transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            # The peer has reset the connection. asyncio ends one twice in which a write fails while it resumes writing.
+            self._slices.clear()
+            asyncio.get_running_loop().call_soon(self._transport.abort)
+            return
         self._watchable = False
         self._resume()
         self._watchable = tcp.TELLS
