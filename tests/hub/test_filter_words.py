@@ -268,7 +268,7 @@ def test_topics_whose_newest_publication_counts() -> None:
         with pytest.raises(UsageError) as caught:
             parse_latest(f"x, {wrong}")
         assert str(caught.value) == (
-            f"latest: {wrong!r} is no topic; topics are separated by commas, and each may name an entry of its "
+            f"latest: {wrong!r} is not a topic; topics are separated by commas, and each may name an entry of its "
             "payload, such as viewport.image.push.subscription:id"
         )
     assert key_in({"id": 3}, "id") == ("int", 3)

@@ -63,7 +63,7 @@ def add_pages(application: web.Application, directory: str) -> None:
     if not directory:
         return
     if not Path(directory).is_dir():
-        raise UsageError(f"{directory!r} is no directory")
+        raise UsageError(f"{directory!r} is not a directory")
     application.router.add_get("/", _root)
     application.router.register_resource(PublicResource("", directory))
 

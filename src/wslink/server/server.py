@@ -215,7 +215,7 @@ def _check_routes(paths: list[str]) -> None:
     """Raise UsageError for a route that no request can be for."""
     wrong = next((path for path in paths if not set("{}?#").isdisjoint(path)), None)
     if wrong is not None:
-        raise UsageError(f"ws, fs_endpoints: {wrong!r} is no route: none of {{ }} ? # can stand in one")
+        raise UsageError(f"ws, fs_endpoints: {wrong!r} is not a route: none of {{ }} ? # can stand in one")
 
 
 def _reachable(host: str) -> str:
