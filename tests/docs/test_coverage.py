@@ -18,7 +18,9 @@ NOTEBOOK = (
     "shows the tutorial's page, what is picked there reaches the notebook, and what is computed there the page"
 )
 VIEW = "tests/applications/tutorial.test.js::a view without trame turns, and its scene changes"
-TILES = "tests/browser/tutorial.test.js::the viewer of tiles draws the rows of its filter, and the sun follows the pointer"
+TILES = (
+    "tests/browser/tutorial.test.js::the viewer of tiles draws the rows of its filter, and the sun follows the pointer"
+)
 ADMINISTRATOR = "tests/docs/test_administrator_tutorial.py::test_a_user_has_a_viewer_and_the_administrator_sees_it"
 RUN_BY = {
     "README.md": {

@@ -49,7 +49,7 @@ def _add_arguments(parser: argparse.ArgumentParser, short: dict[str, str]) -> ar
     parser.add_argument("-p", "--port", type=int, default=8080, help="port; 0 picks a free one (default: 8080)")
     add("--timeout", type=int, default=300, help="seconds without a client before it stops; 0 never (default: 300)")
     add("--content", default="", metavar="DIR", help="directory of static files to serve at /")
-    add("--authKey", default="wslink-secret", help="what clients need to come in")
+    add("--authKey", default="wslink-secret", help="secret that clients need")
     add("--ws-endpoint", default="ws", dest="ws", metavar="ROUTE", help="route of the WebSocket (default: ws)")
     add("--no-ws-endpoint", action="store_true", dest="nows", help="serve no WebSocket")
     add("--no-ws-compress", action="store_true", dest="nowscompress", help="accept no permessage-deflate")

@@ -66,7 +66,7 @@ class App(Offering, Clientele, Sharing):
     """An application: methods that clients call and topics that they subscribe to.
 
     Args:
-        secret: what clients need to come in. Unless given it is random, and pages that this server serves to its own
+        secret: what clients need to be let in. Unless given it is random, and pages that this server serves to its own
             machine need none.
         limits: bounds on what clients may make grow; `Limits()` unless given, with `WSLINK_MAX_MSG_SIZE`,
             `WSLINK_MSG_OVERHEAD` and `WSLINK_AUTH_MSG_SIZE` read from

@@ -79,7 +79,7 @@ class Options:
     fs_endpoints: str = option("", "more directories of static files: a=PATH|b=PATH", flags=("--fs-endpoints",))
     secret: str = option(
         "",
-        "what clients need to come in; instead of the App's own",
+        "secret that clients need, instead of the App's own",
         flags=("-a", "--authKey", "--secret"),
         env="WSLINK_SECRET",
     )
@@ -89,11 +89,11 @@ class Options:
         "", "serve over TLS: cert,key (PEM files) or adhoc for a self-signed certificate", flags=("--ssl",)
     )
     origins: str = option(
-        "", "pages that may connect beside the server's own: origins separated by commas; * for all",
+        "", "origins whose pages may connect, besides the server's own, separated by commas; * for all",
         flags=("--origins",), env="WSLINK_ORIGINS",
     )  # fmt: skip
     hosts: str = option(
-        "", "names by which the server may be asked, separated by commas, beside loopback names, addresses and names "
+        "", "host names that the server answers to, separated by commas, besides loopback names, addresses and names "
         "without a dot; .example.org for all names below it; any name unless given",
         flags=("--hosts",), env="WSLINK_HOSTS",
     )  # fmt: skip
@@ -102,12 +102,12 @@ class Options:
         flags=("--reverse-url",), env="WSLINK_REVERSE_URL", metavar="URL",
     )  # fmt: skip
     reverse_token_file: str = option(
-        "", "file with the token that the relay wants of processes", env="WSLINK_REVERSE_TOKEN_FILE", metavar="FILE"
+        "", "file with the token that the relay requires of processes", env="WSLINK_REVERSE_TOKEN_FILE", metavar="FILE"
     )
     debug: bool = option(False, "log debugging messages, and send stack traces to clients", flags=("-d", "--debug"))
     handle_signals: bool = option(True, "stop at SIGINT and SIGTERM", flags=("-s", "--nosignalhandlers"))
     stop_timeout: float = option(
-        STOP_TIMEOUT, "seconds after which a server that stops does not wait for calls any longer",
+        STOP_TIMEOUT, "seconds after which a stopping server no longer waits for calls",
         flags=("--stop-timeout",), env="WSLINK_STOP_TIMEOUT", least=0,
     )  # fmt: skip
     threads: int = option(
@@ -122,7 +122,7 @@ class Options:
     heart_beat: float = option(30.0, "seconds between heartbeats; below 1 turns them off", env="WSLINK_HEART_BEAT")
     ws_compress: bool = option(
         True,
-        "compress what gets smaller by it, where the client offers it",
+        "compress messages that get smaller by it, if the client offers compression",
         flags=("--no-ws-compress",),
         env="WSLINK_WS_COMPRESS",
     )

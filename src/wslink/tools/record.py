@@ -200,15 +200,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_options(parser)
     add_reconnect(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="where to, such as run.wsrec")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write, such as run.wsrec")
     parser.add_argument("--ring", action="store_true", help="fetch what the server has recorded, calls included")
     parser.add_argument(
-        "--topic", action="append", default=[], metavar="TOPIC", help="to record (default: all that it tells of)"
+        "--topic",
+        action="append",
+        default=[],
+        metavar="TOPIC",
+        help="topic to record (default: all that the server describes)",
     )
-    parser.add_argument("--filter", metavar="FILTER", help="only publications whose tags match; as wslink watch's")
-    parser.add_argument("--count", type=int, default=0, help="stop after so many; 0 for never (default)")
-    parser.add_argument("--seconds", type=float, default=0.0, help="stop after so long; 0 for never (default)")
+    parser.add_argument("--filter", metavar="FILTER", help="only publications whose tags match, as for wslink watch")
+    parser.add_argument("--count", type=int, default=0, help="publications after which to stop; 0 for never (default)")
+    parser.add_argument("--seconds", type=float, default=0.0, help="time after which to stop; 0 for never (default)")
     parser.add_argument(
-        "--max-bytes", type=int, default=recording.MAX_FILE, metavar="N", help="stop before so many (default: 2 GiB)"
+        "--max-bytes", type=int, default=recording.MAX_FILE, metavar="N", help="largest file to write (default: 2 GiB)"
     )
     return parser
