@@ -41,7 +41,7 @@ async def _ask(url: str, secret: str | None) -> dict[str, Any]:
             return checked(await link.call(DESCRIBE), url)
     except CallError as error:
         if error.code == METHOD_NOT_FOUND:
-            raise UsageError(f"{url} describes nothing: it is no App, or one with describe=False") from None
+            raise UsageError(f"{url} describes nothing: it is not an App, or has describe=False") from None
         raise UsageError(f"{url}: {error}") from None
     except (LinkError, PeerError) as error:
         raise UsageError(f"{url}: {explained(error)}") from None

@@ -130,7 +130,7 @@ async def _topics(link: Link, wanted: Sequence[str], timeout: float) -> dict[str
     names = wanted or list(described)
     for name in names:
         if not is_topic(name):
-            raise UsageError(f"--topic: {name!r} is the name of no topic")
+            raise UsageError(f"--topic: {name!r} is not the name of a topic")
     if not names:
         raise UsageError("the server tells of no topics: name them by --topic")
     return {name: str(described.get(name, {}).get("delivery", "reliable")) for name in names}
