@@ -203,7 +203,7 @@ def test_declared_errors_are_checked(app: App) -> None:
 
     with pytest.raises(UsageError, match="each has a code and a name of its own"):
         app.method("a.b", errors=[First, Second])(lambda: None)
-    with pytest.raises(UsageError, match="no subclass of MethodError"):
+    with pytest.raises(UsageError, match="not a subclass of MethodError"):
         app.method("a.b", errors=[ValueError])(lambda: None)  # type: ignore[list-item]
 
 
