@@ -23,7 +23,8 @@ const rows = [];
 const draw = (tile) => rows.push([tile.row, tile.pixels.shape, tile.pixels.dtype]);
 {blocks}
 const drawn = async () => {{
-  while (![4, 5, 6].every((wanted) => rows.some(([row]) => row === wanted))) await new Promise((resolve) => setTimeout(resolve, 10));
+  const missing = () => [4, 5, 6].some((wanted) => rows.every(([row]) => row !== wanted));
+  while (missing()) await new Promise((resolve) => setTimeout(resolve, 10));
   return rows.splice(0);
 }};
 const first = await drawn();
