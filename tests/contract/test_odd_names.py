@@ -136,7 +136,7 @@ SERVES = "from wslink import App\napp = App()\napp.run(port=0, ready_msg='')"
         ("app = (", "broken:app", "SyntaxError"),
         ("app = 3", "broken:app", "has no App called 'app'"),
         (SERVES, "broken:app", 'put that below `if __name__ == "__main__":`'),
-        ("", "not/a.module:app", "is not module:attribute"),
+        ("", "not/a.module:app", "is not of the form module:attribute"),
         ("", ":app", "the name of a module is needed"),
         ("", "nowhere_to_be_found:app", "there is no module"),
     ],

@@ -38,7 +38,7 @@ test("call, stream and subscribe", async () => {
 test("MSG-5: names of handlers", async () => {
   const { link } = await linked(WELCOME);
   for (const name of ["", "View.size", "view.Size", "view..size", ".view", "view.", "view size", "1view", "view-size", "wslink:view"]) {
-    expect(() => link.handle(name, () => 1)).toThrow(`${name} is not a name of a method`);
+    expect(() => link.handle(name, () => 1)).toThrow(`${name} is not the name of a method`);
   }
   for (const name of ["view", "view.size", "view_2.size_3.x"]) link.handle(name, () => 1);
   await expect(connect(await url(), { handlers: { "view size": () => 1 } })).rejects.toThrow(UsageError);

@@ -1,4 +1,4 @@
-"""Where a server is: the address of its WebSocket, from that or from its page's."""
+"""Addresses of servers: the URL of the WebSocket, from itself or from the page's URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which targets a relay may dial."""
+"""Targets that a relay may connect to."""
 
 from __future__ import annotations
 
