@@ -164,6 +164,13 @@ class TestForward:
         relay = await place.relay(proxy_route="/to/{host}/{port}/{path}")
         assert await place.refused(f"{relay}/to/{host}/80/ws") == 502
 
+    @pytest.mark.parametrize(
+        "port", ["0", "65536", "9" * 5000, "0" * 5000, "00000080", "%D9%A1", "+80", "8_0", "-1", "80.0"]
+    )
+    async def test_a_port_that_there_is_not(self, place: Place, port: str) -> None:
+        relay = await place.relay(proxy_route="/to/{port}/{path}")
+        assert await place.refused(f"{relay}/to/{port}/ws") == 404
+
     async def test_a_name_that_leads_elsewhere(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is dialled is the address that was allowed: a name may lead elsewhere when it is asked again."""
         target, relay = await place.echo(), await place.relay(proxy_route="/to/{host}/{port}")
@@ -386,6 +393,11 @@ class TestOptions:
     def test_rules_that_mean_nothing(self, text: str) -> None:
         with pytest.raises(UsageError, match="HOST"):
             parse_rule(text)
+
+    @pytest.mark.parametrize("ports", ["0", "99999", "90-80", "0-80", "80-99999", "123456", "9" * 5000, "\u0661"])
+    def test_ports_that_nobody_listens_on(self, ports: str) -> None:
+        with pytest.raises(UsageError, match="HOST|ports are from 1 to 65535"):
+            parse_rule(f"host:{ports}")
 
     def test_a_mode_that_there_is_not(self) -> None:
         with pytest.raises(UsageError, match="forward, relay"):

@@ -18,7 +18,8 @@ import pytest
 from wslink import Call
 from wslink.rpc.arrays import NO_LENGTHS, dims
 from wslink.rpc.converters import Unsupported, convert, name_of, options_of, without_names
-from wslink.rpc.hints import bare, checkable, required_keys, substituted
+from wslink.rpc.generics import substituted
+from wslink.rpc.hints import bare, checkable, required_keys
 
 pytest.importorskip("pydantic")
 pytest.importorskip("typing_extensions")

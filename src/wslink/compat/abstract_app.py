@@ -13,6 +13,7 @@ from wslink.compat.core import event_loop
 from wslink.hub.hub import Hub
 from wslink.hub.life import Life
 from wslink.server import loop
+from wslink.server.options import Options
 
 
 class AbstractWebApp:
@@ -120,8 +121,8 @@ class AbstractWebApp:
         """Let a thread of its own serve clients where WSLINK_APPLICATION_THREAD says so. What the application is told
         of them, and its methods, stay on the running event loop."""
         if environment.read("WSLINK_APPLICATION_THREAD", bool, False):
-            chosen = environment.read("WSLINK_LOOP", str, "asyncio")
-            timeout = environment.read("WSLINK_STOP_TIMEOUT", float, environment.STOP_TIMEOUT)
+            chosen = environment.read_option(Options, "loop")
+            timeout = environment.read_option(Options, "stop_timeout")
             self._life.serve_in_thread(lambda: loop.make(chosen), hubs, timeout)
 
     async def _shut_down(self) -> None:
