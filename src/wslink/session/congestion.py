@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import NamedTuple
+
+import msgspec
 
 KIB = 1024
 
@@ -64,7 +65,7 @@ TIMER = 0.001
 """Seconds by which a send may come early, as timers are no more exact."""
 
 
-class _Sent(NamedTuple):
+class _Sent(msgspec.Struct, frozen=True, gc=False):
     """A chunk on its way, and the state of the line when it went."""
 
     end: int

@@ -224,7 +224,7 @@ class Outgoing(Duties):
         self._settle(gone)
         if self.state is DETACHED:
             self.check_kept()
-        elif self.queue.waiting and (not before or self.queue.waiting > self._owner.limits.max_outbox):
+        elif self.queue.waiting and (not before or self.queue.waiting > self._owner.backlog.share):
             self.paced().watch()
 
     def resume(self) -> None:
@@ -238,8 +238,7 @@ class Outgoing(Duties):
     def paced(self) -> Pace:
         """Its pace, made when it is needed."""
         if self._pace is None:
-            owner = self._owner
-            self._pace = Pace(self, self._transport, self.queue, owner.limits, owner.turns, self.has_many_calls)
+            self._pace = Pace(self, self._transport, self.queue, self._owner, self.has_many_calls)
         return self._pace
 
     def full(self) -> None:

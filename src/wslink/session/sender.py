@@ -10,7 +10,7 @@ from typing import Protocol
 from wslink.session.congestion import MAX_CHUNK, UNSENT, ChunkSize
 from wslink.session.entries import Entry
 from wslink.session.flow import LOOK_EVERY, TURN_TIME, FlowControl
-from wslink.session.send_queue import Ledger, SendQueue
+from wslink.session.send_queue import QueueLedger, SendQueue
 from wslink.wire.frames import Frame
 
 
@@ -43,7 +43,11 @@ class Sender:
     __slots__ = ("_again", "_chunk", "_transport", "_turn", "_unsent", "flow", "queue")
 
     def __init__(
-        self, transport: FrameSink, limit: int, ledger: Ledger | None = None, again: Callable[[], object] | None = None
+        self,
+        transport: FrameSink,
+        limit: int,
+        ledger: QueueLedger | None = None,
+        again: Callable[[], object] | None = None,
     ) -> None:
         self.queue: SendQueue = SendQueue(limit, ledger=ledger)
         self.flow: FlowControl | None = None
