@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -57,12 +58,15 @@ class AbstractWebApp:
 
     @property
     def timeout(self) -> int:
-        """Seconds without a client after which it stops; 0 never."""
-        return int(self._config.get("timeout", 0))
+        """Seconds without a client after which it stops; 0 never, as None and infinity are."""
+        seconds = float(self._config.get("timeout", 0) or 0)
+        return int(seconds) if math.isfinite(seconds) else 0
 
     @property
     def host(self) -> str:
-        return str(self._config.get("host", "127.0.0.1"))
+        """What it listens on; all interfaces where that is None."""
+        host = self._config.get("host", "127.0.0.1")
+        return "" if host is None else str(host)
 
     @property
     def port(self) -> int:
