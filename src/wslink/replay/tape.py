@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import islice
@@ -99,6 +100,16 @@ class Tape(NamedTuple):
     records: Sequence[Record]
 
 
+def _read(path: Path) -> bytes:
+    """What a file holds. Raises OSError, RecordingError."""
+    known = path.stat()
+    if known.st_size > recording.MAX_FILE:
+        raise RecordingError(f"{path} has over MAX_FILE ({recording.MAX_FILE}) bytes")
+    if stat.S_ISCHR(known.st_mode) or stat.S_ISBLK(known.st_mode):  # some have no end
+        raise RecordingError(f"{path} is a device, and no file")
+    return path.read_bytes()
+
+
 def open_tape(path: str | os.PathLike[str], client: str = "") -> Tape:
     """Read a recording.
 
@@ -110,10 +121,7 @@ def open_tape(path: str | os.PathLike[str], client: str = "") -> Tape:
         RecordingError: it is none, or damaged: it says where and why.
         UsageError: it knows no such client.
     """
-    path = Path(path)
-    if path.stat().st_size > recording.MAX_FILE:
-        raise RecordingError(f"{path} has over MAX_FILE ({recording.MAX_FILE}) bytes")
-    reader = Reader(path.read_bytes())
+    reader = Reader(_read(Path(path)))
     records = list(reader)
     chosen = _viewer(records, client)
     mine = [one for one in records if chosen == EVERYBODY or chosen in one.clients or not one.clients]
@@ -190,7 +198,7 @@ class _Calls:
 
     def item(self, record: Record, envelope: Mapping[str, Value], message: Buffer) -> None:
         if "result" not in envelope:
-            raise _damaged(record, "it is no item")
+            raise _damaged(record, "it is not an item")
         index = self._open.get((_caller(record), envelope["id"]))
         if index is not None:
             self._items.setdefault(index, []).append((record.time, message))
@@ -225,7 +233,7 @@ def _call(record: Record, envelope: Mapping[str, Value]) -> tuple[str, list[Valu
     if not (
         isinstance(method, str) and isinstance(args, list) and isinstance(kwargs, dict) and all(map(_is_text, kwargs))
     ):
-        raise _damaged(record, "it is no call")
+        raise _damaged(record, "it is not a call")
     return method, args, kwargs
 
 
@@ -237,7 +245,7 @@ def _topic(record: Record, envelope: Mapping[str, Value]) -> str:
     kind, _, rest = envelope["id"].partition(":")
     topic = str(rest.rpartition(":")[0])
     if kind != "publish" or not is_topic(topic) or "result" not in envelope:
-        raise _damaged(record, "it is no publication")
+        raise _damaged(record, "it is not a publication")
     return topic
 
 
