@@ -89,10 +89,10 @@ class Stream:
 
 
 class Place(msgspec.Struct, eq=False, gc=False):
-    """The queue position of a name's messages.
+    """The waiting messages of a name.
 
     Attributes:
-        stream: where the last one does.
+        stream: the one in which the last of them waits.
         first: the one that was put first; the only one, mostly.
         last: the one that was put last.
         count: how many wait.
