@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import math
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
 from wslink.console import say
-from wslink.errors import UsageError
+from wslink.errors import INVALID_PARAMS, MethodError, UsageError
 from wslink.hosts import is_loopback
 from wslink.http.static import CLIENT
 from wslink.hub.hub import Hub
@@ -289,4 +290,6 @@ class App(Offering, Clientele, Sharing):
 
     def _exit_later(self, secondsLater: float = 60) -> None:
         """Stop the server after some seconds."""
+        if math.isnan(secondsLater):  # which would end some event loops
+            raise MethodError("secondsLater must be a number of seconds", code=INVALID_PARAMS)
         asyncio.get_running_loop().call_later(max(secondsLater, 0), self._exit)
