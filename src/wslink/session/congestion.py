@@ -13,6 +13,8 @@ from collections import deque
 
 import msgspec
 
+from wslink.session.bursts import Bursts, keep_largest
+
 KIB = 1024
 
 CHUNK_TIME = 0.02
@@ -66,10 +68,6 @@ QUEUE = 1.25
 then, as happens where a busy machine or a radio hands on in bursts what it has held, or the line has become slower:
 the rates of `CONGESTED_ROUNDS` count, and the queue is let go of at once, and not once in a cycle."""
 WINDOW_GAIN = 1.5
-BURST_ROUNDS = 3
-"""Round trips that a burst counts for: a peer that is busy makes one after the other."""
-MAX_BURST = 0.25
-"""Seconds of the rate by which acknowledgements that come in bursts widen the window, at most."""
 TIMER = 0.001
 """Seconds by which a send may come early, as timers are no more exact."""
 
@@ -100,8 +98,6 @@ class CongestionController:
     """
 
     __slots__ = (
-        "_burst_bytes",
-        "_burst_start",
         "_bursts",
         "_cycle",
         "_cycle_start",
@@ -141,9 +137,7 @@ class CongestionController:
         self._full_rounds = 0
         self._cycle = 0
         self._cycle_start = now
-        self._bursts: deque[tuple[int, float]] = deque()  # (round, bytes), falling
-        self._burst_start = now
-        self._burst_bytes = 0
+        self._bursts = Bursts(now)
         self._probe_end: float | None = None  # of a probe; infinite until little is in flight
 
     # What callers ask ---------------------------------------------------------
@@ -171,7 +165,7 @@ class CongestionController:
         if self._probe_end is not None:
             return self.chunk_size
         gain = WINDOW_GAIN if self._started else STARTUP_WINDOW_GAIN
-        room = int(gain * self._bandwidth_delay() + self._burst) + 2 * self.chunk_size
+        room = int(gain * self._bandwidth_delay() + self._bursts.bytes(self.rate)) + 2 * self.chunk_size
         return max(room, FAST_WINDOW if self.rate >= FAST else MIN_WINDOW if self._started else FIRST_WINDOW)
 
     @property
@@ -217,7 +211,9 @@ class CongestionController:
         newest: _Sent | None = None
         while self._sent and self._sent[0].end <= total:
             newest = self._sent.popleft()
-        self._sample_burst(now, total - self.delivered)
+        burst = self._bursts.acknowledged(now, total - self.delivered, self.rate)
+        if self._started:  # until then the rate is not known well enough
+            self._bursts.keep(self._round, burst - self.chunk_size)
         self.delivered = total
         self._delivered_time = now
         if newest is None:
@@ -276,37 +272,15 @@ class CongestionController:
         if newest.limited and rate < self.rate:
             return limited
         rates = self._rates
-        _keep_largest(rates, self._round, rate)
+        keep_largest(rates, self._round, rate)
         rounds = CONGESTED_ROUNDS if self._queues() else RATE_ROUNDS
         while rates[0][0] <= self._round - rounds:
             rates.popleft()
         return limited
 
-    @property
-    def _burst(self) -> float:
-        """Bytes that the peer acknowledges at once after it was busy with other things: with no more in flight than the
-        line holds, the line would be idle meanwhile."""
-        return min(self._bursts[0][1], self.rate * MAX_BURST) if self._bursts else 0.0
-
-    def _sample_burst(self, now: float, size: int) -> None:
-        """Take what is acknowledged beyond the rate, and beyond a chunk, as BBR does (`extra_acked`; Cardwell et al.,
-        draft-cardwell-iccrg-bbr-congestion-control-02, 4.5.5). In start-up the rate is not known well enough."""
-        expected = self.rate * (now - self._burst_start)
-        if self._burst_bytes <= expected:
-            self._burst_start, self._burst_bytes, expected = now, 0, 0.0
-        self._burst_bytes += size
-        if self._started:
-            _keep_largest(self._bursts, self._round, max(self._burst_bytes - expected - self.chunk_size, 0.0))
-            while self._bursts[0][0] <= self._round - BURST_ROUNDS:
-                self._bursts.popleft()
-
-    def _lateness(self) -> float:
-        """Seconds by which a peer that was busy lengthens a round trip."""
-        return self._burst / self.rate if self.rate else 0.0
-
     def _queues(self) -> bool:
         """Whether the latest round trip shows a queue that we did not mean to make."""
-        return self._started and self.rtt > QUEUE * self.min_rtt + 2 * CHUNK_TIME + self._lateness()
+        return self._started and self.rtt > QUEUE * self.min_rtt + 2 * CHUNK_TIME + self._bursts.lateness(self.rate)
 
     # Gains ------------------------------------------------------------------------
 
@@ -325,7 +299,9 @@ class CongestionController:
     def _check_queue(self) -> None:
         """End start-up as soon as a queue shows: the rate follows a round trip later. What the application limits makes
         no queue: a late answer to a small message says nothing about the line's rate."""
-        if not self._started and self.rtt > STARTUP_QUEUE * self.min_rtt + CHUNK_TIME + self._lateness():
+        if not self._started and self.rtt > STARTUP_QUEUE * self.min_rtt + CHUNK_TIME + self._bursts.lateness(
+            self.rate
+        ):
             self._full_rate = self.rate
             self._started = True
 
@@ -357,13 +333,6 @@ class CongestionController:
         if not self._started:
             return max(rate * STARTUP_GAIN, FIRST_WINDOW / self.min_rtt)
         return rate * (CYCLE[self._cycle] if self._drained else 1 / STARTUP_GAIN)
-
-
-def _keep_largest(samples: deque[tuple[int, float]], round_: int, value: float) -> None:
-    """Add a sample; those before it that are no larger go, so that the first is the largest."""
-    while samples and samples[-1][1] <= value:
-        samples.pop()
-    samples.append((round_, value))
 
 
 UNSENT, UNSENT_WHERE_FAST = 128 * KIB, 8192 * KIB

@@ -1,0 +1,58 @@
+"""Acknowledgements that come in bursts, as those of a peer do that is busy with other things between them."""
+
+from __future__ import annotations
+
+from collections import deque
+
+BURST_ROUNDS = 3
+"""Round trips that a burst counts for: a peer that is busy makes one after the other."""
+MAX_BURST = 0.25
+"""Seconds of the rate by which bursts widen the window, at most."""
+
+
+class Bursts:
+    """What a peer acknowledges at once, beyond the line's rate and a chunk (`extra_acked` of BBR; Cardwell et al.,
+    draft-cardwell-iccrg-bbr-congestion-control-02, 4.5.5).
+
+    With no more in flight than the line holds, the line would be idle while the peer is busy. The rate that it shows
+    would fall, and with it what may be in flight, until two chunks went each time that the peer looks.
+
+    Args:
+        now: the time.
+    """
+
+    __slots__ = ("_bytes", "_largest", "_start")
+
+    def __init__(self, now: float) -> None:
+        self._largest: deque[tuple[int, float]] = deque()  # (round, bytes), falling
+        self._start = now
+        self._bytes = 0
+
+    def acknowledged(self, now: float, size: int, rate: float) -> float:
+        """Count `size` bytes; those beyond `rate` since the burst began."""
+        expected = rate * (now - self._start)
+        if self._bytes <= expected:
+            self._start, self._bytes, expected = now, 0, 0.0
+        self._bytes += size
+        return self._bytes - expected
+
+    def keep(self, round_: int, size: float) -> None:
+        """Let a burst of `size` bytes count from this round trip on."""
+        keep_largest(self._largest, round_, max(size, 0.0))
+        while self._largest[0][0] <= round_ - BURST_ROUNDS:
+            self._largest.popleft()
+
+    def bytes(self, rate: float) -> float:
+        """What may be in flight beyond what the line holds."""
+        return min(self._largest[0][1], rate * MAX_BURST) if self._largest else 0.0
+
+    def lateness(self, rate: float) -> float:
+        """Seconds by which a peer that was busy lengthens a round trip."""
+        return self.bytes(rate) / rate if rate else 0.0
+
+
+def keep_largest(samples: deque[tuple[int, float]], round_: int, value: float) -> None:
+    """Add a sample; those before it that are no larger go, so that the first is the largest."""
+    while samples and samples[-1][1] <= value:
+        samples.pop()
+    samples.append((round_, value))
