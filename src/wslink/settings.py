@@ -202,7 +202,7 @@ def check_name(text: str) -> str:
     name = ascii_name(text.rstrip("."))
     if _NAME.fullmatch(name) is None:
         raise UsageError(
-            f"hosts: {text!r} is no name; a name stands without scheme and port, such as example.org, .example.org for "
+            f"hosts: {text!r} is not a name; a name has no scheme and no port, such as example.org, .example.org for "
             "all names below it, or * for every name"
         )
     return name

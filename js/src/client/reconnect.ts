@@ -1,12 +1,12 @@
 import { numbers, refuse } from "../options.js";
 
-/** How a link connects again, from {@link ConnectOptions.reconnect}; all times in milliseconds. */
+/** How a link reconnects, for {@link ConnectOptions.reconnect}. All times are in milliseconds. */
 export interface ReconnectOptions {
-  /** The longest wait before the second attempt; the first is made at once, unless the server said that it stops. It doubles with each attempt. Default: 5,000. */
+  /** The longest wait before the second attempt; the first is made at once, unless the server announced that it stops. It doubles with each attempt. Default: 5,000. */
   readonly initial?: number | undefined;
-  /** The longest wait of all. Default: 9,000. */
+  /** The upper bound of that. Default: 9,000. */
   readonly max?: number | undefined;
-  /** The link is closed for good after so long without a connection. Default: never, as with 0. */
+  /** The time without a connection after which the link closes for good. Default: never, as with 0. */
   readonly giveUpAfter?: number | undefined;
 }
 

@@ -1,4 +1,4 @@
-"""Where a server is: the address of its WebSocket, from that or from its page's."""
+"""Addresses of servers: the URL of the WebSocket, from itself or from the page's URL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def socket_url(target: str) -> tuple[str, str | None]:
     except ValueError:
         usable = False
     if not usable:
-        raise UsageError(f"{target!r} is no URL of a server, such as ws://localhost:8080/ws or http://localhost:8080/")
+        raise UsageError(
+            f"{target!r} is not the URL of a server, such as ws://localhost:8080/ws or http://localhost:8080/"
+        )
     path = parts.path
     if parts.scheme in ("http", "https") and not path.endswith("/ws"):
         path = f"{path.rpartition('/')[0]}/ws"

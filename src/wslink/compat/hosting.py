@@ -48,7 +48,7 @@ class ProtocolHost(Observer):
 
     Args:
         protocol: the ServerProtocol.
-        hub: the hub of an App that includes it; the protocol has one of its own, and decides who comes in, unless
+        hub: the hub of an App that includes it; the protocol has one of its own, and authenticates its clients, unless
             given.
 
     Attributes:
@@ -230,7 +230,7 @@ class ProtocolHost(Observer):
 
     @property
     def validators(self) -> list[Any]:
-        """The protocols that decide themselves who comes in."""
+        """The protocols that authenticate clients themselves."""
         return [protocol for protocol in self.protocols if hasattr(protocol, "validateToken")]
 
     def _is_secret(self, token: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What backends of the released API are made of: WslinkHandler (an endpoint) and AbstractWebApp (a server)."""
+"""Base classes of the released API's backends: WslinkHandler (an endpoint) and AbstractWebApp (a server)."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _check(arguments: argparse.Namespace, document: Schema, text: str) -> int:
     try:
         present = path.read_text(encoding="utf-8-sig") if path.exists() else ""
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is no text in UTF-8: wslink typegen did not write it") from None
+        raise UsageError(f"{path} is not text in UTF-8: wslink typegen did not write it") from None
     if present == text:
         return 0
     complain(f"wslink: {path} is {'stale' if present else 'not there'}; run wslink typegen again")

@@ -1,4 +1,4 @@
-"""Bounds on guessing: how often an address may show a secret that is wrong."""
+"""Bounds on guessing secrets, by address."""
 
 from __future__ import annotations
 

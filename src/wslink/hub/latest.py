@@ -21,7 +21,7 @@ def parse_latest(text: str) -> dict[str, str]:
         topic, colon, entry = one.partition(":")
         if not is_topic(topic) or (colon and not entry):
             raise UsageError(
-                f"latest: {one!r} is no topic; topics are separated by commas, and each may name an entry of its "
+                f"latest: {one!r} is not a topic; topics are separated by commas, and each may name an entry of its "
                 "payload, such as viewport.image.push.subscription:id"
             )
         found[topic] = entry

@@ -1,4 +1,4 @@
-"""What an administrator sees: all sessions with what they use, the end of their logs, and a page that shows it."""
+"""The administrator's view: sessions with their resource use, the ends of their logs, and a page that shows them."""
 
 from __future__ import annotations
 

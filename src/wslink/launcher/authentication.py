@@ -1,4 +1,4 @@
-"""Who a request comes from.
+"""Authentication of a request's user.
 
 An authenticator is a callable that is made from the configuration's `authentication.options`, and that returns the
 user's name for a request, or None for nobody. To use one of your own, name it: `"type": "package.module:name"`.

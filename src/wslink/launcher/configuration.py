@@ -1,4 +1,4 @@
-"""What a launcher is told: every setting, declared once, with what is allowed.
+"""The launcher's configuration: every setting, declared once, with its allowed values.
 
 Names, defaults and meaning are those of released launchers; settings that they do not have are marked "ours" in
 docs/launcher.md, which lists them all.
@@ -109,9 +109,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     keep_sessions: Annotated[
         bool, Meta(description="true to leave sessions running when the launcher stops, or false")
     ] = False
-    log_limit: Annotated[
-        int, Meta(ge=0, description="bytes of one session's log, of which the end is kept; 0 for any number")
-    ] = 16 * 2**20
+    log_limit: Annotated[int, Meta(ge=0, description="bytes of one session's log, from its end; 0 for any number")] = (
+        16 * 2**20
+    )
     log_parts: Annotated[
         int, Meta(ge=0, le=100, description="older parts of one session's log to keep, each at most log_limit bytes")
     ] = 0

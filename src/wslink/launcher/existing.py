@@ -1,4 +1,4 @@
-"""Requests about sessions that there are: their owners ask for them, come back to them, and end them."""
+"""Requests about existing sessions: their owners look them up, return to them, and end them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told. Needs the prometheus-client package: pip install wslink[metrics]."""
+"""The launcher's metrics for Prometheus. Needs the prometheus-client package: pip install wslink[metrics]."""
 
 from __future__ import annotations
 

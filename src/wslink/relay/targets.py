@@ -1,4 +1,4 @@
-"""Which targets a relay may dial."""
+"""Targets that a relay may connect to."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def resolve(host: str, port: int, rules: Iterable[Rule]) -> str | None:
     try:
         infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (UnicodeError, OverflowError) as error:
-        raise OSError(f"{host!r} is no host") from error
+        raise OSError(f"{host!r} is not a host") from error
     rules = list(rules)
     for *_, socket_address in infos:
         address = ipaddress.ip_address(str(socket_address[0]).partition("%")[0])

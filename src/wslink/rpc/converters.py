@@ -1,4 +1,4 @@
-"""What stands for hints that msgspec does not know, and the conversion of values."""
+"""Converters for type hints that msgspec does not support, and the conversion of values."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def load(target: str) -> App:
         raise UsageError(f"{target!r}: the name of a module is needed, such as {name}:{attribute or 'app'}")
     sys.path.insert(0, "")
     if not all(map(str.isidentifier, module_name.split("."))):
-        raise UsageError(f"{target!r} is no module:attribute, such as myproject.viewer:app")
+        raise UsageError(f"{target!r} is not of the form module:attribute, such as myproject.viewer:app")
     try:
         module = importlib.import_module(module_name)
     except Exception as error:

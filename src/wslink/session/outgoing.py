@@ -39,7 +39,7 @@ class Outgoing(Duties):
         owner: the server it belongs to.
         transport: what carries its frames.
         client_id: the client's id.
-        route: what the connection came in by.
+        route: where the connection was accepted.
     """
 
     __slots__ = (
@@ -160,8 +160,8 @@ class Outgoing(Duties):
         if direct and (self.flow is None or self.flow.takes(message.size)):
             resumption = self.resumption
             self._transport.send(message.frames if resumption is None else resumption.numbered(message, key))
-            return
-        self._put(Entry(message, key, names), lane)
+        elif self.flow is not None or self.resumption is not None or not self._sender.send_whole(message):
+            self._put(Entry(message, key, names), lane)
 
     def result_behind(self, id_: str, value: Value, topic: str) -> None:
         """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).

@@ -143,7 +143,7 @@ async def _idle(link: Link, seconds: float) -> Finding:
 
 
 async def _compression(target: Target) -> Finding:
-    """Come in once more, and let both ends compress."""
+    """Connect once more, with compression."""
     try:
         async with target.connect(compress=True) as link:
             name = f"{PROBE}.{'x' * 1010}"  # its error is long enough to be compressed

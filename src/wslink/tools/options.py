@@ -23,7 +23,7 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @dataclass(frozen=True)
 class Target:
-    """A server, and how to come in.
+    """A server, and how to connect to it.
 
     Attributes:
         url: of its WebSocket.

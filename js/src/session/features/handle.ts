@@ -44,7 +44,7 @@ export class Handlers implements Feature {
 
   /** Serves calls of `method`; returns what ends that. */
   add(method: string, handler: Handler): () => void {
-    if (!NAME.test(method)) throw new UsageError(`${method} is no name of a method`);
+    if (!NAME.test(method)) throw new UsageError(`${method} is not the name of a method`);
     if (this.#handlers.has(method)) throw new UsageError(`there is a handler of ${method} already`);
     this.#handlers.set(method, handler);
     return () => {
