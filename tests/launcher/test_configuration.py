@@ -122,6 +122,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ({}, (False, False)),
         ({"WSLINK_LAUNCHER_GET": "1"}, (True, False)),
         ({"WSLINK_LAUNCHER_DELETE": "0"}, (False,) * 2),
+        ({"WSLINK_LAUNCHER_GET": "false", "WSLINK_LAUNCHER_DELETE": " "}, (False,) * 2),
+        ({"WSLINK_LAUNCHER_GET": "off", "WSLINK_LAUNCHER_DELETE": "yes"}, (False, True)),
     ],
 )
 def test_the_environment_switches_requests_on(tmp_path: Path, environment: Any, switches: tuple[bool, bool]) -> None:

@@ -89,6 +89,14 @@ async def test_a_target_that_there_is_not(place: Place, host: str) -> None:
     assert await place.refused(f"{relay}/to/{host}/80/ws") == 502
 
 
+@pytest.mark.parametrize(
+    "port", ["0", "65536", "9" * 5000, "0" * 5000, "00000080", "%D9%A1", "+80", "8_0", "-1", "80.0"]
+)
+async def test_a_port_that_no_target_has(place: Place, port: str) -> None:
+    relay = await place.relay(proxy_route="/to/{port}/{path}")
+    assert await place.refused(f"{relay}/to/{port}/ws") == 404
+
+
 async def test_a_name_that_leads_elsewhere(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is dialled is the address that was allowed: a name may lead elsewhere when it is asked again."""
     target, relay = await place.echo(), await place.relay(proxy_route="/to/{host}/{port}")

@@ -19,6 +19,12 @@ def test_rules_that_mean_nothing(text: str) -> None:
         parse_rule(text)
 
 
+@pytest.mark.parametrize("ports", ["0", "99999", "90-80", "0-80", "80-99999", "123456", "9" * 5000, "\u0661"])
+def test_ports_that_nobody_listens_on(ports: str) -> None:
+    with pytest.raises(UsageError, match=r"HOST|ports are from 1 to 65535"):
+        parse_rule(f"host:{ports}")
+
+
 def test_a_mode_that_there_is_not() -> None:
     with pytest.raises(UsageError, match="forward, relay"):
         Options(mode="sink")

@@ -19,7 +19,8 @@ from tests.rpc.checking import checked, told
 from wslink import Call
 from wslink.rpc.arrays import dims
 from wslink.rpc.converters import Unsupported, name_of, options_of, without_names
-from wslink.rpc.hints import bare, checkable, required_keys, substituted
+from wslink.rpc.generics import substituted
+from wslink.rpc.hints import bare, checkable, required_keys
 
 pytest.importorskip("pydantic")
 pytest.importorskip("typing_extensions")

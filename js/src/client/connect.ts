@@ -1,4 +1,5 @@
 import { AuthenticationError, UsageError } from "../errors.js";
+import { numbers } from "../options.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
 import type { Handler } from "../session/features/handle.js";
@@ -64,8 +65,9 @@ export async function connect(options: ConnectOptions): Promise<Link>;
 export async function connect(target?: Target | ConnectOptions, options: ConnectOptions = {}): Promise<Link> {
   if (isSession(target)) return connect(target.sessionURL, { ...options, secret: options.secret ?? target.secret });
   if (!isTarget(target)) return connect(undefined, { ...optionsOf(target), ...options });
-  const { secret: given, signal, timeout = 10_000, reconnect = true, callTimeout, WebSocket, features, handlers, ...others } = options;
+  const { secret: given, signal, timeout = 10_000, reconnect = true, callTimeout = 0, WebSocket, features, handlers, ...others } = options;
   const limits = withDefaults(others);
+  numbers(0, { timeout, callTimeout });
   const page: Page = globalThis;
   const own = target === undefined ? defaultUrl(import.meta.url, page) : undefined;
   const secret = textOf(given) ?? (own && pageSecret(own, page));
@@ -93,7 +95,12 @@ function isTransport(target: unknown): target is Transport {
 }
 
 function backoffOf(reconnect: ReconnectOptions | boolean): Backoff | undefined {
+  if (typeof reconnect !== "boolean") isOptions(reconnect);
   return reconnect === false ? undefined : new Backoff(reconnect === true ? {} : reconnect);
+}
+
+function isOptions(reconnect: unknown): void {
+  if (Object(reconnect) !== reconnect) throw new UsageError(`reconnect is ${String(reconnect)}: options, or true or false`);
 }
 
 /** The options that stand in the place of a target. */

@@ -1,4 +1,5 @@
 import { numbers, refuse } from "../options.js";
+import { LONGEST_DELAY } from "../rpc/deadline.js";
 
 /** How a link reconnects, for {@link ConnectOptions.reconnect}. All times are in milliseconds. */
 export interface ReconnectOptions {
@@ -54,7 +55,7 @@ export class Backoff {
 
   /** Resolves when the next attempt is due, when the page comes back to its user or its network, or when `signal` aborts. */
   async wait(signal: AbortSignal): Promise<void> {
-    const longest = this.#attempts === 0 ? 0 : Math.min(this.#initial * 2 ** (this.#attempts - 1), this.#max);
+    const longest = this.#attempts === 0 ? 0 : Math.min(this.#initial * 2 ** (this.#attempts - 1), this.#max, LONGEST_DELAY);
     const shortest = this.#attempts > 1 ? longest / 2 : 0; // those who begin together would else meet again and again
     this.#attempts += 1;
     if (longest > 0 && !signal.aborted) await interruptible(shortest + Math.random() * (longest - shortest), signal);

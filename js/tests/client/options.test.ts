@@ -16,6 +16,25 @@ test.each([
   await expect(connect(options as ConnectOptions)).rejects.toThrow(UsageError);
 });
 
+test.each([
+  [{ callTimeout: NaN }, "callTimeout is NaN: a number from 0 on"],
+  [{ callTimeout: -1 }, "callTimeout is -1: a number from 0 on"],
+  [{ callTimeout: "5" }, "callTimeout is 5: a number from 0 on"],
+  [{ callTimeout: null }, "callTimeout is null: a number from 0 on"],
+  [{ timeout: NaN }, "timeout is NaN: a number from 0 on"],
+  [{ reconnect: null }, "reconnect is null: options, or true or false"],
+  [{ reconnect: 0 }, "reconnect is 0: options, or true or false"],
+  [{ reconnect: "no" }, "reconnect is no: options, or true or false"],
+])("connect() refuses at once %j", async (options, why) => {
+  await expect(connect("ws://127.0.0.1:9/ws", options as ConnectOptions)).rejects.toThrow(new UsageError(why));
+});
+
+test("errors of connect() name neither the query nor the password of a URL", async () => {
+  const error = (await connect("ws://ada:s3cret@127.0.0.1:9/ws?token=t0ken", { secret: "x" }).catch((reason: unknown) => reason)) as Error;
+  expect(error.message).toMatch(/^cannot connect to ws:\/\/127\.0\.0\.1:9\/ws \(/);
+  expect(error.message).not.toMatch(/ada|s3cret|t0ken/);
+});
+
 test("all options of connect() are known", async () => {
   const { link } = await linked(WELCOME, {
     secret: "x", timeout: 5000, signal: new AbortController().signal, reconnect: { initial: 1, max: 1, giveUpAfter: 1 }, callTimeout: 0, maxMessage: 1e6,

@@ -30,3 +30,11 @@ def socket_url(target: str) -> tuple[str, str | None]:
     secret = parse_qs(parts.query).get("secret", [None])[0]
     kept = "&".join(pair for pair in parts.query.split("&") if pair and not pair.startswith("secret="))
     return urlunsplit((SCHEMES[parts.scheme], parts.netloc, path or "/ws", kept, "")), secret
+
+
+def shown_url(url: str) -> str:
+    """An address for messages and logs: without what a query and a user may hold, such as tokens and passwords."""
+    address = url.partition("#")[0].partition("?")[0]
+    scheme, slashes, rest = address.partition("//")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"

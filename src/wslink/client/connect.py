@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 
+from wslink.client.address import shown_url
 from wslink.client.backoff import Backoff, Reconnect
 from wslink.client.connections import Dialing
 from wslink.client.link import Link
@@ -81,7 +82,7 @@ class Dialer:
             socket = await session.ws_connect(url, max_msg_size=limit, autoclose=False, **self._options)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last of a name that no resolver knows
             await session.close()
-            raise ConnectionClosed(1006, f"{self._url}: {error}") from error
+            raise ConnectionClosed(1006, f"{shown_url(self._url)}: {_reason(error, self._url)}") from error
         except BaseException:
             await session.close()
             raise
@@ -135,7 +136,14 @@ def _dialing(
 ) -> Dialing:
     _refuse_opening(secret, options["ssl"], options["headers"])
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
-    return Dialing(Dialer(url, limits, options), url, secret, timeout, backoff)
+    return Dialing(Dialer(url, limits, options), shown_url(url), secret, timeout, backoff)
+
+
+def _reason(error: Exception, url: str) -> str:
+    """Why there is no connection to `url`, which may hold secrets."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the server responded with {error.status} ({error.message})"
+    return str(error).replace(url, shown_url(url))
 
 
 def _session_class(traces: bool) -> type[ClientSession]:

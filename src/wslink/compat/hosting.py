@@ -342,7 +342,7 @@ KNOWN_SECRETS = frozenset(("wslink-secret", "vtkweb-secret"))
 
 def has_known_secret(protocol: Any) -> bool:
     """Whether the secret of a ServerProtocol keeps nobody out who has read the released packages."""
-    return protocol.secret in KNOWN_SECRETS
+    return isinstance(protocol.secret, str) and protocol.secret in KNOWN_SECRETS
 
 
 def without_secrets(payload: dict[str, Any]) -> dict[str, Any]:

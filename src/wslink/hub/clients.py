@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from wslink.errors import CLIENT_ERROR, CallError, UsageError
+from wslink.rpc.pending import check_timeout
 from wslink.session.client_calls import OnProgress
 from wslink.session.identity import Identity
 from wslink.session.view import SessionView
@@ -17,7 +18,7 @@ from wslink.wire.messages import DISCONNECTED
 
 
 class Membership(Protocol):
-    """What knows the groups of clients."""
+    """The groups of clients."""
 
     def join(self, client: Client, name: str) -> bool: ...
 
@@ -160,8 +161,7 @@ def _refuse(method: object, timeout: object, on_progress: object) -> None:
     """Raise UsageError for what no call can have."""
     if not isinstance(method, str):
         raise UsageError(f"the name of a method is text, not {method!r:.100}")
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
-        raise UsageError(f"timeout must be a number of seconds, 0 or more, or None, not {timeout!r:.100}")
+    check_timeout(timeout)
     if inspect.iscoroutinefunction(on_progress):
         raise UsageError("on_progress must be a function, not an async one, which nobody would await")
     if on_progress is not None and not callable(on_progress):

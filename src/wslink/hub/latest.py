@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -37,4 +38,4 @@ def key_in(payload: Any, entry: str) -> Hashable:
         hash(value)
     except TypeError:
         return repr(value)
-    return (type(value).__name__, value)
+    return (type(value).__name__, math.nan if isinstance(value, float) and math.isnan(value) else value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Literal, TypeVar
 
@@ -29,12 +30,14 @@ T = TypeVar("T")
 def slot_of(topic: str, tags: Mapping[str, Tag], key: Hashable) -> Hashable:
     """What a publication is a newer version of (SUB-13). Raises UsageError for a key that is not hashable."""
     if key is None:
-        return (topic, tuple(sorted((name, isinstance(value, bool), value) for name, value in tags.items())))
+        # What is not a number is one value here: it is not equal to itself.
+        plain = ((name, isinstance(tag, bool), tag if tag == tag else math.nan) for name, tag in tags.items())
+        return (topic, tuple(sorted(plain)))
     try:
         hash(key)
     except TypeError:
         raise UsageError(f"key {key!r} is not hashable: use a string, a number or a tuple of these") from None
-    return (topic, key)
+    return (topic, key if key == key else math.nan)
 
 
 def _encoders(targets: Targets, relay: Relay | None) -> set[Encoder]:

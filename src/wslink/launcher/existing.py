@@ -73,7 +73,10 @@ class Existing:
             if one.client == user and self._launcher.get(one.id) is one:
                 found[one.id] = {"application": one.application, "created": one.created}
         now = time.time()
-        told = [{"id": session_id, **one, "age": round(now - one["created"], 1)} for session_id, one in found.items()]
+        told = [
+            {"id": session_id, **one, "age": round(max(now - one["created"], 0.0), 1)}
+            for session_id, one in found.items()
+        ]
         return {"sessions": sorted(told, key=lambda one: float(one["created"]))}
 
     async def _list(self, request: web.Request) -> web.StreamResponse:

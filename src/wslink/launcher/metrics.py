@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -49,7 +48,7 @@ class Metrics:
     def _started(self, session: Session, error: BaseException | None) -> None:
         self._starts.labels(session.application).inc()
         if error is None:
-            self._seconds.labels(session.application).observe(time.time() - session.created)
+            self._seconds.labels(session.application).observe(session.age)
         elif isinstance(error, StartFailed):
             self._failures.labels(session.application).inc()
 

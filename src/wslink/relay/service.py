@@ -167,7 +167,7 @@ class Relay:
         wanted = request.match_info
         host, path = wanted.get("host", "localhost"), wanted.get("path", "ws")
         port = wanted.get("port", "1234")
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
             return web.Response(status=404, text="There is no such port.\n")
         try:
             address = await resolve(host, int(port), self._rules)

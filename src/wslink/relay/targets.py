@@ -13,7 +13,7 @@ from wslink.errors import UsageError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_RULE = re.compile(r"(?P<host>\[[^\]]+\]|[^:]+)(:(?P<first>\d+)(-(?P<last>\d+))?)?")
+_RULE = re.compile(r"(?P<host>\[[^\]]+\]|[^:]+)(:(?P<first>\d{1,5})(-(?P<last>\d{1,5}))?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ def parse_rule(text: str) -> Rule:
     host = found["host"].strip("[]")
     first = int(found["first"] or 1)
     last = int(found["last"] or found["first"] or 65535)
+    if not 0 < first <= last < 65536:
+        raise UsageError(f"allow is {text!r}: ports are from 1 to 65535, the first before the last")
     try:
         return Rule("", ipaddress.ip_network(host, strict=False), first, last)
     except ValueError:

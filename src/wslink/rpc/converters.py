@@ -32,6 +32,11 @@ def options_of(hint: Hint) -> Hint | None:
     return typing.get_args(hint)[0] if str(typing.get_origin(hint)).endswith(".Unpack") else None
 
 
+def is_typeddict(hint: Hint) -> bool:
+    """Whether it is a TypedDict, of typing or of typing_extensions, whose own differ from typing's before 3.13."""
+    return type(hint).__name__ == "_TypedDictMeta"
+
+
 class Unsupported(TypeError):
     """A hint that cannot be checked. The message says what is wrong with it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import math
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
 from wslink.console import say
-from wslink.errors import UsageError
+from wslink.errors import INVALID_PARAMS, MethodError, UsageError
 from wslink.hosts import is_loopback
 from wslink.http.static import CLIENT
 from wslink.hub.hub import Hub
@@ -46,7 +47,7 @@ AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
 
 
 class Included(Protocol):
-    """What an App needs of the protocols that it includes."""
+    """An App's interface to the protocols that it includes."""
 
     @property
     def validators(self) -> list[Any]:
@@ -56,7 +57,7 @@ class Included(Protocol):
 
 
 class Includable(Protocol):
-    """What an App can include: the LinkProtocol and ServerProtocol of the released API."""
+    """A protocol that an App can include: a LinkProtocol or ServerProtocol of the released API."""
 
     def __wslink_include__(self, hub: Hub, included: Any, stop: Callable[[], Any]) -> Included:
         """Join `hub`, next to the protocols included before; `stop` stops the server. Raises UsageError."""
@@ -289,4 +290,6 @@ class App(Offering, Clientele, Sharing):
 
     def _exit_later(self, secondsLater: float = 60) -> None:
         """Stop the server after some seconds."""
+        if math.isnan(secondsLater):  # which would end some event loops
+            raise MethodError("secondsLater must be a number of seconds", code=INVALID_PARAMS)
         asyncio.get_running_loop().call_later(max(secondsLater, 0), self._exit)
