@@ -27,11 +27,11 @@ before the connection's end."""
 
 
 class Dialing(NamedTuple):
-    """How a connection is made.
+    """Parameters of making a connection.
 
     Attributes:
         dial: makes one; raises ConnectionClosed.
-        url: of the server, for errors.
+        url: of the server, for errors; without secrets.
         secret: the server's.
         timeout: seconds for one attempt, hello included.
         backoff: when to make another; None for never.

@@ -1,4 +1,4 @@
-"""How a client's session goes on after its connection has ended (RES)."""
+"""Resumption at the client's end (RES)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESUMED_ELSEWHERE = 4001
 
 
 class Verdict(NamedTuple):
-    """How a connection takes up from the one before.
+    """Whether a connection resumes the session of the one before.
 
     Attributes:
         resumed: whether the session goes on.

@@ -1,4 +1,4 @@
-"""Where in values integers of 64 bits are, which TypeScript has as bigints: expressions of the generated module."""
+"""64-bit integers in values, which are bigints in TypeScript: expressions of the generated module that find them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INHERITED = frozenset((
 
 
 class Wide:
-    """What the module widens values by.
+    """Expressions by which the module widens values.
 
     Args:
         definitions: those of the description.

@@ -1,4 +1,4 @@
-"""Who has subscribed to a topic, and which of them a publication is for."""
+"""The subscriptions to a topic, and the recipients of a publication among them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Member(Hashable, Protocol):
 
 
 class Registry(Protocol):
-    """What an audience asks of its server."""
+    """An audience's interface to its server."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]: ...

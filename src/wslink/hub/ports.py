@@ -1,4 +1,4 @@
-"""What parts of a hub ask of it."""
+"""Interfaces of the hub to its parts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Publisher(Registry, Protocol):
-    """What a topic asks of its server."""
+    """A topic's interface to its server."""
 
     @property
     def observers(self) -> Observers: ...

@@ -1,4 +1,4 @@
-"""How long calls wait and run, in histograms, at next to no cost to small ones."""
+"""Durations of calls, waiting and running, in histograms, at almost no cost to small calls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SMALL = SECONDS[0]
 
 
 class Small(NamedTuple):
-    """What was only counted of a method: calls, and their seconds together."""
+    """Calls of a method that were only counted, and their total seconds."""
 
     calls: int
     seconds: float

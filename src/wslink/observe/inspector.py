@@ -1,4 +1,4 @@
-"""What the inspector's page shows: the clients of a server, its topics, and what passes between them."""
+"""The data of the inspector's page: a server's clients, topics, and messages."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class TopicsOf(Protocol):
 
 
 class Inspected(Protocol):
-    """What the inspector asks of a server's hub."""
+    """The inspector's interface to a server's hub."""
 
     @property
     def observers(self) -> Observers: ...

@@ -1,4 +1,4 @@
-"""What stands at either end of a session and a connection that have parted (RES-6, RES-9)."""
+"""Stand-ins for the transport of a detached session, and for a session that has left its connection (RES-6, RES-9)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Nowhere:
 
 
 class Departed:
-    """What a connection carries whose session has gone to another one (session.ports.FrameReceiver)."""
+    """The receiver of a connection whose session has moved to another one (session.ports.FrameReceiver)."""
 
     __slots__ = ("client_id", "state")
 

@@ -33,13 +33,13 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Outgoing(Duties):
-    """What a session sends (rpc.dispatcher.Responder, session.view.SessionView). A session adds what it receives.
+    """The sending half of a session (rpc.dispatcher.Responder, session.view.SessionView).
 
     Args:
         owner: the server it belongs to.
         transport: what carries its frames.
         client_id: the client's id.
-        route: what the connection came in by.
+        route: where the connection was accepted.
     """
 
     __slots__ = (

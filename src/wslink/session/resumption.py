@@ -1,4 +1,4 @@
-"""What a session keeps so that its client can return to it: numbers, tokens, and what the client may lack (RES)."""
+"""State for the resumption of a session: numbers, tokens, and messages that the client may lack (RES)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOKEN_BYTES = 16
 
 
 class Return(NamedTuple):
-    """What a hello says about resumption (RES-1).
+    """The part of a hello about resumption (RES-1).
 
     Attributes:
         token: the client's newest; "" at its first hello.

@@ -1,4 +1,4 @@
-"""What an engine is: it carries sessions over the WebSocket that a request asks for."""
+"""The interface of engines, which carry sessions over the WebSocket that a request opens."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ServedTransport(Transport, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
-    """How to carry a connection, and whom to tell of it.
+    """Options of a connection's transport.
 
     Attributes:
         limits: the host's.
