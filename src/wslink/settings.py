@@ -243,7 +243,7 @@ def check_origin(text: str) -> str:
     exact = split.scheme in ("http", "https") and split.hostname and not (split.query or split.fragment)
     if not exact or split.path not in ("", "/") or "@" in split.netloc or "*" in split.netloc or port == 0:
         raise UsageError(
-            f"origins: {text!r} is none; an origin is scheme, host and port, such as https://example.org, "
+            f"origins: {text!r} is not an origin, which is scheme, host and port, such as https://example.org, "
             "http://localhost:8081, http://localhost:* for any port, or * for every page"
         )
     return text

@@ -86,7 +86,7 @@ def jwt(options: Mapping[str, Any]) -> Authenticator:
     try:
         import jwt as library
     except ImportError as error:
-        raise UsageError("authentication 'jwt' needs the PyJWT package: pip install wslink[jwt]") from error
+        raise UsageError("authentication 'jwt' needs the PyJWT package: pip install 'wslink[jwt]'") from error
     key, algorithms = WatchedFile(options["key_file"], str.strip, ""), list(options["algorithms"])
     claim = str(options.get("claim", "sub"))
 
@@ -112,7 +112,7 @@ def openid(options: Mapping[str, Any]) -> Authenticator:
     try:
         import authlib  # noqa: F401
     except ImportError as error:
-        raise UsageError("authentication 'openid' needs the Authlib package: pip install wslink[openid]") from error
+        raise UsageError("authentication 'openid' needs the Authlib package: pip install 'wslink[openid]'") from error
     from wslink.launcher.openid import OpenIDConnect
 
     return OpenIDConnect(options)
