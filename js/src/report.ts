@@ -3,3 +3,13 @@ export function report(error: unknown): void {
   if (typeof reportError === "function") reportError(error);
   else console.error(error);
 }
+
+/** Tells a function of the application, for which nothing waits: what it throws, or rejects with, is reported. */
+export function inform<T>(callback: ((value: T) => unknown) | undefined, value: T): void {
+  try {
+    const result = callback?.(value) as PromiseLike<unknown> | null | undefined;
+    if (typeof result?.then === "function") void Promise.resolve(result).then(undefined, report);
+  } catch (error) {
+    report(error);
+  }
+}
