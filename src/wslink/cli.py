@@ -6,6 +6,7 @@ import argparse
 import importlib
 from collections.abc import Sequence
 
+from wslink.console import INTERRUPTED, UNREAD, NobodyReads, settle
 from wslink.version import __version__
 
 COMMANDS = {
@@ -24,10 +25,17 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code."""
-    arguments = _parser().parse_args(argv)
-    module = importlib.import_module(COMMANDS[arguments.command][0])
-    return int(module.main(arguments.rest))
+    """Run the command line; the exit code. docs/tools.md has what each means."""
+    try:
+        arguments = _parser().parse_args(argv)
+        module = importlib.import_module(COMMANDS[arguments.command][0])
+        return int(module.main(arguments.rest))
+    except NobodyReads:
+        return UNREAD
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        settle()
 
 
 def _parser() -> argparse.ArgumentParser:

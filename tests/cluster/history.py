@@ -1,31 +1,30 @@
 """Checks what docs/scale.md promises while workers are killed and the broker fails; see `main`.
 
 What a client gets of one publisher within one session has to be every number from the first one that it gets on, once
-and in order; some clients lose their connections again and again, and return to their sessions at other workers. When
-all is well again, every worker has to know the same clients, and every client the newest value of each key.
+and in order; some clients lose their connections again and again, and return to their sessions at other workers. After
+each fault, every worker has to know every client, and every client the newest value of each key. Clients that have gone
+have to be forgotten, while the next faults go on; after each round of them nobody may know one any more.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import itertools
 import random
+import shutil
+import signal
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.history_program import HASTE, HELLO, PROGRAM, Worker, ask
+from tests.cluster.history_program import HASTE, PROGRAM, Worker, ask
+from tests.cluster.history_viewers import LARGE, Viewer, Wanderer
 from tests.cluster.servers import Server
-from tests.cluster.switch import Switch
-from tests.peers import Peer
-from wslink import Reconnect, connect
-from wslink.client.events import Reconnected
 
 FAULTS = ("kill", "move", "cut", "trim", "move", "restart", "pause")
 """A worker is killed; clients return to another one; a worker's connection to the broker is cut, or lets nothing
@@ -34,167 +33,35 @@ through; the broker loses its records, is started again without memory, stands s
 
 PATIENCE = 60.0
 """Seconds in which all has to be well after a fault, on a machine that has time for this."""
-LARGE = 300_000
-"""Bytes of the publications that go from worker to worker by reference, of which there is one in every third burst."""
 
 
 class Broken(AssertionError):
     """A promise was not kept."""
 
 
-def is_damaged(number: int, content: list[bytes]) -> bool:
-    """Whether what came with a publication is not what went with it."""
-    return any(one != bytes([number % 256]) * LARGE for one in content)
+class Gone:
+    """Clients that have gone and that workers know, by how long.
 
+    Attributes:
+        known: when each was found first, in seconds of a monotonic clock.
+        longest: how many seconds one was known.
+    """
 
-async def end(task: asyncio.Task[None]) -> None:
-    """Cancel a task until it ends: `asyncio.wait_for` of Python 3.11 may lose a cancellation."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=0.5)
-
-
-class Viewer:
-    """A client of one worker, which connects again whenever its connection ends, and checks what it gets."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.worker = worker
-        self.peer: Peer | None = None
-        self.last: dict[int, int] = {}
-        self.values: dict[str, int] = {}
-        self.count = 0
-        self.sessions = 0
-        self.codes: Counter[int | None] = Counter()
-        self.broken = ""
-        self.task = asyncio.create_task(self._run())
+    def __init__(self, patience: float) -> None:
+        self.known: dict[str, float] = {}
+        self.longest = 0.0
+        self._patience = patience
 
     def __str__(self) -> str:
-        return f"{self.peer.client_id if self.peer is not None else 'nobody'} at port {self.worker.port}"
+        return f"workers know {len(self.known)} clients that have gone: {', '.join(list(self.known)[:5])}"
 
-    async def _run(self) -> None:
-        while not self.broken:
-            with contextlib.suppress(Exception):
-                await self._follow()
-            await asyncio.sleep(0.1)
-
-    async def _follow(self) -> None:
-        peer = await Peer.open(f"ws://127.0.0.1:{self.worker.port}/ws")
-        async with peer:
-            await peer.hello(**HELLO)
-            await peer.subscribe(1, "test.topic")
-            await peer.subscribe(2, "test.state")
-            self.last.clear()
-            self.sessions += 1
-            self.peer = peer
-            try:
-                while True:
-                    message = peer.publications.popleft() if peer.publications else await peer._next()
-                    self._take(message)
-            finally:
-                self.peer = None
-                self.codes[peer.socket.close_code] += 1
-
-    def _take(self, message: dict[str, Any]) -> None:
-        if message["id"].startswith("publish:test.state"):
-            key, value = message["result"]
-            self.values[key] = value
-            return
-        publisher, number, *content = message["result"]
-        before = self.last.get(publisher, number - 1)
-        if is_damaged(number, content):
-            self.broken = f"publication {number} of publisher {publisher} is damaged"
-        if number != before + 1:
-            self.broken = f"after {before} of publisher {publisher} came {number}"
-        self.last[publisher] = number
-        self.count += 1
-
-    async def stop(self) -> None:
-        await end(self.task)
-
-
-class Wanderer:
-    """As Viewer, with a session that goes on at whatever worker its connections lead to."""
-
-    def __init__(self, workers: list[Worker], choose: random.Random) -> None:
-        self.peer: Any = None
-        self.last: dict[int, int] = {}
-        self.values: dict[str, int] = {}
-        self.count = 0
-        self.sessions = 0
-        self.returns = 0
-        self.codes: Counter[int | None] = Counter()
-        self.broken = ""
-        self._workers = workers
-        self._choose = choose
-        self._switch = Switch(0)
-        self._epoch = ""
-        self.task = asyncio.create_task(self._run())
-
-    def __str__(self) -> str:
-        where = f"at port {self._switch.target}, {self._link.state}, {self.sessions} sessions, {self.returns} returns"
-        return f"{self._link.client_id} {where}"
-
-    async def _run(self) -> None:
-        await self._switch.start()
-        self.lead()
-        url, soon = f"ws://127.0.0.1:{self._switch.port}/ws", Reconnect(initial=0.1, max=0.3)
-        while self.peer is None:
-            with contextlib.suppress(Exception):
-                self._link = self.peer = await connect(url, secret="secret", reconnect=soon)
-            await asyncio.sleep(0.1)
-            self.lead()
-        self._link.on_statechange(self._changed)
-        self._link.on_reconnected(self._returned)
-        self.sessions += 1
-        await asyncio.gather(
-            self._follow(self._link.subscribe("test.topic"), self._take),
-            self._follow(self._link.subscribe("test.state"), self._keep),
-        )
-
-    def lead(self) -> None:
-        self._switch.target = self._choose.choice(self._workers).port
-
-    def move(self) -> None:
-        """Lose the connection; the next one leads to any worker."""
-        self.lead()
-        self._switch.cut()
-
-    def _changed(self, state: str) -> None:
-        self.peer = self._link if state == "open" else None
-        if state == "reconnecting":
-            self.lead()
-
-    def _returned(self, reconnected: Reconnected) -> None:
-        self.returns += reconnected.resumed
-        self.sessions += not reconnected.resumed
-
-    async def _follow(self, subscription: Any, take: Any) -> None:
-        async for payload in subscription:
-            take(payload)
-
-    def _keep(self, payload: Any) -> None:
-        key, value = payload
-        self.values[key] = value
-
-    def _take(self, payload: Any) -> None:
-        publisher, number, *content = payload
-        before = self.last.get(publisher, number - 1)
-        if is_damaged(number, content):
-            self.broken = f"publication {number} of publisher {publisher} is damaged"
-        elif number != before + 1 and self._epoch == self._link.epoch:
-            self.broken = f"after {before} of publisher {publisher} came {number}, to a client that returns"
-        elif number != before + 1:  # another session
-            self._epoch = self._link.epoch
-            self.last.clear()
-        self._epoch = self._epoch or self._link.epoch
-        self.last[publisher] = number
-        self.count += 1
-
-    async def stop(self) -> None:
-        await end(self.task)
-        with contextlib.suppress(Exception):
-            await self._link.close()
-        await self._switch.stop()
+    def look(self, found: set[str]) -> None:
+        """These are known now. Raises Broken if one has been for too long."""
+        now = time.monotonic()
+        self.known = {one: self.known.get(one, now) for one in found}
+        self.longest = max([self.longest, *(now - since for since in self.known.values())])
+        if self.longest > self._patience:
+            raise Broken(f"for {self.longest:.0f} s {self}")
 
 
 class History:
@@ -215,12 +82,18 @@ class History:
         self.asked: set[str] = set()
         """Clients that only asked something, and go."""
         self.faults: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.restarts: Counter[str] = Counter()
         """Sessions that ended with 1012, by the fault before."""
+        self.gone = Gone(patience)
         self.published = self.large = 0
 
-    async def settle(self) -> None:
-        """Wait until everything is as it should be. Raises Broken."""
+    async def settle(self, forgotten: bool = False) -> None:
+        """Wait until everything is as it should be. Raises Broken.
+
+        Args:
+            forgotten: wait until nobody knows a client that has gone, too.
+        """
         deadline = time.monotonic() + self._patience
         why = ""
         while True:
@@ -228,8 +101,9 @@ class History:
             if broken:
                 raise Broken(broken)
             why = await self._wrong()
-            if not why:
+            if not why and not (forgotten and self.gone.known):
                 return
+            why = why or str(self.gone)
             if time.monotonic() > deadline:
                 raise Broken(f"still after {self._patience:g} s: {why}")
             await asyncio.sleep(0.2)
@@ -237,16 +111,20 @@ class History:
     async def _wrong(self) -> str:
         clients = {viewer.peer.client_id for viewer in self.viewers if viewer.peer is not None}
         if len(clients) < len(self.viewers):
-            return "not every client is connected"
+            away = [viewer for viewer in self.viewers if viewer.peer is None]
+            return f"{len(away)} clients are not connected: {'; '.join(map(str, away[:5]))}"
         for key, value in self.newest.items():
             missing = [viewer for viewer in self.viewers if viewer.values.get(key) != value]
             if missing:
                 who = ", ".join(f"{viewer} with {viewer.values.get(key)}" for viewer in missing[:5])
                 return f"{len(missing)} clients have not the newest value of {key}, {value}: {who}"
-        known = [await self._ask(worker, "test.clients") for worker in self.workers]
-        missing = [len(clients - set(one or ())) for one in known]
-        too_many = [len(set(one or ()) - clients - self.asked) for one in known]
-        return f"the workers know {missing} clients too few and {too_many} too many" if any(missing + too_many) else ""
+        answers = [await self._ask(worker, "test.clients") for worker in self.workers]
+        if None in answers:
+            return "a worker does not answer"
+        known = [set(map(str, one)) for one in answers]
+        self.gone.look(set().union(*known) - clients - self.asked)
+        missing = [len(clients - one) for one in known]
+        return f"the workers know {missing} clients too few" if any(missing) else ""
 
     async def _ask(self, worker: Worker, method: str, *args: Any) -> Any:
         return await ask(worker, method, *args, asked=self.asked)
@@ -303,13 +181,14 @@ class History:
             await worker.begin()
         await self.settle()
         for number, kind in enumerate(faults, 1):
-            before = self.codes[1012]
+            before, began = self.codes[1012], time.monotonic()
             await self.fault(kind)
             await self.settle()
             await self.set()
-            await self.settle()
+            await self.settle(forgotten=number % len(FAULTS) == 0 or number == len(faults))
             self.restarts[kind] += self.codes[1012] - before
-            if number % 50 == 0:
+            self.seconds[kind] += time.monotonic() - began
+            if number % 25 == 0:
                 print(self.figures(), file=sys.stderr, flush=True)
 
     async def stop(self) -> None:
@@ -331,7 +210,9 @@ class History:
             f"{self.large} of them large, "
             f"{sum(viewer.count for viewer in self.viewers)} deliveries in {sum(v.sessions for v in self.viewers)} "
             f"sessions of {len(self.viewers)} clients, {sum(one.returns for one in self.wanderers)} returns to another "
-            f"worker, ends {dict(self.codes)}, 1012 after {dict(self.restarts)}"
+            f"worker, ends { {str(code and int(code)): count for code, count in self.codes.items()} }, "
+            f"1012 after {dict(self.restarts)}, one that had gone was known for {self.gone.longest:.1f} s at most, "
+            f"seconds of each kind { {kind: round(seconds) for kind, seconds in self.seconds.items()} }"
         )
 
 
@@ -356,8 +237,19 @@ async def check(
         return history.figures()
     except Broken as error:
         raise Broken(f"{error} (seed {seed}; {history.figures()})") from None
+    except asyncio.CancelledError:
+        return f"stopped: {history.figures()}"
     finally:
         await history.stop()
+
+
+async def run(kind: str, folder: Path, faults: Sequence[str], viewers: int, seed: int, patience: float) -> str:
+    """As `check`, until it is asked to stop, too."""
+    task = asyncio.current_task()
+    assert task is not None
+    for one in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(one, task.cancel)
+    return await check(kind, folder, faults, viewers, seed, patience=patience)
 
 
 def main() -> None:
@@ -372,12 +264,13 @@ def main() -> None:
     seed = given.seed if given.seed is not None else random.randrange(10**6)
     faults = list(itertools.islice(itertools.cycle(FAULTS), given.faults))
     for kind in ("redis", "nats") if given.kind == "both" else (given.kind,):
-        with tempfile.TemporaryDirectory() as folder:
-            began = time.monotonic()
-            print(
-                asyncio.run(check(kind, Path(folder), faults, given.clients, seed, patience=given.patience)), end=", "
-            )
-            print(f"{time.monotonic() - began:.0f} s, seed {seed}", flush=True)
+        folder, began = Path(tempfile.mkdtemp(prefix="history-")), time.monotonic()
+        try:
+            told = asyncio.run(run(kind, folder, faults, given.clients, seed, given.patience))
+        except Broken as error:
+            raise SystemExit(f"{error}\nWhat the workers logged is in {folder}.") from None
+        print(f"{told}, {time.monotonic() - began:.0f} s, seed {seed}", flush=True)
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

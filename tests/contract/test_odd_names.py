@@ -91,6 +91,20 @@ def test_an_app_without_anything_has_a_client(tmp_path: Path, monkeypatch: pytes
     compile(Path("api.py").read_text(), "api.py", "exec")
 
 
+@pytest.mark.parametrize("name", ["then", "then.again"])
+def test_what_would_make_a_client_a_promise_is_refused_with_the_reason(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = wslink.App()
+    app.method(name)(str.upper)
+    app.method("tasks.then")(str.upper)
+    path = tmp_path / "contract.json"
+    path.write_text(json.dumps(app.describe()))
+    assert main(["typegen", str(path)]) == 1
+    assert "would take the client for a promise" in capsys.readouterr().err
+    assert main(["typegen", str(path), "--python"]) == 0
+
+
 @pytest.mark.parametrize("ends", ["\r\n", "\ufeff"])
 def test_a_file_that_an_editor_or_git_has_saved_its_way_is_not_stale(ends: str, tmp_path: Path) -> None:
     path = tmp_path / "api.ts"

@@ -157,13 +157,17 @@ def _unread_calls(socket: WebSocket, _: int) -> bytes:
     return b"".join(_message(socket, wire.call("test.quick")) for _ in range(2_000))
 
 
-@attack("big results that are not read", secret=True, connections=1, growth=PROCESS_BYTES + 64 * MIB)
+@attack("calls whose answers are not read, of many clients", secret=True, connections=10, alike=True)
+def _unread_calls_of_many(socket: WebSocket, number: int) -> bytes:
+    return _unread_calls(socket, number)
+
+
+@attack("big results that are not read", secret=True, connections=1, growth=PROCESS_BYTES + OUTBOX)
 def _unread_results(socket: WebSocket, _: int) -> bytes:
     return b"".join(_message(socket, wire.call("test.big", MIB)) for _ in range(200))
 
 
-# A message that waits counts 1,024 bytes more than it has (LIM-6), and takes less than half of that.
-@attack("publications that are not read", secret=True, connections=10, growth=PROCESS_BYTES + 10 * OUTBOX // 2)
+@attack("publications that are not read", secret=True, connections=10)
 def _unread_publications(socket: WebSocket, number: int) -> bytes:
     begin = _message(socket, wire.subscribe(1, "test.topic", {})) if number == 0 else b""
     return begin + b"".join(_message(socket, wire.call("test.publish")) for _ in range(100))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wslink.hub.away import Away
-from wslink.hub.backlog import LARGE, Backlog
+from wslink.hub.backlog import COUNTED_EACH, LARGE, Backlog
 from wslink.hub.mailbox import Mailbox
 from wslink.hub.retained import Retained, RetainedValue
 from wslink.session.send_queue import OVERHEAD
@@ -29,16 +29,19 @@ def backlog(**limits: Any) -> tuple[Backlog, list[str]]:
     return Backlog(lambda: Limits(**limits), lambda: shed.append("shed")), shed
 
 
-def test_a_message_that_waits_in_many_queues_counts_once() -> None:
+def test_a_message_that_waits_in_many_queues_counts_once_unless_it_is_small() -> None:
     counted, _ = backlog()
-    one, other = small(100), small(50)
+    one, other = small(COUNTED_EACH), small(COUNTED_EACH - 1)
     counted.add(one)
-    assert counted.bytes == 100 + OVERHEAD
+    assert counted.bytes == COUNTED_EACH + OVERHEAD
     counted.add(one)
     counted.add(other)
-    assert counted.bytes == 150 + 3 * OVERHEAD
+    assert counted.bytes == 2 * COUNTED_EACH - 1 + 3 * OVERHEAD
+    counted.add(other)
+    assert counted.bytes == 3 * COUNTED_EACH - 2 + 4 * OVERHEAD
+    counted.remove(other)
     counted.remove(one)
-    assert counted.bytes == 150 + 2 * OVERHEAD
+    assert counted.bytes == 2 * COUNTED_EACH - 1 + 2 * OVERHEAD
     counted.remove(one)
     counted.remove(other)
     assert counted.bytes == 0

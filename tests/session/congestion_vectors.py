@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.session import test_congestion as simulation
+from tests.session.test_shared_line import Shared
 from wslink.session.congestion import CongestionController
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "congestion.json"
@@ -75,6 +76,14 @@ def calling() -> simulation.Sender:
     return sender
 
 
+def shared() -> list[list[Any]]:
+    """The first of two: it looks for the line's own round trip from 10 s on."""
+    both = Shared(simulation.Line(simulation.MBIT, 0.05), [0.0, 0.5])
+    recorded = both.controllers[0] = Recorded(0.0)
+    both.until(14.0)
+    return recorded.steps
+
+
 def main() -> None:
     mbit, line = simulation.MBIT, simulation.Line
     cases = {
@@ -83,6 +92,7 @@ def main() -> None:
         "a line with jitter": steps(shaken(), 3.0),
         "a line that is fast": steps(simulation.Sender(line(1000 * mbit, 0.0001, buffer=1 << 22)), 0.05),
         "small calls with a late answer, and then a transfer": steps(calling(), simulation.Calling.START + 0.6),
+        "one of two that share a line": shared(),
         "a sender with little to say": steps(simulation.Sparing(line(20 * mbit, 0.04)), 1.0),
     }
     listed = ",\n".join(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -55,6 +57,27 @@ async def test_the_clients_error_is_the_callers(app: App, peer: Peer) -> None:
     with pytest.raises(CallError) as caught:
         await call
     assert (caught.value.code, caught.value.message, caught.value.data) == (7, "too small", {"least": 1})
+
+
+async def test_a_clients_error_is_let_go_without_the_garbage_collector(app: App, peer: Peer) -> None:
+    """A client may send large ones again and again."""
+    errors: list[weakref.ref[CallError]] = []
+
+    @app.method("test.ask")
+    async def ask(call: Call) -> None:
+        try:
+            await call.client.call("page.value")
+        except CallError as error:
+            errors.append(weakref.ref(error))
+
+    gc.disable()
+    try:
+        asked = await peer.start("test.ask")
+        await answer(peer, (await peer.receive())["id"], error={"code": 7, "message": "no", "data": [[]] * 100})
+        assert (await peer.answer(asked))["result"] is None
+        await until(lambda: errors[0]() is None)
+    finally:
+        gc.enable()
 
 
 async def test_calls_of_equal_ids_in_both_directions_are_told_apart(app: App, peer: Peer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from wslink.wire.frames import Message
 
 
 class Ledger:
-    kept = 0
+    kept = queues = 0
+    share = 10**7
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -25,6 +27,10 @@ class Ledger:
 
     def remove(self, message: Message) -> None:
         self.messages.remove(message)
+
+    def forget(self, messages: Iterator[Message]) -> None:
+        for message in messages:
+            self.remove(message)
 
     def look(self) -> None: ...
     def hold(self, holder: Any) -> None: ...

@@ -11,6 +11,7 @@ from wslink.session import sender as sending
 from wslink.session.congestion import UNSENT
 from wslink.session.entries import Entry
 from wslink.session.sender import Sender
+from wslink.wire.chunks import HEADER, HEADER_LENGTH, Cutter, whole_source
 from wslink.wire.frames import Frame
 
 
@@ -107,3 +108,33 @@ def test_a_moment_in_which_a_slow_line_takes_much_does_not_make_chunks_large(ove
         kernel.sizes.clear()
         sender.resume()
         assert max(kernel.sizes) <= MIB // 2
+
+
+def test_a_message_that_a_chunk_may_hold_goes_as_one_without_waiting(over: Callable[[Kernel], Sender]) -> None:
+    """As soon as the line is known to be so fast, and nothing else waits; on a line that is not it is cut (LANE-1)."""
+    kernel = Kernel(64 * MIB, 1e9)
+    sender = over(kernel)
+    message = large("L", MIB)
+    assert not sender.send_whole(message)
+    assert not kernel.sizes
+    while sender.queue.waiting or not sender.send_whole(message):
+        sender.put(Entry(large("L", MIB)))
+        kernel.drain(0.03)
+        sender.resume()
+    assert kernel.sizes[-1] == message.size
+    assert not sender.send_whole(large("L", 5 * MIB))  # no chunk is so large
+    kernel.held = kernel.room
+    assert not sender.send_whole(message)
+    sender.put(Entry(large("L", MIB)))
+    kernel.held = 0
+    assert not sender.send_whole(message)  # it would pass what waits
+
+
+def test_a_message_of_one_chunk_holds_what_is_sent_in_several() -> None:
+    message = large("L", MIB)
+    assert message.source is not None
+    whole = whole_source(message.source).joined()
+    number, offset, total = HEADER.unpack_from(whole)
+    assert (number > 0, offset, total) == (True, 0, len(whole) - HEADER_LENGTH)
+    pieces = [frame.joined()[HEADER_LENGTH:] for frame in Cutter(message.source)]
+    assert whole[HEADER_LENGTH:] == b"".join(pieces)

@@ -80,6 +80,24 @@ async def test_the_names_of_asyncio_and_what_stands_in_for_them() -> None:
                 protocol.transport.close()
 
 
+async def test_the_names_of_asyncio_that_tell_when_the_kernel_takes_more() -> None:
+    """Beside a transport, which has no writer of its own as long as nothing waits in it."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = await loop.create_connection(asyncio.Protocol, *listener.getsockname())
+        transport, told = client[0], asyncio.Event()
+        descriptor = transport.get_extra_info("socket").fileno()
+        assert private_asyncio.watch_room(FakeLoop(), descriptor, told.set) is None  # type: ignore[arg-type]
+        stop = private_asyncio.watch_room(loop, descriptor, told.set)
+        assert stop is not None
+        await asyncio.wait_for(told.wait(), 5)
+        stop()
+        told.clear()
+        await asyncio.sleep(0.02)
+        assert not told.is_set()
+        transport.close()
+
+
 class FakeLoop:
     """Not asyncio's own."""
 

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import random
+import selectors
 import socket
 import sys
 
@@ -13,11 +14,11 @@ import msgpack
 import pytest
 
 from tests.conftest import Serve
-from tests.transport.raw import BINARY, TEXT, RawSocket
+from tests.transport.raw import BINARY, CLOSE, TEXT, RawSocket
 from wslink import App
 from wslink.transport.base import ENGINES
 from wslink.transport.picows.private import Line
-from wslink.transport.picows.sending import REST
+from wslink.transport.picows.writing import REST
 from wslink.wire.chunks import HEADER
 
 FRAME = 100_000
@@ -85,19 +86,60 @@ async def slow_peer(url: str, kind: int = BINARY) -> RawSocket:
     return peer
 
 
+@pytest.mark.parametrize("watched", [True, False])
 @pytest.mark.parametrize("version", [1, 2])
-async def test_little_of_a_large_frame_is_copied(app: App, serve: Serve, version: int) -> None:
-    """What the kernel does not take stays where it is: asyncio's transport would copy it."""
+async def test_little_of_a_large_frame_is_copied(
+    app: App, serve: Serve, version: int, watched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kernel does not take stays where it is: asyncio's transport would copy it. That waits with a little of
+    it where the event loop is not asyncio's own, which tells by itself when the kernel takes more."""
+    if not watched:
+        monkeypatch.setattr("wslink.transport.picows.writing.watch_room", lambda *_: None)
     frames = app.topic("test.frame")
     peer = await slow_peer(await serve(app, engine="picows"), TEXT if version == 1 else BINARY)
     large = random.Random(version).randbytes(24 * 1024 * 1024 + 1)
     frames.publish({"pixels": large})
     await asyncio.sleep(0.2)
-    (line,) = [one for one in gc.get_objects() if isinstance(one, Line) and one.get_write_buffer_size()]
-    assert line.get_write_buffer_size() <= REST
+    copied = [size for one in gc.get_objects() if isinstance(one, Line) and (size := one.get_write_buffer_size())]
+    assert not copied if watched else len(copied) == 1 and copied[0] <= REST
     peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
     received = b""
     while large not in received:
         payload = (await asyncio.wait_for(peer.receive(), 20)).payload
         received += payload if version == 1 else payload[HEADER.size :]
     peer.close()
+
+
+@pytest.mark.parametrize("ends", ["client", "server"])
+async def test_nothing_is_told_of_a_connection_that_ended_within_a_large_frame(
+    app: App, serve: Serve, ends: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = app.topic("test.frame")
+    peer = await slow_peer(await serve(app, engine="picows"))
+    waiting = len(writers())
+    frames.publish({"pixels": bytes(24 * 1024 * 1024)})
+    await asyncio.sleep(0.1)
+    assert len(writers()) == waiting + 1
+    if ends == "client":
+        peer.writer.transport.abort()
+    else:
+        (client,) = app.clients.values()
+        client.disconnect()
+        peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        while (await peer.receive()).opcode != CLOSE:
+            pass
+        peer.close()
+    for _ in range(500):
+        if len(writers()) == waiting and not app.clients:
+            break
+        await asyncio.sleep(0.01)
+    assert len(writers()) == waiting
+    assert not app.clients
+    assert not [record for record in caplog.records if record.levelname == "ERROR" or record.name == "asyncio"]
+    peer.close()
+
+
+def writers() -> list[object]:
+    """What the event loop waits to write to."""
+    keys = asyncio.get_running_loop()._selector.get_map().values()  # type: ignore[attr-defined]
+    return [key.fd for key in keys if key.events & selectors.EVENT_WRITE]

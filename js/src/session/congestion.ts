@@ -12,6 +12,7 @@ const FAST_WINDOW = 8192 * KIB;
 const RATE_ROUNDS = 10;
 const CONGESTED_ROUNDS = 2;
 const RTT_WINDOW = 10;
+const PROBE_TIME = 0.2;
 const STARTUP_GAIN = 2.885;
 const STARTUP_WINDOW_GAIN = 1.25;
 const STARTUP_GROWTH = 1.25;
@@ -69,6 +70,8 @@ export class CongestionController {
   #fullRounds = 0;
   #cycle = 0;
   #cycleStart: number;
+  /** Of a probe, infinite until little is in flight; none if undefined. */
+  #probeEnd: number | undefined;
 
   constructor(now: number) {
     this.#deliveredTime = this.#firstTime = this.#release = this.#cycleStart = now;
@@ -91,6 +94,7 @@ export class CongestionController {
   /** Bytes that may be in flight. A chunk may go while less are. */
   get window(): number {
     if (this.rate === 0) return FIRST_WINDOW;
+    if (this.#probeEnd !== undefined) return this.chunkSize;
     const gain = this.#started ? WINDOW_GAIN : STARTUP_WINDOW_GAIN;
     const room = Math.floor(gain * this.#bandwidthDelay()) + 2 * this.chunkSize;
     return Math.max(room, this.rate >= FAST ? FAST_WINDOW : this.#started ? MIN_WINDOW : FIRST_WINDOW);
@@ -121,6 +125,7 @@ export class CongestionController {
       firstTime: this.#firstTime,
       limited: this.delivered <= this.#limitedUntil,
     });
+    if (this.#probeEnd !== undefined) this.idle();
     const rate = this.#pacingRate();
     if (rate) this.#release = Math.max(this.#release, now) + size / rate;
   }
@@ -139,8 +144,9 @@ export class CongestionController {
     this.#deliveredTime = now;
     if (!newest) return;
     this.#firstTime = newest.time;
-    this.#sampleRtt(now, Math.max(now - newest.time - Math.max(held, 0), 1e-6));
+    const stale = this.#sampleRtt(now, Math.max(now - newest.time - Math.max(held, 0), 1e-6));
     const limited = this.#sampleRate(now, newest, held);
+    this.#probe(now, stale && !limited);
     this.#countRound(newest, limited);
     if (!limited && !this.#started && this.rtt > STARTUP_QUEUE * this.minRtt + CHUNK_TIME) {
       this.#fullRate = this.rate;
@@ -160,9 +166,18 @@ export class CongestionController {
     if (!limited) this.#checkFull();
   }
 
-  #sampleRtt(now: number, rtt: number): void {
+  /** Whether no round trip of the last moments was as short as the one before them. */
+  #sampleRtt(now: number, rtt: number): boolean {
     this.rtt = rtt;
-    keep(this.#rtts, { at: now, value: rtt }, (old) => old >= rtt, now - RTT_WINDOW);
+    return keep(this.#rtts, { at: now, value: rtt }, (old) => old >= rtt, now - RTT_WINDOW);
+  }
+
+  #probe(now: number, stale: boolean): void {
+    const end = this.#probeEnd;
+    if (end === undefined) {
+      if (stale && this.#started && this.rate < FAST) this.#probeEnd = Infinity;
+    } else if (now >= end) this.#probeEnd = undefined;
+    else if (end === Infinity && this.inFlight <= this.chunkSize) this.#probeEnd = now + PROBE_TIME;
   }
 
   #sampleRate(now: number, newest: Sent, held: number): boolean {
@@ -227,10 +242,12 @@ export class CongestionController {
   }
 }
 
-/** Adds a sample; those that it makes pointless and those from before `oldest` go. */
-function keep(samples: Sample[], sample: Sample, pointless: (value: number) => boolean, oldest: number): void {
+/** Adds a sample; those that it makes pointless go, and those from before `oldest`: whether there were such. */
+function keep(samples: Sample[], sample: Sample, pointless: (value: number) => boolean, oldest: number): boolean {
   let last;
   while ((last = samples.at(-1)) && pointless(last.value)) samples.pop();
   samples.push(sample);
+  const count = samples.length;
   while (samples[0] && samples[0].at < oldest) samples.shift();
+  return samples.length < count;
 }

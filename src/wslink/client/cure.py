@@ -15,6 +15,8 @@ CURE = (
 
 def explained(error: Exception) -> str:
     """An error for people at a command line, who cannot write `connect(url, secret=...)`."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
     if not isinstance(error, AuthenticationError):
         return str(error)
     return f"{reason(error)}\n  cure: {CURE}"

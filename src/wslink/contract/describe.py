@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from wslink.console import complain, say
+from wslink.console import complain, put
 from wslink.contract.source import read
 from wslink.errors import UsageError
 
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         text = as_text(read(arguments.target, arguments.secret))
         if arguments.output is None:
-            say(text)
+            put(text, document=True)
         else:
             Path(arguments.output).write_text(text + "\n", encoding="utf-8")
     except OSError as error:

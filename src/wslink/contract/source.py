@@ -13,8 +13,11 @@ from wslink.client.connect import connect
 from wslink.client.cure import explained
 from wslink.errors import METHOD_NOT_FOUND, CallError, LinkError, PeerError, UsageError
 from wslink.server.cli import load
+from wslink.waiting import within
 
 DESCRIBE = "wslink.describe"
+TIMEOUT = 10.0
+"""Seconds that a server has to describe itself."""
 
 
 def read(target: str, secret: str | None = None) -> dict[str, Any]:
@@ -29,7 +32,7 @@ def read(target: str, secret: str | None = None) -> dict[str, Any]:
     if target.endswith(".json"):
         try:
             document = json.loads(Path(target).read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(f"{target}: {error}") from None
         return checked(document, target)
     return load(target).describe()
@@ -38,7 +41,9 @@ def read(target: str, secret: str | None = None) -> dict[str, Any]:
 async def _ask(url: str, secret: str | None) -> dict[str, Any]:
     try:
         async with connect(url, secret=secret, reconnect=False) as link:
-            return checked(await link.call(DESCRIBE), url)
+            return checked(await within(link.call(DESCRIBE), TIMEOUT), url)
+    except asyncio.TimeoutError:
+        raise UsageError(f"{url}: no response to {DESCRIBE} within {TIMEOUT:g} s") from None
     except CallError as error:
         if error.code == METHOD_NOT_FOUND:
             raise UsageError(f"{url} describes nothing: it is no App, or one with describe=False") from None

@@ -40,7 +40,8 @@ def tree(methods: Iterable[str], topics: Iterable[str], reserved: Iterable[str])
     _check(root)
     for word in reserved:
         if word in root.inner:
-            raise UsageError(f"typegen: a name that begins with {word!r} cannot be a member of the client")
+            why = "JavaScript would take the client for a promise" if word == "then" else "that is the link"
+            raise UsageError(f"typegen: a name that begins with {word!r} cannot be a member of the client: {why}")
     return root
 
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from wslink.console import complain, say
+from wslink.console import complain, put
 from wslink.contract.breaking import breaking_changes
 from wslink.contract.describe import add_target
 from wslink.contract.py_module import Module as PythonModule
@@ -28,11 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--check needs the file: -o FILE")
     try:
         document = read(arguments.target, arguments.secret)
-        text = generated(document, "python" if arguments.python else "typescript", arguments.package)
+        text = _generated(document, arguments)
         if arguments.check:
             return _check(arguments, document, text)
         if arguments.output is None:
-            say(text.rstrip("\n"))
+            put(text.rstrip("\n"), document=True)
         else:
             Path(arguments.output).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
@@ -42,6 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"wslink: {error}")
         return 1
     return 0
+
+
+def _generated(document: Schema, arguments: argparse.Namespace) -> str:
+    """The source that was asked for. Raises UsageError for a description that only looks like one."""
+    try:
+        return generated(document, "python" if arguments.python else "typescript", arguments.package)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise UsageError(f"{arguments.target} describes what no server offers ({what})") from error
 
 
 def generated(document: Schema, language: str, package: str) -> str:
@@ -73,7 +82,7 @@ def _contract_in(text: str) -> Schema:
             if line.startswith(mark):
                 try:
                     contract: Schema = json.loads(line.removeprefix(mark))
-                except ValueError:
+                except (ValueError, RecursionError):
                     break
                 return contract
     raise UsageError("it holds no contract to compare with: wslink typegen did not write it, or its end is lost")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from time import monotonic
 
 from wslink.session.send_queue import OVERHEAD, Holder
 from wslink.wire.frames import Message
@@ -11,30 +15,42 @@ from wslink.wire.limits import Limits
 
 LARGE = 64 * 1024
 """Bytes of a buffer that messages which differ in their envelopes share."""
+COUNTED_EACH = 1024
+"""Bytes of messages that count in each queue in which they wait: to know them would take as much as they have."""
+LEAST_SHARE = 256 * 1024
+"""Bytes that may wait for a client, whatever waits for others, before nothing further is taken from it (LIM-6)."""
+FORGET_TIME = 0.002
+"""Seconds of a turn of the event loop in which messages are forgotten that waited for clients which have gone."""
+FORGET_EVERY = 64
+"""Messages that are forgotten before the clock is asked."""
 
 
 class Backlog:
     """Counts the bytes of messages that wait (session.send_queue.Ledger). A message, or a large buffer of one, that
-    waits in many queues counts once, and the message `OVERHEAD` for each.
+    waits in many queues counts once, unless it is small, and the message `OVERHEAD` for each.
 
     Args:
-        limits: gives those that count: `max_server_backlog`, of the bytes that may wait (LIM-6), and `max_begun`, of
+        limits: gives those that count: `max_server_backlog`, of the bytes that may wait, `max_outbox` and
+            `max_server_outbox`, of those above which nothing further is taken from clients (LIM-6), and `max_begun`, of
             the beginnings of messages that may be kept (LIM-18). Beyond that, those that have been kept for longest
             are forgotten, and their senders begin anew.
         shed: called, once the event loop comes to it, where more wait.
 
     Attributes:
         bytes: the bytes.
-        kept: see session.send_queue.Ledger.
+        kept, queues: see session.send_queue.Ledger.
     """
 
     def __init__(self, limits: Callable[[], Limits], shed: Callable[[], None]) -> None:
         self.bytes: int = 0
         self.kept: int = 0
+        self.queues: int = 0
         self._limits = limits
         self._shed = shed
-        self._queues: dict[int, int] = {}
-        self._shedding = False
+        self._waiting: dict[int, int] = {}  # the queues in which each piece waits
+        self._forgotten: deque[Iterator[Message]] = deque()
+        self._forgetting: asyncio.AbstractEventLoop | None = None  # in whose next turn the rest of these is forgotten
+        self._shedding = self._relieving = False
         self._begun = 0
         self._holders: dict[Holder, None] = {}
 
@@ -43,13 +59,24 @@ class Backlog:
         """Whether more wait than may."""
         return self.bytes + self.kept > self._limits().max_server_backlog
 
+    @property
+    def share(self) -> int:
+        limits = self._limits()
+        if self.bytes <= limits.max_server_outbox:
+            return limits.max_outbox
+        return min(limits.max_outbox, max(limits.max_server_outbox // max(self.queues, 1), LEAST_SHARE))
+
     def add(self, message: Message) -> None:
-        for key, size in _pieces(message):
-            queues = self._queues.get(key, 0)
-            self._queues[key] = queues + 1
-            self.bytes += 0 if queues else size
         self.bytes += OVERHEAD
-        self.look()
+        if message.size < COUNTED_EACH:
+            self.bytes += message.size
+        else:
+            for key, size in _pieces(message):
+                queues = self._waiting.get(key, 0)
+                self._waiting[key] = queues + 1
+                self.bytes += 0 if queues else size
+        if not self._shedding:
+            self.look()
 
     def look(self) -> None:
         """Have what is too much taken away, if there is."""
@@ -58,14 +85,40 @@ class Backlog:
             asyncio.get_running_loop().call_soon(self._relieve)
 
     def remove(self, message: Message) -> None:
-        for key, size in _pieces(message):
-            queues = self._queues[key] - 1
-            if queues:
-                self._queues[key] = queues
-            else:
-                del self._queues[key]
-                self.bytes -= size
         self.bytes -= OVERHEAD
+        if message.size < COUNTED_EACH:
+            self.bytes -= message.size
+            return
+        for key, size in _pieces(message):
+            queues = self._waiting[key] - 1
+            if queues:
+                self._waiting[key] = queues
+            else:
+                del self._waiting[key]
+                self.bytes -= size
+
+    def forget(self, messages: Iterator[Message]) -> None:
+        self._forgotten.append(messages)
+        loop = _running_loop()
+        if loop is None or self._relieving:
+            self._forget(math.inf)
+        elif self._forgetting is not loop:
+            self._forget(FORGET_TIME)
+
+    def _forget(self, seconds: float) -> None:
+        """Forget for so long, and go on in the next turn of the event loop (TURN-1)."""
+        self._forgetting = None
+        end = monotonic() + seconds
+        while self._forgotten:
+            messages = list(itertools.islice(self._forgotten[0], FORGET_EVERY))
+            for message in messages:
+                self.remove(message)
+            if len(messages) < FORGET_EVERY:
+                self._forgotten.popleft()
+            if self._forgotten and monotonic() > end:
+                self._forgetting = loop = asyncio.get_running_loop()
+                loop.call_soon(self._forget, FORGET_TIME)
+                break
 
     def hold(self, holder: Holder) -> None:
         self._holders[holder] = None
@@ -81,8 +134,20 @@ class Backlog:
         self.kept -= holder.begun
 
     def _relieve(self) -> None:
-        self._shedding = False
-        self._shed()
+        self._shedding, self._relieving = False, True
+        self._forget(math.inf)  # what clients that have gone leave behind is no reason to disconnect others
+        try:
+            if self.over:
+                self._shed()
+        finally:
+            self._relieving = False
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _pieces(message: Message) -> list[tuple[int, int]]:

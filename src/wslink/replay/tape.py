@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from itertools import islice
@@ -99,6 +100,16 @@ class Tape(NamedTuple):
     records: Sequence[Record]
 
 
+def _read(path: Path) -> bytes:
+    """What a file holds. Raises OSError, RecordingError."""
+    known = path.stat()
+    if known.st_size > recording.MAX_FILE:
+        raise RecordingError(f"{path} has over MAX_FILE ({recording.MAX_FILE}) bytes")
+    if stat.S_ISCHR(known.st_mode) or stat.S_ISBLK(known.st_mode):  # some have no end
+        raise RecordingError(f"{path} is a device, and no file")
+    return path.read_bytes()
+
+
 def open_tape(path: str | os.PathLike[str], client: str = "") -> Tape:
     """Read a recording.
 
@@ -110,10 +121,7 @@ def open_tape(path: str | os.PathLike[str], client: str = "") -> Tape:
         RecordingError: it is none, or damaged: it says where and why.
         UsageError: it knows no such client.
     """
-    path = Path(path)
-    if path.stat().st_size > recording.MAX_FILE:
-        raise RecordingError(f"{path} has over MAX_FILE ({recording.MAX_FILE}) bytes")
-    reader = Reader(path.read_bytes())
+    reader = Reader(_read(Path(path)))
     records = list(reader)
     chosen = _viewer(records, client)
     mine = [one for one in records if chosen == EVERYBODY or chosen in one.clients or not one.clients]

@@ -270,13 +270,13 @@ class Dispatcher:
 
     def _is_full(self, running: int) -> bool:
         """Whether a client with so many calls under way has its share: `max_calls`, and on a server that is full no
-        more than all could have, less its part of what is over that."""
+        more than all could have, less its part of four times what is over that (TURN-3)."""
         service = self._service
         if running >= service.limits.max_calls:
             return True
         total = service.limits.max_server_calls
         over = service.under_way - total
-        return over >= 0 and running >= max((total - over) // max(service.busy, 1), 1)
+        return over >= 0 and running >= max((total - 4 * over) // max(service.busy, 1), 1)
 
     def _in_turn(self, method: Method, call: Call, args: Sequence[Value], kwargs: dict[str, Value]) -> Awaitable[Value]:
         """Run a latest-wins method when it is the call's turn (TURN-5)."""

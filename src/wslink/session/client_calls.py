@@ -103,8 +103,8 @@ class ClientCalls:
             session.asks(id_, method, message)
             session.send(message, None, ((_NAME, id_),))
             session.read_on()
-            done, _ = await asyncio.wait({response}, timeout=timeout)
-            if not done:
+            await asyncio.wait({response}, timeout=timeout)
+            if not response.done():
                 raise TimeoutError(f"{method}: client {session.client_id} has not answered within {timeout:g} s")
             return response.result()
         finally:
@@ -112,6 +112,7 @@ class ClientCalls:
             self._pending.discard(id_)
             if not response.done():
                 self._cancel(id_)
+            del response  # it holds its error, which holds this frame: a circle for the garbage collector
 
     def _cancel(self, id_: str) -> None:
         """Nobody waits for a call any more (CAN-1): it is not sent, or not to its end, or its client is told."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import NamedTuple
+
+import msgspec
 
 KIB = 1024
 
@@ -31,6 +32,11 @@ RATE_ROUNDS = 10
 CONGESTED_ROUNDS = 2
 RTT_WINDOW = 10.0
 """Seconds that the smallest round trip counts for."""
+PROBE_TIME = 0.2
+"""Seconds of a probe (ProbeRTT of BBR): next to nothing is in flight where the smallest round trip has not been seen
+again for `RTT_WINDOW`. Who shares a line would take what waits of the others for the line's length otherwise, let more
+be in flight for it, and so would they. Whoever sees the queue go has a new smallest round trip at the same moment, so
+that all probe together the next time."""
 STARTUP_GAIN = 2.885
 """2/ln 2, with which pacing lets what is in flight double each round trip: in start-up the window decides."""
 STARTUP_WINDOW_GAIN = 1.25
@@ -64,7 +70,7 @@ TIMER = 0.001
 """Seconds by which a send may come early, as timers are no more exact."""
 
 
-class _Sent(NamedTuple):
+class _Sent(msgspec.Struct, frozen=True, gc=False):
     """A chunk on its way, and the state of the line when it went."""
 
     end: int
@@ -98,6 +104,7 @@ class CongestionController:
         "_full_rate",
         "_full_rounds",
         "_limited_until",
+        "_probe_end",
         "_rates",
         "_release",
         "_round",
@@ -127,6 +134,7 @@ class CongestionController:
         self._full_rounds = 0
         self._cycle = 0
         self._cycle_start = now
+        self._probe_end: float | None = None  # of a probe; infinite until little is in flight
 
     # What callers ask ---------------------------------------------------------
 
@@ -150,6 +158,8 @@ class CongestionController:
         """Bytes that may be in flight. A chunk may go while less are."""
         if not self._rates or not self._rtts:
             return FIRST_WINDOW
+        if self._probe_end is not None:
+            return self.chunk_size
         gain = WINDOW_GAIN if self._started else STARTUP_WINDOW_GAIN
         room = int(gain * self._bandwidth_delay()) + 2 * self.chunk_size
         return max(room, FAST_WINDOW if self.rate >= FAST else MIN_WINDOW if self._started else FIRST_WINDOW)
@@ -177,7 +187,7 @@ class CongestionController:
         self.sent_bytes += size
         limited = self.delivered <= self._limited_until
         self._sent.append(_Sent(self.sent_bytes, now, self.delivered, self._delivered_time, self._first_time, limited))
-        if last:
+        if last or self._probe_end is not None:
             self._limited_until = self.sent_bytes
         rate = self._pacing_rate()
         if rate:
@@ -202,8 +212,9 @@ class CongestionController:
         if newest is None:
             return
         self._first_time = newest.time
-        self._sample_rtt(now, max(now - newest.time - max(held, 0.0), 1e-6))
+        stale = self._sample_rtt(now, max(now - newest.time - max(held, 0.0), 1e-6))
         limited = self._sample_rate(now, newest, held)
+        self._probe(now, stale and not limited)
         self._count_round(newest, limited)
         if not limited:
             self._check_queue()
@@ -222,14 +233,27 @@ class CongestionController:
             if not limited:
                 self._check_full()
 
-    def _sample_rtt(self, now: float, rtt: float) -> None:
+    def _sample_rtt(self, now: float, rtt: float) -> bool:
+        """Take one round trip; whether none of the last `RTT_WINDOW` was as short as the one before them."""
         self.rtt = rtt
         rtts = self._rtts
         while rtts and rtts[-1][1] >= rtt:
             rtts.pop()
         rtts.append((now, rtt))
+        stale = rtts[0][0] < now - RTT_WINDOW
         while rtts[0][0] < now - RTT_WINDOW:
             rtts.popleft()
+        return stale
+
+    def _probe(self, now: float, stale: bool) -> None:
+        """Begin a probe, or go on with it, until a round trip has passed since little was in flight."""
+        if self._probe_end is None:
+            if stale and self._started and self.rate < FAST:
+                self._probe_end = math.inf
+        elif now >= self._probe_end:
+            self._probe_end = None
+        elif self._probe_end == math.inf and self.in_flight <= self.chunk_size:
+            self._probe_end = now + PROBE_TIME
 
     def _sample_rate(self, now: float, newest: _Sent, held: float) -> bool:
         """Take one delivery rate: the bytes acknowledged since the chunk was sent, over the longer of the times in

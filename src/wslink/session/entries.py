@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
+import msgspec
+
 from wslink.wire.chunks import Cutter
 from wslink.wire.frames import Message
 
@@ -17,8 +19,11 @@ class Gate(Protocol):
     def open(self) -> bool: ...
 
 
-class Entry:
+class Entry(msgspec.Struct, eq=False, gc=False):
     """A message that waits. It may be replaced until it begins to be sent (SUB-13).
+
+    There may be a hundred thousand of them, so the garbage collector does not look at them: whoever takes one out of
+    its stream, or drops the queue, breaks the circle of entry and stream (`SendQueue.clear`).
 
     Attributes:
         message: the message.
@@ -31,37 +36,26 @@ class Entry:
         follows: whether another of one of its names waited when it was put.
         stream: where it waits.
         about: what its sender knows it by, for `withdraw`.
+        cutter: what cuts it into chunks, once it has begun, where it is cut.
+        begun: whether its first frame was taken.
         over: whether its last frame was taken.
         ended: whether no more of it is sent than the chunk that says so (CAN-3).
     """
 
-    __slots__ = (
-        "about", "after", "begun", "cutter", "ended", "follows", "gates", "key", "message", "names", "on_begin",
-        "order", "over", "stream",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        message: Message,
-        key: Hashable = None,
-        names: tuple[Hashable, ...] = (),
-        gates: tuple[Gate, ...] = (),
-        on_begin: Callable[[Entry], None] | None = None,
-    ) -> None:
-        self.message: Message = message
-        self.key: Hashable = key
-        self.names: tuple[Hashable, ...] = names
-        self.gates: tuple[Gate, ...] = gates
-        self.on_begin: Callable[[Entry], None] | None = on_begin
-        self.after: Entry | None = None
-        self.order: int = 0
-        self.follows: bool = False
-        self.stream: Stream | None = None
-        self.about: Any = None
-        self.cutter: Cutter | None = None
-        self.begun: bool = False
-        self.over: bool = False
-        self.ended: bool = False
+    message: Message
+    key: Hashable = None
+    names: tuple[Hashable, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    on_begin: Callable[[Entry], None] | None = None
+    after: Entry | None = None
+    order: int = 0
+    follows: bool = False
+    stream: Stream | None = None
+    about: Any = None
+    cutter: Cutter | None = None
+    begun: bool = False
+    over: bool = False
+    ended: bool = False
 
     def take_over(self, newer: Entry) -> None:
         """Be what `newer` is, in this place. It is for other subscriptions, perhaps, and waits for their windows."""
@@ -94,51 +88,64 @@ class Stream:
         self.entries: deque[Entry] = deque()
 
 
-class Place:
+class Place(msgspec.Struct, eq=False, gc=False):
     """Where messages of a name wait.
 
     Attributes:
-        count: how many do.
+        stream: where the last one does.
+        first: the one that was put first; the only one, mostly.
         last: the one that was put last.
-        stream: the one where it waits.
+        count: how many wait.
         all: all of them in the order in which they were put, those between the first and the last that are over
-            included; None where there never was more than one.
+            included; None where there never were more than two: a result, and what its method published.
     """
 
-    __slots__ = ("all", "count", "last", "stream")
-
-    def __init__(self, entry: Entry, stream: Stream) -> None:
-        self.count: int = 1
-        self.last: Entry = entry
-        self.stream: Stream = stream
-        self.all: deque[Entry] | None = None
+    stream: Stream
+    first: Entry
+    last: Entry
+    count: int = 1
+    all: deque[Entry] | None = None
 
     def add(self, entry: Entry, stream: Stream) -> None:
-        if self.all is None:
-            self.all = deque((self.last,))
-        self.all.append(entry)
+        if self.all is not None:
+            self.all.append(entry)
+        elif self.count > 1:
+            self.all = deque((self.first, self.last, entry))
         self.count += 1
         self.last, self.stream = entry, stream
 
     def remove(self) -> None:
         """One of them, of several, is over."""
         self.count -= 1
-        entries = self.all
-        assert entries is not None
+        last = self.last
+        if self.all is not None:
+            self._trim(self.all)
+        elif self.first.over:
+            self.first = last
+        else:
+            self.last = self.first
+        if self.last is not last:
+            assert self.last.stream is not None
+            self.stream = self.last.stream
+
+    def _trim(self, entries: deque[Entry]) -> None:
+        """Forget those that are over before the first that is not, behind the last, and between them where they are
+        many."""
         while entries and entries[0].over:
             entries.popleft()
         while entries and entries[-1].over:
             entries.pop()
         if len(entries) > 2 * self.count + 8:
             self.all = entries = deque(entry for entry in entries if not entry.over)
-        if entries and self.last is not entries[-1]:
-            self.last = entries[-1]
-            assert self.last.stream is not None
-            self.stream = self.last.stream
+        if entries:  # one may have a name twice
+            self.first, self.last = entries[0], entries[-1]
 
     @property
-    def first(self) -> Entry:
-        return self.last if self.all is None else self.all[0]
+    def waiting(self) -> tuple[Entry, ...]:
+        """Those that wait, in the order in which they were put."""
+        if self.all is not None:
+            return tuple(entry for entry in self.all if not entry.over)
+        return (self.first,) if self.count == 1 else (self.first, self.last)
 
 
 class Names:
@@ -165,7 +172,7 @@ class Names:
     def entries(self, name: Hashable) -> tuple[Entry, ...]:
         """The messages of a name that wait, in the order in which they were put."""
         place = self._places.get(name)
-        return () if place is None else tuple(entry for entry in place.all or (place.last,) if not entry.over)
+        return () if place is None else place.waiting
 
     def response(self, id_: str) -> Entry | None:
         """The response to a call, which has no other name."""
@@ -176,7 +183,7 @@ class Names:
         for name in entry.names:
             place = self._places.get(name)
             if place is None:
-                self._places[name] = Place(entry, stream)
+                self._places[name] = Place(stream, entry, entry)
             else:
                 place.add(entry, stream)
 

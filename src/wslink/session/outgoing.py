@@ -160,8 +160,8 @@ class Outgoing(Duties):
         if direct and (self.flow is None or self.flow.takes(message.size)):
             resumption = self.resumption
             self._transport.send(message.frames if resumption is None else resumption.numbered(message, key))
-            return
-        self._put(Entry(message, key, names), lane)
+        elif self.flow is not None or self.resumption is not None or not self._sender.send_whole(message):
+            self._put(Entry(message, key, names), lane)
 
     def result_behind(self, id_: str, value: Value, topic: str) -> None:
         """Send the result of a request behind the publications of a topic that precede it (SUB-3 to SUB-5).
@@ -224,7 +224,7 @@ class Outgoing(Duties):
         self._settle(gone)
         if self.state is DETACHED:
             self.check_kept()
-        elif self.queue.waiting and (not before or self.queue.waiting > self._owner.limits.max_outbox):
+        elif self.queue.waiting and (not before or self.queue.waiting > self._owner.backlog.share):
             self.paced().watch()
 
     def resume(self) -> None:
@@ -238,8 +238,7 @@ class Outgoing(Duties):
     def paced(self) -> Pace:
         """Its pace, made when it is needed."""
         if self._pace is None:
-            owner = self._owner
-            self._pace = Pace(self, self._transport, self.queue, owner.limits, owner.turns, self.has_many_calls)
+            self._pace = Pace(self, self._transport, self.queue, self._owner, self.has_many_calls)
         return self._pace
 
     def full(self) -> None:

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from wslink.session.intake import Intake, Source, Taker, Turns
+from wslink.session.intake import Intake, Source, Taker
+from wslink.session.ports import SessionOwner
 from wslink.session.send_queue import SendQueue, behind
 from wslink.session.stall import Progress, StallWatch
 from wslink.wire.frames import Buffer
-from wslink.wire.limits import Limits
 
 
 class Line(Source, Protocol):
@@ -29,23 +29,23 @@ class Pace:
         session: takes frames.
         line: what carries them.
         queue: what waits for the client.
-        limits: see Limits.
-        turns: those of its server.
+        owner: the server that it belongs to.
         full: whether the client has as many calls under way as it may.
     """
 
-    __slots__ = ("_full", "_intake", "_limits", "_line", "_queue", "_session", "_stall", "_waiters")
+    __slots__ = ("_backlog", "_full", "_intake", "_limits", "_line", "_queue", "_session", "_stall", "_waiters")
 
     def __init__(
-        self, session: Taker, line: Line, queue: SendQueue, limits: Limits, turns: Turns, full: Callable[[], bool]
+        self, session: Taker, line: Line, queue: SendQueue, owner: SessionOwner, full: Callable[[], bool]
     ) -> None:
         self._session = session
         self._line = line
         self._queue = queue
-        self._limits = limits
+        self._limits = limits = owner.limits
+        self._backlog = owner.backlog
         self._full = full
         self._waiters: list[asyncio.Future[None]] = []
-        self._intake = Intake(session, line, turns, self.is_behind, limits.max_held)
+        self._intake = Intake(session, line, owner.turns, self.is_behind, limits.max_held)
         self._stall = StallWatch(lambda: line.progress, limits.stall_timeout, self._unsent, self._stalled)
 
     def is_behind(self) -> bool:
@@ -53,8 +53,12 @@ class Pace:
         it has many calls under way (TURN-2). What waits until its page has dealt with more does not count: the page may
         wait for a call."""
         queue = self._queue
-        most = self._limits.max_outbox
-        return (queue.waiting - queue.gated > most and behind(queue) > most) or self._full()
+        waiting = queue.waiting - queue.gated
+        if waiting:
+            most = self._backlog.share
+            if waiting > most and behind(queue) > most:
+                return True
+        return self._full()
 
     def holds(self, binary: bool, data: Buffer | str) -> bool:
         """Whether a frame waits for its turn (TURN-1); the session takes it now if not."""

@@ -12,7 +12,7 @@ from wslink.session.identity import Credentials, Identity, Opening
 from wslink.session.intake import Turns
 from wslink.session.observers import Observers
 from wslink.session.resumption import Resumption, Return
-from wslink.session.send_queue import Ledger
+from wslink.session.send_queue import QueueLedger
 from wslink.session.stall import Progress
 from wslink.session.state import State
 from wslink.session.tokens import Tokens
@@ -133,7 +133,7 @@ class SessionOwner(Protocol):
     @property
     def turns(self) -> Turns: ...
     @property
-    def backlog(self) -> Ledger: ...
+    def backlog(self) -> QueueLedger: ...
     @property
     def tokens(self) -> Tokens[Returnable]: ...
     @property

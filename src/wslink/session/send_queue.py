@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any, Protocol
 
 from wslink.errors import LimitExceeded
@@ -58,6 +58,23 @@ class Ledger(Protocol):
         """It keeps them no longer."""
 
 
+class QueueLedger(Ledger, Protocol):
+    """One that shares what may wait among queues.
+
+    Attributes:
+        queues: those in which something waits.
+    """
+
+    queues: int
+
+    @property
+    def share(self) -> int:
+        """Bytes that may wait for one client before nothing further is taken from it (TURN-2)."""
+
+    def forget(self, messages: Iterator[Message]) -> None:
+        """These wait in one queue less. Each is let go when the next one is asked for."""
+
+
 class Numbers(Protocol):
     """What gives messages their numbers, and keeps them (RES-2)."""
 
@@ -75,6 +92,13 @@ def _interrupted(lanes: Iterable[deque[Stream]]) -> list[Entry]:
         if len(stream.entries) == 1:
             streams.remove(stream)
     return [stream.entries.popleft() for _, stream in begun]
+
+
+def _emptied(lanes: Iterable[deque[Stream]]) -> Iterator[Message]:
+    """The messages of streams, each of which is taken out of its stream then."""
+    for stream in (stream for streams in lanes for stream in streams):
+        while stream.entries:
+            yield stream.entries.popleft().message
 
 
 class SendQueue(Repeats):
@@ -101,7 +125,7 @@ class SendQueue(Repeats):
         "_ahead", "_count", "_lanes", "_latest", "_ledger", "_limit", "_order", "dropped", "gated", "named", "numbers",
     )  # fmt: skip
 
-    def __init__(self, limit: int, numbers: Numbers | None = None, ledger: Ledger | None = None) -> None:
+    def __init__(self, limit: int, numbers: Numbers | None = None, ledger: QueueLedger | None = None) -> None:
         super().__init__()
         self.numbers: Numbers | None = numbers
         self._limit = limit
@@ -155,6 +179,8 @@ class SendQueue(Repeats):
             self._remove(older)  # it waits among others, which the newer one would hold up
         self._place(entry, lane)
         self._count += 1
+        if self._count == 1 and self._ledger is not None:
+            self._ledger.queues += 1
         if entry.key is not None:
             self._latest[entry.key] = entry
         return older is None
@@ -246,9 +272,10 @@ class SendQueue(Repeats):
 
     def _finish(self, entry: Entry) -> None:
         entry.over = True
+        self._count -= 1
         if self._ledger is not None:
             self._ledger.remove(entry.message)
-        self._count -= 1
+            self._ledger.queues -= not self._count
         self.waiting -= OVERHEAD
         self.named.remove(entry)
 
@@ -311,10 +338,14 @@ class SendQueue(Repeats):
         self._forget_begun()
 
     def clear(self) -> None:
-        """Forget all that waits."""
-        if self._ledger is not None:
-            for entry in (entry for streams in self._lanes or () for stream in streams for entry in stream.entries):
-                self._ledger.remove(entry.message)
+        """Forget all that waits. Whoever drops a queue has to: see Entry. A ledger does so bit by bit, where that takes
+        long."""
+        messages = _emptied(self._lanes or ())
+        if self._ledger is None:
+            deque(messages, 0)
+        elif self._count:
+            self._ledger.queues -= 1
+            self._ledger.forget(messages)
         self._lanes = None
         self._latest.clear()
         self.named.clear()

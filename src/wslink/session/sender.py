@@ -10,8 +10,9 @@ from typing import Protocol
 from wslink.session.congestion import MAX_CHUNK, UNSENT, ChunkSize
 from wslink.session.entries import Entry
 from wslink.session.flow import LOOK_EVERY, TURN_TIME, FlowControl
-from wslink.session.send_queue import Ledger, SendQueue
-from wslink.wire.frames import Frame
+from wslink.session.send_queue import QueueLedger, SendQueue
+from wslink.wire.chunks import whole_source
+from wslink.wire.frames import Frame, Message
 
 
 class FrameSink(Protocol):
@@ -43,7 +44,11 @@ class Sender:
     __slots__ = ("_again", "_chunk", "_transport", "_turn", "_unsent", "flow", "queue")
 
     def __init__(
-        self, transport: FrameSink, limit: int, ledger: Ledger | None = None, again: Callable[[], object] | None = None
+        self,
+        transport: FrameSink,
+        limit: int,
+        ledger: QueueLedger | None = None,
+        again: Callable[[], object] | None = None,
     ) -> None:
         self.queue: SendQueue = SendQueue(limit, ledger=ledger)
         self.flow: FlowControl | None = None
@@ -65,6 +70,17 @@ class Sender:
         """
         added = self.queue.put(entry, lane)
         return added, self.pump() if self._transport.writable else 0
+
+    def send_whole(self, message: Message) -> bool:
+        """Send a large message as one chunk without a place in the queue, where nothing waits and a chunk may be so
+        large; whether that was so. Not for a client that acknowledges."""
+        source, size = message.source, message.size
+        if source is None or self.queue.waiting or not self._transport.writable:
+            return False
+        if size >= self._chunk.size or size > source.max_frame:
+            return False
+        self._transport.send((whole_source(source),))
+        return True
 
     def resume(self) -> int:
         """The transport is writable again; how many messages have gone out."""

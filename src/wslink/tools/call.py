@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 
 from wslink.client.cure import explained
-from wslink.console import complain, say
+from wslink.console import INTERRUPTED, complain, put
 from wslink.errors import CallError, UsageError, WslinkError
-from wslink.tools.lasting import INTERRUPTED, add_reconnect, answer, lasting, run
+from wslink.tools.lasting import add_reconnect, answer, lasting, run
 from wslink.tools.options import Target, add_options, target_of
 from wslink.tools.show import as_json, as_line
 from wslink.wire.value import Value
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.data is not None and not isinstance(error.data, str):
             complain(as_json(error.data))
         return 1
-    except WslinkError as error:
+    except (WslinkError, OSError) as error:
         complain(f"wslink: {explained(error)}")
         return 1
     return 0
@@ -71,13 +71,13 @@ def value_of(text: str) -> Value:
 async def _stream(target: Target, arguments: argparse.Namespace, args: list[Value], kwargs: dict[str, Value]) -> None:
     async with lasting(target, arguments.reconnect) as link:
         async for item in link.stream(arguments.method, *args, **kwargs):
-            say(as_line(item))
+            put(as_line(item), document=True)
 
 
 async def _call(target: Target, arguments: argparse.Namespace, args: list[Value], kwargs: dict[str, Value]) -> None:
     method = arguments.method
     async with lasting(target, min(arguments.reconnect, target.timeout)) as link:
-        say(as_json(await answer(link.call(method, *args, **kwargs), target.timeout, method)))
+        put(as_json(await answer(link.call(method, *args, **kwargs), target.timeout, method)), document=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,6 +16,8 @@ from wslink.tools.options import Target
 
 MAX_SKEW = 60.0
 """Seconds that two clocks may differ."""
+MAX_WORDS = 6
+"""Words of a path that may be those of one that leads there."""
 OURS = ("This is a WebSocket endpoint", "Pages of this origin may not connect", "The server is not known by this name",
         "404: Not Found")  # fmt: skip
 """What this package's servers say where they refuse a request."""
@@ -180,7 +182,7 @@ class Way:
     async def _not_found(self, answer: Answer) -> Finding:
         """404: another path may be the right one."""
         path = self.parts.path
-        words = [word for word in path.split("/") if word]
+        words = [word for word in path.split("/") if word][:MAX_WORDS]
         tails = ["/" + "/".join(words[:count]) + "/ws" for count in range(len(words), -1, -1)]
         others = dict.fromkeys(one.replace("//", "/") for one in [*tails, "/ws", *(f"/{w}/ws" for w in words)])
         for other in others:

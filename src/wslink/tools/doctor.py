@@ -6,13 +6,13 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from wslink.client.cure import CURE, reason
+from wslink.client.cure import CURE, explained, reason
 from wslink.client.link import Link
-from wslink.console import complain, say
+from wslink.console import INTERRUPTED, complain, put
 from wslink.errors import LIMIT_ERROR, AuthenticationError, CallError, ConnectionClosed, LinkError, UsageError
 from wslink.tools.checks import Way
 from wslink.tools.findings import Finding, ok, skipped
-from wslink.tools.options import Target, add_options, target_of
+from wslink.tools.options import Target, add_options, seconds, target_of
 from wslink.tools.show import size
 
 SIZES = (60_000, 200_000, 1_100_000, 4_200_000)
@@ -27,19 +27,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return asyncio.run(_run(target_of(arguments), arguments))
-    except UsageError as error:
-        complain(f"wslink: {error}")
+    except (UsageError, OSError) as error:
+        complain(f"wslink: {explained(error)}")
         return 1
     except KeyboardInterrupt:
-        return 1
+        return INTERRUPTED
 
 
 async def _run(target: Target, arguments: argparse.Namespace) -> int:
     failed = False
     async for finding in examine(target, arguments.origin, arguments.idle):
-        say(finding.lines())
+        put(finding.lines())
         failed = failed or finding.good is False
-    say("something failed: see its hop and its cure" if failed else "all is well")
+    put("something failed: see its hop and its cure" if failed else "all is well")
     return 1 if failed else 0
 
 
@@ -166,6 +166,6 @@ def _parser() -> argparse.ArgumentParser:
     add_options(parser)
     parser.add_argument("--origin", metavar="ORIGIN", help="of the page that is to connect (default: the server's own)")
     parser.add_argument(
-        "--idle", type=float, default=0.0, metavar="SECONDS", help="wait so long without a message (default: 0, not)"
+        "--idle", type=seconds, default=0.0, metavar="SECONDS", help="wait so long without a message (default: 0, not)"
     )
     return parser

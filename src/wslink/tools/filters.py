@@ -10,6 +10,8 @@ from wslink.tools.call import value_of
 from wslink.wire.value import Value
 
 WORDS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt", "!=": "ne", "^=": "prefix"}
+MAX_SHOWN = 200
+"""Characters of a filter that an error shows."""
 CONDITION_IS = "a condition is a tag, one of = != < <= > >= ^=, and a value"
 CONDITION = re.compile(r"\s*(\w+)\s*(>=|<=|!=|\^=|>|<|=)\s*(.*?)\s*", re.DOTALL)
 
@@ -23,8 +25,8 @@ def parse(text: str) -> dict[str, Value]:
     if text.lstrip().startswith("{"):
         try:
             found: dict[str, Value] = json.loads(text)
-        except ValueError as error:
-            raise UsageError(f"filter {text!r}: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"filter {text[:MAX_SHOWN]!r}: {error}") from None
         return found
     conditions: dict[str, Value] = {}
     for part in filter(str.strip, text.split(",")):

@@ -14,14 +14,12 @@ from wslink.client.events import LinkState, Reconnected
 from wslink.client.link import Link
 from wslink.console import complain
 from wslink.errors import LinkError
-from wslink.tools.options import Target
+from wslink.tools.options import Target, seconds
 from wslink.waiting import within
 from wslink.wire.value import Value
 
 GIVE_UP = 60.0
 """Seconds without a connection after which a command gives up: as long as servers keep a session."""
-INTERRUPTED = 130
-"""The exit code of a command that was ended before it had done what it was for."""
 
 T = TypeVar("T")
 
@@ -44,20 +42,20 @@ def run(main: Coroutine[Value, Value, None]) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def lasting(target: Target, seconds: float) -> AsyncIterator[Link]:
-    """A link that goes on over another connection where one is lost, for as long as `seconds`; 0 for not at all.
+async def lasting(target: Target, patience: float) -> AsyncIterator[Link]:
+    """A link that goes on over another connection where one is lost, for as long as `patience`; 0 for not at all.
 
     Raises:
         AuthenticationError: the server refused the secret.
         ConnectionClosed: the server cannot be reached, or not any more.
     """
-    again = Reconnect(initial=1.0, max=5.0, give_up_after=seconds) if seconds else False
+    again = Reconnect(initial=1.0, max=5.0, give_up_after=patience) if patience else False
     async with target.connect(reconnect=again) as link:
 
         @link.on_statechange
         def changed(state: LinkState) -> None:
             if state == "reconnecting":
-                complain(f"-- the connection is lost; trying again for {seconds:g} s")
+                complain(f"-- the connection is lost; trying again for {patience:g} s")
 
         link.on_reconnected(_back)
         yield link
@@ -70,17 +68,17 @@ def _back(reconnected: Reconnected) -> None:
     complain(f"-- connected again after {reconnected.away:.1f} s: {what}")
 
 
-async def answer(awaitable: Coroutine[Value, Value, T] | asyncio.Future[T], seconds: float, what: str) -> T:
+async def answer(awaitable: Coroutine[Value, Value, T] | asyncio.Future[T], timeout: float, what: str) -> T:
     """What a server says to `what`. Raises LinkError where that takes too long."""
     try:
-        return await within(awaitable, seconds)
+        return await within(awaitable, timeout)
     except asyncio.TimeoutError:
-        raise LinkError(f"{what}: no response within {seconds:g} s") from None
+        raise LinkError(f"{what}: no response within {timeout:g} s") from None
 
 
 def add_reconnect(parser: argparse.ArgumentParser) -> None:
     """Add for how long a command tries to connect again."""
     parser.add_argument(
-        "--reconnect", type=float, default=GIVE_UP, metavar="SECONDS",
+        "--reconnect", type=seconds, default=GIVE_UP, metavar="SECONDS",
         help=f"to try again for, where the connection is lost; 0 for not at all (default: {GIVE_UP:g})",
     )  # fmt: skip

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +14,11 @@ from wslink.client.address import socket_url
 from wslink.client.backoff import Reconnect
 from wslink.client.connect import Connecting, connect
 from wslink.errors import UsageError
+
+MAX_DIGITS = 18
+"""Digits of a count."""
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""The name of a header (RFC 9110, 5.6.2)."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,43 @@ class Target:
         )  # fmt: skip
 
 
+def seconds(text: str) -> float:
+    """For argparse: 0 or more."""
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
+    return value
+
+
+def some_seconds(text: str) -> float:
+    """For argparse: more than 0."""
+    value = _number(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not more than 0")
+    return value
+
+
+def count(text: str) -> int:
+    """For argparse: a whole number, 0 or more."""
+    if not text.isascii() or not text.isdecimal() or len(text) > MAX_DIGITS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, 0 or more")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the URL, and options of connecting."""
     parser.add_argument("url", help="of the server's WebSocket, or of its page: http://localhost:8080/?secret=...")
     parser.add_argument("--secret", metavar="SECRET", help="of the server, where its URL and WSLINK_SECRET have none")
-    parser.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="to wait at most (default: 10)")
+    parser.add_argument(
+        "--timeout", type=some_seconds, default=10.0, metavar="SECONDS", help="to wait at most (default: 10)"
+    )
     parser.add_argument("--insecure", action="store_true", help="accept any certificate")
     parser.add_argument(
         "--header", action="append", default=[], metavar="NAME:VALUE", help="of the handshake, such as Cookie:a=b"
@@ -61,7 +100,7 @@ def target_of(arguments: argparse.Namespace) -> Target:
     headers = {}
     for header in arguments.header:
         name, colon, value = header.partition(":")
-        if not colon or not name.strip():
+        if not colon or not _HEADER.fullmatch(name.strip()) or not value.strip().isprintable():
             raise UsageError(f"--header: {header!r} is not of the form NAME:VALUE")
         headers[name.strip()] = value.strip()
     secret = arguments.secret or found or os.environ.get("WSLINK_SECRET") or None

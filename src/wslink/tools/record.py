@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import os
 import secrets
+import stat
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +17,11 @@ from typing import BinaryIO
 from wslink.client.cure import CURE, explained
 from wslink.client.link import Link
 from wslink.client.subscription import ClientSubscription
-from wslink.console import complain, say
+from wslink.console import INTERRUPTED, complain, say
 from wslink.errors import CallError, UsageError, WslinkError
 from wslink.tools.filters import parse
-from wslink.tools.lasting import INTERRUPTED, add_reconnect, answer, lasting, run
-from wslink.tools.options import Target, add_options, target_of
+from wslink.tools.lasting import add_reconnect, answer, lasting, run
+from wslink.tools.options import Target, add_options, count, seconds, target_of
 from wslink.tools.show import size
 from wslink.version import __version__
 from wslink.wire import recording
@@ -36,14 +37,17 @@ MAX_FRAME = 2**30
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     arguments = _parser().parse_args(argv)
-    tally = Tally(arguments.output, arguments.max_bytes, arguments.ring)
     try:
+        tally = Tally(arguments.output, arguments.max_bytes, arguments.ring)
         try:
             ended = run((_fetch if arguments.ring else _record)(target_of(arguments), arguments, tally))
         finally:
             tally.close()
-    except (WslinkError, OSError) as error:
+    except WslinkError as error:
         complain(f"wslink: {explained(error)}")
+        return 1
+    except OSError as error:
+        complain(f"wslink: {arguments.output}: {error.strerror or error}")
         return 1
     return 0 if ended or not arguments.ring else INTERRUPTED
 
@@ -55,12 +59,17 @@ class Tally:
         path: the file; it is opened when there is something to write.
         limit: bytes.
         whole: whether the file is there once `keep` says that all has been written, and not before.
+
+    Raises:
+        UsageError: it is a directory, or in none.
     """
 
     def __init__(self, path: str, limit: int, whole: bool = False) -> None:
         self.bytes: int = 0
         self.records: int = 0
         final = Path(path)
+        if final.is_dir() or not final.parent.is_dir():
+            raise UsageError(f"{path!r} is a directory" if final.is_dir() else f"there is no directory {final.parent}")
         self._final = final if whole else None
         self._path = final.with_name(f".{final.name}.{secrets.token_hex(4)}") if whole else final
         self._limit = limit
@@ -73,7 +82,8 @@ class Tally:
             return False
         if self._file is None:
             self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
-            os.chmod(self._path, 0o600)  # of one that was there already
+            if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):  # not a device, which is everybody's
+                os.chmod(self._path, 0o600)  # of one that was there already
         for piece in pieces:
             self._file.write(piece)
         self.bytes += total
@@ -206,9 +216,9 @@ def _parser() -> argparse.ArgumentParser:
         "--topic", action="append", default=[], metavar="TOPIC", help="to record (default: all that it tells of)"
     )
     parser.add_argument("--filter", metavar="FILTER", help="only publications whose tags match; as wslink watch's")
-    parser.add_argument("--count", type=int, default=0, help="stop after so many; 0 for never (default)")
-    parser.add_argument("--seconds", type=float, default=0.0, help="stop after so long; 0 for never (default)")
+    parser.add_argument("--count", type=count, default=0, help="stop after so many; 0 for never (default)")
+    parser.add_argument("--seconds", type=seconds, default=0.0, help="stop after so long; 0 for never (default)")
     parser.add_argument(
-        "--max-bytes", type=int, default=recording.MAX_FILE, metavar="N", help="stop before so many (default: 2 GiB)"
+        "--max-bytes", type=count, default=recording.MAX_FILE, metavar="N", help="stop before so many (default: 2 GiB)"
     )
     return parser

@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Sequence
 
+from wslink.client.cure import explained
 from wslink.console import complain, say
 from wslink.errors import UsageError
 from wslink.logs import add_log_options, log_to_stderr
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         played = Replay(tape, speed=speed, loop=arguments.loop, strict=arguments.strict)
         played.app.run(host=arguments.host, port=arguments.port, content=arguments.content)
     except (UsageError, OSError) as error:
-        complain(f"wslink: {error}")
+        complain(f"wslink: {explained(error)}")
         return 1
     return 0
 
@@ -43,7 +44,10 @@ def _summary(tape: Tape) -> str:
 
 
 def _speed(text: str) -> float:
-    return math.inf if text == "max" else float(text)
+    try:
+        return math.inf if text == "max" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, and not max") from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import sys
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from wslink.wire.arrays import RawArray, is_array
+from wslink.wire.depth import MAX_DEPTH
 from wslink.wire.plain import to_plain
 from wslink.wire.value import Value
 
+STACK = 16 * MAX_DEPTH
+"""Functions inside one another that a value takes which is written as JSON."""
 MAX_TEXT = 200
 MAX_ITEMS = 8
-"""Characters and items that a line shows of a value."""
+MAX_LEVELS = 4
+MAX_LINE = 2000
+"""Characters of a text, items and levels that a line shows of a value, and its characters in all."""
 
 
 def size(count: float) -> str:
@@ -26,6 +36,20 @@ def size(count: float) -> str:
 
 def weight(value: Value) -> int:
     """About how many bytes a value takes on its way."""
+    total, waiting = 0, deque([value])
+    while waiting:
+        one = waiting.popleft()
+        total += _own_weight(one)
+        if isinstance(one, dict):
+            waiting.extend(one)
+            waiting.extend(one.values())
+        elif isinstance(one, (list, tuple)):
+            waiting.extend(one)
+    return total
+
+
+def _own_weight(value: Value) -> int:
+    """The same, without what it holds."""
     if is_array(value):
         return int(value.nbytes)
     if isinstance(value, RawArray):
@@ -34,11 +58,9 @@ def weight(value: Value) -> int:
         return len(value)
     if isinstance(value, str):
         return len(value.encode(errors="surrogatepass")) + 1
-    if isinstance(value, dict):
-        return sum(weight(key) + weight(inner) for key, inner in value.items()) + 1
-    if isinstance(value, (list, tuple)):
-        return sum(map(weight, value)) + 1
-    return 1 if value is None or isinstance(value, bool) else 9 if isinstance(value, float) else 5
+    if value is None or isinstance(value, (bool, dict, list, tuple)):
+        return 1
+    return 9 if isinstance(value, float) else 5
 
 
 def array(value: Value) -> str:
@@ -59,29 +81,58 @@ def _number(value: Any) -> str:
 
 def line(value: Value) -> str:
     """A value in one line."""
+    text = _line(value, MAX_LEVELS)
+    return text if len(text) <= MAX_LINE else f"{text[:MAX_LINE]}... {len(text)} characters"
+
+
+def _line(value: Value, levels: int) -> str:
     if is_array(value) or isinstance(value, RawArray):
         return array(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f"<{size(len(value))} of bytes>"
+    if isinstance(value, (dict, list, tuple)) and value and not levels:
+        return "{...}" if isinstance(value, dict) else "[...]"
     if isinstance(value, dict):
-        inner = [f"{key}: {line(one)}" for key, one in list(value.items())[:MAX_ITEMS]]
+        inner = [f"{_key(key)}: {_line(one, levels - 1)}" for key, one in islice(value.items(), MAX_ITEMS)]
         return "{" + ", ".join(inner + (["..."] if len(value) > MAX_ITEMS else [])) + "}"
     if isinstance(value, (list, tuple)):
-        inner = [line(one) for one in value[:MAX_ITEMS]]
+        inner = [_line(one, levels - 1) for one in value[:MAX_ITEMS]]
         return "[" + ", ".join(inner + ([f"... {len(value)} in all"] if len(value) > MAX_ITEMS else [])) + "]"
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    return _short(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _key(key: Value) -> str:
+    """A key as it is, if it is a word, and as JSON otherwise."""
+    text = str(key)
+    return _short(text if text.isprintable() else json.dumps(text, ensure_ascii=False))
+
+
+def _short(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}... {len(text)} characters"
 
 
 def as_json(value: Value) -> str:
     """A value as JSON that other programs read: whole, but for arrays, bytes, and numbers that JSON has not, which are
     text: "NaN", "Infinity", "-Infinity"."""
-    return json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False)
+    with _room():
+        return json.dumps(_plain(value), ensure_ascii=False, indent=2, allow_nan=False)
 
 
 def as_line(value: Value) -> str:
     """As `as_json`, in one line."""
-    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    with _room():
+        return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+
+
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
+    """Room for a value that nests as deeply as one may (MSG-8): Python's stack ends before."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, STACK))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def _plain(value: Value) -> Value:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import math
 from collections.abc import Sequence
 from time import monotonic
 
 from wslink.client.cure import explained
 from wslink.client.subscription import ClientSubscription
-from wslink.console import complain, say
+from wslink.console import complain, put
 from wslink.errors import WslinkError
 from wslink.tools.filters import parse
 from wslink.tools.lasting import add_reconnect, answer, lasting, run
-from wslink.tools.options import Target, add_options, target_of
+from wslink.tools.options import Target, add_options, count, seconds, some_seconds, target_of
 from wslink.tools.show import as_line, line, size, weight
 from wslink.wire.value import Value
 
@@ -25,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         run(_watch(target_of(arguments), arguments))
-    except WslinkError as error:
+    except (WslinkError, OSError) as error:
         complain(f"wslink: {explained(error)}")
         return 1
     return 0
@@ -35,7 +34,7 @@ class Rates:
     """Counts publications, and says how many there were.
 
     Args:
-        every: seconds after which it says so.
+        every: seconds after which it says so; 0 for never.
     """
 
     def __init__(self, every: float) -> None:
@@ -53,7 +52,7 @@ class Rates:
         """The rate since it was said last, if it is time to say it."""
         since, count, total = self._last
         now = monotonic()
-        if now - since < self._every:
+        if not self._every or now - since < self._every:
             return None
         self._last = now, self.count, self.bytes
         return _rate(self.count - count, self.bytes - total, now - since)
@@ -82,41 +81,39 @@ async def _watch(target: Target, arguments: argparse.Namespace) -> None:
             pass
         finally:
             if not arguments.json:
-                say(f"-- {rates.all()}")
+                put(f"-- {rates.all()}")
 
 
 async def _take(subscription: ClientSubscription, rates: Rates, arguments: argparse.Namespace) -> None:
-    ticking = asyncio.get_running_loop().create_task(_tick(rates, arguments))
+    """Print publications and rates, until it is enough, or what is printed cannot be written."""
+    tasks = [asyncio.ensure_future(one) for one in (_print(subscription, rates, arguments), _tick(rates, arguments))]
     try:
-        async for payload in subscription:
-            rates.add(payload)
-            if arguments.json:
-                say(as_line(payload))
-            elif not arguments.quiet:
-                say(f"{monotonic() - rates.began:9.3f}  {size(weight(payload)):>8}  {line(payload)}")
-            if rates.count == arguments.count:
-                return
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for one in done:
+            one.result()
     finally:
-        ticking.cancel()
+        for one in tasks:
+            one.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _print(subscription: ClientSubscription, rates: Rates, arguments: argparse.Namespace) -> None:
+    async for payload in subscription:
+        rates.add(payload)
+        if arguments.json:
+            put(as_line(payload), document=True)
+        elif not arguments.quiet:
+            put(f"{monotonic() - rates.began:9.3f}  {size(weight(payload)):>8}  {line(payload)}")
+        if rates.count == arguments.count:
+            return
 
 
 async def _tick(rates: Rates, arguments: argparse.Namespace) -> None:
-    while not arguments.json:
-        await asyncio.sleep(min(arguments.every, 0.1))
-        said = rates.due()
+    while True:
+        await asyncio.sleep(min(arguments.every, 0.1) or 1)
+        said = None if arguments.json else rates.due()
         if said is not None:
-            say(f"-- {said}")
-
-
-def _count(text: str) -> int:
-    return int(_seconds(str(int(text))))
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
-    return value
+            put(f"-- {said}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -130,10 +127,12 @@ def _parser() -> argparse.ArgumentParser:
     add_reconnect(parser)
     parser.add_argument("topic")
     parser.add_argument("--filter", metavar="FILTER", help="only publications whose tags match")
-    parser.add_argument("--count", type=_count, default=0, help="stop after so many; 0 for never (default)")
-    parser.add_argument("--seconds", type=_seconds, default=0.0, help="stop after so long; 0 for never (default)")
-    parser.add_argument("--every", type=_seconds, default=1.0, metavar="SECONDS", help="between rates (default: 1)")
-    parser.add_argument("--max-rate", type=float, metavar="N", help="publications per second, of a latest topic")
+    parser.add_argument("--count", type=count, default=0, help="stop after so many; 0 for never (default)")
+    parser.add_argument("--seconds", type=seconds, default=0.0, help="stop after so long; 0 for never (default)")
+    parser.add_argument(
+        "--every", type=seconds, default=1.0, metavar="SECONDS", help="between rates; 0 for none (default: 1)"
+    )
+    parser.add_argument("--max-rate", type=some_seconds, metavar="N", help="publications per second, of a latest topic")
     parser.add_argument("--quiet", action="store_true", help="print the rates alone")
     parser.add_argument("--json", action="store_true", help="print each payload as a line of JSON, and no rates")
     return parser

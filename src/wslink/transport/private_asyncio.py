@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 ASGI_READ = 64 * 1024
@@ -36,6 +37,19 @@ def open_transport(
         return False
     make(accepted, protocols())
     return True
+
+
+def watch_room(
+    loop: asyncio.AbstractEventLoop, descriptor: int, call: Callable[[], object]
+) -> Callable[[], object] | None:
+    """Call `call` each time that the kernel takes more of what a connection sends, until what is returned is called.
+    Its transport must have nothing to write meanwhile, which would take this one's place. None, and nothing has
+    happened, where the loop is not asyncio's own."""
+    add, remove = getattr(loop, "_add_writer", None), getattr(loop, "_remove_writer", None)
+    if add is None or remove is None:
+        return None
+    add(descriptor, call)
+    return partial(remove, descriptor)
 
 
 def bound_reads(receive: object) -> None:

@@ -10,6 +10,8 @@ import struct
 from typing import Any, NamedTuple
 
 _TCP_INFO = getattr(socket, "TCP_INFO", None)
+TELLS = _TCP_INFO is not None
+"""Whether the system tells what a peer takes."""
 _SIZE = 232
 # Linux's struct tcp_info: milliseconds since the last acknowledgement, bytes acknowledged, after which bytes received
 # stand, and the window of the peer.

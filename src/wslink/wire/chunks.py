@@ -76,6 +76,12 @@ def cut(parts: Sequence[Buffer], total: int, max_frame: int, dense: bool, number
     return Message((Frame(True, (chunk,), size, dense),), size)
 
 
+def whole_source(source: Source) -> Frame:
+    """A large message as one chunk, whatever its size."""
+    head = HEADER.pack(next_message_id(), 0, source.total)
+    return Frame(True, (head, *source.parts), HEADER_LENGTH + source.total, source.dense)
+
+
 def _fitted(part: Buffer) -> Buffer:
     """`part` without the room that msgspec leaves behind what it has encoded, up to half as much again: a message may
     be kept for long (RES-4)."""

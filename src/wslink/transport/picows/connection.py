@@ -148,6 +148,7 @@ class PicowsConnection(Sending):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._closing = True
         self.writable = False
+        self._stop_watching()
         self._slices.clear()
         self._held = None
         self._parts.stop()

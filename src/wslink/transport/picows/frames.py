@@ -35,8 +35,11 @@ class _Joiner:
     def small(self, frames: Sequence[Frame]) -> bytes | None:
         """`frames` as they are sent; None if that is too much to copy."""
         if self._last[0] is not frames:
-            if sum(frame.size for frame in frames) > SMALL:
-                return None
+            size = 0
+            for frame in frames:
+                size += frame.size
+                if size > SMALL:
+                    return None
             self._last = frames, b"".join(self._pieces(frames))
         return self._last[1]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import io
 import zlib
 from collections import deque
 from typing import Protocol
@@ -38,21 +39,26 @@ MAX_EXPANDED = 512 * 1024
 
 
 class _Fragments:
-    """A message that comes in fragments."""
+    """A message that comes in fragments, put together where it stays."""
 
     def __init__(self, kind: WSMsgType, compressed: bool) -> None:
         self.kind = kind
         self.compressed = compressed
-        self.data = bytearray()
+        self.size = 0
         self.count = 0
+        self._data = io.BytesIO()
         self._text = _decoder() if kind is _TEXT and not compressed else None
 
-    def add(self, payload: bytes, final: bool) -> None:
+    def add(self, payload: memoryview, final: bool) -> None:
         """Raises UnicodeDecodeError as soon as a text is not UTF-8."""
-        self.data += payload
+        self.size += self._data.write(payload)
         self.count += 1
         if self._text is not None:
             self._text.decode(payload, final)
+
+    def joined(self) -> bytes:
+        """All of it, without a copy."""
+        return self._data.getvalue()
 
 
 class MessageParts:
@@ -86,7 +92,7 @@ class MessageParts:
         if fragments is None:
             fragments = self._fragments = _Fragments(kind, bool(frame.rsv1))
             self.empty = False
-        size, limit = len(fragments.data) + frame.payload_size, self._receiver.max_size
+        size, limit = fragments.size + frame.payload_size, self._receiver.max_size
         if size > limit:
             fail(framing.TOO_BIG, f"a message is at most {limit} bytes")
         elif framing.too_many_fragments(fragments.count, size):
@@ -100,14 +106,14 @@ class MessageParts:
 
     def _add(self, fragments: _Fragments, frame: WSFrame) -> None:
         try:
-            fragments.add(frame.get_payload_as_bytes(), bool(frame.fin))
+            fragments.add(frame.get_payload_as_memoryview(), bool(frame.fin))
         except UnicodeDecodeError:
             self._receiver.fail(framing.INVALID_TEXT, NO_UTF8)
             return
         if frame.fin:
             self._fragments = None
             self.empty = self._waiting is None
-            self._take(fragments.kind, bytes(fragments.data), fragments.compressed)
+            self._take(fragments.kind, fragments.joined(), fragments.compressed)
 
     def _take(self, kind: WSMsgType, data: bytes, compressed: bool) -> None:
         if self._waiting is not None:

@@ -1,0 +1,186 @@
+"""What a WebSocket of picows's writes: slices of its frames, as far as the kernel takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+
+from picows import WSListener, WSMsgType, WSTransport
+
+from wslink.kernel import limit_unsent
+from wslink.session.ports import FrameReceiver
+from wslink.transport import tcp
+from wslink.transport.picows.frames import SMALL, frame_head
+from wslink.transport.private_asyncio import watch_room
+from wslink.wire.frames import Buffer, Frame
+
+REST = 64 * 1024
+"""Bytes of what the kernel does not take that are given to the transport, which copies them (asyncio's until Python
+3.12) and tells when it has sent them, where the event loop does not tell when the kernel takes more."""
+MAX_PIECES = 64
+"""Slices that are given to the kernel together."""
+GATHER = 64 * 1024
+"""Bytes of small frames that are written together."""
+
+
+class Writing(WSListener):
+    """Gives slices to the kernel until it takes no more, and goes on when it does. While one waits, the connection is
+    not writable and frames stay in the session's queue, where a newer one may take their place."""
+
+    __slots__ = (
+        "_descriptor", "_ending", "_held", "_lifted", "_paused", "_pong", "_session", "_slices", "_transport",
+        "_unsent", "_unwatch", "_watchable", "_ws", "writable",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.writable: bool = True
+        self._descriptor: int | None = None  # of the socket; -1 where it cannot be written to
+        self._ending = False  # the peer has closed: the connection ends once what has begun to be sent has gone out
+        self._lifted = False  # whether a large frame is being sent, and the limit of what waits in the kernel is off
+        self._unsent = 0
+        self._paused = False
+        self._unwatch: Callable[[], object] | None = None  # while the event loop tells when the kernel takes more
+        self._watchable = tcp.TELLS  # else nothing but the transport's buffer tells what the peer takes
+        self._pong: bytes | None = None  # the answer to the newest ping, where it has to wait
+        self._slices: list[Buffer] = []  # of frames that have begun to be sent, and control frames after them
+        self._held: deque[Frame | bytes] | None = None  # what waits for a frame that is being compressed
+        self._ws: WSTransport
+        self._transport: asyncio.Transport
+        self._session: FrameReceiver
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        """The transport has written what it had. It forgets whoever watches then, once this has returned."""
+        self._watchable = False
+        self._resume()
+        self._watchable = tcp.TELLS
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._pump()
+        if not self._slices:
+            self._went_out()
+
+    def _went_out(self) -> None:
+        if self.writable:
+            self._session.resume()
+
+    def limit_unsent(self, limit: int) -> None:
+        self._unsent = limit
+        if not self._lifted:
+            limit_unsent(self._transport, limit)
+
+    def _pump(self) -> None:
+        """Give slices to the kernel or the transport until one has to wait."""
+        slices = self._slices
+        if len(slices) > 1 and sum(map(len, slices)) <= GATHER:
+            slices[:] = (b"".join(slices),)
+        while slices and not self._paused:
+            watches = self._unwatch is not None
+            if (watches or len(slices) > 1 or len(slices[0]) > REST) and self._descriptor != -1:
+                if self._write_through():
+                    break
+                self._stop_watching()
+            piece = slices.pop(0)
+            if slices and len(piece) <= SMALL:
+                piece = self._gather(piece)
+            self._transport.write(piece)
+        if not slices and not self._paused:
+            if self._lifted:
+                self._lifted = False
+                limit_unsent(self._transport, self._unsent)
+            if self._pong is not None and self._held is None:
+                pong, self._pong = self._pong, None
+                self._transport.write(frame_head(WSMsgType.PONG, len(pong)) + pong)
+            if self._ending and self._held is None:
+                # In the next turn: asyncio ends a connection twice that is closed while it resumes writing.
+                asyncio.get_running_loop().call_soon(self._ws.disconnect)
+        self.writable = not (slices or self._paused or self._held is not None)
+
+    def _write_through(self) -> bool:
+        """Give large slices to the kernel without the transport, which would copy what that does not take. Whether all
+        have gone out, or the event loop tells when more can; if not, they begin with a part that the transport is to
+        wait with."""
+        slices, transport = self._slices, self._transport
+        if self._descriptor is None:
+            secure = transport.get_extra_info("ssl_object") is not None or not hasattr(os, "writev")
+            self._descriptor = -1 if secure else transport.get_extra_info("socket").fileno()
+        if self._descriptor < 0 or transport.is_closing() or transport.get_write_buffer_size():
+            return False
+        left = self._offer(self._descriptor)
+        if not slices:
+            if self._unwatch is not None:
+                self._stop_watching()
+            return True
+        if left and self._watch():
+            return True
+        if len(slices[0]) > REST:
+            view = memoryview(slices[0])
+            slices[:1] = view[:REST], view[REST:]
+        return False
+
+    def _offer(self, descriptor: int) -> int:
+        """Offer slices to the kernel until it takes no more: how much of the last it left. 0 where all have gone out,
+        and where the connection has ended, which the transport finds out."""
+        slices = self._slices
+        while slices:
+            offered = slices[:MAX_PIECES]
+            try:
+                taken = os.writev(descriptor, offered)
+            except BlockingIOError:
+                taken = 0
+            except OSError:
+                return 0
+            left = sum(map(len, offered)) - taken
+            if left:
+                self._took(taken)
+                return left
+            del slices[:MAX_PIECES]
+        return 0
+
+    def _watch(self) -> bool:
+        """Let the event loop tell when the kernel takes more; False where that is left to the transport."""
+        if self._unwatch is None and self._watchable and self._descriptor is not None:
+            self._unwatch = watch_room(asyncio.get_running_loop(), self._descriptor, self._has_room)
+        self._paused = self._unwatch is not None
+        return self._paused
+
+    def _stop_watching(self) -> None:
+        if self._unwatch is not None:
+            self._unwatch()
+            self._unwatch = None
+
+    def _has_room(self) -> None:
+        """The kernel takes more."""
+        if self._transport.is_closing():
+            self._stop_watching()
+        else:
+            self._resume()
+
+    def _took(self, taken: int) -> None:
+        """The first `taken` bytes have gone out."""
+        slices = self._slices
+        while taken:
+            piece = slices[0]
+            if len(piece) > taken:
+                slices[0] = memoryview(piece)[taken:]
+                return
+            taken -= len(piece)
+            slices.pop(0)
+
+    def _gather(self, piece: Buffer) -> bytes:
+        """`piece` and what is small after it, to be written together."""
+        pieces, size = [piece], len(piece)
+        while self._slices and size < GATHER and len(self._slices[0]) <= SMALL:
+            pieces.append(self._slices.pop(0))
+            size += len(pieces[-1])
+        return b"".join(pieces)
+
+    def _control(self, kind: WSMsgType, payload: bytes) -> None:
+        self._slices.append(frame_head(kind, len(payload)) + payload)
+        self._pump()

@@ -1,0 +1,39 @@
+"""What may wait for one client where much waits for all (LIM-6, TURN-2)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.conftest import Open, Serve
+from tests.session.test_delivery import HELLO, MIB, read_on, stop_reading
+from wslink import App, Limits
+
+
+@pytest.mark.parametrize("engine", ["picows", "aiohttp"])
+async def test_where_much_waits_for_all_clients_each_has_its_share(engine: str, serve: Serve, peers: Open) -> None:
+    app = App(secret="secret", limits=Limits(max_server_outbox=4 * MIB))
+    made = 0
+
+    @app.method("test.big")
+    def big() -> bytes:
+        nonlocal made
+        made += 1
+        return bytes(MIB)
+
+    app.method("test.scene")(lambda: bytes(40 * MIB))
+    url = await serve(app, engine=engine)
+    stopped, other = [await peers(url, hello=HELLO) for _ in range(6)], await peers(url, hello=HELLO)
+    for peer in stopped:
+        stop_reading(peer)
+    asked = [(peer, [await peer.start("test.big") for _ in range(20)]) for peer in stopped]
+    await asyncio.sleep(0.2)
+    assert len((await other.call("test.scene"))["result"]) == 40 * MIB
+    assert 0 < made < 60  # with `max_outbox` for each it is 100
+    for peer in stopped:
+        read_on(peer)
+    for peer, ids in asked:
+        for id_ in ids:
+            assert len((await peer.answer(id_))["result"]) == MIB
+    assert made == 120
