@@ -208,8 +208,7 @@ class Link(Reading, Handling):
 
     async def close(self) -> None:
         """Close the connection; pending calls raise ConnectionClosed, iterations stop. Safe to call more than once."""
-        current = asyncio.current_task()
-        self._tasks = {task for task in self._tasks if task is not current}  # which would wait for itself
+        self._tasks -= {asyncio.current_task()}  # which would wait for itself
         await self._connections.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 

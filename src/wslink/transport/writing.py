@@ -151,7 +151,8 @@ class Writer:
             ends.add(written := asyncio.get_running_loop().create_future())
 
             async def tell() -> None:
-                written.done() or written.set_result(None)
+                if not written.done():
+                    written.set_result(None)
 
             self.add(tell)
         await asyncio.wait(ends, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
