@@ -13,7 +13,7 @@ PAGES = {
     "Releases": "https://pypi.org/project/wslink/#history",
     "JavaScript package": "https://www.npmjs.com/package/wslink",
 }
-IN_THE_SDIST = "The pages that this text names are in the source distribution, in `docs/`."
+IN_THE_SDIST = "The pages and examples that this text names are in the source distribution, in `docs/` and `examples/`."
 
 
 def project_urls(repository: str) -> dict[str, str]:

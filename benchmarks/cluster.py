@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -143,66 +145,64 @@ def cpu(process: int) -> float:
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
-async def large(kind: str, size: int, count: int) -> None:
-    """Publications of `size` bytes from one worker to a client each of two others: as fast as these take them."""
-    with tempfile.TemporaryDirectory() as name:
+@contextlib.contextmanager
+def cluster(kind: str, count: int) -> Iterator[tuple[Server, list[Serving], Callable[[], Serving]]]:
+    """A broker, `count` workers that share it, and what starts a server without one. All end with the block."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         (folder / "program.py").write_text(PROGRAM)
         broker = Server(kind, folder)
-        workers = [serve(folder, broker.url) for _ in range(3)]
-        try:
-            source, *targets = [await peer(port) for _, port in workers]
-            for one in targets:
-                await one.subscribe(1, "bench.topic")
-            await asyncio.sleep(1)
-            spent, began = [cpu(one.pid) for one, _ in workers], time.monotonic()
-            for _ in range(count):
-                await source.call("bench.run", 1, size)
-                await asyncio.gather(*(one.receive() for one in targets))
-            took, most = time.monotonic() - began, broker.memory(peak=True)
-            costs = [(cpu(one.pid) - before) / count * 1e3 for (one, _), before in zip(workers, spent, strict=True)]
-            print(
-                f"{kind}: {size / 2**20:g} MiB to clients of two other workers: {size * count / took / 1e6:.0f} MB/s, "
-                f"{took / count * 1e3:.1f} ms each; {costs[0]:.1f} ms of CPU at the worker that publishes, "
-                f"{sum(costs[1:]) / 2:.1f} ms at each other; the broker holds {broker.memory():.0f} MB, "
-                f"and at most held {most:.0f}"
-            )
-            for one in (source, *targets):
-                await one.close()
-        finally:
-            for process, _ in workers:
-                process.kill()
-                process.wait()
-            broker.stop()
+        stack.callback(broker.stop)
+
+        def start(url: str = "") -> Serving:
+            process, port = serve(folder, url)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process, port
+
+        yield broker, [start(broker.url) for _ in range(count)], start
+
+
+async def large(kind: str, size: int, count: int) -> None:
+    """Publications of `size` bytes from one worker to a client each of two others: as fast as these take them."""
+    with cluster(kind, 3) as (broker, workers, _):
+        source, *targets = [await peer(port) for _, port in workers]
+        for one in targets:
+            await one.subscribe(1, "bench.topic")
+        await asyncio.sleep(1)
+        spent, began = [cpu(one.pid) for one, _ in workers], time.monotonic()
+        for _ in range(count):
+            await source.call("bench.run", 1, size)
+            await asyncio.gather(*(one.receive() for one in targets))
+        took, most = time.monotonic() - began, broker.memory(peak=True)
+        costs = [(cpu(one.pid) - before) / count * 1e3 for (one, _), before in zip(workers, spent, strict=True)]
+        print(
+            f"{kind}: {size / 2**20:g} MiB to clients of two other workers: {size * count / took / 1e6:.0f} MB/s, "
+            f"{took / count * 1e3:.1f} ms each; {costs[0]:.1f} ms of CPU at the worker that publishes, "
+            f"{sum(costs[1:]) / 2:.1f} ms at each other; the broker holds {broker.memory():.0f} MB, "
+            f"and at most held {most:.0f}"
+        )
+        for one in (source, *targets):
+            await one.close()
 
 
 async def measure(kind: str, clients: int, frames: int) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "program.py").write_text(PROGRAM)
-        broker = Server(kind, folder)
-        workers = [serve(folder, broker.url) for _ in range(4)]
-        alone = serve(folder, "")
-        try:
-            ports = [port for _, port in workers]
-            for count, pause in ((3000, 0.0005), (20000, 0)):
-                spent, rate = await cost(workers[1][0].pid, ports[0], count, pause)
-                print(f"{kind}: {spent:.0f} us of CPU per record nobody wants, at {rate:,.0f} records/s")
-            took = await latency(ports[0], ports[1], 500)
-            print(f"{kind}: latency p50 {took[250] * 1000:.2f} ms, p99 {took[494] * 1000:.2f} ms")
-            rate, alone_costs, _ = await throughput([alone], alone, clients, frames)
-            print(f"one process, {clients} clients: {rate:,.0f} frames/s, {alone_costs:.1f} us of CPU per frame")
-            rate, costs, own = await throughput(workers[1:], workers[0], clients, frames)
-            print(
-                f"{kind}: 3 workers with {clients} clients each, of a fourth: {rate:,.0f} frames/s in all, "
-                f"{costs:.1f} us of CPU per frame ({alone_costs / costs:.2f} x as many per core), and {own:.0f} us per "
-                "publication at the fourth"
-            )
-        finally:
-            for process, _ in (*workers, alone):
-                process.kill()
-                process.wait()
-            broker.stop()
+    with cluster(kind, 4) as (_, workers, start):
+        alone = start()
+        ports = [port for _, port in workers]
+        for count, pause in ((3000, 0.0005), (20000, 0)):
+            spent, rate = await cost(workers[1][0].pid, ports[0], count, pause)
+            print(f"{kind}: {spent:.0f} us of CPU per record nobody wants, at {rate:,.0f} records/s")
+        took = await latency(ports[0], ports[1], 500)
+        print(f"{kind}: latency p50 {took[250] * 1000:.2f} ms, p99 {took[494] * 1000:.2f} ms")
+        rate, alone_costs, _ = await throughput([alone], alone, clients, frames)
+        print(f"one process, {clients} clients: {rate:,.0f} frames/s, {alone_costs:.1f} us of CPU per frame")
+        rate, costs, own = await throughput(workers[1:], workers[0], clients, frames)
+        print(
+            f"{kind}: 3 workers with {clients} clients each, of a fourth: {rate:,.0f} frames/s in all, "
+            f"{costs:.1f} us of CPU per frame ({alone_costs / costs:.2f} x as many per core), and {own:.0f} us per "
+            "publication at the fourth"
+        )
 
 
 if __name__ == "__main__":

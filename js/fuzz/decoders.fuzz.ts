@@ -30,13 +30,14 @@ const options = {
   ...(seed !== undefined && { seed: Number(seed) }),
 };
 
-/** Runs a property until its time is over; shows the beginning of an input that fails, and how to repeat it. */
+/** Runs a property until its time is over, and says how often; shows the beginning of an input that fails, and how to repeat it. */
 function fuzz<T extends [unknown, ...unknown[]]>(property: fc.IProperty<T>): void {
   const { failed, counterexample, numRuns, seed, errorInstance } = fc.check(property, options);
   if (failed) {
     const input = fc.stringify(counterexample).slice(0, SHOWN);
     throw new Error(`run ${numRuns}, WSLINK_FUZZ_SEED=${seed}: ${input}: ${String(errorInstance)}`, { cause: errorInstance });
   }
+  console.info(`${numRuns} inputs, WSLINK_FUZZ_SEED=${seed}`);
 }
 
 /** Runs `attempt`; fails where it throws anything but `Allowed`, or is slow three times in a row. */

@@ -6,11 +6,11 @@
  *   │   └── AuthenticationError   ... because of the secret
  *   ├── TimeoutError            no response, or no connection, in time
  *   ├── ConnectionError         the connection is closed, or was never opened
- *   ├── LaunchError             a launcher started no session
- *   ├── MethodError             thrown by a handler to choose what the server is told
+ *   ├── LaunchError             a launcher did not start a session
+ *   ├── MethodError             thrown by a handler to choose the error that the server gets
  *   ├── ProtocolError           the server sent what docs/protocol does not allow
- *   ├── UnsupportedError        the server, or the platform, lacks a feature
- *   └── UsageError              this side was asked for something that cannot be done
+ *   ├── UnsupportedError        the server, or the platform, does not support a feature
+ *   └── UsageError              the library was called incorrectly
  */
 
 /** The codes of errors, as in docs/protocol/messages.md. A method may choose a code of its own. */
@@ -35,7 +35,7 @@ export const ErrorCode = {
   notAuthorized: -32004,
   /** The call was under way when its session moved to another worker. A link rejects it with a ConnectionError. */
   interrupted: -32005,
-  /** The caller gave the call up. */
+  /** The caller cancelled the call. */
   cancelled: -32800,
   /** A newer call of a latest-wins method took the place of one that waited. */
   superseded: -32801,
@@ -55,9 +55,9 @@ export class CallError extends WslinkError {
     readonly method: string,
     /** One of {@link ErrorCode}, or the method's own. */
     readonly code: number,
-    /** What the server said went wrong; the error's `message` has the method before and a raised exception's text behind it. */
+    /** The server's message; the error's `message` has the method before it and a raised exception's text after it. */
     readonly reason: string,
-    /** What the server added: `{ method, exception }` for -32001, often the method's name otherwise. */
+    /** The error's data: `{ method, exception }` for -32001, often the method's name otherwise. */
     readonly data?: unknown,
   ) {
     // Some reasons begin with the method already.
@@ -99,17 +99,17 @@ export class ConnectionError extends WslinkError {
   }
 }
 
-/** A launcher started no session. The message is what the launcher said. */
+/** A launcher did not start a session. The message is the launcher's. */
 export class LaunchError extends WslinkError {
   override name = "LaunchError";
   /** The exit code of a process that ended before it was ready. */
   readonly exitCode: number | undefined;
-  /** The end of what the process wrote; it holds no secrets. */
+  /** The end of the process's output, without secrets. */
   readonly log: string | undefined;
 
   constructor(
     message: string,
-    /** The HTTP status: 503 where every port is taken or the session did not start, 400 for a request that is wrong; 0 where there is no response. */
+    /** The HTTP status: 503 where every port is taken or the session did not start, 400 for a bad request; 0 without a response. */
     readonly status: number,
     { exitCode, log, cause }: { readonly exitCode?: unknown; readonly log?: unknown; readonly cause?: unknown } = {},
   ) {
@@ -119,7 +119,7 @@ export class LaunchError extends WslinkError {
   }
 }
 
-/** Thrown by a handler of {@link Link.handle}, it chooses what the server gets: the message, and a code and data of its own. */
+/** Thrown by a handler of {@link Link.handle} to choose the error that the server gets: its message, code and data. */
 export class MethodError extends WslinkError {
   override name = "MethodError";
   /** -32001 unless given. */
@@ -148,12 +148,12 @@ export class ProtocolError extends WslinkError {
   }
 }
 
-/** The server, or the platform, at hand does not have the feature: a released 2.x server knows no filters, for example. */
+/** The server, or the platform, does not support the feature: a released 2.x server has no filters, for example. */
 export class UnsupportedError extends WslinkError {
   override name = "UnsupportedError";
 }
 
-/** This side was asked for something that cannot be done, such as sending a function. */
+/** The library was called incorrectly, for example to send a function. */
 export class UsageError extends WslinkError {
   override name = "UsageError";
 }

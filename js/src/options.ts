@@ -5,7 +5,7 @@ import { UsageError } from "./errors.js";
  * @throws UsageError where there is one: misspelt ones would have no effect.
  */
 export function refuse(others: object): void {
-  for (const name in others) throw new UsageError(`${name} is no option`);
+  for (const name in others) throw new UsageError(`${name} is not an option`);
 }
 
 /** @throws UsageError, with its name, for a value that is no number, or below `least`. */

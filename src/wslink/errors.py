@@ -1,7 +1,7 @@
 """Every error of wslink, in one tree.
 
 WslinkError
-├── PeerError                the peer sent something this side refuses; becomes a failure message
+├── PeerError                the peer sent something this side refuses; becomes an error response
 │   ├── ParseError           -32700  a frame or message cannot be decoded
 │   ├── InvalidRequest       -32600  it decodes, but is not a message this side accepts
 │   ├── MethodNotFound       -32601  no such method
@@ -13,15 +13,15 @@ WslinkError
 ├── MethodError              raised by a method to fail with a message and data of its own
 ├── NotSerializable          a value cannot be encoded; names its type
 ├── UsageError               this side called the library wrongly
-│   └── ConfigurationError   a configuration file is wrong; names file, line, key and what is allowed
+│   └── ConfigurationError   a configuration file is wrong; names the file, line, key and what is allowed
 ├── BrokerError              the broker between workers cannot be reached, or has taken too little for too long
-├── LaunchError              a launcher did not start a session; becomes the answer of the request
+├── LaunchError              a launcher did not start a session; becomes the response to the request
 │   ├── RequestRefused       4xx  the request is at fault
 │   ├── NoResources          503  every port is taken
 │   └── StartFailed          503  the process ended, or was not ready in time
-├── ClientGone               a client that was called left for good before it answered
+├── ClientGone               a client that was called left for good before it responded
 └── LinkError                what a caller sees
-    ├── CallError            the other end answered with a failure
+    ├── CallError            the other end responded with an error
     ├── ConnectionClosed     the connection ended, or could not be made
     └── SubscriptionOverflow a subscriber was too slow for its buffer
 
@@ -66,13 +66,13 @@ class WslinkError(Exception):
 
 
 class PeerError(WslinkError):
-    """The peer's fault. Carries what the peer is told.
+    """The peer is at fault. Carries the error that is sent to it.
 
     Attributes:
-        code: the error code of the failure message.
-        message: the sentence sent to the peer.
-        data: sent beside it where it is not None.
-        id: the id of the message at fault, where that could be read; its sender's call ends under it (ERR-5).
+        code: the code of the error response.
+        message: its message.
+        data: its data; None sends none.
+        id: the id of the message at fault, where it could be read: the error responds to that call (ERR-5).
     """
 
     code = INVALID_REQUEST
@@ -117,15 +117,15 @@ class Superseded(PeerError):
 
 
 class MethodError(WslinkError):
-    """Raise it in a method to choose what its caller is told (ERR-3).
+    """Raise it in a method to choose the error that its caller gets (ERR-3).
 
     A subclass with a `code`, and an annotation of `data` where that has a type, is an error that a method can declare:
     `@app.method("a.b", errors=[TooSteep])`.
 
     Args:
-        message: the sentence that the caller reads.
-        data: any encodable value beside it; None sends none.
-        code: the error code; the class's unless given, which is -32001.
+        message: the message of the error.
+        data: any value that can be encoded; None sends none.
+        code: the error code, by default that of the class, which is -32001.
     """
 
     code: int = EXCEPTION_ERROR
@@ -133,7 +133,7 @@ class MethodError(WslinkError):
     data: Any
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """What a subclass says whose `__init__` does not call this one."""
+        """Defaults for a subclass whose `__init__` does not call this one."""
         error = super().__new__(cls, *args, **kwargs)
         error.message, error.data = cls.__name__, None
         return error
@@ -151,19 +151,19 @@ class NotSerializable(WslinkError, TypeError):
 
 
 class BrokerError(WslinkError):
-    """The broker between workers cannot be reached, or so much waits for it that no more is taken. Whoever publishes
-    gets it, and nobody is sent anything then."""
+    """The broker between workers cannot be reached, or too much waits for it. Raised to the publisher; the publication
+    is then sent to no client."""
 
 
 class UsageError(WslinkError, ValueError):
-    """This side used the library wrongly. The message says what is allowed."""
+    """The library was called incorrectly. The message says what is allowed."""
 
 
 class ConfigurationError(UsageError):
     """A configuration file is wrong.
 
     Attributes:
-        problems: one sentence each, that names the file, the line, the key and what is allowed.
+        problems: one sentence for each, with the file, the line, the key and what is allowed.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -172,11 +172,11 @@ class ConfigurationError(UsageError):
 
 
 class LaunchError(WslinkError):
-    """A launcher did not start a session. What the client is told holds no command, secret or path of ours.
+    """A launcher did not start a session. The response to the client holds no command, secret or path of the launcher.
 
     Attributes:
-        status: the HTTP status of the answer.
-        message: the sentence in the answer.
+        status: the HTTP status of the response.
+        message: the message in the response.
     """
 
     status = 503
@@ -190,7 +190,7 @@ class RequestRefused(LaunchError):
     """The request is at fault. Its `status` is 400 unless given.
 
     Attributes:
-        retry_after: seconds after which it may be tried again; 0 where that changes nothing.
+        retry_after: seconds after which it may be tried again; 0 where waiting does not help.
     """
 
     def __init__(self, message: str, status: int = 400, retry_after: float = 0) -> None:
@@ -208,7 +208,7 @@ class StartFailed(LaunchError):
 
     Attributes:
         exit_code: how it ended; None where it did not end by itself.
-        log: the end of what it wrote, without secrets.
+        log: the end of its output, without secrets.
     """
 
     def __init__(self, message: str, exit_code: int | None = None, log: str = "") -> None:
@@ -218,7 +218,7 @@ class StartFailed(LaunchError):
 
 
 class ClientGone(WslinkError, ConnectionError):
-    """A client that was called left for good before it answered, or had left.
+    """A client that was called had left for good, or left before it responded.
 
     Attributes:
         client_id: the client's id.
@@ -230,16 +230,16 @@ class ClientGone(WslinkError, ConnectionError):
 
 
 class LinkError(WslinkError):
-    """Base of what a caller may see."""
+    """Base of the errors that calls and links raise."""
 
 
 class CallError(LinkError):
-    """The other end answered a call with a failure.
+    """The other end responded to a call with an error.
 
     Attributes:
-        code: see docs/protocol/messages.md.
-        message: its sentence.
-        data: what it sent beside that, or None.
+        code: the error code; see docs/protocol/messages.md.
+        message: the error's message.
+        data: the error's data, or None.
     """
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
@@ -256,7 +256,7 @@ class ConnectionClosed(LinkError, ConnectionError):
 
     Attributes:
         code: the WebSocket close code, 1006 where none was received.
-        reason: what the other side said, or why it could not be reached.
+        reason: the other side's reason, or why it could not be reached.
     """
 
     def __init__(self, code: int, reason: str) -> None:
@@ -266,7 +266,7 @@ class ConnectionClosed(LinkError, ConnectionError):
 
 
 class SubscriptionOverflow(LinkError):
-    """A subscriber did not take its messages while its link had to go on; the subscription has ended."""
+    """A subscriber fell too far behind while its link had to read on; the subscription has ended."""
 
 
 RAISED: tuple[type[BaseException], ...] = (Exception, SystemExit, KeyboardInterrupt)

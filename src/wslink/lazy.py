@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -34,6 +36,33 @@ def load(name: str) -> ModuleType:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+
+
+FORK_PATIENCE = 5.0
+"""Seconds for which a fork waits for an import in a thread."""
+
+_importing = threading.RLock()
+_forking = threading.local()
+
+
+def load_in_thread(name: str) -> ModuleType:
+    """`load` in a thread of this package's own. A fork waits for it: the new process would have the locks of the
+    modules that are being imported without the thread that releases them, and would hang where it imports one."""
+    with _importing:
+        return load(name)
+
+
+def _before_fork() -> None:
+    _forking.waited = _importing.acquire(timeout=FORK_PATIENCE)
+
+
+def _after_fork() -> None:
+    if _forking.waited:
+        _importing.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 def compat(package: str) -> Callable[[str], Any]:

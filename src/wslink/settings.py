@@ -73,15 +73,25 @@ def read_options(options: type[OptionsT], environment: Mapping[str, str], given:
             raise UsageError(f"unknown setting {name!r}; settings: {', '.join(sorted(declared))}")
     chosen: dict[str, Any] = {}
     for name, one in declared.items():
-        variable = one.metadata["env"]
-        text = environment.get(variable) if variable else None
-        if text is not None and not isinstance(one.default, str):
-            text = text.strip()  # what is blank is not set
-        if name in given:
-            chosen[name] = _checked(one, name, given[name])
-        elif text or (text is not None and one.metadata["env_may_be_empty"]):
-            chosen[name] = _checked(one, variable, parse(variable, text, type(one.default)))
+        chosen[name] = _checked(one, name, given[name]) if name in given else _of_environment(one, environment)
     return options(**chosen)
+
+
+def read_option(options: type[Any], name: str, environment: Mapping[str, str] | None = None) -> Any:
+    """One option of `options`: the environment's value, or the default. Raises UsageError, as `read_options`."""
+    declared = next(one for one in dataclasses.fields(options) if one.name == name)
+    return _of_environment(declared, os.environ if environment is None else environment)
+
+
+def _of_environment(one: dataclasses.Field[Any], environment: Mapping[str, str]) -> Any:
+    """The value of an option that is not given. Raises UsageError."""
+    variable = one.metadata["env"]
+    text = environment.get(variable) if variable else None
+    if text is not None and not isinstance(one.default, str):
+        text = text.strip()  # what is blank is not set
+    if text or (text is not None and one.metadata["env_may_be_empty"]):
+        return _checked(one, variable, parse(variable, text, type(one.default)))
+    return one.default
 
 
 def add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
@@ -171,9 +181,10 @@ _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 
 
 def read(name: str, kind: type, default: Any, environment: Mapping[str, str] | None = None) -> Any:
-    """The variable `name` as `kind`, or `default` where it is unset or empty. Raises UsageError."""
-    text = (os.environ if environment is None else environment).get(name)
-    return parse(name, text, kind) if text else default
+    """The variable `name` as `kind`, or `default` where it is unset or empty; blanks are no number and no flag, and
+    count as unset there. Raises UsageError."""
+    text = (os.environ if environment is None else environment).get(name, "")
+    return parse(name, text, kind) if (text if kind is str else text.strip()) else default
 
 
 def without_line_end(text: str) -> str:
@@ -202,7 +213,7 @@ def check_name(text: str) -> str:
     name = ascii_name(text.rstrip("."))
     if _NAME.fullmatch(name) is None:
         raise UsageError(
-            f"hosts: {text!r} is no name; a name stands without scheme and port, such as example.org, .example.org for "
+            f"hosts: {text!r} is not a name; a name has no scheme and no port, such as example.org, .example.org for "
             "all names below it, or * for every name"
         )
     return name
@@ -232,7 +243,7 @@ def check_origin(text: str) -> str:
     exact = split.scheme in ("http", "https") and split.hostname and not (split.query or split.fragment)
     if not exact or split.path not in ("", "/") or "@" in split.netloc or "*" in split.netloc or port == 0:
         raise UsageError(
-            f"origins: {text!r} is none; an origin is scheme, host and port, such as https://example.org, "
+            f"origins: {text!r} is not an origin, which is scheme, host and port, such as https://example.org, "
             "http://localhost:8081, http://localhost:* for any port, or * for every page"
         )
     return text

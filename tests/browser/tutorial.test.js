@@ -16,7 +16,7 @@ const ENVIRONMENT = { ...process.env, PATH: `${dirname(process.env.WSLINK_PYTHON
 
 /** The blocks of a language in a tutorial. */
 async function blocks(tutorial, language) {
-  const text = await readFile(join(ROOT, `docs/tutorials/${tutorial}.md`), "utf8");
+  const text = await readFile(join(ROOT, `docs/${tutorial}.md`), "utf8");
   return [...text.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, "gs"))].map(([, block]) => block);
 }
 
@@ -72,9 +72,9 @@ describe("the tutorials' pages", { timeout: 120_000 }, () => {
 
   test("the plate of the simulation is drawn, and heated by the pointer", async () => {
     await mkdir(join(directory, "www"));
-    const program = (await blocks("simulation", "python")).slice(0, 3).join("\n").replace("port=8080", "port=0, ready_msg='ready'");
+    const program = (await blocks("tutorials/simulation", "python")).slice(0, 3).join("\n").replace("port=8080", "port=0, ready_msg='ready'");
     await writeFile(join(directory, "server.py"), program.replace("await server.wait_closed()", "print('serving on', server.url, flush=True)\n    await server.wait_closed()"));
-    await writeFile(join(directory, "www", "index.html"), (await blocks("simulation", "html"))[0]);
+    await writeFile(join(directory, "www", "index.html"), (await blocks("tutorials/simulation", "html"))[0]);
     await page.goto(await start("python server.py", /serving on (\S+)/));
     const red = () => page.evaluate(() => document.querySelector("canvas").getContext("2d").getImageData(64, 64, 1, 1).data[0]);
     await page.waitForFunction(() => document.querySelector("canvas").getContext("2d").getImageData(64, 64, 1, 1).data[3] === 255);
@@ -89,9 +89,9 @@ describe("the tutorials' pages", { timeout: 120_000 }, () => {
 
   test("the kitchen of the FastAPI tutorial shows what is ordered", async () => {
     const port = await freePort();
-    await writeFile(join(directory, "main.py"), (await blocks("fastapi", "python")).slice(0, 4).join("\n"));
-    await writeFile(join(directory, "index.html"), (await blocks("fastapi", "html"))[0]);
-    const [serve, order] = (await blocks("fastapi", "bash")).map((command) => command.replace("8000", String(port)).trim());
+    await writeFile(join(directory, "main.py"), (await blocks("tutorials/fastapi", "python")).slice(0, 4).join("\n"));
+    await writeFile(join(directory, "index.html"), (await blocks("tutorials/fastapi", "html"))[0]);
+    const [serve, order] = (await blocks("tutorials/fastapi", "bash")).map((command) => command.replace("8000", String(port)).trim());
     await start(serve, /running on (\S+)/);
     const shell = (command) => promisify(execFile)("bash", ["-c", command], { cwd: directory, env: ENVIRONMENT });
     await shell(order);
@@ -104,5 +104,24 @@ describe("the tutorials' pages", { timeout: 120_000 }, () => {
     assert.deepEqual(await page.locator("li").allTextContents(), ["salad"]);
     await page.getByRole("combobox").selectOption("grill");
     await page.getByText("soup, done by cook").waitFor();
+  });
+
+  test("the viewer of tiles draws the rows of its filter, and the sun follows the pointer", async () => {
+    await mkdir(join(directory, "www"));
+    const program = (await blocks("tutorial", "python")).join("\n").replace("port=8080", "port=0");
+    const script = (await blocks("tutorial", "js")).join("");
+    const html = (await blocks("tutorial", "html"))[0].replace(/^ *\/\/ the JavaScript of this page.*$/m, () => script);
+    await writeFile(join(directory, "server.py"), program);
+    await writeFile(join(directory, "www", "index.html"), html);
+    await page.goto(await start("python server.py", /serving on (\S+)/));
+    const row = (number) => page.evaluate((y) => document.querySelector("canvas").getContext("2d").getImageData(100, y, 1, 1).data.join(), 64 * number + 30);
+    await page.waitForFunction(() => document.querySelector("canvas").getContext("2d").getImageData(100, 64 * 6 + 30, 1, 1).data[3] === 255);
+    for (const number of [0, 2, 7]) assert.equal(await row(number), "0,0,0,0");
+    const before = await row(5);
+    await page.mouse.move(60, 400);
+    for (let tries = 0; (await row(5)) === before; tries++) {
+      assert.ok(tries < 200, "the sun does not move");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   });
 });

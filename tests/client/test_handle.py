@@ -12,7 +12,7 @@ import numpy
 import pytest
 
 import wslink
-from tests.client.test_flow import Connected, connected  # noqa: F401
+from tests.client.scripted import Connected
 from tests.conftest import Serve
 from tests.waiting import until
 from tests.wire.test_vectors import vectors
@@ -77,7 +77,7 @@ SERVED: dict[str, Any] = {
 
 
 @vectors("calls", "cases")
-async def test_vector(case: dict[str, Any], connected: Connected) -> None:  # noqa: F811
+async def test_vector(case: dict[str, Any], connected: Connected) -> None:
     """HND-1 to HND-3, LIM-20, PRG-1."""
     _, server = await connected(FEATURES, limits=Limits(max_client_calls=2), handlers=SERVED)
     for message in case["received"]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import wslink
-from tests.client.test_flow import Connected, connected  # noqa: F401
+from tests.client.scripted import Connected
 from tests.conftest import Serve
 from tests.waiting import until
 from wslink import App, Call, CallError, NotSerializable, UsageError
@@ -99,7 +99,7 @@ def numbers_of() -> Any:
     return numbers()
 
 
-async def test_a_server_that_asks_for_a_stream_is_answered_once(connected: Connected) -> None:  # noqa: F811
+async def test_a_server_that_asks_for_a_stream_is_answered_once(connected: Connected) -> None:
     """HND-6."""
     features = ["arrays", "cancel", "progress", "handle", "stream"]
     _, server = await connected(features, handlers={"test.echo": lambda value: value})

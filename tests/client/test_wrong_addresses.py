@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 import wslink
-from wslink import App, ConnectionClosed, UsageError
+from wslink import App, Call, ConnectionClosed, UsageError
 
 
 @pytest.mark.parametrize("host", ["a..b", f"{'a' * 70}.invalid", "\ud800", "", ":1"])
@@ -23,6 +25,48 @@ async def test_a_name_that_is_none(host: str) -> None:
 def test_headers_that_no_handshake_can_have(headers: Any) -> None:
     with pytest.raises(UsageError, match="headers"):
         wslink.connect("ws://localhost:1/ws", headers=headers)
+
+
+@pytest.mark.parametrize("timeout", [0.0001, 5])
+async def test_errors_show_neither_the_query_nor_the_password_of_an_address(timeout: float) -> None:
+    for place in ("127.0.0.1:1/ws", "127.0.0.1:1"):
+        with pytest.raises(ConnectionClosed) as refused:
+            await wslink.connect(f"ws://ada:s3cret@{place}?token=t0ken#part", timeout=timeout)
+        assert f"ws://{place}" in str(refused.value)
+        assert not {word for word in ("ada", "s3cret", "t0ken", "part") if word in str(refused.value)}
+
+
+async def test_a_refused_handshake_shows_no_token(server_that_refuses: str) -> None:
+    with pytest.raises(ConnectionClosed, match=r"ws://127.0.0.1:\d+/ws: the server responded with 418") as refused:
+        await wslink.connect(f"{server_that_refuses}?token=t0ken", timeout=5)
+    assert "t0ken" not in str(refused.value)
+
+
+@pytest.fixture
+async def server_that_refuses() -> AsyncIterator[str]:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.Response(status=418)
+
+    application = web.Application()
+    application.router.add_get("/ws", refuse)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"ws://127.0.0.1:{runner.addresses[0][1]}/ws"
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), -1, "5"])
+async def test_a_call_of_a_handler_has_a_timeout_that_is_a_number(timeout: Any) -> None:
+    app = App()
+
+    async def ask(call: Call) -> object:
+        with pytest.raises(UsageError, match="timeout must be a number of seconds"):
+            await call.client.call("test.none", timeout=timeout)
+        return "refused"
+
+    async with app.connect(handlers={"page.ask": ask}) as link:
+        assert await app.clients[link.client_id].call("page.ask") == "refused"
 
 
 @pytest.mark.parametrize("wrong", [{"secret": 5}, {"secret": b"a"}, {"secret": "\ud800"}, {"ssl": "adhoc"}])

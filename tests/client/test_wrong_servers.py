@@ -121,3 +121,15 @@ async def test_a_server_that_never_answers_times_out() -> None:
         await wslink.connect(f"ws://127.0.0.1:{port}/ws", timeout=0.2)
     await left.wait()
     server.close()
+
+
+@pytest.mark.parametrize("heartbeat", [float("nan"), float("inf"), -1, 1e300])
+async def test_a_heartbeat_that_is_no_time(scripted: Callable[..., Any], heartbeat: float) -> None:
+    async def script(socket: web.WebSocketResponse, call: dict[str, Any]) -> None:
+        await socket.send_bytes(packed({"id": call["id"], "result": 7}))
+
+    resume = {"token": "t", "epoch": "e", "resumed": False, "heartbeat": heartbeat}
+    hello = {"clientID": "c1", "maxMsgSize": 10_000, "features": ["resume"], "resume": resume}
+    async with wslink.connect(await scripted(script, hello), timeout=5) as link:
+        await asyncio.sleep(0.05)
+        assert await link.call("any") == 7

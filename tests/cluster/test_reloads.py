@@ -6,13 +6,12 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.servers import Server
-from tests.cluster.test_workers import PROGRAM, Serving
+from tests.cluster.serving import PROGRAM, Serving
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -28,25 +27,6 @@ else:
         time.sleep(0.05)
 """
 """A program of which the next worker to start is not ready for a while, where there is a file `wait`."""
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server("redis", tmp_path_factory.mktemp("broker"))
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("serving")
-
-
-@pytest.fixture(scope="module")
-def serving(folder: Path, broker: Server) -> Iterator[Serving]:
-    serving = Serving(folder, broker.url, 2)
-    yield serving
-    serving.stop()
 
 
 async def pids(serving: Serving, enough: Callable[[set[int]], bool]) -> set[int]:

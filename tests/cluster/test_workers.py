@@ -6,113 +6,23 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cluster.servers import Server
-from tests.peers import Peer
+from tests.cluster.serving import PROGRAM, Serving
 from tests.ports import free_port
 from wslink import ConnectionClosed, Reconnect, connect
 
 pytestmark = pytest.mark.timeout(90)
-
-PROGRAM = """
-import asyncio, os
-from wslink import App, Call
-app = App(secret="secret", broker=os.environ.get("TEST_BROKER", ""))
-topic = app.topic("test.topic")
-app.presence("room.presence", "room")
-
-@app.method("test.pid")
-def pid() -> int:
-    return os.getpid()
-
-@app.method("test.publish")
-def publish(value: int) -> int:
-    return topic.publish(value)
-
-@app.method("test.slow")
-async def slow(seconds: float) -> None:
-    await asyncio.sleep(seconds)
-
-@app.method("test.join")
-def join(call: Call) -> bool:
-    return app.clients[call.client_id].join("room")
-
-@app.method("test.clients")
-def clients() -> int:
-    return len(app.clients)
-"""
-HELLO = {"secret": "secret", "features": ["subscribe"]}
-
-
-class Serving:
-    def __init__(self, folder: Path, broker: str, count: int, *more: str) -> None:
-        (folder / "program.py").write_text(PROGRAM)
-        command = [sys.executable, "-m", "wslink", "serve", "program:app", "--port", "0", "--host", "127.0.0.1"]
-        with (folder / "errors").open("w") as errors:
-            self.process = subprocess.Popen(
-                [*command, "--workers", str(count), *more],
-                cwd=folder,
-                env={**os.environ, "TEST_BROKER": broker},
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        found = re.search(r"serving on (http://127.0.0.1:(\d+)/\S*) with (\d) workers", line)
-        assert found, (line, (folder / "errors").read_text())
-        self.port = int(found[2])
-        self.url = f"ws://127.0.0.1:{self.port}/ws"
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            assert self.process.wait(20) == 0
-        finally:
-            self.process.kill()
-            if self.process.stdout is not None:
-                self.process.stdout.close()
-
-    async def pids(self, count: int) -> dict[int, Peer]:
-        """A client at each of `count` workers, by the worker's process."""
-        found: dict[int, Peer] = {}
-        for _ in range(200):
-            peer = await Peer.open(self.url)
-            await peer.hello(**HELLO)
-            pid = (await peer.call("test.pid"))["result"]
-            if pid in found:
-                await peer.close()
-            else:
-                found[pid] = peer
-            if len(found) == count:
-                return found
-        raise AssertionError(f"connections reach {len(found)} workers")
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server("redis", tmp_path_factory.mktemp("broker"))
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory, broker: Server) -> Iterator[Serving]:
-    """Two workers for all tests: each takes some tenths of a second to start."""
-    serving = Serving(tmp_path_factory.mktemp("serving"), broker.url, 2)
-    yield serving
-    serving.stop()
 
 
 async def test_workers_share_a_port_and_their_publications_and_one_that_dies_is_replaced(serving: Serving) -> None:
@@ -244,13 +154,13 @@ GUNICORN = (
 
 @pytest.mark.parametrize("server", [UVICORN, GUNICORN], ids=["uvicorn", "gunicorn"])
 async def test_workers_of_other_servers_are_one_application_too(
-    server: tuple[str, ...], tmp_path: Path, broker: Server
+    server: tuple[str, ...], tmp_path: Path, redis: Server
 ) -> None:
     """RES-12: also when workers end, their sessions go on."""
     (tmp_path / "program.py").write_text(PROGRAM + "\nmounted = app.asgi()\n")
     port = free_port()
     command = [sys.executable, "-m", *server, str(port) if server is UVICORN else f"127.0.0.1:{port}"]
-    environment = {**os.environ, "TEST_BROKER": f"{broker.url}{port}"}  # an application of its own
+    environment = {**os.environ, "TEST_BROKER": f"{redis.url}{port}"}  # an application of its own
     with (tmp_path / "errors").open("w") as errors:
         process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=errors, stderr=errors)
     links: dict[int, Any] = {}

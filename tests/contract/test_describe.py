@@ -180,7 +180,7 @@ def test_what_a_topic_cannot_carry_is_refused_by_name(app: App) -> None:
         app.topic("a.b", payload=Handle)
     with pytest.raises(UsageError, match="topic 'a.b': tag 'parts': a tag is text, a number or a boolean"):
         app.topic("a.b", tags=wslink_tags())
-    with pytest.raises(UsageError, match="topic 'a.b': its tags: .* is no TypedDict or dataclass"):
+    with pytest.raises(UsageError, match="topic 'a.b': its tags: .* is not a TypedDict or dataclass"):
         app.topic("a.b", tags=dict[str, int])
     app.topic("a.c", payload=int)
     assert app.topic("a.c").name == "a.c"
@@ -203,7 +203,7 @@ def test_declared_errors_are_checked(app: App) -> None:
 
     with pytest.raises(UsageError, match="each has a code and a name of its own"):
         app.method("a.b", errors=[First, Second])(lambda: None)
-    with pytest.raises(UsageError, match="no subclass of MethodError"):
+    with pytest.raises(UsageError, match="not a subclass of MethodError"):
         app.method("a.b", errors=[ValueError])(lambda: None)  # type: ignore[list-item]
 
 

@@ -120,7 +120,11 @@ def test_a_file_of_something_else_is_named(tmp_path: Path, capsys: pytest.Captur
     path = tmp_path / "api.ts"
     path.write_bytes(b"\x89PNG\r\n\xff")
     assert main(["typegen", "tests.contract.odd:app", "-o", str(path), "--check"]) == 1
-    assert "is no text in UTF-8: wslink typegen did not write it" in capsys.readouterr().err
+    assert "is not text in UTF-8: wslink typegen did not write it" in capsys.readouterr().err
+
+
+SERVES = "from wslink import App\napp = App()\napp.run(port=0, ready_msg='')"
+"""A program as in the README, which a command would serve for ever as it imports it."""
 
 
 @pytest.mark.parametrize("command", ["describe", "typegen", "serve"])
@@ -131,7 +135,8 @@ def test_a_file_of_something_else_is_named(tmp_path: Path, capsys: pytest.Captur
         ("def f():\n    return nothing\nf()", "broken:app", "NameError: name 'nothing' is not defined"),
         ("app = (", "broken:app", "SyntaxError"),
         ("app = 3", "broken:app", "has no App called 'app'"),
-        ("", "not/a.module:app", "is no module:attribute"),
+        (SERVES, "broken:app", 'put that below `if __name__ == "__main__":`'),
+        ("", "not/a.module:app", "is not of the form module:attribute"),
         ("", ":app", "the name of a module is needed"),
         ("", "nowhere_to_be_found:app", "there is no module"),
     ],

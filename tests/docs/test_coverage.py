@@ -18,6 +18,9 @@ NOTEBOOK = (
     "shows the tutorial's page, what is picked there reaches the notebook, and what is computed there the page"
 )
 VIEW = "tests/applications/tutorial.test.js::a view without trame turns, and its scene changes"
+TILES = (
+    "tests/browser/tutorial.test.js::the viewer of tiles draws the rows of its filter, and the sun follows the pointer"
+)
 ADMINISTRATOR = "tests/docs/test_administrator_tutorial.py::test_a_user_has_a_viewer_and_the_administrator_sees_it"
 RUN_BY = {
     "README.md": {
@@ -157,8 +160,9 @@ RUN_BY = {
         "js": ["tests/docs/test_tracing_page.py::test_the_click_is_followed_through_the_server"],
     },
     "docs/tutorial.md": {
-        "python": ["tests/docs/test_tutorial.py::test_the_tutorials_viewer"] * 3,
-        "js": ["tests/docs/test_tutorial.py::test_the_tutorials_viewer"] * 2,
+        "python": ["tests/docs/test_tutorial.py::test_the_tutorials_viewer"] * 4,
+        "html": [TILES],
+        "js": [*["tests/docs/test_tutorial.py::test_the_tutorials_viewer"] * 2, TILES],
     },
 }
 """Page to language to the test of each block, in their order. Who adds a block adds its test."""

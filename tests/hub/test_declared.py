@@ -45,7 +45,7 @@ class Handle:
     pass
 
 
-NO_TAGS = "is no TypedDict or dataclass with a field for each tag"
+NO_TAGS = "is not a TypedDict or dataclass with a field for each tag"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from wslink import InvalidParams, Limits, UsageError
 from wslink.hub.filters import check_tags, compile_filter
 from wslink.hub.latest import key_in, parse_latest
 from wslink.hub.patterns import compile_pattern, is_pattern
-from wslink.hub.wishes import read_wish, subscription_id
+from wslink.hub.requested import parse_request, subscription_id
 
 OPERATORS = "gte, gt, lte, lt, ne, prefix, exists"
 ALLOWED = f"a condition is a string, number or boolean, a list of these, or a map with any of {OPERATORS}"
@@ -223,28 +223,28 @@ RATE = "max_rate must be a number from 0.001 to 1000 (publications per second), 
 )
 def test_what_is_wrong_with_a_request(changes: Any, why: str) -> None:
     with pytest.raises(InvalidParams) as caught:
-        read_wish(request(**changes), Limits(max_filter_text=5, max_filter_size=300))
+        parse_request(request(**changes), Limits(max_filter_text=5, max_filter_size=300))
     assert caught.value.message == why
 
 
 def test_a_request_is_read() -> None:
     limits = Limits(max_filter_text=5)
-    wish = read_wish(request(filter={"a": 1}, window=1024, max_rate=1000), limits)
-    assert (wish.id, wish.topic, wish.filter, wish.window, wish.max_rate) == (1, "a.b", {"a": 1}, 1024, 1000.0)
-    assert (wish.covers, wish.matches({"a": 1}), wish.matches({"a": 2}), type(wish.max_rate)) == (
+    asked = parse_request(request(filter={"a": 1}, window=1024, max_rate=1000), limits)
+    assert (asked.id, asked.topic, asked.filter, asked.window, asked.max_rate) == (1, "a.b", {"a": 1}, 1024, 1000.0)
+    assert (asked.covers, asked.matches({"a": 1}), asked.matches({"a": 2}), type(asked.max_rate)) == (
         None,
         True,
         False,
         float,
     )
-    assert wish.request == {**request(), "filter": {"a": 1}, "window": 1024, "max_rate": 1000.0}
-    bare = read_wish(request(subscription=2**32 - 1, window=1, max_rate=0.001), limits)
+    assert asked.request == {**request(), "filter": {"a": 1}, "window": 1024, "max_rate": 1000.0}
+    bare = parse_request(request(subscription=2**32 - 1, window=1, max_rate=0.001), limits)
     assert (bare.filter, bare.size, bare.window, bare.max_rate, bare.matches({})) == ({}, 0, 1, 0.001, True)
-    pattern = read_wish(request(topic="aaa.*"), limits)
+    pattern = parse_request(request(topic="aaa.*"), limits)
     assert pattern.covers is not None
     assert (pattern.covers("aaa.b"), pattern.covers("aaa"), pattern.window) == (True, False, None)
     assert subscription_id(7) == 7
-    assert wish.size > 0
+    assert asked.size > 0
 
 
 def test_patterns() -> None:
@@ -268,7 +268,7 @@ def test_topics_whose_newest_publication_counts() -> None:
         with pytest.raises(UsageError) as caught:
             parse_latest(f"x, {wrong}")
         assert str(caught.value) == (
-            f"latest: {wrong!r} is no topic; topics are separated by commas, and each may name an entry of its "
+            f"latest: {wrong!r} is not a topic; topics are separated by commas, and each may name an entry of its "
             "payload, such as viewport.image.push.subscription:id"
         )
     assert key_in({"id": 3}, "id") == ("int", 3)

@@ -61,7 +61,11 @@ def test_the_wait_doubles_and_is_forgotten() -> None:
     assert waits[FREE_TRIES - 2 : FREE_TRIES + 2] == [0, 1, 2, 4]
     assert waits[-1] == 60
     assert tries.wait("b") == 0
-    now = 1000.0
+    for _ in range(2000):  # a program that keeps asking with a token of old
+        now += tries.wait("a")
+        tries.wrong("a")
+    assert tries.wait("a") == 60
+    now += 1000.0
     assert (tries.wait("a"), tries.wrong("a"), tries.wait("a")) == (0, 1, 0)
     for number in range(20_000):
         tries.wrong(str(number))

@@ -55,8 +55,13 @@ BROKEN = [
     ('"type": "regexp"', '"type": "glob"', r'sanitize\.file\.type: it must be "inList" or "regexp"'),
     ('"cmd": ["app"', '"cmd": [["app"]', r"launcher.json:17: apps\.trame\.cmd: it must be a list of the program"),
     ('"endpoint": "paraview"', '"endpoint": "a b"', r"launcher.json:6: configuration\.endpoint: it must be a path"),
+    (
+        '"endpoint": "paraview"',
+        '"endpoint": "/metrics/"',
+        r"launcher.json:6: .*: the launcher itself answers at /health",
+    ),
     ('"apps": {', '"apps": [], "x": {', r"launcher.json:17: apps: an object is needed"),
-    ('"fields": [],', '"fields": []', r"launcher.json:12: this is no JSON"),
+    ('"fields": [],', '"fields": []', r"launcher.json:12: this is not JSON"),
 ]
 
 
@@ -95,7 +100,7 @@ def test_toml_is_the_same(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=rf"launcher.toml:{len(lines)}: apps\.a\.cmd: it must be a list"):
         load(path)
     path.write_text("x = [")
-    with pytest.raises(ConfigurationError, match=r"launcher.toml:1: this is no TOML"):
+    with pytest.raises(ConfigurationError, match=r"launcher.toml:1: this is not TOML"):
         load(path)
 
 
@@ -117,6 +122,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         ({}, (False, False)),
         ({"WSLINK_LAUNCHER_GET": "1"}, (True, False)),
         ({"WSLINK_LAUNCHER_DELETE": "0"}, (False,) * 2),
+        ({"WSLINK_LAUNCHER_GET": "false", "WSLINK_LAUNCHER_DELETE": " "}, (False,) * 2),
+        ({"WSLINK_LAUNCHER_GET": "off", "WSLINK_LAUNCHER_DELETE": "yes"}, (False, True)),
     ],
 )
 def test_the_environment_switches_requests_on(tmp_path: Path, environment: Any, switches: tuple[bool, bool]) -> None:

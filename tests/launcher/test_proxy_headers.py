@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+from yarl import URL
 
 from tests.launcher.support import Running, launching
 
@@ -228,6 +229,12 @@ async def test_an_address_without_its_last_slash_leads_to_the_one_with_it(served
             assert response.status == 307
             reached = urljoin(f"https://lab.example/deep{path}{query}", response.headers["Location"])
             assert reached == f"https://lab.example/deep{path}/{query}"
+    session = "/".join(served.path.split("/")[:-3])
+    for name in ("https:evil.example", "javascript:alert(1)", "data:,x", "%5C%5Cevil.example"):
+        at = URL(f"{served.url}{session}/{name}{query}", encoded=True)
+        async with served.http.get(at, allow_redirects=False) as response:
+            assert response.status == 307
+            assert response.headers["Location"] == f"./{name}/{query}"
     token = served.path.split("/")[-2]
     async with served.http.get(served.url + served.path.rstrip("/").replace(token, token[::-1])) as response:
         assert response.status == 404

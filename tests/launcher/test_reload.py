@@ -59,7 +59,7 @@ async def test_a_wrong_file_is_logged_and_the_old_one_stays(tmp_path: Path) -> N
     session = await client.start("good")
     right = written(process)
     cases = {
-        "this is no JSON": "{",
+        "this is not JSON": "{",
         "configuration.timeout": json.dumps({**right, "configuration": {**right["configuration"], "timeout": "soon"}}),
         "spawner 'nowhere:Nothing'": json.dumps(
             {**right, "apps": {"good": {**APPS["good"], "spawner": "nowhere:Nothing"}}}

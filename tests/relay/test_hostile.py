@@ -7,7 +7,6 @@ import contextlib
 import os
 import struct
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,53 +14,8 @@ import psutil
 import pytest
 from aiohttp import WSMsgType
 
-from tests.relay.test_relay import HANDSHAKE, Place
+from tests.relay.place import Place, Raw, frame
 from wslink.relay import member, rooms
-
-MASK = bytes(4)
-
-
-def frame(opcode: int, payload: bytes = b"") -> bytes:
-    """A client's frame."""
-    return struct.pack(">BB", 0x80 | opcode, 0x80 | len(payload)) + MASK + payload
-
-
-class Raw:
-    """A peer that reads nothing unless it is told to."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    @classmethod
-    async def dial(cls, url: str, *headers: str) -> Raw:
-        host, _, path = url.removeprefix("http://").partition("/")
-        reader, writer = await asyncio.open_connection(*host.split(":"), limit=2**16)
-        lines = [f"{name}: {value}" for name, value in {"Host": host, **HANDSHAKE}.items()]
-        writer.write("\r\n".join([f"GET /{path} HTTP/1.1", *lines, *headers, "", ""]).encode())
-        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
-        return cls(reader, writer)
-
-    async def flood(self, data: bytes, seconds: float) -> None:
-        """Send the same again and again, as fast as it is taken."""
-        end = time.monotonic() + seconds
-        with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
-            while time.monotonic() < end:
-                self.writer.write(data)
-                await asyncio.wait_for(self.writer.drain(), max(0.01, end - time.monotonic()))
-
-    async def rest(self, patience: float = 5) -> bytes:
-        with contextlib.suppress(asyncio.TimeoutError, ConnectionError):
-            return await asyncio.wait_for(self.reader.read(-1), patience)
-        return b""
-
-
-@pytest.fixture
-async def place() -> AsyncIterator[Place]:
-    one = Place()
-    yield one
-    await one.http.close()
-    for runner in reversed(one.runners):
-        await runner.cleanup()
 
 
 @pytest.fixture

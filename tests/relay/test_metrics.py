@@ -6,12 +6,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.relay.test_relay import Place
+from tests.relay.place import Place
 
 TOKEN = "a token of the process"
 
@@ -21,13 +20,6 @@ async def lines(place: Place, url: str) -> list[str]:
         assert response.status == 200
         assert response.headers["Content-Type"].startswith("text/plain")
         return (await response.text()).splitlines()
-
-
-@pytest.fixture
-async def place() -> AsyncIterator[Place]:
-    one = Place()
-    yield one
-    await one.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy
 import numpy.typing as npt
 import pytest
 
+from tests.rpc.checking import checked, told
 from wslink import Array, RawArray, UsageError
 from wslink.rpc.arrays import NO_LENGTHS, dims
 from wslink.rpc.converters import Unsupported, convert
@@ -17,17 +18,6 @@ from wslink.rpc.hints import checkable
 F4 = numpy.arange(6, dtype="<f4").reshape(2, 3)
 DTYPES = "|b1, |i1, |u1, <i2, <u2, <i4, <u4, <i8, <u8, <f2, <f4, <f8, <c8, <c16"
 ANY = "a length, a symbol such as 'n', or None for any length"
-
-
-def checked(value: Any, hint: Any) -> Any:
-    dims.known = NO_LENGTHS
-    return convert(value, checkable(hint))
-
-
-def told(value: Any, hint: Any) -> str:
-    with pytest.raises(msgspec.ValidationError) as caught:
-        checked(value, hint)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(

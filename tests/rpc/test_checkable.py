@@ -15,10 +15,12 @@ import numpy
 import numpy.typing as npt
 import pytest
 
+from tests.rpc.checking import checked, told
 from wslink import Call
-from wslink.rpc.arrays import NO_LENGTHS, dims
-from wslink.rpc.converters import Unsupported, convert, name_of, options_of, without_names
-from wslink.rpc.hints import bare, checkable, required_keys, substituted
+from wslink.rpc.arrays import dims
+from wslink.rpc.converters import Unsupported, name_of, options_of, without_names
+from wslink.rpc.generics import substituted
+from wslink.rpc.hints import bare, checkable, required_keys
 
 pytest.importorskip("pydantic")
 pytest.importorskip("typing_extensions")
@@ -30,17 +32,6 @@ T = TypeVar("T")
 Floats = npt.NDArray[numpy.float32]
 F4 = numpy.arange(6, dtype="f4")
 F8 = numpy.arange(6, dtype="f8")
-
-
-def checked(value: Any, hint: Any) -> Any:
-    dims.known = NO_LENGTHS
-    return convert(value, checkable(hint))
-
-
-def told(value: Any, hint: Any) -> str:
-    with pytest.raises(msgspec.ValidationError) as caught:
-        checked(value, hint)
-    return str(caught.value)
 
 
 @dataclasses.dataclass

@@ -96,8 +96,8 @@ ASYNC = "is async: thread=True is for functions that block"
     [
         (plain, {"run": "process"}, "run is 'process'; one of loop, thread, main"),
         (plain, {"priority": "high"}, "priority is 'high'; one of urgent, normal, bulk"),
-        (plain, {"errors": [ValueError]}, "errors: <class 'ValueError'> is no subclass of MethodError"),
-        (plain, {"errors": [3]}, "errors: 3 is no subclass of MethodError"),
+        (plain, {"errors": [ValueError]}, "errors: <class 'ValueError'> is not a subclass of MethodError"),
+        (plain, {"errors": [3]}, "errors: 3 is not a subclass of MethodError"),
         (plain, {"errors": [First, Same]}, "errors: each has a code and a name of its own"),
         (plain, {"errors": [First, named_first(4)]}, "errors: each has a code and a name of its own"),
     ],

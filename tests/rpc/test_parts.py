@@ -18,7 +18,7 @@ from wslink.rpc import redefinition
 from wslink.rpc.discarding import Concluded, discard
 from wslink.rpc.elsewhere import Raised, serve
 from wslink.rpc.interceptors import status_of
-from wslink.rpc.latest import Turn, Turns
+from wslink.rpc.latest import LatestCalls, Turn
 from wslink.rpc.pending import PendingCalls, call_error
 from wslink.rpc.priority import lane_of
 from wslink.rpc.progress import Reporter
@@ -45,7 +45,7 @@ class Encoding:
 
 
 async def test_a_turn_goes_to_the_newest_that_waits() -> None:
-    turns, ran, gate = Turns(), list[int](), asyncio.Event()
+    turns, ran, gate = LatestCalls(), list[int](), asyncio.Event()
 
     async def work(n: int) -> int:
         ran.append(n)

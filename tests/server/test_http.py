@@ -181,7 +181,7 @@ async def test_settings_that_cannot_be_followed_are_named(app: App, serve: Serve
         await serve(app, content="/no/such")
     with pytest.raises(UsageError, match="unknown setting 'prot'; settings: application_thread, content, debug"):
         await serve(app, prot=8080)
-    with pytest.raises(UsageError, match="'a' is not of the form route=FOLDER"):
+    with pytest.raises(UsageError, match="'a' is not of the form route=DIRECTORY"):
         await serve(app, fs_endpoints="a")
 
 

@@ -188,6 +188,14 @@ async def test_a_client_may_end_the_server(app: App, peers: Open) -> None:
     await asyncio.wait_for(server.wait_closed(), 5)
 
 
+async def test_a_time_that_is_none_does_not_end_the_server(app: App, serve: Serve, peers: Open) -> None:
+    peer = await peers(await serve(app), hello=HELLO)
+    for seconds in (float("nan"), "soon", None, [1]):
+        assert (await peer.call("application.exit.later", seconds))["error"]["code"] == -32602
+    assert (await peer.call("application.exit.later", float("inf")))["result"] is None
+    assert (await peer.call("application.exit.later", 1e300))["result"] is None
+
+
 async def test_tls_with_a_certificate_made_for_the_occasion(app: App, serve: Serve) -> None:
     app.method("test.one")(lambda: 1)
     url = (await serve(app, ssl="adhoc")).replace("ws://", "wss://")

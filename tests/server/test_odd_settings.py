@@ -104,6 +104,31 @@ def test_a_flag_that_is_set_to_blanks_is_not_set(text: str) -> None:
     assert (options.metrics, options.ws_compress, options.threads) == (False, True, 0)
 
 
+@pytest.mark.parametrize("text", ["", " ", "\t"])
+def test_a_number_that_is_set_to_blanks_is_not_set(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wslink.server.limits import limits
+
+    assert limits({"WSLINK_MAX_CALLS": text, "WSLINK_HELLO_TIMEOUT": text}) == limits({})
+    assert variables.read("WSLINK_X", bool, True, {"WSLINK_X": text}) is True
+    assert variables.read("WSLINK_X", str, "given", {"WSLINK_X": text}) == (text or "given")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("THREADS", "-1"), ("THREADS", "99999"), ("STOP_TIMEOUT", "nan"), ("STOP_TIMEOUT", "-1"), ("LOOP", "uvlop")],
+)
+async def test_a_released_application_is_told_of_a_wrong_variable(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wslink.backends.aiohttp import create_webserver
+    from wslink.websocket import ServerProtocol
+
+    monkeypatch.setenv(f"WSLINK_{name}", text)
+    monkeypatch.setenv("WSLINK_APPLICATION_THREAD", "1")
+    with pytest.raises(UsageError, match=f"WSLINK_{name} must be"):
+        await create_webserver({"port": 0, "ws": {"ws": ServerProtocol()}, "handle_signals": False}).start()
+
+
 @pytest.mark.parametrize("text", ["0", "\ufeff0", "0\r\n", " no ", "FALSE"])
 def test_a_flag_is_turned_off(text: str) -> None:
     assert variables.parse("WSLINK_METRICS", text, bool) is False

@@ -183,7 +183,7 @@ async def test_nobody_there(app: App) -> None:
 
 @pytest.mark.parametrize("url", ["nonsense", "ws://"])
 async def test_no_address(app: App, url: str) -> None:
-    with pytest.raises(UsageError, match="reverse_url is no address"):
+    with pytest.raises(UsageError, match="reverse_url is not an address"):
         await app.serve(reverse_url=url)
 
 

@@ -54,3 +54,10 @@ def test_one_process_is_no_reason_to_warn() -> None:
         assert is_one_of_several(arguments, {})
     assert is_one_of_several([], {"WEB_CONCURRENCY": "2"})
     assert not is_one_of_several(["uvicorn", "--workers", "1"], {"WEB_CONCURRENCY": "2"})
+
+
+@pytest.mark.parametrize(("failures", "delay"), [(0, 0), (1, 0.5), (3, 2), (9, 30), (5000, 30)])
+def test_a_worker_that_always_fails_is_started_again_and_again(failures: int, delay: float) -> None:
+    from wslink.server.supervisor import _delay
+
+    assert _delay(failures) == delay

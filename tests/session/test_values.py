@@ -80,7 +80,7 @@ UNSENDABLE: dict[str, tuple[Any, str]] = {
     "itself": (looped(), "holds itself"),
     "object": ([object()], "type object"),
     "dates": (numpy.array(["2024-01-01"], "M8[ns]"), "M8[ms]"),
-    "months": (numpy.timedelta64(3, "M"), "no fixed time"),
+    "months": (numpy.timedelta64(3, "M"), "no fixed length"),
     "wide integer": ([2**64], "int"),
 }
 

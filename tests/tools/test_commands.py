@@ -105,7 +105,7 @@ async def test_call_says_what_went_wrong(app: App, serve: Serve) -> None:
     assert "refused the secret" in err
     code, _, err = await run("call", "localhost:8080", "terrain.light")
     assert code == 1
-    assert "is no URL of a server" in err
+    assert "is not the URL of a server" in err
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ async def test_they_say_what_went_wrong(serve: Serve, tmp_path: Path) -> None:
     url, path = await serve(app()), tmp_path / "run.wsrec"
     for arguments, why in [
         (["record", url, "--secret", "secret", "--ring", "-o", str(path)], "Unregistered method called"),
-        (["record", url, "--secret", "secret", "--topic", "a.*", "-o", str(path)], "'a.*' is the name of no topic"),
+        (["record", url, "--secret", "secret", "--topic", "a.*", "-o", str(path)], "'a.*' is not the name of a topic"),
         (["record", url, "--secret", "wrong", "-o", str(path)], "refused the secret"),
     ]:
         code, _, err = await run(*arguments)

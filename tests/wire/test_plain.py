@@ -164,9 +164,9 @@ def test_dates_of_numpy(value: Any, plain: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        (numpy.timedelta64(3, "Y"), "a timedelta64 in years cannot be sent: it is no fixed time"),
-        (numpy.timedelta64(3, "M"), "a timedelta64 in months cannot be sent: it is no fixed time"),
-        (numpy.timedelta64(3), "a timedelta64 in no unit cannot be sent: it is no fixed time"),
+        (numpy.timedelta64(3, "Y"), "a timedelta64 in years cannot be sent: it has no fixed length"),
+        (numpy.timedelta64(3, "M"), "a timedelta64 in months cannot be sent: it has no fixed length"),
+        (numpy.timedelta64(3), "a timedelta64 in no unit cannot be sent: it has no fixed length"),
         (
             numpy.timedelta64(999, "ps"),
             "a timedelta64 of 999 picoseconds cannot be sent: it is finer than nanoseconds",

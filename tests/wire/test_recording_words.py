@@ -36,7 +36,7 @@ GOOD = record(3, 1.0, ["c1"], {"row": 1}, b"\x80")
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "this is no recording of wslink: it does not begin as one"),
+        (b"", "this is not a recording of wslink: it does not begin as one"),
         (HEAD[:11], "the recording ends before its version"),
         (HEAD[:8] + b"\x02\0\0\0", "the recording is of version 2; this wslink reads version 1"),
         (HEAD[:12], "the recording does not say what it holds: its first record is missing"),

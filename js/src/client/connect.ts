@@ -1,4 +1,5 @@
 import { AuthenticationError, UsageError } from "../errors.js";
+import { numbers } from "../options.js";
 import type { WaitOptions } from "../rpc/deadline.js";
 import type { FeatureFactory } from "../session/features/feature.js";
 import type { Handler } from "../session/features/handle.js";
@@ -12,15 +13,14 @@ import { Backoff, type ReconnectOptions } from "./reconnect.js";
 
 /** Options of {@link connect}. */
 export interface ConnectOptions extends WaitOptions {
-  /** The server's secret. Default: none, or what the page's URL holds; see {@link connect}. */
+  /** The server's secret. Default: none, or the one in the page's URL; see {@link connect}. */
   readonly secret?: string | undefined;
-  /** Gives up connecting after so many milliseconds, with a TimeoutError; the same for each attempt to connect again. Default: 10,000. 0 waits for ever. */
+  /** Gives up connecting after so many milliseconds, with a TimeoutError; the same for each attempt to reconnect. Default: 10,000. 0 waits indefinitely. */
   readonly timeout?: number | undefined;
   /** Gives up connecting when it aborts, with its reason. It has no effect on a connection that is open. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * How to connect again where the connection ends; false for not at all: the link is closed then. A transport that is given instead of a URL cannot be
-   * opened again.
+   * How to reconnect when the connection is lost; with false the link closes instead. A transport that is passed instead of a URL cannot be reopened.
    */
   readonly reconnect?: ReconnectOptions | boolean | undefined;
   /** The `timeout` of calls that give none, in milliseconds. Default: they wait until the link is closed. */
@@ -29,15 +29,15 @@ export interface ConnectOptions extends WaitOptions {
   readonly maxMessage?: number | undefined;
   /** The most messages under way in chunks; more are skipped. Default: 64. */
   readonly maxPartial?: number | undefined;
-  /** The most bytes of calls that are kept for when the link has a connection again, sent or not; with more the server cannot resume. Default: 64 MiB. */
+  /** The most bytes of calls, sent or not, that are kept for resumption; with more the session cannot be resumed. Default: 64 MiB. */
   readonly maxResume?: number | undefined;
-  /** What opens the connection. Default: the platform's WebSocket; in Node 20, the one of the package `ws`. */
+  /** The WebSocket class to use. Default: the platform's WebSocket; in Node 20, the one of the package `ws`. */
   readonly WebSocket?: WebSocketConstructor | undefined;
   /** The most calls of the server that are served at a time; more fail. Default: 64. */
   readonly maxClientCalls?: number | undefined;
-  /** Handlers of the server's calls, as {@link Link.handle} takes them, by method: they are there before the server knows of this client. */
+  /** Handlers of the server's calls, by method; see {@link Link.handle}. They are in place before the server can make calls. */
   readonly handlers?: Readonly<Record<string, Handler<never, never>>> | undefined;
-  /** Extensions of the protocol beyond those that are built in; the server must know them too. */
+  /** Protocol extensions in addition to the built-in ones; the server must support them, too. */
   readonly features?: readonly FeatureFactory[] | undefined;
 }
 
@@ -47,7 +47,7 @@ export interface ConnectOptions extends WaitOptions {
  * Without a target it connects to the server that the page, or this module, came from. It then takes the secret from the page's
  * URL (`?secret=...`), removes it from the address bar and keeps it in `sessionStorage`; a page that has none tries without.
  *
- * The link outlives its connection: where that ends, it connects again, at once and then after random, growing waits.
+ * The link reconnects when its connection is lost: at once, then after random, growing waits.
  *
  * @param target - a `ws:`, `wss:`, `http:` or `https:` URL, relative to the page if need be; a session that {@link launch} started, whose
  *   secret is used then; or a transport that is open. It may be left out: `connect({ secret })`.
@@ -65,8 +65,9 @@ export async function connect(options: ConnectOptions): Promise<Link>;
 export async function connect(target?: Target | ConnectOptions, options: ConnectOptions = {}): Promise<Link> {
   if (isSession(target)) return connect(target.sessionURL, { ...options, secret: options.secret ?? target.secret });
   if (!isTarget(target)) return connect(undefined, { ...optionsOf(target), ...options });
-  const { secret: given, signal, timeout = 10_000, reconnect = true, callTimeout, WebSocket, features, handlers, ...others } = options;
+  const { secret: given, signal, timeout = 10_000, reconnect = true, callTimeout = 0, WebSocket, features, handlers, ...others } = options;
   const limits = withDefaults(others);
+  numbers(0, { timeout, callTimeout });
   const page: Page = globalThis;
   const own = target === undefined ? defaultUrl(import.meta.url, page) : undefined;
   const secret = textOf(given) ?? (own && pageSecret(own, page));
@@ -94,7 +95,12 @@ function isTransport(target: unknown): target is Transport {
 }
 
 function backoffOf(reconnect: ReconnectOptions | boolean): Backoff | undefined {
+  if (typeof reconnect !== "boolean") isOptions(reconnect);
   return reconnect === false ? undefined : new Backoff(reconnect === true ? {} : reconnect);
+}
+
+function isOptions(reconnect: unknown): void {
+  if (Object(reconnect) !== reconnect) throw new UsageError(`reconnect is ${String(reconnect)}: options, or true or false`);
 }
 
 /** The options that stand in the place of a target. */

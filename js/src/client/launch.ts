@@ -42,10 +42,10 @@ export interface LaunchOptions extends WaitOptions {
 }
 
 /**
- * Has a launcher start a session, and waits until that is ready.
+ * Asks a launcher to start a session, and waits until it is ready.
  *
  * @param url - the launcher's endpoint, relative to the page if need be.
- * @throws LaunchError where no session is started; it says why.
+ * @throws LaunchError where the launcher does not start a session, with the reason.
  * @throws TimeoutError where it takes longer than `timeout`.
  *
  * @example

@@ -20,16 +20,16 @@ export interface CloseInfo {
 
 export type LinkState = "open" | "reconnecting" | "closing" | "closed";
 
-/** What became of a link while it had no connection: the `detail` of `reconnected`. */
+/** The outcome of a reconnection: the `detail` of `reconnected`. */
 export interface Reconnected {
   /**
-   * Whether the server goes on where it was: nothing is lost, and nothing came twice. Otherwise it takes this for a new client; subscriptions have been
-   * made again, and calls that it may have got have rejected.
+   * Whether the session was resumed: no message was lost or duplicated. Otherwise the server treats this as a new client; the link has subscribed again,
+   * and calls that the server may have got have rejected.
    */
   readonly resumed: boolean;
-  /** Why not: the time or the bytes were exceeded, the server was restarted, it refuses, or it never could. */
+  /** Why it was not resumed: the time or the bytes were exceeded, the server was restarted, refuses, or does not support it. */
   readonly reason: NotResumed | undefined;
-  /** For how long there was no connection, in milliseconds. */
+  /** The time without a connection, in milliseconds. */
   readonly away: number;
 }
 
@@ -37,7 +37,7 @@ export interface Reconnected {
 export interface LinkEvents {
   /** {@link Link.state} has changed. */
   readonly statechange: Event;
-  /** There is a connection again. */
+  /** The link has reconnected. */
   readonly reconnected: CustomEvent<Reconnected>;
 }
 
@@ -76,7 +76,7 @@ const GIVEN_UP = 4000;
 /** The close code of a server that disconnects this client for good. */
 const DISCONNECTED = 4002;
 
-/** A link to a server, from {@link connect}. It outlives its connection: where that ends, the link makes another. */
+/** A link to a server, from {@link connect}. It reconnects when its connection is lost. */
 export class Link extends (EventTarget as new () => LinkTarget) {
   /** Resolves when the link is closed for good; never rejects. */
   readonly closed: Promise<CloseInfo>;
@@ -114,35 +114,35 @@ export class Link extends (EventTarget as new () => LinkTarget) {
   }
 
   /**
-   * This client's id, which the server gave it, and gives anew where it does not resume: "c" and 32 hexadecimal digits. In Python it is `Call.client_id`, a key of `app.clients`, and
-   * what `publish(to=...)` takes.
+   * This client's id, assigned by the server: "c" and 32 hexadecimal digits. It changes when a session is not resumed. In Python it is `Call.client_id`
+   * and a key of `app.clients`, and `publish(to=...)` takes it.
    */
   get clientId(): string {
     return this.#welcome?.clientId ?? "";
   }
 
-  /** The extensions that the server accepted, such as `"subscribe"`, `"arrays"`, `"flow"` and `"cancel"`: none where it is a released 2.x. */
+  /** The protocol extensions in use, such as `"subscribe"`, `"arrays"`, `"flow"` and `"cancel"`; none with a released 2.x server. */
   get features(): readonly string[] {
     return this.#welcome?.features ?? [];
   }
 
-  /** The server's name and version; undefined where it is a released 2.x. */
+  /** The server's name and version; undefined with a released 2.x server. */
   get server(): { readonly name: string; readonly version: string } | undefined {
     return this.#welcome?.server;
   }
 
-  /** `reconnecting` while there is no connection; `closing` from {@link Link.close} until the server has closed too. */
+  /** `reconnecting` while there is no connection; `closing` from {@link Link.close} until the server has closed, too. */
   get state(): LinkState {
     return this.#session.state as LinkState; // it is not new any more where anybody has the link
   }
 
-  /** Changes exactly when what the server kept for this client is void, such as its state of a session: what was read before is to be read again. */
+  /** A value that changes whenever the server has lost the state that it kept for this client: whatever was read before has to be read again. */
   get epoch(): string {
     return this.#welcome?.resumption?.epoch ?? `${this.clientId}:${this.#sessions}`;
   }
 
   /**
-   * Calls a method of the server. Calls are sent in the order in which they are made; responses come as the server has them. While the link is
+   * Calls a method of the server. Calls are sent in the order in which they are made; responses may arrive in any order. While the link is
    * reconnecting, calls wait for the connection.
    *
    * @typeParam T - what the method returns; it is not checked.
@@ -151,8 +151,8 @@ export class Link extends (EventTarget as new () => LinkTarget) {
    * @param kwargs - arguments by name; those that are undefined are left out.
    * @throws CallError where the server responds with an error; see its `code` and `data`.
    * @throws TimeoutError after `timeout` milliseconds (default: `callTimeout` of {@link connect}); the server cancels the call where it can.
-   * @throws ConnectionError where the link is closed before the response, or its connection ends and the server does not know afterwards whether
-   *   it got the call; with `retry`, such a call is made again.
+   * @throws ConnectionError where the link is closed before the response, or its connection is lost and the server does not know whether it got the
+   *   call; with `retry`, such a call is made again.
    * @throws UsageError for arguments that cannot be sent; it names the place, such as `args[0].size`.
    */
   async call<T = unknown>(
@@ -165,14 +165,15 @@ export class Link extends (EventTarget as new () => LinkTarget) {
   }
 
   /**
-   * Calls a method whose result is a stream: `for await (const part of link.stream("mesh.refine", [3]))`. The call is made when the first item is asked
-   * for. The server makes items only as fast as they are taken, up to `window` ahead; leaving the loop, a `timeout` or the signal closes what makes them.
+   * Calls a method whose result is a stream: `for await (const part of link.stream("mesh.refine", [3]))`. The call is made when the first item is
+   * requested. The server produces items only as fast as they are consumed, up to `window` ahead; leaving the loop, a `timeout` or the signal closes its
+   * generator.
    *
    * @typeParam T - what the items are; it is not checked.
-   * @param args - as of {@link Link.call}. There and here, an argument may be a `ReadableStream` or an async iterable, where the method takes a stream: it
+   * @param args - as for {@link Link.call}. In both, an argument may be a `ReadableStream` or an async iterable, if the method takes a stream there: it
    *   is read as fast as the method reads.
-   * @throws CallError where the server responds with an error, behind the items before it.
-   * @throws UnsupportedError where the server knows no streams.
+   * @throws CallError where the server responds with an error, after the items that precede it.
+   * @throws UnsupportedError where the server does not support streams.
    */
   stream<T = unknown>(
     method: string,
@@ -184,12 +185,12 @@ export class Link extends (EventTarget as new () => LinkTarget) {
   }
 
   /**
-   * Subscribes to a topic. Several subscriptions to one topic, with filters of their own, stand side by side.
+   * Subscribes to a topic. There may be several subscriptions to one topic, each with its own filter.
    *
    * @typeParam T - what the topic carries; it is not checked.
    * @param callback - called with each publication that matches, in the order in which they were published. Bytes and arrays in
    *   the payload are views of the message they came in; subscriptions that get the same publication share one payload.
-   *   What it returns, if it is a promise, tells when it has dealt with the publication: the server sends no more than the page keeps up with.
+   *   If it returns a promise, the publication counts as processed when that settles: the server sends no more than the page keeps up with.
    * @returns at once; await its `ready` to know that the subscription is in effect.
    */
   subscribe<T = unknown>(topic: string, callback: Callback<T>, options: SubscribeOptions = {}): Subscription {
@@ -197,21 +198,21 @@ export class Link extends (EventTarget as new () => LinkTarget) {
   }
 
   /**
-   * Serves calls of the server, `await app.clients[id].call(method, ...)` in Python. What the handler returns, or resolves to, is the result; a
-   * {@link MethodError} that it throws chooses the error. Calls are started in the order in which they come, each without waiting for those before.
-   * Handlers that the server may want at once are given to {@link connect}.
+   * Serves calls of the server, `await app.clients[id].call(method, ...)` in Python. The handler returns the result, or a promise of it; it may throw a
+   * {@link MethodError} to choose the error. Calls are started in the order of their arrival, without waiting for earlier ones. Pass handlers that the
+   * server may call at once to {@link connect}.
    *
-   * @param handler - called with the positional arguments, those by name, and a context: its `signal` aborts when the server gives the call up, its
-   *   `progress(value)` tells the server how far the call has come.
-   * @returns a function that ends this.
-   * @throws UsageError where the method has a handler.
+   * @param handler - called with the positional arguments, those by name, and a context: its `signal` aborts when the server cancels the call, its
+   *   `progress(value)` reports progress to the server.
+   * @returns a function that removes the handler.
+   * @throws UsageError where the method has a handler already.
    */
   handle<A extends readonly unknown[] = readonly unknown[], K = Readonly<Record<string, unknown>>>(method: string, handler: Handler<A, K>): () => void {
     return this.#session.handle(method, handler as Handler);
   }
 
   /**
-   * Closes the link for good. Calls that wait reject with a ConnectionError at once, and no callback is called any more.
+   * Closes the link for good. Pending calls reject with a ConnectionError at once, and no callback is called any more.
    *
    * @returns what {@link Link.closed} resolves to.
    */

@@ -59,7 +59,11 @@ export function pageSecret(url: string, page: Page): string | undefined {
   const given = page.location && new URL(page.location.href);
   const secret = given?.searchParams.get("secret");
   if (!given || !secret) return storage?.getItem(storageKey(url)) ?? undefined;
-  storage?.setItem(storageKey(url), secret);
+  try {
+    storage?.setItem(storageKey(url), secret);
+  } catch {
+    // It is full: a reload of the page needs the secret in its URL again.
+  }
   given.searchParams.delete("secret");
   page.history?.replaceState(page.history.state, "", given.href);
   return secret;

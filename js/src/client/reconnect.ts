@@ -1,12 +1,13 @@
 import { numbers, refuse } from "../options.js";
+import { LONGEST_DELAY } from "../rpc/deadline.js";
 
-/** How a link connects again, from {@link ConnectOptions.reconnect}; all times in milliseconds. */
+/** How a link reconnects, for {@link ConnectOptions.reconnect}. All times are in milliseconds. */
 export interface ReconnectOptions {
-  /** The longest wait before the second attempt; the first is made at once, unless the server said that it stops. It doubles with each attempt. Default: 5,000. */
+  /** The longest wait before the second attempt; the first is made at once, unless the server announced that it stops. It doubles with each attempt. Default: 5,000. */
   readonly initial?: number | undefined;
-  /** The longest wait of all. Default: 9,000. */
+  /** The upper bound of that. Default: 9,000. */
   readonly max?: number | undefined;
-  /** The link is closed for good after so long without a connection. Default: never, as with 0. */
+  /** The time without a connection after which the link closes for good. Default: never, as with 0. */
   readonly giveUpAfter?: number | undefined;
 }
 
@@ -54,7 +55,7 @@ export class Backoff {
 
   /** Resolves when the next attempt is due, when the page comes back to its user or its network, or when `signal` aborts. */
   async wait(signal: AbortSignal): Promise<void> {
-    const longest = this.#attempts === 0 ? 0 : Math.min(this.#initial * 2 ** (this.#attempts - 1), this.#max);
+    const longest = this.#attempts === 0 ? 0 : Math.min(this.#initial * 2 ** (this.#attempts - 1), this.#max, LONGEST_DELAY);
     const shortest = this.#attempts > 1 ? longest / 2 : 0; // those who begin together would else meet again and again
     this.#attempts += 1;
     if (longest > 0 && !signal.aborted) await interruptible(shortest + Math.random() * (longest - shortest), signal);

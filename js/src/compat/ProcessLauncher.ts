@@ -1,3 +1,4 @@
+import { LONGEST_DELAY } from "../rpc/deadline.js";
 import { EventReader, type StartEvent, type StartProgress, progressOf } from "../launcher/events.js";
 import { type EventSubscription, type Model, destroy, event, isA, newInstance as makeNewInstance } from "./CompositeClosureHelper.js";
 
@@ -114,7 +115,7 @@ function start(api: ProcessLauncher, state: State, config: LaunchConfig, waits: 
     failed(request) {
       const wait = request.status === 503 ? waits.shift() : undefined;
       if (wait === undefined) api.fireError(request);
-      else setTimeout(() => start(api, state, config, waits), wait);
+      else setTimeout(() => start(api, state, config, waits), Math.min(wait, LONGEST_DELAY));
     },
   });
 }

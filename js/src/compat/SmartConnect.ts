@@ -17,6 +17,7 @@ import {
   exitLater,
   newInstance as newConnection,
 } from "./WebsocketConnection.js";
+import { clientFailure } from "./error.js";
 import { defaultSessionManagerUrl, defaultSessionUrl, withPageHost } from "./page.js";
 
 /** The launcher that is asked where the configuration names neither a launcher nor a server. */
@@ -139,6 +140,7 @@ function dial(api: SmartConnect, state: State): void {
   );
   state.parts?.push(connection);
   state.session = connection.connect();
+  if (!urls) api.fireConnectionError(connection, clientFailure("there is no sessionURL to connect to"));
 }
 
 function launch(api: SmartConnect, state: State): void {

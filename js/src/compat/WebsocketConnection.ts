@@ -77,7 +77,8 @@ export function extend(publicAPI: object, model: object, initialValues: IWebsock
 }
 
 function openLine({ secret, retry, wsProxy, callTimeout }: State, events: LineEvents): Line {
-  const retries = retry === true ? Infinity : Math.max(0, Number(retry ?? 0));
+  // What is no number of attempts, as pages for released clients may have it, is none: those never try again.
+  const retries = retry === true ? Infinity : Math.max(0, Math.floor(Number(retry ?? 0)) || 0);
   return new Line({ secret: secret === undefined || secret === "" ? DEFAULT_SECRET : secret, proxied: Boolean(wsProxy), retries, callTimeout }, events);
 }
 

@@ -21,9 +21,9 @@ export interface LinkStatus {
 
 export const CONNECTING: LinkStatus = { link: undefined, state: "connecting", error: undefined };
 
-/** What tells a target from another. */
-export function keyOf(target: LinkTarget): unknown {
-  return target instanceof URL ? target.href : target;
+/** What tells a target from another: components write sessions anew with each rendering. */
+export function keyOf(target: LinkTarget): string | undefined {
+  return JSON.stringify(target);
 }
 
 /**

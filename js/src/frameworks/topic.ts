@@ -21,14 +21,11 @@ export const NOTHING: Shown<never> = { payload: undefined, info: undefined, erro
 
 /** What tells a filter from another: components make theirs anew with each rendering. */
 export function filterKey(options: SubscribeOptions | undefined): string | undefined {
-  return JSON.stringify(options?.filter);
+  // JSON knows no BigInt, and takes NaN and Infinity for null.
+  return JSON.stringify(options?.filter, (_, value: unknown) => (typeof value === "object" ? value : typeof value + (value as string)));
 }
 
 type Later = (callback: () => void, ms: number) => unknown;
-
-/** Without a screen, as often as one would have it. */
-const nextFrame: Later = (callback, ms) =>
-  ((globalThis as unknown as { requestAnimationFrame?: Later }).requestAnimationFrame ?? setTimeout)(callback, ms);
 
 /** Takes publications, and shows the newest, once per animation frame at most. */
 function frames<T>(show: (change: Pick<Shown<T>, "payload" | "info" | "drawn">) => void): Callback<T> {
@@ -37,7 +34,8 @@ function frames<T>(show: (change: Pick<Shown<T>, "payload" | "info" | "drawn">) 
   /** Acknowledges frames that are not drawn yet, oldest first. Those that others overtake are never drawn: they count with those. */
   const shown: (() => void)[] = [];
   const begin = (acknowledge: () => void): unknown =>
-    nextFrame(() => {
+    // Without a screen, as often as one would have it.
+    ((globalThis as unknown as { requestAnimationFrame?: Later }).requestAnimationFrame ?? setTimeout)(() => {
       shown.push(acknowledge);
       show({ ...(newest as NonNullable<typeof newest>), drawn: () => shown.splice(0, shown.indexOf(acknowledge) + 1).forEach((each) => each()) });
       newest = undefined;

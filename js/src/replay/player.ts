@@ -46,8 +46,9 @@ export class Pace {
 const TURN = 32;
 /** Milliseconds between the end and the next beginning. */
 const REST = 1000;
+
 /** Milliseconds that a timer can wait. */
-const LONGEST = 2 ** 31 - 1;
+export const LONGEST = 2 ** 31 - 1;
 
 export class Player {
   /** Publications that were sent. */

@@ -7,7 +7,7 @@ import { withHeader } from "../wire/chunks.js";
 import { type Decoded, Decoder } from "../wire/decoder.js";
 import { Encoder } from "../wire/encoder.js";
 import { HEADER_LENGTH, withDefaults } from "../wire/limits.js";
-import { type Pace, Player } from "./player.js";
+import { LONGEST, type Pace, Player } from "./player.js";
 import { type Asked, type Exchange, type Item, type Shown, type Tape, keyOf } from "./tape.js";
 
 const FEATURES = ["subscribe", "arrays", "stream", "handle"];
@@ -126,7 +126,7 @@ export class ReplayServer {
     let before = time;
     for (const [n, item] of items.entries()) {
       const { speed } = this.#pace;
-      if (speed > 0 && speed < Infinity) await new Promise((resolve) => setTimeout(resolve, ((item.time - before) / speed) * 1000));
+      if (speed > 0 && speed < Infinity) await new Promise((resolve) => setTimeout(resolve, Math.min(((item.time - before) / speed) * 1000, LONGEST)));
       before = item.time;
       while (stream.credit <= n) await new Promise<void>((resolve) => (stream.granted = resolve));
       if (this.#streams.get(id) !== stream) return; // the connection has ended

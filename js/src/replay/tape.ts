@@ -67,7 +67,7 @@ interface Row {
 /** Reads a recording; of one that was cut off, what is whole. Throws a UsageError for what is none. */
 export function readTape(file: Uint8Array): Tape {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (file.length < MAGIC.length + 4 || !MAGIC.every((byte, index) => file[index] === byte)) throw new UsageError("this is no recording of wslink");
+  if (file.length < MAGIC.length + 4 || !MAGIC.every((byte, index) => file[index] === byte)) throw new UsageError("this is not a recording of wslink");
   const version = view.getUint32(MAGIC.length, true);
   if (version !== VERSION) throw new UsageError(`the recording is of version ${version}; this player reads version ${VERSION}`);
   const reading = new Reading();
@@ -87,7 +87,7 @@ export function readTape(file: Uint8Array): Tape {
 
 function rowOf(bytes: Uint8Array): Row {
   const [kind, time, clients, about, message] = new Decoder().decode(bytes) as unknown[];
-  if (typeof kind !== "number" || typeof time !== "number" || !Array.isArray(clients)) throw new UsageError("it is no record");
+  if (typeof kind !== "number" || typeof time !== "number" || !Array.isArray(clients)) throw new UsageError("it is not a record");
   return { kind, time, client: String(clients[0]), about, message: message instanceof Uint8Array ? message : null };
 }
 
@@ -120,7 +120,7 @@ class Reading {
 
   #publication(time: number, { id, result }: Decoded, tags: Tags | null, message: Uint8Array): void {
     const topic = /^publish:(.*):\d+$/.exec(String(id))?.[1];
-    if (topic === undefined) throw new UsageError("it is no publication");
+    if (topic === undefined) throw new UsageError("it is not a publication");
     this.#know(topic);
     this.#shown.push({ time, topic, tags, entries: entriesOf(result), message });
   }

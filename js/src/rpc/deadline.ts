@@ -9,7 +9,7 @@ export interface WaitOptions {
 }
 
 /** The longest delay that timers know, in milliseconds; longer ones would fire at once. */
-const LONGEST_DELAY = 2 ** 31 - 1;
+export const LONGEST_DELAY = 2 ** 31 - 1;
 
 /**
  * Calls `giveUp` with a reason when the time is over or the signal aborts, whichever comes first.

@@ -1,5 +1,6 @@
 // Items of calls, in either direction, within the credit that their reader gives (STR): wslink.rpc.streams in Python.
 import { ErrorCode, ProtocolError } from "../errors.js";
+import { textOf } from "../report.js";
 
 /** What an argument may be in place of a value. */
 export type StreamSource = AsyncIterable<unknown> | ReadableStream<unknown>;
@@ -133,7 +134,7 @@ export class Outlet {
       }
       if (!this.#over) await this.#send(this.#sent, null, true);
     } catch (error) {
-      if (!this.#over) await this.#send(this.#sent, { code: ErrorCode.exception, message: String(error) }, true).catch(() => undefined);
+      if (!this.#over) await this.#send(this.#sent, { code: ErrorCode.exception, message: textOf(error) }, true).catch(() => undefined);
       throw error;
     } finally {
       this.stop();

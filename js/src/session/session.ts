@@ -42,19 +42,19 @@ export interface SessionOptions extends Limits {
 /** Options of one call. */
 export interface CallOptions extends TransferOptions {
   /**
-   * The method may run twice: where the connection ends, and the server does not know afterwards whether it got the call, it is made again. Default:
-   * such a call rejects with a ConnectionError.
+   * Makes the call again if the connection was lost and the server does not know whether it got the call: the method may then run twice. Default: such a
+   * call rejects with a ConnectionError.
    */
   readonly retry?: boolean | undefined;
-  /** Called with what the method reports of its progress, in order, and never after the response. Of what waits only the newest arrives. */
+  /** Called with the progress that the method reports, in order, and never after the response. Of several values that wait, only the newest arrives. */
   readonly onProgress?: OnProgress | undefined;
 }
 
 /** Options of one stream. */
 export interface StreamOptions extends WaitOptions {
-  /** How many items may be on their way or wait here, from 1 to the server's `max_stream_window` (1,024). Default: 16. */
+  /** How many items may be in flight or wait here, from 1 to the server's `max_stream_window` (1,024). Default: 16. */
   readonly window?: number | undefined;
-  /** Is told of the stream's progress, as of a call's; it may overtake items. */
+  /** Called with the stream's progress, as for a call; it may overtake items. */
   readonly onProgress?: OnProgress | undefined;
 }
 

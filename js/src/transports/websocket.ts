@@ -36,7 +36,7 @@ export type WebSocketConstructor = new (url: string) => WebSocketLike;
 export async function openWebSocket(url: string, chosen: WebSocketConstructor | undefined, signal: AbortSignal): Promise<Transport> {
   const Constructor = chosen ?? (await findWebSocket());
   signal.throwIfAborted();
-  const name = withoutQuery(url);
+  const name = withoutSecrets(url);
   const socket = construct(Constructor, url, name);
   socket.binaryType = "arraybuffer";
   return new Promise((resolve, reject) => {
@@ -129,6 +129,6 @@ async function importWebSocket(): Promise<WebSocketConstructor> {
   };
 }
 
-function withoutQuery(url: string): string {
-  return url.replace(/[?#].*/, "");
+function withoutSecrets(url: string): string {
+  return url.replace(/[?#].*/, "").replace(/\/\/[^/]*@/, "//");
 }

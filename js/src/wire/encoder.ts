@@ -1,7 +1,7 @@
 import { ALIGN_ABOVE, ARRAY_TYPE, STREAM_TYPE, StreamKey, TIMESTAMP_TYPE, paddingAt } from "./extensions.js";
 import { HEADER_LENGTH, MAX_DEPTH } from "./limits.js";
-import { Misfit, className, inside, isKey } from "./misfit.js";
-import { NDArray, dtypeOf } from "./ndarray.js";
+import { HALF, Misfit, className, inside, isKey } from "./misfit.js";
+import { NDArray, bytesOf, dtypeOf } from "./ndarray.js";
 
 /** An encoded message. Its bytes are its parts, one after another; a Blob is read when it is sent. */
 export interface Encoded {
@@ -44,14 +44,14 @@ const utf8 = new TextEncoder();
  * - `Date` travels as a timestamp, `Map` as a map whose keys may be numbers, booleans and `null`, `Set` as a list;
  * - objects of other classes travel as what their `toJSON` returns, or as their own properties.
  *
- * What is left, such as functions, promises, errors and iterators, is refused by an error that names its place.
+ * What is left, such as functions, promises, errors, iterators and text with half a surrogate pair, is refused by an error that names its place.
  */
 export class Encoder {
   /** Whether the server takes arrays with their type and shape: `arrays` is accepted (ARR-1). */
   arrays = false;
   /**
    * Whether values are sent as released clients send them: `undefined` becomes `null` in objects too, integers beyond 2^53 are floats,
-   * and objects of whatever class, such as a page's events, travel as their own properties.
+   * objects of whatever class, such as a page's events, travel as their own properties, and half a surrogate pair as U+FFFD.
    */
   asReleased = false;
 
@@ -61,6 +61,7 @@ export class Encoder {
   #parts: (Uint8Array | Blob)[] = [];
   /** Where the scratch buffer begins in the message, in bytes. */
   #base = 0;
+  #busy = false;
 
   /**
    * Encodes one message. What it finds in `value` is copied, Blobs excepted: later changes have no effect.
@@ -68,6 +69,9 @@ export class Encoder {
    * @throws UsageError for what cannot be sent; it names the place, as in "args[0].size: a function cannot be sent".
    */
   encode(value: unknown): Encoded {
+    // A getter or a toJSON may send a message of its own.
+    if (this.#busy) return Object.assign(new Encoder(), { arrays: this.arrays, asReleased: this.asReleased }).encode(value);
+    this.#busy = true;
     this.#position = HEADER_LENGTH;
     this.#base = -HEADER_LENGTH;
     this.#parts = [];
@@ -79,6 +83,7 @@ export class Encoder {
     } catch (error) {
       throw error instanceof Misfit ? error.asUsageError() : error;
     } finally {
+      this.#busy = false;
       this.#parts = [];
       if (this.#bytes.length > SCRATCH_SIZE) this.#use(new Uint8Array(INITIAL_SIZE));
     }
@@ -205,6 +210,7 @@ export class Encoder {
   #text(text: string): void {
     if (text.length <= SHORT_TEXT && this.#ascii(text)) return;
     const bytes = utf8.encode(text);
+    if (!this.asReleased && bytes.length > text.length && HALF.test(text)) throw new Misfit("text with half a surrogate pair cannot be sent");
     this.#textHeader(bytes.length);
     this.#raw(bytes);
   }
@@ -380,12 +386,6 @@ export class Encoder {
       this.#view.setBigInt64(this.#skip(8), BigInt(seconds));
     }
   }
-}
-
-/** The bytes of a view, without copying. Throws where its buffer was transferred or has shrunk: it seems to be empty then. */
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  if (view.byteLength === 0) (view as Partial<Uint8Array>).keys?.();
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
 let heads: Encoder | undefined;

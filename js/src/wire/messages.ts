@@ -93,7 +93,7 @@ function parse(envelope: unknown): ServerMessage {
 }
 
 function parseCall(id: string, { method, args = [], kwargs = {}, progress = false, traceparent }: Decoded): CallMessage {
-  if (typeof method !== "string" || !Array.isArray(args) || !isMap(kwargs)) throw invalid("it is no call");
+  if (typeof method !== "string" || !Array.isArray(args) || !isMap(kwargs)) throw invalid("it is not a call");
   return { kind: "call", id, method, args, kwargs, progress: progress === true, traceparent };
 }
 

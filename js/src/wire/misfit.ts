@@ -27,6 +27,9 @@ export function inside(step: string, error: unknown): Misfit {
   return misfit;
 }
 
+/** Half a surrogate pair, in place of which an encoder of UTF-8 writes another character. */
+export const HALF = /[\ud800-\udfff]/u;
+
 /** Whether a map may have `key` as a key (MSG-8). */
 export function isKey(key: unknown): key is string | number | boolean | null {
   return key === null || /^(string|number|bigint|boolean)$/.test(typeof key);

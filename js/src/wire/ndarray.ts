@@ -76,7 +76,7 @@ export class NDArray<D extends DType = DType, S extends readonly number[] = read
     this.shape = shape ?? ([data.length / layout.entries] as readonly number[] as Readonly<S>);
     this.dtype = found;
     if (!isShape(this.shape) || sizeOf(this.shape) * layout.entries !== data.length) {
-      throw new UsageError(`${data.length} entries do not fill the shape [${this.shape.join(", ")}] of ${found}`);
+      throw new UsageError(`${data.length} entries do not fill the shape [${[this.shape].flat().join(", ")}] of ${found}`);
     }
   }
 }
@@ -129,7 +129,7 @@ function holds({ array }: Layout, data: unknown): boolean {
 
 /** Whether `sizes` are the lengths of dimensions (ARR-5). */
 export function isShape(sizes: readonly unknown[]): sizes is readonly number[] {
-  return sizes.length <= MAX_DIMENSIONS && sizes.every((size) => (size as number) >>> 0 === size);
+  return sizes.length <= MAX_DIMENSIONS && Array.from(sizes).every((size) => typeof size === "number" && size >>> 0 === size);
 }
 
 /** How many elements a shape holds. */
@@ -140,4 +140,10 @@ export function sizeOf(shape: readonly number[]): number {
 /** The class of a typed array, also of one that another frame or realm made. */
 function className(data: unknown): string | undefined {
   return ArrayBuffer.isView(data) ? (data as Partial<Uint8Array>)[Symbol.toStringTag] : undefined;
+}
+
+/** The bytes of a view, without copying. Throws where its buffer was transferred or has shrunk: it seems to be empty then. */
+export function bytesOf(view: ArrayBufferView): Uint8Array {
+  if (view.byteLength === 0) (view as Partial<Uint8Array>).keys?.();
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }

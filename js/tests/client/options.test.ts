@@ -12,8 +12,27 @@ test.each([
   [{ maxmessage: 5 }, "maxmessage"],
   [{ reconnect: { giveUpafter: 5 } }, "giveUpafter"],
 ])("connect: %j", async (options, name) => {
-  await expect(connect(await url(), options as ConnectOptions)).rejects.toThrow(new UsageError(`${name} is no option`));
+  await expect(connect(await url(), options as ConnectOptions)).rejects.toThrow(new UsageError(`${name} is not an option`));
   await expect(connect(options as ConnectOptions)).rejects.toThrow(UsageError);
+});
+
+test.each([
+  [{ callTimeout: NaN }, "callTimeout is NaN: a number from 0 on"],
+  [{ callTimeout: -1 }, "callTimeout is -1: a number from 0 on"],
+  [{ callTimeout: "5" }, "callTimeout is 5: a number from 0 on"],
+  [{ callTimeout: null }, "callTimeout is null: a number from 0 on"],
+  [{ timeout: NaN }, "timeout is NaN: a number from 0 on"],
+  [{ reconnect: null }, "reconnect is null: options, or true or false"],
+  [{ reconnect: 0 }, "reconnect is 0: options, or true or false"],
+  [{ reconnect: "no" }, "reconnect is no: options, or true or false"],
+])("connect() refuses at once %j", async (options, why) => {
+  await expect(connect("ws://127.0.0.1:9/ws", options as ConnectOptions)).rejects.toThrow(new UsageError(why));
+});
+
+test("errors of connect() name neither the query nor the password of a URL", async () => {
+  const error = (await connect("ws://ada:s3cret@127.0.0.1:9/ws?token=t0ken", { secret: "x" }).catch((reason: unknown) => reason)) as Error;
+  expect(error.message).toMatch(/^cannot connect to ws:\/\/127\.0\.0\.1:9\/ws \(/);
+  expect(error.message).not.toMatch(/ada|s3cret|t0ken/);
 });
 
 test("all options of connect() are known", async () => {
@@ -26,10 +45,10 @@ test("all options of connect() are known", async () => {
 
 test("call, stream and subscribe", async () => {
   const { link } = await linked(WELCOME);
-  await expect(link.call("a.b", [], {}, { timout: 5 } as CallOptions)).rejects.toThrow(new UsageError("timout is no option"));
-  await expect(link.call("a.b", [], {}, { onprogress: () => 1 } as CallOptions)).rejects.toThrow("onprogress is no option");
-  await expect(link.stream("a.b", [], {}, { windows: 5 } as StreamOptions).next()).rejects.toThrow("windows is no option");
-  expect(() => link.subscribe("a.b", () => 1, { filters: { x: 1 } } as SubscribeOptions)).toThrow("filters is no option");
+  await expect(link.call("a.b", [], {}, { timout: 5 } as CallOptions)).rejects.toThrow(new UsageError("timout is not an option"));
+  await expect(link.call("a.b", [], {}, { onprogress: () => 1 } as CallOptions)).rejects.toThrow("onprogress is not an option");
+  await expect(link.stream("a.b", [], {}, { windows: 5 } as StreamOptions).next()).rejects.toThrow("windows is not an option");
+  expect(() => link.subscribe("a.b", () => 1, { filters: { x: 1 } } as SubscribeOptions)).toThrow("filters is not an option");
   const all: Required<CallOptions> = { timeout: 5, signal: AbortSignal.abort(), retry: true, onTransfer: () => 1, onProgress: () => 1 };
   await expect(link.call("a.b", [], {}, all)).rejects.toThrow("aborted");
   await link.close();
@@ -38,7 +57,7 @@ test("call, stream and subscribe", async () => {
 test("MSG-5: names of handlers", async () => {
   const { link } = await linked(WELCOME);
   for (const name of ["", "View.size", "view.Size", "view..size", ".view", "view.", "view size", "1view", "view-size", "wslink:view"]) {
-    expect(() => link.handle(name, () => 1)).toThrow(`${name} is no name of a method`);
+    expect(() => link.handle(name, () => 1)).toThrow(`${name} is not the name of a method`);
   }
   for (const name of ["view", "view.size", "view_2.size_3.x"]) link.handle(name, () => 1);
   await expect(connect(await url(), { handlers: { "view size": () => 1 } })).rejects.toThrow(UsageError);

@@ -66,6 +66,15 @@ describe("the page's secret", () => {
     expect(pageSecret(URL, page("http://a.example/app?secret="))).toBeUndefined();
   });
 
+  test("works where the page's storage is full", () => {
+    const full = page("http://a.example/app?secret=s");
+    (full.sessionStorage as Storage).setItem = () => {
+      throw new DOMException("it is full", "QuotaExceededError");
+    };
+    expect(pageSecret(URL, full)).toBe("s");
+    expect(full.shown).toEqual(["http://a.example/app"]);
+  });
+
   test("works where the page may not use its storage", () => {
     const sandboxed = Object.defineProperty(page("http://a.example/app?secret=s"), "sessionStorage", {
       get: () => {

@@ -289,3 +289,18 @@ test.each([[0, 1001], [300, 1006], [1500, 1006], [4000, 1001], [8500, 1006]])("1
   expect(seconds.length).toBeLessThanOrEqual(10);
   expect(Math.max(...seconds.map((count) => count))).toBeLessThan(0.25 * 1000);
 });
+
+test.each([{ initial: 2 ** 40, max: 2 ** 40 }, { initial: Infinity, max: Infinity }, { max: Infinity, initial: 2 ** 31 }])("a wait is no longer than timers know, or it would be none: %o", async (options) => {
+  vi.useFakeTimers();
+  const backoff = new Backoff(options);
+  await backoff.wait(new AbortController().signal);
+  for (let attempt = 0; attempt < 3; attempt++) {
+    let waited = false;
+    const end = new AbortController();
+    const wait = backoff.wait(end.signal).then(() => (waited = true));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(waited).toBe(false);
+    end.abort();
+    await wait;
+  }
+});

@@ -34,6 +34,7 @@ describe("is carried", () => {
     ["a number that 64 bits cannot hold, as a float", 2 ** 64, 2 ** 64],
     ["a large float", 1.5e300, 1.5e300],
     ["an integer as a BigInt", -(2n ** 63n), -(2n ** 63n)],
+    ["text with whole surrogate pairs", "😀\u{10ffff}\0", "😀\u{10ffff}\0"],
     ["the first date that Python knows", new Date("0001-01-01T00:00:00Z"), new Date("0001-01-01T00:00:00Z")],
     ["the last one", new Date("9999-12-31T23:59:59.999Z"), new Date("9999-12-31T23:59:59.999Z")],
   ])("%s", async (_, value, arrived) => {
@@ -44,6 +45,25 @@ describe("is carried", () => {
     peer.answer(call, null);
     await result;
   });
+});
+
+test("a value that makes a call while it is read changes neither message", async () => {
+  const { link, peer } = await linked();
+  const inner: Promise<unknown>[] = [];
+  const asking = Object.assign(new Point(1, 2), {
+    toJSON(): string {
+      inner.push(link.call("c.d", ["inner", new Uint8Array(3)]));
+      return "x".repeat(5000);
+    },
+  });
+  const outer = link.call("a.b", [asking, new Point(1, 1)]);
+  const calls = [await peer.next(), await peer.next()];
+  expect(calls.map(({ method, args }) => [method, args])).toEqual([
+    ["c.d", ["inner", new Uint8Array(3)]],
+    ["a.b", ["x".repeat(5000), { x: 1, y: 1 }]],
+  ]);
+  for (const call of calls) peer.answer(call, call.method);
+  expect([await outer, await inner[0]]).toEqual(["a.b", "c.d"]);
 });
 
 function* generator(): Generator<number> {
@@ -89,6 +109,10 @@ describe("is refused", () => {
     ["a Map with an object as key", new Map([[{}, 1]]), "neither text"],
     ["a Map with bytes as key", new Map([[new Uint8Array(1), 1]]), "neither text"],
     ["a Map with a list as key", new Map([[[1], 1]]), "neither text"],
+    ["a text with half a surrogate pair", "a\ud83d", "half a surrogate pair"],
+    ["a long text with the other half", `${"ü".repeat(99)}\ude00`, "half a surrogate pair"],
+    ["a name with half a surrogate pair", { "\ud800": 1 }, "half a surrogate pair"],
+    ["a Map with half a surrogate pair as key", new Map([["\udfff", 1]]), "half a surrogate pair"],
     ["a Map with undefined as key", new Map([[undefined, 1]]), "neither text"],
     ["a Map with a symbol as key", new Map([[Symbol("s"), 1]]), "neither text"],
     ["a getter that throws", Object.defineProperty({}, "x", { enumerable: true, get: () => { throw new Error("not now"); } }), "not now"], // prettier-ignore

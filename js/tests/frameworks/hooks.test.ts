@@ -178,6 +178,29 @@ describe.each(["react", "vue"] as const)("wslink/%s", (name) => {
     await until(() => last().topic.error === undefined);
   });
 
+  test("tells filters apart that JSON does not, or cannot write", async () => {
+    const peer = await mount({ filter: { id: 2n ** 60n as unknown as number } });
+    await peer.welcome(WELCOME);
+    const ids = [2n ** 60n, 2n ** 60n + 1n, NaN, Infinity, "Infinity"];
+    for (const [n, id] of ids.entries()) {
+      if (n > 0) mounted?.set({ filter: { id: id as number } });
+      const asked = await peer.next();
+      expect(asked.args).toMatchObject([{ filter: { id } }]);
+      peer.answer(asked, { delivery: "latest" });
+    }
+  });
+
+  test("connects once to a session that each rendering writes anew, and to another one", async () => {
+    const sessionURL = await server.url();
+    await (await mount({ url: { id: "1", sessionURL } })).welcome(WELCOME);
+    await until(() => last().state === "open");
+    await pause();
+    expect(opened).toBe(1);
+    mounted?.set({ url: { id: "2", sessionURL: `${sessionURL}?2` } });
+    await (await server.connection()).welcome(WELCOME);
+    await until(() => opened === 2);
+  });
+
   test("shows nothing of one topic as another's", async () => {
     const peer = await subscribed();
     peer.publish("a.topic", "old", { subscriptions: [1] });

@@ -5,9 +5,10 @@ import { createApp, defineComponent, h, reactive } from "vue";
 import * as react from "../../src/frameworks/react.js";
 import * as vue from "../../src/frameworks/vue.js";
 import type { Filter } from "../../src/index.js";
+import type { LaunchedSession } from "../../src/client/launch.js";
 
 export interface Props {
-  readonly url: string;
+  readonly url: string | LaunchedSession;
   readonly secret: string;
   readonly topic: string;
   readonly filter?: Filter;
@@ -27,6 +28,9 @@ export interface Mounted {
   unmount(): void;
 }
 
+/** A session that a component writes down is another object with each rendering. */
+const anew = (url: Props["url"]): Props["url"] => (typeof url === "string" ? url : { ...url });
+
 const OPTIONS = { reconnect: { initial: 5 } };
 
 export function mountReact(first: Props): Mounted {
@@ -34,7 +38,7 @@ export function mountReact(first: Props): Mounted {
   let props = first;
   let made: react.Caller<unknown>;
   const Component = ({ url, secret, topic, filter, method: name }: Props): string => {
-    const status = react.useLink(url, { ...OPTIONS, secret });
+    const status = react.useLink(anew(url), { ...OPTIONS, secret });
     const seen = react.useTopic(status.link, topic, { filter: filter && { ...filter } });
     const { call, ...method } = react.useCall(status.link, name);
     made = call;
@@ -60,7 +64,7 @@ export function mountVue(first: Props): Mounted {
   const props = reactive({ ...first }) as { -readonly [K in keyof Props]: Props[K] };
   let made: react.Caller<unknown> = () => Promise.reject(new Error("not mounted"));
   const Component = defineComponent(() => {
-    const { link, state, error } = vue.useLink(() => props.url, () => ({ ...OPTIONS, secret: props.secret }));
+    const { link, state, error } = vue.useLink(() => anew(props.url), () => ({ ...OPTIONS, secret: props.secret }));
     const topic = vue.useTopic(link, () => props.topic, () => ({ filter: props.filter && { ...props.filter } }));
     const { call, ...method } = vue.useCall(link, () => props.method);
     made = call;

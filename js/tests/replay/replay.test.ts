@@ -197,6 +197,14 @@ describe("streams, and calls of the server (REC-5)", () => {
     await expect(link.stream("mesh.plain").next()).rejects.toThrow("link.call");
   });
 
+  test("a stream that is slower than timers can be waits all the same", async () => {
+    const link = await linked(new Pace(1e-9, false), tape());
+    const items = link.stream("mesh.refine", [6]);
+    expect((await items.next()).value).toEqual({ n: 0 });
+    const second = items.next().catch(() => undefined);
+    expect(await Promise.race([second, new Promise((resolve) => setTimeout(resolve, 60, "nothing"))])).toBe("nothing");
+  });
+
   test.each([10, Infinity])("the page is called as the server did, at speed %d", async (speed) => {
     const link = await linked(new Pace(speed, false), tape());
     const seen: unknown[] = [];

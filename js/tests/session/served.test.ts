@@ -58,7 +58,7 @@ describe("subscriptions", () => {
 
   test("take no other options", () => {
     const { subscriptions } = subscribing();
-    expect(() => subscriptions.add("a.b", () => undefined, { windows: 1 } as object)).toThrow(new UsageError("windows is no option"));
+    expect(() => subscriptions.add("a.b", () => undefined, { windows: 1 } as object)).toThrow(new UsageError("windows is not an option"));
   });
 
   test("are made again in a session that begins anew, with the filter in effect; what failed or was not ready is not", async () => {

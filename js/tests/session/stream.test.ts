@@ -279,3 +279,18 @@ test("what is no function serves nothing", async () => {
   expect(() => link.handle("a.b", 5 as never)).toThrow("handler is a function, not number");
   expect(() => link.subscribe("a.b", undefined as never)).toThrow("callback is a function, not undefined");
 });
+
+test.each<[string, unknown, string]>([
+  ["half a surrogate pair", new Error("broken \ud83d"), "Error: broken \ufffd"],
+  ["nothing that can be shown", { toString: () => { throw new Error("no"); } }, "an error that cannot be shown"],
+  ["no text", Object.create(null), "an error that cannot be shown"],
+])("STR: the server hears of an argument that fails with %s", async (_, thrown, said) => {
+  const { link, peer } = await linked(WELCOME);
+  const source = (async function* () { yield await Promise.resolve(1); throw thrown; })(); // prettier-ignore
+  const call = link.call("a.b", [source]).catch((reason: unknown) => reason);
+  const { id } = await peer.next();
+  peer.extension(CREDIT, id, 9, 0);
+  const [end] = await until(() => (sent(peer, END).length > 0 ? sent(peer, END) : undefined));
+  expect(end).toMatchObject([id, 1, { message: said }, 0]);
+  expect(await call).toBe(thrown);
+});

@@ -124,3 +124,25 @@ describe("NDArray", () => {
     expect(make).toThrow(UsageError);
   });
 });
+
+test.each<unknown>([6, "6", {}, ["6"], [6n], [null], [6.5], [-6], [NaN], [[6]], [2 ** 32], Array(33).fill(1)])("a shape is refused by a UsageError: %o", (shape) => {
+  expect(() => new NDArray(new Float32Array(6), shape as number[])).toThrow(UsageError);
+});
+
+test("a shape may be a typed array", () => {
+  const array = new NDArray(new Float32Array(6), new Uint32Array([2, 3]) as unknown as number[]);
+  expect(encode(array)).toEqual(encode(new NDArray(new Float32Array(6), [2, 3])));
+});
+
+test("memory that is shared, or can grow, is copied when it is sent", () => {
+  const shared = new Float64Array(new SharedArrayBuffer(2 ** 21)).fill(1.5);
+  const sent = encode(shared);
+  shared.fill(0);
+  expect((new Decoder().decode(sent) as NDArray).data[7]).toBe(1.5);
+  const Buffer = ArrayBuffer as unknown as new (size: number, options: { maxByteLength: number }) => ArrayBuffer & { resize(size: number): void };
+  const growing = new Buffer(8, { maxByteLength: 64 });
+  const view = new Int16Array(growing);
+  growing.resize(16);
+  expect((new Decoder().decode(encode(view)) as NDArray).shape).toEqual([8]);
+  expect(encode([new Uint8ClampedArray([1, 300]), new DataView(new ArrayBuffer(2), 1)], true)).toEqual(encode([new Uint8Array([1, 255]), new Uint8Array(1)], true));
+});

@@ -1,4 +1,4 @@
-"""Where a server is: the address of its WebSocket, from that or from its page's."""
+"""Addresses of servers: the URL of the WebSocket, from itself or from the page's URL."""
 
 from __future__ import annotations
 
@@ -21,10 +21,20 @@ def socket_url(target: str) -> tuple[str, str | None]:
     except ValueError:
         usable = False
     if not usable:
-        raise UsageError(f"{target!r} is no URL of a server, such as ws://localhost:8080/ws or http://localhost:8080/")
+        raise UsageError(
+            f"{target!r} is not the URL of a server, such as ws://localhost:8080/ws or http://localhost:8080/"
+        )
     path = parts.path
     if parts.scheme in ("http", "https") and not path.endswith("/ws"):
         path = f"{path.rpartition('/')[0]}/ws"
     secret = parse_qs(parts.query).get("secret", [None])[0]
     kept = "&".join(pair for pair in parts.query.split("&") if pair and not pair.startswith("secret="))
     return urlunsplit((SCHEMES[parts.scheme], parts.netloc, path or "/ws", kept, "")), secret
+
+
+def shown_url(url: str) -> str:
+    """An address for messages and logs: without what a query and a user may hold, such as tokens and passwords."""
+    address = url.partition("#")[0].partition("?")[0]
+    scheme, slashes, rest = address.partition("//")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"

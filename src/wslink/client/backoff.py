@@ -1,4 +1,4 @@
-"""When a link connects again."""
+"""Reconnection delays."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ STOPPED = (1001, 1012, 1013)
 
 @dataclass(frozen=True)
 class Reconnect:
-    """How a link connects again, from `connect(url, reconnect=...)`; all times in seconds.
+    """How a link reconnects, for `connect(url, reconnect=...)`. All times are in seconds.
 
     Attributes:
-        initial: the longest wait before the second attempt; the first is made at once, unless the server said that it
-            stops. It doubles with each attempt.
-        max: the longest wait of all.
-        give_up_after: the link is closed for good after so long without a connection; unless given, never.
+        initial: the longest wait before the second attempt. The first is made at once, unless the server announced
+            that it stops. The longest wait doubles with each attempt.
+        max: the upper bound of that.
+        give_up_after: the time without a connection after which the link closes for good; by default it never does.
 
     Raises:
-        UsageError: for a time that is none.
+        UsageError: if a time is not a number of seconds, 0 or more.
     """
 
     initial: float = 5.0

@@ -1,4 +1,4 @@
-"""Making a connection."""
+"""`connect`: open a link to a server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 
+from wslink.client.address import shown_url
 from wslink.client.backoff import Backoff, Reconnect
 from wslink.client.connections import Dialing
 from wslink.client.link import Link
@@ -26,7 +27,7 @@ Options = dict[str, Any]
 
 
 class Connecting:
-    """What `connect` returns: `await` it for a Link, or use it with `async with`, which closes the Link at the end."""
+    """The result of `connect`: `await` it to get a Link, or use it in `async with`, which closes the Link."""
 
     def __init__(
         self,
@@ -63,7 +64,7 @@ class Connecting:
 
 
 class Dialer:
-    """Opens WebSockets: called, it makes one."""
+    """A callable that opens a WebSocket."""
 
     def __init__(self, url: str, limits: Limits, options: Options) -> None:
         self._url = url
@@ -81,7 +82,7 @@ class Dialer:
             socket = await session.ws_connect(url, max_msg_size=limit, autoclose=False, **self._options)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last of a name that no resolver knows
             await session.close()
-            raise ConnectionClosed(1006, f"{self._url}: {error}") from error
+            raise ConnectionClosed(1006, f"{shown_url(self._url)}: {_reason(error, self._url)}") from error
         except BaseException:
             await session.close()
             raise
@@ -105,24 +106,24 @@ def connect(
     """Connect to a server: `async with wslink.connect(url, secret=s) as link`, or `link = await wslink.connect(...)`.
 
     Args:
-        url: of the WebSocket, such as "ws://localhost:8080/ws".
+        url: the URL of the WebSocket, such as "ws://localhost:8080/ws".
         secret: the server's secret.
-        timeout: seconds for connecting and hello together; the same for each attempt to connect again.
+        timeout: seconds for connecting and hello together, also for each attempt to reconnect.
         ssl: a context for wss, or False to accept any certificate.
         headers: added to the handshake.
         proxy: an HTTP proxy such as "http://proxy:3128"; True for the environment's (HTTP_PROXY, HTTPS_PROXY,
-            ALL_PROXY, NO_PROXY), never for loopback addresses; False for none. It must CONNECT, or pass upgrades on.
-        reconnect: how to connect again: at once, then after random, growing waits; False closes the link instead.
-        limits: bounds on what the server may make grow, and on what is kept without connection; the defaults of Limits.
-        handlers: functions that the server may call, by name, as with `Link.handle`, before it knows of this client.
+            ALL_PROXY, NO_PROXY) except for loopback addresses; False for none. It must support CONNECT or upgrades.
+        reconnect: how to reconnect: at once, then after random, growing waits. With False the link closes instead.
+        limits: bounds on what the server can use here, and on what is kept while disconnected; by default `Limits()`.
+        handlers: functions that the server may call, by name, as with `Link.handle`, from the first moment on.
         compress: offer compression (permessage-deflate), which costs time at both ends.
-        traces: record calls and publications as spans of OpenTelemetry, and take part in the server's traces.
+        traces: record calls and publications as OpenTelemetry spans, and join the server's traces.
 
     Raises:
         AuthenticationError: the server refused the secret.
-        ConnectionClosed: the server cannot be reached, does not answer, or closed the connection.
-        UsageError: at once: the URL is not ws:// or wss://, the proxy is not http:// or https://, another argument is
-            not as above, or OpenTelemetry is missing.
+        ConnectionClosed: the server cannot be reached, does not respond, or closed the connection.
+        UsageError: raised at once: the URL is not ws:// or wss://, the proxy is not http:// or https://, another
+            argument is not valid, or OpenTelemetry is not installed.
     """
     _refuse_others(url, timeout, reconnect, limits, handlers)
     options = {"ssl": ssl, "headers": headers, "proxy": find_proxy(url, proxy), "compress": 15 * bool(compress)}
@@ -135,7 +136,14 @@ def _dialing(
 ) -> Dialing:
     _refuse_opening(secret, options["ssl"], options["headers"])
     backoff = None if reconnect is False else Backoff(Reconnect() if reconnect is True else reconnect)
-    return Dialing(Dialer(url, limits, options), url, secret, timeout, backoff)
+    return Dialing(Dialer(url, limits, options), shown_url(url), secret, timeout, backoff)
+
+
+def _reason(error: Exception, url: str) -> str:
+    """Why there is no connection to `url`, which may hold secrets."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the server responded with {error.status} ({error.message})"
+    return str(error).replace(url, shown_url(url))
 
 
 def _session_class(traces: bool) -> type[ClientSession]:

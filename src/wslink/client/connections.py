@@ -31,7 +31,7 @@ class Dialing(NamedTuple):
 
     Attributes:
         dial: makes one; raises ConnectionClosed.
-        url: of the server, for errors.
+        url: of the server, for errors; without secrets.
         secret: the server's.
         timeout: seconds for one attempt, hello included.
         backoff: when to make another; None for never.

@@ -1,4 +1,4 @@
-"""What a command says where a server did not let it in: the error, and what to do."""
+"""The message of a command that a server did not authenticate: the error, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a link tells of itself."""
+"""Events of a link: changes of its state, and reconnections."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LinkState = Literal["open", "reconnecting", "closing", "closed"]
 
 
 class Reconnected(NamedTuple):
-    """What became of a link while it had no connection.
+    """The outcome of a reconnection.
 
     Attributes:
-        resumed: whether the server goes on where it was: nothing is lost, and nothing came twice. Otherwise it takes
-            this for a new client; subscriptions have been made again, and calls that it may have got have failed.
-        reason: why not: "expired" or "overflow", the time or the bytes were exceeded; "restarted"; "refused";
-            "unsupported" where the server never could.
+        resumed: whether the session was resumed: no message was lost or duplicated. Otherwise the server treats this as
+            a new client; the link has subscribed again, and calls that the server may have got have failed.
+        reason: why it was not resumed: "expired" or "overflow", the time or the bytes were exceeded; "restarted";
+            "refused"; "unsupported" by the server.
         away: seconds without a connection.
     """
 
@@ -37,10 +37,10 @@ Spawn = Callable[[Coroutine[Value, Value, None]], object]
 
 
 class Events:
-    """Those who want to know. What they raise is logged.
+    """The callbacks of a link's events. Their exceptions are logged.
 
     Args:
-        spawn: runs what those return that are coroutine functions.
+        spawn: runs the coroutines that async callbacks return.
     """
 
     def __init__(self, spawn: Spawn) -> None:

@@ -15,6 +15,7 @@ from wslink.rpc.call import Call
 from wslink.rpc.dispatcher import Dispatcher, Service
 from wslink.rpc.interceptors import Interceptor
 from wslink.rpc.methods import MAX_NAME, Method
+from wslink.rpc.pending import check_timeout
 from wslink.rpc.progress import Reporter
 from wslink.session.entries import Entry
 from wslink.waiting import within
@@ -73,6 +74,7 @@ class Server:
         **kwargs: Any,
     ) -> Any:
         """Call a method of the server; see Link.call."""
+        check_timeout(timeout)
         return await within(self._link.perform(method, args, kwargs, on_progress=on_progress), timeout)
 
 

@@ -101,9 +101,15 @@ def _read_resumed(given: Value) -> Resumed:
         reason if isinstance(reason, str) else None,
         _count(given["received"]) if resumed else 0,
         frozenset(map(_count, given.get("missing", ()))),
-        min(max(float(given.get("heartbeat", 0)), 0.0), MAX_HEARTBEAT),
+        _seconds(given.get("heartbeat", 0)),
         {_count(number): _count(size) for number, size in given.get("begun", ())},
     )
+
+
+def _seconds(value: Value) -> float:
+    """Seconds of silence; 0 for never, and for what is no number."""
+    seconds = float(value)
+    return min(seconds, MAX_HEARTBEAT) if seconds > 0 else 0.0
 
 
 def _frame_size(value: Value) -> int:

@@ -1,4 +1,4 @@
-"""The client's end of a connection, as its user sees it."""
+"""Link: the client's end of a connection."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ KEEP_ALIVE = 1.0
 
 
 class Link(Reading, Handling):
-    """An authenticated connection to a server, or one after another: where one ends, the link makes the next. Made by
-    `connect`; usable as an async context manager, which closes it.
+    """An authenticated connection to a server, which reconnects when it is lost. Made by `connect`; usable as an async
+    context manager, which closes it.
     """
 
     def __init__(self, dialing: Dialing, limits: Limits, make_session: type[ClientSession] = ClientSession) -> None:
@@ -49,55 +49,55 @@ class Link(Reading, Handling):
 
     @property
     def client_id(self) -> str:
-        """The id that the server gave, and gives anew where it does not resume, as it stands in `Call.client_id`."""
+        """The client's id, the same as `Call.client_id` at the server. It changes when a session is not resumed."""
         return self._session.welcome.client_id
 
     @property
     def server(self) -> dict[str, Value]:
-        """What the server says of itself: {"name", "version"}; {} for released servers."""
+        """The server's {"name", "version"}; {} for released servers."""
         return self._session.welcome.server
 
     @property
     def features(self) -> tuple[str, ...]:
-        """The extensions that the server accepted."""
+        """The protocol extensions in use."""
         return self._session.welcome.features
 
     @property
     def state(self) -> LinkState:
-        """ "open"; "reconnecting" while there is no connection; "closing" from `close` until the server has closed
+        """ "open"; "reconnecting" while there is no connection; "closing" from `close` until the server has closed,
         too; "closed"."""
         return self._connections.state
 
     @property
     def epoch(self) -> str:
-        """Changes exactly when what the server kept for this client is void, such as its state of a session: what was
-        read before is to be read again."""
+        """A value that changes whenever the server has lost the state that it kept for this client: whatever was read
+        before has to be read again."""
         return self._session.epoch
 
     def on_statechange(self, callback: OnState) -> OnState:
-        """Call `callback(state)`, sync or async, whenever `state` has changed. Returns it: usable as a decorator."""
+        """Call `callback(state)`, sync or async, when `state` has changed. Usable as a decorator."""
         self._events.state.append(callback)
         return callback
 
     def on_reconnected(self, callback: OnReconnected) -> OnReconnected:
-        """Call `callback(reconnected)`, sync or async, when there is a connection again; see Reconnected. Returns it:
-        usable as a decorator."""
+        """Call `callback(reconnected)`, sync or async, when the link has reconnected; see Reconnected. Usable as a
+        decorator."""
         self._events.reconnected.append(callback)
         return callback
 
     # Calls ------------------------------------------------------------------
 
     async def call(self, method: str, /, *args: Value, **kwargs: Value) -> Value:
-        """Call `method` and return its result. `asyncio.timeout` bounds the wait: it has the server cancel the call.
-        While the link is reconnecting, calls wait for the connection.
+        """Call `method` and return its result. Use `asyncio.timeout` to bound the wait; the server then cancels the
+        call. While the link is reconnecting, calls wait for the connection.
 
-        Arguments may hold bytes and NumPy arrays anywhere. One that is an async iterable is sent item by item, as fast
-        as the method reads, where that takes a stream.
+        Arguments may hold bytes and NumPy arrays at any depth. An async iterable is sent item by item, as fast as the
+        method reads it, if the method takes a stream there.
 
         Raises:
-            CallError: the server answered with an error.
-            ConnectionClosed: the link is closed, or closed before the response; or its connection ended, and the server
-                does not know afterwards whether it got the call.
+            CallError: the server responded with an error.
+            ConnectionClosed: the link is or was closed before the response; or its connection was lost, and the server
+                does not know whether it got the call.
             NotSerializable: an argument cannot be sent.
         """
         return await self.perform(method, args, kwargs)
@@ -105,16 +105,16 @@ class Link(Reading, Handling):
     def with_options(
         self, *, on_transfer: OnTransfer | None = None, on_progress: OnProgress | None = None, retry: bool = False
     ) -> Calling:
-        """Call with options: `link.with_options(on_transfer=show).call(method, ...)`. They cannot stand beside the
-        arguments, all of whose names are the method's. Raises UsageError for a callback that cannot be called.
+        """Set options of calls: `link.with_options(on_transfer=show).call(method, ...)`. They are not arguments of
+        `call`, whose keywords all belong to the method. Raises UsageError for a callback that cannot be called.
 
         Args:
-            on_transfer: called with a `Transfer` for each chunk of the call that was sent, and of the response that
-                has arrived: several times a second where they are large, and once each where they are small.
-            on_progress: called with what the method reports of its progress, in order, and never after the response.
-                Of what waits only the newest arrives.
-            retry: the method may run twice: where the connection ends, and the server does not know afterwards whether
-                it got the call, it is made again.
+            on_transfer: called with a `Transfer` for each chunk of the call that has been sent, and each chunk of the
+                response that has arrived: several times a second for large messages, once for small ones.
+            on_progress: called with the progress that the method reports, in order, and never after the response. Of
+                several values that wait, only the newest arrives.
+            retry: make the call again if the connection was lost and the server does not know whether it got the call.
+                The method may then run twice.
         """
         return Calling(self, Options(on_transfer, retry, on_progress))
 

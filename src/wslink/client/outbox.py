@@ -1,4 +1,4 @@
-"""What a client sends: small messages at once, large ones by what the line and the server take (LANE, FLOW-4)."""
+"""The client's outbox: small messages go at once, large ones as the line and the server take them (LANE, FLOW-4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What carries a link's frames, as the link sees it."""
+"""The link's interface to its transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a client's session goes on after its connection has ended (RES)."""
+"""Resumption at the client's end (RES)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What subscribers have dealt with, as the server is told (FLOW-5)."""
+"""Reports to the server of the publications that subscribers have processed (FLOW-5)."""
 
 from __future__ import annotations
 

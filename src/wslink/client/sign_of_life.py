@@ -1,4 +1,4 @@
-"""Whether the server is still there, which a client asks after some silence (RES-11)."""
+"""Dead-peer detection: after some silence, a client asks the server for a sign of life (RES-11)."""
 
 from __future__ import annotations
 

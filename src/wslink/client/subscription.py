@@ -1,4 +1,4 @@
-"""A subscription as its subscriber sees it, and the inbox that its link fills."""
+"""A subscription of a link, and the inbox that the link fills."""
 
 from __future__ import annotations
 
@@ -152,18 +152,17 @@ class Subscriber(Protocol):
 class ClientSubscription:
     """An asynchronous iterator over the payloads of a topic. Made by `Link.subscribe`.
 
-    It lasts until it is cancelled, or until nothing refers to it any more: leaving `async for x in link.subscribe(...)`
-    in whatever way ends it.
+    It lasts until it is cancelled or no longer referenced: leaving `async for x in link.subscribe(...)` ends it.
 
-    A subscriber that falls behind by `buffer` payloads makes the link stop reading, so that the server's delivery takes
-    over ("latest" topics then skip to the newest), as long as that holds up nobody else. While a call waits for its
-    result, or another subscription has room, the link reads on past one that is stuck (took nothing for a second) or
-    whose topic is not "latest"; one that gets 8 times over its buffer ends with SubscriptionOverflow.
+    When `buffer` payloads wait, the link stops reading, so that the server's delivery takes over ("latest" topics then
+    skip to the newest), as long as this delays nothing else. While a call waits for its result, or another subscription
+    has room, the link reads on past a subscriber that is stuck (it took nothing for a second) or whose topic is not
+    "latest"; a subscription with 8 times its buffer waiting ends with SubscriptionOverflow.
 
     Attributes:
         topic: the topic's name.
         id: its number on this link.
-        ready: a future that is done once the server has subscribed; raises CallError if it refused.
+        ready: a future that is done once the server has accepted the subscription; it raises CallError if it refused.
     """
 
     def __init__(self, link: Subscriber, inbox: Inbox) -> None:
@@ -199,13 +198,13 @@ class ClientSubscription:
             await asyncio.wait({self.ready})
 
     async def update(self, filter: Mapping[str, Value] | None) -> None:
-        """Replace the filter, at once and without a gap. Raises CallError if the server refuses it, which leaves
-        the old one; UsageError once the subscription has ended."""
+        """Replace the filter without missing a publication. Raises CallError if the server refuses the new filter,
+        and then keeps the old one; UsageError once the subscription has ended."""
         await self._link.update_subscription(self._inbox, filter)
 
     def cancel(self) -> asyncio.Task[None]:
-        """End the subscription; iteration stops. The task that is returned need not be awaited. Safe to call more
-        than once."""
+        """End the subscription; iteration stops. The returned task need not be awaited. Safe to call more than
+        once."""
         return self._link.cancel_subscription(self._inbox)
 
     async def __aenter__(self) -> ClientSubscription:

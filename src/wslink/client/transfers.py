@@ -1,4 +1,4 @@
-"""How far large arguments and results have come, for callers who want to know."""
+"""Progress of the transfer of large arguments and results (`on_transfer`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients that `wslink typegen --python` writes are made of (docs/contract.md)."""
+"""Base of the clients that `wslink typegen --python` generates (docs/contract.md)."""
 
 from __future__ import annotations
 

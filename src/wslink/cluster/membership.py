@@ -1,4 +1,4 @@
-"""Who is there, as workers tell each other: their clients, the groups of these, and that a worker came or ended."""
+"""Membership records of workers: their clients and groups, and the start and end of a worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits to be appended to the log."""
+"""The queue of records to append to the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What workers tell each other: a head that all of them read, and a payload that those decode who need it."""
+"""Records between workers: a head that all of them read, and a payload that only the recipients decode."""
 
 from __future__ import annotations
 

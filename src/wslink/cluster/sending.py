@@ -1,4 +1,4 @@
-"""What one worker appends to the log: under its name, numbered, in order."""
+"""A worker's records in the log: under its name, numbered, in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How new publications are."""
+"""Versions of publications: which of two is newer."""
 
 from __future__ import annotations
 

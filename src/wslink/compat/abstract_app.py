@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from wslink.compat.core import event_loop
 from wslink.hub.hub import Hub
 from wslink.hub.life import Life
 from wslink.server import loop
+from wslink.server.options import Options
 
 
 class AbstractWebApp:
@@ -56,12 +58,15 @@ class AbstractWebApp:
 
     @property
     def timeout(self) -> int:
-        """Seconds without a client after which it stops; 0 never."""
-        return int(self._config.get("timeout", 0))
+        """Seconds without a client after which it stops; 0 never, as None and infinity are."""
+        seconds = float(self._config.get("timeout", 0) or 0)
+        return int(seconds) if math.isfinite(seconds) else 0
 
     @property
     def host(self) -> str:
-        return str(self._config.get("host", "127.0.0.1"))
+        """What it listens on; all interfaces where that is None."""
+        host = self._config.get("host", "127.0.0.1")
+        return "" if host is None else str(host)
 
     @property
     def port(self) -> int:
@@ -120,8 +125,8 @@ class AbstractWebApp:
         """Let a thread of its own serve clients where WSLINK_APPLICATION_THREAD says so. What the application is told
         of them, and its methods, stay on the running event loop."""
         if environment.read("WSLINK_APPLICATION_THREAD", bool, False):
-            chosen = environment.read("WSLINK_LOOP", str, "asyncio")
-            timeout = environment.read("WSLINK_STOP_TIMEOUT", float, environment.STOP_TIMEOUT)
+            chosen = environment.read_option(Options, "loop")
+            timeout = environment.read_option(Options, "stop_timeout")
             self._life.serve_in_thread(lambda: loop.make(chosen), hubs, timeout)
 
     async def _shut_down(self) -> None:

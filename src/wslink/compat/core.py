@@ -34,7 +34,7 @@ def register(uri: str) -> Callable[[FunctionT], FunctionT]:
 def schedule_callback(delay: float, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
     """Call `callback(*args, **kwargs)` in `delay` seconds, once the event loop runs; `cancel()` of the result prevents
     that."""
-    return event_loop().call_later(delay, lambda: callback(*args, **kwargs))
+    return event_loop().call_later(_checked(delay), lambda: callback(*args, **kwargs))
 
 
 def schedule_coroutine(
@@ -56,7 +56,14 @@ def schedule_coroutine(
         if done_callback is not None:
             task.add_done_callback(done_callback)
 
-    return event_loop().call_later(delay, begin)
+    return event_loop().call_later(_checked(delay), begin)
+
+
+def _checked(delay: float) -> float:
+    """Seconds that an event loop can wait. Raises ValueError for what is no number, which would end some loops."""
+    if delay != delay:
+        raise ValueError(f"a delay is a number of seconds, not {delay}")
+    return delay
 
 
 def event_loop() -> asyncio.AbstractEventLoop:

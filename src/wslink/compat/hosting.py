@@ -48,7 +48,7 @@ class ProtocolHost(Observer):
 
     Args:
         protocol: the ServerProtocol.
-        hub: the hub of an App that includes it; the protocol has one of its own, and decides who comes in, unless
+        hub: the hub of an App that includes it; the protocol has one of its own, and authenticates its clients, unless
             given.
 
     Attributes:
@@ -230,7 +230,7 @@ class ProtocolHost(Observer):
 
     @property
     def validators(self) -> list[Any]:
-        """The protocols that decide themselves who comes in."""
+        """The protocols that authenticate clients themselves."""
         return [protocol for protocol in self.protocols if hasattr(protocol, "validateToken")]
 
     def _is_secret(self, token: Any) -> bool:
@@ -342,7 +342,7 @@ KNOWN_SECRETS = frozenset(("wslink-secret", "vtkweb-secret"))
 
 def has_known_secret(protocol: Any) -> bool:
     """Whether the secret of a ServerProtocol keeps nobody out who has read the released packages."""
-    return protocol.secret in KNOWN_SECRETS
+    return isinstance(protocol.secret, str) and protocol.secret in KNOWN_SECRETS
 
 
 def without_secrets(payload: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What backends of the released API are made of: WslinkHandler (an endpoint) and AbstractWebApp (a server)."""
+"""Base classes of the released API's backends: WslinkHandler (an endpoint) and AbstractWebApp (a server)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from wslink.errors import NotSerializable
 from wslink.hub.hub import Hub
 from wslink.hub.latest import parse_latest
 from wslink.server.limits import limits as limits_of_environment
+from wslink.server.options import Options
 from wslink.session.identity import Opening
 from wslink.session.session import Session
 from wslink.session.state import State
@@ -86,7 +87,7 @@ class WslinkHandler:
         self._host: ProtocolHost
         self.setServerProtocol(protocol)
         debug = self.hub.service.debug if web_app is None else bool(web_app.config.get("debug"))
-        self.hub.configure(limits or limits_of_environment(), debug, environment.read("WSLINK_THREADS", int, 0))
+        self.hub.configure(limits or limits_of_environment(), debug, environment.read_option(Options, "threads"))
         self.hub.subscriptions.deliver_latest(parse_latest(environment.read("WSLINK_LATEST", str, "")))
 
     @property
@@ -202,7 +203,7 @@ class WslinkHandler:
         for session in list(self._sessions.values()):
             session.close(1001, "Server shutdown")
         if not self._host.handlers:
-            await self.hub.stop(environment.read("WSLINK_STOP_TIMEOUT", float, environment.STOP_TIMEOUT))
+            await self.hub.stop(environment.read_option(Options, "stop_timeout"))
 
     def attach(self, session: Session) -> None:
         """Called by the host: a session has begun."""

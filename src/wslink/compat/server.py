@@ -49,7 +49,7 @@ def _add_arguments(parser: argparse.ArgumentParser, short: dict[str, str]) -> ar
     parser.add_argument("-p", "--port", type=int, default=8080, help="port; 0 picks a free one (default: 8080)")
     add("--timeout", type=int, default=300, help="seconds without a client before it stops; 0 never (default: 300)")
     add("--content", default="", metavar="DIR", help="directory of static files to serve at /")
-    add("--authKey", default="wslink-secret", help="what clients need to come in")
+    add("--authKey", default="wslink-secret", help="secret that clients must present")
     add("--ws-endpoint", default="ws", dest="ws", metavar="ROUTE", help="route of the WebSocket (default: ws)")
     add("--no-ws-endpoint", action="store_true", dest="nows", help="serve no WebSocket")
     add("--no-ws-compress", action="store_true", dest="nowscompress", help="accept no permessage-deflate")
@@ -70,7 +70,7 @@ def start(
     """
     parser = _add_arguments(argparse.ArgumentParser(description=description), SHORT_OPTIONS)
     # Not of `add_arguments`: the parser of an application that shares it may have this flag.
-    parser.add_argument("--latest", metavar="TOPICS", help="topics of which only the newest publication waits")
+    parser.add_argument("--latest", metavar="TOPICS", help="topics for which only the newest publication waits")
     args = parser.parse_args(argv)
     with contextlib.suppress(AttributeError):
         protocol.configure(args)  # type: ignore[attr-defined]
@@ -101,7 +101,7 @@ def start_webserver(
         Exception: for an unknown backend or mode.
     """
     instance = protocol()
-    if instance.secret is None:  # with which nobody could come in
+    if instance.secret is None:  # no client could authenticate
         instance.updateSecret(getattr(options, "authKey", "wslink-secret"))
     web_app = create_webserver(_configuration(options, instance, disableLogging), backend)
     host_of(instance).hub.subscriptions.deliver_latest(parse_latest(getattr(options, "latest", None) or ""))

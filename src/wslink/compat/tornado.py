@@ -174,8 +174,14 @@ class TornadoServer(GenericServer):
         return self._port
 
     async def start(self, port_callback: Any = None) -> None:
-        self._listen()
-        await super().start(port_callback)
+        """Serve until it stops, as it does at SIGINT and SIGTERM unless `handle_signals` is off."""
+        if self.handle_signals and not self._life.ending:
+            self._life.handle_signals()
+        try:
+            self._listen()
+            await super().start(port_callback)
+        finally:
+            self._life.release_signals()
 
     def _listen(self) -> None:
         if self._http is not None or self._life.ending:

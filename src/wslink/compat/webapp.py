@@ -64,6 +64,8 @@ class WebAppServer(AbstractWebApp):
         self._ws_handlers: list[AioHttpWsHandler] = []
         self._endpoints: list[tuple[str, Endpoint]] = []
         for route, protocol in (server_config.get("ws") or {}).items():
+            if _fix_path(route) in dict(self._endpoints):
+                raise RuntimeError(f"two protocols have the route {_fix_path(route)}")
             handler = AioHttpWsHandler(protocol, self)
             self._ws_handlers.append(handler)
             self._endpoints.append((_fix_path(route), handler.endpoint))
@@ -170,6 +172,8 @@ class WebAppServer(AbstractWebApp):
     def _find_static(self) -> None:
         """The longest prefix first. Raises ValueError for a directory that there is not."""
         static = self.config.get("static") or {}
+        if static and self._endpoints and self._endpoints[-1][0] == "/":  # aiohttp refuses it, but at the first request
+            raise RuntimeError("ws and static both claim the path /")
         self._static = [
             (_fix_path(route).rstrip("/"), str(_directory(static[route])))
             for route in sorted(static, key=len, reverse=True)

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from wslink.compat import aiohttp as settings
 from wslink.http.endpoint import Endpoint
-from wslink.http.files import PublicResource
 from wslink.http.middlewares import transparent
+from wslink.http.static import is_hidden
 
 STATE_KEY: web.AppKey[dict[str, Any]] = web.AppKey("state", dict)
 """Where software may keep what belongs to a server: `server.app[STATE_KEY]`."""
@@ -30,6 +30,20 @@ async def http_headers(request: web.Request, handler: Any) -> web.StreamResponse
         for name, value in settings.HTTP_HEADERS.items():
             response.headers.setdefault(name, value)
     return response
+
+
+LONGEST = 255
+"""Bytes of the longest name that a file has."""
+
+
+class PublicResource(web.StaticResource):
+    """aiohttp's static files, without those that `is_hidden` names, nor those that no file can have."""
+
+    async def resolve(self, request: web.Request) -> Any:
+        nowhere = is_hidden(request.path) or any(
+            len(name.encode(errors="replace")) > LONGEST for name in request.path.split("/")
+        )
+        return (None, set()) if nowhere else await super().resolve(request)
 
 
 def make(endpoints: Iterable[tuple[str, Endpoint]]) -> web.Application:

@@ -1,4 +1,4 @@
-"""What software of the released API subclasses: LinkProtocol and ServerProtocol."""
+"""Base classes for applications of the released API: LinkProtocol and ServerProtocol."""
 
 from __future__ import annotations
 

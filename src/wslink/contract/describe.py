@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="wslink describe", description="Print what a server offers, as one document of JSON Schema 2020-12."
     )
     add_target(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="write it to a file")
+    parser.add_argument("-o", "--output", metavar="FILE", help="file to write, instead of standard output")
     return parser
 
 
@@ -49,4 +49,6 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target", help="module:attribute of an App; the URL of a server; or a file that wslink describe wrote"
     )
-    parser.add_argument("--secret", metavar="SECRET", help="of the server, where its URL and WSLINK_SECRET have none")
+    parser.add_argument(
+        "--secret", metavar="SECRET", help="the server's secret, unless its URL or WSLINK_SECRET has it"
+    )

@@ -1,4 +1,4 @@
-"""Where descriptions come from: an application, a server that runs, or a file."""
+"""Sources of descriptions: an application, a running server, or a file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def _ask(url: str, secret: str | None) -> dict[str, Any]:
         raise UsageError(f"{url}: no response to {DESCRIBE} within {TIMEOUT:g} s") from None
     except CallError as error:
         if error.code == METHOD_NOT_FOUND:
-            raise UsageError(f"{url} describes nothing: it is no App, or one with describe=False") from None
+            raise UsageError(f"{url} has no description: it is not an App, or one with describe=False") from None
         raise UsageError(f"{url}: {error}") from None
     except (LinkError, PeerError) as error:
         raise UsageError(f"{url}: {explained(error)}") from None

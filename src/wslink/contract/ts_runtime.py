@@ -1,4 +1,4 @@
-"""What every generated TypeScript module holds, in pieces of which each takes what it needs."""
+"""Code of generated TypeScript modules, in pieces; each module holds those that it needs."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _check(arguments: argparse.Namespace, document: Schema, text: str) -> int:
     try:
         present = path.read_text(encoding="utf-8-sig") if path.exists() else ""
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is no text in UTF-8: wslink typegen did not write it") from None
+        raise UsageError(f"{path} is not text in UTF-8: wslink typegen did not write it") from None
     if present == text:
         return 0
     complain(f"wslink: {path} is {'stale' if present else 'not there'}; run wslink typegen again")
@@ -91,8 +91,10 @@ def _contract_in(text: str) -> Schema:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wslink typegen", description="Write a typed client of a server.")
     add_target(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="write it to a file")
-    parser.add_argument("--check", action="store_true", help="fail where the file is stale, and name breaking changes")
-    parser.add_argument("--python", action="store_true", help="write Python; TypeScript otherwise")
-    parser.add_argument("--package", default="wslink", help="what TypeScript imports the client from (default: wslink)")
+    parser.add_argument("-o", "--output", metavar="FILE", help="file to write, instead of standard output")
+    parser.add_argument("--check", action="store_true", help="fail if the file is stale, and name breaking changes")
+    parser.add_argument("--python", action="store_true", help="write Python instead of TypeScript")
+    parser.add_argument(
+        "--package", default="wslink", help="package that TypeScript imports the client from (default: wslink)"
+    )
     return parser

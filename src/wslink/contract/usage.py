@@ -1,4 +1,4 @@
-"""Which definitions of a description clients send, and which they are sent."""
+"""Uses of a description's definitions: which ones clients send, and which they receive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in values integers of 64 bits are, which TypeScript has as bigints: expressions of the generated module."""
+"""64-bit integers in values, which are bigints in TypeScript: expressions of the generated module that find them."""
 
 from __future__ import annotations
 

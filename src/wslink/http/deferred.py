@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from wslink.http.acceptor import Complaints
 from wslink.http.fast_path import Adopter
-from wslink.lazy import load
+from wslink.lazy import load_in_thread
 
 if TYPE_CHECKING:
     from wslink.http.serving import Serving
@@ -39,6 +40,8 @@ class Deferred:
         self._made: Serving | None = None
         self.loaded: bool = False
         self._loading: asyncio.Task[None] | None = None
+        self._failed = False
+        self._failures = Complaints()
         self._guard = threading.RLock()  # the compatibility API asks for it from the application's thread
 
     @property
@@ -67,11 +70,15 @@ class Deferred:
     async def _load(self) -> None:
         try:
             if MODULE not in sys.modules:
-                await _in_a_thread(load, MODULE)
+                await _in_a_thread(load_in_thread, MODULE)
             if not self.loaded:
                 await self.start()
-        except Exception:
-            logger.exception("HTTP requests cannot be answered")
+        except Exception as error:
+            if self._failed:  # each request tries again: one traceback says enough
+                self._failures.warning("HTTP requests cannot be answered: %r", error)
+            else:
+                self._failed = True
+                logger.exception("HTTP requests cannot be answered")
 
     async def stop_listening(self) -> None:
         """Forget the sockets that listen."""

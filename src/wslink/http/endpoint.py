@@ -35,7 +35,7 @@ SHUT_DOWN_TIMEOUT = 1.0
 
 @dataclass(frozen=True)
 class EndpointOptions:
-    """What the WebSocket route needs to know.
+    """Options of the WebSocket route.
 
     Attributes:
         origins: pages that may connect beside those of the server's own origin; see `origin.is_allowed`.
@@ -63,7 +63,7 @@ class Endpoint:
     Args:
         host: the host.
         options: see EndpointOptions.
-        route: what sessions that come in here carry as `Session.route`.
+        route: the `Session.route` of the sessions of this endpoint.
 
     Raises:
         UsageError: if the engine cannot be had.

@@ -1,4 +1,4 @@
-"""What a connection begins with: the head of its first request, within a time and a size.
+"""Arrival of connections: the head of the first request, within bounds on its time and size.
 
 A WebSocket for a route that is known to lead to an endpoint goes straight there: aiohttp's request, its tasks and its
 routing cost more than all the rest of a connection's beginning. All else is aiohttp's, which may have to be loaded."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 from yarl import URL
 
 from wslink.http.client_files import ClientFiles
-from wslink.http.static import StaticFiles, is_hidden
+from wslink.http.static import StaticFiles
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -36,20 +35,6 @@ def client_handler(files: ClientFiles) -> Handler:
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
     return handle
-
-
-LONGEST = 255
-"""Bytes of the longest name that a file has."""
-
-
-class PublicResource(web.StaticResource):
-    """aiohttp's static files, without those that `is_hidden` names, nor those that no file can have."""
-
-    async def resolve(self, request: web.Request) -> Any:
-        nowhere = is_hidden(request.path) or any(
-            len(name.encode(errors="replace")) > LONGEST for name in request.path.split("/")
-        )
-        return (None, set()) if nowhere else await super().resolve(request)
 
 
 def below(raw_path: str) -> URL:

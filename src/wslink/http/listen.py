@@ -37,7 +37,7 @@ async def open_sockets(host: str, port: int) -> list[socket.socket]:
     try:
         infos = await asyncio.get_running_loop().getaddrinfo(_name(host), port, **_PASSIVE)
     except (OSError, ValueError) as error:
-        raise _refused(host, port, error) from error
+        raise _refused(host, port, error) from None
     return listening_sockets(host, port, infos)
 
 
@@ -87,7 +87,7 @@ def listening_sockets(host: str, port: int, infos: Infos = (), shared: bool = Fa
                 one.close()
             if port == 0 and sockets and attempt < ATTEMPTS - 1:
                 continue
-            raise _refused(host, port, error) from error
+            raise _refused(host, port, error) from None
         return sockets
     raise AssertionError("unreachable")
 

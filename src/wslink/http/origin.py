@@ -1,5 +1,5 @@
-"""Which web pages may open a connection. A page of another origin must not drive a server that only its user's
-browser can reach."""
+"""Origin checks: which web pages may open a connection. A page of another origin must not drive a server that only its
+user's browser can reach."""
 
 from __future__ import annotations
 
@@ -42,8 +42,7 @@ def is_same_origin(headers: Mapping[str, str]) -> bool:
     """Whether the Origin's host and port are those that the client asked for, here or at a proxy in front.
 
     A page cannot set X-Forwarded-Host or Forwarded on a handshake, so they may be believed for this. The scheme is not
-    compared: behind a proxy that ends TLS
-    it differs.
+    compared: it differs behind a proxy that terminates TLS.
     """
     origin = _split(headers.get("Origin", ""))
     return origin is not None and _address(origin) in _own_addresses(headers, origin.scheme)

@@ -1,4 +1,4 @@
-"""What aiohttp says of requests."""
+"""aiohttp's log lines about requests."""
 
 from __future__ import annotations
 

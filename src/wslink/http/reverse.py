@@ -167,7 +167,7 @@ class ReverseConnection:
             try:
                 await self._task
             except aiohttp.InvalidURL as error:
-                raise UsageError(f"reverse_url is no address such as ws://relay:8080/meet/42: {error}") from error
+                raise UsageError(f"reverse_url is not an address such as ws://relay:8080/meet/42: {error}") from error
             except (aiohttp.ClientError, UnicodeError) as error:  # the latter of a name that no resolver knows
                 raise OSError(f"reverse_url: {_reason(error)}") from error
 

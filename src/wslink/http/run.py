@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 from aiohttp import web
 
 from wslink.console import say
-from wslink.errors import UsageError
-from wslink.http.files import PublicResource
+from wslink.http.files import static_handler
 from wslink.http.site import Site
+from wslink.http.static import StaticFiles
 
 
 async def serve(
@@ -62,10 +61,9 @@ def add_pages(application: web.Application, directory: str) -> None:
     """
     if not directory:
         return
-    if not Path(directory).is_dir():
-        raise UsageError(f"{directory!r} is no directory")
+    files = StaticFiles(directory)
     application.router.add_get("/", _root)
-    application.router.register_resource(PublicResource("", directory))
+    application.router.add_get("/{path:.*}", static_handler(files))
 
 
 async def _root(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Clients that have connected and not said hello: they may not keep others out."""
+"""Connections before hello: the oldest makes room where there are too many (LIM-11)."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def write_self_signed(host: str, directory: Path) -> tuple[Path, Path]:
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.x509.oid import NameOID
     except ImportError as error:
-        raise UsageError("ssl='adhoc' needs the cryptography package: pip install wslink[ssl]") from error
+        raise UsageError("ssl='adhoc' needs the cryptography package: pip install 'wslink[ssl]'") from error
     host = ascii_name(without_brackets(host)) or "localhost"
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64])])

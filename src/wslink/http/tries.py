@@ -1,4 +1,4 @@
-"""Bounds on guessing: how often an address may show a secret that is wrong."""
+"""Bounds on guessing secrets, by address."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Tries:
         record.wrong += 1
         record.last = now
         if record.wrong >= FREE_TRIES:
-            record.until = now + min(2.0 ** (record.wrong - FREE_TRIES), LONGEST_WAIT)
+            record.until = now + min(2.0 ** min(record.wrong - FREE_TRIES, 32), LONGEST_WAIT)
         self._records[address] = record
         if len(self._records) > MAX_ADDRESSES:
             del self._records[next(iter(self._records))]

@@ -1,4 +1,4 @@
-"""Who may read what a service tells of itself: `/metrics` of servers, launchers and relays."""
+"""Access to `/metrics` of servers, launchers and relays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who has subscribed to a topic, and which of them a publication is for."""
+"""The subscriptions to a topic, and the recipients of a publication among them."""
 
 from __future__ import annotations
 

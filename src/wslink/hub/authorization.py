@@ -1,4 +1,4 @@
-"""What each client may call and subscribe to, as the application decides."""
+"""Authorization: the application decides what each client may call and subscribe to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What waits in the queues of all clients of a server."""
+"""The backlog of a server: the bytes that wait in the queues of all its clients."""
 
 from __future__ import annotations
 

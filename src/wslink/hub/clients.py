@@ -1,4 +1,4 @@
-"""Clients as an application sees them."""
+"""The application's view of its clients."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from wslink.errors import CLIENT_ERROR, CallError, UsageError
+from wslink.rpc.pending import check_timeout
 from wslink.session.client_calls import OnProgress
 from wslink.session.identity import Identity
 from wslink.session.view import SessionView
@@ -30,10 +31,10 @@ class Client:
     """A client that is connected and has authenticated.
 
     Attributes:
-        id: its id, as `link.clientId` shows it in JavaScript and `publish(to=...)` takes it.
-        user: what the application's authentication named it; "" unless it did.
-        attributes: what the application's authentication said of it.
-        address: the peer's IP address; "" where it is not known.
+        id: its id, the same as `link.clientId` in JavaScript; `publish(to=...)` takes it.
+        user: the user name that the application's authentication returned, or "".
+        attributes: the attributes that the application's authentication returned.
+        address: the peer's IP address, or "" if unknown.
         connected_at: when it authenticated, in seconds since the epoch.
     """
 
@@ -66,16 +67,16 @@ class Client:
         return self._membership.groups_of(self)
 
     def join(self, group: str) -> bool:
-        """Add it to a group, until it leaves that or has gone for good; it stays in it while it is away and may return.
-        From any thread.
+        """Add it to a group. It stays in the group until it leaves or has gone for good, also while it is disconnected
+        and may return. May be called from any thread.
 
         Returns:
-            False if it is in it already, or has gone.
+            False if it is in the group already, or has gone.
         """
         return self._membership.join(self, group)
 
     def leave(self, group: str) -> bool:
-        """Take it out of a group. From any thread. False if it is not in it."""
+        """Remove it from a group. May be called from any thread. Returns False if it is not in the group."""
         return self._membership.leave(self, group)
 
     @property
@@ -93,7 +94,7 @@ class Client:
 
     @property
     def log(self) -> dict[str, str]:
-        """What a log record of this client carries (`extra`)."""
+        """The fields of log records about this client (`extra`)."""
         known = {"client": self.id, "user": self.user, "address": self.address}
         return {name: value for name, value in known.items() if value}
 
@@ -106,23 +107,24 @@ class Client:
         on_progress: OnProgress | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Call a function that the client's page offers under a name (`link.handle`), and return its result.
+        """Call a function that the client's page offers with `link.handle`, and return its result.
 
-        A call that is given up, by its timeout or because its task is cancelled, is cancelled in the page too. It
-        outlives a connection that is lost: the client gets it once when it returns. In another thread than the event
-        loop's it may be awaited on any event loop, such as in `asyncio.run`; the call is then made on the server's.
+        On timeout, or when its task is cancelled, the call is cancelled in the page, too. It survives a lost
+        connection: the client gets it exactly once after it returns. From other threads it may be awaited on any event
+        loop, for example with `asyncio.run`; the call itself is made on the server's.
 
         Args:
-            args, kwargs: may hold bytes and NumPy arrays anywhere. `timeout` and `on_progress` are never the page's.
-            timeout: seconds in all; until the client has gone unless given.
+            args, kwargs: may hold bytes and NumPy arrays at any depth. The names `timeout` and `on_progress` are not
+                available for arguments of the page.
+            timeout: seconds for the whole call. By default it waits until the client has gone.
             on_progress: called with the handler's progress, on the thread that serves clients: it must not block.
 
         Raises:
-            CallError: the page failed it, with its code and data; or it cannot be called.
-            ClientGone: the client left for good before it answered.
+            CallError: the page responded with an error, or the client cannot be called.
+            ClientGone: the client left for good before it responded.
             TimeoutError: there was no response in time.
             NotSerializable: an argument cannot be sent.
-            UsageError: for a timeout that is no number of seconds, or a callback that cannot be called.
+            UsageError: for a timeout that is not a number of seconds, or a callback that cannot be called.
         """
         _refuse(method, timeout, on_progress)
         calls = self._session.calls
@@ -136,15 +138,16 @@ class Client:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, calls.loop))
 
     def disconnect(self, reason: str = "") -> None:
-        """End its connection for good, after what waits for it has gone: with code 4002, at which the client does not
-        connect again, but shows `reason`. Of a client that has lost its connection the session ends; it comes back as a
-        new client. From the event loop's thread or the application's; safe to call more than once.
+        """Disconnect the client for good, after the messages that wait for it have been sent. The close code is 4002:
+        the client does not reconnect, and reports `reason`. The session of a client that has lost its connection ends,
+        and it returns as a new client. Call it on the event loop's thread or the application's; safe to call more than
+        once.
 
         Args:
-            reason: text, of which a close frame holds 123 bytes.
+            reason: text, up to 123 bytes of which are sent.
 
         Raises:
-            UsageError: for a reason that is no text.
+            UsageError: if the reason is not text.
         """
         if not isinstance(reason, str):
             raise UsageError(f"a reason is text, not {reason!r:.100}")
@@ -158,8 +161,7 @@ def _refuse(method: object, timeout: object, on_progress: object) -> None:
     """Raise UsageError for what no call can have."""
     if not isinstance(method, str):
         raise UsageError(f"the name of a method is text, not {method!r:.100}")
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
-        raise UsageError(f"timeout must be a number of seconds, 0 or more, or None, not {timeout!r:.100}")
+    check_timeout(timeout)
     if inspect.iscoroutinefunction(on_progress):
         raise UsageError("on_progress must be a function, not an async one, which nobody would await")
     if on_progress is not None and not callable(on_progress):

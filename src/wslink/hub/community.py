@@ -1,4 +1,4 @@
-"""Who is there, and in which groups."""
+"""The authenticated clients of a server, and their groups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which subscriptions a publication may concern, without a look at all of them."""
+"""An index of filters: finds the subscriptions that a publication may match without evaluating all of them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,13 @@
 """Filters of subscriptions (SUB-8 to SUB-11, SUB-15 to SUB-17): checked once, then evaluated against the tags of each
-publication."""
+publication.
+
+A condition is a tuple of strings and numbers, of which there may be hundreds of thousands: the garbage collector need
+not look at them, as it would at functions.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable, Mapping
@@ -16,6 +21,8 @@ from wslink.wire.value import Value
 Tag = str | int | float | bool
 Tags = Mapping[str, Tag]
 Predicate = Callable[[Tags], bool]
+Condition = tuple[str, str, Value]
+"""A tag's name, a key of _TESTS, and what the tag is compared with."""
 
 _ORDERED: dict[str, Callable[[Value, Value], bool]] = {
     "gte": operator.ge,
@@ -81,16 +88,17 @@ class _Compiler:
             raise InvalidParams(f"a filter of more conditions than max_filter_conditions ({limit})")
         if not definition:
             return everything
-        conditions: list[tuple[str, Callable[[Value], bool]]] = []
+        conditions: list[Condition] = []
         parts: list[Predicate] = []
         for name, condition in definition.items():
             if name in COMBINED:
                 parts.append(self._combined(name, condition, depth + 1))
             elif isinstance(condition, Mapping) and len(condition) == 1 and condition.get("exists") is False:
-                parts.append(_absent(self._name(name)))
+                conditions.append((self._name(name), "absent", None))
             else:
-                conditions.append((self._name(name), self._condition(name, condition)))
-        return _all_of(conditions, parts)
+                checked = self._name(name)
+                conditions += [(checked, *test) for test in self._condition(name, condition)]
+        return functools.partial(_all, tuple(conditions), tuple(parts))
 
     def _combined(self, name: str, filters: Value, depth: int) -> Predicate:
         if depth > self._limits.max_filter_depth:
@@ -98,11 +106,11 @@ class _Compiler:
         if name == "not":
             if not isinstance(filters, Mapping):
                 raise InvalidParams(f"filter: not must be a filter, not {shown(filters)}")
-            return _negated(self.compile(filters, depth))
+            return functools.partial(_none, self.compile(filters, depth))
         if not isinstance(filters, (list, tuple)) or not filters:
             raise InvalidParams(f"filter: {name} must be a list of one or more filters, not {shown(filters)}")
-        predicates = [self.compile(one, depth) for one in filters]
-        return _all_of([], predicates) if name == "and" else _any_of(predicates)
+        predicates = tuple(self.compile(one, depth) for one in filters)
+        return functools.partial(_all, (), predicates) if name == "and" else functools.partial(_any, predicates)
 
     def _name(self, name: Value) -> str:
         if not isinstance(name, str):
@@ -116,12 +124,14 @@ class _Compiler:
                 f"a name or string in a filter is over max_filter_text ({self._limits.max_filter_text}) characters"
             )
 
-    def _condition(self, name: str, condition: Value) -> Callable[[Value], bool]:
+    def _condition(self, name: str, condition: Value) -> list[tuple[str, Value]]:
+        """The tests of a tag, all of which have to hold, and what it is compared with in each."""
         if isinstance(condition, (list, tuple)):
-            return self._one_of(name, condition)
+            return [("one of", self._one_of(name, condition))]
         if isinstance(condition, Mapping):
             return self._bounds(name, condition)
-        return _equal_to(self._operand(name, condition))
+        operand = self._operand(name, condition)
+        return [("is" if type(operand) is bool else "equals", operand)]
 
     def _operand(self, name: str, value: Value) -> Tag:
         if kind(value) is None or value != value:
@@ -133,14 +143,13 @@ class _Compiler:
             self._check_text(value)
         return value  # type: ignore[no-any-return]
 
-    def _one_of(self, name: str, values: Value) -> Callable[[Value], bool]:
+    def _one_of(self, name: str, values: Value) -> frozenset[Value]:
         limit = self._limits.max_filter_values
         if len(values) > limit:
             raise InvalidParams(f"filter on {shown(name)}: {len(values)} values are over max_filter_values ({limit})")
-        allowed = {(kind(self._operand(name, value)), value) for value in values}
-        return lambda value: (kind(value), value) in allowed
+        return frozenset((kind(self._operand(name, value)), value) for value in values)
 
-    def _bounds(self, name: str, bounds: Mapping[Value, Value]) -> Callable[[Value], bool]:
+    def _bounds(self, name: str, bounds: Mapping[Value, Value]) -> list[tuple[str, Value]]:
         if not bounds or not all(key in OPERATORS for key in bounds):
             raise InvalidParams(
                 f"filter on {shown(name)}: {shown(dict(bounds))} must have one or more of {', '.join(OPERATORS)}, and "
@@ -149,63 +158,60 @@ class _Compiler:
         for key, allowed, what in (("prefix", str, "a string"), ("exists", bool, "true or false")):
             if key in bounds and not isinstance(bounds[key], allowed):
                 raise InvalidParams(f"filter on {shown(name)}: {key} must be {what}, not {shown(bounds[key])}")
-        tests = [_bound(key, self._operand(name, operand)) for key, operand in bounds.items()]
-
-        def within(value: Value) -> bool:
-            for test in tests:  # noqa: SIM110 - a generator costs as much as the rest
-                if not test(value):
-                    return False
-            return True
-
-        return within
+        return [(_test(key, self._operand(name, operand)), operand) for key, operand in bounds.items()]
 
 
-def _all_of(conditions: list[tuple[str, Callable[[Value], bool]]], parts: list[Predicate]) -> Predicate:
-    def matches(tags: Tags) -> bool:
-        for name, holds in conditions:
-            if name not in tags or not holds(tags[name]):
-                return False
-        for part in parts:  # noqa: SIM110 - as above
-            if not part(tags):
-                return False
-        return True
-
-    return matches
-
-
-def _any_of(parts: list[Predicate]) -> Predicate:
-    return lambda tags: any(part(tags) for part in parts)
-
-
-def _negated(part: Predicate) -> Predicate:
-    return lambda tags: not part(tags)
-
-
-def _absent(name: str) -> Predicate:
-    return lambda tags: name not in tags
-
-
-def _equal_to(operand: Tag) -> Callable[[Value], bool]:
-    if type(operand) is bool:
-        return lambda value: value is operand
-    # A boolean equals a number in Python, and nothing else equals one of another kind.
-    return lambda value: value == operand and type(value) is not bool
-
-
-def _bound(key: str, operand: Tag) -> Callable[[Value], bool]:
+def _test(key: str, operand: Tag) -> str:
+    """The one of _TESTS that a bound asks for."""
     if key == "exists":
-        return lambda value: bool(operand)
-    if key == "prefix":
-        return lambda value: type(value) is str and value.startswith(str(operand))
+        return "present" if operand else "never"
     if key == "ne":
-        equal = _equal_to(operand)
-        return lambda value: not equal(value)
-    compare, of = _ORDERED[key], kind(operand)
-    if of is bool:
-        return lambda value: False  # SUB-10: booleans have no order
-    if of is str:
-        return lambda value: type(value) is str and compare(value, operand)
-    return lambda value: type(value) in _NUMBERS and compare(value, operand)
+        return "is not" if type(operand) is bool else "differs"
+    if key == "prefix":
+        return "prefix"
+    of = kind(operand)
+    return "never" if of is bool else f"{key} {'text' if of is str else 'number'}"  # SUB-10: booleans have no order
+
+
+def _all(conditions: tuple[Condition, ...], parts: tuple[Predicate, ...], tags: Tags) -> bool:
+    for name, test, operand in conditions:
+        value = tags.get(name)  # None is no tag
+        if test == "equals":
+            # A boolean equals a number in Python, and nothing else equals one of another kind.
+            if value != operand or type(value) is bool:
+                return False
+        elif not _TESTS[test](value, operand):
+            return False
+    for part in parts:  # noqa: SIM110 - a generator costs as much as the rest
+        if not part(tags):
+            return False
+    return True
+
+
+def _any(parts: tuple[Predicate, ...], tags: Tags) -> bool:
+    return any(part(tags) for part in parts)
+
+
+def _none(part: Predicate, tags: Tags) -> bool:
+    return not part(tags)
+
+
+def _compares(compare: Callable[[Value, Value], bool], *types: type) -> Callable[[Value, Value], bool]:
+    return lambda value, operand: type(value) in types and compare(value, operand)
+
+
+_TESTS: dict[str, Callable[[Value, Value], bool]] = {
+    "is": lambda value, operand: value is operand,
+    "is not": lambda value, operand: value is not None and value is not operand,
+    "differs": lambda value, operand: value is not None and (value != operand or type(value) is bool),
+    "one of": lambda value, operand: (kind(value), value) in operand,
+    "prefix": lambda value, operand: type(value) is str and value.startswith(operand),
+    "present": lambda value, operand: value is not None,
+    "absent": lambda value, operand: value is None,
+    "never": lambda value, operand: False,
+    **{f"{key} number": _compares(compare, *_NUMBERS) for key, compare in _ORDERED.items()},
+    **{f"{key} text": _compares(compare, str) for key, compare in _ORDERED.items()},
+}
 
 
 def _plain_tag(value: Value) -> Value:

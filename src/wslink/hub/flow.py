@@ -1,4 +1,4 @@
-"""What a publisher can read of a subscription: how far behind its viewer is, and what quality fits it."""
+"""Flow control of a subscription, as publishers see it: how far its viewer is behind, and which quality fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Authentication as a server sees it: refusals are logged, and whoever guesses has to wait."""
+"""The hub's authentication of hellos: refusals are logged, and guessing is slowed down."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ def check_group(name: object) -> None:
 
 
 class Group(Collection[MemberT]):
-    """The clients that have joined a group; made by `App.group`. A view: it changes as they come and go. Iterating it
-    gives those of this moment, and is safe from any thread.
+    """The clients that have joined a group. Made by `App.group`. It is a live view: clients join and leave while it is
+    in use. Iterating over it yields a snapshot, and is safe from any thread.
 
     Attributes:
         name: its name.
@@ -47,7 +47,7 @@ class Group(Collection[MemberT]):
 
     @property
     def client_ids(self) -> tuple[str, ...]:
-        """The ids of its clients, in the order of their joining."""
+        """The ids of its clients, in the order in which they joined."""
         return self._groups.members(self.name)
 
     def __iter__(self) -> Iterator[MemberT]:
@@ -58,7 +58,7 @@ class Group(Collection[MemberT]):
         return len(self._groups.members(self.name))
 
     def __contains__(self, client: object) -> bool:
-        """Whether a client, or the client of an id, is in it."""
+        """Whether a client, given as such or by its id, is in the group."""
         return getattr(client, "id", client) in self._groups.members(self.name)
 
     def __repr__(self) -> str:

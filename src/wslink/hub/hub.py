@@ -1,4 +1,4 @@
-"""All clients of one server: who is connected, who may come in, what they may call and what they are sent."""
+"""Hub: all clients of one server, their authentication, methods, topics and messages."""
 
 from __future__ import annotations
 

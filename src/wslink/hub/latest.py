@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ def parse_latest(text: str) -> dict[str, str]:
         topic, colon, entry = one.partition(":")
         if not is_topic(topic) or (colon and not entry):
             raise UsageError(
-                f"latest: {one!r} is no topic; topics are separated by commas, and each may name an entry of its "
+                f"latest: {one!r} is not a topic; topics are separated by commas, and each may name an entry of its "
                 "payload, such as viewport.image.push.subscription:id"
             )
         found[topic] = entry
@@ -37,4 +38,4 @@ def key_in(payload: Any, entry: str) -> Hashable:
         hash(value)
     except TypeError:
         return repr(value)
-    return (type(value).__name__, value)
+    return (type(value).__name__, math.nan if isinstance(value, float) and math.isnan(value) else value)

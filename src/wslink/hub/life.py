@@ -27,7 +27,7 @@ def announce(ready_message: str) -> None:
 
 
 class Life:
-    """Ends a server after some time without clients, at a signal, or when somebody says so.
+    """Ends a server after some time without clients, at a signal, or on request.
 
     It lives on the event loop that serves clients: the running one, or where the application has a thread of its own
     that of an IoThread, which it ends. It may be called from either.

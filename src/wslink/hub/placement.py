@@ -1,4 +1,4 @@
-"""Where the work of a server runs: on the event loop that serves clients, in threads, or on the application's."""
+"""Placement of a server's work: on the event loop that serves clients, in threads, or on the application's thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What parts of a hub ask of it."""
+"""Interfaces of the hub to its parts."""
 
 from __future__ import annotations
 

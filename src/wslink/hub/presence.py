@@ -1,4 +1,4 @@
-"""Who is in a group, as a topic."""
+"""Presence: the members of a group as a topic."""
 
 from __future__ import annotations
 

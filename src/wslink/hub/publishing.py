@@ -1,8 +1,9 @@
-"""What is published on a topic, encoded once and delivered to those whose filters match."""
+"""Publishing on a topic: encode once, deliver to the subscriptions whose filters match."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Literal, TypeVar
 
@@ -29,12 +30,14 @@ T = TypeVar("T")
 def slot_of(topic: str, tags: Mapping[str, Tag], key: Hashable) -> Hashable:
     """What a publication is a newer version of (SUB-13). Raises UsageError for a key that is not hashable."""
     if key is None:
-        return (topic, tuple(sorted((name, isinstance(value, bool), value) for name, value in tags.items())))
+        # What is not a number is one value here: it is not equal to itself.
+        plain = ((name, isinstance(tag, bool), tag if tag == tag else math.nan) for name, tag in tags.items())
+        return (topic, tuple(sorted(plain)))
     try:
         hash(key)
     except TypeError:
         raise UsageError(f"key {key!r} is not hashable: use a string, a number or a tuple of these") from None
-    return (topic, key)
+    return (topic, key if key == key else math.nan)
 
 
 def _encoders(targets: Targets, relay: Relay | None) -> set[Encoder]:
@@ -98,20 +101,23 @@ class Publishing(Audience[MemberT]):
         to: Recipients | None = None,
         exclude: Recipients | None = None,
     ) -> int:
-        """Send `payload` to the clients whose filter its tags match. From any thread; returns at once.
+        """Send `payload` to the clients whose filters match `tags`. May be called from any thread; returns at once.
         The payload is encoded before this returns, at most once per protocol version, so it may be changed afterwards.
-        Read-only buffers and arrays (`array.flags.writeable = False`) of 64 KiB or more are sent from where they are.
+        Read-only buffers and arrays (`array.flags.writeable = False`) of 64 KiB or more are sent without a copy.
 
         Args:
-            tags: names to strings, numbers or booleans, which filters see; they are not sent.
-            key: with "latest" delivery, what the payload is a newer version of; its tags unless given.
-            to, exclude: send it to this client only, or to everyone but this one: a client's id, a Client or a Group.
+            tags: strings, numbers or booleans by name, for filters; they are not sent.
+            key: with "latest" delivery, identifies what a publication replaces. By default its tags do.
+            to, exclude: send it to this client only, or to all others: a client's id, a Client or a Group.
 
-        Returns: the number of this worker's clients it is sent to; 0, and a warning, if the one in `to` is not there.
+        Returns:
+            The number of clients of this worker that it is sent to; 0, with a warning, if `to` is not connected.
 
         Raises:
-            UsageError: for tags that are not allowed; in debug mode also for what is not as the topic declares.
-            NotSerializable, BrokerError: nobody is sent anything then.
+            UsageError: for tags that are not allowed; in debug mode also for a payload or tags that do not match the
+                topic's declaration.
+            NotSerializable: the payload cannot be encoded; it is sent to no client.
+            BrokerError: the broker does not take it; it is sent to no client.
         """
         plain = check_tags(tags) if tags else {}
         if self.check is not None:
@@ -205,14 +211,12 @@ class Publishing(Audience[MemberT]):
         to: Recipients | None = None,
         exclude: Recipients | None = None,
     ) -> int:
-        """As `publish`, once no more than `Limits.max_outbox` bytes wait for any client that is sent it: a publisher
-        goes as fast as its slowest subscriber.
+        """Publish as soon as no more than `Limits.max_outbox` bytes wait for any of the recipients, so that a publisher
+        is as fast as its slowest subscriber. See `publish`.
 
-        With "latest" delivery it returns at once, as what waits is replaced. A client that takes nothing for
-        `Limits.stall_timeout` seconds is disconnected, and waited for no longer. In an event loop of the server's.
-
-        Returns, Raises:
-            as `publish`.
+        With "latest" delivery it does not wait, since newer publications replace waiting ones. A client that takes
+        nothing for `Limits.stall_timeout` seconds is disconnected and no longer waited for. Await it in the server's
+        event loop, or in the application's.
         """
         plain = check_tags(tags) if tags else {}
         while self.delivery == "reliable":

@@ -1,4 +1,4 @@
-"""Whom a publication is for, beside what filters say."""
+"""Recipients of a publication, in addition to filters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What carries publications to other workers, as topics see it."""
+"""The hub's interface to other workers: `cluster.Cluster` implements it. The relay for WebSockets is wslink.relay."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Work for many clients that is done in turns of the event loop, so that it holds up nobody for longer than one of them
-does."""
+"""Work for many clients, spread over turns of the event loop: others wait no longer than one piece of it takes."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from wslink.hub.authorization import Authorization, Narrowed
 from wslink.hub.filters import Predicate, everything
 from wslink.hub.flow import SubscriptionFlow
 from wslink.hub.ports import Publisher
+from wslink.hub.requested import Held, SubscriptionRequest, parse_request, subscription_id
 from wslink.hub.topic_registry import TopicRegistry
 from wslink.hub.topics import IMPLIED, Subscription, Topic
-from wslink.hub.wishes import Held, Wish, read_wish, subscription_id
 from wslink.session.view import SessionView
 from wslink.session.window import Settled
 from wslink.wire.limits import Limits
@@ -66,20 +66,20 @@ class Subscriptions(TopicRegistry):
         return [part for held in self._of.pop(session).values() for part in held.parts.values()]
 
     def subscribe(self, session: SessionView, request: Mapping[str, Any]) -> Callable[[], None]:
-        wish = read_wish(request, self.limits)
+        asked = parse_request(request, self.limits)
         mine = self._of[session]
-        old = mine.get(wish.id)
-        self._check(wish, old, mine)
+        old = mine.get(asked.id)
+        self._check(asked, old, mine)
         if self._publisher.unannounced(session) > self.limits.max_subscriptions:
             most = self.limits.max_subscriptions
             raise LimitExceeded(f"over max_subscriptions ({most}) subscriptions wait for the application")
         with self._lock:
-            topics = self._topics_of(session, wish)
-            held = self._sizes[session] + wish.size - (old.size if old is not None else 0)
+            topics = self._topics_of(session, asked)
+            held = self._sizes[session] + asked.size - (old.size if old is not None else 0)
             if held > self.limits.max_filter_size:
                 raise LimitExceeded(f"over max_filter_size ({self.limits.max_filter_size}) in the filters of a client")
             self._sizes[session] = held
-            new = mine[wish.id] = Held(wish, old.flow if old is not None else self._flow(session, wish))
+            new = mine[asked.id] = Held(asked, old.flow if old is not None else self._flow(session, asked))
             before = old.parts if old is not None else {}
             begun = [(self._begin(session, new, *one, before.get(one[0].name)), one[0].name) for one in topics]
         for name in before.keys() - new.parts.keys():  # what the application allows has changed
@@ -93,7 +93,7 @@ class Subscriptions(TopicRegistry):
 
     def requests(self, session: SessionView) -> list[dict[str, Any]]:
         """What a client asked for, as `subscribe` takes it."""
-        return [held.wish.request for held in self._of.get(session, {}).values()]
+        return [held.asked.request for held in self._of.get(session, {}).values()]
 
     def restore(self, session: SessionView, requests: Iterable[Mapping[str, Any]]) -> Callable[[], None]:
         """Make the subscriptions of a session again that was another worker's, and has been sent what is retained;
@@ -114,43 +114,43 @@ class Subscriptions(TopicRegistry):
         except PeerError as error:
             logger.warning("client %s loses a subscription: %s", session.client_id, error.message)
 
-    def _check(self, wish: Wish, old: Held | None, mine: Mapping[int | str, Held]) -> None:
+    def _check(self, asked: SubscriptionRequest, old: Held | None, mine: Mapping[int | str, Held]) -> None:
         """Whether a client may have one more subscription, or replace its filter."""
         limits = self.limits
-        if old is not None and old.topic != wish.topic:
-            topics = f"{old.topic!r}, and cannot change to {shown(wish.topic)}"
-            raise InvalidParams(f"subscription {wish.id} is to topic {topics}")
+        if old is not None and old.topic != asked.topic:
+            topics = f"{old.topic!r}, and cannot change to {shown(asked.topic)}"
+            raise InvalidParams(f"subscription {asked.id} is to topic {topics}")
         if old is None and len(mine) >= limits.max_subscriptions:
             raise LimitExceeded(f"over max_subscriptions ({limits.max_subscriptions}) subscriptions")
-        if old is None and wish.covers is not None:
+        if old is None and asked.covers is not None:
             patterns = sum(held.covers is not None for held in mine.values())
             if patterns >= limits.max_patterns:
                 raise LimitExceeded(f"over max_patterns ({limits.max_patterns}) subscriptions to patterns")
 
-    def _topics_of(self, session: SessionView, wish: Wish) -> list[tuple[Topic, Narrowed]]:
+    def _topics_of(self, session: SessionView, asked: SubscriptionRequest) -> list[tuple[Topic, Narrowed]]:
         """The topics that a client is subscribed to, each with what it is sent of it."""
-        if wish.covers is not None:
-            known = [topic for name, topic in self.topics.items() if topic.declared and wish.covers(name)]
-            found = [(topic, self._allowed(session, wish, topic.name)) for topic in known]
+        if asked.covers is not None:
+            known = [topic for name, topic in self.topics.items() if topic.declared and asked.covers(name)]
+            found = [(topic, self._allowed(session, asked, topic.name)) for topic in known]
             return [(topic, allowed) for topic, allowed in found if allowed is not None]
-        allowed = self._allowed(session, wish, wish.topic) if isinstance(wish.topic, str) else None
-        if allowed is None and isinstance(wish.topic, str):
-            raise NotAuthorized("Not authorized", wish.topic)
-        topic = self._find_topic(wish.topic)
+        allowed = self._allowed(session, asked, asked.topic) if isinstance(asked.topic, str) else None
+        if allowed is None and isinstance(asked.topic, str):
+            raise NotAuthorized("Not authorized", asked.topic)
+        topic = self._find_topic(asked.topic)
         return [(topic, allowed)] if allowed is not None else []
 
-    def _allowed(self, session: SessionView, wish: Wish, topic: str) -> Narrowed | None:
+    def _allowed(self, session: SessionView, asked: SubscriptionRequest, topic: str) -> Narrowed | None:
         """What a client's filter comes to, or None where it may not subscribe at all (AUTH-2, AUTH-3)."""
-        own = Narrowed(wish.filter, wish.matches)
+        own = Narrowed(asked.filter, asked.matches)
         if not self._authorization.active or session.client is None:
             return own
         allowed = self._authorization.narrow(session.client, topic)
         return own.within(*allowed) if allowed is not None else None
 
-    def _flow(self, session: SessionView, wish: Wish) -> SubscriptionFlow | None:
-        if session.flow is None or wish.covers is not None:  # publications that have no window may name a pattern's
+    def _flow(self, session: SessionView, asked: SubscriptionRequest) -> SubscriptionFlow | None:
+        if session.flow is None or asked.covers is not None:  # publications that have no window may name a pattern's
             return None
-        return SubscriptionFlow(session.flow, session.flow.open_window(wish.id, wish.window, wish.max_rate))
+        return SubscriptionFlow(session.flow, session.flow.open_window(asked.id, asked.window, asked.max_rate))
 
     def _begin(
         self, session: SessionView, held: Held, topic: Topic, allowed: Narrowed, old: Subscription | None
@@ -210,10 +210,10 @@ class Subscriptions(TopicRegistry):
 
     def _imply(self, session: SessionView, topic: Topic) -> None:
         """Subscribe a released client, which cannot do so itself, to all of a topic (ORD-4) that it may have."""
-        wish = Wish(IMPLIED, topic.name, {}, everything, None)
-        allowed = self._allowed(session, wish, topic.name)
+        asked = SubscriptionRequest(IMPLIED, topic.name, {}, everything, None)
+        allowed = self._allowed(session, asked, topic.name)
         if allowed is not None:
-            held = self._of[session][topic.name] = Held(wish, None)
+            held = self._of[session][topic.name] = Held(asked, None)
             held.parts[topic.name] = part = Subscription(
                 IMPLIED, session, topic, dict(allowed.definition), allowed.matches, True
             )
@@ -223,7 +223,7 @@ class Subscriptions(TopicRegistry):
         """Subscribe a client to a new topic that its patterns stand for (SUB-19)."""
         for held in self._of[session].values():
             if held.covers is not None and held.covers(topic.name):
-                allowed = self._allowed(session, held.wish, topic.name)
+                allowed = self._allowed(session, held.asked, topic.name)
                 if allowed is not None:
                     part = self._begin(session, held, topic, allowed, None)
                     self._publisher.submit(functools.partial(topic.announce, part))

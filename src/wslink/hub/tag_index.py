@@ -1,4 +1,4 @@
-"""Where conditions on one tag are found by the tag's value."""
+"""An index of conditions on one tag, by the tag's value."""
 
 from __future__ import annotations
 

@@ -82,7 +82,9 @@ def _checkable(topic: str, what: str, hint: Hint, mode: Mode) -> Hint:
 def _tag_fields(topic: str, tags: Hint) -> Fields:
     fields = fields_of(tags, "input") if isinstance(tags, type) else None
     if fields is None or not fields.keyed:
-        raise UsageError(f"topic {topic!r}: its tags: {tags!r} is no TypedDict or dataclass with a field for each tag")
+        raise UsageError(
+            f"topic {topic!r}: its tags: {tags!r} is not a TypedDict or dataclass with a field for each tag"
+        )
     for field in fields.fields:
         schemas = Schemas()
         schema = schemas.of(field.hint, "input")

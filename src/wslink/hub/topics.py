@@ -1,4 +1,4 @@
-"""Topics: what is published, who has subscribed to it, and fan-out that encodes once."""
+"""Topics and subscriptions to them."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Subscription:
             topic.
         client_id: the client's id, as `link.clientId` shows it in JavaScript.
         topic: the Topic.
-        filter: the filter as the client sent it, together with what authorization made of it; {} for everything.
+        filter: the client's filter, as authorization has restricted it; {} for everything.
         active: false once it has ended.
-        implied: whether it is no wish for this topic in particular: a released client's, or a pattern's.
+        implied: whether the client did not name this topic: the subscription is a released client's, or a pattern's.
     """
 
     def __init__(
@@ -59,24 +59,23 @@ class Subscription:
         self._matches = matches if definition else None
 
     def matches(self, tags: Tags) -> bool:
-        """Whether a publication with `tags` is sent to it."""
+        """Whether the filter matches a publication with `tags`."""
         return self._matches is None or self._matches(tags)
 
     @property
     def quality(self) -> float:
-        """The quality to publish at, from 0.05 to 1, so that publications reach the page in time
-        (docs/flow-control.md); 1 for a client that acknowledges nothing."""
+        """The quality, from 0.05 to 1, at which publications reach the page in time (docs/flow-control.md); 1 for a
+        client that does not acknowledge."""
         return self.flow.controller.quality if self.flow is not None else 1.0
 
     @property
     def lag(self) -> float:
-        """Seconds from the publishing of what the page has dealt with last until that was known here; 0 while
-        unknown."""
+        """Seconds from the last publication that the page has processed until its acknowledgement; 0 while unknown."""
         return self.flow.lag if self.flow is not None else 0.0
 
     @property
     def rtt(self) -> float:
-        """Seconds of `lag` that passed since it began to be sent; 0 while unknown."""
+        """The part of `lag` since sending of that publication began, in seconds; 0 while unknown."""
         return self.flow.rtt if self.flow is not None else 0.0
 
     @property
@@ -86,12 +85,12 @@ class Subscription:
 
     @property
     def dropped(self) -> int:
-        """Publications that a newer one replaced before they were sent, with "latest" delivery."""
+        """Publications that were replaced by newer ones before they were sent, with "latest" delivery."""
         return self.flow.window.dropped if self.flow is not None else 0
 
     @property
     def window(self) -> int:
-        """Publications that may be on their way to its page; 0 for a client that acknowledges nothing."""
+        """Publications that may be in flight to the page; 0 for a client that does not acknowledge."""
         return self.flow.window.size if self.flow is not None else 0
 
     def __repr__(self) -> str:
@@ -103,8 +102,7 @@ class Topic(Publishing[Subscription]):
 
     Attributes:
         name: dot-separated words.
-        delivery: "reliable" (every publication waits its turn) or "latest" (per client, only the newest of each key
-            waits).
+        delivery: "reliable" (every publication is sent) or "latest" (only the newest of each key waits for a client).
     """
 
     def __init__(self, name: str, delivery: Delivery, publisher: Publisher) -> None:
@@ -121,14 +119,14 @@ class Topic(Publishing[Subscription]):
         self.types: TopicTypes | None = None
 
     def on_subscribe(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(subscription)`, sync or async, when a client has subscribed or has replaced its
+        """Decorator: call `handler(subscription)`, sync or async, when a client has subscribed or replaced its
         filter."""
         add_handler(self._on_subscribe, handler)
         return handler
 
     def on_unsubscribe(self, handler: HandlerT) -> HandlerT:
-        """Decorator: call `handler(subscription)`, sync or async, when a subscription has ended, by the client's
-        wish or with its connection."""
+        """Decorator: call `handler(subscription)`, sync or async, when a subscription has ended: the client cancelled
+        it, or has gone."""
         add_handler(self._on_unsubscribe, handler)
         return handler
 
@@ -139,14 +137,15 @@ class Topic(Publishing[Subscription]):
     def on_demand(self, function: None = None, *, share: bool = False) -> Callable[[RenderT], RenderT]: ...
 
     def on_demand(self, function: RenderT | None = None, *, share: bool = False) -> Any:
-        """Decorator: call `function(viewer)`, sync or async, when a subscriber can take a publication and something
-        has changed since its last one, and send it what that returns; None sends nothing.
+        """Decorator: render for each subscriber with `function(viewer)`, sync or async. It is called when the
+        subscriber can take a publication and something has changed since its last one; its result is sent, unless it
+        is None.
 
         See Viewer, and docs/flow-control.md. One call at a time runs for each subscriber. 200 ms after the last change
-        there is one more, with `viewer.still`. What it raises is logged, and sends nothing.
+        there is one more, with `viewer.still`. Exceptions are logged, and nothing is sent.
 
         Args:
-            share: call it once for the subscribers with the same filter whose quality is in the same tenth.
+            share: call it once for all subscribers with the same filter and a quality in the same tenth.
 
         Raises:
             UsageError: for a topic whose delivery is not "latest", and for a second function, except in a notebook.

@@ -1,4 +1,4 @@
-"""A subscriber, as a function that renders on demand sees it."""
+"""The view of a subscriber that on-demand rendering gets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wslink.hub.flow import SubscriptionFlow
 
 
 class Seen(Member, Protocol):
-    """A subscription, as rendering on demand needs it."""
+    """A subscription, as on-demand rendering needs it."""
 
     flow: SubscriptionFlow | None
 
@@ -35,15 +35,15 @@ class Seen(Member, Protocol):
 
 
 class Viewer:
-    """A subscriber, as the function that renders for it sees it.
+    """A subscriber, passed to the function that renders for it (`Topic.on_demand`).
 
     Attributes:
-        client_id: the client's id; where viewers share, that of the one that is rendered for first.
+        client_id: the client's id; for shared rendering, that of the first client of the group.
         quality: the quality to render at, from 0.05 to 1.
         still: whether nothing has changed for 200 ms: `quality` is 1, and this is the last call before a change.
-        memory: for the function to keep what it likes as long as the subscription lasts, other filters included, such
-            as what the viewer has been sent. Empty for each call where viewers share.
-        parts: of how many of its kind what is rendered is one; see `again`.
+        memory: a dict for the function's own data, such as what the viewer has been sent. It lasts as long as the
+            subscription, also when the filter is replaced; for shared rendering it is empty in each call.
+        parts: the number of publications that make a picture; see `again`.
     """
 
     __slots__ = ("_again", "_subscription", "client_id", "memory", "parts", "quality", "still")
@@ -63,40 +63,40 @@ class Viewer:
         return self._subscription.filter
 
     def matches(self, tags: Tags) -> bool:
-        """Whether a publication with `tags` is for it."""
+        """Whether its filter matches a publication with `tags`."""
         return self._subscription.matches(tags)
 
     @property
     def rate(self) -> float:
-        """Bytes per second that its line carries; 0 while unknown."""
+        """Bytes per second that the client's line carries; 0 while unknown."""
         return self._subscription.rate
 
     @property
     def rtt(self) -> float:
-        """Seconds from the beginning of a publication's sending until the page had dealt with it; 0 while unknown."""
+        """Seconds from the start of sending a publication until the page has processed it; 0 while unknown."""
         return self._subscription.rtt
 
     @property
     def lag(self) -> float:
-        """Seconds from a publication until the page had dealt with it; 0 while unknown."""
+        """Seconds from a publication until the page has processed it; 0 while unknown."""
         return self._subscription.lag
 
     @property
     def dropped(self) -> int:
-        """Publications that a newer one replaced before they were sent."""
+        """Publications that were replaced by newer ones before they were sent."""
         return self._subscription.dropped
 
     @property
     def window(self) -> int:
-        """Publications that may be on their way to its page; 0 for a client without `flow`, which has no window."""
+        """Publications that may be in flight to the page; 0 for a client without `flow`, which has no window."""
         return self._subscription.window
 
     def again(self, parts: int = 1) -> None:
-        """Call once more when it can take another publication, although nothing changes: there is more to send.
-        Without effect where viewers share.
+        """Ask for another call as soon as the subscriber can take another publication, even if nothing changes: there
+        is more to send. Has no effect for shared rendering.
 
         Args:
-            parts: how many such publications make a picture, so that the quality is chosen for whole pictures.
+            parts: the number of publications that make a picture; the quality is chosen for whole pictures.
 
         Raises:
             UsageError: for fewer parts than 1.

@@ -1,4 +1,4 @@
-"""Tasks and threads of one server."""
+"""Tasks and the thread pool of one server."""
 
 from __future__ import annotations
 

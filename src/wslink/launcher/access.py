@@ -1,4 +1,4 @@
-"""Who asks: the user, the administrator, or somebody who guesses."""
+"""Authentication of requests: the user, the administrator, and bounds on guessing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Access:
     who shows too many has to wait.
 
     Args:
-        authenticate: the user of a request; None where everybody may come in.
+        authenticate: the user of a request; None where no authentication is needed.
         admin_token: returns the administrator's token; empty where nobody is.
         proxies: whose `X-Forwarded-For` is believed.
     """
@@ -53,7 +53,7 @@ class Access:
 
     @property
     def authenticator(self) -> Authenticator | None:
-        """What tells users; None where everybody may come in."""
+        """What tells users; None where no authentication is needed."""
         return self._authenticate
 
     @property
@@ -93,7 +93,7 @@ class Access:
             raise RequestRefused("There is nothing here", 404)
 
     def user(self, request: web.Request) -> str | None:
-        """The user's name; None where everybody may come in.
+        """The user's name; None where no authentication is needed.
 
         Raises:
             RequestRefused: with 401 if the request does not show who it is, with 429 while its address has to wait.

@@ -1,9 +1,8 @@
-"""What an administrator sees: all sessions with what they use, the end of their logs, and a page that shows it."""
+"""The administrator's view: sessions with their resource use, the ends of their logs, and a page that shows them."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -99,7 +98,7 @@ def _told(session: Session, clients: Counter[int], held: Counter[str]) -> dict[s
         "state": "standby" if session.standby and session.state is State.READY else session.state.value,
         "waits": starting.progress() if starting is not None else "",
         "created": session.created,
-        "age": max(0.0, time.time() - session.created),
+        "age": session.age,
         "address": ":".join(map(str, session.address)),
         "client": session.client,
         # The one counts what comes through the launcher's proxy, the other what any web server here leads there.

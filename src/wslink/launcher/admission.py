@@ -1,4 +1,4 @@
-"""How much one client may start."""
+"""Admission control: bounds on the sessions that one client may start."""
 
 from __future__ import annotations
 

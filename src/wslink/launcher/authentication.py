@@ -1,4 +1,4 @@
-"""Who a request comes from.
+"""Authentication of a request's user.
 
 An authenticator is a callable that is made from the configuration's `authentication.options`, and that returns the
 user's name for a request, or None for nobody. To use one of your own, name it: `"type": "package.module:name"`.
@@ -86,7 +86,7 @@ def jwt(options: Mapping[str, Any]) -> Authenticator:
     try:
         import jwt as library
     except ImportError as error:
-        raise UsageError("authentication 'jwt' needs the PyJWT package: pip install wslink[jwt]") from error
+        raise UsageError("authentication 'jwt' needs the PyJWT package: pip install 'wslink[jwt]'") from error
     key, algorithms = WatchedFile(options["key_file"], str.strip, ""), list(options["algorithms"])
     claim = str(options.get("claim", "sub"))
 
@@ -112,7 +112,7 @@ def openid(options: Mapping[str, Any]) -> Authenticator:
     try:
         import authlib  # noqa: F401
     except ImportError as error:
-        raise UsageError("authentication 'openid' needs the Authlib package: pip install wslink[openid]") from error
+        raise UsageError("authentication 'openid' needs the Authlib package: pip install 'wslink[openid]'") from error
     from wslink.launcher.openid import OpenIDConnect
 
     return OpenIDConnect(options)

@@ -1,4 +1,4 @@
-"""What a launcher is told: every setting, declared once, with what is allowed.
+"""The launcher's configuration: every setting, declared once, with its allowed values.
 
 Names, defaults and meaning are those of released launchers; settings that they do not have are marked "ours" in
 docs/launcher.md, which lists them all.
@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+
+from wslink.settings import read
 
 Text = Annotated[str, Meta(min_length=1, description="a string that is not empty")]
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port: a number from 1 to 65535")]
@@ -30,8 +32,8 @@ Range = Annotated[tuple[Port, Port], Meta(description="the first and the last po
 
 
 class SanitizeRule(Struct, frozen=True):
-    """What a posted value must be: one of `list`, or match `regexp` from its begin to its end. If not, it is replaced
-    by `default`."""
+    """What a posted value must be: one of `list`, or begin with what `regexp` matches (`$` at its end lets nothing
+    follow). If not, it is replaced by `default`."""
 
     type: Annotated[Literal["inList", "regexp"], Meta(description='"inList" or "regexp"')]
     default: Annotated[str | int | float, Meta(description="a string")]
@@ -109,9 +111,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     keep_sessions: Annotated[
         bool, Meta(description="true to leave sessions running when the launcher stops, or false")
     ] = False
-    log_limit: Annotated[
-        int, Meta(ge=0, description="bytes of one session's log, of which the end is kept; 0 for any number")
-    ] = 16 * 2**20
+    log_limit: Annotated[int, Meta(ge=0, description="bytes of one session's log, from its end; 0 for any number")] = (
+        16 * 2**20
+    )
     log_parts: Annotated[
         int, Meta(ge=0, le=100, description="older parts of one session's log to keep, each at most log_limit bytes")
     ] = 0
@@ -182,11 +184,10 @@ class Configuration(Struct, frozen=True, kw_only=True):
 
 
 def with_environment(configuration: Configuration, environment: Mapping[str, str] = os.environ) -> Configuration:
-    """The configuration with `get` and `delete` switched on where WSLINK_LAUNCHER_GET and _DELETE do so."""
+    """The configuration with `get` and `delete` switched on where WSLINK_LAUNCHER_GET and _DELETE do so. Raises
+    UsageError."""
     switches = {
-        name: True
-        for name in ("get", "delete")
-        if environment.get(f"WSLINK_LAUNCHER_{name.upper()}", "0").strip() not in ("", "0")
+        name: True for name in ("get", "delete") if read(f"WSLINK_LAUNCHER_{name.upper()}", bool, False, environment)
     }
     settings = msgspec.structs.replace(configuration.settings, **switches)
     return msgspec.structs.replace(configuration, settings=settings)

@@ -1,4 +1,4 @@
-"""Requests about sessions that there are: their owners ask for them, come back to them, and end them."""
+"""Requests about existing sessions: their owners look them up, return to them, and end them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,10 @@ class Existing:
             if one.client == user and self._launcher.get(one.id) is one:
                 found[one.id] = {"application": one.application, "created": one.created}
         now = time.time()
-        told = [{"id": session_id, **one, "age": round(now - one["created"], 1)} for session_id, one in found.items()]
+        told = [
+            {"id": session_id, **one, "age": round(max(now - one["created"], 0.0), 1)}
+            for session_id, one in found.items()
+        ]
         return {"sessions": sorted(told, key=lambda one: float(one["created"]))}
 
     async def _list(self, request: web.Request) -> web.StreamResponse:

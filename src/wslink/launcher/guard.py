@@ -1,4 +1,4 @@
-"""What stands before every request: which names and pages may ask, and what an error is answered with."""
+"""Middleware in front of every request: checks of host names and origins, and error responses."""
 
 from __future__ import annotations
 

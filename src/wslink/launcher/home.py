@@ -1,4 +1,4 @@
-"""What a person sees who opens the launcher in a browser: the applications, each with a button that starts it."""
+"""The launcher's page for people: the list of applications, each with a button that starts it."""
 
 from __future__ import annotations
 

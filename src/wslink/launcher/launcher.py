@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -212,7 +211,7 @@ class Launcher:
 
     async def _hand_over(self, session: Session, client: str) -> None:
         """Give a session of the pool to a client."""
-        session.client, session.created, session.used = client, time.time(), time.monotonic()
+        session.begin(client)
         await self.store.put(session.id, session.record())
         self._publish()
         self._tell(session, None)
@@ -274,6 +273,5 @@ class Launcher:
 
 
 def log_start(session: Session) -> None:
-    took = time.time() - session.created
     text = "session %s of %s was started for %s at %s:%d, in %.1f s"
-    logger.info(text, session.label, session.application, session.client or "no one", *session.address, took)
+    logger.info(text, session.label, session.application, session.client or "no one", *session.address, session.age)

@@ -1,4 +1,4 @@
-"""Whose process listens on a port of this machine.
+"""The owner of the process that listens on a port of this machine.
 
 Another user's process that has a session's port must not get what is meant for the session. Linux tells the user of the
 socket that would take a connection (sock_diag(7)); elsewhere nobody knows, and the first address is dialled.

@@ -1,4 +1,4 @@
-"""What sessions write."""
+"""Logs of sessions."""
 
 from __future__ import annotations
 

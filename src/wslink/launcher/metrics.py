@@ -1,8 +1,7 @@
-"""What Prometheus is told. Needs the prometheus-client package: pip install wslink[metrics]."""
+"""The launcher's metrics for Prometheus. Needs the prometheus-client package: pip install wslink[metrics]."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -49,7 +48,7 @@ class Metrics:
     def _started(self, session: Session, error: BaseException | None) -> None:
         self._starts.labels(session.application).inc()
         if error is None:
-            self._seconds.labels(session.application).observe(time.time() - session.created)
+            self._seconds.labels(session.application).observe(session.age)
         elif isinstance(error, StartFailed):
             self._failures.labels(session.application).inc()
 

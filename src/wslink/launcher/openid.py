@@ -39,6 +39,7 @@ LOGIN_TIME = 600.0
 """Seconds that a sign-in may take."""
 SESSION_TIME = 8 * 3600.0
 """Seconds after which a user has to sign in again, unless `session_time` says so."""
+MAX_SESSION_TIME = 10 * 366 * 86_400
 OPTIONS = ("issuer", "client_id", "client_secret_file", "redirect_uri", "scope", "claim", "key_file", "session_time")
 
 
@@ -92,6 +93,8 @@ class OpenIDConnect:
         self._provider = Provider(str(options["issuer"]), self._client, secret)
         self._scope, self._claim = str(options.get("scope", "openid")), str(options.get("claim", "sub"))
         self._seconds = float(options.get("session_time", SESSION_TIME))
+        if not 0 < self._seconds <= MAX_SESSION_TIME:
+            raise ValueError(f"session_time is a number of seconds over 0, of ten years at most, not {self._seconds:g}")
         self._seal = Seal(_secret(options, "key_file"))
         if urlsplit(self._redirect).scheme not in ("http", "https"):
             raise ValueError("redirect_uri is the address of the launcher's login/callback, as browsers see it")

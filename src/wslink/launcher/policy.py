@@ -1,4 +1,4 @@
-"""Who may do what at a launcher, as one configuration says."""
+"""Authentication and authorization of a launcher, from its configuration."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from wslink.launcher.configuration import Settings
 
 @dataclass(frozen=True)
 class Policy:
-    """What settings say of who may come in. Files have been read; they are read again when they change.
+    """The authentication that settings ask for. Files have been read; they are read again when they change.
 
     Attributes:
-        authenticate: the user of a request; None where everybody may come in.
+        authenticate: the user of a request; None where no authentication is needed.
         admin_token: returns the administrator's token; empty where nobody is.
         proxies: whose `X-Forwarded-For` is believed.
     """

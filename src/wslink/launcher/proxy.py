@@ -99,9 +99,10 @@ class SessionProxy:
 
     async def _add_slash(self, request: web.Request) -> web.StreamResponse:
         """Lead to the address with a slash behind the id or the token, below which a page finds its files. It says
-        nothing of whether there is such a session. Relative, so that it holds below any path of a proxy."""
+        nothing of whether there is such a session. Relative, so that it holds below any path of a proxy, and never the
+        scheme of another address (`https:evil.example`)."""
         path, mark, query = request.raw_path.partition("?")
-        location = f"{path.rpartition('/')[2]}/{mark}{query}"
+        location = f"./{path.rpartition('/')[2]}/{mark}{query}"
         return web.Response(status=307, headers={"Location": location, "Cache-Control": "no-store"})
 
     async def _handle_mapped(self, request: web.Request) -> web.StreamResponse:

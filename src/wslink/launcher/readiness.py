@@ -1,4 +1,4 @@
-"""When a session can be used."""
+"""Readiness of sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request is answered with that failed: JSON for programs, a page for a person whom a link led there."""
+"""Error responses: JSON for programs, a page for a person who followed a link."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Service:
             return await self._stream(request, application, payload, client)
         session = await self._launcher.launch(application, payload, client)
         if request.transport is None or request.transport.is_closing():
-            # Nobody is left to be told of it, and nobody could ever end it.
+            # Its client does not know of it, so that nobody could end it.
             await self._launcher.stop(session.id, "its client left before it was ready")
         response = web.json_response(session.public, headers={"Cache-Control": "no-store"})
         self._proxy.set_cookie(response, session, request)
@@ -164,9 +164,9 @@ class Service:
         except asyncio.TimeoutError:
             raise RequestRefused("The request did not arrive in time", 408) from None
         except (ValueError, RecursionError, LookupError, web.RequestPayloadError):
-            raise RequestRefused("The request is no JSON") from None
+            raise RequestRefused("The request is not JSON") from None
         if not isinstance(payload, dict):
-            raise RequestRefused("The request is no JSON object")
+            raise RequestRefused("The request is not a JSON object")
         return payload
 
 

@@ -46,7 +46,8 @@ class Session:
         lease: the port of the pool that it holds.
         values: every variable that templates may name.
         public: what its client is told.
-        created: seconds since the epoch.
+        created: seconds since the epoch, for people.
+        began: the same by `time.monotonic`, which no clock that is set changes.
         standby: whether it waits for a client, in the pool.
         connections: open connections through the launcher's own proxy.
         used: when somebody was last seen to use it, by `time.monotonic`.
@@ -62,6 +63,7 @@ class Session:
     values: dict[str, Any] = field(repr=False)
     public: dict[str, Any] = field(default_factory=dict, repr=False)
     created: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)
     state: State = State.STARTING
     standby: bool = False
     connections: int = 0
@@ -69,6 +71,16 @@ class Session:
     reason: str = ""
     spawner: Spawner | None = field(default=None, repr=False)
     starting: asyncio.Task[None] | None = field(default=None, repr=False)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was created."""
+        return time.monotonic() - self.began
+
+    def begin(self, client: str) -> None:
+        """It is a client's from now on."""
+        self.client, self.created, self.began = client, time.time(), time.monotonic()
+        self.used = self.began
 
     def move(self, state: State) -> bool:
         """Change the state; False, and no change, if it may not follow the present one."""
@@ -120,7 +132,7 @@ class Session:
     def from_record(cls, session_id: str, record: dict[str, Any]) -> Session:
         """The session of a record, without its spawner."""
         host, port = record["lease"]
-        state = State.READY if record["ready"] else State.STARTING
+        created = record["created"]
         return cls(
             session_id,
             record["application"],
@@ -128,8 +140,9 @@ class Session:
             (host, port),
             record["values"],
             record["public"],
-            record["created"],
-            state,
+            created,
+            time.monotonic() - max(time.time() - created, 0.0),
+            State.READY if record["ready"] else State.STARTING,
             record["standby"],
         )
 

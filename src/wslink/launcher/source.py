@@ -80,7 +80,7 @@ def _json(name: str, text: str) -> tuple[Any, Iterable[tuple[Key, int]]]:
     try:
         return json.loads(plain), _json_lines(plain)
     except json.JSONDecodeError as error:
-        raise ConfigurationError([f"{name}:{error.lineno}: this is no JSON: {error.msg}"]) from error
+        raise ConfigurationError([f"{name}:{error.lineno}: this is not JSON: {error.msg}"]) from error
 
 
 def _json_lines(text: str) -> Iterator[tuple[Key, int]]:
@@ -107,7 +107,7 @@ def _toml(name: str, text: str) -> tuple[Any, Iterable[tuple[Key, int]]]:
         return tomllib.loads(text), dict(_toml_lines(text)).items()  # which has no key twice
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"line (\d+)", str(error))
-        raise ConfigurationError([f"{name}:{found[1] if found else 1}: this is no TOML: {error}"]) from error
+        raise ConfigurationError([f"{name}:{found[1] if found else 1}: this is not TOML: {error}"]) from error
 
 
 def _toml_lines(text: str) -> Iterator[tuple[Key, int]]:

@@ -1,4 +1,4 @@
-"""What sessions use of this machine: connections and memory."""
+"""Resource use of sessions: connections and memory."""
 
 from __future__ import annotations
 

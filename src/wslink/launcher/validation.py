@@ -17,6 +17,9 @@ from wslink.launcher.source import Key, read_source
 from wslink.launcher.variables import RESERVED, names, postable
 from wslink.settings import check_name, check_origin
 
+OWN_PATHS = ("/health", "/metrics")
+"""Paths that no endpoint may have."""
+
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "configuration": Settings,
     "resources": Resource,
@@ -145,7 +148,9 @@ def _contradictions(configuration: Configuration) -> Iterator[tuple[Key, str]]:
 
 
 def _addresses(settings: Settings) -> Iterator[tuple[Key, str]]:
-    """Origins and names that no page has."""
+    """Paths, origins and names that cannot be followed."""
+    if f"/{settings.endpoint.strip('/')}" in OWN_PATHS:
+        yield ("configuration", "endpoint"), f"the launcher itself answers at {' and '.join(OWN_PATHS)}: choose another"
     for name, given, check in (("origins", settings.origins, check_origin), ("hosts", settings.hosts, check_name)):
         for index, one in enumerate(given):
             problem = _refusal(check, one)

@@ -61,7 +61,7 @@ class Watcher:
         assert session.spawner is not None
         code = await session.spawner.poll()
         idle, allowed = time.monotonic() - session.used, self._idle_timeout(session)
-        age, oldest = time.time() - session.created, self._max_age(session)
+        age, oldest = session.age, self._max_age(session)
         if code is not None:
             self.stop_soon(session, f"its process ended with exit code {code}")
         elif session.standby:

@@ -1,1 +1,1 @@
-"""What watches a running server: metrics. None of it is imported, or costs anything, unless it is asked for."""
+"""Observers of a running server, such as metrics. None is imported, or costs anything, unless it is asked for."""

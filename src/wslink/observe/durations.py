@@ -1,4 +1,4 @@
-"""How long calls wait and run, in histograms, at next to no cost to small ones."""
+"""Durations of calls, waiting and running, in histograms, at almost no cost to small calls."""
 
 from __future__ import annotations
 

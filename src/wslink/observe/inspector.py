@@ -1,4 +1,4 @@
-"""What the inspector's page shows: the clients of a server, its topics, and what passes between them."""
+"""The data of the inspector's page: a server's clients, topics, and messages."""
 
 from __future__ import annotations
 

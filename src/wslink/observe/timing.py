@@ -1,4 +1,4 @@
-"""How long calls wait for their turn and run, and how they end."""
+"""Timing of calls: how long they wait and run, and how they end."""
 
 from __future__ import annotations
 

@@ -199,5 +199,5 @@ async def _carry(request: web.Request, upstream: _Upstream, head: bytes, observe
 def _refusal(head: bytes) -> int:
     """The status to answer with, where a target did not accept."""
     status = head.split(b" ", 2)[1:2]
-    code = int(status[0]) if status and status[0].isdigit() else 0
+    code = int(status[0]) if status and status[0].isdigit() and len(status[0]) == 3 else 0
     return code if 400 <= code < 600 else 502

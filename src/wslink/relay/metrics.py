@@ -1,4 +1,4 @@
-"""What Prometheus is told of a relay. Needs the prometheus-client package: pip install wslink[metrics]."""
+"""The relay's metrics for Prometheus. Needs the prometheus-client package: pip install wslink[metrics]."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from wslink.errors import UsageError
 from wslink.hosts import is_loopback
 from wslink.http import origin
 from wslink.http.run import add_pages
@@ -50,6 +51,7 @@ class Relay:
 
     def application(self) -> web.Application:
         """The aiohttp application. Raises UsageError."""
+        self._check_route()
         application = web.Application()
         application.router.add_get(self._options.proxy_route, self.handle)
         application.router.add_get("/health", self._health)
@@ -60,6 +62,17 @@ class Relay:
         add_pages(application, self._options.www)
         application.on_shutdown.append(self._shut_down)
         return application
+
+    def _check_route(self) -> None:
+        """Raise UsageError where something else has the route of the proxy."""
+        options = self._options
+        owners = {"/health": "the health check"}
+        if options.metrics:
+            owners[METRICS] = "--metrics"
+        if options.www:
+            owners["/"] = "--www"
+        if owner := owners.get(options.proxy_route):
+            raise UsageError(f"--proxy-route: the path {options.proxy_route} is that of {owner}: choose another")
 
     async def _health(self, request: web.Request) -> web.StreamResponse:
         if "Upgrade" in request.headers:  # a proxy route without a first segment of its own
@@ -154,7 +167,7 @@ class Relay:
         wanted = request.match_info
         host, path = wanted.get("host", "localhost"), wanted.get("path", "ws")
         port = wanted.get("port", "1234")
-        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
             return web.Response(status=404, text="There is no such port.\n")
         try:
             address = await resolve(host, int(port), self._rules)

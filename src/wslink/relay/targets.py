@@ -1,4 +1,4 @@
-"""Which targets a relay may dial."""
+"""Targets that a relay may connect to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wslink.errors import UsageError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_RULE = re.compile(r"(?P<host>\[[^\]]+\]|[^:]+)(:(?P<first>\d+)(-(?P<last>\d+))?)?")
+_RULE = re.compile(r"(?P<host>\[[^\]]+\]|[^:]+)(:(?P<first>\d{1,5})(-(?P<last>\d{1,5}))?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ def parse_rule(text: str) -> Rule:
     host = found["host"].strip("[]")
     first = int(found["first"] or 1)
     last = int(found["last"] or found["first"] or 65535)
+    if not 0 < first <= last < 65536:
+        raise UsageError(f"allow is {text!r}: ports are from 1 to 65535, the first before the last")
     try:
         return Rule("", ipaddress.ip_network(host, strict=False), first, last)
     except ValueError:
@@ -66,7 +68,7 @@ async def resolve(host: str, port: int, rules: Iterable[Rule]) -> str | None:
     try:
         infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (UnicodeError, OverflowError) as error:
-        raise OSError(f"{host!r} is no host") from error
+        raise OSError(f"{host!r} is not a host") from error
     rules = list(rules)
     for *_, socket_address in infos:
         address = ipaddress.ip_address(str(socket_address[0]).partition("%")[0])

@@ -82,16 +82,16 @@ class Player:
         if self._task is None:
             self._since = asyncio.get_running_loop().time()
             self._task = asyncio.get_running_loop().create_task(self._play())
-        topic, wish = subscription.topic, _Wish(subscription)
-        before = [one for one in self._tape.shown[: self.position] if one.topic == topic.name and wish.wants(one)]
+        topic, selection = subscription.topic, _Selection(subscription)
+        before = [one for one in self._tape.shown[: self.position] if one.topic == topic.name and selection.wants(one)]
         if topic.delivery == "latest":
-            newest = {slot_of(one.topic, wish.tags(one), None): one for one in before}
+            newest = {slot_of(one.topic, selection.tags(one), None): one for one in before}
             before = sorted(newest.values(), key=lambda one: one.time)
         elif topic.name in self._whole:
             before = []
         self._whole.add(topic.name)
         for one in before:
-            wish.send(one)
+            selection.send(one)
 
     def step(self, count: int) -> None:
         """Send the next publications at once."""
@@ -120,7 +120,7 @@ class Player:
                 self.position += 1
                 for subscription in self._topics[one.topic].subscriptions:
                     if subscription.client_id == self._client_id:
-                        _Wish(subscription).send(one)
+                        _Selection(subscription).send(one)
                         if not subscription.session.has_room:
                             await subscription.session.room_again()
                 await asyncio.sleep(0)
@@ -194,7 +194,7 @@ class Player:
         raise MethodError(f"the recording holds no response to {method} with {what}", method, METHOD_NOT_FOUND)
 
 
-class _Wish:
+class _Selection:
     """A subscription to what is played."""
 
     def __init__(self, subscription: Subscription) -> None:

@@ -198,7 +198,7 @@ class _Calls:
 
     def item(self, record: Record, envelope: Mapping[str, Value], message: Buffer) -> None:
         if "result" not in envelope:
-            raise _damaged(record, "it is no item")
+            raise _damaged(record, "it is not an item")
         index = self._open.get((_caller(record), envelope["id"]))
         if index is not None:
             self._items.setdefault(index, []).append((record.time, message))
@@ -233,7 +233,7 @@ def _call(record: Record, envelope: Mapping[str, Value]) -> tuple[str, list[Valu
     if not (
         isinstance(method, str) and isinstance(args, list) and isinstance(kwargs, dict) and all(map(_is_text, kwargs))
     ):
-        raise _damaged(record, "it is no call")
+        raise _damaged(record, "it is not a call")
     return method, args, kwargs
 
 
@@ -245,7 +245,7 @@ def _topic(record: Record, envelope: Mapping[str, Value]) -> str:
     kind, _, rest = envelope["id"].partition(":")
     topic = str(rest.rpartition(":")[0])
     if kind != "publish" or not is_topic(topic) or "result" not in envelope:
-        raise _damaged(record, "it is no publication")
+        raise _damaged(record, "it is not a publication")
     return topic
 
 

@@ -1,4 +1,4 @@
-"""A call under way, as the method that serves it sees it."""
+"""Call: the call that a method is serving."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Caller(Protocol):
     """The client that made a call.
 
     Attributes:
-        id: the client's id, as `link.clientId` shows it in JavaScript.
-        user: what the application's authentication named it; "" unless it did.
-        attributes: what the application's authentication said of it.
-        address: the peer's address, "" where it is not known.
+        id: the client's id, the same as `link.clientId` in JavaScript.
+        user: the user name that the application's authentication returned, or "".
+        attributes: the attributes that the application's authentication returned.
+        address: the peer's address, or "" if unknown.
     """
 
     @property
@@ -53,12 +53,12 @@ class Call(msgspec.Struct, eq=False):
         app: the App (or the server protocol) that the caller is connected to.
         id: the id of the request.
         answered: whether the response has been sent.
-        cancelled: whether the caller has given the call up, or has gone. An async method gets CancelledError; one that
-            runs in a thread asks for this now and then, or calls `raise_if_cancelled`.
-        lengths: what the symbols in its arrays' shapes stand for (see Array); {} for a call without any.
-        streams: what carries its items, which is not for methods.
-        report: what sends progress; None where the caller has not asked for any.
-        arrived: when it came (monotonic), where it did not begin at once; else 0.
+        cancelled: whether the caller has cancelled the call, or has gone. An async method gets CancelledError; one that
+            runs in a thread should check this now and then, or call `raise_if_cancelled`.
+        lengths: the lengths that the symbols in its arrays' shapes stand for (see Array); {} without symbols.
+        streams: carries the items of its streams; not for methods.
+        report: sends progress; None if the caller has not asked for it.
+        arrived: the time of arrival (monotonic) of a call that did not start at once, or 0.
     """
 
     client: Caller
@@ -74,7 +74,7 @@ class Call(msgspec.Struct, eq=False):
 
     @property
     def client_id(self) -> str:
-        """The caller's id, as `link.clientId` shows it in JavaScript and `publish(to=...)` takes it."""
+        """The caller's id, the same as `link.clientId` in JavaScript; `publish(to=...)` takes it."""
         return self.client.id
 
     def raise_if_cancelled(self) -> None:
@@ -83,14 +83,14 @@ class Call(msgspec.Struct, eq=False):
             raise asyncio.CancelledError
 
     def progress(self, value: Any) -> None:
-        """Send a caller that wants to know (`onProgress`, `on_progress`) how far the call has come, from any thread.
-        Values arrive in order and before the response; of those that wait only the newest is sent (PRG-1).
+        """Report progress to a caller that asked for it (`onProgress`, `on_progress`). May be called from any thread.
+        Values arrive in order and before the response; of several that wait, only the newest is sent (PRG-1).
 
         Args:
             value: anything that can be a result. It is encoded before this returns.
 
         Raises:
-            NotSerializable: it cannot be sent.
+            NotSerializable: the value cannot be sent.
         """
         if self.report is not None and not (self.answered or self.cancelled):
             self.report(value)

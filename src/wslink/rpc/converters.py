@@ -1,4 +1,4 @@
-"""What stands for hints that msgspec does not know, and the conversion of values."""
+"""Converters for type hints that msgspec does not support, and the conversion of values."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ def options_of(hint: Hint) -> Hint | None:
     """The TypedDict of `**options: Unpack[Options]`, whose Unpack is that of typing or of typing_extensions; None for
     any other hint."""
     return typing.get_args(hint)[0] if str(typing.get_origin(hint)).endswith(".Unpack") else None
+
+
+def is_typeddict(hint: Hint) -> bool:
+    """Whether it is a TypedDict, of typing or of typing_extensions, whose own differ from typing's before 3.13."""
+    return type(hint).__name__ == "_TypedDictMeta"
 
 
 class Unsupported(TypeError):

@@ -1,4 +1,4 @@
-"""What a method takes and gives, as the contract says it (docs/contract.md)."""
+"""The description of a method's arguments and results (docs/contract.md)."""
 
 from __future__ import annotations
 

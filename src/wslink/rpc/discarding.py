@@ -1,4 +1,4 @@
-"""What was never awaited, and is not to be."""
+"""Disposal of awaitables that are never awaited."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Incoming calls: the table of those under way, where they run, and what becomes of them."""
+"""Dispatch of incoming calls: the table of running calls, where they run, and their outcomes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import functools
 import inspect
 import logging
@@ -19,7 +20,7 @@ from wslink.rpc.call import Call, Caller, Executor, current_call
 from wslink.rpc.discarding import discard
 from wslink.rpc.elsewhere import Raised, serve
 from wslink.rpc.interceptors import Function
-from wslink.rpc.latest import Turns
+from wslink.rpc.latest import LatestCalls
 from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
 from wslink.rpc.ordering import ResponseFirst
 from wslink.rpc.streaming import Serving, brought, is_small
@@ -125,21 +126,21 @@ class Running:
 
 
 class Dispatcher:
-    """Runs the calls that come in over one connection.
+    """Runs the incoming calls of one connection.
 
     Args:
         service: what it shares with others.
         responder: sends results and errors.
     """
 
-    __slots__ = ("_held", "_responder", "_running", "_service", "_turns", "full")
+    __slots__ = ("_held", "_latest", "_responder", "_running", "_service", "full")
 
     def __init__(self, service: Service, responder: Responder) -> None:
         self._service = service
         self._responder = responder
         self._running: dict[object, Running] | None = None  # most clients never have one
-        self._held: deque[tuple[Request, Caller, float]] | None = None  # calls that wait beside streams that are read
-        self._turns: Turns | None = None
+        self._held: deque[tuple[Request, Function]] | None = None  # calls that wait beside streams, and their start
+        self._latest: LatestCalls | None = None
         self.full: bool = False
         """Whether no further calls are to be taken from the client for a while (LIM-10)."""
 
@@ -152,7 +153,7 @@ class Dispatcher:
     def ids(self) -> list[str]:
         """Of the calls under way, and of those that wait beside streams."""
         running = [one.call.id for one in (self._running or {}).values()]
-        return [*running, *(request.id for request, _, _ in self._held or ())]
+        return [*running, *(request.id for request, _ in self._held or ())]
 
     def start(self, request: Request, client: Caller, arrived: float = 0.0) -> None:
         """Run a method's first step, which for most is all of it; see `Call.arrived`. Never raises.
@@ -232,10 +233,10 @@ class Dispatcher:
         streams, most = self._responder.streams, self._service.limits.max_calls
         if streams is None or not streams.reading:
             return False
-        if self._held is None:
-            self._held = deque()
-        if is_small(request) and len(self._held) < most:
-            self._held.append((request, client, monotonic()))
+        held = self._held = self._held or deque()
+        if is_small(request) and len(held) < most:
+            context = contextvars.copy_context()  # not that of the call whose end makes room
+            held.append((request, functools.partial(context.run, self.start, request, client, monotonic())))
         else:
             why = f"over max_calls ({most}) calls are under way, streams among them"
             self._responder.error(request.id, errors.LIMIT_ERROR, why, request.method, request.method)
@@ -243,7 +244,7 @@ class Dispatcher:
 
     def _take_held(self) -> None:
         while self._held and not self.full:
-            self.start(*self._held.popleft())
+            self._held.popleft()[1]()
 
     def cancel(self, id_: str) -> bool:
         """Cancel a call under way; whether there is one of that id."""
@@ -285,9 +286,8 @@ class Dispatcher:
         if method.run in self._service.executors:
             work = self._work(method, call, args, kwargs)
             function = functools.partial(self._service.executors[method.run], work)
-        if self._turns is None:
-            self._turns = Turns()
-        return self._turns.run(method.name, function)
+        self._latest = self._latest or LatestCalls()
+        return self._latest.run(method.name, function)
 
     def _work(self, method: Method, call: Call, args: Sequence[Value], kwargs: dict[str, Value]) -> Callable[[], Value]:
         """What an executor runs for a call."""

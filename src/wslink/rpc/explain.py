@@ -1,4 +1,4 @@
-"""What conversion found wrong in an argument, in words for its caller."""
+"""Error messages for arguments that cannot be converted, in the caller's terms."""
 
 from __future__ import annotations
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import typing
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from wslink.rpc.converters import Hint, origin_of
+from wslink.rpc.converters import Hint, is_typeddict, origin_of
 from wslink.rpc.definitions import Mode
-from wslink.rpc.hints import bare, required_keys, substituted
+from wslink.rpc.generics import field_hints
+from wslink.rpc.hints import bare, required_keys
 
 
 class Missing:
@@ -60,7 +60,7 @@ def fields_of(hint: Hint, mode: Mode) -> Fields | None:
     keyed, tag = True, None
     if dataclasses.is_dataclass(kind):
         found = list(_of_dataclass(kind, mode))
-    elif typing.is_typeddict(kind):
+    elif is_typeddict(kind):
         required = required_keys(kind)
         found = [(name, name, name in required, MISSING) for name in kind.__annotations__]
     elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
@@ -75,12 +75,8 @@ def fields_of(hint: Hint, mode: Mode) -> Fields | None:
         found = list(_of_attrs(kind, mode))
     else:
         return None
-    hints = typing.get_type_hints(kind, include_extras=True)
-    variables = dict(zip(getattr(kind, "__parameters__", ()), typing.get_args(hint), strict=False))
-    fields = [
-        Field(sent, substituted(bare(hints.get(name, Any)), variables), required, default)
-        for name, sent, required, default in found
-    ]
+    hints = field_hints(hint)
+    fields = [Field(sent, bare(hints.get(name, Any)), required, default) for name, sent, required, default in found]
     return Fields(tuple(fields), keyed, tag)
 
 

@@ -30,10 +30,12 @@ from wslink.rpc.converters import (
     convert,
     converter,
     expected_not,
+    is_typeddict,
     name_of,
     origin_of,
     without_names,
 )
+from wslink.rpc.generics import field_hints
 from wslink.wire.value import Value
 
 UnderWay: TypeAlias = Mapping[Hint, Hint]
@@ -62,7 +64,8 @@ def checkable(hint: Hint, under_way: UnderWay = NONE) -> Hint:
         if array is not None:
             return array_hint(array, args[0])
         base = inner(args[0])
-        return hint if base is args[0] else operator.getitem(typing.Annotated, (base, *hint.__metadata__))
+        noted = hint if base is args[0] else operator.getitem(typing.Annotated, (base, *hint.__metadata__))
+        return _native(noted)
     if origin in UNIONS:
         return _union(hint, args, inner)
     if is_numpy(origin or hint):
@@ -208,11 +211,9 @@ def _class(hint: Hint, under_way: UnderWay) -> Hint:
         raise Unsupported(f"{kind.__qualname__} is a protocol that cannot be checked: make it @runtime_checkable")
     if hasattr(kind, "model_validate"):
         return converter(kind.__qualname__, functools.partial(_validated, kind))
-    fields = _fields(kind)
+    fields = _fields(kind, hint)
     if fields is None:
         return _native(kind)
-    variables = dict(zip(getattr(kind, "__parameters__", ()), typing.get_args(hint), strict=False))
-    fields = {name: substituted(field, variables) for name, field in fields.items()}
     checked = {name: checkable(field, {**under_way, kind: None}) for name, field in fields.items()}
     in_struct = any(isinstance(one, type) and issubclass(one, msgspec.Struct) for one in under_way)
     if all(checked[name] is field for name, field in fields.items()) and (in_struct or not _forgets_defaults(kind)):
@@ -232,14 +233,6 @@ def _forgets_defaults(kind: Hint) -> bool:
     return any(field.default is not dataclasses.MISSING for field in dataclasses.fields(kind))
 
 
-def substituted(hint: Hint, variables: dict[Hint, Hint]) -> Hint:
-    """`hint` with what stands for its type variables."""
-    if isinstance(hint, typing.TypeVar):
-        return variables.get(hint, hint)
-    parameters = getattr(hint, "__parameters__", ()) if origin_of(hint) else ()
-    return hint[tuple(variables.get(parameter, parameter) for parameter in parameters)] if parameters else hint
-
-
 def _validated(model: Hint, value: Value) -> Value:
     """A value as a model of pydantic's."""
     try:
@@ -248,13 +241,15 @@ def _validated(model: Hint, value: Value) -> Value:
         raise ValueError(f"Expected `{model.__qualname__}`: {'; '.join(str(error).splitlines()[1:3])}") from None
 
 
-def _fields(kind: Hint) -> dict[str, Hint] | None:
-    """The hints of the fields that a client fills; None for a class without fields."""
+def _fields(kind: Hint, hint: Hint) -> dict[str, Hint] | None:
+    """The hints of the fields of `hint`, a `kind`, that a client fills; None for a class without fields."""
     names: Iterable[str]
     if dataclasses.is_dataclass(kind):
         names = [field.name for field in dataclasses.fields(kind) if field.init]
-    elif typing.is_typeddict(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
+    elif is_typeddict(kind):
         names = list(kind.__annotations__)
+    elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        names = kind._fields
     elif issubclass(kind, msgspec.Struct):
         names = kind.__struct_fields__
     elif hasattr(kind, "__attrs_attrs__"):
@@ -262,7 +257,7 @@ def _fields(kind: Hint) -> dict[str, Hint] | None:
     else:
         return None
     try:
-        hints = typing.get_type_hints(kind, include_extras=True)
+        hints = field_hints(hint)
     except Exception as error:
         raise Unsupported(f"a field of {kind.__qualname__} has a hint that cannot be resolved: {error}") from None
     return {name: bare(hints.get(name, Any)) for name in names}
@@ -292,7 +287,7 @@ def _shadow(kind: Hint, checked: dict[str, Hint]) -> Hint:
     if issubclass(kind, msgspec.Struct):
         raise Unsupported(f"{kind.__qualname__} is a msgspec.Struct with a field that msgspec cannot check")
     optional: Callable[[str], bool]
-    if typing.is_typeddict(kind):
+    if is_typeddict(kind):
         required = required_keys(kind)
         optional = lambda name: name not in required  # noqa: E731
     elif dataclasses.is_dataclass(kind):

@@ -42,7 +42,7 @@ class Turn:
             waiting.set_result(None)
 
 
-class Turns:
+class LatestCalls:
     """The turns of one client, by method."""
 
     __slots__ = ("_turns",)

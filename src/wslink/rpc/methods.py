@@ -145,12 +145,12 @@ def declared(name: str, errors: Iterable[type[MethodError]]) -> tuple[type[Metho
     """The errors that the method `name` declares.
 
     Raises:
-        UsageError: for what is no subclass of MethodError, and for two of the same code or name.
+        UsageError: for what is not a subclass of MethodError, and for two of the same code or name.
     """
     found = tuple(errors)
     for one in found:
         if not (isinstance(one, type) and issubclass(one, MethodError)):
-            raise UsageError(f"method {name!r}: errors: {one!r} is no subclass of MethodError")
+            raise UsageError(f"method {name!r}: errors: {one!r} is not a subclass of MethodError")
     for key in ({one.code for one in found}, {one.__name__ for one in found}):
         if len(key) < len(found):
             raise UsageError(f"method {name!r}: errors: each has a code and a name of its own")

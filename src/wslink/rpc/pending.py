@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from wslink.errors import CLIENT_ERROR, CallError
+from wslink.errors import CLIENT_ERROR, CallError, UsageError
 from wslink.wire.show import shown
 from wslink.wire.value import Value
 
@@ -77,3 +77,9 @@ def call_error(error: Value) -> CallError:
     code, message = error.get("code"), error.get("message")
     text = message[:MAX_MESSAGE] if isinstance(message, str) else shown(message)
     return CallError(code if isinstance(code, int) else CLIENT_ERROR, text, error.get("data"))
+
+
+def check_timeout(timeout: object) -> None:
+    """Raise UsageError for what is neither None nor a number of seconds, 0 or more."""
+    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
+        raise UsageError(f"timeout must be a number of seconds, 0 or more, or None, not {timeout!r:.100}")

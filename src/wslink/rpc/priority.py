@@ -1,4 +1,4 @@
-"""What goes first among what waits for one client (LANE-2)."""
+"""Priorities of the messages that wait for a client (LANE-2)."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""App: what an application writes against."""
+"""App: the server's API for applications."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
 import logging
+import math
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from wslink import settings as environment
 from wslink.console import say
-from wslink.errors import UsageError
+from wslink.errors import INVALID_PARAMS, MethodError, UsageError
 from wslink.hosts import is_loopback
 from wslink.http.static import CLIENT
 from wslink.hub.hub import Hub
@@ -46,11 +47,11 @@ AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
 
 
 class Included(Protocol):
-    """What an App asks of what it includes."""
+    """What an App needs of the protocols that it includes."""
 
     @property
     def validators(self) -> list[Any]:
-        """Those that decide themselves who comes in."""
+        """The protocols that authenticate clients themselves."""
 
     async def identify(self, credentials: Credentials) -> Identity | None: ...
 
@@ -59,23 +60,22 @@ class Includable(Protocol):
     """What an App can include: the LinkProtocol and ServerProtocol of the released API."""
 
     def __wslink_include__(self, hub: Hub, included: Any, stop: Callable[[], Any]) -> Included:
-        """Live in `hub`, beside what `included` is of earlier ones; `stop` stops the server. Raises UsageError."""
+        """Join `hub`, next to the protocols included before; `stop` stops the server. Raises UsageError."""
 
 
 class App(Offering, Clientele, Sharing):
     """An application: methods that clients call and topics that they subscribe to.
 
     Args:
-        secret: what clients need to come in. Unless given it is random, and pages that this server serves to its own
-            machine need none.
-        limits: bounds on what clients may make grow; `Limits()` unless given, with `WSLINK_MAX_MSG_SIZE`,
-            `WSLINK_MSG_OVERHEAD` and `WSLINK_AUTH_MSG_SIZE` read from
-            the environment when it is served.
-        features: of the protocol, offered to clients beside those of this package; see wslink.session.features.
-        broker: what connects the workers of this application, of this machine and others: "redis://HOST:PORT/DB" or
-            "nats://HOST:PORT" (docs/scale.md); they share its publications, clients and groups then.
-        describe: let clients call `wslink.describe`, which gives what `App.describe` does.
-        recorder: keeps what clients call and are sent, in memory, until it is written (docs/recording.md).
+        secret: the secret that clients must present. By default it is random, and pages that this server serves on its
+            own machine need none.
+        limits: bounds on the resources that clients can use. By default `Limits()`, with the variables of
+            docs/settings.md read from the environment when the application is served.
+        features: protocol extensions to offer in addition to those of this package; see wslink.session.features.
+        broker: the broker that connects the workers of this application, on this machine and others:
+            "redis://HOST:PORT/DB" or "nats://HOST:PORT" (docs/scale.md). They share publications, clients and groups.
+        describe: let clients call `wslink.describe`, which returns what `App.describe` does.
+        recorder: keeps calls and messages in memory until they are written to a file (docs/recording.md).
 
     Attributes:
         secret: the secret.
@@ -116,23 +116,23 @@ class App(Offering, Clientele, Sharing):
             self._observing.record(recorder, lambda: self.secret)
 
     def authenticate(self, authenticator: AuthenticatorT) -> AuthenticatorT:
-        """Decorator: let `authenticator(credentials)`, sync or async, decide who comes in, in place of the secret.
+        """Decorator: authenticate clients with `authenticator(credentials)`, sync or async, instead of the secret.
 
-        It gets the Credentials that a client brought (`secret`, `headers`, `cookies`, `query`, `address`,
-        `subprotocols`, and `scope` in an ASGI mount) and returns an Identity, or None to refuse the client. What it
-        raises is logged and refuses the client as well.
+        It gets the client's Credentials (`secret`, `headers`, `cookies`, `query`, `address`, `subprotocols`, and
+        `scope` in an ASGI mount) and returns an Identity, or None to refuse the client. An exception is logged and
+        refuses the client, too.
         """
         self._hub.authenticate_with(authenticator)
         return authenticator
 
     def include(self, protocol: Includable) -> None:
-        """Serve what an application of the released API has: link protocols, or one ServerProtocol with those it holds.
+        """Serve protocols of the released API: link protocols, or one ServerProtocol with its link protocols.
 
-        Its methods stand beside the App's own, what it publishes reaches the App's clients, and its `onConnect` and
-        `onClose` are called. The App's secret counts, unless a protocol has a `validateToken`, which then decides.
+        Their methods are registered next to the App's own, their publications reach the App's clients, and their
+        `onConnect` and `onClose` are called. The App's secret applies, unless a protocol has a `validateToken`.
 
         Raises:
-            UsageError: for a second ServerProtocol, and for a method whose name is taken, and for what is neither.
+            UsageError: for a second ServerProtocol, a method whose name is taken, or anything else than a protocol.
         """
         if not hasattr(protocol, "__wslink_include__"):
             raise UsageError(f"an App includes a LinkProtocol or a ServerProtocol, not {protocol!r:.100}")
@@ -149,7 +149,7 @@ class App(Offering, Clientele, Sharing):
 
         Raises:
             OSError: if the port cannot be had.
-            UsageError: for a setting that is unknown or cannot be followed, and while it is being served already.
+            UsageError: if a setting is unknown or not valid, or the App is being served already.
         """
         if self._server is not None and not self._server.stopped:
             raise UsageError(f"this App is being served already, on port {self._server.port}")
@@ -167,14 +167,14 @@ class App(Offering, Clientele, Sharing):
         return server
 
     def connect(self, *, timeout: float = 10.0, handlers: Mapping[str, Callable[..., Any]] | None = None) -> Connecting:
-        """Connect to the application inside of this process: `async with app.connect() as link`. It needs no port and
-        no server, so that tests of an application can call its methods and subscribe to its topics as a client does.
+        """Connect to the application inside this process: `async with app.connect() as link`. It needs neither a port
+        nor a server, so that tests can call methods and subscribe to topics as a client does.
 
-        It brings the secret. In the event loop that serves the application, where it is served.
+        The link presents the secret. If the application is served, call this in the event loop that serves it.
 
         Args:
             timeout: seconds for hello.
-            handlers: functions that the application may call, by name, as with `wslink.connect`.
+            handlers: functions that the application may call, by name; see `wslink.connect`.
         """
         from wslink.server.inside import connect_inside
 
@@ -182,11 +182,11 @@ class App(Offering, Clientele, Sharing):
         return connect_inside(self._hub, self.secret, timeout, handlers or {})
 
     def over_comm(self, send: Send) -> CommEndpoint:
-        """Serve pages over the messages of a Jupyter comm, in the event loop that runs: what `wslink.notebook.show`
-        does, which is what notebooks use.
+        """Serve pages over the messages of a Jupyter comm, in the running event loop. Notebooks use
+        `wslink.notebook.show`, which calls this.
 
         Args:
-            send: sends a message's content and its buffers to the pages.
+            send: sends the content and the buffers of a message to the pages.
 
         Raises:
             UsageError: where the application is being served with application_thread=True.
@@ -204,17 +204,17 @@ class App(Offering, Clientele, Sharing):
             self._configure({})
 
     def asgi(self, **settings: Unpack[AsgiSettings]) -> AsgiApplication:
-        """An ASGI application to mount next to the routes of Starlette, FastAPI or any other.
+        """An ASGI application to mount in Starlette, FastAPI or any other.
 
-        Below its mount it serves the WebSocket (`ws`) and the client (`wslink/client.js`). Everything else (host, port,
-        TLS, static files, heartbeat, compression) is the outer application's and its server's.
+        It serves the WebSocket (`ws`) and the JavaScript client (`wslink/client.js`) below its mount. Everything else
+        (host, port, TLS, static files, heartbeat, compression) is up to the outer application and its server.
 
         Args:
-            settings: those of docs/settings.md that concern it: ws="ws", origins="", secret="", debug=False, threads=0,
+            settings: those of docs/settings.md that apply: ws="ws", origins="", secret="", debug=False, threads=0,
                 latest="".
 
         Raises:
-            UsageError: for a setting that is unknown or cannot be followed.
+            UsageError: if a setting is unknown or not valid.
         """
         for name in settings:
             if name not in ASGI_SETTINGS:
@@ -269,7 +269,7 @@ class App(Offering, Clientele, Sharing):
     # What every server does -----------------------------------------------------
 
     def _authenticate(self, credentials: Credentials) -> Identity | Awaitable[Identity | None] | None:
-        """Let the secret decide, or an included protocol that wants to."""
+        """Authenticate by the secret, or by an included protocol that does so itself."""
         if self._included is not None and self._included.validators and credentials.has_secret:
             verdict: Awaitable[Identity | None] = self._hub.perform(partial(self._included.identify, credentials))
             return verdict
@@ -290,4 +290,6 @@ class App(Offering, Clientele, Sharing):
 
     def _exit_later(self, secondsLater: float = 60) -> None:
         """Stop the server after some seconds."""
+        if math.isnan(secondsLater):  # which would end some event loops
+            raise MethodError("secondsLater must be a number of seconds", code=INVALID_PARAMS)
         asyncio.get_running_loop().call_later(max(secondsLater, 0), self._exit)

@@ -14,6 +14,7 @@ from wslink.console import complain
 from wslink.errors import BrokerError, UsageError
 from wslink.logs import add_log_options, log_to_stderr
 from wslink.server.app import App
+from wslink.server.loop import importing
 from wslink.server.options import Options, Settings
 from wslink.server.supervisor import supervise
 from wslink.server.workers import is_supervised
@@ -54,9 +55,10 @@ def load(target: str) -> App:
         raise UsageError(f"{target!r}: the name of a module is needed, such as {name}:{attribute or 'app'}")
     sys.path.insert(0, "")
     if not all(map(str.isidentifier, module_name.split("."))):
-        raise UsageError(f"{target!r} is no module:attribute, such as myproject.viewer:app")
+        raise UsageError(f"{target!r} is not of the form module:attribute, such as myproject.viewer:app")
     try:
-        module = importlib.import_module(module_name)
+        with importing():
+            module = importlib.import_module(module_name)
     except Exception as error:
         absent = error.name if isinstance(error, ModuleNotFoundError) else None
         if absent is not None and f"{module_name}.".startswith(f"{absent}."):

@@ -1,4 +1,4 @@
-"""Those who know a server's secret, whatever else lets clients in."""
+"""Authentication by a server's secret, whatever authenticates its clients."""
 
 from __future__ import annotations
 

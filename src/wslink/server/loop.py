@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from wslink import settings as environment
@@ -18,6 +20,24 @@ NOTEBOOK = (
     "an event loop runs here already, as in a notebook: write `server = await app.serve(...)` there, "
     "and `await server.stop()` to end it"
 )
+
+LOADING = (
+    'the module calls app.run() while it is imported: put that below `if __name__ == "__main__":`, so that it runs for '
+    "`python FILE` alone"
+)
+
+_loading: ContextVar[bool] = ContextVar("loading", default=False)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """While a command imports an application's module, `App.run` is refused: the command would not come back."""
+    token = _loading.set(True)
+    try:
+        yield
+    finally:
+        _loading.reset(token)
+
 
 NO_THREAD = (
     "{} carries clients on the application's own event loop, and cannot follow application_thread: App.run, App.serve, "
@@ -51,7 +71,9 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], loop: str, stop_timeout: 
 
 
 def refuse_running_loop() -> None:
-    """Raise UsageError where an event loop runs already."""
+    """Raise UsageError where an event loop runs already, and in a module that a command imports."""
+    if _loading.get():
+        raise UsageError(LOADING)
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""What a server tells of itself over HTTP, where its settings ask for it."""
+"""Metrics, traces, the recorder and the inspector of a server, as its settings ask for them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INSPECTOR = "/wslink/inspect"
 
 
 class Observing:
-    """What watches the servers of one application.
+    """The observers of the servers of one application.
 
     Args:
         hub: theirs.
@@ -38,6 +38,7 @@ class Observing:
         self._holders = Holders(lambda: self._secret())
         self._recorder: Recorder | None = None
         self._metrics: Metrics | None = None
+        self._tells_metrics = False  # for the present settings; what counts goes on counting
         self._traces: Traces | None = None
         self._inspector: Inspector | None = None
         self._inspecting: Inspecting | None = None
@@ -63,6 +64,7 @@ class Observing:
             from wslink.observe.recorder import Recorder
 
             self.record(Recorder(options.recorder), self._secret)
+        self._tells_metrics = options.metrics
         if options.metrics and self._metrics is None:
             from wslink.observe.metrics import Metrics
 
@@ -100,7 +102,7 @@ class Observing:
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes of what is watched."""
-        if self._metrics is not None:
+        if self._tells_metrics:
             application.router.add_get(METRICS, self._tell_metrics)
         if self._inspecting is not None:
             self._inspecting.add_to(application)

@@ -1,4 +1,4 @@
-"""What an application offers: methods, topics, and their description."""
+"""The methods and topics of an App, and their description."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 class Offering:
-    """The part of an App that says what clients may call and subscribe to.
+    """The part of an App that offers methods and topics.
 
     Args:
         hub: holds it.
@@ -43,20 +43,20 @@ class Offering:
     ) -> Callable[[FunctionT], FunctionT]:
         """Decorator: let clients call a function, sync or async.
 
-        An async function runs beside others. A sync one runs on the application's thread, where VTK and most native
-        libraries need to be, and holds up what else runs there (docs/threads.md); `thread=True` runs it in a pool
-        instead. Arguments are checked against the type hints and converted (a list to a tuple, a map to a dataclass). A
-        parameter annotated `Call` receives the call. What it returns is the result; MethodError chooses the failure.
+        An async function runs concurrently with others. A sync one runs on the application's thread, as VTK and most
+        native libraries require, and blocks it (docs/threads.md); `thread=True` runs it in a thread pool instead.
+        Arguments are checked against the type hints and converted (a list to a tuple, a map to a dataclass). A
+        parameter annotated `Call` receives the call. Raise MethodError to choose the error that the caller gets.
 
         Args:
             name: dot-separated; each part matches `^[a-z][a-z0-9_]*$`.
-            run: where it runs: "main", the application's thread, unless given; "loop", the thread that serves clients,
-                which is the same without `application_thread`; "thread", a pool of threads, for sync functions.
-            thread: as run="thread".
-            detached: let calls go on when their client has gone; they are cancelled otherwise.
-            priority: "urgent", "normal" or "bulk": what of its results goes first; unless given, over 16 KiB is bulk.
-            latest: run one call of a client at a time, and of those that wait only the newest; others fail (-32801).
-            errors: that it raises, for the description: subclasses of MethodError, each with a `code` of its own.
+            run: where it runs: "main" (the default), the application's thread; "loop", the thread that serves clients,
+                which is the same one without `application_thread`; "thread", a thread pool, for sync functions.
+            thread: the same as run="thread".
+            detached: let calls continue after their client has gone. They are cancelled otherwise.
+            priority: "urgent", "normal" or "bulk": the order in which results are sent; by default bulk over 16 KiB.
+            latest: run one call per client at a time, and of the waiting ones only the newest; others fail (-32801).
+            errors: the errors that it raises, for the description: subclasses of MethodError, each with its own `code`.
 
         Raises:
             UsageError: for a bad name, one that is taken (except in a notebook), or thread=True on an async function.
@@ -82,32 +82,31 @@ class Offering:
         tags: Any = None,
         doc: str = "",
     ) -> Topic:
-        """The topic `name`, made if there is none.
+        """The topic `name`, which is created on first use.
 
         Args:
             name: dot-separated words.
-            delivery: "reliable": every publication waits its turn; a client that takes nothing for
-                `Limits.stall_timeout` seconds, or with more than `Limits.max_backlog` bytes waiting, is disconnected.
-                "latest": per client
-                only the newest publication of each key waits.
-            retain: send a new subscription the newest value of each key that its filter matches, of up to
-                `Limits.max_retained` keys; what is published to one client alone (`to`) is not kept.
-            priority: "urgent", "normal" or "bulk": what goes first among what waits for a client. Unless given, small
-                publications are normal and those over 16 KiB are bulk.
-            payload: a type hint of what is published, for the description. Publications are checked in debug mode.
-            tags: a TypedDict or dataclass with a field for each tag that filters see, each text, a number or a boolean.
-            doc: what the topic is for.
+            delivery: "reliable": every publication is sent. A client that takes nothing for `Limits.stall_timeout`
+                seconds, or for which more than `Limits.max_backlog` bytes wait, is disconnected. "latest": only the
+                newest publication of each key waits for a client.
+            retain: send new subscriptions the newest value of each key that their filter matches, for up to
+                `Limits.max_retained` keys. Publications to a single client (`to`) are not retained.
+            priority: "urgent", "normal" or "bulk": the order in which messages are sent to a client. By default
+                publications over 16 KiB are bulk, and others normal.
+            payload: a type hint for the payloads, for the description. Publications are checked in debug mode.
+            tags: a TypedDict or dataclass with a field for each tag: a string, a number or a boolean.
+            doc: a description of the topic.
 
         Raises:
-            UsageError: for a bad name, delivery or priority, or a topic that exists with another; for types that cannot
-                be described.
+            UsageError: for a bad name, delivery or priority, for one that differs from the existing topic's, or for
+                types that cannot be described.
         """
         types = TopicTypes(name, payload, tags, doc) if doc or (payload, tags) != (None, None) else None
         return self._hub.subscriptions.topic(name, delivery, retain, priority, types)
 
     def page_method(self, name: str) -> Callable[[FunctionT], FunctionT]:
-        """Decorator: describe a method that this application calls at its pages, by a function of its parameters and
-        its result. The function is not called.
+        """Decorator: describe a method of the pages that this application calls, by a function with its parameters and
+        its result. The function is never called.
 
         Raises:
             UsageError: for a bad name, or a hint that cannot be checked.
@@ -120,8 +119,8 @@ class Offering:
         return decorate
 
     def describe(self) -> dict[str, Any]:
-        """What this application offers, as one document of JSON Schema 2020-12: methods, topics, and the methods that
-        it calls at its pages (docs/contract.md). Do not change what is returned."""
+        """The description of this application, a JSON Schema 2020-12 document: its methods, its topics, and the methods
+        of its pages that it calls (docs/contract.md). Do not modify it."""
         methods, topics = self._hub.service.methods, self._hub.subscriptions
         revisions = methods.revision, topics.revision, self._pages.revision
         if self._described[0] != revisions:

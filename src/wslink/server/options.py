@@ -79,7 +79,7 @@ class Options:
     fs_endpoints: str = option("", "more directories of static files: a=PATH|b=PATH", flags=("--fs-endpoints",))
     secret: str = option(
         "",
-        "what clients need to come in; instead of the App's own",
+        "secret that clients must present, in place of the App's own",
         flags=("-a", "--authKey", "--secret"),
         env="WSLINK_SECRET",
     )
@@ -89,12 +89,13 @@ class Options:
         "", "serve over TLS: cert,key (PEM files) or adhoc for a self-signed certificate", flags=("--ssl",)
     )
     origins: str = option(
-        "", "pages that may connect beside the server's own: origins separated by commas; * for all",
+        "", "origins of pages that may connect, in addition to the server's own, separated by commas; * for all",
         flags=("--origins",), env="WSLINK_ORIGINS",
     )  # fmt: skip
     hosts: str = option(
-        "", "names by which the server may be asked, separated by commas, beside loopback names, addresses and names "
-        "without a dot; .example.org for all names below it; any name unless given",
+        "",
+        "host names that requests may be for, separated by commas, in addition to loopback names, addresses and "
+        "names without a dot; .example.org for all names below it; any name unless given",
         flags=("--hosts",), env="WSLINK_HOSTS",
     )  # fmt: skip
     reverse_url: str = option(
@@ -102,32 +103,33 @@ class Options:
         flags=("--reverse-url",), env="WSLINK_REVERSE_URL", metavar="URL",
     )  # fmt: skip
     reverse_token_file: str = option(
-        "", "file with the token that the relay wants of processes", env="WSLINK_REVERSE_TOKEN_FILE", metavar="FILE"
+        "", "file with the token that the relay requires of processes", env="WSLINK_REVERSE_TOKEN_FILE", metavar="FILE"
     )
     debug: bool = option(False, "log debugging messages, and send stack traces to clients", flags=("-d", "--debug"))
     handle_signals: bool = option(True, "stop at SIGINT and SIGTERM", flags=("-s", "--nosignalhandlers"))
     stop_timeout: float = option(
-        STOP_TIMEOUT, "seconds after which a server that stops does not wait for calls any longer",
+        STOP_TIMEOUT, "seconds for which a server that stops waits for calls",
         flags=("--stop-timeout",), env="WSLINK_STOP_TIMEOUT", least=0,
     )  # fmt: skip
     threads: int = option(
-        0, "threads for methods that block; 0 for 4 more than there are processors, from 16 to 32",
+        0, "threads for methods that block; 0 for the number of processors plus 4, from 16 to 32",
         flags=("--threads",), env="WSLINK_THREADS", least=0, most=1024,
     )  # fmt: skip
     latest: str = option(
-        "", "topics of the released API of which only the newest publication waits for each client, separated by "
-        "commas; topic:name for the newest of each value of that entry of the payload",
+        "",
+        "topics of the released API for which only the newest publication waits per client, separated by commas; "
+        "topic:name for the newest of each value of that entry of the payload",
         flags=("--latest",), env="WSLINK_LATEST", metavar="TOPICS",
     )  # fmt: skip
     heart_beat: float = option(30.0, "seconds between heartbeats; below 1 turns them off", env="WSLINK_HEART_BEAT")
     ws_compress: bool = option(
         True,
-        "compress what gets smaller by it, where the client offers it",
+        "compress messages that get smaller, where the client offers it",
         flags=("--no-ws-compress",),
         env="WSLINK_WS_COMPRESS",
     )
     engine: str = option(
-        "auto", "what carries the frames: picows, aiohttp, or auto for the faster one that is installed",
+        "auto", "engine that carries the frames: picows, aiohttp, or auto for the faster one that is installed",
         env="WSLINK_ENGINE",
     )  # fmt: skip
     loop: str = option(
@@ -135,11 +137,13 @@ class Options:
         choices=("asyncio", "uvloop"),
     )  # fmt: skip
     application_thread: bool = option(
-        False, "serve clients in a thread of their own, so that methods which block keep no connection waiting",
+        False, "serve clients in a separate thread, so that methods that block do not hold up connections",
         flags=("--application-thread",), env="WSLINK_APPLICATION_THREAD",
     )  # fmt: skip
     metrics: bool = option(
-        False, "serve /metrics to Prometheus, for programs of this machine and for the secret as a bearer token",
+        False,
+        "serve /metrics to Prometheus, to programs on this machine and to requests with the secret as a bearer "
+        "token",
         flags=("--metrics",), env="WSLINK_METRICS",
     )  # fmt: skip
     inspector: bool = option(
@@ -152,7 +156,7 @@ class Options:
         flags=("--traces",), env="WSLINK_TRACES",
     )  # fmt: skip
     recorder: int = option(
-        0, "bytes of what clients call and are sent that are kept for wslink record --ring; 0 keeps nothing",
+        0, "bytes of calls and messages that are kept in memory for wslink record --ring; 0 keeps nothing",
         flags=("--recorder",), env="WSLINK_RECORDER", least=0,
     )  # fmt: skip
     ready_msg: str = option(

@@ -1,4 +1,4 @@
-"""What a server has recorded, for those who know its secret."""
+"""Access to a server's recording with its secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server answers over HTTP. Loaded with aiohttp, at the first request that is not a WebSocket."""
+"""The HTTP routes of a server. Loaded with aiohttp, at the first request that is not a WebSocket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wslink.http.static import CLIENT, StaticFiles
 from wslink.server.observing import Observing
 
 HEALTH = "health"
-"""The path that says that the server runs, for load balancers and containers, unless `content` has something there."""
+"""The path that says that the server runs, for load balancers and containers, unless a setting has something there."""
 
 
 def make(
@@ -34,12 +34,14 @@ def make(
         hosts: names by which it may be asked; any if there are none.
     """
     application = web.Application(middlewares=[only_asked_by(hosts)] if hosts else [])
+    directories = list(directories)
+    taken = [route for route, _ in directories if route] + ([endpoint[0]] if endpoint is not None else [])
     if endpoint is not None:
         route, taking = endpoint
         taking.add_to(application, route)
     observing.add_to(application)
     application.router.add_get("/wslink/{path:.*}", client_handler(ClientFiles(CLIENT, headers)))
-    if not any(HEALTH in files for route, files in directories if not route):
+    if f"/{HEALTH}" not in taken and not any(HEALTH in files for route, files in directories if not route):
         application.router.add_get(f"/{HEALTH}", _tell_health)
     for route, files in directories:
         handler = static_handler(files)

@@ -1,4 +1,4 @@
-"""A running server: its port, its life, its end."""
+"""Server: serves a hub on a port, or over a connection to a relay."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from wslink import settings as environment
-from wslink.errors import UsageError
 from wslink.hosts import is_loopback
 from wslink.http.endpoint import Endpoint, EndpointOptions
 from wslink.http.site import WARM_UP, Site, is_plain
 from wslink.http.static import StaticFiles
 from wslink.hub.hub import Hub
 from wslink.hub.life import Life, announce
-from wslink.server import loop
+from wslink.server import loop, paths
 from wslink.server.observing import Observing
 from wslink.server.options import Options
 
@@ -31,8 +30,8 @@ class Server:
     """Serves a hub. Made by `App.serve`; usable as an async context manager, which stops it.
 
     Attributes:
-        port: the port it listens on; 0 where it dials a relay instead.
-        url: the address of its page, with the secret if the page needs it; the relay's where it dials one.
+        port: the port that it listens on; 0 if it connects to a relay instead.
+        url: the address of its page, with the secret if the page needs it; the relay's if it connects to one.
     """
 
     def __init__(
@@ -65,8 +64,8 @@ class Server:
         """Listen, or dial the relay. Returns once the port accepts, or the relay did.
 
         Raises:
-            OSError: if the address cannot be had, or the relay refuses.
-            UsageError: for settings that cannot be followed.
+            OSError: if the address cannot be bound, or the relay refuses.
+            UsageError: for settings that are not valid.
         """
         options = self._options
         if options.application_thread:
@@ -97,14 +96,15 @@ class Server:
 
     async def _listen(self) -> None:
         options = self._options
+        paths.check(options)
         headers = environment.read_headers(options.http_headers)
         directories = [
             (route, StaticFiles(directory, headers, options.follow_symlinks))
-            for route, directory in self._directories()
+            for route, directory in paths.directories(options)
         ]
-        endpoint = (f"/{options.ws.strip('/')}", self._endpoint()) if options.ws_endpoint else None
-        paths = [*(route for route, _ in directories), *([endpoint[0]] if endpoint else [])]
-        _check_routes(paths)
+        route = paths.socket_route(options)
+        endpoint = (route, self._endpoint()) if route is not None else None
+        claimed = [*(route for route, _ in directories), *([route] if route is not None else [])]
         hosts = environment.split_names(options.hosts)
 
         def application() -> web.Application:
@@ -118,7 +118,7 @@ class Server:
             options.port,
             _tls(options.ssl, options.host),
             max_clients=self._hub.limits.max_clients,
-            endpoints=dict([endpoint] if endpoint else []) if all(map(is_plain, paths)) else None,
+            endpoints=dict([endpoint] if endpoint else []) if all(map(is_plain, claimed)) else None,
             warm_up=WARM_UP if directories else None,
         )
         self.port = await self._site.start()
@@ -182,18 +182,6 @@ class Server:
             ),
         )
 
-    def _directories(self) -> list[tuple[str, str]]:
-        """Routes and directories of static files, the more specific first."""
-        directories = []
-        for pair in filter(None, self._options.fs_endpoints.split("|")):
-            route, separator, directory = pair.partition("=")
-            if not separator:
-                raise UsageError(f"fs_endpoints: {pair!r} is not of the form route=FOLDER")
-            directories.append(("/" + route.strip("/"), directory))
-        if self._options.content:
-            directories.append(("", self._options.content))
-        return directories
-
 
 def _tls(setting: str, host: str) -> ssl.SSLContext | None:
     """Raises UsageError, as `tls.ssl_context`."""
@@ -209,13 +197,6 @@ def _origin(url: str) -> str:
     from yarl import URL
 
     return str(URL(url).origin())
-
-
-def _check_routes(paths: list[str]) -> None:
-    """Raise UsageError for a route that no request can be for."""
-    wrong = next((path for path in paths if not set("{}?#").isdisjoint(path)), None)
-    if wrong is not None:
-        raise UsageError(f"ws, fs_endpoints: {wrong!r} is no route: none of {{ }} ? # can stand in one")
 
 
 def _reachable(host: str) -> str:

@@ -1,4 +1,4 @@
-"""What the clients of an App have in common: groups, presence, and what each may do."""
+"""The clients of an App together: groups, presence, and authorization."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ JoinHandlerT = TypeVar("JoinHandlerT", bound=JoinHandler)
 
 
 class Sharing:
-    """The part of an App that concerns its clients together. See App."""
+    """The part of an App for groups, presence and authorization. See App."""
 
     _hub: Hub
 
     def authorize(self, authorizer: AuthorizerT) -> AuthorizerT:
         """Decorator: let `authorizer(client, action, name)` decide what a client may do.
 
-        It is called before every call (`action` is "call", `name` the method's, such as "wslink.describe", which tells
-        all names, and "application.exit"), and for every topic that a client
-        subscribes to ("subscribe"), those that its pattern stands for one by one. It returns True or False; for
-        "subscribe" also a filter, and the client is sent what both that and its own let through. What it raises is
-        logged and refuses. It cannot be async: what it needs to know belongs in `client.attributes`, which
-        `authenticate` gives. With `application_thread` it runs on the thread that serves clients, and must not block.
+        It is called before every call (`action` is "call" and `name` the method's name, also for "wslink.describe",
+        which lists all names, and for "application.exit"), and for every topic that a client subscribes to
+        ("subscribe"), for each topic of a pattern separately. It returns True or False; for "subscribe" it may also
+        return a filter, which then applies in addition to the client's own. An exception is logged and refuses. The
+        function cannot be async: data that it needs belongs in `client.attributes`, which `authenticate` provides.
+        With `application_thread` it runs on the thread that serves clients, and must not block.
 
         Raises:
             UsageError: for an async function.
@@ -45,27 +45,27 @@ class Sharing:
         return self._hub.community.group(name)
 
     def on_join(self, handler: JoinHandlerT) -> JoinHandlerT:
-        """Decorator: call `handler(client, group)`, sync or async, when a client has joined a group, whose name it
-        gets."""
+        """Decorator: call `handler(client, group)`, sync or async, when a client has joined the group of that
+        name."""
         add_handler(self._hub.community.on_join, handler)
         return handler
 
     def on_leave(self, handler: JoinHandlerT) -> JoinHandlerT:
-        """Decorator: call `handler(client, group)`, sync or async, when a client has left a group, also because it has
-        gone for good."""
+        """Decorator: call `handler(client, group)`, sync or async, when a client has left the group of that name, or
+        has gone for good."""
         add_handler(self._hub.community.on_leave, handler)
         return handler
 
     def presence(self, topic: str, group: str, describe: Callable[[Client], Mapping[str, Any]] | None = None) -> Topic:
-        """A topic on which pages follow who is in a group.
+        """A topic that publishes the members of a group.
 
-        A subscriber is sent `{"present": [client, ...]}` first, then `{"joined": client}` and `{"left": client}`, a
-        client being a map with `id`, `user` and what `describe(client)` gives.
+        A subscriber gets `{"present": [client, ...]}` first, then `{"joined": client}` and `{"left": client}`. A client
+        is a map with `id`, `user` and the entries of `describe(client)`.
 
         Args:
             topic: its name; clients may subscribe to it like to any other, unless `authorize` says otherwise.
             group: the name of the group.
-            describe: called when a client joins; what it gives is what pages see of that client.
+            describe: called when a client joins; returns what else pages may know about it.
 
         Raises:
             UsageError: for a topic that exists with another delivery.

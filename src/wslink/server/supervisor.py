@@ -196,7 +196,7 @@ class Supervisor:
             self._stopping = True  # a client has asked for the end, or its own signal
             return
         slot.failures = 0 if now - process.began > HEALTHY else slot.failures + 1
-        delay = min(FIRST_DELAY * 2 ** (slot.failures - 1), LONGEST_DELAY) if slot.failures else 0.0
+        delay = _delay(slot.failures)
         slot.due = now + delay
         logger.error("worker %d ended with %d; another one is started in %g s", process.pid, code, delay)
 
@@ -223,6 +223,11 @@ class Supervisor:
         for slot in self._slots:
             for one in slot.sockets:
                 one.close()
+
+
+def _delay(failures: int) -> float:
+    """Seconds until another worker is started in the place of one, after so many failures in a row."""
+    return min(FIRST_DELAY * 2 ** min(failures - 1, 32), LONGEST_DELAY) if failures else 0.0
 
 
 def supervise(arguments: Sequence[str], options: Options, count: int) -> int:

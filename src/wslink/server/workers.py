@@ -1,4 +1,4 @@
-"""Whether an application is served by several processes, and what a worker owes to what supervises it."""
+"""Worker processes: whether an application has several, and a worker's reports to its supervisor."""
 
 from __future__ import annotations
 

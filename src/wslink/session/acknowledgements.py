@@ -1,4 +1,4 @@
-"""What was received on a connection, and when that is acknowledged (FLOW-1 to FLOW-3, RES-3, RES-5)."""
+"""Acknowledgements of received data, and their timing (FLOW-1 to FLOW-3, RES-3, RES-5)."""
 
 from __future__ import annotations
 

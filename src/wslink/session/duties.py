@@ -1,4 +1,4 @@
-"""What a session does beside sending, which its classes add one after another."""
+"""The abstract methods of a session, which its base classes implement one after another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wslink.wire.value import Value
 
 
 class Duties(Stateful):
-    """Raises NotImplementedError for each of them."""
+    """Each method raises NotImplementedError."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Hello at the server's end: who the client is, which features it is granted, and the answer."""
+"""Hello at the server's end: authenticate the client, grant features, respond."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client brings when it connects, and who the application takes it for."""
+"""The credentials that a client presents when it connects, and its identity."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a client brought, for the application's authentication.
+    """What a client presented, for the application's authentication.
 
     Attributes:
-        secret: what hello sent as the secret, of any type; None where it sent none.
-        has_secret: whether hello sent one at all (HELLO-7).
+        secret: the secret in its hello, of any type; None if there was none.
+        has_secret: whether hello held a secret at all (HELLO-7).
         client_id: the id that the client will have.
-        client: what the client says of itself, for logs; may be empty.
-        opening: what opened the connection.
+        client: the name and version that the client reports, for logs; may be empty.
+        opening: how the connection was opened.
     """
 
     secret: Any
@@ -73,8 +73,8 @@ class Credentials:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies as they came, quotes around values taken off; of several of one name the first, whose path is the
-        nearest (RFC 6265, 5.4). What is not one does not hide the others."""
+        """The cookies by name, without quotes around values; of several with one name the first, whose path is the
+        most specific (RFC 6265, 5.4). Malformed ones are skipped."""
         found: dict[str, str] = {}
         for part in ";".join(self._every("Cookie")).split(";"):
             name, separator, value = part.strip().partition("=")
@@ -84,7 +84,7 @@ class Credentials:
 
     @property
     def query(self) -> dict[str, str]:
-        """The parameters of the URL; of several values the last."""
+        """The query parameters of the URL; the last value of each name."""
         return dict(parse_qsl(self.opening.query, keep_blank_values=True))
 
     @property
@@ -109,8 +109,8 @@ class Identity:
     """Who a client is.
 
     Attributes:
-        user: a name; "" for a client that is let in without one.
-        attributes: whatever else the application wants to know of it, such as roles.
+        user: the user's name; "" for an anonymous client.
+        attributes: anything else that the application needs to know about it, such as roles.
     """
 
     user: str = ""
@@ -125,7 +125,7 @@ class Identity:
 
 
 ANONYMOUS = Identity()
-"""A client that the secret let in."""
+"""The identity of a client that authenticated with the secret."""
 
 Authenticator = Callable[[Credentials], "Identity | Awaitable[Identity | None] | None"]
-"""Decides on each hello: who the client is, or None to refuse it. Now, or as soon as it knows."""
+"""Authenticates a client at hello: returns its Identity, or None to refuse it, directly or as an awaitable."""

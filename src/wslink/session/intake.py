@@ -4,6 +4,7 @@ behind with reading, or has many calls under way, is taken further calls from (T
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -126,8 +127,8 @@ class Intake:
     """
 
     __slots__ = (
-        "_began", "_behind", "_frames", "_limit", "_marked", "_passing", "_paused", "_queued", "_session", "_source",
-        "_taken", "_turns", "_withdrawn", "waiting",
+        "_began", "_behind", "_context", "_frames", "_limit", "_marked", "_passing", "_paused", "_queued", "_session",
+        "_source", "_taken", "_turns", "_withdrawn", "waiting",
     )  # fmt: skip
 
     def __init__(self, session: Taker, source: Source, turns: Turns, behind: Callable[[], bool], limit: int) -> None:
@@ -141,6 +142,8 @@ class Intake:
         self._frames: deque[tuple[bool, Buffer | str]] = deque()
         self._passing: deque[tuple[bool, Buffer | str]] = deque()
         """Those that pass what waits for its turn, and could not at once."""
+        self._context: contextvars.Context | None = None
+        """In which what waits arrived: what makes room for it, such as the end of another call, runs in another one."""
         self._marked = False  # whether `_turned` will be called when this turn of the event loop has ended
         self._began = 0.0  # when that was asked for
         self._paused = False
@@ -184,6 +187,8 @@ class Intake:
             self._session.credit = CREDIT
 
     def _hold(self, binary: bool, data: Buffer | str, frames: deque[tuple[bool, Buffer | str]]) -> None:
+        if not self._frames and not self._passing:
+            self._context = contextvars.copy_context()
         kept = data if isinstance(data, (bytes, str)) else bytes(data)
         frames.append((binary, kept))
         self.waiting += len(kept) + OVERHEAD
@@ -224,6 +229,9 @@ class Intake:
 
     def work(self) -> bool:
         """Take what waits, for a while; whether to be called again."""
+        return self._work() if self._context is None else self._context.run(self._work)
+
+    def _work(self) -> bool:
         session, frames, passing, source = self._session, self._frames, self._passing, self._source
         end = monotonic() + CLIENT_TIME
         source.cork()
@@ -238,6 +246,8 @@ class Intake:
         source.uncork()
         if not frames:
             self._withdrawn.clear()
+        if not frames and not passing:
+            self._context = None
         ready = session.state is not CLOSED and not self._behind()
         session.credit = CREDIT if ready and not frames else -1
         if self._paused and ready and self.waiting <= RESUME_BELOW:
@@ -266,6 +276,7 @@ class Intake:
         self._passing.clear()
         self._frames.clear()
         self._withdrawn.clear()
+        self._context = None
         self.waiting = 0
         if self._paused:
             self._paused = False

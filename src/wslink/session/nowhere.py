@@ -1,4 +1,4 @@
-"""What stands at either end of a session and a connection that have parted (RES-6, RES-9)."""
+"""Stand-ins for the transport of a detached session, and for a session that has left its connection (RES-6, RES-9)."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Outgoing(Duties):
         owner: the server it belongs to.
         transport: what carries its frames.
         client_id: the client's id.
-        route: what the connection came in by.
+        route: where the connection was accepted.
     """
 
     __slots__ = (

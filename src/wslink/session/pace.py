@@ -1,4 +1,4 @@
-"""What a client may make its server do at a time, and how it keeps up with what it is sent (TURN-1 to TURN-3)."""
+"""The pace of a client: how much of its frames is processed at a time, and whether it keeps up (TURN-1 to TURN-3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session asks of the transport that carries it and of the server that it belongs to."""
+"""Interfaces of a session to its transport and to its server."""
 
 from __future__ import annotations
 

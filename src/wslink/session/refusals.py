@@ -1,4 +1,4 @@
-"""What a client is refused, and when it was refused too often."""
+"""Refusals of a client's messages, and the bound on their number."""
 
 from __future__ import annotations
 

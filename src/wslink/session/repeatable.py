@@ -1,4 +1,4 @@
-"""What was sent and may have to be sent again: messages by number, until the peer has them (RES-2, RES-4, RES-6)."""
+"""Messages that may have to be sent again: kept by number until the peer has them (RES-2, RES-4, RES-6)."""
 
 from __future__ import annotations
 

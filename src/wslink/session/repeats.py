@@ -1,4 +1,4 @@
-"""What is sent again on a return, ahead of all that waits (RES-6)."""
+"""Messages that are sent again after a resumption, ahead of all others (RES-6)."""
 
 from __future__ import annotations
 

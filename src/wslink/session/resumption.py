@@ -1,4 +1,4 @@
-"""What a session keeps so that its client can return to it: numbers, tokens, and what the client may lack (RES)."""
+"""State for the resumption of a session: numbers, tokens, and messages that the client may lack (RES)."""
 
 from __future__ import annotations
 

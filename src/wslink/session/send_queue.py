@@ -1,4 +1,4 @@
-"""What waits to be sent to one peer: lanes, the order within them, and a bound (LANE-1 to LANE-4)."""
+"""The queue of messages to one peer: lanes, the order within them, and a bound (LANE-1 to LANE-4)."""
 
 from __future__ import annotations
 

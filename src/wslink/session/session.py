@@ -47,7 +47,7 @@ class Session(Moving):
         transport: what carries its frames.
         opening: what opened the connection.
         client_id: a new random one unless given.
-        route: what the connection came in by. The session keeps it for its owner.
+        route: where the connection was accepted. The session keeps it for its owner.
         hello_timeout: whether the client has to say hello in time (LIM-8).
         renew: takes each hello after a good one, in place of HELLO-6: where several clients share a connection one
             after another, a hello is the next one's first word.

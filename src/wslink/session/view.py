@@ -34,7 +34,7 @@ class SessionView(Protocol):
         resumption: what it keeps for its client's return, with `resume`.
         streams: those of its calls; None for a client that knows none.
         calls: those that the server makes of the client, with `handle`.
-        route: what the connection came in by: the owner's own.
+        route: where the connection was accepted: the owner's own.
     """
 
     client_id: str

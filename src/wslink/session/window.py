@@ -1,4 +1,4 @@
-"""How many publications of one subscription may be on their way to the page's callback."""
+"""Delivery windows: how many publications of a subscription may be in flight to the page's callback."""
 
 from __future__ import annotations
 

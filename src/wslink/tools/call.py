@@ -83,8 +83,8 @@ async def _call(target: Target, arguments: argparse.Namespace, args: list[Value]
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wslink call",
-        description="Call a method and print its result as JSON; arrays and bytes by what can be said of them shortly.",
-        epilog="Arguments are JSON, or text where they are none: 315, altitude=30, name=rock, 'sizes=[1, 2]', '\"3\"'.",
+        description="Call a method and print its result as JSON, in which arrays and bytes are summarized.",
+        epilog="Arguments are JSON, or text otherwise: 315, altitude=30, name=rock, 'sizes=[1, 2]', '\"3\"'.",
     )
     add_options(parser)
     add_reconnect(parser)

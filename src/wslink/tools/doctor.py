@@ -143,7 +143,7 @@ async def _idle(link: Link, seconds: float) -> Finding:
 
 
 async def _compression(target: Target) -> Finding:
-    """Come in once more, and let both ends compress."""
+    """Connect once more, with compression."""
     try:
         async with target.connect(compress=True) as link:
             name = f"{PROBE}.{'x' * 1010}"  # its error is long enough to be compressed
@@ -160,12 +160,14 @@ async def _compression(target: Target) -> Finding:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wslink doctor",
-        description="Try what breaks between a page and a server, and name the hop that breaks it and the cure: name, "
+        description="Check what can break between a page and a server, and name the hop and the cure: name, "
         "network, TLS, clock, upgrade, Host, Origin, path, secret, frame size, idle timeout, compression.",
     )
     add_options(parser)
-    parser.add_argument("--origin", metavar="ORIGIN", help="of the page that is to connect (default: the server's own)")
     parser.add_argument(
-        "--idle", type=seconds, default=0.0, metavar="SECONDS", help="wait so long without a message (default: 0, not)"
+        "--origin", metavar="ORIGIN", help="origin of the page that connects (default: the server's own)"
+    )
+    parser.add_argument(
+        "--idle", type=seconds, default=0.0, metavar="SECONDS", help="time to wait without traffic (default: 0)"
     )
     return parser

@@ -1,4 +1,4 @@
-"""What the doctor found, and what helps."""
+"""Findings of the doctor, and their cures."""
 
 from __future__ import annotations
 

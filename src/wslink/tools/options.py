@@ -23,7 +23,7 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @dataclass(frozen=True)
 class Target:
-    """A server, and how to come in.
+    """A server, and how to connect to it.
 
     Attributes:
         url: of its WebSocket.
@@ -83,14 +83,22 @@ def _number(text: str) -> float:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the URL, and options of connecting."""
-    parser.add_argument("url", help="of the server's WebSocket, or of its page: http://localhost:8080/?secret=...")
-    parser.add_argument("--secret", metavar="SECRET", help="of the server, where its URL and WSLINK_SECRET have none")
     parser.add_argument(
-        "--timeout", type=some_seconds, default=10.0, metavar="SECONDS", help="to wait at most (default: 10)"
+        "url", help="address of the server's WebSocket, or of its page: http://localhost:8080/?secret=..."
+    )
+    parser.add_argument(
+        "--secret", metavar="SECRET", help="the server's secret, unless its URL or WSLINK_SECRET has it"
+    )
+    parser.add_argument(
+        "--timeout", type=some_seconds, default=10.0, metavar="SECONDS", help="longest time to wait (default: 10)"
     )
     parser.add_argument("--insecure", action="store_true", help="accept any certificate")
     parser.add_argument(
-        "--header", action="append", default=[], metavar="NAME:VALUE", help="of the handshake, such as Cookie:a=b"
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME:VALUE",
+        help="header of the handshake, such as Cookie:a=b",
     )
 
 

@@ -140,7 +140,7 @@ async def _topics(link: Link, wanted: Sequence[str], timeout: float) -> dict[str
     names = wanted or list(described)
     for name in names:
         if not is_topic(name):
-            raise UsageError(f"--topic: {name!r} is the name of no topic")
+            raise UsageError(f"--topic: {name!r} is not the name of a topic")
     if not names:
         raise UsageError("the server tells of no topics: name them by --topic")
     return {name: str(described.get(name, {}).get("delivery", "reliable")) for name in names}
@@ -210,15 +210,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_options(parser)
     add_reconnect(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="where to, such as run.wsrec")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write, such as run.wsrec")
     parser.add_argument("--ring", action="store_true", help="fetch what the server has recorded, calls included")
     parser.add_argument(
-        "--topic", action="append", default=[], metavar="TOPIC", help="to record (default: all that it tells of)"
+        "--topic",
+        action="append",
+        default=[],
+        metavar="TOPIC",
+        help="topic to record (default: all that the server describes)",
     )
-    parser.add_argument("--filter", metavar="FILTER", help="only publications whose tags match; as wslink watch's")
-    parser.add_argument("--count", type=count, default=0, help="stop after so many; 0 for never (default)")
-    parser.add_argument("--seconds", type=seconds, default=0.0, help="stop after so long; 0 for never (default)")
+    parser.add_argument("--filter", metavar="FILTER", help="only publications whose tags match, as for wslink watch")
     parser.add_argument(
-        "--max-bytes", type=count, default=recording.MAX_FILE, metavar="N", help="stop before so many (default: 2 GiB)"
+        "--count", type=count, default=0, help="publications after which to stop; 0 for never (default)"
+    )
+    parser.add_argument("--seconds", type=seconds, default=0.0, help="time after which to stop; 0 for never (default)")
+    parser.add_argument(
+        "--max-bytes",
+        type=count,
+        default=recording.MAX_FILE,
+        metavar="N",
+        help="largest file to write (default: 2 GiB)",
     )
     return parser

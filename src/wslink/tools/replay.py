@@ -53,20 +53,20 @@ def _speed(text: str) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wslink replay",
-        description="Serve the page of a recorded application without the application: calls are answered as they were "
-        "recorded, and what was published is published again, at its pace.",
+        description="Serve the page of a recorded application without the application: calls get their recorded "
+        "responses, and publications are repeated at their original pace.",
         epilog="wslink call URL wslink.replay.step 10; wslink.replay.speed 0.5 (0 pauses); wslink.replay.state",
     )
     parser.add_argument("recording", help="a .wsrec file")
     parser.add_argument("-p", "--port", type=int, default=8080, help="port to listen on; 0 picks one (default: 8080)")
     parser.add_argument("-i", "--host", default="localhost", help="interface to listen on (default: localhost)")
     parser.add_argument("-c", "--content", default="", metavar="DIR", help="directory of the page")
-    parser.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="times its pace; max for all at once")
+    parser.add_argument("--speed", type=_speed, default=1.0, metavar="X", help="times as fast; max for all at once")
     parser.add_argument("--step", action="store_true", help="publish only what wslink.replay.step is called for")
-    parser.add_argument("--loop", action="store_true", help="begin again at the end")
-    parser.add_argument("--strict", action="store_true", help="answer only calls with recorded arguments")
+    parser.add_argument("--loop", action="store_true", help="repeat")
+    parser.add_argument("--strict", action="store_true", help="refuse calls with arguments that were not recorded")
     parser.add_argument(
-        "--client", default="", metavar="ID", help="whose view; all for that of all (default: who was sent most)"
+        "--client", default="", metavar="ID", help="client whose view is played, or all (default: the one sent most)"
     )
     parser.add_argument(
         "--static", default="", metavar="OUT", help="write a static site into this directory, and serve nothing"

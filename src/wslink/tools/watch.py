@@ -127,12 +127,16 @@ def _parser() -> argparse.ArgumentParser:
     add_reconnect(parser)
     parser.add_argument("topic")
     parser.add_argument("--filter", metavar="FILTER", help="only publications whose tags match")
-    parser.add_argument("--count", type=count, default=0, help="stop after so many; 0 for never (default)")
-    parser.add_argument("--seconds", type=seconds, default=0.0, help="stop after so long; 0 for never (default)")
     parser.add_argument(
-        "--every", type=seconds, default=1.0, metavar="SECONDS", help="between rates; 0 for none (default: 1)"
+        "--count", type=count, default=0, help="publications after which to stop; 0 for never (default)"
     )
-    parser.add_argument("--max-rate", type=some_seconds, metavar="N", help="publications per second, of a latest topic")
-    parser.add_argument("--quiet", action="store_true", help="print the rates alone")
+    parser.add_argument("--seconds", type=seconds, default=0.0, help="time after which to stop; 0 for never (default)")
+    parser.add_argument(
+        "--every", type=seconds, default=1.0, metavar="SECONDS", help="interval between rates; 0 for none (default: 1)"
+    )
+    parser.add_argument(
+        "--max-rate", type=some_seconds, metavar="N", help="most publications per second, for a latest topic"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print only the rates")
     parser.add_argument("--json", action="store_true", help="print each payload as a line of JSON, and no rates")
     return parser

@@ -1,1 +1,1 @@
-"""What carries the frames of a session. One module or package per kind of connection."""
+"""Transports: they carry the frames of sessions. One module or package per kind of connection."""

@@ -1,4 +1,4 @@
-"""What an engine is: it carries sessions over the WebSocket that a request asks for."""
+"""The interface of engines, which carry sessions over the WebSocket that a request opens."""
 
 from __future__ import annotations
 

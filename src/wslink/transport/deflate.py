@@ -56,15 +56,20 @@ def _accept(parameters: list[tuple[str, str]]) -> Agreement | None:
     if len(set(names)) < len(names):  # RFC 7692, 7.1: declined
         return None
     for key, value in zip(names, (value.strip().strip('"') for _, value in parameters), strict=True):
-        if key == "server_max_window_bits" and value.isdecimal() and 9 <= int(value) <= MAX_WINDOW_BITS:
-            bits, answer = int(value), f"{answer}; {key}={value}"
+        if key == "server_max_window_bits" and 9 <= _bits(value) <= MAX_WINDOW_BITS:
+            bits, answer = _bits(value), f"{answer}; {key}={value}"
         elif key == "client_no_context_takeover" and not value:
             answer = f"{answer}; {key}"
         elif not (key == "server_no_context_takeover" and not value) and not (
-            key == "client_max_window_bits" and (not value or (value.isdecimal() and 8 <= int(value) <= 15))
+            key == "client_max_window_bits" and (not value or 8 <= _bits(value) <= 15)
         ):
             return None  # among them 8 window bits for us, which zlib cannot produce
     return Agreement(answer, bits, "client_no_context_takeover" not in names)
+
+
+def _bits(value: str) -> int:
+    """The number of bits that a parameter says (RFC 7692, 7.1.2.1); 0 for what is none."""
+    return int(value) if value.isascii() and value.isdecimal() and len(value) <= 2 else 0
 
 
 def worth_compressing(frame: Frame) -> bool:

@@ -1,4 +1,4 @@
-"""What the system tells of a TCP connection's other end."""
+"""The system's information about the peer of a TCP connection."""
 
 from __future__ import annotations
 

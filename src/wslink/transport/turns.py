@@ -1,4 +1,4 @@
-"""Turns of connections that are read from and written to in coroutines: reads and writes that never wait would keep all
+"""Turns of connections that coroutines read from and write to: a coroutine whose awaits never suspend would keep all
 others waiting.
 
 Fair queueing by start time: who has had more of the event loop's time than others waits until they have had as much,

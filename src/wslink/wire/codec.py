@@ -1,4 +1,4 @@
-"""Which protocol version a connection speaks, and the encoders that all connections share."""
+"""Detection of a connection's protocol version, and the encoders that all connections share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How deeply values nest (MSG-8). How deep an encoder goes by itself depends on the interpreter and on its stack."""
+"""The nesting depth of values (MSG-8). What an encoder supports by itself depends on the interpreter and its stack."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _numpy_date(value: Value) -> Value:
         return None
     unit = numpy.datetime_data(value.dtype)[0]
     if value.dtype.kind == "m" and unit in ("Y", "M", "generic"):
-        raise NotSerializable(f"a timedelta64 in {_UNITS[unit]} cannot be sent: it is no fixed time")
+        raise NotSerializable(f"a timedelta64 in {_UNITS[unit]} cannot be sent: it has no fixed length")
     item = value.item()
     if isinstance(item, (datetime.date, datetime.timedelta)):
         return item

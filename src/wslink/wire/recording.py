@@ -156,7 +156,7 @@ class Reader:
         self._count = 0
         self.truncated: bool = False
         if bytes(self._data[: len(MAGIC)]) != MAGIC:
-            raise RecordingError("this is no recording of wslink: it does not begin as one")
+            raise RecordingError("this is not a recording of wslink: it does not begin as one")
         if len(self._data) < self._at:
             raise RecordingError("the recording ends before its version")
         version = _NUMBER.unpack_from(self._data, len(MAGIC))[0]

@@ -1,4 +1,4 @@
-"""What a message can hold."""
+"""The values that a message can hold."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 import { ErrorCode, MethodError, UsageError } from "../../errors.js";
-import { report } from "../../report.js";
+import { report, textOf, wellFormed } from "../../report.js";
 import type { CallMessage, UnaskedMessage } from "../../wire/messages.js";
 import type { Handler, HandlerContext } from "../callbacks.js";
 import type { Feature, FeatureHost } from "./feature.js";
@@ -10,8 +10,7 @@ export type { Handler, HandlerContext } from "../callbacks.js";
 /** The type of cancellations (EXT-4). */
 const CANCEL = 6;
 
-/** Characters of an exception's text, and of an unknown method's name, that are sent (ERR-2). */
-const MAX_TEXT = 4096;
+/** Characters of an unknown method's name that are sent (ERR-2). */
 const MAX_NAME = 1024;
 
 /** As servers have them: parts with dots between them. */
@@ -44,7 +43,7 @@ export class Handlers implements Feature {
 
   /** Serves calls of `method`; returns what ends that. */
   add(method: string, handler: Handler): () => void {
-    if (!NAME.test(method)) throw new UsageError(`${method} is no name of a method`);
+    if (!NAME.test(method)) throw new UsageError(`${method} is not the name of a method`);
     if (this.#handlers.has(method)) throw new UsageError(`there is a handler of ${method} already`);
     this.#handlers.set(method, handler);
     return () => {
@@ -80,7 +79,7 @@ export class Handlers implements Feature {
 
   async #serve(call: CallMessage, running: Running): Promise<void> {
     const { id } = call;
-    const method = call.method.slice(0, MAX_NAME);
+    const method = wellFormed(call.method.slice(0, MAX_NAME));
     const handler = this.#handlers.get(method);
     const abort = new AbortController();
     let outcome: Outcome;
@@ -127,28 +126,20 @@ async function outcomeOf(handler: Handler, { method, args, kwargs }: CallMessage
   try {
     return { result: (await handler(args, kwargs, context)) ?? null };
   } catch (error) {
-    if (error instanceof MethodError) return failure(error.code, error.message, error.data);
+    if (error instanceof MethodError) return failure(Number.isSafeInteger(error.code) ? error.code : ErrorCode.exception, error.message, error.data);
     if (!context.signal.aborted) report(error);
     return failure(ErrorCode.exception, "Exception raised", { method, exception: textOf(error) });
   }
 }
 
 function failure(code: number, message: string, data: unknown): Outcome {
-  return { error: { code, message, data } };
+  return { error: { code, message: wellFormed(message), data } };
 }
 
 /** What is sent in place of an outcome that cannot be (ERR-3, ERR-4). */
 function unsendable({ error }: Outcome, method: string): Outcome {
   if (!error) return failure(ErrorCode.notSerializable, "Method result cannot be serialized", method);
   return failure(error.code, error.message, "the data of this error cannot be sent");
-}
-
-function textOf(error: unknown): string {
-  try {
-    return String(error).slice(0, MAX_TEXT);
-  } catch {
-    return "an error that cannot be shown";
-  }
 }
 
 type HandleHost = Pick<FeatureHost, "post" | "withdraw">;

@@ -10,7 +10,7 @@ export type { Callback, PublicationInfo } from "../callbacks.js";
 /** The value of a tag that a publication carries (SUB-8). */
 export type TagValue = string | number | boolean;
 
-/** What must all hold of a tag (SUB-9). Only values of one kind have an order (SUB-10). */
+/** Bounds of a tag, all of which must hold (SUB-9). Only values of one kind have an order (SUB-10). */
 export interface Bounds {
   readonly gte?: string | number;
   readonly gt?: string | number;
@@ -19,14 +19,14 @@ export interface Bounds {
   readonly ne?: TagValue;
   /** The tag is a string that begins with it (SUB-15). */
   readonly prefix?: string;
-  /** The tag is there, or is not. */
+  /** Whether the tag must be present, or absent. */
   readonly exists?: boolean;
 }
 
 /** What a tag must be: a value, one of several, or within bounds (SUB-9). */
 export type Condition = TagValue | readonly TagValue[] | Bounds;
 
-/** What filters are combined by (SUB-16). */
+/** Combinations of filters (SUB-16). */
 export interface Combined {
   readonly and?: readonly Filter[];
   readonly or?: readonly Filter[];
@@ -35,7 +35,7 @@ export interface Combined {
 
 /**
  * A condition for each tag that matters; all must hold (SUB-8). Or filters in `and`, `or` and `not`; in one map with conditions, write
- * those in `and`. The server evaluates it: what does not match is not sent.
+ * those in `and`. The server evaluates filters: publications that do not match are not sent.
  */
 export type Filter = (Readonly<Record<string, Condition>> & { readonly [name in keyof Combined]?: never }) | Combined;
 
@@ -47,19 +47,19 @@ export interface Subscription {
   readonly topic: string;
   /**
    * Resolves when the subscription is in effect: every later publication that matches arrives, none that was published before does.
-   * Rejects with a CallError where the server refuses the topic or the filter, with an UnsupportedError where it knows no filters,
+   * Rejects with a CallError where the server refuses the topic or the filter, with an UnsupportedError where it does not support filters,
    * and with a ConnectionError where the connection ends first.
    */
   readonly ready: Promise<void>;
   /** How the server delivers the topic; undefined until {@link Subscription.ready}. */
   readonly delivery: Delivery | undefined;
   /**
-   * Replaces the filter without a gap; null takes it away. Rejects like {@link Subscription.ready}, and then the old filter stays;
+   * Replaces the filter without missing a publication; null removes it. Rejects like {@link Subscription.ready}, and then keeps the old filter;
    * after the subscription has ended, with a UsageError.
    */
   update(filter: Filter | null): Promise<void>;
   /**
-   * Ends the subscription. The callback is not called again, from now on. The promise resolves when the server knows; it never rejects.
+   * Ends the subscription. The callback is not called again. The promise resolves when the server has confirmed; it never rejects.
    */
   cancel(): Promise<void>;
 }
@@ -68,7 +68,7 @@ export interface Subscription {
 export interface SubscribeOptions {
   /** Which publications to send, by their tags. Default: all of the topic. */
   readonly filter?: Filter | null | undefined;
-  /** How many publications may be on their way or in the callback's hands, from 1 to 1024. Default: it follows the line and the callback. */
+  /** How many publications may be in flight or in the callback, from 1 to 1024. Default: adapted to the line and the callback. */
   readonly window?: number | undefined;
   /** The most publications per second. Default: as many as there are. */
   readonly maxRate?: number | undefined;

@@ -1,1 +1,1 @@
-"""Where sessions run. One module per kind; `base` has the interface."""
+"""Spawners: they start sessions, here or elsewhere. One module per kind; `base` has the interface."""

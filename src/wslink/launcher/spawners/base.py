@@ -168,7 +168,7 @@ def find_spawner(name: str) -> type[Spawner]:
         known = ", ".join(SPAWNERS)
         raise UsageError(f"spawner {name!r}: one of {known}, or package.module:Class ({error})") from error
     if not (isinstance(found, type) and issubclass(found, Spawner)):
-        raise UsageError(f"spawner {name!r} is no wslink.launcher.spawners.base.Spawner")
+        raise UsageError(f"spawner {name!r} is not a wslink.launcher.spawners.base.Spawner")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What Slurm tells of a launcher's jobs: one `squeue` for all of them, and none where there are no jobs."""
+"""The states of a launcher's Slurm jobs: one `squeue` for all of them, and none without jobs."""
 
 from __future__ import annotations
 

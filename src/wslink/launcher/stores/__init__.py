@@ -1,4 +1,4 @@
-"""What launchers remember: where it stands, by `state` of the configuration."""
+"""Stores of launchers' sessions, chosen by `state` of the configuration."""
 
 from __future__ import annotations
 

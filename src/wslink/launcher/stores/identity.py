@@ -1,4 +1,4 @@
-"""How a launcher is known to others with which it shares its state."""
+"""The identity of a launcher among others that share its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server does at once, as Lua. KEYS[1] begins every key:
+"""Atomic operations of the Redis server, in Lua. KEYS[1] begins every key:
 
 owner           hash: the launcher of each session
 record          hash: what is written of it; missing while it is admitted and not started

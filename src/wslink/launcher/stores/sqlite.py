@@ -1,4 +1,4 @@
-"""What a launcher has to know to find its sessions again after a restart."""
+"""The record of sessions in an SQLite file, by which a launcher finds them again after a restart."""
 
 from __future__ import annotations
 

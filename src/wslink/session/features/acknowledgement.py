@@ -1,4 +1,4 @@
-"""What a client says of what has arrived, which `flow` and `resume` share (FLOW-2, RES-5)."""
+"""A client's acknowledgements, which `flow` and `resume` share (FLOW-2, RES-5)."""
 
 from __future__ import annotations
 

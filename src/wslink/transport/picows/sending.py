@@ -1,4 +1,4 @@
-"""What a WebSocket of picows's sends: cut into slices, gathered and compressed."""
+"""Sending over picows: messages are cut into slices, gathered and compressed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients subscribe to, as they ask for it and as it is kept."""
+"""Subscriptions as clients request them, and as they are kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEAST_RATE = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SubscriptionRequest:
     """A valid request for a subscription (SUB-2, FLOW-6).
 
     Attributes:
@@ -45,7 +45,7 @@ class Wish:
 
     @property
     def request(self) -> dict[str, Any]:
-        """What `read_wish` makes this of."""
+        """The request that `parse_request` parses into this."""
         chosen = {"window": self.window, "max_rate": self.max_rate}
         return {"subscription": self.id, "topic": self.topic, "filter": dict(self.filter), **chosen}
 
@@ -54,37 +54,37 @@ class Held:
     """A client's subscription: to a topic, or to those that its pattern stands for.
 
     Attributes:
-        wish: what the client asked for.
+        asked: what the client asked for.
         parts: what it has of each topic, by the topic's name.
         flow: shared by them; None for a client that acknowledges nothing.
     """
 
-    __slots__ = ("flow", "parts", "wish")
+    __slots__ = ("asked", "flow", "parts")
 
-    def __init__(self, wish: Wish, flow: SubscriptionFlow | None) -> None:
-        self.wish: Wish = wish
+    def __init__(self, asked: SubscriptionRequest, flow: SubscriptionFlow | None) -> None:
+        self.asked: SubscriptionRequest = asked
         self.parts: dict[str, Subscription] = {}
         self.flow: SubscriptionFlow | None = flow
 
     @property
     def id(self) -> int:
-        return self.wish.id
+        return self.asked.id
 
     @property
     def topic(self) -> Any:
-        return self.wish.topic
+        return self.asked.topic
 
     @property
     def covers(self) -> Callable[[str], bool] | None:
-        return self.wish.covers
+        return self.asked.covers
 
     @property
     def size(self) -> int:
-        return self.wish.size
+        return self.asked.size
 
 
-def read_wish(request: Mapping[str, Any], limits: Limits) -> Wish:
-    """A client's request. Raises InvalidParams."""
+def parse_request(request: Mapping[str, Any], limits: Limits) -> SubscriptionRequest:
+    """Parse a client's request. Raises InvalidParams."""
     topic, definition = request.get("topic"), request.get("filter")
     if not isinstance(topic, str):
         raise InvalidParams(f"there is no topic {shown(topic)}: its name is a string")
@@ -100,7 +100,7 @@ def read_wish(request: Mapping[str, Any], limits: Limits) -> Wish:
     if pattern and len(str(topic)) > limits.max_filter_text:
         raise InvalidParams(f"a pattern is over max_filter_text ({limits.max_filter_text}) characters")
     covers = compile_pattern(str(topic)) if pattern else None
-    return Wish(id_, topic, definition or {}, matches, covers, size, window, max_rate)
+    return SubscriptionRequest(id_, topic, definition or {}, matches, covers, size, window, max_rate)
 
 
 def subscription_id(id_: Any) -> int:
