@@ -20,7 +20,7 @@ commands print."""
 
 
 class NobodyReads(Exception):
-    """What reads standard output has gone: `wslink watch ... | head`."""
+    """The reader of standard output has gone: `wslink watch ... | head`."""
 
 
 def say(text: str) -> None:

@@ -15,13 +15,14 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
-from tests.deployment.replay import normal, recipe
+from tests.deployment.replay import nameless, normal, recipe
 from tests.launcher.support import launching
 from tests.waiting import until
 
@@ -29,34 +30,39 @@ KEPT = ("Content-Type", "Api-Version", "Server", "Ostype", "Docker-Experimental"
 
 
 class Recorder:
-    """A proxy between a client and its engine. Answers are noted under `state`; the last of a kind counts."""
+    """A proxy between a client and its engine. Answers are noted under `state`; the last of a kind counts.
 
-    def __init__(self, engine: str) -> None:
+    Args:
+        headers: what the engine is told besides, such as who asks.
+    """
+
+    def __init__(self, engine: str, headers: Mapping[str, str] | None = None) -> None:
         self.engine, self.state = engine, "running"
+        self._headers = {"Accept-Encoding": "identity", **(headers or {})}
         self.answers: dict[str, dict[str, Any]] = {}
         self.names: dict[str, str] = {}
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body, state = await request.read(), self.state
-        headers = {name: value for name, value in request.headers.items() if name in ("Content-Type", "Accept")}
+        given = {name: value for name, value in request.headers.items() if name in ("Content-Type", "Accept")}
+        headers = {**given, **self._headers}
         async with aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(None)) as http:
             url = f"{self.engine}{request.path_qs}"
-            async with http.request(request.method, url, data=body or None, headers=headers) as told:
+            async with http.request(request.method, url, data=body or None, headers=headers, ssl=False) as told:
                 kept = {name: told.headers[name] for name in KEPT if name in told.headers}
                 answer = web.StreamResponse(status=told.status, headers=kept)
                 noted = b""
                 await answer.prepare(request)
-                try:
-                    async for piece in told.content.iter_any():
-                        noted += piece
-                        with contextlib.suppress(ConnectionResetError):
-                            await answer.write(piece)
-                finally:
+                self.note(request, state, told.status, kept, noted)
+                async for piece in told.content.iter_any():
+                    noted += piece
                     self.note(request, state, told.status, kept, noted)
+                    with contextlib.suppress(ConnectionResetError):
+                        await answer.write(piece)
         return answer
 
     def note(self, request: web.Request, state: str, status: int, headers: dict[str, str], body: bytes) -> None:
-        text = body.decode() if b"\0" not in body else None
+        text = nameless(body.decode()) if b"\0" not in body else None
         found = {"text": text} if text is not None else {"base64": base64.b64encode(body).decode()}
         key = f"{state} {request.method} {normal(request.path_qs)}"
         self.answers[key] = {"status": status, "headers": headers, **found}

@@ -1,8 +1,6 @@
 """The recipes of docs/launcher.md for Docker and Kubernetes, with the real `docker` and `kubectl`.
 
-What answers `docker` was captured from running engines: tests/deployment/recorded/README.md. What answers `kubectl` is
-written after the reference (kubernetes.io/docs/reference: Pod, PodStatus, Status, API discovery), so it shows that the
-recipe asks for the right things and understands what it is told, not that a cluster runs it.
+What answers them was captured from a running engine and a running API server: tests/deployment/recorded/README.md.
 """
 
 from __future__ import annotations
@@ -19,28 +17,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from tests.deployment.replay import normal, recipe
+from tests.deployment.replay import configure_kubectl, normal, recipe
 from tests.launcher.support import launching
 from tests.waiting import until
 
 RECORDED = Path(__file__).parent / "recorded"
-LINE = b"wslink: Starting factory\n"
-CORE = {
-    "kind": "APIResourceList",
-    "groupVersion": "v1",
-    "resources": [
-        {
-            "name": "pods",
-            "singularName": "pod",
-            "namespaced": True,
-            "kind": "Pod",
-            "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
-            "shortNames": ["po"],
-            "categories": ["all"],
-        },
-        {"name": "pods/log", "singularName": "", "namespaced": True, "kind": "Pod", "verbs": ["get"]},
-    ],
-}
 
 
 class Engine:
@@ -107,64 +88,50 @@ class Docker(Engine):
 
 
 class Kubernetes(Engine):
-    looks = 0
+    """Replays what an API server answered about a pod that waited for a node, was created there, ran, and ended, or was
+    deleted; it goes on to the next of these by itself."""
+
+    def __init__(self, recording: str) -> None:
+        super().__init__()
+        self._answers: dict[str, dict[str, Any]] = json.loads((RECORDED / recording).read_text())
+        self._state = "unscheduled"
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        path, pods = request.path, "/api/v1/namespaces/default/pods"
-        fixed = {
-            "/version": {"major": "1", "minor": "32", "gitVersion": "v1.32.0"},
-            "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
-            "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
-            "/api/v1": CORE,
-        }
-        if path in fixed:
-            return web.json_response(fixed[path])
+        asked = f"{request.method} {normal(request.path_qs)}"
         if request.method == "POST":
-            assert path == pods
-            self.created, self.runs = await request.json(), True
-            return web.json_response(self._pod("Pending"), status=201)
-        if request.method == "GET" and path == pods:  # kubectl waits for the end of what it deletes
-            return web.json_response(
-                {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "9"}, "items": []}
-            )
-        if not self.runs:
-            name = path.rpartition("/")[2]
-            told = {"reason": "NotFound", "code": 404, "details": {"name": name, "kind": "pods"}}
-            text = f'pods "{name}" not found'
-            status = {
-                "kind": "Status",
-                "apiVersion": "v1",
-                "metadata": {},
-                "status": "Failure",
-                "message": text,
-                **told,
-            }
-            return web.json_response(status, status=404)
-        if request.method == "DELETE":
-            pod, self.runs = self._pod("Running"), False
-            return web.json_response(pod)
-        if path.endswith("/log"):
-            return await self.follow(request, {"Content-Type": "text/plain"}, LINE)
-        self.looks += 1
-        return web.json_response(self._pod("Running" if self.looks > 2 else "Pending"))
+            self.created, self._state = await request.json(), "unscheduled"
+            asyncio.get_running_loop().call_later(0.8, self._go_on)
+        elif request.method == "DELETE":
+            self._state = "deleted"
+        elif not self.runs and self._state == "running":
+            self._state = "ended"
+        return await self._respond(request, asked)
 
-    def _pod(self, phase: str) -> dict[str, Any]:
-        running = {"running": {"startedAt": "2025-01-01T00:00:00Z"}}
-        waiting = {"waiting": {"reason": "ContainerCreating"}}
-        (container,) = self.created["spec"]["containers"]
-        status = {
-            "phase": phase,
-            "containerStatuses": [{"name": container["name"], "state": running if phase == "Running" else waiting}],
-            **({"podIP": "127.77.0.1", "hostIP": "127.0.0.1"} if phase == "Running" else {}),
-        }
-        metadata = {**self.created["metadata"], "namespace": "default", "uid": "0-1-2-3", "resourceVersion": "7"}
-        return {**self.created, "metadata": metadata, "status": status}
+    async def _respond(self, request: web.Request, asked: str) -> web.StreamResponse:
+        same = (name for name in self._answers if name.partition(" ")[2] == asked)
+        recorded = self._answers.get(f"{self._state} {asked}") or self._answers.get(next(same, ""))
+        if recorded is None:
+            return web.json_response({"message": f"not recorded: {self._state} {asked}"}, status=501)
+        body = recorded["text"].replace("NAME", self.created.get("metadata", {}).get("name", "")).encode()
+        if "/log" in asked and self._state == "running":
+            return await self.follow(request, recorded["headers"], body)
+        if request.method == "DELETE":
+            self.runs = False
+        return web.Response(body=body, status=recorded["status"], headers=recorded["headers"])
+
+    def _go_on(self) -> None:
+        """To what happens to the pod next."""
+        if self._state == "unscheduled":
+            self._state = "creating"
+            asyncio.get_running_loop().call_later(0.8, self._go_on)
+        elif self._state == "creating":
+            self._state, self.runs = "running", True
 
 
 ENGINES: dict[str, tuple[str, Callable[[], Engine]]] = {
     "docker": ("docker", lambda: Docker("docker-20.10.24.json")),
     "podman": ("docker", lambda: Docker("podman-4.3.1.json")),
-    "kubernetes": ("kubectl", Kubernetes),
+    "kubernetes": ("kubectl", lambda: Kubernetes("kubernetes-1.20.2.json")),
 }
 
 
@@ -179,11 +146,7 @@ async def test_the_recipes_with_the_engines_answers(tmp_path: Path, monkeypatch:
     try:
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{engine.port}")
-        cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{engine.port}"}}
-        context = {"name": "c", "context": {"cluster": "c", "user": ""}}
-        config = {"apiVersion": "v1", "kind": "Config", "clusters": [cluster], "contexts": [context]}
-        (tmp_path / "kubeconfig").write_text(json.dumps({**config, "current-context": "c"}))
-        monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        monkeypatch.setenv("KUBECONFIG", str(configure_kubectl(tmp_path, engine.port)))
         async with launching(tmp_path, apps={"viewer": recipe(tmp_path, program)}, timeout=25) as running:
             session = await running.start("viewer")
             (only,) = running.launcher.sessions.values()
@@ -195,8 +158,6 @@ async def test_the_recipes_with_the_engines_answers(tmp_path: Path, monkeypatch:
             assert (await running.ask("DELETE", session["id"]))[0] == 200
             assert not engine.runs
             assert any(line.startswith("DELETE") and f"wslink-{session['id']}" in line for line in engine.asked)
-            if program == "kubectl":  # which takes seconds
-                return
             # One that ends by itself is noticed by what the engine says of it.
             await running.start("viewer")
             engine.runs = False

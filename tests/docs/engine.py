@@ -79,6 +79,11 @@ def kubectl(verb: str, arguments: list[str]) -> None:
         follow(arguments[-1])
     elif verb == "delete":
         stop(arguments[1])
+    elif arguments[0] == "pods":  # those of a name and of some phases
+        (selector,) = [one for one in arguments if one.startswith("metadata.name=")]
+        name, _, phase = selector.partition("=")[2].partition(",")
+        if "!=" in phase and alive(name):
+            print(f"pod/{name}")
     elif not alive(arguments[1]):
         sys.exit(1)
     elif "podIP" in arguments[-1]:

@@ -37,6 +37,8 @@ elif verb == "stop":
     except (FileNotFoundError, ProcessLookupError):
         pass
 elif verb == "log":
+    if not (job / "running").exists():
+        sys.exit("it is waiting to start")
     with open(job / "out") as file:
         while True:
             print(file.read(), end="", flush=True)

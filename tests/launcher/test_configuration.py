@@ -149,6 +149,18 @@ def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, "launcher.json:15: resources.0.port_range" in told) == (2, True)
 
 
+def test_a_token_for_which_a_launcher_would_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    token = tmp_path / "token"
+    text = RUNNABLE.replace('"configuration": {', f'"configuration": {{ "admin_token_file": "{token}",', 1)
+    code, _, told = checked(capsys, tmp_path / "launcher.json", text)
+    assert (code, "configuration.admin_token_file: [Errno 2]" in told) == (2, True)
+    token.touch()
+    code, _, told = checked(capsys, tmp_path / "launcher.json", text)
+    assert (code, f"configuration.admin_token_file: {token} must hold at least 16 characters" in told) == (2, True)
+    token.write_text("sixteen characters")
+    assert checked(capsys, tmp_path / "launcher.json", text)[0] == 0
+
+
 SLIPS = [
     (
         '"cmd": ["sh"',

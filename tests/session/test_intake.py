@@ -85,9 +85,9 @@ async def test_the_event_loop_is_free_again_soon() -> None:
             client.receive(True, frame)
     longest = 0.0
     while any(len(client.taken) < 100 for client in clients):
-        start = time.monotonic()
+        start = time.thread_time()
         await asyncio.sleep(0)
-        longest = max(longest, time.monotonic() - start)
+        longest = max(longest, time.thread_time() - start)
     assert longest < 0.1
     assert all(client.taken == frames(100) for client in clients)
 

@@ -17,7 +17,7 @@ STOPPED = (1001, 1012, 1013)
 
 @dataclass(frozen=True)
 class Reconnect:
-    """How a link reconnects, for `connect(url, reconnect=...)`. All times are in seconds.
+    """Reconnection of a link, for `connect(url, reconnect=...)`. All times are in seconds.
 
     Attributes:
         initial: the longest wait before the second attempt. The first is made at once, unless the server announced

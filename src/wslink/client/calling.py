@@ -30,7 +30,7 @@ class Options(NamedTuple):
 
 
 class Performer(Protocol):
-    """What makes the calls: a link."""
+    """The link that makes the calls."""
 
     async def perform(
         self,
@@ -53,7 +53,7 @@ class Performer(Protocol):
 
 
 class Calling:
-    """What `Link.with_options` returns: calls methods with these options, as often as it is wanted."""
+    """The result of `Link.with_options`: calls methods with these options, any number of times."""
 
     def __init__(self, link: Performer, options: Options) -> None:
         options.check()

@@ -36,7 +36,7 @@ class OutgoingCall(NamedTuple):
 
 
 class Fates:
-    """What becomes of calls whose session has ended.
+    """Outcomes of the calls of a session that has ended.
 
     Args:
         pending: those that wait for their response.

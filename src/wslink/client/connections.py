@@ -27,7 +27,7 @@ before the connection's end."""
 
 
 class Dialing(NamedTuple):
-    """How a connection is made.
+    """Parameters of making a connection.
 
     Attributes:
         dial: makes one; raises ConnectionClosed.

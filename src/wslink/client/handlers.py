@@ -79,7 +79,7 @@ class Server:
 
 
 class Answers:
-    """What becomes of the server's calls of one session (rpc.dispatcher.Responder). Responses that wait are known by
+    """Responses to the server's calls of one session (rpc.dispatcher.Responder). Responses that wait are known by
     the ids of their calls, which are the server's own."""
 
     streams = None

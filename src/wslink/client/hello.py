@@ -18,7 +18,7 @@ MAX_HEARTBEAT = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What the server says of resumption (RES-1).
+    """The server's part of hello about resumption (RES-1).
 
     Attributes:
         token: leads back to the session.

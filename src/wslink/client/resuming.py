@@ -17,7 +17,7 @@ RESUMED_ELSEWHERE = 4001
 
 
 class Verdict(NamedTuple):
-    """How a connection takes up from the one before.
+    """Whether a connection resumes the session of the one before.
 
     Attributes:
         resumed: whether the session goes on.

@@ -151,7 +151,7 @@ def check_window(window: int) -> None:
 
 
 class Reading:
-    """What a link does for streams of results.
+    """The part of a link for streams of results.
 
     Attributes:
         streaming_calls: makes the calls.

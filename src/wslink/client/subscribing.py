@@ -27,7 +27,7 @@ from wslink.wire.value import Value
 
 
 class Keeper(Protocol):
-    """What runs them: a link."""
+    """The link that runs them."""
 
     def refuse_if_ended(self) -> None:
         """Raise ConnectionClosed once no more can be called."""

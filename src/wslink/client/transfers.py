@@ -15,7 +15,7 @@ logger: logging.Logger = logging.getLogger("wslink.client")
 
 
 class Transfer(NamedTuple):
-    """How far a message of a call has come, in bytes.
+    """Progress of the transfer of a call's message, in bytes.
 
     Attributes:
         sent: of the call, while that is being sent; None for its response.

@@ -85,7 +85,7 @@ class ServerProtocol:
         network_monitor: see NetworkMonitor.
         log_emitter: an EventEmitter of `exception`, `error`, `critical`, `info` and `debug`.
         linkProtocols: the link protocols, and this object itself once a server is built.
-        secret: what clients need; None lets nobody in.
+        secret: the secret that clients must present; with None no client can authenticate.
     """
 
     publish: Any = staticmethod(noop)
@@ -159,7 +159,7 @@ class ServerProtocol:
         return self.linkProtocols
 
     def updateSecret(self, newSecret: Any) -> None:
-        """Set what clients need from their next hello on."""
+        """Set the secret that clients must present from their next hello on."""
         self.secret = newSecret
 
     @register("application.exit")

@@ -34,7 +34,7 @@ class Indent:
 
 @dataclass(frozen=True)
 class Group:
-    """What stands on one line, or is broken at each Line of its own."""
+    """Text on one line, or broken at each of its Lines."""
 
     inner: Doc
     breaks: bool = False

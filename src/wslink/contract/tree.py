@@ -10,7 +10,7 @@ from wslink.errors import UsageError
 
 @dataclass
 class Node:
-    """What stands under the same words.
+    """Names that begin with the same words.
 
     Attributes:
         words: these.

@@ -16,7 +16,7 @@ INHERITED = frozenset((
 
 
 class Wide:
-    """What the module widens values by.
+    """Expressions by which the module widens values.
 
     Args:
         definitions: those of the description.

@@ -33,7 +33,7 @@ POLICY_VIOLATION = 1008
 
 
 class Lifespan(Protocol):
-    """What begins and ends with the process that serves an application."""
+    """Start and stop with the process that serves an application."""
 
     async def begin(self) -> None:
         """Raises BrokerError."""

@@ -39,7 +39,7 @@ class Adopter(Protocol):
 
 
 class Http(Protocol):
-    """What takes all other connections.
+    """The server of all other connections.
 
     Attributes:
         loaded: whether it can take any.

@@ -77,7 +77,7 @@ def token_file(setting: str, path: str) -> WatchedFile[str]:
 
 
 class WatchedFile(Generic[Value]):
-    """What a file says, read again when the file has changed. Where it cannot be read then, what it said before stays.
+    """The content of a file, read again when it has changed. If that fails, the previous content stays.
 
     Args:
         path: the file; where it is empty, `nothing` is all that it says.

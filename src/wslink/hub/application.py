@@ -131,7 +131,7 @@ class ApplicationThread:
 
 
 class Errand(asyncio.Future[Any]):
-    """What a function of the application returns, on the hub's event loop.
+    """The result of a function of the application, on the hub's event loop.
 
     Where that is awaitable, cancelling it cancels what is awaited, and takes effect once that has ended. A function
     that has begun goes on, and one that has not never does.

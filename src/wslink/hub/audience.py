@@ -28,7 +28,7 @@ class Member(Hashable, Protocol):
 
 
 class Registry(Protocol):
-    """What an audience asks of its server."""
+    """An audience's interface to its server."""
 
     @property
     def lock(self) -> AbstractContextManager[Any]: ...

@@ -18,7 +18,7 @@ from wslink.wire.messages import DISCONNECTED
 
 
 class Membership(Protocol):
-    """What knows the groups of clients."""
+    """The groups of clients."""
 
     def join(self, client: Client, name: str) -> bool: ...
 

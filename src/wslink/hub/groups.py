@@ -66,7 +66,7 @@ class Group(Collection[MemberT]):
 
 
 class Groups:
-    """Who is in which group. Any thread may ask and change.
+    """The members of all groups. May be read and changed from any thread.
 
     Args:
         lock: held while it changes.

@@ -34,7 +34,7 @@ WORTH_A_TIMER = 0.002
 
 
 class Stage(Protocol):
-    """What rendering on demand asks of its topic."""
+    """On-demand rendering's interface to its topic."""
 
     @property
     def name(self) -> str: ...
@@ -50,7 +50,7 @@ class Stage(Protocol):
 
 
 class Stagehand(Protocol):
-    """What rendering on demand asks of its server."""
+    """On-demand rendering's interface to its server."""
 
     def perform(self, function: Callable[[], Any]) -> Any:
         """What a function of the application returns, or what gives that once it is awaited."""
@@ -64,7 +64,7 @@ RenderT = TypeVar("RenderT", bound=Render)
 
 
 class _Rendering:
-    """What a function has returned, or will return, encoded once for each kind of client."""
+    """The result of a function, present or future, encoded once for each kind of client."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Publisher(Registry, Protocol):
-    """What a topic asks of its server."""
+    """A topic's interface to its server."""
 
     @property
     def observers(self) -> Observers: ...

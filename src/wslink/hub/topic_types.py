@@ -18,7 +18,7 @@ _TAGS = ("string", "integer", "number", "boolean")
 
 
 class TopicTypes:
-    """What a topic says of its publications.
+    """The declared types of a topic's publications.
 
     Args:
         topic: its name.

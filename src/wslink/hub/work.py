@@ -25,7 +25,7 @@ ArgumentT = TypeVar("ArgumentT")
 
 
 class Work:
-    """What a server runs beside the event loop's own: tasks, handlers of the application, and a pool of threads."""
+    """The work of a server: tasks, handlers of the application, and a thread pool."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()

@@ -24,7 +24,7 @@ _SCHEMES = ("http", "https")
 
 @dataclass(frozen=True)
 class Prefix:
-    """Where a session is served.
+    """The path below which a session is served.
 
     Attributes:
         route: the path that the launcher serves it at, with a slash at its end.

@@ -16,6 +16,7 @@ from pathlib import Path
 from wslink.console import complain, say
 from wslink.errors import ConfigurationError, UsageError
 from wslink.http.run import serve
+from wslink.http.tokens import read_token
 from wslink.launcher.configuration import Configuration, with_environment
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.service import Service
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         configuration = with_environment(load(arguments.config))
         advice = [*warnings(arguments.config), *missing_programs(arguments.config)]
+        if arguments.check:
+            advice += _unusable_token(configuration)
         for sentence in advice:
             complain(f"{'' if arguments.check else 'warning: '}{sentence}")
         if arguments.check:
@@ -124,6 +127,15 @@ def _reload(service: Service, read_again: Callable[[], Configuration]) -> None:
         if late:
             logger.warning("SIGHUP: these settings need a restart, and stay as they were: %s", ", ".join(late))
         logger.info("SIGHUP: the configuration and the files that it names were read again")
+
+
+def _unusable_token(configuration: Configuration) -> list[str]:
+    """Why the administrator's token cannot be used, for which a launcher would not start."""
+    try:
+        read_token("configuration.admin_token_file", configuration.settings.admin_token_file)
+    except UsageError as error:
+        return [str(error)]
+    return []
 
 
 def _summary(configuration: Configuration) -> str:

@@ -32,8 +32,8 @@ Range = Annotated[tuple[Port, Port], Meta(description="the first and the last po
 
 
 class SanitizeRule(Struct, frozen=True):
-    """What a posted value must be: one of `list`, or begin with what `regexp` matches (`$` at its end lets nothing
-    follow). If not, it is replaced by `default`."""
+    """A rule for a posted value: it must be one of `list`, or begin with what `regexp` matches (`$` at its end lets
+    nothing follow). Otherwise it is replaced by `default`."""
 
     type: Annotated[Literal["inList", "regexp"], Meta(description='"inList" or "regexp"')]
     default: Annotated[str | int | float, Meta(description="a string")]
@@ -42,14 +42,14 @@ class SanitizeRule(Struct, frozen=True):
 
 
 class Authentication(Struct, frozen=True):
-    """Who may start sessions; see `wslink.launcher.authentication`."""
+    """Authentication of those who start sessions; see `wslink.launcher.authentication`."""
 
     type: Annotated[str, Meta(description='"header", "bearer", "jwt", "openid", or "package.module:name" of your own')]
     options: Values = {}
 
 
 class Limits(Struct, frozen=True):
-    """What one session's processes may use; 0 leaves it as it is. For the local spawner, on Linux."""
+    """Resource limits of one session's processes; 0 sets none. For the local spawner, on Linux."""
 
     memory_mb: Count = 0
     cpu_seconds: Count = 0

@@ -183,7 +183,7 @@ class SessionProxy:
 
 @dataclass(frozen=True)
 class Inner:
-    """What of a session is asked for.
+    """The part of a session that a request asks for.
 
     Attributes:
         path: its own path and query, encoded, with a slash before; empty where that slash is missing.

@@ -26,7 +26,7 @@ SMALL = SECONDS[0]
 
 
 class Small(NamedTuple):
-    """What was only counted of a method: calls, and their seconds together."""
+    """Calls of a method that were only counted, and their total seconds."""
 
     calls: int
     seconds: float

@@ -100,7 +100,7 @@ class TopicsOf(Protocol):
 
 
 class Inspected(Protocol):
-    """What the inspector asks of a server's hub."""
+    """The inspector's interface to a server's hub."""
 
     @property
     def observers(self) -> Observers: ...

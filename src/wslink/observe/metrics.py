@@ -22,7 +22,7 @@ PREFIX = "wslink"
 
 
 class Served(Protocol):
-    """What metrics ask of a server's hub."""
+    """The metrics' interface to a server's hub."""
 
     @property
     def observers(self) -> Observers: ...

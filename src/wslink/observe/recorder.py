@@ -70,7 +70,7 @@ class TopicsOf(Protocol):
 
 
 class Recorded(Protocol):
-    """What a recorder asks of a server's hub."""
+    """A recorder's interface to a server's hub."""
 
     @property
     def observers(self) -> Observers: ...

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Piece(NamedTuple, Generic[T]):
-    """What has been added since the last look.
+    """Additions since the last look.
 
     Attributes:
         entries: the newest, the oldest of them first.

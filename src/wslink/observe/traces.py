@@ -32,7 +32,7 @@ MAX_ARRIVED = 16_384
 
 
 class Traced(Protocol):
-    """What traces ask of a server's hub."""
+    """The traces' interface to a server's hub."""
 
     @property
     def observers(self) -> Observers: ...

@@ -9,7 +9,7 @@ from aiohttp import web
 
 
 class ConnectionPassed(web.StreamResponse):
-    """What aiohttp is told of a request whose connection has gone to somebody else: there is nothing to send."""
+    """The response to a request whose connection was passed on: nothing is sent."""
 
     async def prepare(self, request: web.BaseRequest) -> None:
         return None

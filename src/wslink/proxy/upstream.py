@@ -32,7 +32,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class Target:
-    """Where a tunnel leads.
+    """The target of a tunnel.
 
     Attributes:
         host: an address or a name.

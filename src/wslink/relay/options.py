@@ -12,7 +12,7 @@ MODES = ("forward", "relay")
 
 @dataclass(frozen=True)
 class Options:
-    """How a relay works.
+    """Options of a relay.
 
     Raises:
         UsageError: for a mode that there is not.

@@ -30,7 +30,7 @@ class GaveWay(Exception):
 
 @dataclass
 class Room:
-    """Who is at one path.
+    """The peers at one path.
 
     Attributes:
         process: the process that waits for a client.

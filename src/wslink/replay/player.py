@@ -20,7 +20,7 @@ from wslink.wire.value import Value
 
 
 class Pace:
-    """How fast recordings are played. Not thread-safe.
+    """The speed at which recordings are played. Not thread-safe.
 
     Attributes:
         speed: seconds of the recording per second; infinite for all at once, 0 for only in steps.

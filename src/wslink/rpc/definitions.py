@@ -38,7 +38,7 @@ class Reference(dict[str, Any]):
 
 
 class Definitions:
-    """What a document defines."""
+    """The definitions of a document."""
 
     def __init__(self) -> None:
         self._schemas: dict[Key, Schema] = {}

@@ -64,7 +64,7 @@ class Responder(Protocol):
 
 
 class Service:
-    """What the dispatchers of one server share.
+    """State that the dispatchers of one server share.
 
     Args:
         owner: what `Call.app` is.

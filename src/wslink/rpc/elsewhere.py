@@ -17,14 +17,14 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Encoding(Protocol):
-    """What encodes results."""
+    """The encoder of results."""
 
     def encoded(self, id_: str, value: Value, method: str) -> Value:
         """A result as `Responder.result` takes it, encoded now as far as it can be. From any thread."""
 
 
 class Raised:
-    """What a function raised on another thread. Neither kind of future can carry a StopIteration."""
+    """An exception that a function raised on another thread. Neither kind of future can carry a StopIteration."""
 
     __slots__ = ("error",)
 

@@ -47,7 +47,7 @@ AuthenticatorT = TypeVar("AuthenticatorT", bound=Authenticator)
 
 
 class Included(Protocol):
-    """What an App needs of the protocols that it includes."""
+    """An App's interface to the protocols that it includes."""
 
     @property
     def validators(self) -> list[Any]:
@@ -57,7 +57,7 @@ class Included(Protocol):
 
 
 class Includable(Protocol):
-    """What an App can include: the LinkProtocol and ServerProtocol of the released API."""
+    """A protocol that an App can include: a LinkProtocol or ServerProtocol of the released API."""
 
     def __wslink_include__(self, hub: Hub, included: Any, stop: Callable[[], Any]) -> Included:
         """Join `hub`, next to the protocols included before; `stop` stops the server. Raises UsageError."""

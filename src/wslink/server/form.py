@@ -39,7 +39,7 @@ Told = dict[str, Value]
 
 
 class CallRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What the form sends.
+    """A request of the form.
 
     Attributes:
         arrays: the dtype ("" for any) of each argument, by its place or name, that is an array, or "bytes".
@@ -81,7 +81,7 @@ class Form:
 
 
 class Answer:
-    """What a call of the form is answered (rpc.dispatcher.Responder, rpc.streams.Port).
+    """The response to a call of the form (rpc.dispatcher.Responder, rpc.streams.Port).
 
     Args:
         streams: whether the call's result is a stream.

@@ -24,7 +24,7 @@ End = tuple[int, str]
 
 
 class _ServerEnd:
-    """What the server's session sends over (transport.queued), and the client reads from."""
+    """The socket that the server's session sends over (transport.queued), and the client reads from."""
 
     def __init__(self) -> None:
         self.frames: asyncio.Queue[Buffer | str | End] = asyncio.Queue(MAX_WAITING)

@@ -65,7 +65,7 @@ class Settings(AsgiSettings, total=False):
 
 @dataclass(frozen=True)
 class Options:
-    """How an application is served. `App.run` and `App.serve` take these as keywords."""
+    """Settings of a server. `App.run` and `App.serve` take them as keywords."""
 
     host: str = option("localhost", "interface to listen on; 0.0.0.0 for all", flags=("-i", "--host"))
     port: int = option(8080, "port to listen on; 0 picks a free one", flags=("-p", "--port"), least=0, most=65535)

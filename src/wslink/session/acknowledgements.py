@@ -14,7 +14,7 @@ from wslink.wire.frames import Message
 
 
 class Due(NamedTuple):
-    """When an acknowledgement is due.
+    """The time at which an acknowledgement is due.
 
     Attributes:
         size: bytes that are not acknowledged, for which one is sent at once.
@@ -36,7 +36,7 @@ SELDOM = Due(1024 * 1024, math.inf, 1.0)
 
 
 class Acknowledgements:
-    """What was received on a connection.
+    """Acknowledgement of the data received on a connection.
 
     Args:
         send: sends a message at once; whether it did. Where not, it is tried again: what it says is cumulative.

@@ -24,7 +24,7 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Cancellable(Detachable):
-    """What a session does with a call that is given up: it runs, waits for its turn, or its response waits."""
+    """Cancellation of a session's calls: one that runs, that waits for its turn, or whose response waits."""
 
     encoder: Encoder
     __slots__ = ("_dispatcher", "_watched")

@@ -82,7 +82,7 @@ class _Sent(msgspec.Struct, frozen=True, gc=False):
 
 
 class CongestionController:
-    """What one direction of a connection carries, and what may go now. It reads no clock: callers give the time.
+    """Congestion control of one direction of a connection. It reads no clock: callers pass the time.
 
     Times are seconds of one monotonic clock, sizes bytes, rates bytes per second.
 

@@ -13,7 +13,7 @@ from wslink.wire.frames import Message
 
 
 class Gate(Protocol):
-    """What says whether a message may begin to be sent, such as a subscription's window (FLOW-6)."""
+    """Decides whether a message may begin to be sent, such as a subscription's window (FLOW-6)."""
 
     @property
     def open(self) -> bool: ...
@@ -89,10 +89,10 @@ class Stream:
 
 
 class Place(msgspec.Struct, eq=False, gc=False):
-    """Where messages of a name wait.
+    """The waiting messages of a name.
 
     Attributes:
-        stream: where the last one does.
+        stream: the one in which the last of them waits.
         first: the one that was put first; the only one, mostly.
         last: the one that was put last.
         count: how many wait.
@@ -149,7 +149,7 @@ class Place(msgspec.Struct, eq=False, gc=False):
 
 
 class Names:
-    """What waits of each name, and who wants to know when nothing does any more."""
+    """The waiting messages of each name, and the callbacks for when none waits any more."""
 
     __slots__ = ("_places", "_watchers")
 

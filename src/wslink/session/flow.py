@@ -25,7 +25,7 @@ MAX_HELD = 60_000
 
 
 class Sink(Protocol):
-    """What frames go to: the part of session.ports.Transport that matters here."""
+    """The destination of frames: the part of session.ports.Transport that matters here."""
 
     @property
     def writable(self) -> bool: ...
@@ -34,7 +34,7 @@ class Sink(Protocol):
 
 
 class FlowControl:
-    """What one session sends, by what its client acknowledges.
+    """Flow control of one session, by its client's acknowledgements.
 
     Args:
         queue: what waits.

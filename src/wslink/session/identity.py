@@ -16,7 +16,7 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What opened a connection, as far as its transport knows.
+    """The opening of a connection, as far as its transport knows.
 
     Attributes:
         headers: of the request; names are looked up in any case, and those that come several times have `getall`.
@@ -40,7 +40,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a client presented, for the application's authentication.
+    """The credentials that a client presented, for the application's authentication.
 
     Attributes:
         secret: the secret in its hello, of any type; None if there was none.
@@ -106,7 +106,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a client is.
+    """The identity of a client.
 
     Attributes:
         user: the user's name; "" for an anonymous client.

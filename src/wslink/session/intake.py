@@ -49,7 +49,7 @@ def is_response(data: Buffer | str) -> bool:
 
 
 class Source(Protocol):
-    """Where frames come from (session.ports.Transport)."""
+    """The source of frames (session.ports.Transport)."""
 
     def cork(self) -> None: ...
     def uncork(self) -> None: ...
@@ -58,7 +58,7 @@ class Source(Protocol):
 
 
 class Taker(Protocol):
-    """What takes frames: a session.
+    """The receiver of frames: a session.
 
     Attributes:
         credit: counted down with each frame; below 0, `Intake.holds` is asked.

@@ -33,7 +33,7 @@ Lane = Annotated[int, msgspec.Meta(ge=URGENT, le=BULK)]
 
 
 class Packed(msgspec.Struct):
-    """What `Moving.pack_up` says of a session."""
+    """A session packed by `Moving.pack_up`."""
 
     features: tuple[str, ...]
     epoch: str

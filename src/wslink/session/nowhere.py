@@ -42,7 +42,7 @@ class Nowhere:
 
 
 class Departed:
-    """What a connection carries whose session has gone to another one (session.ports.FrameReceiver)."""
+    """The receiver of a connection whose session has moved to another one (session.ports.FrameReceiver)."""
 
     __slots__ = ("client_id", "state")
 

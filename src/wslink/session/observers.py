@@ -14,7 +14,7 @@ from wslink.wire.value import Value
 
 
 class Published(NamedTuple):
-    """What observers are told of a publication.
+    """A publication, as observers are notified of it.
 
     Attributes:
         topic: the topic's name.

@@ -33,7 +33,7 @@ logger: logging.Logger = logging.getLogger("wslink")
 
 
 class Outgoing(Duties):
-    """What a session sends (rpc.dispatcher.Responder, session.view.SessionView). A session adds what it receives.
+    """The sending half of a session (rpc.dispatcher.Responder, session.view.SessionView).
 
     Args:
         owner: the server it belongs to.

@@ -23,7 +23,7 @@ from wslink.wire.limits import Limits
 
 
 class FrameReceiver(Protocol):
-    """What a transport carries: a session, or several in turn."""
+    """The receiver of a transport's frames: a session, or several in turn."""
 
     @property
     def client_id(self) -> str: ...
@@ -49,7 +49,7 @@ class FrameReceiver(Protocol):
 
 
 class Transport(Protocol):
-    """What carries a session's frames. All of it is called on the event loop's thread.
+    """The carrier of a session's frames. All methods are called on the event loop's thread.
 
     `send` takes frames, in order, at any time and never raises: on a dead connection it does nothing. While `writable`
     is false, the session keeps frames in its own queue; the transport calls `resume` when it becomes true again.

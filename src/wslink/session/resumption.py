@@ -16,7 +16,7 @@ TOKEN_BYTES = 16
 
 
 class Return(NamedTuple):
-    """What a hello says about resumption (RES-1).
+    """The part of a hello about resumption (RES-1).
 
     Attributes:
         token: the client's newest; "" at its first hello.

@@ -21,7 +21,7 @@ OVERHEAD = 1024
 
 
 class Holder(Protocol):
-    """What keeps the beginnings of messages (RES-13).
+    """Keeps the beginnings of messages (RES-13).
 
     Attributes:
         begun: their bytes.
@@ -34,7 +34,7 @@ class Holder(Protocol):
 
 
 class Ledger(Protocol):
-    """What counts the messages that wait in all queues of a server.
+    """Counts the messages that wait in all queues of a server.
 
     Attributes:
         kept: bytes of what else its sessions keep, each for itself.
@@ -76,7 +76,7 @@ class QueueLedger(Ledger, Protocol):
 
 
 class Numbers(Protocol):
-    """What gives messages their numbers, and keeps them (RES-2)."""
+    """Numbers messages, and keeps them (RES-2)."""
 
     def begin(self, entry: Entry) -> int:
         """The number of a message that begins to be sent."""

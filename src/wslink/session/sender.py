@@ -16,7 +16,7 @@ from wslink.wire.frames import Frame, Message
 
 
 class FrameSink(Protocol):
-    """What a sender asks of a transport; see ports.Transport."""
+    """A sender's interface to its transport; see ports.Transport."""
 
     @property
     def writable(self) -> bool: ...

@@ -13,7 +13,7 @@ SLOWEST = 16 * 1024
 
 
 class Progress(NamedTuple):
-    """What a peer has taken of what it was sent.
+    """Progress of a peer in taking what it was sent.
 
     Attributes:
         taken: a number that changes as the peer takes more.

@@ -6,7 +6,7 @@ import enum
 
 
 class State(enum.Enum):
-    """Where a session is in its life."""
+    """The state of a session."""
 
     NEW = "new"
     """Connected, before a good hello: nothing but hello is served."""
@@ -19,7 +19,7 @@ class State(enum.Enum):
 
 
 class Event(enum.Enum):
-    """What changes a session's state."""
+    """An event that changes a session's state."""
 
     AUTHENTICATED = "authenticated"
     DETACHED = "detached"

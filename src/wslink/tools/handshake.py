@@ -21,7 +21,7 @@ CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back.
+    """The response to a handshake.
 
     Attributes:
         status: 0 where it was not HTTP.

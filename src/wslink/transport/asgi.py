@@ -16,7 +16,7 @@ Send = Callable[[Event], Awaitable[None]]
 
 
 class AsgiSocket:
-    """What a PumpedConnection sends through. Pings and compression are the ASGI server's own.
+    """The socket of a PumpedConnection. Pings and compression are the ASGI server's own.
 
     Args:
         receive, send: of an accepted WebSocket, as ASGI defines them.

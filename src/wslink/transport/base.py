@@ -41,7 +41,7 @@ class ServedTransport(Transport, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TransportOptions:
-    """How to carry a connection, and whom to tell of it.
+    """Options of a connection's transport.
 
     Attributes:
         limits: the host's.

@@ -46,7 +46,7 @@ Send = Callable[[dict[str, Any], list[Buffer]], None]
 
 
 class CommSocket:
-    """What a PumpedConnection sends through: frames in as few messages as that takes, no more than the page takes.
+    """The socket of a PumpedConnection: sends frames in as few messages as possible, and no more than the page takes.
 
     Args:
         send: sends a message to the page.

@@ -26,7 +26,7 @@ _TAIL = b"\x00\x00\xff\xff"  # RFC 7692, 7.2.1: cut off by the sender, put back 
 
 
 class Agreement(NamedTuple):
-    """What was negotiated.
+    """The negotiated parameters.
 
     Attributes:
         answer: the Sec-WebSocket-Extensions header of the response.
@@ -92,7 +92,7 @@ def deflate(frame: Frame, bits: int = MAX_WINDOW_BITS) -> bytes:
 
 
 class Expander(Protocol):
-    """What zlib makes to expand with."""
+    """A decompressor of zlib's."""
 
     @property
     def unused_data(self) -> bytes: ...

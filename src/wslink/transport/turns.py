@@ -21,7 +21,7 @@ READING = 0.0001
 
 
 class Schedule:
-    """Who goes on in which turn of one event loop.
+    """The schedule of one event loop: which connections go on in which turn.
 
     Attributes:
         number: of the turn, counted while connections take any time.
@@ -71,7 +71,7 @@ class Schedule:
 
 
 class Share:
-    """What one connection takes of its event loop's time for one thing, such as to handle what it is sent.
+    """The share of one connection in its event loop's time for one activity, such as handling its messages.
 
     Attributes:
         had: seconds, in which those count that others have had while it had none.

@@ -45,7 +45,7 @@ class TopicAbout(msgspec.Struct):
 
 
 class About(msgspec.Struct):
-    """What a recording says of itself (REC-4).
+    """The description of a recording in its header (REC-4).
 
     Attributes:
         wslink: the version that wrote it.

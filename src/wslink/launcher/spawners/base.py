@@ -31,7 +31,7 @@ HANDLE, COMMAND = "\0handle", "\0command"
 
 @dataclass(frozen=True)
 class LaunchSpec:
-    """What is to be started. All variables are filled in.
+    """A process to start. All variables are filled in.
 
     Attributes:
         id: the session's, unguessable.

@@ -7,7 +7,8 @@ The application's `options` are lists of arguments. Besides the usual variables 
     poll      succeeds as long as the session runs or waits to run
     stop      ends the session; also run for one that has ended, and for one whose start was cut off: that has no handle
               yet, so name things by `${id}`
-    log       optional; writes the session's output, and goes on as long as the session runs
+    log       optional; writes the session's output, and goes on as long as the session runs. Where there is `waits`, it
+              is run once that writes nothing: before, an engine has no output yet
     address   optional; writes "host:port" as soon as the session has them
     waits     optional; writes what the session waits for, on one line; nothing once it runs
 """
@@ -113,7 +114,12 @@ class CommandSpawner(Spawner):
 
     async def _begin(self) -> None:
         self._watcher = asyncio.create_task(self._watch())
-        if "log" in self.spec.options:
+        if "waits" not in self.spec.options:
+            await self._follow()
+
+    async def _follow(self) -> None:
+        """Have what the session writes written to its log, from now on."""
+        if "log" in self.spec.options and self._follower is None:
             with contextlib.suppress(OSError), appending(self.spec.log) as log:
                 environment = environment_of(self.spec)
                 self._follower = await popen(self._arguments("log"), log, environment=environment)
@@ -124,7 +130,10 @@ class CommandSpawner(Spawner):
             with contextlib.suppress(OSError, asyncio.TimeoutError):
                 code, _ = await self._run("poll")
                 self._failures = self._failures + 1 if code else 0
-                self._waits = (await self._run("waits"))[1].strip()
+                unknown, waits = await self._run("waits")
+                self._waits = waits.strip()
+                if not self._waits and not unknown:
+                    await self._follow()
                 self._find((await self._run("address"))[1].strip())
 
     def _find(self, text: str) -> None:

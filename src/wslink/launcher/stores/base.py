@@ -17,7 +17,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Which launcher has a session.
+    """The launcher that has a session.
 
     Attributes:
         launcher: its name.
@@ -32,7 +32,7 @@ class Place:
 
 @dataclass
 class Changes:
-    """What happened to sessions beside this launcher.
+    """Changes to sessions by other launchers.
 
     Attributes:
         lost: ids of own sessions that another launcher has now.

@@ -13,7 +13,7 @@ from wslink.wire.messages import SUBSCRIBE, SUBSCRIPTIONS, UNSUBSCRIBE, Request,
 
 
 class Subscribable(Protocol):
-    """What keeps subscriptions."""
+    """The registry of subscriptions."""
 
     def subscribe(self, session: SessionView, request: Mapping[str, Any]) -> Callable[[], None]:
         """Add or change the subscription that `request` describes (SUB-2, FLOW-6); returns what to do once the client

@@ -112,7 +112,7 @@ class Line:
 
 
 class Gated(Protocol):
-    """What carries a session behind a gate."""
+    """A transport behind a gate."""
 
     @property
     def admitted(self) -> bool:
