@@ -147,7 +147,7 @@ def test_a_description_says_the_same() -> None:
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the syntax is newer")
 def test_the_syntax_of_python_3_12() -> None:
     space: dict[str, Any] = {"dataclasses": dataclasses, "__name__": __name__}
-    exec(NEWER, space)
+    exec(compile(NEWER, "newer", "exec", dont_inherit=True), space)
     for hint in (space["Node"][int], space["Leaf"]):
         assert convert(GOOD, checkable(hint)).value == 1
         with pytest.raises(msgspec.ValidationError, match="Expected `int`"):

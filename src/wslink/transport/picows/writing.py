@@ -51,6 +51,8 @@ class Writing(WSListener):
         self._session: FrameReceiver
 
     def pause_writing(self) -> None:
+        """The transport waits, in the place of whoever watched."""
+        self._unwatch = None
         self._paused = True
         self.writable = False
 
@@ -113,11 +115,7 @@ class Writing(WSListener):
         if self._descriptor < 0 or transport.is_closing() or transport.get_write_buffer_size():
             return False
         left = self._offer(self._descriptor)
-        if not slices:
-            if self._unwatch is not None:
-                self._stop_watching()
-            return True
-        if left and self._watch():
+        if not slices or (left and self._watch()):
             return True
         if len(slices[0]) > REST:
             view = memoryview(slices[0])
@@ -151,16 +149,16 @@ class Writing(WSListener):
         return self._paused
 
     def _stop_watching(self) -> None:
-        if self._unwatch is not None:
-            self._unwatch()
-            self._unwatch = None
+        unwatch, self._unwatch = self._unwatch, None
+        if unwatch is not None and not self._transport.get_write_buffer_size():  # else it waits in this one's place
+            unwatch()
 
     def _has_room(self) -> None:
         """The kernel takes more."""
-        if self._transport.is_closing():
-            self._stop_watching()
-        else:
+        if not self._transport.is_closing():
             self._resume()
+        if not self._slices or self._transport.is_closing():
+            self._stop_watching()
 
     def _took(self, taken: int) -> None:
         """The first `taken` bytes have gone out."""
