@@ -4,6 +4,16 @@ export function report(error: unknown): void {
   else console.error(error);
 }
 
+/** Tells a function of the application, for which nothing waits: what it throws, or rejects with, is reported. */
+export function inform<T>(callback: ((value: T) => unknown) | undefined, value: T): void {
+  try {
+    const result = callback?.(value) as PromiseLike<unknown> | null | undefined;
+    if (typeof result?.then === "function") void Promise.resolve(result).then(undefined, report);
+  } catch (error) {
+    report(error);
+  }
+}
+
 /** `text` without halves of surrogate pairs, which cannot be sent. */
 export function wellFormed(text: string): string {
   return text.replace(/[\ud800-\udfff]/gu, "\ufffd");

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.cluster.test_cluster import HELLO, until
 from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Limits
-from wslink.cluster import host_directories, host_memory
+from wslink.cluster import host_directories, host_memory, records
 from wslink.cluster.memory_log import MemoryBroker, MemoryLog
 from wslink.cluster.records import Draft
 
@@ -158,6 +159,44 @@ async def test_beyond_the_bound_it_goes_by_the_broker_and_nothing_is_lost(
     one.topic.publish(payloads[0])
     assert await two.next() == payloads[0]
     assert max(one.log.sizes) < 2_000, "there is room again"
+
+
+async def take_for_dead(worker: Follower) -> None:
+    """Let another worker find it dead, and end."""
+    relay, other = worker.app._hub.relay, f"w{secrets.token_hex(8)}"
+    name = relay.origin  # type: ignore[union-attr] - what records name
+    drafts = Draft(records.DEAD, [name]), Draft(records.BYE, [])
+    worker.log.take([draft.encode(other, number) for number, draft in enumerate(drafts, 1)])
+    await until(lambda: relay.origin != name)  # type: ignore[union-attr]
+
+
+async def test_a_worker_that_was_taken_for_dead_shares_as_before(start: Start, broker: Broker, memory: Path) -> None:
+    """What it had written, and nobody takes any more, does not count against its bound for ever (LIM-24)."""
+    one, two = await start(limits=Limits(max_shared=2 * LARGE + 2000)), await start()
+    await settle(one, two)
+    broker.away = True
+    for _ in range(2):
+        one.topic.publish(b"x" * LARGE)
+    await until(lambda: len(files(memory)) == 4)
+    broker.away = False
+    await take_for_dead(one)
+    await settle(one, two)
+    await until(lambda: not files(memory), host_memory.GRACE + 3)
+    one.log.sizes.clear()
+    for number in range(3):
+        one.topic.publish(bytes([number]) * LARGE)
+    await until(lambda: len([size for size in one.log.sizes if size > LARGE]) == 1)
+
+
+async def test_names_of_before_do_not_pile_up(start: Start, broker: Broker, memory: Path) -> None:
+    one = await start()
+    descriptors = len(os.listdir("/proc/self/fd"))
+    for _ in range(2 * host_memory.MAX_NAMES):
+        await take_for_dead(one)
+    assert len(list(memory.glob("w*"))) == host_memory.MAX_NAMES
+    assert len(os.listdir("/proc/self/fd")) < descriptors + host_memory.MAX_NAMES
+    await one.app._hub.stop()
+    assert not list(memory.glob("w*"))
 
 
 async def test_nothing_is_shared_where_that_is_turned_off(start: Start, broker: Broker, memory: Path) -> None:

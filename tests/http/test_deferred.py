@@ -6,8 +6,10 @@ import asyncio
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,18 @@ async def test_requests_wait_and_connections_go_on_meanwhile(app: App, serve: Se
     assert time.monotonic() - begin < SLOW
     assert {(await one).split()[1] for one in requests} == {"200"}
     assert time.monotonic() - begin > SLOW
+
+
+async def test_it_loads_beside_threads_that_the_application_keeps_busy(app: App, serve: Serve, slow: None) -> None:
+    url = await serve(app)
+    loop, done = asyncio.get_running_loop(), threading.Event()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    busy = loop.run_in_executor(None, done.wait)
+    try:
+        assert "200" in await asyncio.wait_for(answer(url, *GET), 5)
+    finally:
+        done.set()
+        await busy
 
 
 async def test_a_server_stops_while_it_loads(app: App, slow: None) -> None:

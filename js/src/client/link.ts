@@ -259,7 +259,19 @@ export class Link extends (EventTarget as new () => LinkTarget) {
         if (transport === this.#transport) this.#cut({ code, reason });
       },
     });
-    this.#session.connect(transport);
+    this.#session.connect({
+      send: (frame) => {
+        try {
+          transport.send(frame);
+        } catch (error) {
+          // Not now: whoever sends is in the middle of it.
+          queueMicrotask(() => this.#giveUp(transport === this.#transport ? transport : undefined, String(error)));
+        }
+      },
+      get waiting() {
+        return transport.waiting;
+      },
+    });
   }
 
   /** Does not wait for a connection to end: what still comes over it counts no more. The server is told where no other one follows, `forGood`. */
@@ -296,6 +308,7 @@ export class Link extends (EventTarget as new () => LinkTarget) {
     this.#returning = false;
     if (this.state === "open" && verdict) {
       this.#changed();
+      if (this.#closing.signal.aborted) return; // by whom was told
       const { resumed, reason } = verdict;
       this.dispatchEvent(new CustomEvent<Reconnected>("reconnected", { detail: { resumed, reason, away: performance.now() - since } }));
     } else if (this.state === "reconnecting") {

@@ -116,7 +116,7 @@ export class Outlet {
     if (this.#over) return;
     this.#over = true;
     this.#signal.fire();
-    void Promise.resolve(this.#source.return?.()).catch(() => undefined);
+    void (async () => this.#source.return?.())().catch(() => undefined);
   }
 
   /**

@@ -1,11 +1,12 @@
 import { ConnectionError, UsageError } from "../errors.js";
+import { inform } from "../report.js";
 import { withHeader } from "../wire/chunks.js";
 import type { Encoded } from "../wire/encoder.js";
 import { DEFAULT_FRAME_SIZE, HEADER_LENGTH, MAX_TOTAL } from "../wire/limits.js";
 import { Unacknowledged } from "./numbering.js";
 import { Pace } from "./pace.js";
 import { Source } from "./source.js";
-import { type OnTransfer, tell } from "./transfers.js";
+import type { OnTransfer } from "./transfers.js";
 
 /** A frame of more bytes is sent in pieces, and the page gets its turn between them. */
 const AT_ONCE = 2 ** 20;
@@ -271,8 +272,8 @@ export class SendQueue {
         this.#end(outgoing);
         this.#remove(outgoing);
       } else if (outgoing && whole) {
+        this.#remove(outgoing); // first: whoever is told of it may withdraw it, or close
         this.#sendWhole(outgoing, whole);
-        this.#remove(outgoing);
         outgoing.sent();
       } else if (outgoing) {
         await this.#advance(outgoing);
@@ -306,7 +307,7 @@ export class SendQueue {
     const total = bytes.length - HEADER_LENGTH;
     this.#ahead += bytes.length;
     this.#send(withHeader(bytes, number, 0, total));
-    tell(outgoing.onTransfer, { sent: total, total });
+    inform(outgoing.onTransfer, { sent: total, total });
   }
 
   /** Sends the next chunk of a large message. */
@@ -327,11 +328,12 @@ export class SendQueue {
     this.#send(withHeader(frame, this.#number(outgoing), offset, message.size));
     this.#ahead = 0;
     outgoing.offset += frame.length - HEADER_LENGTH;
-    tell(outgoing.onTransfer, { sent: outgoing.offset, total: message.size });
     this.#remove(outgoing);
-    if (outgoing.offset === message.size) return outgoing.sent();
+    const left = outgoing.offset < message.size;
     // To a server that does not acknowledge, one message goes after another.
-    this.#bulk.splice(this.#pace ? MAX_STREAMS - 1 : 0, 0, outgoing);
+    if (left) this.#bulk.splice(this.#pace ? MAX_STREAMS - 1 : 0, 0, outgoing);
+    inform(outgoing.onTransfer, { sent: outgoing.offset, total: message.size });
+    if (!left) return outgoing.sent();
     await turn();
   }
 

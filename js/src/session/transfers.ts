@@ -1,5 +1,5 @@
 import type { WaitOptions } from "../rpc/deadline.js";
-import { report } from "../report.js";
+import { inform } from "../report.js";
 import { readHeader } from "../wire/chunks.js";
 import type { Decoder } from "../wire/decoder.js";
 import { HEADER_LENGTH } from "../wire/limits.js";
@@ -14,8 +14,8 @@ export interface Transfer {
   readonly total: number;
 }
 
-/** Is told of each chunk; what it throws is reported. */
-export type OnTransfer = (transfer: Transfer) => void;
+/** Is told of each chunk; what it throws, or rejects with, is reported. */
+export type OnTransfer = (transfer: Transfer) => unknown;
 
 /** Options of one call, as a session takes them. */
 export interface TransferOptions extends WaitOptions {
@@ -24,15 +24,6 @@ export interface TransferOptions extends WaitOptions {
    * once each where they are small.
    */
   readonly onTransfer?: OnTransfer | undefined;
-}
-
-/** Calls `onTransfer`, where there is one. */
-export function tell(onTransfer: OnTransfer | undefined, transfer: Transfer): void {
-  try {
-    onTransfer?.(transfer);
-  } catch (error) {
-    report(error);
-  }
 }
 
 /** In so many bytes a response has told the id of its call. */
@@ -65,13 +56,13 @@ export class Transfers {
     const before = offset === 0 ? 0 : (this.#underWay.get(id)?.received ?? 0);
     const received = before + frame.length - HEADER_LENGTH;
     this.#underWay.set(id, { call, received });
-    tell(this.#calls.get(call), { received, total });
+    inform(this.#calls.get(call), { received, total });
   }
 
   /** The last chunk of the response to the call `id` has arrived. */
   completed(id: string, frame: Uint8Array): void {
     const { total } = readHeader(frame);
-    tell(this.#calls.get(id), { received: total, total });
+    inform(this.#calls.get(id), { received: total, total });
     this.#forget(id);
   }
 

@@ -77,6 +77,7 @@ class Connections:
         self._socket: ClientSocket | None = None
         self._reading: asyncio.Future[ConnectionClosed]
         self._running: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def socket(self) -> ClientSocket | None:
@@ -192,11 +193,17 @@ class Connections:
     # End ------------------------------------------------------------------------
 
     async def close(self) -> None:
-        """Close the connection, for good. Safe to call more than once."""
+        """Close the connection, for good. Safe to call more than once. Cancelling a caller does not interrupt it: that
+        may be a handler, which the end of the session cancels."""
         closed = ConnectionClosed(1000, "closed by this side")
         if self.ended is None:
             self._stop(closed, asked=True)
             self._change("closing")
+        if self._closing is None or self._closing.done():
+            self._closing = asyncio.get_running_loop().create_task(self._close(closed))
+        await asyncio.shield(self._closing)
+
+    async def _close(self, closed: ConnectionClosed) -> None:
         if self._socket is not None:
             await self._socket.close()
         if self._running is not None:

@@ -208,6 +208,7 @@ class Link(Reading, Handling):
 
     async def close(self) -> None:
         """Close the connection; pending calls raise ConnectionClosed, iterations stop. Safe to call more than once."""
+        self._tasks -= {asyncio.current_task()}  # which would wait for itself
         await self._connections.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 

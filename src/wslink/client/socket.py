@@ -67,7 +67,7 @@ class Socket:
         self._frames.extend(frames)
         self.behind += sum(frame.size <= SMALL_MESSAGE for frame in frames)
         self._unwritten += sum(frame.size for frame in frames)
-        if self._writer is None:
+        if self._writer is None or self._writer.done():  # an eager task may end before it is known
             self._writer = asyncio.get_running_loop().create_task(self._write())
 
     async def _write(self) -> None:

@@ -245,7 +245,7 @@ class Cluster:
         if record.kind == kinds.PUBLICATION:
             self.moves.take(record)
         elif record.kind == kinds.MOVE:
-            self.moves.move(record)
+            self._handle(record)
 
     def _miss(self, worker: str, count: int) -> None:
         """Records were lost: clients that rely on each of them are told by the end of their sessions."""

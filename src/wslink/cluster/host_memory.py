@@ -36,6 +36,9 @@ GRACE = 1.0
 MAX_MAPPED = 256
 """Files that are mapped at a time, each of which holds a descriptor; more are copied."""
 _NAME = re.compile(r"(w[0-9a-f]{16})\.(\d{1,18})\.[0-9a-f]{16}")
+MAX_NAMES = 4
+"""Names of this worker, the newest, under which payloads are read: those of before are gone when it is taken for dead
+so often."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """For now; what else goes wrong will do so again."""
 
@@ -76,13 +79,18 @@ class HostMemory:
         self._mapped: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
     def begin(self, worker: str) -> None:
-        """Share under that name from now on, and go on reading under those before."""
+        """Share under that name from now on, and go on reading under those before. What was written under them counts
+        as read: nobody takes records of a worker that was taken for dead."""
         if not self._limit():
             return
+        self.passed(None)
         try:
             if self._root < 0:
                 self._root = host_directories.open_root(self._directory)
             self._own.insert(0, (worker, host_directories.make(self._root, worker)))
+            for name, directory in self._own[MAX_NAMES:]:
+                host_directories.remove(self._root, name, directory)
+            del self._own[MAX_NAMES:]
             self.host = host_directories.identity(self._root)
             self.sweep()
         except OSError as error:
@@ -143,9 +151,9 @@ class HostMemory:
         free = whole.f_bavail * whole.f_frsize - size
         return self.used + size <= self._limit() and free * 2 >= whole.f_blocks * whole.f_frsize
 
-    def passed(self, number: int) -> None:
-        """This worker's record of that number was read from the log."""
-        while self._sent and self._sent[0].number <= number:
+    def passed(self, number: int | None) -> None:
+        """This worker's record of that number was read from the log; None for all that were written."""
+        while self._sent and (number is None or self._sent[0].number <= number):
             one = self._sent.popleft()
             one.read_at = time.monotonic()
             self._read.append(one)
@@ -178,7 +186,7 @@ class HostMemory:
         return True
 
     def _load(self, writer: str, name: str, size: int) -> memoryview | None:
-        if not _belongs(name, writer):  # it could lead anywhere
+        if self._root < 0 or not _belongs(name, writer):  # it could lead anywhere
             return None
         own = [one for one, _ in self._own]
         for directory in (*own, *({writer} - set(own))):

@@ -41,7 +41,7 @@ class Outbox:
         self._limit = limit
         self._stamp = stamp
         self._drafts: deque[Draft] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._news = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()

@@ -52,7 +52,7 @@ class Sending:
         self._unread: deque[Draft] = deque()  # publications that were not read from the log yet
         self._under_way = 0  # publications of other threads that have begun, and are not delivered here yet
         self._moment = threading.Lock()
-        self._order = threading.Lock()
+        self._order = threading.RLock()
         self._thread = 0
         self._loop: asyncio.AbstractEventLoop
 

@@ -19,13 +19,13 @@ class Versions:
     def __init__(self) -> None:
         self._clock = 0.0
         self._newest: OrderedDict[Hashable, Version] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def next(self, worker: str, slot: Hashable) -> Version:
         """The version of what a worker publishes now."""
         with self._lock:
-            self._clock = max(time.time(), self._clock + 1e-6)
-            version = self._clock, worker
+            self._clock = clock = max(time.time(), self._clock + 1e-6)
+            version = clock, worker
             self._remember(slot, version)
         return version
 

@@ -89,7 +89,7 @@ class Tally:
 
     def __init__(self, monitor: NetworkMonitor) -> None:
         self._monitor = monitor
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._entered = self._left = 0
 
     def count(self, post: Callable[[Callable[[], None]], None], *, entered: int = 0, left: int = 0) -> None:

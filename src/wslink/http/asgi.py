@@ -26,6 +26,8 @@ from wslink.transport.queued import PumpedConnection
 
 logger: logging.Logger = logging.getLogger("wslink")
 
+PATIENCE = 1.0
+"""Seconds in which the server says that a client has gone, once it can be sent nothing more."""
 TRY_AGAIN_LATER = 1013
 POLICY_VIOLATION = 1008
 
@@ -126,7 +128,9 @@ class AsgiApplication:
                 lambda: connection.receiver or session, self._host.limits.max_frame, connection.gate, connection.hold
             )
         )
-        connection.write_at_once(reading)
+        loop = asyncio.get_running_loop()
+        socket.on_failure = lambda error: loop.call_later(PATIENCE, _give_up, reading, error)
+        connection.write_in_one_task()
         self._strangers.add(session, reading)
         try:
             await asyncio.wait({reading})
@@ -136,6 +140,7 @@ class AsgiApplication:
                 await asyncio.wait_for(connection.flushed(), CLOSE_TIMEOUT)
         finally:
             reading.cancel()
+            connection.stop()
             (connection.receiver or session).closed(socket.asked)
 
     def _refusal(self, scope: Event, headers: CIMultiDict[str]) -> tuple[int, str] | None:
@@ -158,6 +163,13 @@ class AsgiApplication:
         lines = [(key.lower().encode(), value.encode()) for key, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": lines})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+def _give_up(reading: asyncio.Future[tuple[int, str]], error: Exception) -> None:
+    """End a connection that cannot be sent anything more, though nobody says that the client has gone."""
+    if not reading.done():
+        logger.warning("a connection ends: the ASGI server, or what stands around it, cannot send: %r", error)
+        reading.cancel()
 
 
 _warned = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 import sys
 import threading
@@ -69,7 +70,7 @@ class Deferred:
     async def _load(self) -> None:
         try:
             if MODULE not in sys.modules:
-                await asyncio.get_running_loop().run_in_executor(None, load_in_thread, MODULE)
+                await _in_a_thread(load_in_thread, MODULE)
             if not self.loaded:
                 await self.start()
         except Exception as error:
@@ -94,3 +95,12 @@ class Deferred:
                 await endpoint.shut_down()
         if self._made is not None:
             await self._made.stop()
+
+
+async def _in_a_thread(function: Callable[[str], object], argument: str) -> None:
+    """Call a function in a thread of its own: the application may keep all of the event loop's busy."""
+    own = concurrent.futures.ThreadPoolExecutor(1)
+    try:
+        await asyncio.get_running_loop().run_in_executor(own, function, argument)
+    finally:
+        own.shutdown(wait=False)

@@ -49,6 +49,7 @@ class Life:
         self._signals = Signals()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: asyncio.Task[None] | None = None
+        self._has_begun_to_end = False  # before there is that task, where tasks are eager
         self._ended = asyncio.Event()
         self.thread: IoThread | None = None
         self._attached: tuple[Hub, ...] = ()
@@ -124,7 +125,7 @@ class Life:
     @property
     def ending(self) -> bool:
         """Whether it has begun to end."""
-        return self._ending is not None
+        return self._has_begun_to_end
 
     @property
     def ended(self) -> bool:
@@ -159,9 +160,13 @@ class Life:
         if self._elsewhere(lambda: self._spawn(self.end(shut_down))):
             await self.wait_ended()
             return
-        if self._ending is None:
+        if not self._has_begun_to_end:
+            self._has_begun_to_end = True
             self._ending = asyncio.get_running_loop().create_task(self._end(shut_down))
-        await asyncio.shield(self._ending)
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
+        else:
+            await self._ended.wait()
 
     async def wait_ended(self) -> None:
         """Wait until it has ended, and with it what ran for clients."""

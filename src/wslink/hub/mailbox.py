@@ -33,7 +33,7 @@ class Mailbox:
         self._loop = loop
         self._context = context
         self._budget = budget
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._waiting: dict[object, Letter] = {}
         self._taken: dict[object, Letter] = {}
         """What is being called: the loop has been woken for the rest."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from wslink.hub.application import ApplicationThread
@@ -28,6 +30,7 @@ class Placement:
         application: the thread of the application, where that is another than the event loop's; see `attach`.
     """
 
+    lock: threading.RLock
     service: Service
 
     def __init__(self) -> None:
@@ -39,8 +42,9 @@ class Placement:
 
     def bind(self) -> None:
         """Live on the running event loop and its thread from now on."""
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
+        with self.lock:  # what other threads deliver meanwhile is for nobody
+            self._loop = asyncio.get_running_loop()
+            self._thread = threading.get_ident()
 
     @property
     def is_bound(self) -> bool:
@@ -82,10 +86,19 @@ class Placement:
 
     def to_loop(self, function: Callable[[], None]) -> None:
         """Call `function` on the event loop's thread, at once where that is the caller's."""
-        if self.on_its_thread or self._loop is None:
+        if self.on_its_thread or not self._post(function):
             function()
-        else:
-            self._loop.call_soon_threadsafe(function, context=contextvars.Context())
+
+    def _post(self, function: Callable[[], None]) -> bool:
+        """Have the event loop call `function` soon; whether there is one, which has not ended."""
+        loop = self._loop
+        if loop is None:
+            return False
+        try:
+            loop.call_soon_threadsafe(function, context=contextvars.Context())
+        except RuntimeError:
+            return False
+        return True
 
     async def on_loop_await(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await `coroutine` on the event loop, from there or from that of the application."""
@@ -113,10 +126,18 @@ class Placement:
             ordering.submit(deliver)
         elif application is not None:
             application.submit(deliver)
-        elif self._loop is not None:
-            self._loop.call_soon_threadsafe(ordering.submit, deliver, context=contextvars.Context())
-        else:  # there is no client yet
-            deliver()
+        elif not self._post(partial(ordering.submit, deliver)):
+            self._deliver_to_nobody(deliver)
+
+    def _deliver_to_nobody(self, deliver: Callable[[], None]) -> None:
+        """Deliver while there is no event loop: no client comes meanwhile. Where one has ended under its sessions,
+        these cannot be sent anything."""
+        with self.lock:
+            if self._loop is None or self._loop.is_closed():
+                with contextlib.suppress(RuntimeError):
+                    deliver()
+                return
+        self.submit(deliver)
 
     def handle(self, handler: Callable[[ArgumentT], Awaitable[None] | None], argument: ArgumentT) -> None:
         application = self.application

@@ -35,7 +35,7 @@ class DaemonPool(ThreadPoolExecutor):
         self._size = size
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._free = threading.Semaphore(0)
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()
         self._workers: list[threading.Thread] = []
         self._closed = False
 

@@ -55,7 +55,7 @@ class Retained:
     def __init__(self, limit: Callable[[], int]) -> None:
         self._limit = limit
         self._values: dict[Hashable, RetainedValue] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._values)

@@ -30,7 +30,7 @@ class Reporter:
         self._prepare = prepare
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._newest: Callable[[], None] | None = None
 
     def __call__(self, value: Value) -> None:

@@ -212,7 +212,7 @@ class _Steps:
         self._ordering = ordering
         self._call = call
         self._loop = asyncio.get_running_loop()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._running = self._stopped = self._done = False
         self._made = 0
         self._error: BaseException | None = None  # of the generator

@@ -28,6 +28,8 @@ class AsgiSocket:
         self._gone = False
         self.asked: bool = False
         """Whether the peer has closed with code 1000."""
+        self.on_failure: Callable[[Exception], object] = lambda error: None
+        """Called when something could not be sent: nothing is from then on, since it would come after a gap."""
 
     async def send_bytes(self, data: bytes) -> None:
         await self._emit({"type": "websocket.send", "bytes": data})
@@ -72,5 +74,6 @@ class AsgiSocket:
             return
         try:
             await self._send(event)
-        except (RuntimeError, OSError):  # how servers say that the client has gone
+        except Exception as error:  # servers and what stands around them say in many ways that the client has gone
             self._gone = True
+            self.on_failure(error)

@@ -76,7 +76,7 @@ class PumpedConnection:
             message = close_reason(reason)
             self._writer.add(lambda: self._close(code, message))
 
-    def write_at_once(self, task: asyncio.Task[Any], start: Start | None = None) -> None:
+    def write_at_once(self, task: asyncio.Task[Any], start: Start) -> None:
         """Write frames at once where nothing waits, from now on.
 
         Args:
@@ -85,6 +85,15 @@ class PumpedConnection:
         """
         self._writer.owner = task
         self._start = start
+
+    def write_in_one_task(self) -> None:
+        """Write frames at once where nothing waits, until `stop`, by `socket`'s coroutines, around which others may
+        stand; see Writer.last."""
+        self._writer.last()
+
+    def stop(self) -> None:
+        """Write nothing more."""
+        self._writer.stop()
 
     def hold(self, on: bool) -> None:
         """Write no frame at once for now; see Writer."""

@@ -7,6 +7,7 @@ reads, and its responses pass through no further turn of the event loop.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import types
 from collections import deque
@@ -31,8 +32,8 @@ class Writer:
         wrote: called after each that had to wait, or what else did.
 
     Attributes:
-        owner: the task as which a frame is written at once, so that a write which asks for its task, as a timeout does,
-            finds one: that of the connection. Where it is None no frame is.
+        owner: the task as which a frame is written at once, so that a write which asks for its task finds one: that of
+            the connection, or after `last` the one that goes on with a write that waits. Where it is None no frame is.
         held: whether no frame is written at once for now: of messages that came together only the response to the first
             is, since each that is written alone wakes the other end.
         waiting: bytes of frames that have not been written.
@@ -48,8 +49,18 @@ class Writer:
         self._wrote = wrote
         self._queue: deque[Frame | tuple[Callable[[], Awaitable[None]], int]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._lasts = False  # whether the task waits for more when all is written
+        self._news: asyncio.Future[None] | None = None  # what it waits for then
+        self._rest: _Rest | None = None  # what is left of a frame that was written at once
+        self._context = contextvars.copy_context()  # in which frames are written at once, whoever had them sent
         self._share: Share | None = None
         self._busy = False  # whether something is being written, or a task is to
+
+    def last(self) -> None:
+        """Write frames at once as a task that lasts until `stop`, and goes on with those that wait: what a write has
+        entered as its task, such as a timeout or a cancel scope, it also leaves as that."""
+        self._lasts = self._busy = True
+        self._task = asyncio.get_running_loop().create_task(self._run())
 
     def send(self, frame: Frame) -> None:
         """Write a frame."""
@@ -61,15 +72,22 @@ class Writer:
             return
         self._busy = True
         try:
-            rest = _begun(self._write(frame), owner)
+            self._begin(frame, owner)
         finally:
             self._busy = False
-        if rest is not None:
-            self._queue.appendleft((lambda: rest, frame.size))  # something may have been sent meanwhile
-            self.waiting += frame.size
-        else:
+            self._go_on()  # something may have been sent meanwhile
+
+    def _begin(self, frame: Frame, owner: asyncio.Task[Any]) -> None:
+        """Write a frame until that waits for something; what is left then comes first."""
+        coroutine = self._write(frame)
+        try:
+            waits = self._context.run(run_step, coroutine, owner)
+        except StopIteration:
             self.written += frame.size
-        self._go_on()
+            return
+        self._rest = rest = _Rest(coroutine, waits, self._context)
+        self._queue.appendleft((rest.run, frame.size))
+        self.waiting += frame.size
 
     def add(self, action: Callable[[], Awaitable[None]]) -> None:
         """Do something after what waits, such as to close. What it raises ends all writing."""
@@ -79,9 +97,29 @@ class Writer:
     def _go_on(self) -> None:
         if self._queue and not self._busy:
             self._busy = True
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            if self._news is None or self._task is None or self._task.done():
+                self._task = asyncio.get_running_loop().create_task(self._run())
+            elif not self._news.done():
+                self._news.set_result(None)
 
     async def _run(self) -> None:
+        await self._write_queue()
+        while self._lasts:
+            await self._wait()
+            await self._write_queue()
+
+    async def _wait(self) -> None:
+        """Wait until something is to be written, as the task that writes at once meanwhile."""
+        self.owner = asyncio.current_task()
+        self._news = asyncio.get_running_loop().create_future()
+        try:
+            await self._news
+        except asyncio.CancelledError as error:
+            if self._rest is None:
+                raise
+            self._rest.error = error  # of what was begun as this task, such as its timeout
+
+    async def _write_queue(self) -> None:
         share = self._share = self._share or Share()
         try:
             while self._queue:
@@ -93,6 +131,7 @@ class Writer:
                         await self._write(first)
                     else:
                         action, size = first
+                        self._rest = None
                         await action()
                     self.waiting -= size
                     self.written += size
@@ -104,19 +143,36 @@ class Writer:
 
     async def flushed(self, timeout: float | None = None) -> None:
         """Wait until all is written. At once in what is written itself: it would wait for itself."""
-        if self._task is not None and self._task is not asyncio.current_task():
-            await asyncio.wait({self._task}, timeout=timeout)
+        task = self._task
+        if task is None or task is asyncio.current_task() or not self._busy:
+            return
+        ends: set[asyncio.Future[None]] = {task}
+        if self._lasts:
+            ends.add(written := asyncio.get_running_loop().create_future())
+
+            async def tell() -> None:
+                if not written.done():
+                    written.set_result(None)
+
+            self.add(tell)
+        await asyncio.wait(ends, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
 
     def stop(self) -> None:
-        """Write nothing more. Called again once writing has ended, it lets go of what it was made of: what a connection
-        holds is not left to the garbage collector."""
+        """Write nothing more. Once writing has ended, it lets go of what it was made of: what a connection holds is not
+        left to the garbage collector."""
         self._queue.clear()
-        self.owner = None
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-        else:
-            self._task = None  # whose error would hold all that it came through
-            self._write, self._wrote = _write_nothing, _nothing
+        self.owner, self._lasts = None, False
+        if self._task is None or self._task.done():
+            self._let_go()
+            return
+        if self._rest is not None:
+            self._queue.append((self._rest.run, 0))  # so that it is told
+        self._task.cancel()
+        self._task.add_done_callback(self._let_go)
+
+    def _let_go(self, _: object = None) -> None:
+        self._task = None  # whose error would hold all that it came through
+        self._write, self._wrote = _write_nothing, _nothing
 
 
 async def _write_nothing(frame: Frame) -> None:
@@ -126,29 +182,37 @@ async def _write_nothing(frame: Frame) -> None:
 def _nothing() -> None: ...
 
 
-def _begun(coroutine: Coroutine[Any, Any, None], task: asyncio.Task[Any]) -> Awaitable[None] | None:
-    """Run a coroutine until it waits for something; what is left of it, if it did."""
-    try:
-        waits = run_step(coroutine, task)
-    except StopIteration:
-        return None
-    return _rest(coroutine, waits)
+class _Rest:
+    """What is left of a coroutine that waits for something.
 
+    Attributes:
+        error: is raised in it, in place of what it waits for.
+    """
 
-@types.coroutine
-def _rest(coroutine: Coroutine[Any, Any, None], waits: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that waits for something."""
-    while True:
-        try:
-            value = yield waits
-        except GeneratorExit:
-            coroutine.close()
-            raise
-        except BaseException as error:
-            step = functools.partial(coroutine.throw, error)
-        else:
-            step = functools.partial(coroutine.send, value)
-        try:
-            waits = step()
-        except StopIteration:
-            return
+    __slots__ = ("_context", "_coroutine", "_waits", "error")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], waits: Any, context: contextvars.Context) -> None:
+        self._coroutine, self._waits, self._context = coroutine, waits, context
+        self.error: BaseException | None = None
+
+    @types.coroutine
+    def run(self) -> Generator[Any, Any, None]:
+        """Go on with it, in its context."""
+        coroutine, waits, error = self._coroutine, self._waits, self.error
+        if error is not None and waits is not None:
+            waits.cancel()
+        while True:
+            try:
+                if error is not None:
+                    step = functools.partial(coroutine.throw, error)
+                else:
+                    step = functools.partial(coroutine.send, (yield waits))
+            except GeneratorExit:
+                coroutine.close()
+                raise
+            except BaseException as raised:
+                step = functools.partial(coroutine.throw, raised)
+            try:
+                waits, error = self._context.run(step), None
+            except StopIteration:
+                return

@@ -1,12 +1,12 @@
-import { report } from "../../report.js";
+import { inform } from "../../report.js";
 import type { UnaskedMessage } from "../../wire/messages.js";
 import type { Feature } from "./feature.js";
 
 /** The type of its message (EXT-4). */
 export const PROGRESS = 7;
 
-/** Is told how far a call has come, in whatever values its method reports; what it throws is reported. */
-export type OnProgress = (value: unknown) => void;
+/** Is told how far a call has come, in whatever values its method reports; what it throws, or rejects with, is reported. */
+export type OnProgress = (value: unknown) => unknown;
 
 /** Tells callers how far their calls have come (PRG). */
 export class Progress implements Feature {
@@ -25,11 +25,7 @@ export class Progress implements Feature {
   receive(message: UnaskedMessage): boolean {
     if (message.kind !== "extension" || message.type !== PROGRESS) return false;
     const [, id, value] = message.items;
-    try {
-      this.#calls.get(id as string)?.(value);
-    } catch (error) {
-      report(error);
-    }
+    inform(this.#calls.get(id as string), value);
     return true;
   }
 }
