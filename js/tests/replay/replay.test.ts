@@ -71,8 +71,8 @@ describe("reading", () => {
   });
 
   test.each([
-    ["", "no recording"],
-    ["504b0304".repeat(9), "no recording"],
+    ["", "this is not a recording of wslink"],
+    ["504b0304".repeat(9), "this is not a recording of wslink"],
     [vectors.file.replace("0d0a01", "0d0a07"), "version 7; this player reads version 1"],
     [`${vectors.file}01000000c1`, /record at byte \d+ .*c1/],
     [`${vectors.file}0100000005`, /record at byte \d+/],
