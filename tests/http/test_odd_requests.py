@@ -27,10 +27,10 @@ async def answered(port: int, head: bytes) -> bytes:
     return line
 
 
-@pytest.mark.parametrize("kind", ["pages", "tornado", "app"])
+@pytest.mark.parametrize("kind", ["pages", "tornado", "aiohttp", "app"])
 async def test_names_that_no_file_has(kind: str, app: App, serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("here")
-    paths = {"/a.txt": 200, f"/{'a' * 300}": 404, "/%00": 404, f"/{'%C3%BC' * 150}": 404, f"{'/a' * 2000}": 404}
+    paths = {"/a.txt": 200, f"/{'a' * 300}": 404, "/%00": 404, f"/{'%C3%BC' * 150}": 404, f"{'/a' * 3000}": 404}
 
     async def ask(port: int) -> None:
         async with aiohttp.ClientSession() as session:
@@ -41,13 +41,13 @@ async def test_names_that_no_file_has(kind: str, app: App, serve: Serve, tmp_pat
     if kind == "pages":  # of the launcher and the relay
         application = web.Application()
         add_pages(application, str(tmp_path))
-        async with TestServer(application) as server:
-            await ask(server.port or 0)
-    elif kind == "tornado":
-        pytest.importorskip("tornado")
+        async with TestServer(application) as pages:
+            await ask(pages.port or 0)
+    elif kind in ("tornado", "aiohttp"):
+        pytest.importorskip(kind)
         config = {"ws": {"ws": ServerProtocol()}, "static": {"/": str(tmp_path)}}
-        async with running(config, "tornado") as tornado:
-            await ask(tornado.get_port())
+        async with running(config, kind) as server:
+            await ask(server.get_port())
     else:
         await ask(int((await serve(app, content=tmp_path)).split(":")[2].split("/")[0]))
 

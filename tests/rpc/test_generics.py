@@ -16,7 +16,7 @@ pytest.importorskip("typing_extensions")
 import typing_extensions
 
 from wslink import App, UsageError
-from wslink.rpc.converters import convert
+from wslink.rpc.converters import Unsupported, convert
 from wslink.rpc.hints import checkable
 
 T = TypeVar("T")
@@ -88,6 +88,20 @@ class Leaf(Node[int]):
     pass
 """
 
+RECURSIVE = """
+type Json = dict[str, Json] | list[Json] | str | int | None
+type Tree[A] = dict[str, Tree[A]] | A
+type Rows = list[Json]
+type Odd = list[Even]
+type Even = list[Odd]
+type Next = Chain | None
+
+@dataclasses.dataclass
+class Chain:
+    value: int
+    next: Next
+"""
+
 
 @pytest.mark.parametrize("value", ["x", None, 1.5, [1]])
 @pytest.mark.parametrize("hint", [Box[int], IntBox, Deeper, Sent[int], IntSent, Tag[int], Box[IntBox], list[Box[int]]])
@@ -152,6 +166,19 @@ def test_the_syntax_of_python_3_12() -> None:
         assert convert(GOOD, checkable(hint)).value == 1
         with pytest.raises(msgspec.ValidationError, match="Expected `int`"):
             convert({"value": "x"}, checkable(hint))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the syntax is newer")
+def test_a_type_that_refers_to_itself_is_refused_by_its_name_unless_a_class_does() -> None:
+    space: dict[str, Any] = {"dataclasses": dataclasses, "__name__": __name__}
+    exec(compile(RECURSIVE, "recursive", "exec", dont_inherit=True), space)
+    for hint in (space["Json"], space["Tree"][int], space["Odd"], space["Rows"]):
+        with pytest.raises(Unsupported, match="refers to itself"):
+            checkable(hint)
+    chain = {"value": 1, "next": {"value": 2, "next": None}}
+    assert convert(chain, checkable(space["Chain"])).next.value == 2
+    with pytest.raises(msgspec.ValidationError, match="Expected `int`"):
+        convert({"value": 1, "next": {"value": "x", "next": None}}, checkable(space["Chain"]))
 
 
 class Other(typing_extensions.TypedDict):

@@ -34,14 +34,18 @@ async def http_headers(request: web.Request, handler: Any) -> web.StreamResponse
 
 LONGEST = 255
 """Bytes of the longest name that a file has."""
+LONGEST_PATH = 4095
+"""And of the longest path."""
 
 
 class PublicResource(web.StaticResource):
     """aiohttp's static files, without those that `is_hidden` names, nor those that no file can have."""
 
     async def resolve(self, request: web.Request) -> Any:
-        nowhere = is_hidden(request.path) or any(
-            len(name.encode(errors="replace")) > LONGEST for name in request.path.split("/")
+        names = [name.encode(errors="replace") for name in request.path.split("/")]
+        longest = LONGEST_PATH - len(str(self.get_info()["directory"]).encode(errors="replace"))
+        nowhere = (
+            is_hidden(request.path) or max(map(len, names)) > LONGEST or sum(map(len, names)) + len(names) > longest
         )
         return (None, set()) if nowhere else await super().resolve(request)
 

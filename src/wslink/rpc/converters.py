@@ -95,6 +95,11 @@ def without_names(hint: Hint) -> Hint:
     return without_names(hint.__supertype__) if hasattr(hint, "__supertype__") else hint
 
 
+def alias_of(hint: Hint) -> Hint | None:
+    """The name that a `type` statement gave to what a hint stands for (Python 3.12); None if there is none."""
+    return next((one for one in (hint, origin_of(hint)) if _is_alias(one)), None)
+
+
 def _is_alias(hint: Hint) -> bool:
     """Whether it is a name that a `type` statement gave (Python 3.12)."""
     return type(hint).__name__ == "TypeAliasType"

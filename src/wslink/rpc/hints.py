@@ -27,6 +27,7 @@ from wslink.rpc.converters import (
     UNIONS,
     Hint,
     Unsupported,
+    alias_of,
     convert,
     converter,
     expected_not,
@@ -49,11 +50,12 @@ def checkable(hint: Hint, under_way: UnderWay = NONE) -> Hint:
     Args:
         hint: a resolved type hint.
         under_way: classes whose fields are being looked at, which may refer to themselves, and what stands for them;
-            None for themselves.
+            None for themselves. And the names of types that are being looked at outside of a class.
 
     Raises:
         Unsupported: if nothing can check it.
     """
+    under_way = _with_alias(hint, under_way)
     hint = without_names(hint)
     inner = functools.partial(checkable, under_way=under_way)
     origin, args = origin_of(hint), typing.get_args(hint)
@@ -80,6 +82,16 @@ def checkable(hint: Hint, under_way: UnderWay = NONE) -> Hint:
     if args and origin is not typing.Literal:
         return _parameterized(hint, origin, args, inner, under_way)
     return _native(hint)
+
+
+def _with_alias(hint: Hint, under_way: UnderWay) -> UnderWay:
+    """`under_way`, and the name that a `type` statement gave to the hint. Raises Unsupported for one under way."""
+    alias = alias_of(hint)
+    if alias is None:
+        return under_way
+    if alias in under_way:
+        raise Unsupported(f"type {alias.__name__} refers to itself, as only classes may: take a dataclass, or Any")
+    return {**under_way, alias: None}
 
 
 def _native(hint: Hint) -> Hint:
@@ -214,13 +226,14 @@ def _class(hint: Hint, under_way: UnderWay) -> Hint:
     fields = _fields(kind, hint)
     if fields is None:
         return _native(kind)
-    checked = {name: checkable(field, {**under_way, kind: None}) for name, field in fields.items()}
+    classes = {one: stands_for for one, stands_for in under_way.items() if isinstance(one, type)}
+    checked = {name: checkable(field, {**classes, kind: None}) for name, field in fields.items()}
     in_struct = any(isinstance(one, type) and issubclass(one, msgspec.Struct) for one in under_way)
     if all(checked[name] is field for name, field in fields.items()) and (in_struct or not _forgets_defaults(kind)):
         return _native(hint)
     made: list[Hint] = []
     itself = converter(kind.__qualname__, lambda value: _filled(kind, made[0], value))
-    checked = {name: checkable(field, {**under_way, kind: itself}) for name, field in fields.items()}
+    checked = {name: checkable(field, {**classes, kind: itself}) for name, field in fields.items()}
     made.append(_shadow(kind, checked))
     return itself
 
