@@ -162,6 +162,19 @@ async def test_a_large_response_that_is_given_up_is_dropped(
     assert "wslink.client" not in {record.name for record in caplog.records}
 
 
+async def test_what_arrives_while_a_link_is_closed_is_dropped(
+    app: App, serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.method("test.size")(len)
+    url = await serve(app)
+    for _ in range(3):
+        async with wslink.connect(url, secret="secret") as link:
+            calls = [asyncio.ensure_future(link.call("test.size", bytes(70_000))) for _ in range(20)]
+            await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.gather(*calls, return_exceptions=True)
+    assert "wslink.client" not in {record.name for record in caplog.records}
+
+
 async def test_large_calls_that_are_given_up_leave_no_partial_messages(serve: Serve) -> None:
     app = App(secret="secret", limits=Limits(max_partial=2))
     app.method("test.size")(lambda data: len(data))

@@ -231,6 +231,8 @@ class Link(Reading, Handling):
     # Reading ----------------------------------------------------------------------
 
     async def _take(self, binary: bool, data: Buffer | str) -> None:
+        if self._connections.ended is not None:
+            return  # it comes while the connection is being closed, and nobody waits for it
         self._session.receive(binary, data)
         if self._subscriptions.any_full:
             await self._wait_for_room()
