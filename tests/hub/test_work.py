@@ -183,6 +183,7 @@ async def test_what_runs_ends_with_the_server(caplog: pytest.LogCaptureFixture) 
 class Here(Placement):
     def __init__(self) -> None:
         super().__init__()
+        self.lock = threading.RLock()
         self.service: Any = type("Service", (), {"ordering": ResponseFirst()})()
 
 
