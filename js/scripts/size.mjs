@@ -9,7 +9,7 @@ import { gzipSync } from "node:zlib";
 // served calls of the server, and told callers of their progress; 18,900 until it streamed results and
 // arguments, which takes 1,100; 20,400 until features could stand around calls, the reading of messages and callbacks, which keeps traces in an
 // entry of their own, and a large message went on where a cut had ended it.
-const LIMIT = 20_800;
+const LIMIT = 20_900;
 const bundle = fileURLToPath(new URL("../dist/client.js", import.meta.url));
 if (!existsSync(bundle)) throw new Error("dist/client.js is missing: npm run build");
 const size = gzipSync(readFileSync(bundle), { level: 9 }).length;

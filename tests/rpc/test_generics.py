@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Annotated, Any, Generic, NamedTuple, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy
@@ -18,6 +18,11 @@ import typing_extensions
 from wslink import App, UsageError
 from wslink.rpc.converters import Unsupported, convert
 from wslink.rpc.hints import checkable
+
+if sys.version_info >= (3, 11):
+    from typing import TypedDict
+else:  # which cannot be generic
+    from typing_extensions import TypedDict
 
 T = TypeVar("T")
 U = TypeVar("U")

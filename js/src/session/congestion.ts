@@ -102,7 +102,7 @@ export class CongestionController {
     if (this.rate === 0) return FIRST_WINDOW;
     if (this.#probeEnd !== undefined) return this.chunkSize;
     const gain = this.#started ? WINDOW_GAIN : STARTUP_WINDOW_GAIN;
-    const room = Math.floor(gain * this.#bandwidthDelay() + this.#burst) + 2 * this.chunkSize;
+    const room = Math.floor(gain * this.#bandwidthDelay() + this.rate * this.#lateness) + 2 * this.chunkSize;
     return Math.max(room, this.rate >= FAST ? FAST_WINDOW : this.#started ? MIN_WINDOW : FIRST_WINDOW);
   }
 
@@ -212,24 +212,20 @@ export class CongestionController {
     }
   }
 
-  get #burst(): number {
-    return Math.min(this.#bursts[0]?.value ?? 0, this.rate * MAX_BURST);
-  }
-
   #sampleBurst(now: number, size: number): void {
-    let expected = this.rate * (now - this.#burstStart);
-    if (this.#burstBytes <= expected) {
+    if (this.#burstBytes <= this.rate * (now - this.#burstStart)) {
       this.#burstStart = now;
-      this.#burstBytes = expected = 0;
+      this.#burstBytes = 0;
     }
     this.#burstBytes += size;
     if (!this.#started) return;
-    const burst = Math.max(this.#burstBytes - expected - this.chunkSize, 0);
+    const burst = Math.max(this.#burstBytes - this.rate * (now - this.#burstStart) - this.chunkSize, 0);
     keep(this.#bursts, { at: this.#round, value: burst }, (old) => old <= burst, this.#round - BURST_ROUNDS + 1);
   }
 
+  /** Seconds by which a peer that is busy acknowledges late. */
   get #lateness(): number {
-    return this.rate && this.#burst / this.rate;
+    return this.rate && Math.min((this.#bursts[0]?.value ?? 0) / this.rate, MAX_BURST);
   }
 
   get #queues(): boolean {

@@ -29,8 +29,7 @@ KEEP_ALIVE = 1.0
 
 class Link(Reading, Handling):
     """An authenticated connection to a server, which reconnects when it is lost. Made by `connect`; usable as an async
-    context manager, which closes it.
-    """
+    context manager, which closes it."""
 
     def __init__(self, dialing: Dialing, limits: Limits, make_session: type[ClientSession] = ClientSession) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -201,7 +200,7 @@ class Link(Reading, Handling):
         return self._subscribing.cancel(inbox)
 
     def abandon_subscription(self, inbox: Inbox) -> None:
-        """Cancel a subscription whose subscriber has gone, once whoever still waits for `ready` knows."""
+        """Cancel a subscription whose subscriber has gone, once whoever waits for `ready` knows."""
         inbox.ready.add_done_callback(lambda _: self.cancel_subscription(inbox))
 
     # End ------------------------------------------------------------------------
@@ -231,9 +230,8 @@ class Link(Reading, Handling):
     # Reading ----------------------------------------------------------------------
 
     async def _take(self, binary: bool, data: Buffer | str) -> None:
-        if self._connections.ended is not None:
-            return  # it comes while the connection is being closed, and nobody waits for it
-        self._session.receive(binary, data)
+        if self._connections.ended is None:  # else it comes while the connection is being closed, for nobody
+            self._session.receive(binary, data)
         if self._subscriptions.any_full:
             await self._wait_for_room()
 
