@@ -27,6 +27,7 @@ const QUEUE_ROUNDS = 2;
 const QUEUE = 1.25;
 const WINDOW_GAIN = 1.5;
 const BURST_ROUNDS = 3;
+const BURST_TIME = 0.3;
 const MAX_BURST = 0.25;
 const TIMER = 0.001;
 
@@ -61,7 +62,7 @@ export class CongestionController {
   /** Rates, falling: the first is the largest. */
   readonly #rates: Sample[] = [];
   /** Bytes that were acknowledged at once, falling. */
-  readonly #bursts: Sample[] = [];
+  readonly #bursts: (Sample & { time: number })[] = [];
   #burstStart: number;
   #burstBytes = 0;
   /** Round trips, rising: the first is the smallest. */
@@ -220,7 +221,11 @@ export class CongestionController {
     this.#burstBytes += size;
     if (!this.#started) return;
     const burst = Math.max(this.#burstBytes - this.rate * (now - this.#burstStart) - this.chunkSize, 0);
-    keep(this.#bursts, { at: this.#round, value: burst }, (old) => old <= burst, this.#round - BURST_ROUNDS + 1);
+    const bursts = this.#bursts;
+    let one;
+    while ((one = bursts.at(-1)) && one.value <= burst) bursts.pop();
+    bursts.push({ at: this.#round, time: now, value: burst });
+    while ((one = bursts[0]) && one.at <= this.#round - BURST_ROUNDS && one.time < now - BURST_TIME) bursts.shift();
   }
 
   /** Seconds by which a peer that is busy acknowledges late. */

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 BURST_ROUNDS = 3
-"""Round trips that a burst counts for: a peer that is busy makes one after the other."""
+"""Round trips that a burst counts for, and `BURST_TIME`: a peer that is busy makes one after the other."""
+BURST_TIME = 0.3
+"""Seconds, for lines on which round trips are much shorter than what keeps the peer."""
 MAX_BURST = 0.25
 """Seconds of the rate by which bursts widen the window, at most."""
 
@@ -24,7 +26,7 @@ class Bursts:
     __slots__ = ("_bytes", "_largest", "_start")
 
     def __init__(self, now: float) -> None:
-        self._largest: deque[tuple[int, float]] = deque()  # (round, bytes), falling
+        self._largest: deque[tuple[int, float, float]] = deque()  # (round, time, bytes), falling
         self._start = now
         self._bytes = 0
 
@@ -36,15 +38,18 @@ class Bursts:
         self._bytes += size
         return self._bytes - expected
 
-    def keep(self, round_: int, size: float) -> None:
+    def keep(self, now: float, round_: int, size: float) -> None:
         """Let a burst of `size` bytes count from this round trip on."""
-        keep_largest(self._largest, round_, max(size, 0.0))
-        while self._largest[0][0] <= round_ - BURST_ROUNDS:
-            self._largest.popleft()
+        largest, size = self._largest, max(size, 0.0)
+        while largest and largest[-1][2] <= size:
+            largest.pop()
+        largest.append((round_, now, size))
+        while largest[0][0] <= round_ - BURST_ROUNDS and largest[0][1] < now - BURST_TIME:
+            largest.popleft()
 
     def bytes(self, rate: float) -> float:
         """What may be in flight beyond what the line holds."""
-        return min(self._largest[0][1], rate * MAX_BURST) if self._largest else 0.0
+        return min(self._largest[0][2], rate * MAX_BURST) if self._largest else 0.0
 
     def lateness(self, rate: float) -> float:
         """Seconds by which a peer that was busy lengthens a round trip."""

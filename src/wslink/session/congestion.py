@@ -213,7 +213,7 @@ class CongestionController:
             newest = self._sent.popleft()
         burst = self._bursts.acknowledged(now, total - self.delivered, self.rate)
         if self._started:  # until then the rate is not known well enough
-            self._bursts.keep(self._round, burst - self.chunk_size)
+            self._bursts.keep(now, self._round, burst - self.chunk_size)
         self.delivered = total
         self._delivered_time = now
         if newest is None:
