@@ -207,8 +207,8 @@ class Link(Reading, Handling):
 
     async def close(self) -> None:
         """Close the connection; pending calls raise ConnectionClosed, iterations stop. Safe to call more than once."""
-        await self._connections.close()
         self._tasks -= {asyncio.current_task()}  # which would wait for itself
+        await self._connections.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def wait_closed(self) -> ConnectionClosed:
