@@ -4,7 +4,7 @@ export function report(error: unknown): void {
   else console.error(error);
 }
 
-/** Tells a function of the application, for which nothing waits: what it throws, or rejects with, is reported. */
+/** Calls a function of the application without waiting for it: what it throws, or rejects with, is reported. */
 export function inform<T>(callback: ((value: T) => unknown) | undefined, value: T): void {
   try {
     const result = callback?.(value) as PromiseLike<unknown> | null | undefined;

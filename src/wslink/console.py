@@ -37,7 +37,7 @@ def put(text: str, document: bool = False) -> None:
     """Write to standard output what a command is for. Nothing where there is none.
 
     Args:
-        document: that other programs read it: UTF-8, whatever the locale, and, beside a terminal, as it is.
+        document: that other programs read it: UTF-8, whatever the locale, and unchanged, except on a terminal.
 
     Raises:
         NobodyReads: its reader has gone.

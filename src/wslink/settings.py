@@ -181,8 +181,8 @@ _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 
 
 def read(name: str, kind: type, default: Any, environment: Mapping[str, str] | None = None) -> Any:
-    """The variable `name` as `kind`, or `default` where it is unset or empty; blanks are no number and no flag, and
-    count as unset there. Raises UsageError."""
+    """The variable `name` as `kind`, or `default` where it is unset or empty; blanks count as
+    unset, too, unless it is text. Raises UsageError."""
     text = (os.environ if environment is None else environment).get(name, "")
     return parse(name, text, kind) if (text if kind is str else text.strip()) else default
 

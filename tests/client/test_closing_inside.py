@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,10 +20,38 @@ async def ended(link: Link) -> ConnectionClosed:
     return await asyncio.wait_for(link.wait_closed(), 5)
 
 
-async def test_an_async_callback_of_a_change_may_close_it(app: App, serve: Serve) -> None:
+@pytest.fixture(params=["lazy", "eager"])
+def tasks(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """Called in a test, it makes tasks that run at once, as an application may have them (Python 3.12), or others."""
+    if request.param == "eager" and sys.version_info < (3, 12):
+        pytest.skip("this Python has none")
+
+    def begin() -> None:
+        if sys.version_info >= (3, 12) and request.param == "eager":
+            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+
+    return begin
+
+
+async def test_an_async_callback_may_close_it_beside_others(app: App, serve: Serve, tasks: Callable[[], None]) -> None:
+    link = await connect(await serve(app), secret="secret")
+    tasks()
+    closed = asyncio.Event()
+
+    async def close(state: str) -> None:
+        await asyncio.wait_for(asyncio.gather(link.close(), asyncio.sleep(0)), 5)
+        closed.set()
+
+    link.on_statechange(close)
+    app.clients[link.client_id].disconnect()
+    await asyncio.wait_for(closed.wait(), 2)
+
+
+async def test_an_async_callback_of_a_change_may_close_it(app: App, serve: Serve, tasks: Callable[[], None]) -> None:
     closed: list[str] = []
     server = await serve(app)
     link = await connect(server, secret="secret")
+    tasks()
 
     async def close(state: str) -> None:
         await link.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -37,9 +38,10 @@ async def test_errors_show_neither_the_query_nor_the_password_of_an_address(time
 
 
 async def test_a_refused_handshake_shows_no_token(server_that_refuses: str) -> None:
+    address = f"{server_that_refuses}?token=t0ken"
     with pytest.raises(ConnectionClosed, match=r"ws://127.0.0.1:\d+/ws: the server responded with 418") as refused:
-        await wslink.connect(f"{server_that_refuses}?token=t0ken", timeout=5)
-    assert "t0ken" not in str(refused.value)
+        await wslink.connect(address, timeout=5)
+    assert "t0ken" not in "".join(traceback.format_exception(refused.value))
 
 
 @pytest.fixture

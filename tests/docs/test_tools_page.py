@@ -33,7 +33,7 @@ async def test_the_commands(tmp_path: Path, serve: Serve) -> None:
 
 
 def test_what_the_doctor_says() -> None:
-    text = "426 of nginx/1.22.1: the wish for a WebSocket did not arrive"
+    text = "426 of nginx/1.22.1: the request to upgrade did not arrive"
     found = Finding("upgrade", False, text, "the proxy (nginx/1.22.1)", NGINX)
     shown = block("docs/tools.md", "text")
     assert ok("clock", "differs by 0 s at most").lines() in shown

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from tests.asgi_server import under_uvicorn
 from tests.conftest import Open
-from tests.ports import free_port
 from tests.session.returning import Returning
 from tests.transport.raw import RawSocket
 from wslink import App, Limits
@@ -24,21 +24,14 @@ both = pytest.mark.parametrize("generation", [1, 2])
 
 @pytest.fixture
 async def mounted() -> AsyncIterator[Any]:
-    servers: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
+    async with AsyncExitStack() as stack:
 
-    async def start(app: App, **settings: Any) -> str:
-        outer = Starlette(routes=[Mount("/below/mount", app.asgi(**settings))])
-        config = uvicorn.Config(outer, port=free_port(), log_level="error", lifespan="on", ws_max_size=64 << 20)
-        server = uvicorn.Server(config)
-        servers.append((server, asyncio.create_task(server.serve())))
-        while not server.started:
-            await asyncio.sleep(0.01)
-        return f"ws://127.0.0.1:{config.port}/below/mount/ws"
+        async def start(app: App, **settings: Any) -> str:
+            outer = Starlette(routes=[Mount("/below/mount", app.asgi(**settings))])
+            port = await stack.enter_async_context(under_uvicorn(outer, "on", ws_max_size=64 << 20))
+            return f"ws://127.0.0.1:{port}/below/mount/ws"
 
-    yield start
-    for server, task in servers:
-        server.should_exit = True
-        await task
+        yield start
 
 
 async def test_a_client_that_lost_its_connection_returns(app: App, mounted: Any) -> None:

@@ -7,15 +7,15 @@ import contextlib
 import contextvars
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import anyio
 import pytest
-import uvicorn
 
+from tests.asgi_server import under_uvicorn
 from tests.conftest import Open
 from tests.peers import Peer
-from tests.ports import free_port
 from wslink import App
 
 HELLO = {"secret": "secret"}
@@ -28,24 +28,17 @@ Start = Callable[[App, Around], Awaitable[str]]
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    servers: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
+    async with AsyncExitStack() as stack:
 
-    async def start(app: App, around: Around) -> str:
-        inner = app.asgi()
+        async def start(app: App, around: Around) -> str:
+            inner = app.asgi()
 
-        async def middleware(scope: Any, receive: Any, send: Send) -> None:
-            await inner(scope, receive, lambda event: around(send, event))
+            async def middleware(scope: Any, receive: Any, send: Send) -> None:
+                await inner(scope, receive, lambda event: around(send, event))
 
-        server = uvicorn.Server(uvicorn.Config(middleware, port=free_port(), log_level="error", lifespan="off"))
-        servers.append((server, asyncio.create_task(server.serve())))
-        while not server.started:
-            await asyncio.sleep(0.01)
-        return f"ws://127.0.0.1:{server.config.port}/ws"
+            return f"ws://127.0.0.1:{await stack.enter_async_context(under_uvicorn(middleware))}/ws"
 
-    yield start
-    for server, task in servers:
-        server.should_exit = True
-        await task
+        yield start
 
 
 async def within_a_scope(send: Send, event: Any) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-import uvicorn
 
-from tests.ports import free_port
+from tests.asgi_server import under_uvicorn
 from wslink import App
 from wslink.server import create_webserver
 from wslink.session.identity import Credentials, Identity
@@ -56,14 +55,8 @@ async def released(backend: str, secret: str | None, **settings: Any) -> AsyncIt
 
 @contextlib.asynccontextmanager
 async def asgi(secret: str | None, **settings: Any) -> AsyncIterator[int]:
-    config = uvicorn.Config(open_app(secret).asgi(**settings), port=free_port(), log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield config.port
-    server.should_exit = True
-    await task
+    async with under_uvicorn(open_app(secret).asgi(**settings)) as port:
+        yield port
 
 
 SERVERS: dict[str, Callable[..., Serving]] = {

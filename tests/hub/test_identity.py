@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.asgi_server import under_uvicorn
 from tests.conftest import Open, Serve
 from tests.peers import Peer
 from wslink import App, Call, Credentials, Identity, Limits, connect
@@ -140,7 +141,7 @@ async def test_what_waits_for_a_client_is_told(serve: Serve, peers: Open, engine
 
 
 async def test_the_scope_of_the_outer_application_is_reachable(engine: str) -> None:
-    uvicorn = pytest.importorskip("uvicorn")
+    pytest.importorskip("uvicorn")
     if engine == "aiohttp":
         pytest.skip("an ASGI server carries the frames")
     app = App()
@@ -157,17 +158,10 @@ async def test_the_scope_of_the_outer_application_is_reachable(engine: str) -> N
     async def outer(scope: Any, receive: Any, send: Any) -> None:
         await inner({**scope, "user": "of the session"}, receive, send)
 
-    server = uvicorn.Server(uvicorn.Config(outer, port=0, log_level="warning", lifespan="off"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    async with aiohttp.ClientSession() as http:
+    async with under_uvicorn(outer) as port, aiohttp.ClientSession() as http:
         socket = await http.ws_connect(f"ws://127.0.0.1:{port}/ws?a=b", headers={"Cookie": "k=v"})
         peer = Peer(http, socket, 2)
         answer = await peer.hello(...)
         assert app.clients[answer["result"]["clientID"]].user == "of the session"
         await socket.close()
     assert seen == [({"k": "v"}, {"a": "b"}, "127.0.0.1")]
-    server.should_exit = True
-    await task

@@ -13,7 +13,7 @@ from wslink.hub.latest import key_in
 NANS: list[Any] = [float("nan"), float("nan"), numpy.float32("nan"), numpy.array(float("nan"))]
 
 
-@pytest.mark.parametrize("by", ["tags", "key"])
+@pytest.mark.parametrize("by", ["tags", "key", "tuple"])
 async def test_one_is_retained(by: str) -> None:
     app = App()
     topic = app.topic("test.topic", delivery="latest", retain=True)
@@ -21,7 +21,7 @@ async def test_one_is_retained(by: str) -> None:
         if by == "tags":
             topic.publish(number, {"value": nan})
         else:
-            topic.publish(number, key=float(nan))
+            topic.publish(number, key=float(nan) if by == "key" else ("a", (float(nan),)))
     async with app.connect() as link:
         subscription = link.subscribe("test.topic")
         await subscription.ready

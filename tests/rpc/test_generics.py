@@ -97,6 +97,8 @@ RECURSIVE = """
 type Json = dict[str, Json] | list[Json] | str | int | None
 type Tree[A] = dict[str, Tree[A]] | A
 type Rows = list[Json]
+type Grown[A] = list[Grown[list[A]]]
+type Items[A] = list[A]
 type Odd = list[Even]
 type Even = list[Odd]
 type Next = Chain | None
@@ -177,9 +179,10 @@ def test_the_syntax_of_python_3_12() -> None:
 def test_a_type_that_refers_to_itself_is_refused_by_its_name_unless_a_class_does() -> None:
     space: dict[str, Any] = {"dataclasses": dataclasses, "__name__": __name__}
     exec(compile(RECURSIVE, "recursive", "exec", dont_inherit=True), space)
-    for hint in (space["Json"], space["Tree"][int], space["Odd"], space["Rows"]):
+    for hint in (space["Json"], space["Tree"][int], space["Odd"], space["Rows"], space["Grown"][int]):
         with pytest.raises(Unsupported, match="refers to itself"):
             checkable(hint)
+    assert convert([[1]], checkable(space["Items"][space["Items"][int]])) == [[1]]
     chain = {"value": 1, "next": {"value": 2, "next": None}}
     assert convert(chain, checkable(space["Chain"])).next.value == 2
     with pytest.raises(msgspec.ValidationError, match="Expected `int`"):

@@ -6,10 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
-import uvicorn
 
 import wslink
-from tests.ports import free_port
+from tests.asgi_server import under_uvicorn
 from wslink import App, CallError
 from wslink.server import create_webserver
 from wslink.websocket import ServerProtocol
@@ -21,15 +20,9 @@ async def talk(url: str) -> None:
             await link.call("no.such")
 
 
-async def under_uvicorn(application: Any) -> None:
-    config = uvicorn.Config(application, port=free_port(), log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    await talk(f"ws://127.0.0.1:{config.port}/ws")
-    server.should_exit = True
-    await task
+async def beneath(application: Any) -> None:
+    async with under_uvicorn(application) as port:
+        await talk(f"ws://127.0.0.1:{port}/ws")
 
 
 async def by_itself(app: App) -> None:
@@ -40,10 +33,10 @@ async def by_itself(app: App) -> None:
 async def test_an_app_by_itself_and_as_an_asgi_application(app: App) -> None:
     mounted = app.asgi()
     for _ in range(2):
-        await under_uvicorn(mounted)
+        await beneath(mounted)
         await by_itself(app)
         await by_itself(app)
-        await under_uvicorn(app.asgi())
+        await beneath(app.asgi())
 
 
 @pytest.mark.parametrize("backend", ["aiohttp", "tornado"])

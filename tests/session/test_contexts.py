@@ -16,10 +16,8 @@ from wslink import App, Limits
 colour: contextvars.ContextVar[str] = contextvars.ContextVar("colour", default="none")
 
 
-@pytest.mark.parametrize("engine", ["picows", "aiohttp"])
-async def test_calls_that_waited_know_nothing_of_the_one_whose_end_made_room(serve: Serve, engine: str) -> None:
-    """TURN-2."""
-    app = App(secret="secret", limits=Limits(max_calls=1))
+def painting(limits: Limits) -> App:
+    app = App(secret="secret", limits=limits)
 
     @app.method("test.paint")
     async def paint(name: str) -> str:
@@ -28,6 +26,13 @@ async def test_calls_that_waited_know_nothing_of_the_one_whose_end_made_room(ser
         await asyncio.sleep(0)
         return before
 
+    return app
+
+
+@pytest.mark.parametrize("engine", ["picows", "aiohttp"])
+async def test_calls_that_waited_know_nothing_of_the_one_whose_end_made_room(serve: Serve, engine: str) -> None:
+    """TURN-2."""
+    app = painting(Limits(max_calls=1))
     async with wslink.connect(await serve(app, engine=engine), secret="secret") as link:
         calls = [link.call("test.paint", str(number)) for number in range(20)]
         assert set(await asyncio.gather(*calls)) == {"none"}
@@ -35,15 +40,7 @@ async def test_calls_that_waited_know_nothing_of_the_one_whose_end_made_room(ser
 
 async def test_calls_of_others_know_nothing_of_it_either(serve: Serve) -> None:
     """LIM-10."""
-    app = App(secret="secret", limits=Limits(max_server_calls=1))
-
-    @app.method("test.paint")
-    async def paint(name: str) -> str:
-        before = colour.get()
-        colour.set(name)
-        await asyncio.sleep(0)
-        return before
-
+    app = painting(Limits(max_server_calls=1))
     url = await serve(app)
     async with wslink.connect(url, secret="secret") as one, wslink.connect(url, secret="secret") as other:
         calls = [link.call("test.paint", str(number)) for number in range(20) for link in (one, other)]

@@ -13,13 +13,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import pytest
-from aiohttp import web
 
 from tests.conftest import Serve
 from tests.lines import Line
-from tests.messages import chunk
 from tests.tools.test_commands import ROOT
 from wslink import App, Call, Recorder
 from wslink.cli import main
@@ -138,36 +135,17 @@ async def test_what_a_server_has_recorded_is_there_whole_or_not_at_all(
 
 
 async def test_a_server_that_says_nothing_more_is_not_waited_for(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, silent: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def silent(request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        async for message in socket:
-            if b"wslink.hello" in message.data:
-                accepted = {"clientID": "c1", "features": ["subscribe"]}
-                welcome = {"wslink": "1.0", "id": "system:c0:0", "result": accepted}
-                await socket.send_bytes(chunk(msgpack.packb(welcome)))
-        return socket
-
-    site = web.Application()
-    site.router.add_get("/ws", silent)
-    runner = web.AppRunner(site, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"ws://127.0.0.1:{runner.addresses[0][1]}/ws"
-    try:
-        for words in (
-            ["call", url, "demo.slow"],
-            ["watch", url, "demo.tick"],
-            ["record", url, "-o", str(tmp_path / "a.wsrec")],
-            ["record", url, "--topic", "demo.tick", "-o", str(tmp_path / "a.wsrec")],
-        ):
-            assert await asyncio.wait_for(start(*words, "--timeout", "0.3"), 10) == 1
-            assert "no response within 0.3 s" in capsys.readouterr().err
-        assert not list(tmp_path.iterdir())
-    finally:
-        await runner.cleanup()
+    for words in (
+        ["call", silent, "demo.slow"],
+        ["watch", silent, "demo.tick"],
+        ["record", silent, "-o", str(tmp_path / "a.wsrec")],
+        ["record", silent, "--topic", "demo.tick", "-o", str(tmp_path / "a.wsrec")],
+    ):
+        assert await asyncio.wait_for(start(*words, "--timeout", "0.3"), 10) == 1
+        assert "no response within 0.3 s" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 async def test_doctor_tells_a_line_that_is_cut_from_a_bound(

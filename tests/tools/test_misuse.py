@@ -13,12 +13,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import pytest
-from aiohttp import web
 
 from tests.conftest import Serve
-from tests.messages import chunk
 from wslink import App, MethodError
 from wslink.cli import main
 from wslink.contract import describe, source
@@ -283,28 +280,6 @@ async def test_a_doctor_does_not_pass_on_what_steers_a_terminal(capsys: pytest.C
     said = capsys.readouterr().out
     assert "FAIL upgrade" in said
     assert not set(said) & {"\x1b", "\x9b", "\x07", "\r"}
-
-
-@pytest.fixture
-async def silent() -> AsyncIterator[str]:
-    """A server that accepts hello, and says nothing more."""
-
-    async def hello(request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        async for message in socket:
-            if b"wslink.hello" in message.data:
-                welcome = {"wslink": "1.0", "id": "system:c0:0", "result": {"clientID": "c1", "features": []}}
-                await socket.send_bytes(chunk(msgpack.packb(welcome)))
-        return socket
-
-    site = web.Application()
-    site.router.add_get("/ws", hello)
-    runner = web.AppRunner(site, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"ws://127.0.0.1:{runner.addresses[0][1]}/ws"
-    await runner.cleanup()
 
 
 @pytest.mark.parametrize("command", ["describe", "typegen"])

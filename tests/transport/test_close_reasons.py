@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-import uvicorn
 
 import wslink
-from tests.ports import free_port
+from tests.asgi_server import under_uvicorn
 from wslink import App, UsageError
 
 REASONS = ["the show is over", "x" * 200, "ü" * 100, "\ud800", ""]
@@ -22,14 +21,11 @@ async def linked(app: App, where: str) -> AsyncIterator[wslink.Link]:
         async with app.connect() as link:
             yield link
     elif where == "asgi":
-        server = uvicorn.Server(uvicorn.Config(app.asgi(), port=free_port(), log_level="error"))
-        task = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        async with wslink.connect(f"ws://127.0.0.1:{server.config.port}/ws", secret="secret") as link:
+        async with (
+            under_uvicorn(app.asgi()) as port,
+            wslink.connect(f"ws://127.0.0.1:{port}/ws", secret="secret") as link,
+        ):
             yield link
-        server.should_exit = True
-        await task
     else:
         served = await app.serve(port=0, engine=where, handle_signals=False, ready_msg="")
         async with served, wslink.connect(f"ws://localhost:{served.port}/ws", secret="secret") as link:

@@ -9,14 +9,12 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
-import uvicorn
 from aiohttp import web
 
+from tests.asgi_server import under_uvicorn
 from tests.conftest import Open, Serve
-from tests.ports import free_port
 from tests.released.serving import Protocol
 from tests.transport.places import running
 from tests.transport.raw import BINARY, CLOSE, PING, PONG, TEXT, RawSocket
@@ -196,21 +194,6 @@ async def test_tornado_drops_who_answers_no_ping(
     assert "no sign of life" in caplog.text
 
 
-@asynccontextmanager
-async def under_uvicorn(app: App, **options: Any) -> AsyncIterator[int]:
-    """The port of uvicorn, with `app` at its root."""
-    config = uvicorn.Config(app.asgi(), port=(port := free_port()), log_level="error", lifespan="off", **options)
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield port
-    finally:
-        server.should_exit = True
-        await task
-
-
 @pytest.mark.parametrize("direction", ["down", "up"])
 async def test_an_asgi_application_waits_for_slow_lines_too(direction: str, peers: Open) -> None:
     """Its server's pings are off here: what is left is ours. Each frame takes more than `stall_timeout`."""
@@ -218,7 +201,7 @@ async def test_an_asgi_application_waits_for_slow_lines_too(direction: str, peer
     app.method("fetch")(lambda: data)
     app.method("size")(len)
     async with (
-        under_uvicorn(app, ws_ping_interval=None) as server,
+        under_uvicorn(app.asgi(), ws_ping_interval=None) as server,
         shaped("127.0.0.1", server, **{direction: 1e6}) as port,
     ):
         peer = await peers(f"ws://127.0.0.1:{port}/ws", 2, hello={})
@@ -234,7 +217,7 @@ async def test_pings_of_uvicorn_pass_a_line_that_takes_what_waits_before_them_in
     app, data = App(secret="secret"), os.urandom(16 * MIB)
     app.method("fetch")(lambda: data)
     async with (
-        under_uvicorn(app, ws_ping_interval=1, ws_ping_timeout=4) as server,
+        under_uvicorn(app.asgi(), ws_ping_interval=1, ws_ping_timeout=4) as server,
         shaped("127.0.0.1", server, down=2.5 * MIB) as port,
     ):
         peer = await peers(f"ws://127.0.0.1:{port}/ws", 2, hello={})

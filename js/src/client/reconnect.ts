@@ -5,7 +5,7 @@ import { LONGEST_DELAY } from "../rpc/deadline.js";
 export interface ReconnectOptions {
   /** The longest wait before the second attempt; the first is made at once, unless the server announced that it stops. It doubles with each attempt. Default: 5,000. */
   readonly initial?: number | undefined;
-  /** The upper bound of that. Default: 9,000. */
+  /** The upper bound of that wait. Default: 9,000. */
   readonly max?: number | undefined;
   /** The time without a connection after which the link closes for good. Default: never, as with 0. */
   readonly giveUpAfter?: number | undefined;

@@ -140,7 +140,7 @@ function dial(api: SmartConnect, state: State): void {
   );
   state.parts?.push(connection);
   state.session = connection.connect();
-  if (!urls) api.fireConnectionError(connection, clientFailure("there is no sessionURL to connect to"));
+  if (![urls ?? []].flat()[0]) api.fireConnectionError(connection, clientFailure("there is no sessionURL to connect to"));
 }
 
 function launch(api: SmartConnect, state: State): void {

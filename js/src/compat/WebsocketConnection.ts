@@ -77,7 +77,7 @@ export function extend(publicAPI: object, model: object, initialValues: IWebsock
 }
 
 function openLine({ secret, retry, wsProxy, callTimeout }: State, events: LineEvents): Line {
-  // What is no number of attempts, as pages for released clients may have it, is none: those never try again.
+  // A `retry` that is not a number of attempts counts as 0, as it does for released clients.
   const retries = retry === true ? Infinity : Math.max(0, Math.floor(Number(retry ?? 0)) || 0);
   return new Line({ secret: secret === undefined || secret === "" ? DEFAULT_SECRET : secret, proxied: Boolean(wsProxy), retries, callTimeout }, events);
 }

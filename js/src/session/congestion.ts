@@ -147,7 +147,7 @@ export class CongestionController {
     if (!(total > this.delivered && total <= this.sentBytes)) return;
     let newest: Sent | undefined;
     while (this.#sent[0] && this.#sent[0].end <= total) newest = this.#sent.shift();
-    this.#sampleBurst(now, total - this.delivered);
+    this.#sampleBurst(now, total - this.delivered, newest);
     this.delivered = total;
     this.#deliveredTime = now;
     if (!newest) return;
@@ -213,13 +213,13 @@ export class CongestionController {
     }
   }
 
-  #sampleBurst(now: number, size: number): void {
+  #sampleBurst(now: number, size: number, newest: Sent | undefined): void {
     if (this.#burstBytes <= this.rate * (now - this.#burstStart)) {
       this.#burstStart = now;
       this.#burstBytes = 0;
     }
     this.#burstBytes += size;
-    if (!this.#started) return;
+    if (!this.#started || !newest) return;
     const burst = Math.max(this.#burstBytes - this.rate * (now - this.#burstStart) - this.chunkSize, 0);
     const bursts = this.#bursts;
     let one;

@@ -22,7 +22,7 @@ class Reconnect:
     Attributes:
         initial: the longest wait before the second attempt. The first is made at once, unless the server announced
             that it stops. The longest wait doubles with each attempt.
-        max: the upper bound of that.
+        max: the upper bound of that wait.
         give_up_after: the time without a connection after which the link closes for good; by default it never does.
 
     Raises:

@@ -82,7 +82,7 @@ class Dialer:
             socket = await session.ws_connect(url, max_msg_size=limit, autoclose=False, **self._options)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # the last of a name that no resolver knows
             await session.close()
-            raise ConnectionClosed(1006, f"{shown_url(self._url)}: {_reason(error, self._url)}") from error
+            raise ConnectionClosed(1006, f"{shown_url(self._url)}: {_reason(error, self._url)}") from None
         except BaseException:
             await session.close()
             raise
@@ -143,7 +143,7 @@ def _reason(error: Exception, url: str) -> str:
     """Why there is no connection to `url`, which may hold secrets."""
     if isinstance(error, aiohttp.ClientResponseError):
         return f"the server responded with {error.status} ({error.message})"
-    return str(error).replace(url, shown_url(url))
+    return str(error).replace(url.partition(":")[2], shown_url(url).partition(":")[2])  # a proxy's has another scheme
 
 
 def _session_class(traces: bool) -> type[ClientSession]:

@@ -107,7 +107,7 @@ def _read_resumed(given: Value) -> Resumed:
 
 
 def _seconds(value: Value) -> float:
-    """Seconds of silence; 0 for never, and for what is no number."""
+    """Seconds of silence; 0 for never, and for NaN."""
     seconds = float(value)
     return min(seconds, MAX_HEARTBEAT) if seconds > 0 else 0.0
 

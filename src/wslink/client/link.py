@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from contextvars import ContextVar
 from types import TracebackType
 
 from wslink.client.calling import Calling, Options
@@ -25,6 +26,9 @@ from wslink.wire.value import Value
 
 KEEP_ALIVE = 1.0
 """Seconds between signs of life while reading is paused for a slow subscriber: what the fastest heartbeat needs."""
+
+_kept_by: ContextVar[Link | None] = ContextVar("kept_by", default=None)
+"""The link whose callback or handler runs."""
 
 
 class Link(Reading, Handling):
@@ -95,7 +99,7 @@ class Link(Reading, Handling):
 
         Raises:
             CallError: the server responded with an error.
-            ConnectionClosed: the link is or was closed before the response; or its connection was lost, and the server
+            ConnectionClosed: the link is closed, or is closed before the response; or its connection was lost, and the server
                 does not know whether it got the call.
             NotSerializable: an argument cannot be sent.
         """
@@ -207,9 +211,9 @@ class Link(Reading, Handling):
 
     async def close(self) -> None:
         """Close the connection; pending calls raise ConnectionClosed, iterations stop. Safe to call more than once."""
-        self._tasks -= {asyncio.current_task()}  # which would wait for itself
         await self._connections.close()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if _kept_by.get() is not self:  # else it would wait for itself
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def wait_closed(self) -> ConnectionClosed:
         """Wait until the link is closed for good; how its last connection ended."""
@@ -268,7 +272,7 @@ class Link(Reading, Handling):
 
     def keep(self, coroutine: Coroutine[Value, Value, None]) -> asyncio.Task[None]:
         """Run `coroutine` until it ends or the link does; what it raises is its awaiter's, if there is one."""
-        task = asyncio.get_running_loop().create_task(coroutine)
+        task = _task_of(self, coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._kept)
         return task
@@ -277,3 +281,12 @@ class Link(Reading, Handling):
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()
+
+
+def _task_of(link: Link, coroutine: Coroutine[Value, Value, None]) -> asyncio.Task[None]:
+    """A task which knows that it is the link's, as those do that it starts."""
+    token = _kept_by.set(link)
+    try:
+        return asyncio.get_running_loop().create_task(coroutine)
+    finally:
+        _kept_by.reset(token)

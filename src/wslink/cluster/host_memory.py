@@ -88,9 +88,10 @@ class HostMemory:
             if self._root < 0:
                 self._root = host_directories.open_root(self._directory)
             self._own.insert(0, (worker, host_directories.make(self._root, worker)))
-            for name, directory in self._own[MAX_NAMES:]:
-                host_directories.remove(self._root, name, directory)
+            former = self._own[MAX_NAMES:]
             del self._own[MAX_NAMES:]
+            for name, directory in former:
+                host_directories.remove(self._root, name, directory)
             self.host = host_directories.identity(self._root)
             self.sweep()
         except OSError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wslink.console import say
-from wslink.errors import ConfigurationError
+from wslink.errors import ConfigurationError, UsageError
 from wslink.launcher import validation
 from wslink.launcher.cli import run
 from wslink.launcher.configuration import Resource, SanitizeRule, with_environment
@@ -242,7 +242,10 @@ def start(argv: Sequence[str] | None = None, description: str = "wslink Web Laun
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=sample_config_file
     )
     args = add_arguments(parser).parse_args(argv)
-    startWebServer(args, parseConfig(args), args.backend)
+    try:
+        startWebServer(args, parseConfig(args), args.backend)
+    except UsageError as error:
+        parser.error(str(error))
 
 
 def startWebServer(args: Any, config: dict[str, Any], backend: str = "aiohttp") -> None:

@@ -48,6 +48,8 @@ def _generated(document: Schema, arguments: argparse.Namespace) -> str:
     """The source that was asked for. Raises UsageError for a description that only looks like one."""
     try:
         return generated(document, "python" if arguments.python else "typescript", arguments.package)
+    except UsageError:  # which is a ValueError: a name that a client cannot have
+        raise
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         what = f"{type(error).__name__}: {error}"
         raise UsageError(f"{arguments.target} describes what no server offers ({what})") from error

@@ -49,7 +49,9 @@ class Backlog:
         self._shed = shed
         self._waiting: dict[int, int] = {}  # the queues in which each piece waits
         self._forgotten: deque[Iterator[Message]] = deque()
-        self._forgetting: asyncio.AbstractEventLoop | None = None  # in whose next turn the rest of these is forgotten
+        self._rest: asyncio.Handle | None = None  # forgets the rest of these,
+        self._loop: asyncio.AbstractEventLoop | None = None  # in the next turn of this
+        self._forgetting = False
         self._shedding = self._relieving = False
         self._begun = 0
         self._holders: dict[Holder, None] = {}
@@ -99,25 +101,36 @@ class Backlog:
 
     def forget(self, messages: Iterator[Message]) -> None:
         self._forgotten.append(messages)
+        if self._forgetting:
+            return  # a session that ends while messages are let go
         loop = _running_loop()
         if loop is None or self._relieving:
             self._forget(math.inf)
-        elif self._forgetting is not loop:
+        elif self._rest is None or self._loop is not loop:
             self._forget(FORGET_TIME)
 
     def _forget(self, seconds: float) -> None:
         """Forget for so long, and go on in the next turn of the event loop (TURN-1)."""
-        self._forgetting = None
-        end = monotonic() + seconds
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        self._forgetting = True
+        try:
+            self._forget_until(monotonic() + seconds)
+        finally:
+            self._forgetting = False
+        if self._forgotten:
+            self._loop = asyncio.get_running_loop()
+            self._rest = self._loop.call_soon(self._forget, FORGET_TIME)
+
+    def _forget_until(self, end: float) -> None:
         while self._forgotten:
             messages = list(itertools.islice(self._forgotten[0], FORGET_EVERY))
             for message in messages:
                 self.remove(message)
             if len(messages) < FORGET_EVERY:
                 self._forgotten.popleft()
-            if self._forgotten and monotonic() > end:
-                self._forgetting = loop = asyncio.get_running_loop()
-                loop.call_soon(self._forget, FORGET_TIME)
+            if monotonic() > end:
                 break
 
     def hold(self, holder: Holder) -> None:

@@ -110,7 +110,7 @@ class Client:
         """Call a function that the client's page offers with `link.handle`, and return its result.
 
         On timeout, or when its task is cancelled, the call is cancelled in the page, too. It survives a lost
-        connection: the client gets it exactly once after it returns. From other threads it may be awaited on any event
+        connection: a client that reconnects gets it once. From other threads it may be awaited on any event
         loop, for example with `asyncio.run`; the call itself is made on the server's.
 
         Args:

@@ -1,8 +1,8 @@
 """Filters of subscriptions (SUB-8 to SUB-11, SUB-15 to SUB-17): checked once, then evaluated against the tags of each
 publication.
 
-A condition is a tuple of strings and numbers, of which there may be hundreds of thousands: the garbage collector need
-not look at them, as it would at functions.
+A condition is a tuple of strings and numbers, but for lists of values. There may be hundreds of thousands, which the
+garbage collector does not have to look at, as it would at functions.
 """
 
 from __future__ import annotations

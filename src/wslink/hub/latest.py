@@ -38,4 +38,12 @@ def key_in(payload: Any, entry: str) -> Hashable:
         hash(value)
     except TypeError:
         return repr(value)
-    return (type(value).__name__, math.nan if isinstance(value, float) and math.isnan(value) else value)
+    return (type(value).__name__, equal_to_itself(value))
+
+
+def equal_to_itself(key: Hashable) -> Hashable:
+    """`key` with one object in place of all that are not a number, alone or in tuples: none of these is equal to
+    another, and a publication with it would replace nothing."""
+    if isinstance(key, tuple):
+        return tuple(map(equal_to_itself, key))
+    return key if key == key else math.nan

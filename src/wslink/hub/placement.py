@@ -85,7 +85,7 @@ class Placement:
             application.send(function)
 
     def to_loop(self, function: Callable[[], None]) -> None:
-        """Call `function` on the event loop's thread, at once where that is the caller's."""
+        """Call `function` on the event loop's thread: at once if that is the caller's, or if there is no event loop."""
         if self.on_its_thread or not self._post(function):
             function()
 
@@ -134,7 +134,7 @@ class Placement:
         these cannot be sent anything."""
         with self.lock:
             if self._loop is None or self._loop.is_closed():
-                with contextlib.suppress(RuntimeError):
+                with contextlib.nullcontext() if self._loop is None else contextlib.suppress(RuntimeError):
                     deliver()
                 return
         self.submit(deliver)

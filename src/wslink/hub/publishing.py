@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Literal, TypeVar
 
 from wslink.errors import UsageError
 from wslink.hub.audience import Audience, MemberT, Targets
 from wslink.hub.filters import Tag, Tags, check_tags
+from wslink.hub.latest import equal_to_itself
 from wslink.hub.ports import Publisher
 from wslink.hub.quality import Rendered
 from wslink.hub.recipients import Recipients
@@ -30,14 +30,13 @@ T = TypeVar("T")
 def slot_of(topic: str, tags: Mapping[str, Tag], key: Hashable) -> Hashable:
     """What a publication is a newer version of (SUB-13). Raises UsageError for a key that is not hashable."""
     if key is None:
-        # What is not a number is one value here: it is not equal to itself.
-        plain = ((name, isinstance(tag, bool), tag if tag == tag else math.nan) for name, tag in tags.items())
+        plain = ((name, isinstance(tag, bool), equal_to_itself(tag)) for name, tag in tags.items())
         return (topic, tuple(sorted(plain)))
     try:
         hash(key)
     except TypeError:
         raise UsageError(f"key {key!r} is not hashable: use a string, a number or a tuple of these") from None
-    return (topic, key if key == key else math.nan)
+    return (topic, equal_to_itself(key))
 
 
 def _encoders(targets: Targets, relay: Relay | None) -> set[Encoder]:
@@ -111,7 +110,8 @@ class Publishing(Audience[MemberT]):
             to, exclude: send it to this client only, or to all others: a client's id, a Client or a Group.
 
         Returns:
-            The number of clients of this worker that it is sent to; 0, with a warning, if `to` is not connected.
+            The number of clients of this worker that it is sent to; 0, with a warning, for the id of a client that is
+            not known.
 
         Raises:
             UsageError: for tags that are not allowed; in debug mode also for a payload or tags that do not match the

@@ -38,7 +38,7 @@ class Viewer:
     """A subscriber, passed to the function that renders for it (`Topic.on_demand`).
 
     Attributes:
-        client_id: the client's id; for shared rendering, that of the first client of the group.
+        client_id: the client's id; for shared rendering, that of the first of those that share it.
         quality: the quality to render at, from 0.05 to 1.
         still: whether nothing has changed for 200 ms: `quality` is 1, and this is the last call before a change.
         memory: a dict for the function's own data, such as what the viewer has been sent. It lasts as long as the

@@ -71,10 +71,10 @@ class Existing:
         for one in self._launcher.sessions.values():
             found.pop(one.id, None)
             if one.client == user and self._launcher.get(one.id) is one:
-                found[one.id] = {"application": one.application, "created": one.created}
+                found[one.id] = {"application": one.application, "created": one.created, "age": one.age}
         now = time.time()
         told = [
-            {"id": session_id, **one, "age": round(max(now - one["created"], 0.0), 1)}
+            {"id": session_id, **one, "age": round(max(one.get("age", now - one["created"]), 0.0), 1)}
             for session_id, one in found.items()
         ]
         return {"sessions": sorted(told, key=lambda one: float(one["created"]))}

@@ -40,6 +40,7 @@ LOGIN_TIME = 600.0
 SESSION_TIME = 8 * 3600.0
 """Seconds after which a user has to sign in again, unless `session_time` says so."""
 MAX_SESSION_TIME = 10 * 366 * 86_400
+"""Seconds that `session_time` may be at most: ten years."""
 OPTIONS = ("issuer", "client_id", "client_secret_file", "redirect_uri", "scope", "claim", "key_file", "session_time")
 
 

@@ -106,8 +106,14 @@ def _read(path: Path) -> bytes:
     if known.st_size > recording.MAX_FILE:
         raise RecordingError(f"{path} has over MAX_FILE ({recording.MAX_FILE}) bytes")
     if stat.S_ISCHR(known.st_mode) or stat.S_ISBLK(known.st_mode):  # some have no end
-        raise RecordingError(f"{path} is a device, and no file")
-    return path.read_bytes()
+        raise RecordingError(f"{path} is a device, not a file")
+    if stat.S_ISREG(known.st_mode):
+        return path.read_bytes()
+    with path.open("rb") as pipe:
+        data = pipe.read(recording.MAX_FILE + 1)
+    if len(data) > recording.MAX_FILE:
+        raise RecordingError(f"{path} has over MAX_FILE ({recording.MAX_FILE}) bytes")
+    return data
 
 
 def open_tape(path: str | os.PathLike[str], client: str = "") -> Tape:

@@ -41,6 +41,8 @@ from wslink.wire.value import Value
 
 UnderWay: TypeAlias = Mapping[Hint, Hint]
 NONE: UnderWay = types.MappingProxyType({})
+MAX_NAMES = 64
+"""Names of classes and types inside one another."""
 _LISTS = (abc.Iterable, abc.Reversible, abc.Container)
 
 
@@ -89,9 +91,9 @@ def _with_alias(hint: Hint, under_way: UnderWay) -> UnderWay:
     alias = alias_of(hint)
     if alias is None:
         return under_way
-    if alias in under_way:
+    if hint in under_way or len(under_way) > MAX_NAMES:  # it may refer to itself with other types each time
         raise Unsupported(f"type {alias.__name__} refers to itself, as only classes may: take a dataclass, or Any")
-    return {**under_way, alias: None}
+    return {**under_way, hint: None}
 
 
 def _native(hint: Hint) -> Hint:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TypeVar
+
+SampleT = TypeVar("SampleT", tuple[int, float], tuple[int, float, float])
 
 BURST_ROUNDS = 3
 """Round trips that a burst counts for, and `BURST_TIME`: a peer that is busy makes one after the other."""
@@ -39,11 +42,10 @@ class Bursts:
         return self._bytes - expected
 
     def keep(self, now: float, round_: int, size: float) -> None:
-        """Let a burst of `size` bytes count from this round trip on."""
-        largest, size = self._largest, max(size, 0.0)
-        while largest and largest[-1][2] <= size:
-            largest.pop()
-        largest.append((round_, now, size))
+        """Let a burst of `size` bytes count from this round trip on. Only for chunks that are acknowledged whole: of
+        these there are no more than were sent, while a peer may acknowledge byte by byte."""
+        largest = self._largest
+        keep_largest(largest, (round_, now, max(size, 0.0)))
         while largest[0][0] <= round_ - BURST_ROUNDS and largest[0][1] < now - BURST_TIME:
             largest.popleft()
 
@@ -56,8 +58,9 @@ class Bursts:
         return self.bytes(rate) / rate if rate else 0.0
 
 
-def keep_largest(samples: deque[tuple[int, float]], round_: int, value: float) -> None:
-    """Add a sample; those before it that are no larger go, so that the first is the largest."""
-    while samples and samples[-1][1] <= value:
+def keep_largest(samples: deque[SampleT], sample: SampleT) -> None:
+    """Add a sample, whose value is its last item; those before it that are no larger go, so that the first is the
+    largest."""
+    while samples and samples[-1][-1] <= sample[-1]:
         samples.pop()
-    samples.append((round_, value))
+    samples.append(sample)

@@ -212,12 +212,12 @@ class CongestionController:
         while self._sent and self._sent[0].end <= total:
             newest = self._sent.popleft()
         burst = self._bursts.acknowledged(now, total - self.delivered, self.rate)
-        if self._started:  # until then the rate is not known well enough
-            self._bursts.keep(now, self._round, burst - self.chunk_size)
         self.delivered = total
         self._delivered_time = now
         if newest is None:
             return
+        if self._started:  # until then the rate is not known well enough
+            self._bursts.keep(now, self._round, burst - self.chunk_size)
         self._first_time = newest.time
         stale = self._sample_rtt(now, max(now - newest.time - max(held, 0.0), 1e-6))
         limited = self._sample_rate(now, newest, held)
@@ -272,7 +272,7 @@ class CongestionController:
         if newest.limited and rate < self.rate:
             return limited
         rates = self._rates
-        keep_largest(rates, self._round, rate)
+        keep_largest(rates, (self._round, rate))
         rounds = CONGESTED_ROUNDS if self._queues() else RATE_ROUNDS
         while rates[0][0] <= self._round - rounds:
             rates.popleft()
@@ -299,9 +299,8 @@ class CongestionController:
     def _check_queue(self) -> None:
         """End start-up as soon as a queue shows: the rate follows a round trip later. What the application limits makes
         no queue: a late answer to a small message says nothing about the line's rate."""
-        if not self._started and self.rtt > STARTUP_QUEUE * self.min_rtt + CHUNK_TIME + self._bursts.lateness(
-            self.rate
-        ):
+        most = STARTUP_QUEUE * self.min_rtt + CHUNK_TIME + self._bursts.lateness(self.rate)
+        if not self._started and self.rtt > most:
             self._full_rate = self.rate
             self._started = True
 

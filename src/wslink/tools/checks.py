@@ -143,7 +143,7 @@ class Way:
         status = f"{answer.status} of {answer.server or 'what answers'}"
         if answer.status == 426 or (answer.status in (400, 200, 301, 302) and "WebSocket" in answer.body):
             hop = proxy if proxy.startswith("the proxy") else UNNAMED
-            return Finding("upgrade", False, f"{status}: the wish for a WebSocket did not arrive", hop, NGINX)
+            return Finding("upgrade", False, f"{status}: the request to upgrade did not arrive", hop, NGINX)
         if answer.wants_tls and self.parts.scheme == "ws":
             return self._only_tls(answer)
         if answer.status in (502, 503, 504) or "DNS lookup failure" in answer.body:

@@ -59,7 +59,7 @@ def seconds(text: str) -> float:
     return value
 
 
-def some_seconds(text: str) -> float:
+def positive(text: str) -> float:
     """For argparse: more than 0."""
     value = _number(text)
     if not 0 < value < math.inf:
@@ -70,7 +70,7 @@ def some_seconds(text: str) -> float:
 def count(text: str) -> int:
     """For argparse: a whole number, 0 or more."""
     if not text.isascii() or not text.isdecimal() or len(text) > MAX_DIGITS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
     return int(text)
 
 
@@ -78,7 +78,7 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +90,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--secret", metavar="SECRET", help="the server's secret, unless its URL or WSLINK_SECRET has it"
     )
     parser.add_argument(
-        "--timeout", type=some_seconds, default=10.0, metavar="SECONDS", help="longest time to wait (default: 10)"
+        "--timeout", type=positive, default=10.0, metavar="SECONDS", help="longest time to wait (default: 10)"
     )
     parser.add_argument("--insecure", action="store_true", help="accept any certificate")
     parser.add_argument(

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"wslink: {explained(error)}")
         return 1
     except OSError as error:
-        complain(f"wslink: {arguments.output}: {error.strerror or error}")
+        complain(f"wslink: {explained(error) if error.filename else f'{arguments.output}: {error.strerror or error}'}")
         return 1
     return 0 if ended or not arguments.ring else INTERRUPTED
 

@@ -47,7 +47,7 @@ def _speed(text: str) -> float:
     try:
         return math.inf if text == "max" else float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number, and not max") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor max") from None
 
 
 def _parser() -> argparse.ArgumentParser:

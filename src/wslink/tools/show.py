@@ -17,7 +17,7 @@ from wslink.wire.plain import to_plain
 from wslink.wire.value import Value
 
 STACK = 16 * MAX_DEPTH
-"""Functions inside one another that a value takes which is written as JSON."""
+"""Nested Python calls that writing the deepest value as JSON takes."""
 MAX_TEXT = 200
 MAX_ITEMS = 8
 MAX_LEVELS = 4

@@ -14,7 +14,7 @@ from wslink.console import complain, put
 from wslink.errors import WslinkError
 from wslink.tools.filters import parse
 from wslink.tools.lasting import add_reconnect, answer, lasting, run
-from wslink.tools.options import Target, add_options, count, seconds, some_seconds, target_of
+from wslink.tools.options import Target, add_options, count, positive, seconds, target_of
 from wslink.tools.show import as_line, line, size, weight
 from wslink.wire.value import Value
 
@@ -135,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         "--every", type=seconds, default=1.0, metavar="SECONDS", help="interval between rates; 0 for none (default: 1)"
     )
     parser.add_argument(
-        "--max-rate", type=some_seconds, metavar="N", help="most publications per second, for a latest topic"
+        "--max-rate", type=positive, metavar="N", help="most publications per second, for a latest topic"
     )
     parser.add_argument("--quiet", action="store_true", help="print only the rates")
     parser.add_argument("--json", action="store_true", help="print each payload as a line of JSON, and no rates")

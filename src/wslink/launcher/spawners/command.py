@@ -8,7 +8,7 @@ The application's `options` are lists of arguments. Besides the usual variables 
     stop      ends the session; also run for one that has ended, and for one whose start was cut off: that has no handle
               yet, so name things by `${id}`
     log       optional; writes the session's output, and goes on as long as the session runs. Where there is `waits`, it
-              is run once that writes nothing: before, an engine has no output yet
+              is run once that succeeds and writes nothing: before, an engine has no output yet
     address   optional; writes "host:port" as soon as the session has them
     waits     optional; writes what the session waits for, on one line; nothing once it runs
 """
