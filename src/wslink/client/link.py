@@ -99,8 +99,8 @@ class Link(Reading, Handling):
 
         Raises:
             CallError: the server responded with an error.
-            ConnectionClosed: the link is closed, or is closed before the response; or its connection was lost, and the server
-                does not know whether it got the call.
+            ConnectionClosed: the link is closed, or is closed before the response; or its connection was lost, and the
+                server does not know whether it got the call.
             NotSerializable: an argument cannot be sent.
         """
         return await self.perform(method, args, kwargs)
