@@ -10,7 +10,7 @@ import pytest
 
 from tests.launcher.support import launching
 from tests.waiting import until
-from wslink.launcher.spawners import command
+from wslink.launcher.spawners import command, engine
 
 POLLS = 8
 """More than are believed."""
@@ -42,76 +42,90 @@ class Engine:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(command, "INTERVAL", 0.02)
     return Engine(tmp_path)
 
 
-async def test_no_session_ends_with_it(tmp_path: Path, engine: Engine) -> None:
-    async with launching(tmp_path, apps=engine.app()) as running:
+async def test_no_session_ends_with_it(tmp_path: Path, container: Engine) -> None:
+    async with launching(tmp_path, apps=container.app()) as running:
         session = await running.start("one")
-        engine.down.touch()
-        await engine.asked_more()
+        container.down.touch()
+        await container.asked_more()
         assert (await running.ask("GET", session["id"]))[0] == 200
-        engine.down.unlink()
-        await engine.asked_more()
+        container.down.unlink()
+        await container.asked_more()
         assert (await running.ask("GET", session["id"]))[0] == 200
-        engine.runs.unlink()
+        container.runs.unlink()
         await until(lambda: not running.launcher.sessions, 10)
 
 
-async def test_a_session_that_ended_meanwhile_is_noticed_when_it_is_back(tmp_path: Path, engine: Engine) -> None:
-    async with launching(tmp_path, apps=engine.app()) as running:
+async def test_a_session_that_ended_meanwhile_is_noticed_when_it_is_back(tmp_path: Path, container: Engine) -> None:
+    async with launching(tmp_path, apps=container.app()) as running:
         session = await running.start("one")
-        engine.down.touch()
-        engine.runs.unlink()
-        await engine.asked_more()
+        container.down.touch()
+        container.runs.unlink()
+        await container.asked_more()
         assert (await running.ask("GET", session["id"]))[0] == 200
-        engine.down.unlink()
+        container.down.unlink()
         await until(lambda: not running.launcher.sessions, 10)
 
 
-async def test_a_session_is_stopped_when_it_is_back(tmp_path: Path, engine: Engine) -> None:
-    async with launching(tmp_path, apps=engine.app(), ports=1) as running:
+async def test_a_session_is_stopped_when_it_is_back(tmp_path: Path, container: Engine) -> None:
+    async with launching(tmp_path, apps=container.app(), ports=1) as running:
         session = await running.start("one")
-        engine.down.touch()
+        container.down.touch()
         stopping = asyncio.create_task(running.ask("DELETE", session["id"]))
-        await engine.asked_more()
+        await container.asked_more()
         assert (stopping.done(), running.free_ports()) == (False, 0)
-        engine.down.unlink()
+        container.down.unlink()
         assert (await stopping)[0] == 200
-        assert (engine.runs.exists(), running.free_ports()) == (False, 1)
+        assert (container.runs.exists(), running.free_ports()) == (False, 1)
 
 
 async def test_stopping_waits_for_so_long(
-    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, container: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(command, "PATIENCE", 0.2)
-    async with launching(tmp_path, apps=engine.app()) as running:
+    async with launching(tmp_path, apps=container.app()) as running:
         session = await running.start("one")
-        engine.down.touch()
+        container.down.touch()
         assert (await running.ask("DELETE", session["id"]))[0] == 200
     (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "may run on: its engine cannot be asked" in told.getMessage()
     assert session["id"] not in caplog.text
 
 
-async def test_a_launcher_that_is_started_meanwhile_keeps_its_sessions(tmp_path: Path, engine: Engine) -> None:
-    settings = {"apps": engine.app(), "keep_sessions": True}
+async def test_a_launcher_that_is_started_meanwhile_keeps_its_sessions(tmp_path: Path, container: Engine) -> None:
+    settings = {"apps": container.app(), "keep_sessions": True}
     async with launching(tmp_path, **settings) as running:
         session = await running.start("one")
-    engine.down.touch()
+    container.down.touch()
     async with launching(tmp_path, **settings) as running:
-        await engine.asked_more()
-        engine.down.unlink()
-        await engine.asked_more()
+        await container.asked_more()
+        container.down.unlink()
+        await container.asked_more()
         assert (await running.ask("GET", session["id"]))[0] == 200
         assert (await running.ask("DELETE", session["id"]))[0] == 200
-    assert not engine.runs.exists()
+    assert not container.runs.exists()
 
 
-async def test_without_a_command_that_says_so_it_passes_for_the_end(tmp_path: Path, engine: Engine) -> None:
-    async with launching(tmp_path, apps=engine.app("answers")) as running:
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("turns", [1, 2, 3, 4, 5])
+def test_a_command_that_is_being_started_does_not_hold_up_the_end_of_the_launcher(turns: int) -> None:
+    """The end of an event loop cancels what runs."""
+
+    async def leave() -> None:
+        task = asyncio.create_task(engine.run(["sleep", "30"]))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert not task.done()
+
+    asyncio.run(leave())
+
+
+async def test_without_a_command_that_says_so_it_passes_for_the_end(tmp_path: Path, container: Engine) -> None:
+    async with launching(tmp_path, apps=container.app("answers")) as running:
         await running.start("one")
-        engine.down.touch()
+        container.down.touch()
         await until(lambda: not running.launcher.sessions, 10)

@@ -116,6 +116,9 @@ class Launcher:
         for failed in await asyncio.gather(*stops, return_exceptions=True):
             if isinstance(failed, Exception):
                 logger.error("a session could not be stopped", exc_info=failed)
+        for kept in self.sessions.values():
+            if kept.spawner is not None:
+                kept.spawner.leave()
         await self.store.close()
 
     # Sessions ---------------------------------------------------------------

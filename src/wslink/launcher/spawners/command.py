@@ -91,6 +91,7 @@ class CommandSpawner(Spawner):
     async def stop(self) -> None:
         if self._watcher is not None:
             self._watcher.cancel()
+            await asyncio.wait([self._watcher])  # the event loop must not end before
         if not await self._stopped():
             logger.error("session %s may run on: its engine cannot be asked", public_name(self.spec.id))
         # What runs on this machine for it: the follower of its log, and a start that was cut off.

@@ -13,6 +13,8 @@ from wslink.launcher.spawners.tree import MARK
 
 TIMEOUT = 30.0
 """Seconds that one command may take."""
+KILLED = 1.0
+"""Seconds in which one that was killed has gone, unless the system holds it up."""
 
 
 async def run(
@@ -39,8 +41,7 @@ async def run(
     try:
         output, _ = await asyncio.wait_for(process.communicate(given), TIMEOUT)
     except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        await _kill(process)
         raise
     return process.returncode or 0, output.decode(errors="replace")
 
@@ -53,9 +54,35 @@ async def popen(
     given: int = asyncio.subprocess.DEVNULL,
 ) -> asyncio.subprocess.Process:
     """Start a command in a Unix session of its own. Raises OSError."""
-    return await asyncio.create_subprocess_exec(
+    creating = asyncio.create_subprocess_exec(
         *arguments, stdin=given, stdout=output, stderr=errors, env=environment, start_new_session=True
     )
+    starting = _Uncancelled(creating, loop=asyncio.get_running_loop())
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        while not starting.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([starting])
+        if starting.exception() is None:
+            await _kill(starting.result())
+        raise
+
+
+class _Uncancelled(asyncio.Task[asyncio.subprocess.Process]):
+    """The start of a command, which takes no time. Cancelled before its pipes are connected, asyncio's waits for ever,
+    and an event loop that ends cancels all tasks."""
+
+    def cancel(self, msg: object = None) -> bool:
+        return False
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill a command, and wait a moment for its end: its transport is closed then."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(process.wait(), KILLED)
 
 
 def environment_of(spec: LaunchSpec) -> dict[str, str]:
