@@ -1,4 +1,4 @@
-"""Presence: the members of a group as a topic."""
+"""Presence: a topic that publishes the members of a group."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Describe = Callable[[Client], Mapping[str, Value]]
 
 
 class Presence:
-    """Publishes who joins a group and leaves it, and sends new subscribers who is there. See App.presence."""
+    """Publishes who joins and leaves a group, and sends new subscribers its members. See App.presence."""
 
     def __init__(self, topic: Topic, group: Group[Client], community: Community, describe: Describe | None) -> None:
         self._topic = topic
         self._group = group
         self._describe = describe
         self._seen: dict[str, dict[str, Value]] = {client.id: self._entry(client) for client in group}
-        topic.shared = False  # each worker tells its own clients of all
+        topic.shared = False  # each worker publishes all members to its own clients
         community.changes.append(self._changed)
         topic.on_subscribe(self._welcome)
 

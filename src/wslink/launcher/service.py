@@ -12,9 +12,9 @@ from typing import Any
 from aiohttp import web
 
 from wslink.errors import RequestRefused
+from wslink.http.monitoring import HEALTH, METRICS, is_local_program
 from wslink.http.run import add_pages
 from wslink.http.sparse import sparse_logger
-from wslink.http.watching import is_local_program
 from wslink.launcher.access import Access
 from wslink.launcher.admin import Administration
 from wslink.launcher.configuration import Configuration
@@ -76,8 +76,8 @@ class Service:
         router.add_post(endpoint, self._post)
         router.add_post(f"{endpoint}/", self._post)
         self._existing.add_to(application)
-        router.add_get("/health", self._health)
-        router.add_get("/metrics", self._tell_metrics)
+        router.add_get(HEALTH, self._health)
+        router.add_get(METRICS, self._tell_metrics)
         application.on_startup.append(lambda _: self._launcher.open())
         self._proxy.add_to(application)
         add_pages(application, self._settings.content)
@@ -150,7 +150,7 @@ class Service:
         return web.json_response({"status": "ok"})
 
     async def _tell_metrics(self, request: web.Request) -> web.StreamResponse:
-        """For the administrator, and for programs of this machine that no proxy speaks for."""
+        """Served to the administrator, and to programs on this machine that connect directly."""
         local = is_local_program(request.headers, request.remote)
         if self._metrics is None or not (local or self._access.is_admin(request)):
             raise web.HTTPNotFound

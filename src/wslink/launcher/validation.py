@@ -11,14 +11,12 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from wslink.errors import ConfigurationError, UsageError
+from wslink.http.monitoring import HEALTH, METRICS
 from wslink.launcher import advice
 from wslink.launcher.configuration import Application, Configuration, Resource, SanitizeRule, Settings
 from wslink.launcher.source import Key, read_source
 from wslink.launcher.variables import RESERVED, names, postable
 from wslink.settings import check_name, check_origin
-
-OWN_PATHS = ("/health", "/metrics")
-"""Paths that no endpoint may have."""
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "configuration": Settings,
@@ -149,8 +147,8 @@ def _contradictions(configuration: Configuration) -> Iterator[tuple[Key, str]]:
 
 def _addresses(settings: Settings) -> Iterator[tuple[Key, str]]:
     """Paths, origins and names that cannot be followed."""
-    if f"/{settings.endpoint.strip('/')}" in OWN_PATHS:
-        yield ("configuration", "endpoint"), f"the launcher itself answers at {' and '.join(OWN_PATHS)}: choose another"
+    if f"/{settings.endpoint.strip('/')}" in (HEALTH, METRICS):
+        yield ("configuration", "endpoint"), f"the launcher itself answers at {HEALTH} and {METRICS}: choose another"
     for name, given, check in (("origins", settings.origins, check_origin), ("hosts", settings.hosts, check_name)):
         for index, one in enumerate(given):
             problem = _refusal(check, one)

@@ -8,7 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from wslink.errors import UsageError
-from wslink.http.watching import CONTENT_TYPE
+from wslink.http.monitoring import CONTENT_TYPE
 from wslink.proxy.upstream import TunnelObserver
 from wslink.relay.rooms import Role, Rooms
 

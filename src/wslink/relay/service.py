@@ -13,11 +13,11 @@ from yarl import URL
 from wslink.errors import UsageError
 from wslink.hosts import is_loopback
 from wslink.http import origin
+from wslink.http.monitoring import HEALTH, METRICS, is_local_program
 from wslink.http.run import add_pages
 from wslink.http.sparse import sparse_logger
 from wslink.http.tokens import bearer_token, same, token_file
 from wslink.http.tries import Tries
-from wslink.http.watching import METRICS, is_local_program
 from wslink.proxy.takeover import ConnectionPassed
 from wslink.proxy.upstream import Target, forwarded, passed_on, tunnel
 from wslink.relay.metrics import Metrics
@@ -54,7 +54,7 @@ class Relay:
         self._check_route()
         application = web.Application()
         application.router.add_get(self._options.proxy_route, self.handle)
-        application.router.add_get("/health", self._health)
+        application.router.add_get(HEALTH, self._health)
         if self._metrics is not None:
             application.router.add_get(METRICS, self._tell_metrics)
         if not self._options.www:
@@ -66,7 +66,7 @@ class Relay:
     def _check_route(self) -> None:
         """Raise UsageError where something else has the route of the proxy."""
         options = self._options
-        owners = {"/health": "the health check"}
+        owners = {HEALTH: "the health check"}
         if options.metrics:
             owners[METRICS] = "--metrics"
         if options.www:
