@@ -186,8 +186,8 @@ def _warn_of_daphne() -> None:
 
 def _path(scope: Event) -> str:
     """The path below the mount point. Servers and frameworks differ in whether `path` includes the mount point."""
-    path, root = str(scope["path"]), str(scope.get("root_path", ""))
-    return path.removeprefix(root) if root and path.startswith(root + "/") else path
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    return "/" + path.removeprefix(root).lstrip("/") if root and path.startswith(root + "/") else path
 
 
 def _is_from_here(scope: Event) -> bool:

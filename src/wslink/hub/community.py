@@ -59,6 +59,7 @@ class Community:
         self.groups.changes.append(self._changed)
         self.on_join: list[JoinHandler] = []
         self.on_leave: list[JoinHandler] = []
+        self._presences: dict[tuple[str, str], Callable[[], None]] = {}
 
     def make(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
         """Create a client that has authenticated."""
@@ -87,6 +88,13 @@ class Community:
     def release(self, client: Client) -> None:
         """The client has moved to another worker, and stays in its groups."""
         self._clients.pop(client.id, None)
+
+    def replace_presence(self, topic: str, group: str, end: Callable[[], None]) -> None:
+        """A group's presence on a topic begins, which `end` ends; the one before ends."""
+        before = self._presences.get((topic, group))
+        if before is not None:
+            before()
+        self._presences[topic, group] = end
 
     def group(self, name: str) -> Group[Client]:
         return Group(name, self.groups, self.clients)

@@ -65,8 +65,7 @@ class Array:
         return hash((self.dtype, self.shape))
 
     def __str__(self) -> str:
-        shape = f" [{', '.join('any' if one is None else str(one) for one in self.shape)}]" if self.shape else ""
-        return f"{self.dtype or 'any dtype'}{shape}"
+        return f"{self.dtype or 'any dtype'}{f' {_shown(self.shape)}' if self.shape else ''}"
 
 
 Int64: typing.TypeAlias = typing.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -144,8 +143,8 @@ def numpy_hint(hint: Hint, args: tuple[Hint, ...]) -> Hint:
 
     if isinstance(hint, type) and issubclass(hint, numpy.generic):
         return _scalar(hint)
-    scalars = scalar_types(args)
-    if not scalars:
+    scalars, shape = scalar_types(args) or (numpy.generic,), shape_of(args)
+    if scalars == (numpy.generic,) and shape is None:
         return origin_of(hint) or hint
     names = " | ".join(kind.__name__ for kind in scalars)
 
@@ -154,6 +153,8 @@ def numpy_hint(hint: Hint, args: tuple[Hint, ...]) -> Hint:
             raise expected_not("numpy.ndarray", value)
         if not issubclass(value.dtype.type, scalars):
             raise ValueError(f"Expected an array of `{names}`, got one of `{value.dtype}`")
+        if shape is not None and not _fits(shape, value.shape):
+            raise ValueError(f"Expected an array of shape `{_shown(shape)}`, got one of `{list(value.shape)}`")
         return value
 
     return converter(f"an array of {names}", check)
@@ -167,6 +168,34 @@ def scalar_types(args: tuple[Hint, ...]) -> tuple[Hint, ...]:
     members = [without_names(kind) for kind in _members(kinds[0])] if kinds else []
     scalars = tuple(origin_of(member) or member for member in members)
     return scalars if numpy.generic not in scalars and all(map(is_numpy, scalars)) else ()
+
+
+def shape_of(args: tuple[Hint, ...]) -> tuple[int | None, ...] | None:
+    """The lengths in the arguments of `np.ndarray[tuple[int, Literal[3]], ...]`: None for any length. None instead of a
+    tuple if any shape is allowed."""
+    shape = without_names(args[0]) if args else None
+    lengths = typing.get_args(shape)
+    if origin_of(shape) is not tuple or any(one is Ellipsis or _is_unpacked(one) for one in lengths):
+        return None
+    return tuple(_length_of(one) for one in lengths if one != ())  # in Python 3.10, () stands for no items
+
+
+def _is_unpacked(hint: Hint) -> bool:
+    """Whether it stands for any number of lengths, like `*tuple[int, ...]`."""
+    return getattr(hint, "__unpacked__", False) or str(origin_of(hint)).endswith(".Unpack")
+
+
+def _length_of(hint: Hint) -> int | None:
+    values = typing.get_args(hint) if origin_of(hint) is typing.Literal else ()
+    return values[0] if len(values) == 1 and type(values[0]) is int else None
+
+
+def _fits(shape: tuple[int | None, ...], lengths: tuple[int, ...]) -> bool:
+    return len(shape) == len(lengths) and all(a in (None, b) for a, b in zip(shape, lengths, strict=True))
+
+
+def _shown(shape: tuple[int | str | None, ...]) -> str:
+    return f"[{', '.join('any' if one is None else str(one) for one in shape)}]"
 
 
 def _members(hint: Hint) -> tuple[Hint, ...]:

@@ -99,9 +99,12 @@ def _with_alias(hint: Hint, under_way: UnderWay) -> UnderWay:
 def _native(hint: Hint) -> Hint:
     """Return `hint` if msgspec supports it, or if it is a class for `isinstance` checks. Raises Unsupported."""
     try:
-        convert({}, msgspec.defstruct("probe", [("value", hint, None)]))
+        probe = msgspec.defstruct("probe", [("value", hint, None)])
+        convert({}, probe)
     except TypeError as error:
         raise Unsupported(f"{name_of(hint)} cannot be checked: {str(error).splitlines()[0][:200]}") from None
+    if not probe.__struct_fields__:  # as for a ClassVar
+        raise Unsupported(f"{name_of(hint)} is not the type of a value")
     return hint
 
 
@@ -279,14 +282,14 @@ def _fields(kind: Hint, hint: Hint) -> dict[str, Hint] | None:
 
 
 def bare(hint: Hint) -> Hint:
-    """Remove Required, NotRequired and ReadOnly from a hint."""
+    """Remove Required, NotRequired, ReadOnly and Final from a field's hint."""
     return typing.get_args(hint)[0] if _mark_of(hint) else hint
 
 
 def _mark_of(hint: Hint) -> str:
-    """Required, NotRequired or ReadOnly, of typing or typing_extensions; "" for none."""
+    """Required, NotRequired, ReadOnly or Final, of typing or typing_extensions; "" for none."""
     mark = str(origin_of(hint)).rpartition(".")[2]
-    return mark if mark in ("Required", "NotRequired", "ReadOnly") else ""
+    return mark if mark in ("Required", "NotRequired", "ReadOnly", "Final") else ""
 
 
 def required_keys(kind: Hint) -> frozenset[str]:

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from wslink.rpc.arrays import Array, is_numpy, scalar_types
+from wslink.rpc.arrays import Array, is_numpy, scalar_types, shape_of
 from wslink.rpc.converters import UNIONS, Hint, name_of, origin_of, without_names
 from wslink.rpc.definitions import Definitions, Mode, Schema
 from wslink.rpc.fields import MISSING, Fields, fields_of
@@ -181,8 +181,9 @@ def _numpy(hint: Hint, args: tuple[Hint, ...]) -> Schema:
 
     if isinstance(hint, type) and issubclass(hint, numpy.generic):
         return _scalar(hint)
-    scalars = scalar_types(args)
-    return _array([code for code in ITEM_SIZES if issubclass(numpy.dtype(code).type, scalars)] if scalars else [], None)
+    scalars, shape = scalar_types(args), shape_of(args)
+    dtypes = [code for code in ITEM_SIZES if issubclass(numpy.dtype(code).type, scalars)] if scalars else []
+    return _array(dtypes, None if shape is None else list(shape))
 
 
 def _scalar(kind: Hint) -> Schema:

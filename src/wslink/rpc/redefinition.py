@@ -10,7 +10,7 @@ from typing import Any
 def may_replace(function: Any) -> bool:
     """Whether `function` may replace another one with the same name: it was defined in a notebook or an interactive
     session."""
-    return getattr(function, "__module__", None) == "__main__" and _is_interactive()
+    return getattr(function, "__module__", None) == "__main__" and is_interactive()
 
 
 def add_handler(handlers: list[Any], handler: Any) -> None:
@@ -24,5 +24,6 @@ def add_handler(handlers: list[Any], handler: Any) -> None:
     handlers.append(handler)
 
 
-def _is_interactive() -> bool:
+def is_interactive() -> bool:
+    """Whether a person types what is run: in a notebook or at a prompt."""
     return hasattr(sys, "ps1") or hasattr(builtins, "__IPYTHON__")
