@@ -18,8 +18,8 @@ Describe = Callable[[Client], Mapping[str, Value]]
 
 
 class Presence:
-    """Publishes who joins and leaves a group, and sends new subscribers its members. Replaces an earlier one of the same
-    group and topic. See App.presence."""
+    """Publishes who joins and leaves a group, and sends new subscribers its members. Replaces an earlier one of the
+    same group and topic. See App.presence."""
 
     def __init__(self, topic: Topic, group: Group[Client], community: Community, describe: Describe | None) -> None:
         self._topic = topic
