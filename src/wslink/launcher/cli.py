@@ -17,6 +17,7 @@ from wslink.console import complain, say
 from wslink.errors import ConfigurationError, UsageError
 from wslink.http.run import serve
 from wslink.http.tokens import read_token
+from wslink.launcher.authentication import find_authenticator
 from wslink.launcher.configuration import Configuration, with_environment
 from wslink.launcher.launcher import Launcher
 from wslink.launcher.service import Service
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         configuration = with_environment(load(arguments.config))
         advice = [*warnings(arguments.config), *missing_programs(arguments.config)]
         if arguments.check:
-            advice += _unusable_token(configuration)
+            advice += _unusable_files(configuration)
         for sentence in advice:
             complain(f"{'' if arguments.check else 'warning: '}{sentence}")
         if arguments.check:
@@ -129,13 +130,20 @@ def _reload(service: Service, read_again: Callable[[], Configuration]) -> None:
         logger.info("SIGHUP: the configuration and the files that it names were read again")
 
 
-def _unusable_token(configuration: Configuration) -> list[str]:
-    """Why the administrator's token cannot be used, for which a launcher would not start."""
+def _unusable_files(configuration: Configuration) -> list[str]:
+    """Why the administrator's token or the authentication cannot be used, for which a launcher would not start."""
+    settings = configuration.settings
+    token = _refusal(lambda: read_token("configuration.admin_token_file", settings.admin_token_file))
+    users = _refusal(lambda: find_authenticator(settings.authentication, settings.trusted_proxies))
+    return [*([token] if token else []), *([f"configuration.authentication: {users}"] if users else [])]
+
+
+def _refusal(check: Callable[[], object]) -> str:
     try:
-        read_token("configuration.admin_token_file", configuration.settings.admin_token_file)
+        check()
     except UsageError as error:
-        return [str(error)]
-    return []
+        return str(error)
+    return ""
 
 
 def _summary(configuration: Configuration) -> str:
