@@ -95,6 +95,7 @@ PLAIN: list[tuple[Any, Any]] = [
     (List([1]), [1]),
     (Pair(1, 2), (1, 2)),
     (types.MappingProxyType({"a": 1}), {"a": 1}),
+    (collections.deque([1, "x"]), [1, "x"]),
     (Item(), {"howMany": 1}),
     (numpy.float32(0.5), 0.5),
     (numpy.int64(3), 3),

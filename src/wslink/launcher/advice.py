@@ -96,9 +96,8 @@ def missing_programs(configuration: Configuration) -> Advice:
     for name, app in configuration.apps.items():
         if app.spawner == "local":
             directory = str(fill(app.cwd, configuration.properties))
-            if directory and "$" not in directory and not os.path.isdir(directory):
+            if "$" not in directory and not os.path.isdir(directory or os.curdir):
                 yield ("apps", name, "cwd"), f"there is no directory {directory!r}"
-                continue
             yield from _program(("apps", name, "cmd", 0), app.cmd[0], configuration, directory)
         elif app.spawner == "command":
             for option, command in app.options.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from wslink.errors import NotSerializable
@@ -15,7 +16,8 @@ _BASES: tuple[Callable[[Value], Value], ...] = (str, int, float, bytes, bytearra
 
 
 def to_plain(value: Value) -> Value:
-    """The plain form of `value`: NumPy scalars, dates of NumPy and pandas, subclasses of the built-in types, mappings.
+    """The plain form of `value`: NumPy scalars, dates of NumPy and pandas, subclasses of the built-in types, mappings,
+    deques.
 
     Raises:
         NotSerializable: for anything else, naming its type.
@@ -34,6 +36,8 @@ def to_plain(value: Value) -> Value:
         return _date(value)
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, deque):
+        return list(value)
     if hasattr(type(value), "model_dump"):  # a model of pydantic's
         return value.model_dump(by_alias=True)
     raise of_type(value)
