@@ -227,6 +227,27 @@ SLIPS = [
         '"logdir"',
         "configuration.log_dir: it is missing; it is a directory for logs and the state file; is",
     ),
+    (
+        '"timeout": 25',
+        '"timeout": 25, "authentication": {"type": "headers", "options": {"name": "X-Remote-User"}}',
+        "authentication 'headers': one of header, bearer, jwt, openid, or package.module",
+    ),
+    (
+        '"timeout": 25',
+        '"timeout": 25, "authentication": {"type": "header", "options": {"nam": "X-Remote-User"}}',
+        "authentication 'header': the option 'name' is missing",
+    ),
+    ('"ready_line"', '"cwd": "/no/such", "ready_line"', "apps.trame.cwd: there is no directory '/no/such'"),
+    (
+        '"ready_line"',
+        '"env": {"KEY": "${secrt}"}, "ready_line"',
+        "apps.trame: clients would have to post 'secrt'; is 'secret' meant?",
+    ),
+    (
+        '"sessionURL": "ws://USE_HOST/proxy?sessionId=${id}&path=ws"',
+        '"sessionURL": "ws://USE_HOST/other/session/${id}/${token}/ws"',
+        "configuration.sessionURL: the launcher's own proxy is at /paraview/session/${id}/${token}/",
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from wslink.errors import NotSerializable
 from wslink.wire.maps import KEYS
+from wslink.wire.unsendable import of_type
 from wslink.wire.value import Value
 
 _BASES: tuple[Callable[[Value], Value], ...] = (str, int, float, bytes, bytearray, list, tuple)
@@ -39,7 +40,7 @@ def to_plain(value: Value) -> Value:
         return list(value)
     if hasattr(type(value), "model_dump"):  # a model of pydantic's
         return value.model_dump(by_alias=True)
-    raise NotSerializable(f"a value of type {type(value).__name__} cannot be sent")
+    raise of_type(value)
 
 
 def _date(value: Value) -> Value:
