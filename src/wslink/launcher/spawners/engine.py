@@ -54,27 +54,31 @@ async def popen(
     given: int = asyncio.subprocess.DEVNULL,
 ) -> asyncio.subprocess.Process:
     """Start a command in a Unix session of its own. Raises OSError."""
-    creating = asyncio.create_subprocess_exec(
-        *arguments, stdin=given, stdout=output, stderr=errors, env=environment, start_new_session=True
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *arguments, stdin=given, stdout=output, stderr=errors, env=environment, start_new_session=True
+        )
     )
-    starting = _Uncancelled(creating, loop=asyncio.get_running_loop())
+    _starting.add(starting)
+    starting.add_done_callback(_starting.discard)
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        while not starting.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([starting])
-        if starting.exception() is None:
+        await asyncio.wait([starting])
+        if not starting.cancelled() and starting.exception() is None:
             await _kill(starting.result())
         raise
 
 
-class _Uncancelled(asyncio.Task[asyncio.subprocess.Process]):
-    """The start of a command, which takes no time. Cancelled before its pipes are connected, asyncio's waits for ever,
-    and an event loop that ends cancels all tasks."""
+_starting: set[asyncio.Future[asyncio.subprocess.Process]] = set()
+"""Commands that are being started. asyncio's start of a process that is cancelled within it waits for ever."""
 
-    def cancel(self, msg: object = None) -> bool:
-        return False
+
+async def settled() -> None:
+    """Return once no command is being started. Before an event loop ends, which cancels all that runs."""
+    loop = asyncio.get_running_loop()
+    while starting := [one for one in _starting if one.get_loop() is loop]:
+        await asyncio.wait(starting)
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:
