@@ -119,6 +119,7 @@ def test_a_command_that_is_being_started_does_not_hold_up_the_end_of_the_launche
             await asyncio.sleep(0)
         task.cancel()
         await engine.settled()
+        await asyncio.wait([task])
 
     asyncio.run(leave())  # whose end cancels all that runs
 
