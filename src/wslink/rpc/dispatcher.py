@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
 import functools
 import inspect
 import logging
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from time import monotonic
@@ -19,21 +17,20 @@ from wslink.errors import InvalidParams, InvalidRequest, LimitExceeded, MethodEr
 from wslink.rpc.call import Call, Caller, Executor, current_call
 from wslink.rpc.discarding import discard
 from wslink.rpc.elsewhere import Raised, serve
+from wslink.rpc.failures import error_of
 from wslink.rpc.interceptors import Function
 from wslink.rpc.latest import LatestCalls
 from wslink.rpc.methods import NEVER_AWAITABLE, Method, Methods
+from wslink.rpc.nobody import NOBODY
 from wslink.rpc.ordering import ResponseFirst
 from wslink.rpc.streaming import Serving, brought, is_small
 from wslink.rpc.streams import Streams
 from wslink.wire.limits import Limits
 from wslink.wire.messages import Request
-from wslink.wire.show import as_text, shown
+from wslink.wire.show import shown
 from wslink.wire.value import Value
 
 logger: logging.Logger = logging.getLogger("wslink")
-
-MAX_REPR = 4096
-"""Characters of an exception's `repr` that are sent (ERR-2)."""
 
 
 class Responder(Protocol):
@@ -133,14 +130,15 @@ class Dispatcher:
         responder: sends results and errors.
     """
 
-    __slots__ = ("_held", "_latest", "_responder", "_running", "_service", "full")
+    __slots__ = ("_gone", "_held", "_latest", "_responder", "_running", "_service", "full")
 
     def __init__(self, service: Service, responder: Responder) -> None:
         self._service = service
-        self._responder = responder
+        self._responder: Responder = responder
         self._running: dict[object, Running] | None = None  # most clients never have one
         self._held: deque[tuple[Request, Function]] | None = None  # calls that wait beside streams, and their start
         self._latest: LatestCalls | None = None
+        self._gone = False
         self.full: bool = False
         """Whether no further calls are to be taken from the client for a while (LIM-10)."""
 
@@ -268,6 +266,9 @@ class Dispatcher:
                 service.adrift += 1
             else:
                 running.cancel()
+        self._gone = True
+        if not self._running:
+            self._responder = NOBODY  # this one refers to the dispatcher
 
     def _is_full(self, running: int) -> bool:
         """Whether a client with so many calls under way has its share: `max_calls`, and on a server that is full no
@@ -346,6 +347,7 @@ class Dispatcher:
         service.adrift -= running.adrift
         if not self._running:
             service.busy -= 1
+            self._responder = NOBODY if self._gone else self._responder
         if self.full and not self._is_full(len(self._running)):
             self.full = False
             self._take_held()
@@ -364,32 +366,11 @@ class Dispatcher:
         if call.cancelled:
             self._responder.error(call.id, errors.CANCELLED, "Cancelled", call.method, call.method)
         else:
-            self._responder.error(call.id, *_error_of(call, error, self._service.debug), call.method)
+            self._responder.error(call.id, *error_of(call, error, self._service.debug), call.method)
         for notify in self._service.raised if not chosen and not stopped else ():
             notify(call, error)
         call.cancelled = call.cancelled or stopped  # the server stops: a thread sees it
         self._service.ordering.release(call)
-
-
-def _error_of(call: Call, error: BaseException, debug: bool) -> tuple[int, str, Value]:
-    """Code, message and data of what a call's exception becomes. A class of the application's may raise whenever it is
-    looked at."""
-    if isinstance(error, (MethodError, PeerError)):
-        with contextlib.suppress(*errors.RAISED):
-            return error.code, error.message, error.data
-    stopped = isinstance(error, asyncio.CancelledError)
-    data = {"method": call.method, "exception": "cancelled" if stopped else _safe_repr(error)}
-    if debug and not stopped:
-        with contextlib.suppress(*errors.RAISED):
-            data["trace"] = as_text("".join(traceback.format_exception(error)))
-    return errors.EXCEPTION_ERROR, "Exception raised", data
-
-
-def _safe_repr(error: BaseException) -> str:
-    try:
-        return as_text(repr(error)[:MAX_REPR])
-    except errors.RAISED:
-        return f"<{type(error).__name__}>"
 
 
 def _loop_has_ended() -> bool:

@@ -261,7 +261,8 @@ class Outgoing(Duties):
 
     async def room_again(self) -> None:
         """Return once `has_room` may be true."""
-        await self.paced().room_again()
+        if self.state is not CLOSED:
+            await self.paced().room_again()
 
     def hears(self, on: bool) -> None:
         """Its connection is read from again, or no longer: then no acknowledgement arrives by which more could go."""

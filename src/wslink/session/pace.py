@@ -50,9 +50,11 @@ class Pace:
 
     def is_behind(self) -> bool:
         """Whether no further calls are taken from the client: much waits for it behind a message that is being sent, or
-        it has many calls under way (TURN-2). What waits until its page has dealt with more does not count: the page may
-        wait for a call."""
-        queue = self._queue
+        it has many calls under way, or has published much that others do not take (TURN-2). What waits until its page
+        has dealt with more does not count: the page may wait for a call."""
+        queue, publishers = self._queue, self._backlog.publishers
+        if publishers.any and publishers.holds_up(self._session):
+            return True
         waiting = queue.waiting - queue.gated
         if waiting:
             most = self._backlog.share

@@ -38,9 +38,15 @@ class Ledger(Protocol):
 
     Attributes:
         kept: bytes of what else its sessions keep, each for itself.
+        keepers: sessions that keep much (repeatable.MUCH).
     """
 
     kept: int
+    keepers: int
+
+    @property
+    def kept_share(self) -> int:
+        """Bytes that may be kept for the return of one client (RES-4)."""
 
     def add(self, message: Message) -> None:
         """A message waits in one queue more."""
@@ -58,14 +64,31 @@ class Ledger(Protocol):
         """It keeps them no longer."""
 
 
+class HeldUp(Protocol):
+    """Clients whose calls publish faster than others take it.
+
+    Attributes:
+        any: whether there are such.
+    """
+
+    any: bool
+
+    def holds_up(self, publisher: Any) -> bool:
+        """Whether nothing further is taken from the client of a session (TURN-2)."""
+
+
 class QueueLedger(Ledger, Protocol):
     """One that shares what may wait among queues.
 
     Attributes:
         queues: those in which something waits.
+        publishers: see HeldUp.
     """
 
     queues: int
+
+    @property
+    def publishers(self) -> HeldUp: ...
 
     @property
     def share(self) -> int:

@@ -243,6 +243,7 @@ class Session(Moving):
         session.take_up(self._transport, self._decoder, self._opening)
         for frame in held:
             session.receive(*frame)
+        self.let_go()
 
     def expect_hello(self) -> None:
         """The client is there: from now on it has `hello_timeout` seconds for a good hello (LIM-8)."""
@@ -282,6 +283,7 @@ class Session(Moving):
         if self.calls is not None:
             self.calls.end()
         self._owner.farewell(self)
+        self.let_go()
 
     def _expect_no_hello(self) -> None:
         if self._deadline is not None:

@@ -8,6 +8,7 @@ from wslink.rpc.streams import Streams
 from wslink.session.cancellable import Cancellable
 from wslink.session.identity import Opening
 from wslink.session.notices import MAX_UNREAD
+from wslink.session.nowhere import Nowhere
 from wslink.session.ports import Transport
 from wslink.wire.codec import Decoder
 from wslink.wire.extensions import ITEM, pack_extension
@@ -50,6 +51,15 @@ class Streaming(Cancellable):
         """Send a credit ahead of all that waits; with `resume` it is not repeated (RES-2)."""
         if not self._send_now(pack_extension(items)):
             self.stalled(f"it sends items of streams, and has read none of {MAX_UNREAD} credits for them")
+
+    def let_go(self) -> None:
+        """The session has ended: refer to nothing that refers to it. So all of it is freed as soon as nobody else has
+        it, and not by the garbage collector, which would stop everybody for that."""
+        if not self._dispatcher.under_way:
+            self._dispatcher.leave()
+        self._transport = Nowhere()
+        self._pace = self.client = None
+        self.flow = self.acknowledgements = self.streams = self.calls = None
 
     def take_up(self, transport: Transport, decoder: Decoder, opening: Opening) -> None:
         """Go on over a new connection, whose client has been told so (RES-6)."""

@@ -109,6 +109,7 @@ class DeliveryWindow:
 
     def end(self) -> None:
         """The subscription has ended: nothing waits for it any more."""
+        self.on_open = None
         self.size = NO_WINDOW
         self.resting = False
         self.interval = 0.0
