@@ -347,12 +347,13 @@ class Dispatcher:
         service.adrift -= running.adrift
         if not self._running:
             service.busy -= 1
-            self._responder = NOBODY if self._gone else self._responder
         if self.full and not self._is_full(len(self._running)):
             self.full = False
             self._take_held()
             if not self.full:
                 self._responder.room()
+        if self._gone and not self._running:
+            self._responder = NOBODY
 
     def _failed(self, call: Call, error: BaseException) -> None:
         """Send what a call's exception becomes, of whatever kind it is: an exit or an interrupt is its caller's error,

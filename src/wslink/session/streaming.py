@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wslink.rpc.call import Caller
 from wslink.rpc.streams import Streams
+from wslink.session.acknowledgements import Acknowledgements
 from wslink.session.cancellable import Cancellable
+from wslink.session.client_calls import ClientCalls
+from wslink.session.flow import FlowControl
 from wslink.session.identity import Opening
 from wslink.session.notices import MAX_UNREAD
 from wslink.session.nowhere import Nowhere
+from wslink.session.pace import Pace
 from wslink.session.ports import Transport
 from wslink.wire.codec import Decoder
 from wslink.wire.extensions import ITEM, pack_extension
@@ -19,7 +24,13 @@ from wslink.wire.value import Value
 class Streaming(Cancellable):
     """Carries the streams of a session (rpc.streams.Port). Takes what Detachable does."""
 
+    acknowledgements: Acknowledgements | None
+    calls: ClientCalls | None
+    client: Caller | None
+    flow: FlowControl | None
     streams: Streams | None
+    _pace: Pace | None
+    _transport: Transport
     __slots__ = ()
 
     def start_streams(self) -> None:
