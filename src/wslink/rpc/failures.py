@@ -17,8 +17,8 @@ MAX_REPR = 4096
 
 
 def error_of(call: Call, error: BaseException, debug: bool) -> tuple[int, str, Value]:
-    """Code, message and data of what a call's exception becomes. A class of the application's may raise whenever it is
-    looked at."""
+    """The code, message and data of the error for a call's exception. Code of the application's exception classes may
+    itself raise."""
     if isinstance(error, (MethodError, PeerError)):
         with contextlib.suppress(*errors.RAISED):
             return error.code, error.message, error.data
