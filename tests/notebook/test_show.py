@@ -58,7 +58,7 @@ async def test_messages_of_another_thread_are_taken_on_the_loops(www: Path, monk
         assert (await page.messages.get())[0]["status"] == 404
 
 
-async def test_a_page_that_asks_whether_the_kernel_lives_is_answered(www: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_that_asks_for_a_sign_of_life_gets_one(www: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(monkeypatch) as comms:
         show(App(), www)
         (page,) = comms
