@@ -154,7 +154,7 @@ def _configuration(options: Any, protocol: Any, disable_logging: bool) -> dict[s
     level = None if disable_logging else logging.DEBUG if debug else logging.ERROR
     config: dict[str, Any] = {"logging_level": level, "debug": debug}
     config["timeout"] = getattr(options, "timeout", 300)
-    reverse_url = getattr(options, "reverse_url", None) or os.environ.get("WSLINK_REVERSE_URL")
+    reverse_url = getattr(options, "reverse_url", None) or os.environ.get("WSLINK_REVERSE_URL", "").strip()
     if reverse_url:
         config["handle_signals"] = not getattr(options, "nosignalhandlers", False)
         return {**config, "reverse_url": reverse_url, "reconnect": True, "ws_protocol": protocol}
