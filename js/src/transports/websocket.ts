@@ -53,7 +53,7 @@ export async function openWebSocket(url: string, chosen: WebSocketConstructor | 
     // A browser gives no reason here, on purpose; Node's implementations do.
     socket.addEventListener("error", ({ message }) => (details = message ? ` (${message})` : ""));
     socket.addEventListener("close", ({ code = 1006, reason = "" }) => {
-      reject(new ConnectionError(`cannot connect to ${name}${details}`, code, reason));
+      reject(new ConnectionError(`cannot connect to ${name}${details}: is it running? Its log says what it refuses`, code, reason));
     });
   });
 }
