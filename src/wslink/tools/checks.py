@@ -220,7 +220,8 @@ def _bad_certificate(error: ssl.SSLCertVerificationError, host: str) -> Finding:
         cure = (
             "use a certificate of an authority that browsers trust; for a self-signed one, trust it, or use --insecure"
         )
-    return Finding("tls", False, f"the certificate is refused: {why}", "what terminates TLS: the proxy or the server", cure)
+    hop = "what terminates TLS: the proxy or the server"
+    return Finding("tls", False, f"the certificate is refused: {why}", hop, cure)
 
 
 def _clock(answer: Answer) -> list[Finding]:
