@@ -151,7 +151,7 @@ def _help(one: dataclasses.Field[Any]) -> str:
 
 
 def parse(name: str, text: str, kind: type) -> Any:
-    """The value of the variable `name`, as `kind`: bool, str, int or float.
+    """The value of the variable `name`, as `kind`: bool, str, int or float. A whole number may be written as `1e6`.
 
     Raises:
         UsageError: naming the variable, if a number is needed and `text` is none.
@@ -162,9 +162,11 @@ def parse(name: str, text: str, kind: type) -> Any:
         return without_line_end(text)
     try:
         number = float(text)
-        return int(number) if kind is int else number
+        if kind is float or number.is_integer():
+            return kind(number)
     except (ValueError, OverflowError):
-        raise UsageError(f"{name} is {text!r}: a number is needed") from None
+        pass
+    raise UsageError(f"{name} is {text!r}: a {'whole ' if kind is int else ''}number is needed")
 
 
 def _flag(name: str, text: str) -> bool:

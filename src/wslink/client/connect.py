@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl as ssl_module
 from collections.abc import Generator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
 
@@ -44,6 +44,13 @@ class Connecting:
 
     def __await__(self) -> Generator[Any, None, Link]:
         return self._connect().__await__()
+
+    if not TYPE_CHECKING:  # which says so by itself
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(
+                f"there is no {name!r} before the connection is open: link = await wslink.connect(...), or async with"
+            )
 
     async def __aenter__(self) -> Link:
         self._link = await self._connect()
@@ -142,8 +149,24 @@ def _dialing(
 def _reason(error: Exception, url: str) -> str:
     """Why there is no connection to `url`, which may hold secrets."""
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"the server responded with {error.status} ({error.message})"
-    return str(error).replace(url.partition(":")[2], shown_url(url).partition(":")[2])  # a proxy's has another scheme
+        advice = _OF_STATUS.get(error.status, "")
+        return f"the server responded with {error.status} ({error.message}){advice}"
+    told = str(error).replace(url.partition(":")[2], shown_url(url).partition(":")[2])  # a proxy's has another scheme
+    return told + next((advice for sign, advice in _OF_ERROR.items() if sign in told), "")
+
+
+_OF_STATUS = {
+    403: "; the server's log says why",
+    404: "; it has no WebSocket at this path: that of a server is /ws unless its settings say otherwise",
+}
+"""What to do about a refused handshake."""
+
+_OF_ERROR = {
+    "Connect call failed": "; nothing listens there: is the server running, and is this its port?",
+    "WRONG_VERSION_NUMBER": "; the server does not speak TLS at this port: ws:// instead of wss://",
+    "CERTIFICATE_VERIFY_FAILED": "; connect(url, ssl=...) takes a context that trusts it, or False for any certificate",
+}
+"""What to do about an error, by a word of it."""
 
 
 def _session_class(traces: bool) -> type[ClientSession]:
@@ -172,7 +195,7 @@ def _refuse_opening(secret: object, ssl: object, headers: object) -> None:
 def _refuse_others(url: object, timeout: object, reconnect: object, limits: object, handlers: object) -> None:
     """Raise UsageError for an argument of `connect` that is not as it says."""
     if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
-        raise UsageError(f"{url!r:.100} is not a ws:// or wss:// URL")
+        raise UsageError(f"{url!r:.100} is not a ws:// or wss:// URL, such as ws://localhost:8080/ws")
     if not isinstance(timeout, (int, float)) or not timeout > 0:
         raise UsageError(f"timeout must be a number of seconds over 0, not {timeout!r:.100}")
     if not isinstance(reconnect, (bool, Reconnect)):

@@ -182,13 +182,14 @@ class Handlers:
         self._answers: Answers | None = None
         self._dispatcher: Dispatcher | None = None
 
-    def add(self, method: Method) -> None:
-        """Let the server call `method`. Raises UsageError if its name is taken, or it has streams (HND-6)."""
+    def add(self, method: Method, replace: bool = False) -> None:
+        """Let the server call `method`. Raises UsageError if its name is taken and `replace` is false, or it has
+        streams (HND-6)."""
         if method.streaming:
             raise errors.UsageError(
                 f"handler {method.name!r} has streams, which only methods of a server may have (HND-6)"
             )
-        self._service.methods.add(method)
+        self._service.methods.add(method, replace)
 
     def intercept(self, interceptor: Interceptor) -> None:
         """See Methods.intercept."""

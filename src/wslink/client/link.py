@@ -20,6 +20,7 @@ from wslink.client.subscription import ClientSubscription, Inbox
 from wslink.client.subscriptions import Subscriptions
 from wslink.client.transfers import OnTransfer
 from wslink.errors import ConnectionClosed
+from wslink.rpc.redefinition import add_handler
 from wslink.wire.frames import Buffer
 from wslink.wire.limits import Limits
 from wslink.wire.value import Value
@@ -79,13 +80,13 @@ class Link(Reading, Handling):
 
     def on_statechange(self, callback: OnState) -> OnState:
         """Call `callback(state)`, sync or async, when `state` has changed. Usable as a decorator."""
-        self._events.state.append(callback)
+        add_handler(self._events.state, callback)
         return callback
 
     def on_reconnected(self, callback: OnReconnected) -> OnReconnected:
         """Call `callback(reconnected)`, sync or async, when the link has reconnected; see Reconnected. Usable as a
         decorator."""
-        self._events.reconnected.append(callback)
+        add_handler(self._events.reconnected, callback)
         return callback
 
     # Calls ------------------------------------------------------------------

@@ -23,7 +23,7 @@ from wslink.session.features.flow import FLOW
 from wslink.session.flow import FlowControl
 from wslink.session.sender import FrameSink
 from wslink.wire import messages as wire
-from wslink.wire.chunks import Cutter, is_end, renumbered
+from wslink.wire.chunks import is_end, numbered
 from wslink.wire.extensions import ACKNOWLEDGEMENT, CANCEL, ITEM, ITEM_CREDIT, ITEM_END, PROGRESS, is_uncounted, number
 from wslink.wire.frames import Buffer, Frame
 from wslink.wire.limits import Limits
@@ -95,8 +95,7 @@ class ClientSession(StreamingCalls):
         self._decoder = V2Decoder(self._limits)
         features = self._announced if resuming is None else (*self._announced, wire.RESUME)
         call = self._call(wire.HELLO_ID, wire.HELLO, [hello_of(secret, features, resume)], {})
-        source = call.message.source
-        return call, tuple(renumbered(call.message.frames, 0) if source is None else Cutter(source, 0))
+        return call, tuple(numbered(call.message, 0))
 
     def disconnect(self, error: ConnectionClosed) -> None:
         """The connection has ended, and another is to follow. Calls wait for it, but for those that a server which

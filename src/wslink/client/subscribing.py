@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine, Mapping
+from numbers import Integral, Real
 from typing import NamedTuple, Protocol
 
 from wslink.client.calls import OutgoingCall
@@ -166,13 +167,17 @@ def _request(inbox: Inbox, filter: Mapping[str, Value] | None) -> dict[str, Valu
 def check_subscription(filter: Value, buffer: int, window: int | None, max_rate: float | None) -> None:
     """Raise UsageError for what no server would take (FLOW-6)."""
     check_filter(filter)
-    numbers = (int, float)
-    if not isinstance(buffer, numbers) or not buffer >= 1:
+    if not _is_number(buffer) or not buffer >= 1:
         raise UsageError("buffer must be at least 1")
-    if window is not None and not (isinstance(window, numbers) and 1 <= window <= MAX_WINDOW):
-        raise UsageError(f"window must be from 1 to {MAX_WINDOW}")
-    if max_rate is not None and not (isinstance(max_rate, numbers) and MIN_RATE <= max_rate <= MAX_RATE):
+    if window is not None and not (isinstance(window, Integral) and _is_number(window) and 1 <= window <= MAX_WINDOW):
+        raise UsageError(f"window must be an integer from 1 to {MAX_WINDOW}")
+    if max_rate is not None and not (_is_number(max_rate) and MIN_RATE <= max_rate <= MAX_RATE):
         raise UsageError(f"max_rate must be from {MIN_RATE} to {MAX_RATE} publications per second")
+
+
+def _is_number(value: Value) -> bool:
+    """Whether it is a number, NumPy's included."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def check_filter(filter: Value) -> None:

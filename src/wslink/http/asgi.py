@@ -185,8 +185,8 @@ def _warn_of_daphne() -> None:
 
 def _path(scope: Event) -> str:
     """The path below the mount; servers and frameworks differ in whether `path` holds the mount's own."""
-    path, root = str(scope["path"]), str(scope.get("root_path", ""))
-    return path.removeprefix(root) if root and path.startswith(root + "/") else path
+    path, root = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+    return "/" + path.removeprefix(root).lstrip("/") if root and path.startswith(root + "/") else path
 
 
 def _is_from_here(scope: Event) -> bool:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+_GZIP = re.compile(r"\b(x-)?gzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
+"""Of an Accept-Encoding that takes it: not with a weight of 0 (RFC 9110, 12.5.3)."""
 
 
 class Answer(NamedTuple):
@@ -47,7 +51,7 @@ class ClientFiles:
         if entry.tag in asked.get("If-None-Match", ""):
             return Answer(304, headers, b"")
         headers["Content-Type"] = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        if "gzip" not in asked.get("Accept-Encoding", "").lower():
+        if _GZIP.search(asked.get("Accept-Encoding", "")) is None:
             return Answer(200, headers, entry.plain)
         return Answer(200, {**headers, "Content-Encoding": "gzip"}, entry.compressed)
 

@@ -95,8 +95,18 @@ def listening_sockets(host: str, port: int, infos: Infos = (), shared: bool = Fa
 def _refused(host: str, port: int, error: OSError | ValueError) -> OSError:
     """Why a host and port cannot be had; a ValueError is of a name that is none."""
     number, why = (error.errno, error.strerror) if isinstance(error, OSError) else (errno.EINVAL, "")
+    advice = _ADVICE.get(number or 0, "")
     # The second part is asyncio's sentence, which software looks for.
-    return OSError(number, f"cannot listen on {host}:{port}: error while attempting to bind on address: {why or error}")
+    text = f"cannot listen on {host}:{port}: error while attempting to bind on address: {why or error}"
+    return OSError(number, text + advice)
+
+
+_ADVICE = {
+    errno.EADDRINUSE: "; another program listens there: stop it, or choose another port (0 picks a free one)",
+    errno.EADDRNOTAVAIL: "; this machine does not have that address: localhost, 0.0.0.0 for all, or one of its own",
+    errno.EACCES: "; this user may not have that port: choose one from 1024 on",
+}
+"""What to do about an address that cannot be had."""
 
 
 def _bind_all(sockets: list[socket.socket], port: int, infos: Infos, shared: bool) -> None:

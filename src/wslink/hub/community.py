@@ -60,6 +60,7 @@ class Community:
         self.groups.changes.append(self._changed)
         self.on_join: list[JoinHandler] = []
         self.on_leave: list[JoinHandler] = []
+        self._presences: dict[tuple[str, str], Callable[[], None]] = {}
 
     def make(self, session: SessionView, identity: Identity, opening: Opening) -> Client:
         """A client that has authenticated and is about to enter."""
@@ -88,6 +89,13 @@ class Community:
     def release(self, client: Client) -> None:
         """It has moved to another worker, and stays in its groups."""
         self._clients.pop(client.id, None)
+
+    def replace_presence(self, topic: str, group: str, end: Callable[[], None]) -> None:
+        """A group's presence on a topic begins, which `end` ends; the one before ends."""
+        before = self._presences.get((topic, group))
+        if before is not None:
+            before()
+        self._presences[topic, group] = end
 
     def group(self, name: str) -> Group[Client]:
         return Group(name, self.groups, self.clients)

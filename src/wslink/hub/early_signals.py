@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import weakref
 from collections.abc import Callable, Iterable
 
 
@@ -35,6 +36,7 @@ class EarlySignals:
         for one in (self._reader, self._writer):
             os.set_blocking(one, False)
         self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        _reading.add(self)
         self._loop.call_soon_threadsafe(self._loop.add_reader, self._reader, self._read)
 
     def stop(self) -> None:
@@ -43,6 +45,10 @@ class EarlySignals:
             found = signal.set_wakeup_fd(self._before, warn_on_full_buffer=False)
             if found != self._writer:  # somebody else's meanwhile
                 signal.set_wakeup_fd(found, warn_on_full_buffer=False)
+        _reading.discard(self)
+        for one in list(_reading):
+            if one._before == self._writer:
+                one._before = self._before
         with contextlib.suppress(RuntimeError):  # it has ended
             self._loop.call_soon_threadsafe(self._close)
             return
@@ -62,3 +68,7 @@ class EarlySignals:
                     os.write(self._before, data)
             if self._numbers.intersection(data):
                 self._handler()
+
+
+_reading: weakref.WeakSet[EarlySignals] = weakref.WeakSet()
+"""Those that have begun and not stopped: each hands signals on to the one before it."""

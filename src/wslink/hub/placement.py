@@ -45,6 +45,8 @@ class Placement:
         with self.lock:  # what other threads deliver meanwhile is for nobody
             self._loop = asyncio.get_running_loop()
             self._thread = threading.get_ident()
+        if self.service.debug:
+            self.work.watch(self._loop, self._thread)
 
     @property
     def is_bound(self) -> bool:

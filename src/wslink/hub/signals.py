@@ -18,7 +18,7 @@ STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 class Signals:
-    """Handlers of signals in an event loop.
+    """Handlers of signals in an event loop, of which several may handle the same ones: each is called.
 
     A process that is forked from this one (by `multiprocessing`, or `os.fork`) gets the handlers of before: asyncio's
     own would do nothing there, and on Python 3.10 and 3.11 its signals would be reported to this process.
@@ -26,6 +26,7 @@ class Signals:
 
     def __init__(self) -> None:
         self._before: dict[signal.Signals, Any] = {}
+        self._handler: Callable[[], None]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._early: EarlySignals | None = None
 
@@ -43,10 +44,12 @@ class Signals:
         Nothing on Windows and outside of the main thread, where the application's own handling stays.
         """
         loop = self._loop = asyncio.get_running_loop()
+        self._handler = handler
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             for number in numbers:
-                before = signal.getsignal(number)
-                loop.add_signal_handler(number, handler)
+                others = _others(loop, number)
+                before = others[0]._before[number] if others else signal.getsignal(number)
+                loop.add_signal_handler(number, _arrived, loop, number)
                 self._before[number] = before
         if self._before:
             _handled.add(self)
@@ -69,8 +72,10 @@ class Signals:
         if self._early is not None:
             self._early.stop()
             self._early = None
+        loop = asyncio.get_running_loop()
+        self._before = {number: before for number, before in self._before.items() if not _others(loop, number)}
         for number in self._before:
-            asyncio.get_running_loop().remove_signal_handler(number)
+            loop.remove_signal_handler(number)
         self._reset()
 
     def _reset(self) -> None:
@@ -82,6 +87,16 @@ class Signals:
 
 
 _handled: weakref.WeakSet[Signals] = weakref.WeakSet()
+
+
+def _others(loop: asyncio.AbstractEventLoop, number: signal.Signals) -> list[Signals]:
+    """Those that handle a signal on an event loop now."""
+    return [one for one in list(_handled) if one._loop is loop and number in one._before]
+
+
+def _arrived(loop: asyncio.AbstractEventLoop, number: signal.Signals) -> None:
+    for one in _others(loop, number):
+        one._handler()
 
 
 _held = threading.local()  # a mask belongs to a thread

@@ -14,6 +14,7 @@ from wslink.hub.recipients import Recipients
 from wslink.hub.topic_types import TopicTypes
 from wslink.hub.topics import Topic
 from wslink.rpc.priority import Priority, lane_of
+from wslink.rpc.redefinition import is_interactive
 
 logger: logging.Logger = logging.getLogger("wslink")
 
@@ -79,7 +80,8 @@ class TopicRegistry:
             retain, priority, types: see App.topic; None where nothing is said of it.
 
         Raises:
-            UsageError: if it exists with another delivery, or what is given otherwise.
+            UsageError: if it exists with another delivery, or what is given otherwise. Types may change in a notebook,
+                whose classes are others each time that their cell is run.
         """
         lane = lane_of(f"topic {name!r}", priority)
         with self._lock:
@@ -90,7 +92,7 @@ class TopicRegistry:
                 if retain:
                     topic.retain()
                 self._declared(topic)
-            if types is not None and topic.types is None:
+            if types is not None and (topic.types is None or (types != topic.types and is_interactive())):
                 topic.types, topic.check = types, types.check if self._checks_types else None
                 self.revision += 1
         if topic.delivery != delivery:

@@ -49,7 +49,7 @@ class Access:
         """The user's name; "" where a request shows none, or its address has to wait. Nothing is counted."""
         if self._authenticate is None or (bearer_token(request) and self._wait(request)):
             return ""
-        return self._authenticate(request) or ""
+        return _user_of(self._authenticate, request)
 
     @property
     def authenticator(self) -> Authenticator | None:
@@ -101,8 +101,8 @@ class Access:
         if self._authenticate is None:
             return None
         self._check_tries(request)
-        user = self._authenticate(request)
-        if user is None or not user.isprintable():  # it stands in logs
+        user = _user_of(self._authenticate, request)
+        if not user:
             self._refused(request, "authentication is needed")
             raise RequestRefused("Authentication is needed", 401)
         return user
@@ -124,3 +124,12 @@ class Access:
         count = self._tries.wrong(address)
         text = "%s %.80r from %s was refused: %s; wrong tokens from there: %d, the next is looked at in %.0f s"
         refusals.warning(text, *told, count, self._tries.wait(address))
+
+
+def _user_of(authenticate: Authenticator, request: web.Request) -> str:
+    """The user's name; "" for nobody, and for what is no name, which would stand in logs."""
+    user: object = authenticate(request)
+    if user is not None and not isinstance(user, str):  # of an authenticator of the application's own
+        refusals.error("authentication gives a user's name or None, not %.100r", user)
+        return ""
+    return user if user and user.isprintable() else ""

@@ -13,10 +13,13 @@ import msgspec
 
 from wslink.launcher.configuration import Application, Authentication, Configuration, Limits, Resource, Settings
 from wslink.launcher.source import Key
-from wslink.launcher.variables import fill, postable
+from wslink.launcher.variables import RESERVED, fill, postable
 
 TOLD = ("id", "application", "host", "port", "secret", "sessionURL", "sessionManagerURL")
 """What clients can be told of every session."""
+
+ALIKE = 0.85
+"""How alike (difflib) a variable and a known one are at least where the known one is meant."""
 
 
 Advice = Iterator[tuple[Key, str]]
@@ -27,6 +30,8 @@ def useless(data: dict[str, Any], configuration: Configuration) -> Advice:
     yield from _unknown(data)
     yield from _fields(configuration)
     yield from _sanitize(configuration)
+    yield from _variables(configuration)
+    yield from _session_url(configuration)
 
 
 def unknown_fields(key: Key, value: dict[str, Any], kind: type[msgspec.Struct]) -> Advice:
@@ -69,11 +74,30 @@ def _sanitize(configuration: Configuration) -> Advice:
             yield ("configuration", "sanitize", name), text
 
 
+def _variables(configuration: Configuration) -> Advice:
+    """Variables that clients would have to post, and that are nearly one of the launcher's or a property."""
+    known = {*RESERVED, *configuration.properties}
+    for name, app in configuration.apps.items():
+        for posted in sorted(postable(configuration, app) - set(configuration.settings.sanitize)):
+            near = difflib.get_close_matches(posted, sorted(known), 1, ALIKE)
+            if near and not posted.startswith(near[0]):
+                yield ("apps", name), f"clients would have to post {posted!r}; is {near[0]!r} meant?"
+
+
+def _session_url(configuration: Configuration) -> Advice:
+    """An address that is nearly one of the session proxy, which nothing would answer."""
+    url, own = configuration.settings.session_url, f"{configuration.endpoint}/session/${{id}}"
+    if "/session/${id}/${token}" in url and own not in url:
+        yield ("configuration", "sessionURL"), f"the launcher's own proxy is at {own}/${{token}}/"
+
+
 def missing_programs(configuration: Configuration) -> Advice:
-    """Programs that this machine does not have, of those that it has to run."""
+    """Programs that this machine does not have, of those that it has to run, and directories to run them in."""
     for name, app in configuration.apps.items():
         if app.spawner == "local":
             directory = str(fill(app.cwd, configuration.properties))
+            if "$" not in directory and not os.path.isdir(directory or os.curdir):
+                yield ("apps", name, "cwd"), f"there is no directory {directory!r}"
             yield from _program(("apps", name, "cmd", 0), app.cmd[0], configuration, directory)
         elif app.spawner == "command":
             for option, command in app.options.items():

@@ -16,6 +16,7 @@ from aiohttp import web
 from wslink.errors import UsageError
 from wslink.http.tokens import MIN_TOKEN, WatchedFile, bearer_token, same
 from wslink.launcher.configuration import Authentication
+from wslink.settings import is_header
 
 Authenticator = Callable[[web.Request], "str | None"]
 
@@ -46,6 +47,8 @@ def find_authenticator(setting: Authentication | None, trusted_proxies: Iterable
 def header(options: Mapping[str, Any]) -> Authenticator:
     """Believe a header, where a trusted proxy sends it. Options: `name`, and `trusted_proxies` (addresses)."""
     name, proxies = str(options["name"]), networks(options["trusted_proxies"])
+    if not is_header(name, ""):
+        raise ValueError(f"{name!r} is not the name of a header")
 
     def authenticate(request: web.Request) -> str | None:
         # A proxy sends one: of two, the first would be the client's own claim.

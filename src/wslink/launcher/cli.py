@@ -16,9 +16,9 @@ from pathlib import Path
 from wslink.console import complain, say
 from wslink.errors import ConfigurationError, UsageError
 from wslink.http.run import serve
-from wslink.http.tokens import read_token
 from wslink.launcher.configuration import Configuration, with_environment
 from wslink.launcher.launcher import Launcher
+from wslink.launcher.policy import Policy
 from wslink.launcher.service import Service
 from wslink.launcher.spawners.base import find_spawners
 from wslink.launcher.validation import load, missing_programs, warnings
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         configuration = with_environment(load(arguments.config))
         advice = [*warnings(arguments.config), *missing_programs(arguments.config)]
         if arguments.check:
-            advice += _unusable_token(configuration)
+            advice += _unusable_policy(configuration)
         for sentence in advice:
             complain(f"{'' if arguments.check else 'warning: '}{sentence}")
         if arguments.check:
@@ -129,10 +129,10 @@ def _reload(service: Service, read_again: Callable[[], Configuration]) -> None:
         logger.info("SIGHUP: the configuration and the files that it names were read again")
 
 
-def _unusable_token(configuration: Configuration) -> list[str]:
-    """Why the administrator's token cannot be used, for which a launcher would not start."""
+def _unusable_policy(configuration: Configuration) -> list[str]:
+    """What is wrong with authentication and with the files that it needs, for which a launcher would not start."""
     try:
-        read_token("configuration.admin_token_file", configuration.settings.admin_token_file)
+        Policy.of(configuration.settings)
     except UsageError as error:
         return [str(error)]
     return []

@@ -17,7 +17,7 @@ from wslink.settings import read
 
 Text = Annotated[str, Meta(min_length=1, description="a string that is not empty")]
 Port = Annotated[int, Meta(ge=1, le=65535, description="a port: a number from 1 to 65535")]
-Count = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
+Count = Annotated[int, Meta(ge=0, le=2**40, description="a whole number, 0 or more, that the system can count")]
 Endpoint = Annotated[
     str,
     Meta(pattern=r"^/?[\w.~-]+(/[\w.~-]+)*/?$", description="a path such as paraview or a/b: letters, digits, . _ ~ -"),

@@ -59,7 +59,13 @@ def read_source(path: Path) -> Source:
         text = read_text(path).replace("\r\n", "\n")
     except (OSError, ValueError) as error:
         raise ConfigurationError([f"{path}: it cannot be read: {error}"]) from error
-    data, lines = _toml(path.name, text) if path.suffix == ".toml" else _json(path.name, text)
+    read = _toml if path.suffix.lower() == ".toml" else _json
+    try:
+        data, lines = read(path.name, text)
+    except ConfigurationError:
+        raise
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of lists in one another
+        raise ConfigurationError([f"{path.name}:1: it cannot be read: {error}"]) from error
     if not isinstance(data, dict):
         raise ConfigurationError([f"{path.name}:1: the file holds no object"])
     return Source(path.name, data, list(lines))

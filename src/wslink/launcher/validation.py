@@ -15,7 +15,7 @@ from wslink.launcher import advice
 from wslink.launcher.configuration import Application, Configuration, Resource, SanitizeRule, Settings
 from wslink.launcher.source import Key, read_source
 from wslink.launcher.variables import RESERVED, names, postable
-from wslink.settings import check_name, check_origin
+from wslink.settings import check_name, check_origin, is_header
 
 OWN_PATHS = ("/health", "/metrics")
 """Paths that no endpoint may have."""
@@ -148,7 +148,7 @@ def _contradictions(configuration: Configuration) -> Iterator[tuple[Key, str]]:
 
 
 def _addresses(settings: Settings) -> Iterator[tuple[Key, str]]:
-    """Paths, origins and names that cannot be followed."""
+    """Paths, origins and names of hosts and headers that cannot be followed."""
     if f"/{settings.endpoint.strip('/')}" in OWN_PATHS:
         yield ("configuration", "endpoint"), f"the launcher itself answers at {' and '.join(OWN_PATHS)}: choose another"
     for name, given, check in (("origins", settings.origins, check_origin), ("hosts", settings.hosts, check_name)):
@@ -156,6 +156,9 @@ def _addresses(settings: Settings) -> Iterator[tuple[Key, str]]:
             problem = _refusal(check, one)
             if problem:
                 yield ("configuration", name, index), problem.removeprefix(f"{name}: ")
+    for index, one in enumerate(settings.identity_headers):
+        if not is_header(one, ""):
+            yield ("configuration", "identity_headers", index), f"{one!r} is not the name of a header"
 
 
 def _refusal(check: Callable[[str], str], text: str) -> str:

@@ -65,8 +65,7 @@ class Array:
         return hash((self.dtype, self.shape))
 
     def __str__(self) -> str:
-        shape = f" [{', '.join('any' if one is None else str(one) for one in self.shape)}]" if self.shape else ""
-        return f"{self.dtype or 'any dtype'}{shape}"
+        return f"{self.dtype or 'any dtype'}{f' {_shown(self.shape)}' if self.shape else ''}"
 
 
 Int64: typing.TypeAlias = typing.Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -148,6 +147,9 @@ def numpy_hint(hint: Hint, args: tuple[Hint, ...]) -> Hint:
     members = [without_names(kind) for kind in _members(kinds[0])] if kinds else []
     scalars = tuple(kind for kind in (origin_of(m) or m for m in members) if is_numpy(kind))
     if not scalars or numpy.generic in scalars or len(scalars) < len(members):
+        scalars = (numpy.generic,)
+    shape = shape_of(args)
+    if scalars == (numpy.generic,) and shape is None:
         return origin_of(hint) or hint
     names = " | ".join(kind.__name__ for kind in scalars)
 
@@ -156,9 +158,39 @@ def numpy_hint(hint: Hint, args: tuple[Hint, ...]) -> Hint:
             raise expected_not("numpy.ndarray", value)
         if not issubclass(value.dtype.type, scalars):
             raise ValueError(f"Expected an array of `{names}`, got one of `{value.dtype}`")
+        if shape is not None and not _fits(shape, value.shape):
+            raise ValueError(f"Expected an array of shape `{_shown(shape)}`, got one of `{list(value.shape)}`")
         return value
 
     return converter(f"an array of {names}", check)
+
+
+def shape_of(args: tuple[Hint, ...]) -> tuple[int | None, ...] | None:
+    """The lengths that `np.ndarray[tuple[int, Literal[3]], ...]` declares, whose arguments `args` are: None for any
+    length, and None altogether for arrays of every shape."""
+    shape = without_names(args[0]) if args else None
+    lengths = typing.get_args(shape)
+    if origin_of(shape) is not tuple or any(one is Ellipsis or _is_unpacked(one) for one in lengths):
+        return None
+    return tuple(_length_of(one) for one in lengths if one != ())  # which stands for none in Python 3.10
+
+
+def _is_unpacked(hint: Hint) -> bool:
+    """Whether it stands for any number of lengths, as `*tuple[int, ...]` does."""
+    return getattr(hint, "__unpacked__", False) or str(origin_of(hint)).endswith(".Unpack")
+
+
+def _length_of(hint: Hint) -> int | None:
+    values = typing.get_args(hint) if origin_of(hint) is typing.Literal else ()
+    return values[0] if len(values) == 1 and type(values[0]) is int else None
+
+
+def _fits(shape: tuple[int | None, ...], lengths: tuple[int, ...]) -> bool:
+    return len(shape) == len(lengths) and all(a in (None, b) for a, b in zip(shape, lengths, strict=True))
+
+
+def _shown(shape: tuple[int | str | None, ...]) -> str:
+    return f"[{', '.join('any' if one is None else str(one) for one in shape)}]"
 
 
 def _members(hint: Hint) -> tuple[Hint, ...]:

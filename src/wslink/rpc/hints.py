@@ -99,9 +99,12 @@ def _with_alias(hint: Hint, under_way: UnderWay) -> UnderWay:
 def _native(hint: Hint) -> Hint:
     """`hint`, which msgspec knows, or a class whose instances can be told."""
     try:
-        convert({}, msgspec.defstruct("probe", [("value", hint, None)]))
+        probe = msgspec.defstruct("probe", [("value", hint, None)])
+        convert({}, probe)
     except TypeError as error:
         raise Unsupported(f"{name_of(hint)} cannot be checked: {str(error).splitlines()[0][:200]}") from None
+    if not probe.__struct_fields__:  # as for a ClassVar
+        raise Unsupported(f"{name_of(hint)} is not the type of a value")
     return hint
 
 
@@ -279,14 +282,15 @@ def _fields(kind: Hint, hint: Hint) -> dict[str, Hint] | None:
 
 
 def bare(hint: Hint) -> Hint:
-    """The hint of a key that is required or not."""
+    """The hint of a field, without what is said of the field itself."""
     return typing.get_args(hint)[0] if _mark_of(hint) else hint
 
 
 def _mark_of(hint: Hint) -> str:
-    """What is said of a key: Required, NotRequired or ReadOnly, of typing or typing_extensions; "" for nothing."""
+    """What is said of a field: Required, NotRequired, ReadOnly or Final, of typing or typing_extensions; "" for
+    nothing."""
     mark = str(origin_of(hint)).rpartition(".")[2]
-    return mark if mark in ("Required", "NotRequired", "ReadOnly") else ""
+    return mark if mark in ("Required", "NotRequired", "ReadOnly", "Final") else ""
 
 
 def required_keys(kind: Hint) -> frozenset[str]:

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from wslink.rpc.arrays import Array, is_numpy
+from wslink.rpc.arrays import Array, is_numpy, shape_of
 from wslink.rpc.converters import UNIONS, Hint, name_of, origin_of, without_names
 from wslink.rpc.definitions import Definitions, Mode, Schema
 from wslink.rpc.fields import MISSING, Fields, fields_of
@@ -183,9 +183,11 @@ def _numpy(hint: Hint, args: tuple[Hint, ...]) -> Schema:
     kinds = [typing.get_args(arg)[0] for arg in args[1:] if typing.get_args(arg)]
     members = typing.get_args(kinds[0]) if kinds and origin_of(kinds[0]) in UNIONS else tuple(kinds)
     scalars = [origin_of(one) or one for one in map(without_names, members)]
-    if not scalars or numpy.generic in scalars or not all(map(is_numpy, scalars)):
-        return _array([], None)
-    return _array([code for code in ITEM_SIZES if issubclass(numpy.dtype(code).type, tuple(scalars))], None)
+    if not scalars or not all(map(is_numpy, scalars)):
+        scalars = [numpy.generic]
+    shape = shape_of(args)
+    dtypes = [code for code in ITEM_SIZES if issubclass(numpy.dtype(code).type, tuple(scalars))]
+    return _array([] if numpy.generic in scalars else dtypes, None if shape is None else list(shape))
 
 
 def _scalar(kind: Hint) -> Schema:

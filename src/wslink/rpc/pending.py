@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from numbers import Real
 
 from wslink.errors import CLIENT_ERROR, CallError, UsageError
 from wslink.wire.show import shown
@@ -81,5 +82,5 @@ def call_error(error: Value) -> CallError:
 
 def check_timeout(timeout: object) -> None:
     """Raise UsageError for what is neither None nor a number of seconds, 0 or more."""
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout >= 0):
+    if timeout is not None and not (isinstance(timeout, Real) and float(timeout) >= 0):
         raise UsageError(f"timeout must be a number of seconds, 0 or more, or None, not {timeout!r:.100}")

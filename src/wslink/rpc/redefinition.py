@@ -9,7 +9,7 @@ from typing import Any
 
 def may_replace(function: Any) -> bool:
     """Whether `function` may take the place of another of the same name: it comes from a notebook or a prompt."""
-    return getattr(function, "__module__", None) == "__main__" and _is_interactive()
+    return getattr(function, "__module__", None) == "__main__" and is_interactive()
 
 
 def add_handler(handlers: list[Any], handler: Any) -> None:
@@ -23,5 +23,6 @@ def add_handler(handlers: list[Any], handler: Any) -> None:
     handlers.append(handler)
 
 
-def _is_interactive() -> bool:
+def is_interactive() -> bool:
+    """Whether a person types what is run: in a notebook or at a prompt."""
     return hasattr(sys, "ps1") or hasattr(builtins, "__IPYTHON__")

@@ -18,13 +18,24 @@ def resolve(function: Hint) -> tuple[dict[str, Hint], list[str]]:
     names = {"Call": Call, "wslink": sys.modules["wslink"], **getattr(target, "__globals__", {}), **_locals_of(target)}
     hints: dict[str, Hint] = {}
     lost: list[str] = []
-    for parameter, annotation in getattr(target, "__annotations__", {}).items():
+    for parameter, annotation in {**getattr(target, "__annotations__", {}), **_of_signature(function)}.items():
         holder = types.SimpleNamespace(__annotations__={parameter: annotation})
         try:
             hints.update(typing.get_type_hints(holder, names, include_extras=True))
         except Exception:
             lost.append(parameter)
     return hints, lost
+
+
+def _of_signature(function: Hint) -> dict[str, Hint]:
+    """The annotations of a signature that a decorator gave to its wrapper (`__signature__`)."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # which its registration says
+        return {}
+    said = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    said["return"] = signature.return_annotation
+    return {name: annotation for name, annotation in said.items() if annotation is not inspect.Parameter.empty}
 
 
 def target_of(function: Hint) -> Hint:

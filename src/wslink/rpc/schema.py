@@ -26,6 +26,9 @@ from wslink.wire.value import Value
 
 _Kind = inspect.Parameter
 _UNCHANGED = frozenset((str, int, float, bool, bytes))
+OF_CALLS = frozenset(("timeout", "signal", "retry", "onProgress", "on_progress", "onTransfer", "on_transfer"))
+"""Options of a call in the clients, which are easily given among its arguments."""
+APART = " (options of a call are given apart from its arguments)"
 """Types whose values a check lets pass as they are."""
 
 
@@ -207,7 +210,7 @@ class Signature:
             if name in self._names:
                 values[name] = value
             elif name in self._call_names or self._more is None:
-                raise self._refuse(f"unknown argument '{name}'")
+                raise self._refuse(f"unknown argument '{name}'{APART if name in OF_CALLS else ''}")
             else:
                 more[name] = value
         return values, rest, more

@@ -105,7 +105,10 @@ class Options:
     reverse_token_file: str = option(
         "", "file with the token that the relay requires of processes", env="WSLINK_REVERSE_TOKEN_FILE", metavar="FILE"
     )
-    debug: bool = option(False, "log debugging messages, and send stack traces to clients", flags=("-d", "--debug"))
+    debug: bool = option(
+        False, "log debugging messages, name the line that blocks the event loop, and send stack traces to clients",
+        flags=("-d", "--debug"),
+    )  # fmt: skip
     handle_signals: bool = option(True, "stop at SIGINT and SIGTERM", flags=("-s", "--nosignalhandlers"))
     stop_timeout: float = option(
         STOP_TIMEOUT, "seconds for which a server that stops waits for calls",

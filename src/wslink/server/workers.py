@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ WARNING = (
 EACH_ITS_OWN = ", and each has a random secret of its own, which refuses their clients (App(secret=...) sets one)"
 
 _FLAGS = ("--workers", "-w")
+_JOINED = re.compile(r"-w[0-9]{1,4}")
 
 
 def is_one_of_several(arguments: Sequence[str] | None = None, environment: Mapping[str, str] = os.environ) -> bool:
@@ -34,16 +36,20 @@ def is_one_of_several(arguments: Sequence[str] | None = None, environment: Mappi
         return True
     processes = sys.modules.get("multiprocessing")  # which whatever it has started has loaded
     started = processes is not None and processes.parent_process() is not None and "uvicorn" in sys.modules
-    return started and _workers(arguments, environment) == 0 and "--reload" not in arguments
+    reloads = "--reload" in arguments or "UVICORN_RELOAD" in environment
+    return started and _workers(arguments, environment) == 0 and not reloads
 
 
 def _workers(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """The number of workers that was asked for; 0 where nobody did."""
     text = environment.get("WEB_CONCURRENCY", "")
-    for index, argument in enumerate(arguments):
+    given = [*environment.get("GUNICORN_CMD_ARGS", "").split(), *arguments]
+    for index, argument in enumerate(given):
         name, separator, value = argument.partition("=")
         if name in _FLAGS:
-            text = value if separator else "".join(arguments[index + 1 : index + 2])
+            text = value if separator else "".join(given[index + 1 : index + 2])
+        elif _JOINED.fullmatch(argument):
+            text = argument[2:]
     return int(text) if text.isdecimal() else 0
 
 

@@ -15,7 +15,7 @@ from wslink.session.refusals import Refusals
 from wslink.session.resumption import EXPIRED, OVERFLOW, REFUSED, Resumption, Return
 from wslink.session.state import CLOSED, DETACHED, OPEN, Event
 from wslink.session.tokens import digest
-from wslink.wire.chunks import renumbered
+from wslink.wire.chunks import numbered
 from wslink.wire.codec import Decoder
 from wslink.wire.frames import Message
 from wslink.wire.messages import ARRAYS, CANCELLATION
@@ -72,7 +72,7 @@ class Detachable(Refusals):
             self.result(id_, result)
             return
         response = self.encoder.result(id_, result, self._max_frame)
-        if not self._send_now(Message(tuple(renumbered(response.frames, 0)), response.size)):
+        if not self._send_now(Message(tuple(numbered(response, 0)), response.size)):
             self.close(1008, f"it says hello again and again, and has read none of {MAX_UNREAD} responses")
 
     def start_resume(self) -> None:

@@ -103,6 +103,8 @@ class Greeting:
     async def _wait(self, verdict: Awaitable[Identity | None]) -> None:
         try:
             identity = await verdict
+            if identity is not None and not isinstance(identity, Identity):  # such as the True or False of a check
+                raise TypeError(f"authentication gives an Identity or None, not {identity!r:.100}")
         except RAISED as error:
             identity = self._no_identity(error)
         self._finish(identity)

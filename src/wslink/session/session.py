@@ -22,7 +22,7 @@ from wslink.session.moving import Moving
 from wslink.session.ports import Returnable, SessionOwner, Transport
 from wslink.session.state import CLOSED, NEW, OPEN, Event
 from wslink.wire import messages as wire
-from wslink.wire.chunks import HEADER_LENGTH, is_end, renumbered
+from wslink.wire.chunks import HEADER_LENGTH, is_end, numbered
 from wslink.wire.codec import detect
 from wslink.wire.extensions import is_uncounted
 from wslink.wire.frames import Buffer
@@ -235,7 +235,7 @@ class Session(Moving):
         assert self._decoder is not None
         held = self.give_up_held()
         self._expect_no_hello()
-        self._transport.send(renumbered(self.encoder.result(id_, result, self._max_frame).frames, 0))
+        self._transport.send(numbered(self.encoder.result(id_, result, self._max_frame), 0))
         self.advance(Event.ENDED)
         self._settle(self._sender.clear())
         self._owner.merged(self)

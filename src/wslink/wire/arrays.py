@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from wslink.errors import NotSerializable, ParseError
+from wslink.errors import ParseError
 from wslink.wire.frames import Buffer
+from wslink.wire.unsendable import Unsendable
 from wslink.wire.value import Value
 
 if TYPE_CHECKING:
@@ -73,17 +74,13 @@ def array_bytes(array: numpy.ndarray[Value, Value]) -> tuple[str, memoryview]:
     import numpy
 
     if isinstance(array, numpy.ma.MaskedArray) and numpy.ma.is_masked(array):
-        raise NotSerializable(
-            "an array with masked elements cannot be sent; send array.filled(...), or its data and its mask"
-        )
+        raise Unsendable("an array with masked elements", "; send array.filled(...), or its data and its mask", array)
     if array.dtype.kind in "mM":
-        raise NotSerializable(
-            f"an array of dtype {array.dtype} cannot be sent; send array.astype('i8') and its unit, or array.tolist() "
-            "of array.astype('M8[ms]' or 'm8[ms]')"
-        )
+        advice = "; send array.astype('i8') and its unit, or array.tolist() of array.astype('M8[ms]' or 'm8[ms]')"
+        raise Unsendable(f"an array of dtype {array.dtype}", advice, array)
     plain = numpy.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
     if plain.dtype.str not in ITEM_SIZES:
-        raise NotSerializable(f"an array of dtype {array.dtype} cannot be sent; allowed: {', '.join(ITEM_SIZES)}")
+        raise Unsendable(f"an array of dtype {array.dtype}", f"; allowed: {', '.join(ITEM_SIZES)}", array)
     if plain.nbytes < SHARE_ABOVE:
         return plain.dtype.str, memoryview(plain.tobytes())
     if array.flags.writeable and numpy.may_share_memory(plain, array):

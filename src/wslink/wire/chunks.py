@@ -160,6 +160,11 @@ def renumbered(chunks: Sequence[Frame], number: int) -> Sequence[Frame]:
     return (Frame(True, parts, chunk.size, chunk.dense),)
 
 
+def numbered(message: Message, number: int) -> Sequence[Frame]:
+    """All frames of a message under a number of its own, however many these are."""
+    return renumbered(message.frames, number) if message.source is None else tuple(Cutter(message.source, number))
+
+
 def is_end(frame: Buffer) -> bool:
     """Whether a frame says that no more is sent of its message (CAN-3)."""
     return len(frame) == HEADER_LENGTH

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from wslink.errors import NotSerializable
 from wslink.wire.maps import KEYS
+from wslink.wire.unsendable import of_type
 from wslink.wire.value import Value
 
 _BASES: tuple[Callable[[Value], Value], ...] = (str, int, float, bytes, bytearray, list, tuple)
 
 
 def to_plain(value: Value) -> Value:
-    """The plain form of `value`: NumPy scalars, dates of NumPy and pandas, subclasses of the built-in types, mappings.
+    """The plain form of `value`: NumPy scalars, dates of NumPy and pandas, subclasses of the built-in types, mappings,
+    deques.
 
     Raises:
         NotSerializable: for anything else, naming its type.
@@ -33,9 +36,11 @@ def to_plain(value: Value) -> Value:
         return _date(value)
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, deque):
+        return list(value)
     if hasattr(type(value), "model_dump"):  # a model of pydantic's
         return value.model_dump(by_alias=True)
-    raise NotSerializable(f"a value of type {type(value).__name__} cannot be sent")
+    raise of_type(value)
 
 
 def _date(value: Value) -> Value:

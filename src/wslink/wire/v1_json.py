@@ -22,6 +22,7 @@ from wslink.wire.limits import EARLY_ELEMENTS, Limits
 from wslink.wire.messages import INCOMPLETE, NO_ID, VERSION, Request
 from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
 from wslink.wire.show import explained
+from wslink.wire.unsendable import Unsendable, placed
 from wslink.wire.value import Value
 
 ATTACHMENT = "wslink.binary.attachment"
@@ -72,6 +73,8 @@ class V1Encoder:
             if is_deep_json(text):
                 raise NotSerializable(TOO_DEEP)
             return PackedText(text, attachments)
+        except Unsendable as error:
+            raise placed(error, value) from None
         except NotSerializable:
             raise
         except Exception as error:  # a property or an iterator of the application's may raise anything

@@ -32,6 +32,7 @@ from wslink.wire.limits import EARLY_ELEMENTS, Limits
 from wslink.wire.messages import INCOMPLETE, VERSION, Request
 from wslink.wire.partial import Landed, Partial
 from wslink.wire.plain import TOO_DEEP, not_serializable, to_plain, wrong_key
+from wslink.wire.unsendable import Unsendable, placed
 from wslink.wire.value import Value
 
 # A value that is sent from where it is leaves this mark in the encoded text: an extension no peer can know, nor forge.
@@ -130,6 +131,8 @@ class V2Encoder:
             text = self._encoder.encode(marked if id_ is None else _Result(id_, marked))
             if not is_known:
                 _check_keys(text, value)
+        except Unsendable as error:
+            raise placed(error, value) from None
         except NotSerializable:
             raise
         except Exception as error:  # a property or an iterator of the application's may raise anything
