@@ -1,4 +1,4 @@
-"""The functions of a client that the server may call, as their author declares them."""
+"""The functions of a client that the server may call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 class Handling:
-    """The part of a Link that concerns them. See Link."""
+    """The part of a Link that concerns handlers. See Link."""
 
     def __init__(self, handlers: Handlers) -> None:
         self._handlers = handlers

@@ -1,4 +1,4 @@
-"""Presence: the members of a group as a topic."""
+"""Presence: a topic that publishes the members of a group."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Describe = Callable[[Client], Mapping[str, Value]]
 
 
 class Presence:
-    """Publishes who joins a group and leaves it, and sends new subscribers who is there, in place of an earlier one of
-    the same group and topic. See App.presence."""
+    """Publishes who joins and leaves a group, and sends new subscribers its members. Replaces an earlier one of the
+    same group and topic. See App.presence."""
 
     def __init__(self, topic: Topic, group: Group[Client], community: Community, describe: Describe | None) -> None:
         self._topic = topic
@@ -28,7 +28,7 @@ class Presence:
         self._seen: dict[str, dict[str, Value]] = {client.id: self._entry(client) for client in group}
         self._is_over = False
         community.replace_presence(topic.name, group.name, self._end)
-        topic.shared = False  # each worker tells its own clients of all
+        topic.shared = False  # each worker publishes all members to its own clients
         community.changes.append(self._changed)
         topic.on_subscribe(self._welcome)
 

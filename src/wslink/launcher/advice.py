@@ -1,5 +1,6 @@
-"""What in a configuration is allowed and yet surely not meant: keys that mean nothing, fields that nobody is told,
-programs that are not there. A launcher starts all the same, as released ones do; `--check` fails."""
+"""Warnings about a configuration: settings that are allowed but certainly not intended, such as keys without a meaning,
+fields that are never used, and programs that do not exist. A launcher starts nevertheless, as released ones do;
+`--check` fails."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ Advice = Iterator[tuple[Key, str]]
 
 
 def useless(data: dict[str, Any], configuration: Configuration) -> Advice:
-    """What means nothing in a configuration, and in the file that it was made of."""
+    """Yield what has no effect in a configuration, and in the file that it was read from."""
     yield from _unknown(data)
     yield from _fields(configuration)
     yield from _sanitize(configuration)
@@ -35,7 +36,7 @@ def useless(data: dict[str, Any], configuration: Configuration) -> Advice:
 
 
 def unknown_fields(key: Key, value: dict[str, Any], kind: type[msgspec.Struct]) -> Advice:
-    """The keys of the object `value`, which stands at `key`, that a struct has no field for."""
+    """The keys of the object `value`, at `key`, for which a struct has no field."""
     names = [field.encode_name for field in msgspec.structs.fields(kind)]
     for name in value:
         if name not in names:
@@ -66,7 +67,7 @@ def _fields(configuration: Configuration) -> Advice:
 
 
 def _sanitize(configuration: Configuration) -> Advice:
-    """Rules for keys that fill no variable: a slip there leaves another key without its rule."""
+    """Rules for keys that fill no variable: a misspelt key would leave another one without its rule."""
     posted = _posted(configuration)
     for name in configuration.settings.sanitize:
         if name not in posted and name not in configuration.properties:
@@ -92,7 +93,7 @@ def _session_url(configuration: Configuration) -> Advice:
 
 
 def missing_programs(configuration: Configuration) -> Advice:
-    """Programs that this machine does not have, of those that it has to run, and directories to run them in."""
+    """Programs that this machine has to run and does not have, and directories to run them in that do not exist."""
     for name, app in configuration.apps.items():
         if app.spawner == "local":
             directory = str(fill(app.cwd, configuration.properties))
@@ -109,7 +110,7 @@ def missing_programs(configuration: Configuration) -> Advice:
 
 def _program(key: Key, template: Any, configuration: Configuration, directory: str) -> Advice:
     program = str(fill(str(template), configuration.properties))
-    if "$" in program:  # nobody knows before it is posted
+    if "$" in program:  # unknown until a client posts it
         return
     if os.sep not in program:
         found, where = shutil.which(program), "in PATH"

@@ -1,4 +1,4 @@
-"""The type hints of a function, resolved wherever it was defined."""
+"""Resolution of a function's type hints, wherever it was defined."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wslink.rpc.converters import Hint
 
 
 def resolve(function: Hint) -> tuple[dict[str, Hint], list[str]]:
-    """The hints of a function's parameters by name, and the names of those that cannot be resolved."""
+    """Return the type hints of a function's parameters by name, and the names of those that cannot be resolved."""
     target = inspect.unwrap(target_of(function))
     names = {"Call": Call, "wslink": sys.modules["wslink"], **getattr(target, "__globals__", {}), **_locals_of(target)}
     hints: dict[str, Hint] = {}
@@ -39,7 +39,7 @@ def _of_signature(function: Hint) -> dict[str, Hint]:
 
 
 def target_of(function: Hint) -> Hint:
-    """What has the hints of `function`: that of a partial, of an object that can be called, of a class."""
+    """Return the function that has the type hints: of a partial, a callable object, or a class."""
     while isinstance(function, functools.partial):
         function = function.func
     if inspect.isclass(function):
@@ -51,7 +51,7 @@ def target_of(function: Hint) -> Hint:
 
 
 def _locals_of(target: Hint) -> dict[str, Hint]:
-    """The names of the function in which `target` is being defined: a class of a notebook's cell, or of a test."""
+    """The local names of the function in which `target` is being defined, as in tests."""
     code, frame = getattr(target, "__code__", None), inspect.currentframe()
     while frame is not None and code is not None:
         if code in frame.f_code.co_consts:
