@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from wslink.errors import InvalidParams
 from wslink.hub.filter_index import filter_size
@@ -20,8 +21,7 @@ LEAST_RATE = 0.001
 """What a client may choose (FLOW-6)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionRequest:
+class SubscriptionRequest(msgspec.Struct, frozen=True):
     """A valid request for a subscription (SUB-2, FLOW-6).
 
     Attributes:

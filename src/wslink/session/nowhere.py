@@ -45,6 +45,7 @@ class Departed:
     """The receiver of a connection whose session has moved to another one (session.ports.FrameReceiver)."""
 
     __slots__ = ("client_id", "state")
+    chunked: bool = False
 
     def __init__(self, client_id: str) -> None:
         self.client_id: str = client_id
@@ -52,6 +53,8 @@ class Departed:
 
     def receive(self, binary: bool, data: Buffer | str) -> None:
         """Too late: the client sends it again."""
+
+    def uncount(self, size: int) -> None: ...
 
     def charge(self, seconds: float) -> None: ...
 
